@@ -1,0 +1,62 @@
+// Structured logging: one JSON line per entry, or readable text on a terminal. Never log a secret, a full address or a payload.
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+export type LogFields = Readonly<
+  Record<string, string | number | boolean | null | undefined | readonly (string | number)[]>
+>;
+
+/** A logger; `with` binds fields (component, partition, request id) to every later line. */
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  with(fields: LogFields): Log;
+}
+
+const RANK: Record<LogLevel, number> = { debug: 10, info: 20, warn: 30, error: 40 };
+const COLOUR: Record<LogLevel, string> = { debug: "\x1b[2m", info: "", warn: "\x1b[33m", error: "\x1b[31m" };
+
+export interface LogOptions {
+  readonly level: LogLevel;
+  readonly format: "json" | "text";
+  readonly colour?: boolean;
+  /** Takes one finished line without its newline. Must not throw: a full disk or closed stdout never stops the stream. */
+  readonly write: (line: string) => void;
+  readonly now: () => number;
+}
+
+/** Makes a logger that writes lines at or above `level`. */
+export function createLog(options: LogOptions, bound: LogFields = {}): Log {
+  const emit = (level: LogLevel, message: string, fields?: LogFields) => {
+    if (RANK[level] < RANK[options.level]) return;
+    const time = new Date(options.now()).toISOString();
+    const all = { ...bound, ...fields };
+    options.write(
+      options.format === "json" ? JSON.stringify({ time, level, message, ...all }) : text(time, level, message, all),
+    );
+  };
+  const text = (time: string, level: LogLevel, message: string, fields: LogFields) => {
+    const tail = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) =>
+      ` ${k}=${typeof v === "string" && /[\s"=]/.test(v) ? JSON.stringify(v) : v}`
+    ).join("");
+    const line = `${time.slice(11, 23)} ${level.padEnd(5)} ${message}${tail}`;
+    return options.colour && COLOUR[level] !== "" ? `${COLOUR[level]}${line}\x1b[0m` : line;
+  };
+  return {
+    debug: (m, f) => emit("debug", m, f),
+    info: (m, f) => emit("info", m, f),
+    warn: (m, f) => emit("warn", m, f),
+    error: (m, f) => emit("error", m, f),
+    with: (fields) => createLog(options, { ...bound, ...fields }),
+  };
+}
+
+/** Drops everything: for tests and the simulation. */
+export const silentLog: Log = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  with: () => silentLog,
+};

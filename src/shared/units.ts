@@ -1,0 +1,31 @@
+// Branded units of time and position. No I/O. Milliseconds everywhere in code; seconds appear only at edges and in names.
+
+declare const unit: unique symbol;
+type Branded<T, B extends string> = T & { readonly [unit]: B };
+
+/** Milliseconds since 1970-01-01T00:00:00Z; `-Infinity` means "before all time" where a watermark may not exist yet. */
+export type EpochMs = Branded<number, "EpochMs">;
+/** A length of time in milliseconds. */
+export type DurationMs = Branded<number, "DurationMs">;
+/** A position in one partition's log: the number of the next record to read, exact to 2^53. */
+export type Offset = Branded<number, "Offset">;
+/** A partition's number within its topic, 0-based. */
+export type PartitionId = Branded<number, "PartitionId">;
+
+export const epochMs = (value: number): EpochMs => value as EpochMs;
+export const durationMs = (value: number): DurationMs => value as DurationMs;
+export const offset = (value: number): Offset => value as Offset;
+export const partitionId = (value: number): PartitionId => value as PartitionId;
+
+/** Before all time: the watermark of a partition that has shown no record yet. */
+export const NEVER = -Infinity as EpochMs;
+
+export const SECOND = 1_000 as DurationMs;
+export const MINUTE = 60_000 as DurationMs;
+export const HOUR = 3_600_000 as DurationMs;
+export const DAY = 86_400_000 as DurationMs;
+
+/** ISO 8601 in UTC with milliseconds, or `null` for {@link NEVER}. */
+export function isoOrNull(time: EpochMs): string | null {
+  return Number.isFinite(time) ? new Date(time).toISOString() : null;
+}
