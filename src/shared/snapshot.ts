@@ -1,0 +1,68 @@
+// What the running pipeline shows of itself: read-only values for health, metrics and pages. No I/O.
+import type { EpochMs, Offset, PartitionId } from "./units.ts";
+
+/** One owned partition as this instance sees it now. */
+export interface PartitionSnapshot {
+  readonly partition: PartitionId;
+  /** Next record to read, uncommitted progress included. */
+  readonly position: Offset;
+  /** Next offset of the last commit. */
+  readonly committed: Offset;
+  /** Log end offset of the last fetch, or null before the first one. */
+  readonly logEnd: Offset | null;
+  readonly lastStable: Offset | null;
+  /** `-Infinity` before the first record. */
+  readonly watermark: EpochMs;
+  /** Highest event time that was counted; `-Infinity` before the first one. */
+  readonly lastEventTime: EpochMs;
+  /** Our clock when a batch last moved the position, or a fetch last showed that there is nothing more. */
+  readonly progressAt: EpochMs;
+  readonly quietSince: EpochMs | null;
+  /** flowing = assigned and read; loading = position being loaded; contested = given up until the group confirms it. */
+  readonly state: "flowing" | "loading" | "contested";
+}
+
+/** State of one engine, taken between two steps of its loop. */
+export interface PipelineSnapshot {
+  readonly instance: string;
+  readonly source: "kafka" | "file" | "demo";
+  readonly topic: string;
+  readonly startedAt: EpochMs;
+  readonly now: EpochMs;
+  /** starting: not assigned yet · running · waiting: a server is away · stopped: by a named error · stopping: shutting down. */
+  readonly phase: "starting" | "running" | "waiting" | "stopped" | "stopping";
+  /** In words, why the phase is not `running`; null when it is. */
+  readonly reason: string | null;
+  /** Stable error name when `phase` is stopped or waiting, e.g. `data_gap`, `postgres_unavailable`. */
+  readonly reasonCode: string | null;
+  readonly generation: number;
+  readonly partitions: readonly PartitionSnapshot[];
+  readonly store: {
+    readonly reachable: boolean;
+    readonly lastError: string | null;
+    readonly lastSuccessAt: EpochMs | null;
+  };
+  readonly commit: {
+    readonly lastAt: EpochMs | null;
+    readonly lastDurationMs: number | null;
+    readonly lastKeys: number | null;
+    readonly pendingRecords: number;
+    readonly pendingKeys: number;
+    readonly inFlight: boolean;
+    readonly fenced: number;
+    readonly unknownOutcomes: number;
+  };
+  /** Since the start of this process; committed or not. */
+  readonly totals: {
+    readonly records: number;
+    readonly bytes: number;
+    readonly counted: number;
+    readonly late: number;
+    readonly dead: number;
+    readonly nulls: number;
+    readonly skipped: number;
+    readonly rebalances: number;
+    readonly commits: number;
+    readonly windowsClosed: number;
+  };
+}
