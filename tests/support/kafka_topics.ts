@@ -1,0 +1,65 @@
+// Creates topics and fills them through kafkajs' own admin and producer, for tests.
+import { type Admin, CompressionTypes, type Message, type Producer } from "kafkajs";
+import { brokerClient, type TestBroker } from "./kafka_broker.ts";
+
+/** Runs `work` with a connected admin client. */
+export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => Promise<T>): Promise<T> {
+  const admin = brokerClient(broker).admin();
+  await admin.connect();
+  try {
+    return await work(admin);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Creates a topic with one replica; waits for its leaders. `config` holds Kafka topic settings. */
+export async function createTopic(
+  broker: TestBroker,
+  topic: string,
+  options: { readonly partitions?: number; readonly config?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  await withAdmin(broker, (admin) =>
+    admin.createTopics({
+      waitForLeaders: true,
+      topics: [{
+        topic,
+        numPartitions: options.partitions ?? 1,
+        replicationFactor: 1,
+        configEntries: Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value })),
+      }],
+    }));
+}
+
+/** A producer that logs nothing and waits for the broker's answer. The caller disconnects it. */
+export async function connectedProducer(broker: TestBroker, transactionalId?: string): Promise<Producer> {
+  const producer = brokerClient(broker).producer({
+    allowAutoTopicCreation: false,
+    createPartitioner: () => ({ message }) => Number(message.partition ?? 0),
+    ...(transactionalId === undefined ? {} : { transactionalId, idempotent: true, maxInFlightRequests: 1 }),
+  });
+  await producer.connect();
+  return producer;
+}
+
+/** Sends the messages (partition 0 where a message names none) in chunks of at most `chunk` (default 5,000), uncompressed or gzip. */
+export async function produce(
+  broker: TestBroker,
+  topic: string,
+  messages: readonly Message[],
+  options: { readonly gzip?: boolean; readonly chunk?: number } = {},
+): Promise<void> {
+  const producer = await connectedProducer(broker);
+  const chunk = options.chunk ?? 5_000;
+  try {
+    for (let i = 0; i < messages.length; i += chunk) {
+      await producer.send({
+        topic,
+        messages: messages.slice(i, i + chunk),
+        compression: options.gzip ? CompressionTypes.GZIP : CompressionTypes.None,
+      });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}
