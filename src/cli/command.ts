@@ -1,0 +1,67 @@
+// What a subcommand is, and what it is given to work with. No I/O.
+import type { LoadedSettings } from "../shared/config.ts";
+import type { Kind, KindValue } from "../shared/config_kinds.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { ExitCode } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import type { SettingGroup, Settings } from "../shared/settings.ts";
+
+/** A flag that belongs to one command alone and is no setting. Its name is the key, in kebab-case and without dashes. */
+export interface Flag {
+  readonly kind: Kind<unknown>;
+  /** As a user would write it. Booleans are false without one; others are `undefined`. */
+  readonly default?: string;
+  readonly doc: string;
+}
+export type FlagTable = Readonly<Record<string, Flag>>;
+
+/** The values of a flag table. */
+export type FlagValues<F extends FlagTable> = {
+  readonly [N in keyof F]:
+    | KindValue<F[N]["kind"]>
+    | (F[N] extends { readonly default: string } ? never : KindValue<F[N]["kind"]> extends boolean ? never : undefined);
+};
+
+/** What every command gets. */
+export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedSettings {
+  readonly settings: Settings;
+  /** The command's own flags. */
+  readonly flags: FlagValues<F>;
+  /** Words that are neither flags nor values of flags. */
+  readonly positionals: readonly string[];
+  /** Writes a result line to standard output; a reader that went away is no error. */
+  readonly out: (line: string) => void;
+  /** Writes a line for people to standard error. */
+  readonly err: (line: string) => void;
+  /** Replaces the current line of standard error; does nothing where that is no terminal. */
+  readonly progress: (line: string) => void;
+  /** Whether standard output is a terminal. */
+  readonly isTerminal: boolean;
+  /** Whether colour may be used on standard output: a terminal without NO_COLOR. */
+  readonly colour: boolean;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
+  readonly signal: AbortSignal;
+}
+
+/** A subcommand. Each module in this folder that is one exports it as `command`. */
+export interface Command<F extends FlagTable = FlagTable> {
+  readonly name: string;
+  /** One line for `tidemark --help`. */
+  readonly summary: string;
+  /** What follows the name: `[FILE…]`. */
+  readonly usage: string;
+  /** More for the command's own help. */
+  readonly description?: string;
+  /** Groups of settings that it uses: only their flags are accepted. */
+  readonly groups: readonly SettingGroup[];
+  readonly flags: F;
+  /** @param args the positional words, as in `context.positionals` */
+  run(args: readonly string[], context: CommandContext<F>): Promise<ExitCode>;
+}
+
+/** Keeps the types of the flags inside `run`, and forgets them outside. */
+export function defineCommand<const F extends FlagTable>(command: Command<F>): Command {
+  return command;
+}
