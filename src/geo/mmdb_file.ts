@@ -1,0 +1,292 @@
+// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Does I/O (Deno files); records are decoded by `maxmind`.
+// A file is held once, in one buffer. Walking it from disk instead would read other people's bytes when somebody copies over it.
+import { Buffer } from "node:buffer";
+import { Reader, type Response } from "maxmind";
+import { messageOf, UsageError } from "../shared/errors.ts";
+import { type EpochMs, epochMs } from "../shared/units.ts";
+import { formatV4, formatV6 } from "./address.ts";
+import type { GeoDatabase } from "./geo_database.ts";
+import { type Attribution, attributionOf, type GeoSchema, placeOf, schemaOf } from "./mmdb_schema.ts";
+import { MmdbTree, NOT_FOUND } from "./mmdb_tree.ts";
+import { type Place, UNKNOWN_PLACE } from "./port.ts";
+
+/** What a file says about itself. */
+export interface MmdbFacts {
+  /** File name without its folder: a path may tell more than a page should show. */
+  readonly name: string;
+  readonly databaseType: string;
+  readonly v4: boolean;
+  readonly v6: boolean;
+  readonly buildTime: EpochMs;
+  readonly sizeBytes: number;
+  readonly nodeCount: number;
+  readonly languages: readonly string[];
+  /** null until the file has been read: see {@link OpenOptions.deferV6}. */
+  readonly schema: GeoSchema | null;
+  readonly attribution: Attribution | null;
+}
+
+export interface OpenOptions {
+  /**
+   * Read only the description of an IPv6 file now, and the rest when the first IPv6 address comes. A city file for IPv6 is 71 MB that most streams never need.
+   * The file stays the one that was opened, also when another is renamed over it; one that was changed in place is refused.
+   */
+  readonly deferV6?: boolean;
+  /** Told once, when a deferred file turns out to be broken; its addresses are unknown from then on. */
+  readonly onBroken?: ((error: UsageError) => void) | undefined;
+}
+
+/** The metadata lies in the last 128 KiB of a file, behind this marker (MaxMind DB format, "database metadata"). */
+const METADATA_BYTES_MAX = 128 * 1024;
+const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1");
+const SEPARATOR_BYTES = 16;
+/** Networks tried before a file is trusted; a fixed sequence, so that a file is either always or never accepted. */
+const SAMPLES = 2_000;
+
+/** What identifies a state of a file on disk. */
+export type FileStamp = Pick<Deno.FileInfo, "size" | "ino" | "dev"> & { readonly mtimeMs: number };
+
+export function stampOf(info: Deno.FileInfo): FileStamp {
+  return { size: info.size, ino: info.ino, dev: info.dev, mtimeMs: info.mtime?.getTime() ?? 0 };
+}
+
+export function sameStamp(a: FileStamp, b: FileStamp): boolean {
+  return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs;
+}
+
+/**
+ * Opens and checks the file at `path`.
+ * @throws {UsageError} `bad_geo_file` where it is absent, unreadable, truncated, of another format or without countries. Caught by `main` at the start
+ * and by the reload, which keeps the old file.
+ */
+export async function openMmdb(path: string, options: OpenOptions = {}): Promise<MmdbFile> {
+  const name = baseName(path);
+  let file: Deno.FsFile | undefined;
+  try {
+    file = await Deno.open(path);
+    const stamp = stampOf(await file.stat());
+    const bytes = new Uint8Array(stamp.size);
+    const unread = Math.max(0, bytes.length - METADATA_BYTES_MAX);
+    await readRange(file, bytes, unread, bytes.length);
+    const opened = new MmdbFile(bytes, name);
+    if (options.deferV6 && opened.ipVersion === 6) {
+      opened.defer({ file, stamp, unread, onBroken: options.onBroken });
+      file = undefined;
+      return opened;
+    }
+    await readRange(file, bytes, 0, unread);
+    if (!sameStamp(stamp, stampOf(await file.stat()))) throw new Error("it changed while it was read");
+    opened.check();
+    return opened;
+  } catch (error) {
+    throw badFile(name, error);
+  } finally {
+    file?.close();
+  }
+}
+
+async function readRange(file: Deno.FsFile, bytes: Uint8Array, start: number, end: number): Promise<void> {
+  await file.seek(start, Deno.SeekMode.Start);
+  for (let at = start; at < end;) {
+    const read = await file.read(bytes.subarray(at, end));
+    if (read === null) throw new Error("it became shorter while it was read");
+    at += read;
+  }
+}
+
+/** Checks a database that is already in memory; `bytes` is kept, not copied. @throws {UsageError} as {@link openMmdb}. */
+export function openMmdbBytes(bytes: Uint8Array, name: string): MmdbFile {
+  try {
+    const opened = new MmdbFile(bytes, name);
+    opened.check();
+    return opened;
+  } catch (error) {
+    throw badFile(name, error);
+  }
+}
+
+interface Deferred {
+  readonly file: Deno.FsFile;
+  readonly stamp: FileStamp;
+  /** Bytes `[0, unread)` are still to be read. */
+  readonly unread: number;
+  readonly onBroken: OpenOptions["onBroken"];
+}
+
+/** One open file. Made by {@link openMmdb} and {@link openMmdbBytes}. */
+export class MmdbFile implements GeoDatabase {
+  /** Counts records that could not be decoded; above zero the file is damaged behind what the check saw. */
+  brokenRecords = 0;
+  readonly #bytes: Uint8Array;
+  /** The same memory, as the library wants it. */
+  readonly #buffer: Buffer;
+  readonly #name: string;
+  readonly #reader: Reader<Response>;
+  #tree: MmdbTree;
+  #schema: GeoSchema | null = null;
+  #deferred: Deferred | null = null;
+  #broken = false;
+
+  /** `bytes` need hold no more than the description, at their end, until {@link MmdbFile.check}. @throws {Error} where that is not there. */
+  constructor(bytes: Uint8Array, name: string) {
+    this.#bytes = bytes;
+    this.#name = name;
+    const buffer = this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const marker = buffer.subarray(-METADATA_BYTES_MAX).lastIndexOf(METADATA_MARKER);
+    if (marker < 0) throw new Error("its end holds no MMDB description: it is cut off or of another format");
+    this.#reader = new Reader(buffer);
+    const { searchTreeSize, ipVersion, nodeCount } = this.#reader.metadata;
+    const treeEnd = Math.max(0, bytes.length - METADATA_BYTES_MAX) + marker - SEPARATOR_BYTES;
+    if (!(searchTreeSize > 0 && searchTreeSize <= treeEnd) || (ipVersion !== 4 && ipVersion !== 6)) {
+      throw new Error(`its description does not fit its size (${nodeCount} nodes, IP version ${ipVersion})`);
+    }
+    this.#tree = new MmdbTree(bytes, this.#reader.metadata);
+  }
+
+  /** Leaves the rest to the first lookup. */
+  defer(deferred: Deferred): void {
+    this.#deferred = deferred;
+  }
+
+  /** Whether the whole file is in memory. */
+  get loaded(): boolean {
+    return this.#deferred === null;
+  }
+
+  get facts(): MmdbFacts {
+    const meta = this.#reader.metadata;
+    return {
+      name: this.#name,
+      databaseType: String(meta.databaseType),
+      // Before it is read, a deferred file's tree cannot tell; only files that are not needed for IPv4 are deferred.
+      v4: this.loaded && this.#tree.hasV4,
+      v6: meta.ipVersion === 6,
+      buildTime: epochMs(meta.buildEpoch.getTime()),
+      sizeBytes: this.#bytes.length,
+      nodeCount: meta.nodeCount,
+      languages: meta.languages ?? [],
+      schema: this.#schema,
+      attribution: attributionOf(String(meta.databaseType), this.#name),
+    };
+  }
+
+  /** The description's IP version alone: 4 or 6. */
+  get ipVersion(): number {
+    return this.#reader.metadata.ipVersion;
+  }
+
+  find4(address: number): number {
+    return this.#ready() ? this.#tree.find4(address) : NOT_FOUND;
+  }
+
+  find6(words: Uint32Array): number {
+    return this.#ready() ? this.#tree.find6(words) : NOT_FOUND;
+  }
+
+  placeOf4(address: number): Place {
+    return this.#place(formatV4(address));
+  }
+
+  placeOf6(words: Uint32Array): Place {
+    return this.#place(formatV6(words));
+  }
+
+  /** Bits of the network that holds the address, found or not. */
+  prefixLength4(address: number): number {
+    return this.#ready() ? this.#tree.prefixLength4(address) : 0;
+  }
+
+  prefixLength6(words: Uint32Array): number {
+    if (this.#ready()) this.#tree.find6(words);
+    return this.#tree.depth;
+  }
+
+  /**
+   * Looks up a fixed sample of the file's networks; sets the schema.
+   * @throws {Error} where a record cannot be read or no record names a country.
+   */
+  check(): void {
+    // What was derived from the tree before it was read is worth nothing.
+    this.#reader.load(this.#buffer);
+    this.#tree = new MmdbTree(this.#bytes, this.#reader.metadata);
+    const words = new Uint32Array(4);
+    let random = 1, found = 0;
+    const coin = () => (random = (Math.imul(random, 1664525) + 1013904223) | 0) >>> 31;
+    for (let i = 0; i < SAMPLES; i++) {
+      if (this.#tree.sample(coin, words) === NOT_FOUND) continue;
+      const record: unknown = this.#reader.get(this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
+      this.#schema ??= schemaOf(record);
+      found++;
+    }
+    if (found === 0) throw new Error("it holds no networks");
+    if (this.#schema === null) throw new Error("its records name no country");
+  }
+
+  /** Closes what a deferred file keeps open. */
+  close(): void {
+    this.#deferred?.file.close();
+    this.#deferred = null;
+  }
+
+  /** Reads the rest of a deferred file now. @throws {UsageError} `bad_geo_file`. */
+  load(): void {
+    const deferred = this.#deferred;
+    if (deferred === null) return;
+    this.#deferred = null;
+    try {
+      deferred.file.seekSync(0, Deno.SeekMode.Start);
+      for (let at = 0; at < deferred.unread;) {
+        const read = deferred.file.readSync(this.#bytes.subarray(at, deferred.unread));
+        if (read === null) throw new Error("it became shorter after it was opened");
+        at += read;
+      }
+      const now = stampOf(deferred.file.statSync());
+      if (!sameStamp(deferred.stamp, now)) throw new Error("it was changed in place after it was opened");
+      this.check();
+    } catch (error) {
+      this.#broken = true;
+      throw badFile(this.#name, error);
+    } finally {
+      deferred.file.close();
+    }
+  }
+
+  #ready(): boolean {
+    const deferred = this.#deferred;
+    if (deferred === null) return !this.#broken;
+    try {
+      this.load();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      deferred.onBroken?.(error);
+    }
+    return !this.#broken;
+  }
+
+  #place(address: string): Place {
+    try {
+      return placeOf(this.#reader.get(address));
+    } catch {
+      // The file passed its check and one record in it does not decode: an address is no reason to stop the stream.
+      this.brokenRecords++;
+      return UNKNOWN_PLACE;
+    }
+  }
+}
+
+function badFile(name: string, cause: unknown): UsageError {
+  if (cause instanceof UsageError) return cause;
+  const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(cause);
+  const error = new UsageError(
+    [`Cannot use the address database ${name}: ${why}.`],
+    "Put a whole MMDB file there (country or city), run `tidemark geo install`, or correct GEO_DATABASE.",
+    "bad_geo_file",
+  );
+  error.cause = cause;
+  return error;
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.replace(/^.*[\\/]/, "");
+}
