@@ -79,24 +79,28 @@ function checkError(error: unknown, type?: Constructor<Error>, includes?: string
   return error;
 }
 
-export function assertThrows(fn: () => unknown, type?: Constructor<Error>, includes?: string): Error {
+export function assertThrows<E extends Error = Error>(
+  fn: () => unknown,
+  type?: Constructor<E>,
+  includes?: string,
+): E {
   try {
     fn();
   } catch (error) {
-    return checkError(error, type, includes);
+    return checkError(error, type, includes) as E;
   }
   throw new AssertionError("Expected the function to throw");
 }
 
-export async function assertRejects(
+export async function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
-  type?: Constructor<Error>,
+  type?: Constructor<E>,
   includes?: string,
-): Promise<Error> {
+): Promise<E> {
   try {
     await fn();
   } catch (error) {
-    return checkError(error, type, includes);
+    return checkError(error, type, includes) as E;
   }
   throw new AssertionError("Expected the function to reject");
 }

@@ -1,0 +1,112 @@
+// The few PostgreSQL wire messages that the embedded server reads or writes itself. Pure: bytes in, bytes out.
+// Source: PostgreSQL documentation, "Frontend/Backend Protocol", protocol 3.0.
+
+const SSL_REQUEST = 80877103;
+const GSS_REQUEST = 80877104;
+const CANCEL_REQUEST = 80877102;
+const PROTOCOL_3_0 = 196608;
+/** A startup packet is a few names; a larger one is no PostgreSQL client. */
+const STARTUP_BYTES_MAX = 10_000;
+/** PostgreSQL's own bound for one message is 1 GiB; ours only has to hold the largest commit. */
+const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** What a client's first bytes ask for; `length` is how many bytes they take. */
+export type Opening =
+  | { readonly kind: "incomplete" }
+  /** Wants TLS or GSS: answer `N` and read the next opening. */
+  | { readonly kind: "encryption"; readonly length: number }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "startup"; readonly length: number; readonly parameters: ReadonlyMap<string, string> }
+  | { readonly kind: "foreign" };
+
+/** Reads the untyped packet that opens a connection. */
+export function parseOpening(bytes: Uint8Array): Opening {
+  if (bytes.length < 8) return { kind: "incomplete" };
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const length = view.getInt32(0), code = view.getInt32(4);
+  if (length < 8 || length > STARTUP_BYTES_MAX) return { kind: "foreign" };
+  if (bytes.length < length) return { kind: "incomplete" };
+  if (code === SSL_REQUEST || code === GSS_REQUEST) return { kind: "encryption", length };
+  if (code === CANCEL_REQUEST) return { kind: "cancel" };
+  if (code !== PROTOCOL_3_0) return { kind: "foreign" };
+  const words = decoder.decode(bytes.subarray(8, length)).split("\0");
+  const parameters = new Map<string, string>();
+  for (let i = 0; i + 1 < words.length && words[i] !== ""; i += 2) parameters.set(words[i]!, words[i + 1]!);
+  return { kind: "startup", length, parameters };
+}
+
+/** Length of the typed message at the start of `bytes`, or 0 while it is incomplete. @throws Error on a length that cannot be */
+export function messageLength(bytes: Uint8Array): number {
+  if (bytes.length < 5) return 0;
+  const length = 1 + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(1);
+  if (length < 5 || length > MESSAGE_BYTES_MAX) {
+    throw new Error(`A message of ${length} bytes is none of PostgreSQL's.`);
+  }
+  return bytes.length < length ? 0 : length;
+}
+
+/** The type byte of a message as a letter. */
+export function messageType(message: Uint8Array): string {
+  return String.fromCharCode(message[0]!);
+}
+
+/** Text up to the first zero byte of a message's body: a password, or the name in a Parse. */
+export function firstText(message: Uint8Array): string {
+  const end = message.indexOf(0, 5);
+  return decoder.decode(message.subarray(5, end < 0 ? message.length : end));
+}
+
+/**
+ * Whether a Query or Parse holds `COPY … FROM STDIN`, for which PGlite would wait for ever, with the thread. A statement that only
+ * mentions it in a literal is refused too.
+ */
+export function readsClientData(message: Uint8Array): boolean {
+  return /\bcopy\b[^;]*\bfrom\s+stdin\b/i.test(decoder.decode(message.subarray(5)));
+}
+
+/** A typed message around `body`. */
+export function message(type: string, body: Uint8Array = new Uint8Array()): Uint8Array {
+  const bytes = new Uint8Array(5 + body.length);
+  bytes[0] = type.charCodeAt(0);
+  new DataView(bytes.buffer).setInt32(1, 4 + body.length);
+  bytes.set(body, 5);
+  return bytes;
+}
+
+/** Asks the client for its password in clear text: the connection never leaves the machine. */
+export const PASSWORD_REQUEST = message("R", Uint8Array.of(0, 0, 0, 3));
+export const SYNC = message("S");
+
+/** A simple query. */
+export const query = (sql: string): Uint8Array => message("Q", encoder.encode(`${sql}\0`));
+
+/** Forgets a named prepared statement. */
+export const closeStatement = (name: string): Uint8Array => message("C", encoder.encode(`S${name}\0`));
+
+/** A fatal error with its SQLSTATE; the connection is closed after it. */
+export function fatal(sqlState: string, text: string): Uint8Array {
+  return message("E", encoder.encode(`SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`));
+}
+
+/** A startup packet with the given user and database. */
+export function startupPacket(user: string, database: string): Uint8Array {
+  const body = encoder.encode(`user\0${user}\0database\0${database}\0\0`);
+  const bytes = new Uint8Array(8 + body.length);
+  const view = new DataView(bytes.buffer);
+  view.setInt32(0, bytes.length);
+  view.setInt32(4, PROTOCOL_3_0);
+  bytes.set(body, 8);
+  return bytes;
+}
+
+/** Statements that give a connection the settings of its startup packet and undo those of the connection before it. */
+export function settingsSql(parameters: ReadonlyMap<string, string>): string {
+  const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+  const sets = [...parameters]
+    .filter(([name]) => !["user", "database", "replication", "options"].includes(name) && !name.startsWith("_pq_."))
+    .map(([name, value]) => `select set_config(${literal(name)}, ${literal(value)}, false)`);
+  return ["reset all", ...sets].join("; ");
+}
