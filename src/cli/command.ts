@@ -31,6 +31,8 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   readonly positionals: readonly string[];
   /** Writes a result line to standard output; a reader that went away is no error. */
   readonly out: (line: string) => void;
+  /** Resolves when all results are written, `false` where the reader went away: await it now and then while writing many. */
+  readonly drained: () => Promise<boolean>;
   /** Writes a line for people to standard error. */
   readonly err: (line: string) => void;
   /** Replaces the current line of standard error; does nothing where that is no terminal. */
@@ -47,10 +49,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
 
 /** A subcommand. Each module in this folder that is one exports it as `command`. */
 export interface Command<F extends FlagTable = FlagTable> {
-  readonly name: string;
-  /** One line for `tidemark --help`. */
-  readonly summary: string;
-  /** What follows the name: `[FILE…]`. */
+  /** What follows the name: `[FILE…]`; empty where nothing may. The name and the summary stand in `commands.ts`. */
   readonly usage: string;
   /** More for the command's own help. */
   readonly description?: string;
@@ -59,6 +58,11 @@ export interface Command<F extends FlagTable = FlagTable> {
   readonly flags: F;
   /** @param args the positional words, as in `context.positionals` */
   run(args: readonly string[], context: CommandContext<F>): Promise<ExitCode>;
+}
+
+/** A flag of a command: `wait: flag(duration(0, HOUR), { default: "60s", doc: "…" })`. */
+export function flag<T, const S extends Omit<Flag, "kind">>(kind: Kind<T>, spec: S): S & { readonly kind: Kind<T> } {
+  return { kind, ...spec };
 }
 
 /** Keeps the types of the flags inside `run`, and forgets them outside. */

@@ -120,3 +120,17 @@ export function postgresTarget(settings: PostgresSettings): PostgresTarget {
     ...(ca !== undefined && { ca }),
   };
 }
+
+/** The URL without its password, for people. */
+export function showPostgresUrl(url: PostgresUrl): string {
+  const user = url.user === undefined
+    ? ""
+    : `${encodeURIComponent(url.user)}${url.password === undefined ? "" : ":***"}@`;
+  const host = url.host.startsWith("/")
+    ? encodeURIComponent(url.host)
+    : url.host.includes(":")
+    ? `[${url.host}]`
+    : url.host;
+  const database = url.database === undefined ? "" : `/${encodeURIComponent(url.database)}`;
+  return `postgresql://${user}${host}:${url.port}${database}${url.tls === undefined ? "" : `?sslmode=${url.tls}`}`;
+}

@@ -1,0 +1,17 @@
+// All subcommands. A new one is one line here and one file beside it, which is loaded only when it is called.
+import type { Command } from "./command.ts";
+
+/** A subcommand before its module is loaded. */
+export interface CommandEntry {
+  /** One line for `tidemark --help`. */
+  readonly summary: string;
+  /** A literal specifier, so that `deno compile` finds the module. */
+  readonly load: () => Promise<{ readonly command: Command }>;
+}
+
+export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  config: {
+    summary: "Print the effective settings and where each came from",
+    load: () => import("./config.ts"),
+  },
+};

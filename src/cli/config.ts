@@ -1,0 +1,51 @@
+// `tidemark config`: the settings in effect and where each came from, secrets hidden. Also prints the generated pages.
+import { boolean } from "../shared/config_kinds.ts";
+import { showPostgresUrl } from "../shared/config_postgres.ts";
+import type { LoadedSettings } from "../shared/config.ts";
+import { EXIT } from "../shared/errors.ts";
+import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup, type SettingName, settingOf } from "../shared/settings.ts";
+import { defineCommand, flag } from "./command.ts";
+import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
+
+/** The text of a setting's value for people: `***` for secrets, `""` where unset. */
+export function showSetting(name: SettingName, { settings, sources }: LoadedSettings): string {
+  const { text } = sources[name];
+  if (text === "") return "";
+  if (settingOf(name).secret) return "***";
+  if (name === "POSTGRES_URL") return settings.POSTGRES_URL === undefined ? "" : showPostgresUrl(settings.POSTGRES_URL);
+  const first = text.trim().split("\n", 1)[0]!;
+  return first === text.trim() ? text : `${first} …`;
+}
+
+export const command = defineCommand({
+  usage: "",
+  description: "Secrets are shown as ***.",
+  groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
+  flags: {
+    json: flag(boolean, { doc: "One JSON object: name → value, from, as." }),
+    env: flag(boolean, { doc: "Print the text of stream.env instead." }),
+    markdown: flag(boolean, { doc: "Print the text of docs/configuration.md instead." }),
+  },
+  run(_args, context) {
+    const { flags, out, sources } = context;
+    if (flags.env) out(renderStreamEnv().trimEnd());
+    else if (flags.markdown) out(renderConfigurationPage().trimEnd());
+    else if (flags.json) {
+      const rows = SETTING_NAMES.map((name) => {
+        const { from, as } = sources[name];
+        return [name, { value: showSetting(name, context), from, as }];
+      });
+      out(JSON.stringify(Object.fromEntries(rows), null, 2));
+    } else {
+      const shown = SETTING_NAMES.map((name) => showSetting(name, context) || "(unset)");
+      const nameWidth = Math.max(...SETTING_NAMES.map((name) => name.length));
+      const valueWidth = Math.min(40, Math.max(...shown.map((value) => value.length)));
+      SETTING_NAMES.forEach((name, i) => {
+        const { from, as } = sources[name];
+        const origin = from === "default" || as === name ? from : `${from} ${as}`;
+        out(`${name.padEnd(nameWidth)}  ${shown[i]!.padEnd(valueWidth)}  ${origin}`);
+      });
+    }
+    return Promise.resolve(EXIT.ok);
+  },
+});

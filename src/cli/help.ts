@@ -1,0 +1,100 @@
+// `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
+import type { Kind } from "../shared/config_kinds.ts";
+import { EXIT } from "../shared/errors.ts";
+import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/settings.ts";
+import type { Command } from "./command.ts";
+import type { CommandEntry } from "./commands.ts";
+import { EXIT_MEANING } from "./exit_codes.ts";
+
+/** Columns of a page: what fits a usual terminal. */
+const WIDTH = 100;
+/** Flags longer than this have their text on the next line. */
+const FLAG_WIDTH_MAX = 34;
+
+/** The page behind `tidemark --help`. */
+export function renderHelp(commands: Readonly<Record<string, CommandEntry>>): string {
+  return [
+    "Tidemark counts web traffic from Kafka by place in five-minute windows, exactly once, in PostgreSQL.",
+    "",
+    "Usage: tidemark COMMAND [FLAGS] [WORDS]",
+    "       tidemark COMMAND --help",
+    "       tidemark --version",
+    "",
+    "Commands",
+    ...rows(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
+    "",
+    "Settings",
+    ...wrap(
+      "Each setting is a flag (--kafka-url), an environment variable (KAFKA_URL) and a line of a settings file " +
+        "(--env-file stream.env). A flag wins over the environment, that over the file, that over the default. " +
+        "Secrets and certificates can be read from a file: API_TOKEN_FILE=/run/secrets/token.",
+      2,
+    ),
+    "",
+    ...exitCodes(),
+  ].join("\n");
+}
+
+/** The page behind `tidemark COMMAND --help`. */
+export function renderCommandHelp(name: string, summary: string, command: Command): string {
+  const own = Object.entries(command.flags).map(([flag, { kind, doc, default: value }]): readonly [string, string] => [
+    written(`--${flag}`, kind),
+    `${doc}${value === undefined ? "" : ` [${value}]`}`,
+  ]);
+  own.push(
+    ["--env-file <path>", "Settings file; the environment and flags win over it."],
+    ["-h, --help", "This page."],
+  );
+  const groups = (Object.keys(SETTING_GROUPS) as SettingGroup[]).filter((group) => command.groups.includes(group));
+  return [
+    `Usage: tidemark ${name} [FLAGS]${command.usage === "" ? "" : ` ${command.usage}`}`,
+    "",
+    ...wrap(`${summary}.${command.description === undefined ? "" : ` ${command.description}`}`, 0),
+    "",
+    "Flags",
+    ...rows(own),
+    ...groups.flatMap((group) => ["", SETTING_GROUPS[group], ...rows(settingRows(group, command))]),
+    "",
+    ...exitCodes(),
+  ].join("\n");
+}
+
+function settingRows(group: SettingGroup, command: Command): readonly (readonly [string, string])[] {
+  return SETTING_NAMES.filter((name) => settingOf(name).group === group).map((name) => {
+    const { kind, doc, alias, default: value, defaultNote } = settingOf(name);
+    const known = defaultNote ?? value;
+    const short = alias === undefined || Object.hasOwn(command.flags, alias) ? "" : `--${alias}, `;
+    return [written(`${short}${flagOf(name)}`, kind), `${doc}${known === undefined ? "" : ` [${known}]`}`];
+  });
+}
+
+const written = (flag: string, kind: Kind<unknown>) =>
+  kind.placeholder === "" ? flag.replace("--", "--[no-]") : `${flag} ${kind.placeholder}`;
+
+function exitCodes(): readonly string[] {
+  const meanings = Object.entries(EXIT_MEANING) as [keyof typeof EXIT, string][];
+  return ["Exit codes", ...rows(meanings.map(([name, meaning]) => [String(EXIT[name]), meaning]))];
+}
+
+/** Two columns, the second wrapped. */
+function rows(pairs: readonly (readonly [string, string])[]): readonly string[] {
+  const width = Math.min(FLAG_WIDTH_MAX, Math.max(...pairs.map(([left]) => left.length)));
+  return pairs.flatMap(([left, right]) => {
+    const lines = wrap(right, width + 4);
+    if (left.length > width) return [`  ${left}`, ...lines];
+    return [`  ${left.padEnd(width)}  ${lines[0]?.trimStart() ?? ""}`, ...lines.slice(1)];
+  });
+}
+
+/** Lines of at most {@link WIDTH} columns, each indented; a longer word stays whole. */
+function wrap(text: string, indent: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) {
+      lines.push(" ".repeat(indent) + line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, " ".repeat(indent) + line];
+}

@@ -1,0 +1,72 @@
+// The process around a command: environment, files, standard streams, signals. The only file here that reads them. I/O.
+import type { Environment } from "../shared/config.ts";
+import { LineWriter } from "./line_writer.ts";
+
+/** What a command line needs of the process; tests pass their own. */
+export interface Host {
+  readonly env: Environment;
+  /** Reads a UTF-8 file; throws with a reason. */
+  readonly readFile: (path: string) => string;
+  readonly out: LineWriter;
+  readonly err: LineWriter;
+  readonly outIsTerminal: boolean;
+  readonly errIsTerminal: boolean;
+  /** NO_COLOR is set. */
+  readonly noColour: boolean;
+  /** Name of this process where INSTANCE_ID is not set. */
+  readonly instanceId: string;
+  /** Begins to listen for SIGINT and SIGTERM; the signal aborts at the first, the second ends the process. */
+  readonly listenForSignals: () => AbortSignal;
+}
+
+/** Enough for a burst of some thousand lines while a log collector restarts. */
+const LOG_WAITING_MAX = 4 * 2 ** 20;
+
+/** The process that this program runs in. */
+export function processHost(): Host {
+  const env: Environment = {
+    get: (name) => ifAllowed(() => Deno.env.get(name), undefined),
+    names: () => ifAllowed(() => Object.keys(Deno.env.toObject()), []),
+  };
+  return {
+    env,
+    readFile: (path) => Deno.readTextFileSync(path),
+    out: new LineWriter(Deno.stdout),
+    err: new LineWriter(Deno.stderr, { waitingMax: LOG_WAITING_MAX }),
+    outIsTerminal: Deno.stdout.isTerminal(),
+    errIsTerminal: Deno.stderr.isTerminal(),
+    noColour: Deno.noColor,
+    instanceId: instanceId(env),
+    listenForSignals,
+  };
+}
+
+/** `read()`, or `otherwise` where the process may not: the scoped binary sees only the variables that it was built for. */
+function ifAllowed<T>(read: () => T, otherwise: T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return otherwise;
+    throw error;
+  }
+}
+
+/** Host name and process id. Containers often have process id 1 everywhere, but a host name of their own. */
+function instanceId(env: Environment): string {
+  const name = ifAllowed<string | undefined>(() => Deno.hostname(), undefined) ?? env.get("HOSTNAME");
+  return `${name || crypto.randomUUID().slice(0, 8)}-${Deno.pid}`.slice(-128);
+}
+
+function listenForSignals(): AbortSignal {
+  const controller = new AbortController();
+  // Windows knows no SIGTERM.
+  const signals = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] as const : ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      // 128 + the signal's number, as a shell reports it.
+      if (controller.signal.aborted) Deno.exit(signal === "SIGTERM" ? 143 : 130);
+      controller.abort(new DOMException(`Stopped by ${signal}`, "AbortError"));
+    });
+  }
+  return controller.signal;
+}

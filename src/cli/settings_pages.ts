@@ -1,0 +1,88 @@
+// The settings table as stream.env and as docs/configuration.md. No I/O; a test holds the committed files equal to these texts.
+import { EXIT } from "../shared/errors.ts";
+import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup, type SettingName, settingOf } from "../shared/settings.ts";
+import { EXIT_MEANING } from "./exit_codes.ts";
+
+const GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
+const namesOf = (group: SettingGroup) => SETTING_NAMES.filter((name) => settingOf(name).group === group);
+
+/** A settings file that works with docker-compose.yml; settings without a value are there as comments. */
+export function renderStreamEnv(): string {
+  const lines = [
+    "# Settings for a Kafka and a PostgreSQL on this machine, as docker-compose.yml starts them.",
+    "# Use: tidemark run --env-file stream.env, or docker compose --env-file stream.env up.",
+    "# The passwords here are for a first look: change them before anybody else can reach the ports.",
+    "# Made by `deno task docs` from src/shared/settings.ts.",
+  ];
+  for (const group of GROUPS) {
+    lines.push("", `## ${SETTING_GROUPS[group]}`);
+    for (const name of namesOf(group)) {
+      const { doc, example, default: value } = settingOf(name);
+      const given = example ?? value;
+      lines.push("", `# ${doc}`, given === undefined ? `# ${name}=` : `${name}=${given}`);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** docs/configuration.md. */
+export function renderConfigurationPage(): string {
+  const lines = [
+    "# Configuration",
+    "",
+    "Made by `deno task docs` from `src/shared/settings.ts`.",
+    "",
+    "Every setting is an environment variable (`KAFKA_URL`), a flag of the commands that use it (`--kafka-url`) and a line of",
+    "a settings file (`--env-file stream.env`). A flag wins over the environment, that over the settings file, that over the",
+    "default. An empty value means the default. `tidemark config` prints what is in effect and where it came from.",
+    "",
+    "- **Durations** are whole numbers with `ms`, `s`, `m`, `h` or `d`; without a unit they are milliseconds.",
+    "- **Sizes** are whole numbers with `B`, `KiB`, `MiB` or `GiB`; without a unit they are bytes.",
+    "- **Secrets and certificates** (marked ⁺) can be read from a file: `API_TOKEN_FILE=/run/secrets/token`. Their values are",
+    "  never shown. As a flag they can be read in the list of processes.",
+    "- **Mistakes** are reported all at once with exit code 2: bad values, settings that contradict each other, unknown",
+    "  flags, unknown lines of the settings file, and variables that are one letter away from a setting's name.",
+    '- In the settings file a value may stand in single quotes (as it is) or in double quotes (`\\n`, `\\"` and `\\\\` are',
+    "  escapes). `${…}` is not replaced.",
+  ];
+  for (const group of GROUPS) {
+    lines.push(
+      "",
+      `## ${SETTING_GROUPS[group]}`,
+      "",
+      ...table(["Setting", "Value", "Default", "Meaning"], namesOf(group).map(settingCells)),
+    );
+  }
+  lines.push(
+    "",
+    "## Exit codes",
+    "",
+    ...table(
+      ["Code", "Meaning"],
+      (Object.entries(EXIT_MEANING) as [keyof typeof EXIT, string][]).map((
+        [name, meaning],
+      ) => [String(EXIT[name]), meaning]),
+    ),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+function settingCells(name: SettingName): readonly string[] {
+  const { kind, doc, fromFile, alias, default: value, defaultNote } = settingOf(name);
+  const known = value === undefined ? defaultNote ?? "unset" : `\`${value}\``;
+  const short = alias === undefined ? "" : ` Short flag: \`--${alias}\`.`;
+  return [
+    `\`${name}\`${fromFile ? "⁺" : ""}`,
+    kind.grammar.replace(/^an? /, ""),
+    value !== undefined && defaultNote !== undefined ? defaultNote : known,
+    `${doc}${short}`,
+  ];
+}
+
+/** A Markdown table whose columns are padded as `deno fmt` pads them. */
+function table(head: readonly string[], body: readonly (readonly string[])[]): readonly string[] {
+  const cells = [head, ...body].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => [...row[column]!].length)));
+  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
+  return [line(cells[0]!), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...cells.slice(1).map(line)];
+}
