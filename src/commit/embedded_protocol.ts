@@ -67,6 +67,15 @@ export function readsClientData(message: Uint8Array): boolean {
   return /\bcopy\b[^;]*\bfrom\s+stdin\b/i.test(decoder.decode(message.subarray(5)));
 }
 
+/**
+ * A Query or Parse that fails with a text that says why, to stand in for one that PGlite must not see: an error raised by the session
+ * itself leaves its transaction in the state that the client expects.
+ */
+export function refusal(type: "Q" | "P"): Uint8Array {
+  const sql = 'select "COPY FROM STDIN is not supported by the embedded database"';
+  return type === "Q" ? query(sql) : message("P", encoder.encode(`\0${sql}\0\0\0`));
+}
+
 /** A typed message around `body`. */
 export function message(type: string, body: Uint8Array = new Uint8Array()): Uint8Array {
   const bytes = new Uint8Array(5 + body.length);

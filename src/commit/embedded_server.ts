@@ -13,6 +13,7 @@ import {
   PASSWORD_REQUEST,
   query,
   readsClientData,
+  refusal,
   settingsSql,
   startupPacket,
   SYNC,
@@ -150,9 +151,7 @@ class Connection {
       const type = messageType(message);
       if (type === "X") return;
       if (type === "P" && firstText(message) !== "") this.#statements.add(firstText(message));
-      if ((type === "Q" || type === "P") && readsClientData(message)) {
-        return await this.#write(fatal("0A000", "COPY FROM STDIN is not supported by the embedded database"));
-      }
+      if ((type === "Q" || type === "P") && readsClientData(message)) message = refusal(type);
       await this.#begin();
       const reply = await execute(this.options.database, message);
       // Only these end with ReadyForQuery, whose last byte is the transaction status; `I` is "none".
