@@ -1,0 +1,28 @@
+// What an event's JSON object is made of: the single definition of the fields. No I/O.
+import { z } from "zod";
+
+/** Largest value that is looked at, in bytes; a longer one is dead letter `too_large`. */
+export const VALUE_BYTES_MAX = 1_048_576;
+
+// A field of another type says nothing that could be counted, so it is read as if it were missing: a number in `referrer` must not
+// cost the event. `event_time` is required, so there "missing" ends in `bad_event_time`.
+const text = z.string().optional().catch(undefined);
+
+/**
+ * The fields of an event; every other key is ignored, and of a repeated key the last one counts (as in `JSON.parse`).
+ *
+ * A field whose value is not of the type named here counts as missing, `null` included. `event_time` may also be an integer.
+ */
+export const eventSchema = z.object({
+  url: text.describe("Address that was asked for; an absolute one gives the host where `host` is missing"),
+  referrer: text.describe("Address of the page that led here; missing or `-` means a direct visit"),
+  user_agent: text.describe("Classifies human or bot; missing means human"),
+  host: text.describe("Host that was asked for; counted in lower case"),
+  ip: text.describe("IPv4 or IPv6 address of the client, or the list of X-Forwarded-For"),
+  headers: text.describe("Request headers; never looked at, never stored"),
+  event_time: z.union([z.string(), z.number().int()]).optional().catch(undefined)
+    .describe("RFC 3339 text, or Unix seconds or milliseconds"),
+});
+
+/** An event's fields as sent, before any rule is applied to them. */
+export type EventFields = z.output<typeof eventSchema>;

@@ -1,0 +1,90 @@
+// The grammar of event_time.ts over bytes, for the fast path. No I/O.
+// Why it exists: a string and a Date for each event cost about 0.5 µs, this costs 0.03 µs (bench/event_bench.ts).
+import { EVENT_TIME_MAX, EVENT_TIME_MIN, UNIX_MILLISECONDS_FROM } from "./event_time.ts";
+
+const DASH = 0x2d;
+const NOT_DIGITS = 1e6;
+const DAYS_BEFORE_MONTH = [0, 0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+const DAYS_IN_MONTH = [0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+/** 1970-01-01 as {@link daysBeforeYear} counts. */
+const EPOCH_DAY = daysBeforeYear(1970);
+
+/** Reads `bytes[start, end)` exactly as `parseEventTime` reads the same text; `NaN` where that gives `undefined`. */
+export function parseEventTimeBytes(bytes: Uint8Array, start: number, end: number): number {
+  return end - start >= 19 && bytes[start + 4] === DASH ? dateTime(bytes, start, end) : integer(bytes, start, end);
+}
+
+function dateTime(b: Uint8Array, s: number, end: number): number {
+  const year = twoDigits(b, s) * 100 + twoDigits(b, s + 2);
+  const month = twoDigits(b, s + 5);
+  const day = twoDigits(b, s + 8);
+  const hour = twoDigits(b, s + 11);
+  const minute = twoDigits(b, s + 14);
+  const second = twoDigits(b, s + 17);
+  const separator = b[s + 10]! | 0x20; // T, t and space
+  if (year > 9999 || month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return NaN;
+  if (b[s + 7] !== DASH || (separator !== 0x74 && b[s + 10] !== 0x20) || b[s + 13] !== 0x3a || b[s + 16] !== 0x3a) {
+    return NaN;
+  }
+  const leap = (year & 3) === 0 && (year % 100 !== 0 || year % 400 === 0);
+  if (day > DAYS_IN_MONTH[month]! && !(leap && month === 2 && day === 29)) return NaN;
+  const days = daysBeforeYear(year) - EPOCH_DAY + DAYS_BEFORE_MONTH[month]! + (leap && month > 2 ? 1 : 0) + day - 1;
+  let time = days * 86_400_000 + (hour * 3600 + minute * 60 + second) * 1000;
+  let p = s + 19;
+  if (p < end && b[p] === 0x2e) {
+    const first = ++p;
+    let weight = 100;
+    for (let digit; p < end && (digit = b[p]! - 48) >= 0 && digit <= 9; p++) {
+      time += digit * weight;
+      weight = weight === 100 ? 10 : weight === 10 ? 1 : 0; // digits below 1 ms are cut
+    }
+    if (p === first) return NaN;
+  }
+  if (p < end) {
+    const zone = b[p]!;
+    if ((zone | 0x20) === 0x7a) {
+      p++;
+    } else {
+      if ((zone !== 0x2b && zone !== DASH) || p + 6 !== end || b[p + 3] !== 0x3a) return NaN;
+      const offsetHour = twoDigits(b, p + 1);
+      const offsetMinute = twoDigits(b, p + 4);
+      if (offsetHour > 23 || offsetMinute > 59) return NaN;
+      const offsetMs = (offsetHour * 60 + offsetMinute) * 60_000;
+      time += zone === DASH ? offsetMs : -offsetMs;
+      p += 6;
+    }
+  }
+  return p === end ? within(time) : NaN;
+}
+
+function integer(b: Uint8Array, s: number, end: number): number {
+  const negative = b[s] === DASH;
+  let p = negative ? s + 1 : s;
+  // 15 digits hold the whole accepted range, and a double exactly.
+  if (p >= end || end - p > 15 || (b[p] === 48 && end - p > 1)) return NaN;
+  let value = 0;
+  for (; p < end; p++) {
+    const digit = b[p]! - 48;
+    if (digit < 0 || digit > 9) return NaN;
+    value = value * 10 + digit;
+  }
+  if (negative) value = -value;
+  return within(value >= UNIX_MILLISECONDS_FROM ? value : value * 1000);
+}
+
+function within(time: number): number {
+  return time >= EVENT_TIME_MIN && time <= EVENT_TIME_MAX ? time + 0 : NaN;
+}
+
+/** The number that two ASCII digits write, or something larger than any limit. */
+function twoDigits(b: Uint8Array, p: number): number {
+  const tens = b[p]! - 48;
+  const ones = b[p + 1]! - 48;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : NOT_DIGITS;
+}
+
+/** Days of the proleptic Gregorian calendar from the start of year 1 to the start of `year`. */
+function daysBeforeYear(year: number): number {
+  const before = year - 1;
+  return before * 365 + Math.floor(before / 4) - Math.floor(before / 100) + Math.floor(before / 400);
+}

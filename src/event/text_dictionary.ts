@@ -1,0 +1,86 @@
+// Host or referrer bytes to the id of the text they are counted under. No I/O.
+// The slow path's own rule runs once for each distinct token; a token seen before costs one lookup, so that escapes, upper case and
+// non-ASCII text need no second implementation on the fast path.
+import { ByteInterner, grown } from "./intern.ts";
+import { tokenText } from "./json_token.ts";
+import type { Dictionary } from "./types.ts";
+
+/** Mean cost of one text beyond its bytes: string header, array element and Map entry, measured with `Deno.memoryUsage()`. */
+const ENTRY_OVERHEAD_BYTES = 88;
+
+/** A {@link Dictionary} that is filled from JSON string tokens as they lie in the record. */
+export class TextDictionary implements Dictionary {
+  readonly #tokens: ByteInterner;
+  /** By token slot: id + 1 of the text, 0 = not known yet. The same bytes mean different texts with and without an escape. */
+  #plainIds = new Int32Array(0);
+  #escapedIds = new Int32Array(0);
+  #texts: string[] = [];
+  #ids = new Map<string, number>();
+  #textBytes = 0;
+  readonly #rule: (sent: string) => string | undefined;
+
+  /** @param rule the text under which a text as sent is counted, or `undefined` where it says nothing (an empty host) */
+  constructor(seed: number, rule: (sent: string) => string | undefined) {
+    this.#tokens = new ByteInterner(seed);
+    this.#rule = rule;
+    this.reset();
+  }
+
+  get size(): number {
+    return this.#texts.length;
+  }
+
+  get memoryBytes(): number {
+    return this.#tokens.memoryBytes + this.#plainIds.byteLength + this.#escapedIds.byteLength + this.#textBytes;
+  }
+
+  text(id: number): string {
+    const text = this.#texts[id];
+    if (text === undefined) throw new RangeError(`Cannot name text ${id}: the dictionary holds ${this.#texts.length}`);
+    return text;
+  }
+
+  /**
+   * The id for the token `bytes[start, end)` (without its quotes), or -1 where it is not a valid JSON string or the rule gives nothing.
+   *
+   * @param escaped whether the token holds a backslash
+   */
+  idOfToken(bytes: Uint8Array, view: DataView, start: number, end: number, escaped: boolean): number {
+    const slot = this.#tokens.intern(bytes, view, start, end);
+    if (slot >= this.#plainIds.length) {
+      this.#plainIds = grown(this.#plainIds, this.#plainIds.length * 2);
+      this.#escapedIds = grown(this.#escapedIds, this.#escapedIds.length * 2);
+    }
+    const ids = escaped ? this.#escapedIds : this.#plainIds;
+    const known = ids[slot]! - 1;
+    if (known >= 0) return known;
+    const sent = tokenText(bytes, start, end);
+    const text = sent === undefined ? undefined : this.#rule(sent);
+    if (text === undefined) return -1;
+    const id = this.idOfText(text);
+    ids[slot] = id + 1;
+    return id;
+  }
+
+  /** The id of a text to which the rule was already applied. */
+  idOfText(text: string): number {
+    const known = this.#ids.get(text);
+    if (known !== undefined) return known;
+    const id = this.#texts.length;
+    this.#texts.push(text);
+    this.#ids.set(text, id);
+    // Two bytes a character at worst; V8 keeps Latin-1 text in one.
+    this.#textBytes += ENTRY_OVERHEAD_BYTES + text.length * 2;
+    return id;
+  }
+
+  /** Forgets every id. */
+  reset(): void {
+    this.#tokens.clear();
+    this.#plainIds = new Int32Array(1 << 9);
+    this.#escapedIds = new Int32Array(1 << 9);
+    this.#texts = [];
+    this.#ids = new Map();
+    this.#textBytes = 0;
+  }
+}
