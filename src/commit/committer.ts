@@ -1,0 +1,83 @@
+// Carries one frozen payload to certainty: send, and where the outcome is unknown let the stored rows decide. I/O only through the ports.
+import type { Clock } from "../shared/clock.ts";
+import { messageOf } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import type { DurationMs, PartitionId } from "../shared/units.ts";
+import { judgeOutcome, type Verdict } from "./decision.ts";
+import type { CommitPayload, Store } from "./port.ts";
+
+const BACKOFF_MS_FIRST = 200;
+/** Also the longest time until a database that is back is noticed. */
+const BACKOFF_MS_MAX = 3_000;
+
+export type Delivery =
+  | { readonly kind: "committed"; readonly durationMs: number }
+  | { readonly kind: "fenced"; readonly partitions: readonly PartitionId[] }
+  /** The signal ended the attempt; the payload may or may not be in. */
+  | { readonly kind: "abandoned" };
+
+export interface CommitterEvents {
+  /** The database did not answer, or refused: one call a try. */
+  onTrouble(message: string): void;
+  /** A resend was needed to find out. */
+  onUnknown(): void;
+}
+
+/** Delivers payloads one at a time. Never gives up on an absent database: only the signal ends that. */
+export class Committer {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #events: CommitterEvents;
+
+  constructor(store: Store, clock: Clock, log: Log, events: CommitterEvents) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#log = log;
+    this.#events = events;
+  }
+
+  /** Sends the identical payload until it is known to be in, or known to be fenced. */
+  async deliver(payload: CommitPayload, signal: AbortSignal): Promise<Delivery> {
+    const startedAt = this.#clock.now();
+    let backoff = BACKOFF_MS_FIRST;
+    while (!signal.aborted) {
+      const outcome = await this.#store.commit(payload);
+      if (outcome.kind === "committed") return { kind: "committed", durationMs: this.#clock.now() - startedAt };
+      if (outcome.kind === "unknown") {
+        this.#events.onUnknown();
+        this.#events.onTrouble(outcome.cause.message);
+      }
+      const verdict = await this.#judge(payload, signal);
+      switch (verdict?.kind) {
+        case undefined:
+          return { kind: "abandoned" };
+        case "committed":
+          return { kind: "committed", durationMs: this.#clock.now() - startedAt };
+        case "fenced":
+          this.#log.warn("fenced: another instance has moved the position", { partitions: verdict.partitions });
+          return verdict;
+        case "unchanged":
+          await this.#clock.sleep(backoff as DurationMs, signal);
+          backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
+      }
+    }
+    return { kind: "abandoned" };
+  }
+
+  /** Reads the rows until they can be read. */
+  async #judge(payload: CommitPayload, signal: AbortSignal): Promise<Verdict | undefined> {
+    let backoff = BACKOFF_MS_FIRST;
+    while (!signal.aborted) {
+      try {
+        const stored = await this.#store.read();
+        return judgeOutcome(payload, stored?.rows ?? []);
+      } catch (error) {
+        this.#events.onTrouble(messageOf(error));
+        await this.#clock.sleep(backoff as DurationMs, signal);
+        backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
+      }
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,116 @@
+// The decisions of exactly-once as pure functions: from what was seen to what is true. I/O happens elsewhere.
+import type { CommitPayload, PartitionRow, StoredState, StreamSettings } from "./port.ts";
+import type { LogIdentity } from "../source/port.ts";
+import { StreamStopped } from "../shared/errors.ts";
+import type { Offset, PartitionId } from "../shared/units.ts";
+
+/** What became of a payload, by the rows that are stored now. */
+export type Verdict =
+  /** Every row holds the payload's id. */
+  | { readonly kind: "committed" }
+  /** Every row is as the payload expects it: send the identical payload again. */
+  | { readonly kind: "unchanged" }
+  /** Somebody else moved these partitions: memory is worthless. */
+  | { readonly kind: "fenced"; readonly partitions: readonly PartitionId[] };
+
+/**
+ * Judges a payload whose outcome is unknown, or that was fenced (a resent payload whose first sending did arrive is fenced by itself).
+ * Where the payload is in for one row and another row has moved on since, it counts as fenced: the rows are right either way.
+ */
+export function judgeOutcome(payload: CommitPayload, rows: readonly PartitionRow[]): Verdict {
+  const byPartition = new Map(rows.map((row) => [row.partition, row]));
+  let committed = 0, unchanged = 0;
+  const moved: PartitionId[] = [];
+  for (const move of payload.moves) {
+    const row = byPartition.get(move.partition);
+    if (row?.commitId === payload.commitId) committed++;
+    else if (row && !row.retired && row.commitId === move.oldCommitId && row.nextOffset === move.oldNextOffset) {
+      unchanged++;
+    } else moved.push(move.partition);
+  }
+  if (committed === payload.moves.length) return { kind: "committed" };
+  if (unchanged === payload.moves.length) return { kind: "unchanged" };
+  return { kind: "fenced", partitions: moved };
+}
+
+/** Partitions whose stored row is not the one that this instance expects while it has nothing in flight. */
+export function movedPartitions(
+  expected: Iterable<
+    { readonly partition: PartitionId; readonly expected: { readonly commitId: string; readonly nextOffset: Offset } }
+  >,
+  rows: readonly PartitionRow[],
+): PartitionId[] {
+  const byPartition = new Map(rows.map((row) => [row.partition, row]));
+  const moved: PartitionId[] = [];
+  for (const { partition, expected: { commitId, nextOffset } } of expected) {
+    const row = byPartition.get(partition);
+    if (!row || row.commitId !== commitId || row.nextOffset !== nextOffset) moved.push(partition);
+  }
+  return moved;
+}
+
+/**
+ * Checks that the stored positions still mean something in the log that is there now.
+ *
+ * @throws StreamStopped with the name of what is wrong; the caller stops the stream
+ */
+export function checkLog(settings: StreamSettings, stored: StoredState, log: LogIdentity): void {
+  if (stored.topicId !== null && log.topicId !== null && stored.topicId !== log.topicId) {
+    throw new StreamStopped(
+      "topic_recreated",
+      `${settings.topic} was deleted and created again: its id is ${log.topicId}, the stored positions belong to ${stored.topicId}.`,
+      "Check what happened to the topic. `tidemark resume --accept-gap` starts at the beginning of the new one and records the gap.",
+    );
+  }
+  const bounds = new Map(log.partitions.map((p) => [p.partition, p]));
+  for (const row of stored.rows) {
+    if (row.retired) continue;
+    const log = bounds.get(row.partition);
+    if (!log) {
+      throw new StreamStopped(
+        "partitions_removed",
+        `${settings.topic} has no partition ${row.partition} any more, but the stream has read it up to offset ${row.nextOffset}.`,
+        "`tidemark resume --accept-gap` retires partitions that are gone, so that they no longer hold windows open.",
+      );
+    }
+    if (row.nextOffset < log.logStart) {
+      throw new StreamStopped(
+        "data_gap",
+        `${settings.topic}[${row.partition}]: the next record to read is ${row.nextOffset}, but the log now starts at ${log.logStart}: ` +
+          `${log.logStart - row.nextOffset} offsets are gone.`,
+        "`tidemark resume --accept-gap` records the gap, shows it in reports as unknown, and goes on at the log's start.",
+      );
+    }
+    if (row.nextOffset > log.logEnd) {
+      throw new StreamStopped(
+        "position_beyond_end",
+        `${settings.topic}[${row.partition}]: the next record to read is ${row.nextOffset}, but the log ends at ${log.logEnd}: it was truncated.`,
+        "Find out what the broker lost. `tidemark resume --accept-gap` records it and goes on at the log's end.",
+      );
+    }
+  }
+}
+
+/** What is known when deciding whether to commit now. */
+export interface CommitPressure {
+  readonly dirty: boolean;
+  readonly keys: number;
+  readonly sinceLastCommitMs: number;
+  /** Whether the last fetches left more to read. */
+  readonly catchingUp: boolean;
+}
+
+export interface CommitLimits {
+  readonly intervalMs: number;
+  /** Interval while catching up: rare enough that a drained window is mostly written once. */
+  readonly catchUpIntervalMs: number;
+  readonly maxDeltaKeys: number;
+}
+
+/** Why to commit now, or `null` to wait. */
+export function commitDue(pressure: CommitPressure, limits: CommitLimits): "interval" | "size" | null {
+  if (!pressure.dirty) return null;
+  if (pressure.keys >= limits.maxDeltaKeys) return "size";
+  const interval = pressure.catchingUp ? limits.catchUpIntervalMs : limits.intervalMs;
+  return pressure.sinceLastCommitMs >= interval ? "interval" : null;
+}

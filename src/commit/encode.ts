@@ -1,0 +1,142 @@
+// A delta → a frozen payload: self-contained chunks with their own dictionaries, as text that PostgreSQL parses in bulk. Pure.
+// Numbers travel joined by commas and texts joined by U+001F: a parameter per row costs 6–12 µs, this well under 1 µs.
+import type { Dictionary } from "../event/types.ts";
+import type { Place } from "../geo/port.ts";
+import type { EpochMs } from "../shared/units.ts";
+import type { Delta } from "../window/delta.ts";
+import type { KeyTable } from "../window/key_table.ts";
+import { emptyTally, type Tracker } from "../window/tracker.ts";
+import type { Chunk, CommitPayload, CommitReason, PartitionMove } from "./port.ts";
+
+const TEXT_END = "\x1f";
+const FIELD_END = "\x1e";
+
+/** Dictionaries that a delta's ids point into. */
+export interface Texts {
+  readonly hosts: Dictionary;
+  readonly referrers: Dictionary;
+  readonly place: (id: number) => Place;
+  readonly placeCount: () => number;
+}
+
+/** Maps ids of a process-wide dictionary to dense 1-based positions in one chunk; reused, so that a chunk costs nothing per unused id. */
+class Positions {
+  #stamp = new Int32Array(1024);
+  #position = new Int32Array(1024);
+  #round = 0;
+  count = 0;
+  list = "";
+  readonly #text: (id: number) => string;
+
+  constructor(text: (id: number) => string) {
+    this.#text = text;
+  }
+
+  /** Begins a chunk over a dictionary of `size` ids. */
+  begin(size: number): void {
+    if (this.#stamp.length < size) {
+      const capacity = Math.max(size, this.#stamp.length * 2);
+      this.#stamp = new Int32Array(capacity);
+      this.#position = new Int32Array(capacity);
+      this.#round = 0;
+    }
+    this.#round++;
+    this.count = 0;
+    this.list = "";
+  }
+
+  of(id: number): number {
+    if (this.#stamp[id] === this.#round) return this.#position[id]!;
+    this.#stamp[id] = this.#round;
+    this.list += this.#text(id) + TEXT_END;
+    return this.#position[id] = ++this.count;
+  }
+}
+
+/** Encodes chunks; keeps only scratch space between calls. */
+export class Encoder {
+  readonly #texts: Texts;
+  readonly #hosts: Positions;
+  readonly #referrers: Positions;
+  readonly #places: Positions;
+
+  constructor(texts: Texts) {
+    this.#texts = texts;
+    this.#hosts = new Positions((id) => texts.hosts.text(id));
+    this.#referrers = new Positions((id) => texts.referrers.text(id));
+    this.#places = new Positions((id) => {
+      const { countryCode, region, city } = texts.place(id);
+      return [countryCode, region, city].map((text) => text.replaceAll(FIELD_END, "\ufffd")).join(FIELD_END);
+    });
+  }
+
+  /** The chunk of one table. */
+  chunk(windowStart: number, table: KeyTable, late: boolean): Chunk {
+    const { size } = table;
+    this.#hosts.begin(this.#texts.hosts.size);
+    this.#referrers.begin(this.#texts.referrers.size);
+    this.#places.begin(this.#texts.placeCount());
+    const host = new Array<number>(size), referrer = new Array<number>(size), place = new Array<number>(size);
+    for (let i = 0; i < size; i++) {
+      host[i] = this.#hosts.of(table.host[i]!);
+      referrer[i] = this.#referrers.of(table.referrer[i]!);
+      place[i] = this.#places.of(table.place[i]!);
+    }
+    return {
+      late,
+      windowStart: windowStart as EpochMs,
+      hits: table.hits,
+      botHits: table.botHits,
+      keys: size,
+      hosts: this.#hosts.list,
+      referrers: this.#referrers.list,
+      places: this.#places.list,
+      hostIx: host.join(),
+      referrerIx: referrer.join(),
+      placeIx: place.join(),
+      keyHits: table.keyHits.subarray(0, size).join(),
+      keyBotHits: table.keyBotHits.subarray(0, size).join(),
+    };
+  }
+
+  /**
+   * Freezes a delta: the payload to send, with every dirty tracker's row as the compare, and advances the trackers' expectation to what this
+   * payload will leave behind.
+   */
+  freeze(delta: Delta, trackers: Iterable<Tracker>, commitId: string, reason: CommitReason): CommitPayload {
+    const moves: PartitionMove[] = [];
+    let records = 0;
+    for (const tracker of [...trackers].filter((t) => t.dirty).sort((a, b) => a.partition - b.partition)) {
+      moves.push({
+        partition: tracker.partition,
+        oldCommitId: tracker.expected.commitId,
+        oldNextOffset: tracker.expected.nextOffset,
+        nextOffset: tracker.position,
+        watermark: tracker.watermark,
+        recordWatermark: tracker.recordWatermark,
+        maxWindowEnd: tracker.maxWindowEnd,
+        raisedAt: tracker.raisedAt,
+        quietSince: tracker.quietSince,
+        ...tracker.tally,
+      });
+      const { counted, late, dead, nulls } = tracker.tally;
+      records += counted + late + dead + nulls;
+      tracker.expected = { commitId, nextOffset: tracker.position };
+      tracker.tally = emptyTally();
+      tracker.idleAdvanced = false;
+    }
+    const chunks: Chunk[] = [];
+    for (const [start, table] of delta.windows) chunks.push(this.chunk(start, table, false));
+    for (const [start, table] of delta.late) chunks.push(this.chunk(start, table, true));
+    const { dead } = delta;
+    return {
+      commitId,
+      reason,
+      moves,
+      chunks,
+      dead: dead.count === 0 ? null : { counts: dead.counts, ranges: dead.ranges, samples: dead.samples },
+      records,
+      keys: chunks.reduce((sum, chunk) => sum + chunk.keys, 0),
+    };
+  }
+}

@@ -1,0 +1,35 @@
+// The caught-up idle advance (docs/concepts.md, "Idle partitions"): how far silence may raise a watermark. Pure.
+import type { DurationMs, EpochMs } from "../shared/units.ts";
+import { windowStart } from "./tumbling.ts";
+
+/** What is known when a fetch has shown that a partition holds nothing more. */
+export interface IdleEvidence {
+  /** Clock when that fetch was sent: the lesser of ours and PostgreSQL's. */
+  readonly sentAt: EpochMs;
+  /** When a record last raised the partition's watermark (persisted). */
+  readonly raisedAt: EpochMs;
+  /** Whether the fetch showed next offset = log end offset (open transactions included). */
+  readonly caughtUp: boolean;
+  /** End of the highest window that holds a counted record in the whole stream; `-Infinity` while there is none. */
+  readonly maxWindowEnd: EpochMs;
+  readonly watermark: EpochMs;
+}
+
+export interface IdleRule {
+  readonly windowSize: DurationMs;
+  readonly watermarkDelay: DurationMs;
+  /** `null` = off. 0 = do not wait (`run --once`). */
+  readonly idleTimeout: DurationMs | null;
+}
+
+/**
+ * The watermark after an idle advance, or `null` where there is none. It never passes the highest window that holds a record, so that an
+ * empty stream, an outage or a clock that jumps cannot make records of later windows late.
+ */
+export function idleAdvance(evidence: IdleEvidence, rule: IdleRule): EpochMs | null {
+  if (rule.idleTimeout === null || !evidence.caughtUp) return null;
+  if (evidence.sentAt < evidence.raisedAt + rule.idleTimeout) return null;
+  const clockBound = windowStart(evidence.sentAt - rule.watermarkDelay, rule.windowSize);
+  const target = Math.min(clockBound, evidence.maxWindowEnd);
+  return target > evidence.watermark ? target as EpochMs : null;
+}

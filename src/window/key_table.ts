@@ -1,0 +1,75 @@
+// Hits by (host, referrer, place) of one window since the last commit. Pure, hot: one call per record.
+// Open addressing over typed arrays: a Map keyed by text costs about 1 µs and 200 B per key, this about 0.1 µs and 40 B.
+
+const LOAD_FACTOR_INVERSE = 2;
+const FIRST_CAPACITY = 64;
+
+/** Counts by three small integers; dropped whole once its delta is committed. */
+export class KeyTable {
+  size = 0;
+  hits = 0;
+  botHits = 0;
+  host = new Int32Array(FIRST_CAPACITY);
+  referrer = new Int32Array(FIRST_CAPACITY);
+  place = new Int32Array(FIRST_CAPACITY);
+  keyHits = new Int32Array(FIRST_CAPACITY);
+  keyBotHits = new Int32Array(FIRST_CAPACITY);
+  /** Slot → entry + 1; 0 = free. */
+  #slots = new Int32Array(FIRST_CAPACITY * LOAD_FACTOR_INVERSE);
+  #mask = FIRST_CAPACITY * LOAD_FACTOR_INVERSE - 1;
+
+  /** Adds one hit; `bot` is 1 or 0. */
+  add(host: number, referrer: number, place: number, bot: number): void {
+    this.hits++;
+    this.botHits += bot;
+    const slots = this.#slots, mask = this.#mask;
+    let slot = mix(host, referrer, place) & mask;
+    for (;;) {
+      const entry = slots[slot]! - 1;
+      if (entry < 0) break;
+      if (this.host[entry] === host && this.referrer[entry] === referrer && this.place[entry] === place) {
+        this.keyHits[entry]!++;
+        this.keyBotHits[entry]! += bot;
+        return;
+      }
+      slot = (slot + 1) & mask;
+    }
+    const entry = this.size++;
+    slots[slot] = entry + 1;
+    this.host[entry] = host;
+    this.referrer[entry] = referrer;
+    this.place[entry] = place;
+    this.keyHits[entry] = 1;
+    this.keyBotHits[entry] = bot;
+    if (this.size === this.host.length) this.#grow();
+  }
+
+  #grow(): void {
+    const capacity = this.host.length * 2;
+    const wider = (from: Int32Array) => {
+      const to = new Int32Array(capacity);
+      to.set(from);
+      return to;
+    };
+    this.host = wider(this.host);
+    this.referrer = wider(this.referrer);
+    this.place = wider(this.place);
+    this.keyHits = wider(this.keyHits);
+    this.keyBotHits = wider(this.keyBotHits);
+    const slots = this.#slots = new Int32Array(capacity * LOAD_FACTOR_INVERSE);
+    const mask = this.#mask = slots.length - 1;
+    for (let entry = 0; entry < this.size; entry++) {
+      let slot = mix(this.host[entry]!, this.referrer[entry]!, this.place[entry]!) & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = entry + 1;
+    }
+  }
+}
+
+/** Multiplicative mixing of three dense ids (the constants are the golden ratio and two odd constants of MurmurHash3's finaliser). */
+function mix(host: number, referrer: number, place: number): number {
+  let h = Math.imul(host, 0x9e3779b1) ^ Math.imul(referrer, 0x85ebca6b) ^ Math.imul(place, 0xc2b2ae35);
+  h ^= h >>> 15;
+  h = Math.imul(h, 0x2c1b3c6d);
+  return h ^ (h >>> 13);
+}

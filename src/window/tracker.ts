@@ -1,0 +1,56 @@
+// What is known of one owned partition: its row as last read, the position and watermark in memory, and what has happened since. Pure.
+import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import type { PartitionRow } from "../commit/port.ts";
+
+/** Records of one partition since its row, by what became of them. */
+export interface Tally {
+  counted: number;
+  late: number;
+  lateDropped: number;
+  dead: number;
+  nulls: number;
+  skipped: number;
+}
+
+export const emptyTally = (): Tally => ({ counted: 0, late: 0, lateDropped: 0, dead: 0, nulls: 0, skipped: 0 });
+
+/** Mutable state of one partition between commits. */
+export class Tracker {
+  readonly partition: PartitionId;
+  /** The row that the next commit expects: as read, or as the commit in flight will leave it. */
+  expected: { commitId: string; nextOffset: Offset };
+  /** Next record to read. */
+  position: Offset;
+  watermark: EpochMs;
+  recordWatermark: EpochMs;
+  maxWindowEnd: EpochMs;
+  raisedAt: EpochMs;
+  quietSince: EpochMs | null;
+  tally = emptyTally();
+  /** True when the watermark was raised without a record since the last freeze. */
+  idleAdvanced = false;
+  /** For the snapshot only. */
+  lastEventTime: EpochMs = NEVER;
+  logEnd: Offset | null = null;
+  lastStable: Offset | null = null;
+  progressAt: EpochMs;
+  committed: Offset;
+
+  constructor(row: PartitionRow, now: EpochMs) {
+    this.partition = row.partition;
+    this.expected = { commitId: row.commitId, nextOffset: row.nextOffset };
+    this.position = row.nextOffset;
+    this.committed = row.nextOffset;
+    this.watermark = row.watermark;
+    this.recordWatermark = row.recordWatermark;
+    this.maxWindowEnd = row.maxWindowEnd;
+    this.raisedAt = row.raisedAt;
+    this.quietSince = row.quietSince;
+    this.progressAt = now;
+  }
+
+  /** Whether a commit would change the row. */
+  get dirty(): boolean {
+    return this.position !== this.expected.nextOffset || this.idleAdvanced;
+  }
+}
