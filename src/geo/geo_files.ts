@@ -109,6 +109,11 @@ export class GeoFiles {
     }
   }
 
+  /** Reads what has been put off, so that {@link GeoFiles.state} can tell about all of it: for commands, not for the stream. */
+  readAll(): void {
+    this.#loaded.v6?.find6(new Uint32Array(4));
+  }
+
   /** Closes file handles. */
   close(): void {
     this.#loaded.v4?.close();

@@ -191,16 +191,6 @@ export class MmdbFile implements GeoDatabase {
     return this.#place(formatV6(words));
   }
 
-  /** Bits of the network that holds the address, found or not. */
-  prefixLength4(address: number): number {
-    return this.#ready() ? this.#tree.prefixLength4(address) : 0;
-  }
-
-  prefixLength6(words: Uint32Array): number {
-    if (this.#ready()) this.#tree.find6(words);
-    return this.#tree.depth;
-  }
-
   /**
    * Looks up a fixed sample of the file's networks; sets the schema.
    * @throws {Error} where a record cannot be read or no record names a country.

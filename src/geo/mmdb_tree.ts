@@ -16,8 +16,6 @@ const TOP_BITS = 16;
 
 /** The tree. `bytes` is the whole file and must hold `nodeCount × recordSize / 4` bytes. */
 export class MmdbTree {
-  /** How many bits of the address the last `find…` used; the length of the network's prefix within its family. */
-  depth = 0;
   readonly #bytes: Uint8Array;
   readonly #nodeCount: number;
   readonly #nodeBytes: number;
@@ -54,19 +52,11 @@ export class MmdbTree {
   /** The record of the network that holds an IPv6 address, or {@link NOT_FOUND}. Only for files of IP version 6: an IPv4 tree gives wrong cities. */
   find6(words: Uint32Array): number {
     const nodeCount = this.#nodeCount;
-    let node = 0, depth = 0;
-    for (; depth < 128 && node < nodeCount; depth++) {
+    let node = 0;
+    for (let depth = 0; depth < 128 && node < nodeCount; depth++) {
       node = this.#child(node, (words[depth >>> 5]! >>> (31 - (depth & 31))) & 1);
     }
-    this.depth = depth;
     return node > nodeCount ? node : NOT_FOUND;
-  }
-
-  /** Length of the prefix of the network that holds an IPv4 address, known or not: 0 to 32. */
-  prefixLength4(address: number): number {
-    let node = this.#v4Root, depth = 0;
-    for (; depth < 32 && node < this.#nodeCount; depth++) node = this.#child(node, (address >>> (31 - depth)) & 1);
-    return depth;
   }
 
   /**

@@ -10,8 +10,11 @@ export const UNKNOWN_ID = 0;
 export const PRIVATE_ID = 1;
 export const INVALID_ID = 2;
 
-/** Entries of the caches; each is direct-mapped, so this bounds the memory: 8 bytes an entry, 20 for IPv6. */
-const V4_BITS = 17;
+/**
+ * Entries of the caches; each is direct-mapped, so this bounds the memory: 8 bytes an entry, 20 for IPv6.
+ * Measured on 100,000 addresses drawn by Zipf's law from the city file: 2^16 entries 0.146 µs an event, 2^17 0.12, 2^18 0.095.
+ */
+const V4_BITS = 18;
 const V6_BITS = 14;
 const RECORD_BITS = 16;
 const NO_PLACE = -1;

