@@ -197,6 +197,21 @@ comment on column commit_history.keys is 'Keys appended over all windows.';
 comment on column commit_history.windows is 'Windows touched.';
 comment on column commit_history.partitions is 'Array of {partition, from, to, watermark (epoch ms), quiet}.';
 
+create table idle_advance (
+  partition   integer     not null,
+  at_offset   bigint      not null,
+  watermark   timestamptz not null,
+  quiet_since timestamptz not null,
+  commit_id   uuid        not null,
+  primary key (partition, at_offset, watermark)
+);
+comment on table idle_advance is 'Every watermark that was raised by silence instead of a record: with the log itself, all that decides which records are late.';
+comment on column idle_advance.partition is 'Partition number.';
+comment on column idle_advance.at_offset is 'Next offset at which the watermark was raised: records at or above it were judged by it.';
+comment on column idle_advance.watermark is 'The watermark from there on.';
+comment on column idle_advance.quiet_since is 'Start of the silence.';
+comment on column idle_advance.commit_id is 'Commit that recorded it.';
+
 create table dead_letter_count (
   partition integer not null,
   reason    text    not null,

@@ -18,6 +18,11 @@ create function tidemark_time_v1(ms bigint) returns timestamptz language sql imm
 return coalesce(timestamptz '1970-01-01 00:00:00+00' + ms * interval '1 millisecond', timestamptz '-infinity');
 comment on function tidemark_time_v1(bigint) is 'Epoch milliseconds as timestamptz; null becomes -infinity.';
 
+-- The way back; -infinity becomes null.
+create function tidemark_ms_v1(t timestamptz) returns bigint language sql immutable parallel safe
+return case when isfinite(t) then round(extract(epoch from t) * 1000)::bigint end;
+comment on function tidemark_ms_v1(timestamptz) is 'timestamptz as epoch milliseconds, rounded; null for null and infinities.';
+
 -- Makes the stream row at the first start, refuses other settings later, and gives every partition of the topic a row before anything is
 -- committed. Takes the stream row's lock: a closing sees either none or all of the new rows, and they start at the stored closed-through.
 -- WHERE NOT EXISTS instead of ON CONFLICT, which waits for (and deadlocks with) commits that hold partition rows.
@@ -101,6 +106,11 @@ begin
       left join stream_partition t using (partition)
       where t.commit_id is distinct from p_commit_id);
   end if;
+
+  insert into idle_advance (partition, at_offset, watermark, quiet_since, commit_id)
+    select x.partition, (a ->> 0)::bigint, tidemark_time_v1((a ->> 1)::bigint), tidemark_time_v1((a ->> 2)::bigint), p_commit_id
+    from jsonb_to_recordset(p_partitions) as x(partition integer, idle_advances jsonb) cross join lateral jsonb_array_elements(x.idle_advances) a
+    on conflict do nothing;
 
   insert into open_delta (window_start, commit_id, hits, bot_hits, keys, hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits)
     select tidemark_time_v1(c.window_start), p_commit_id, c.hits, c.bot_hits, c.keys, a.hosts, a.referrers, a.places,

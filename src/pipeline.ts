@@ -22,7 +22,7 @@ import type { FetchedBatch, LogIdentity, PartitionBounds, Source, SourceEvent } 
 import { Counter, type CountingRules } from "./window/counter.ts";
 import type { Mask } from "./window/dead_letters.ts";
 import { Delta } from "./window/delta.ts";
-import { idleAdvance } from "./window/idle.ts";
+import { idleAdvance, NO_WAIT } from "./window/idle.ts";
 import { Tracker } from "./window/tracker.ts";
 import { windowStart } from "./window/tumbling.ts";
 
@@ -266,7 +266,7 @@ export class Pipeline {
     if (watermark === null) return;
     tracker.watermark = watermark;
     tracker.quietSince ??= tracker.raisedAt;
-    tracker.idleAdvanced = true;
+    tracker.idleAdvances.push({ atOffset: tracker.position, watermark, quietSince: tracker.quietSince });
   }
 
   // ---- positions
@@ -627,7 +627,7 @@ export class Pipeline {
       this.#advanceIfIdle(tracker, {
         sentAt: Math.min(now, this.#serverTime(now)) as EpochMs,
         caughtUp: tracker.logEnd === null || tracker.position >= tracker.logEnd,
-        idleTimeout: this.#settings.idleTimeout === null ? null : NEVER as number as DurationMs,
+        idleTimeout: this.#settings.idleTimeout === null ? null : NO_WAIT,
       });
     }
     await this.#settle("end", signal);

@@ -117,13 +117,14 @@ export class Encoder {
         maxWindowEnd: tracker.maxWindowEnd,
         raisedAt: tracker.raisedAt,
         quietSince: tracker.quietSince,
+        idleAdvances: tracker.idleAdvances,
         ...tracker.tally,
       });
       const { counted, late, dead, nulls } = tracker.tally;
       records += counted + late + dead + nulls;
       tracker.expected = { commitId, nextOffset: tracker.position };
       tracker.tally = emptyTally();
-      tracker.idleAdvanced = false;
+      tracker.idleAdvances = [];
     }
     const chunks: Chunk[] = [];
     for (const [start, table] of delta.windows) chunks.push(this.chunk(start, table, false));

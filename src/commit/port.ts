@@ -52,6 +52,14 @@ export interface NewPartition {
   readonly logStart: Offset;
 }
 
+/** A watermark that silence raised: with the log itself, all that decides which records are late. */
+export interface IdleAdvance {
+  /** Next offset when it was raised: records at or above it are judged by it. */
+  readonly atOffset: Offset;
+  readonly watermark: EpochMs;
+  readonly quietSince: EpochMs;
+}
+
 /** What one commit does to one partition row. */
 export interface PartitionMove {
   readonly partition: PartitionId;
@@ -69,6 +77,8 @@ export interface PartitionMove {
   readonly dead: number;
   readonly nulls: number;
   readonly skipped: number;
+  /** Watermarks raised by silence since the old row, in order. */
+  readonly idleAdvances: readonly IdleAdvance[];
 }
 
 /** Keys of one window in one commit, self-contained: indexes point into its own dictionaries (1-based). */

@@ -2,6 +2,9 @@
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { windowStart } from "./tumbling.ts";
 
+/** An idle timeout that is over at once. */
+export const NO_WAIT = -Infinity as DurationMs;
+
 /** What is known when a fetch has shown that a partition holds nothing more. */
 export interface IdleEvidence {
   /** Clock when that fetch was sent: the lesser of ours and PostgreSQL's. */
@@ -18,7 +21,7 @@ export interface IdleEvidence {
 export interface IdleRule {
   readonly windowSize: DurationMs;
   readonly watermarkDelay: DurationMs;
-  /** `null` = off. 0 = do not wait (`run --once`). */
+  /** `null` = off; {@link NO_WAIT} = silence needs no length (`run --once`). */
   readonly idleTimeout: DurationMs | null;
 }
 

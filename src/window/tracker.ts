@@ -1,6 +1,6 @@
 // What is known of one owned partition: its row as last read, the position and watermark in memory, and what has happened since. Pure.
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
-import type { PartitionRow } from "../commit/port.ts";
+import type { IdleAdvance, PartitionRow } from "../commit/port.ts";
 
 /** Records of one partition since its row, by what became of them. */
 export interface Tally {
@@ -27,8 +27,8 @@ export class Tracker {
   raisedAt: EpochMs;
   quietSince: EpochMs | null;
   tally = emptyTally();
-  /** True when the watermark was raised without a record since the last freeze. */
-  idleAdvanced = false;
+  /** Watermarks raised by silence since the last freeze. */
+  idleAdvances: IdleAdvance[] = [];
   /** For the snapshot only. */
   lastEventTime: EpochMs = NEVER;
   logEnd: Offset | null = null;
@@ -51,6 +51,6 @@ export class Tracker {
 
   /** Whether a commit would change the row. */
   get dirty(): boolean {
-    return this.position !== this.expected.nextOffset || this.idleAdvanced;
+    return this.position !== this.expected.nextOffset || this.idleAdvances.length > 0;
   }
 }
