@@ -1,0 +1,134 @@
+// Typed windows on the parts of kafkajs 2.2.4 that it does not export. The only file that imports from kafkajs/src; kafkajs is frozen
+// upstream, so these shapes do not move.
+import type { Buffer } from "node:buffer";
+import type { ISocketFactory } from "kafkajs";
+import RawCluster from "kafkajs/src/cluster/index.js";
+import rawLoggers from "kafkajs/src/loggers/index.js";
+import rawSocketFactory from "kafkajs/src/network/socketFactory.js";
+import rawCompression from "kafkajs/src/protocol/message/compression/index.js";
+import RawDecoder from "kafkajs/src/protocol/decoder.js";
+import RawEncoder from "kafkajs/src/protocol/encoder.js";
+import rawErrors from "kafkajs/src/protocol/error.js";
+import rawMessageSetDecoder from "kafkajs/src/protocol/messageSet/decoder.js";
+import rawFetch from "kafkajs/src/protocol/requests/fetch/index.js";
+
+/** Writes protocol fields; every call returns the encoder itself. */
+export interface Encoder {
+  writeInt8(value: number): Encoder;
+  writeInt16(value: number): Encoder;
+  writeInt32(value: number): Encoder;
+  writeBoolean(value: boolean): Encoder;
+  writeString(value: string): Encoder;
+  writeUVarInt(value: number): Encoder;
+  writeUVarIntString(value: string): Encoder;
+}
+
+/** Reads protocol fields. */
+export interface Decoder {
+  readInt16(): number;
+  readInt32(): number;
+  readBoolean(): boolean;
+  readBytes(length: number): Buffer;
+  readUVarIntString(): string | null;
+  readUVarIntArray<T>(read: (decoder: Decoder) => T): T[] | null;
+  readTaggedFields(): unknown;
+}
+
+/** A request with its response's decoder, as kafkajs' connection sends it. */
+export interface ProtocolRequest<Raw, Result> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiVersion: number;
+    readonly apiName: string;
+    readonly encode: () => Encoder | Promise<Encoder>;
+  };
+  readonly response: {
+    readonly decode: (raw: Buffer) => Promise<Raw>;
+    readonly parse: (decoded: Raw) => Promise<Result>;
+  };
+  readonly requestTimeout?: number;
+}
+
+/** What the consumer asks of one fetch. */
+export interface FetchOptions {
+  readonly topics: readonly {
+    readonly topic: string;
+    readonly partitions: readonly {
+      readonly partition: number;
+      readonly fetchOffset: string;
+      readonly maxBytes: number;
+    }[];
+  }[];
+  readonly rackId?: string;
+}
+
+/** The definition of the Fetch API: `protocol` gives the request builder of a negotiated version. */
+export interface FetchDefinition {
+  protocol: (choice: { readonly version: number }) => (options: FetchOptions) => ProtocolRequest<unknown, unknown>;
+}
+
+/** One broker and its connections. */
+export interface Broker {
+  readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
+  readonly connectionPool: { send<Raw, Result>(request: ProtocolRequest<Raw, Result>): Promise<Result> };
+  leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+}
+
+/** Offsets of partitions by a rule: the log's start, its end, or the first record at or after a time. */
+export interface OffsetsQuery {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number }[];
+  readonly fromBeginning?: boolean;
+  readonly fromTimestamp?: number;
+}
+
+/** A client's view of a cluster: metadata, and a broker for each node. */
+export interface Cluster {
+  readonly brokerPool: { findConnectedBroker(): Promise<Broker> };
+  isConnected(): boolean;
+  connect(): Promise<void>;
+  disconnect(): Promise<void>;
+  addTargetTopic(topic: string): Promise<void>;
+  refreshMetadata(): Promise<void>;
+  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+  findGroupCoordinator(query: { readonly groupId: string }): Promise<Broker>;
+  fetchTopicsOffset(
+    topics: readonly OffsetsQuery[],
+  ): Promise<
+    {
+      readonly topic: string;
+      readonly partitions: readonly { readonly partition: number; readonly offset: string }[];
+    }[]
+  >;
+}
+
+/** A record of the message formats before Kafka 0.11. */
+export interface LegacyMessage {
+  readonly offset: string;
+  /** Epoch ms as text; absent in format 0, "-1" where the producer gave none. */
+  readonly timestamp?: string;
+  readonly value: Buffer | null;
+}
+
+export const Cluster = RawCluster as unknown as new (options: Readonly<Record<string, unknown>>) => Cluster;
+export const fetchDefinition = rawFetch as unknown as FetchDefinition;
+export const newEncoder = (): Encoder => new (RawEncoder as unknown as new () => Encoder)();
+export const newDecoder = (raw: Buffer): Decoder => new (RawDecoder as unknown as new (raw: Buffer) => Decoder)(raw);
+/** Decodes `size` bytes of message formats 0 and 1; expands with the registered codecs. */
+export const decodeMessageSet = rawMessageSetDecoder as unknown as (
+  decoder: Decoder,
+  size: number,
+) => Promise<LegacyMessage[]>;
+/** The error that kafkajs itself makes of a Kafka error code; it knows which are worth a retry. */
+export const errorOfCode = (rawErrors as { createErrorFromCode(code: number): Error }).createErrorFromCode;
+export const defaultSocketFactory = rawSocketFactory as unknown as () => ISocketFactory;
+export const createLogger =
+  (rawLoggers as { createLogger(options: { level: number; logCreator: unknown }): unknown }).createLogger;
+/** One compression codec of kafkajs. */
+export interface Codec {
+  compress(encoder: unknown): Promise<Buffer>;
+  decompress(body: Buffer): Promise<Buffer>;
+}
+
+/** Codec number → factory, for what still goes through kafkajs' own decoder. */
+export const codecRegistry = (rawCompression as { Codecs: Record<number, () => Codec> }).Codecs;
