@@ -117,7 +117,7 @@ const contestants: Readonly<Record<string, { readonly step: number; readonly run
   "part: bot verdict, cached": {
     step: 1,
     run: (i) => {
-      sink += verdicts.ofToken(bytes, view, agentBounds[i * 2]!, agentBounds[i * 2 + 1]!, false);
+      sink += verdicts.ofToken(bytes, view, agentBounds[i * 2]!, agentBounds[i * 2 + 1]!);
     },
   },
   "part: bot verdict, isbot": {

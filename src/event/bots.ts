@@ -20,9 +20,8 @@ export function isBotAgent(agent: string): boolean {
 /** Verdicts by user-agent token: the patterns cost 1–10 µs, a known token 0.05 µs (bench/event_bench.ts). */
 export class BotVerdicts {
   readonly #tokens: ByteInterner;
-  /** By token slot; the same bytes mean different texts with and without an escape. */
-  #plain = new Int32Array(0);
-  #escaped = new Int32Array(0);
+  /** By token slot. */
+  #verdicts = new Int32Array(0);
 
   constructor(seed: number) {
     this.#tokens = new ByteInterner(seed);
@@ -30,30 +29,25 @@ export class BotVerdicts {
   }
 
   get memoryBytes(): number {
-    return this.#tokens.memoryBytes + this.#plain.byteLength + this.#escaped.byteLength;
+    return this.#tokens.memoryBytes + this.#verdicts.byteLength;
   }
 
   /** 1 for a bot, 0 for a human, -1 where the token `bytes[start, end)` is not a valid JSON string. */
-  ofToken(bytes: Uint8Array, view: DataView, start: number, end: number, escaped: boolean): number {
+  ofToken(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const slot = this.#tokens.intern(bytes, view, start, end);
-    if (slot >= this.#plain.length) {
-      this.#plain = grown(this.#plain, this.#plain.length * 2);
-      this.#escaped = grown(this.#escaped, this.#escaped.length * 2);
-    }
-    const verdicts = escaped ? this.#escaped : this.#plain;
-    const known = verdicts[slot]!;
+    if (slot >= this.#verdicts.length) this.#verdicts = grown(this.#verdicts, this.#verdicts.length * 2);
+    const known = this.#verdicts[slot]!;
     if (known !== UNKNOWN) return known - HUMAN;
     const agent = tokenText(bytes, start, end);
     if (agent === undefined) return -1;
     const verdict = isBotAgent(agent) ? BOT : HUMAN;
-    verdicts[slot] = verdict;
+    this.#verdicts[slot] = verdict;
     if (this.memoryBytes > CACHE_BYTES_MAX) this.#clear();
     return verdict - HUMAN;
   }
 
   #clear(): void {
     this.#tokens.clear();
-    this.#plain = new Int32Array(1 << 9);
-    this.#escaped = new Int32Array(1 << 9);
+    this.#verdicts = new Int32Array(1 << 9);
   }
 }

@@ -11,7 +11,7 @@ import { clientAddressEnd, clientAddressStart } from "./client_address.ts";
 import { VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTimeBytes } from "./event_time_bytes.ts";
 import { hostOf } from "./host.ts";
-import { BACKSLASH, plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts";
+import { plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts";
 import { type EventRules, readEvent } from "./read_event.ts";
 import { referrerOf } from "./referrer.ts";
 import { cleanText, KEY_BYTES_MAX_LOWEST } from "./text.ts";
@@ -124,7 +124,6 @@ class FastEventReader implements CountingEventReader {
     let hostStart = 0, hostEnd = 0, referrerStart = 0, referrerEnd = 0, agentStart = 0, agentEnd = 0;
     let addressStart = 0, addressEnd = 0, timeStart = 0, timeEnd = 0;
     let seen = 0;
-    let escaped = 0;
     let p = skipSpace(b, start, end);
     if (p >= end || b[p] !== 0x7b) return false;
     for (;;) {
@@ -191,10 +190,10 @@ class FastEventReader implements CountingEventReader {
           const from = p + 1;
           let to = plainEnd(b, view, from, end);
           if (b[to] !== QUOTE) {
-            const odd = to;
-            to = stringEnd(b, view, odd, end);
+            // An escape or a character beyond ASCII: part of the token that is looked up, but it would have to be decoded for these two.
+            if (field === SEEN_TIME || field === SEEN_ADDRESS) return false;
+            to = stringEnd(b, view, to, end);
             if (to < 0) return false;
-            if (holdsBackslash(b, odd, to)) escaped |= field;
           }
           if (field === SEEN_HOST) {
             hostStart = from;
@@ -231,15 +230,14 @@ class FastEventReader implements CountingEventReader {
       if (c !== 0x2c) return false;
     }
     if (p + 1 !== end && skipSpace(b, p + 1, end) !== end) return false;
-    if ((escaped & (SEEN_TIME | SEEN_ADDRESS)) !== 0) return false;
 
     const eventTime = parseEventTimeBytes(b, timeStart, timeEnd);
     if (eventTime !== eventTime) return false; // NaN
-    const host = this.#hosts.idOfToken(b, view, hostStart, hostEnd, (escaped & SEEN_HOST) !== 0);
+    const host = this.#hosts.idOfToken(b, view, hostStart, hostEnd);
     if (host < 0) return false;
-    const referrer = this.#referrers.idOfToken(b, view, referrerStart, referrerEnd, (escaped & SEEN_REFERRER) !== 0);
+    const referrer = this.#referrers.idOfToken(b, view, referrerStart, referrerEnd);
     if (referrer < 0) return false;
-    const bot = this.#verdicts.ofToken(b, view, agentStart, agentEnd, (escaped & SEEN_AGENT) !== 0);
+    const bot = this.#verdicts.ofToken(b, view, agentStart, agentEnd);
     if (bot < 0) return false;
     const clientEnd = clientAddressEnd(b, addressStart, addressEnd, this.#trustedProxyHops);
     this.eventTime = eventTime;
@@ -262,9 +260,4 @@ class FastEventReader implements CountingEventReader {
     this.place = this.#locator.locate(address, 0, address.length);
     return READ_OK;
   }
-}
-
-function holdsBackslash(b: Uint8Array, from: number, to: number): boolean {
-  for (let p = from; p < to; p++) if (b[p] === BACKSLASH) return true;
-  return false;
 }

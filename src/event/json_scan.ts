@@ -19,9 +19,9 @@ export function plainEnd(b: Uint8Array, view: DataView, p: number, end: number):
     const word = view.getInt32(p, true);
     const quote = word ^ 0x22222222;
     const backslash = word ^ 0x5c5c5c5c;
-    // In each byte the top bit is set by: a borrow below 0x20, a borrow from zero (quote, backslash), or being ≥ 0x80. A borrow out of a
-    // byte only follows such a byte, so the lowest hit is exact.
-    const hits = ((word - 0x20202020) | (quote - 0x01010101) | (backslash - 0x01010101) | word) & 0x80808080;
+    // A byte's top bit is set in one of the differences where the byte is below 0x20, a quote, a backslash or not ASCII: by a borrow in the
+    // first three cases, by staying set in the last. A borrow out of a byte only follows such a byte, so the lowest hit is exact.
+    const hits = ((word - 0x20202020) | (quote - 0x01010101) | (backslash - 0x01010101)) & 0x80808080;
     if (hits !== 0) return p + ((31 - Math.clz32(hits & -hits)) >> 3);
     p += 4;
   }
@@ -43,14 +43,14 @@ export function stringEnd(b: Uint8Array, view: DataView, p: number, end: number)
     if (p >= end) return -1;
     const c = b[p]!;
     if (c === QUOTE) return p;
-    const length = c === BACKSLASH ? escapeLength(b, p, end) : utf8Length(b, p, end);
+    const length = c === BACKSLASH ? escapeLength(b, p) : utf8Length(b, p, end);
     if (length === 0) return -1;
     p += length;
   }
 }
 
-/** Length of the escape at `p`, 0 where it is none. */
-function escapeLength(b: Uint8Array, p: number, end: number): number {
+/** Length of the escape at `p`, 0 where it is none. It may reach past the end of the record, which the caller's next step sees. */
+function escapeLength(b: Uint8Array, p: number): number {
   switch (b[p + 1]) {
     case QUOTE:
     case BACKSLASH:
@@ -62,7 +62,7 @@ function escapeLength(b: Uint8Array, p: number, end: number): number {
     case 0x74: // t
       return 2;
     case 0x75: // u
-      for (let k = p + 2; k < p + 6; k++) if (k >= end || !isHexDigit(b[k]!)) return 0;
+      for (let k = p + 2; k < p + 6; k++) if (!isHexDigit(b[k]!)) return 0;
       return 6;
     default:
       return 0;

@@ -11,9 +11,8 @@ const ENTRY_OVERHEAD_BYTES = 88;
 /** A {@link Dictionary} that is filled from JSON string tokens as they lie in the record. */
 export class TextDictionary implements Dictionary {
   readonly #tokens: ByteInterner;
-  /** By token slot: id + 1 of the text, 0 = not known yet. The same bytes mean different texts with and without an escape. */
-  #plainIds = new Int32Array(0);
-  #escapedIds = new Int32Array(0);
+  /** By token slot: id + 1 of the text, 0 = not known yet. */
+  #tokenIds = new Int32Array(0);
   #texts: string[] = [];
   #ids = new Map<string, number>();
   #textBytes = 0;
@@ -31,7 +30,7 @@ export class TextDictionary implements Dictionary {
   }
 
   get memoryBytes(): number {
-    return this.#tokens.memoryBytes + this.#plainIds.byteLength + this.#escapedIds.byteLength + this.#textBytes;
+    return this.#tokens.memoryBytes + this.#tokenIds.byteLength + this.#textBytes;
   }
 
   text(id: number): string {
@@ -40,25 +39,17 @@ export class TextDictionary implements Dictionary {
     return text;
   }
 
-  /**
-   * The id for the token `bytes[start, end)` (without its quotes), or -1 where it is not a valid JSON string or the rule gives nothing.
-   *
-   * @param escaped whether the token holds a backslash
-   */
-  idOfToken(bytes: Uint8Array, view: DataView, start: number, end: number, escaped: boolean): number {
+  /** The id for the token `bytes[start, end)` (without its quotes), or -1 where it is not a valid JSON string or the rule gives nothing. */
+  idOfToken(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const slot = this.#tokens.intern(bytes, view, start, end);
-    if (slot >= this.#plainIds.length) {
-      this.#plainIds = grown(this.#plainIds, this.#plainIds.length * 2);
-      this.#escapedIds = grown(this.#escapedIds, this.#escapedIds.length * 2);
-    }
-    const ids = escaped ? this.#escapedIds : this.#plainIds;
-    const known = ids[slot]! - 1;
+    if (slot >= this.#tokenIds.length) this.#tokenIds = grown(this.#tokenIds, this.#tokenIds.length * 2);
+    const known = this.#tokenIds[slot]! - 1;
     if (known >= 0) return known;
     const sent = tokenText(bytes, start, end);
     const text = sent === undefined ? undefined : this.#rule(sent);
     if (text === undefined) return -1;
     const id = this.idOfText(text);
-    ids[slot] = id + 1;
+    this.#tokenIds[slot] = id + 1;
     return id;
   }
 
@@ -77,8 +68,7 @@ export class TextDictionary implements Dictionary {
   /** Forgets every id. */
   reset(): void {
     this.#tokens.clear();
-    this.#plainIds = new Int32Array(1 << 9);
-    this.#escapedIds = new Int32Array(1 << 9);
+    this.#tokenIds = new Int32Array(1 << 9);
     this.#texts = [];
     this.#ids = new Map();
     this.#textBytes = 0;
