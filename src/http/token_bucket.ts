@@ -1,0 +1,53 @@
+// How often each client may ask: token buckets in bounded memory. Pure: the time is passed in.
+
+export interface BucketOptions {
+  readonly perSecond: number;
+  readonly burst: number;
+  /** Clients remembered; the one that asked longest ago is forgotten first (and so starts with a full bucket). */
+  readonly clientsMax: number;
+}
+
+interface Bucket {
+  tokens: number;
+  at: number;
+}
+
+/** Token buckets by client key. */
+export class TokenBuckets {
+  readonly #buckets = new Map<string, Bucket>();
+  constructor(readonly options: BucketOptions) {}
+
+  /** Takes one token; returns 0 when there was one, else the ms until there is. A clock that jumps back counts as standing still. */
+  take(client: string, now: number): number {
+    const { perSecond, burst, clientsMax } = this.options;
+    const bucket = this.#buckets.get(client) ?? { tokens: burst, at: now };
+    bucket.tokens = Math.min(burst, bucket.tokens + Math.max(0, now - bucket.at) * perSecond / 1000);
+    bucket.at = now;
+    // Deleting and setting again keeps the map in order of last use.
+    this.#buckets.delete(client);
+    this.#buckets.set(client, bucket);
+    if (this.#buckets.size > clientsMax) this.#buckets.delete(this.#buckets.keys().next().value!);
+    if (bucket.tokens >= 1) {
+      bucket.tokens--;
+      return 0;
+    }
+    return Math.ceil((1 - bucket.tokens) * 1000 / perSecond);
+  }
+
+  get size(): number {
+    return this.#buckets.size;
+  }
+}
+
+/** Key of a peer: an IPv4 address, or the /64 of an IPv6 one, since one client holds all addresses of it. */
+export function clientKey(address: string | undefined): string {
+  if (address === undefined) return "local";
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
+  if (mapped) return mapped[1]!;
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.split("%")[0]!.split("::");
+  const left = head === "" ? [] : head.split(":");
+  const right = tail === undefined || tail === "" ? [] : tail.split(":");
+  const zeros = tail === undefined ? [] : new Array<string>(Math.max(0, 8 - left.length - right.length)).fill("0");
+  return [...left, ...zeros, ...right].slice(0, 4).map((part) => part.toLowerCase()).join(":");
+}
