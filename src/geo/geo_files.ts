@@ -1,11 +1,13 @@
 // Which address databases are used, and their exchange while the stream runs. Does I/O (stat and read through mmdb_file; waits by the clock).
 import { type Clock, systemClock } from "../shared/clock.ts";
-import { messageOf, UsageError } from "../shared/errors.ts";
+import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.ts";
 import { BUNDLED_NAME, readBundled } from "./bundled_npm.ts";
 import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
-import { baseName, type FileStamp, type MmdbFile, openMmdb, openMmdbBytes, sameStamp, stampOf } from "./mmdb_file.ts";
+import { openFamilies } from "./geo_families.ts";
+import { baseName, type MmdbFile, openMmdbBytes } from "./mmdb_file.ts";
+import { type FileStamp, sameStamps, stampAll } from "./file_stamp.ts";
 import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
 
 /** How often the files' stamps are looked at. */
@@ -142,7 +144,9 @@ export class GeoFiles {
       return true;
     } catch (error) {
       const message = `${messageOf(error)} What was loaded before stays in use.`;
-      if (message !== this.#refused?.message) this.#log.error("address database not exchanged", { error: message });
+      // Without stamps the disk could not even be asked, which is the same news at every poll.
+      const known = stamps === null && message === this.#refused?.message;
+      if (!known) this.#log.error("address database not exchanged", { error: message });
       this.#refused = { stamps, message };
       return false;
     }
@@ -196,67 +200,8 @@ export class GeoFiles {
         sizeBytes: facts.sizeBytes,
         schema: facts.schema,
         attribution: facts.attribution,
+        brokenRecords: file.brokenRecords,
       };
     });
   }
-}
-
-/**
- * Opens one file or one for each family and says which answers for which. With two files IPv4 goes to the IPv4 file; the other is deferred.
- * @throws {UsageError} `bad_geo_file`.
- */
-export async function openFamilies(
-  paths: readonly string[],
-  onBroken?: (error: UsageError) => void,
-): Promise<{ readonly v4: MmdbFile | null; readonly v6: MmdbFile | null }> {
-  if (paths.length > 2) throw wrongFamilies("more than two files");
-  const opened: MmdbFile[] = [];
-  try {
-    for (const path of paths) opened.push(await openMmdb(path, { deferV6: paths.length === 2, onBroken }));
-    if (opened.length === 1) {
-      const only = opened[0]!;
-      return { v4: only.facts.v4 ? only : null, v6: only.ipVersion === 6 ? only : null };
-    }
-    const v4 = opened.find((file) => file.ipVersion === 4);
-    const v6 = opened.find((file) => file.ipVersion === 6);
-    if (!v4 || !v6) throw wrongFamilies(`two files of IP version ${opened[0]!.ipVersion}`);
-    return { v4, v6 };
-  } catch (error) {
-    for (const file of opened) file.close();
-    throw error;
-  }
-}
-
-function wrongFamilies(what: string): UsageError {
-  return new UsageError(
-    [`Cannot use these address databases together: ${what}.`],
-    "Give one file for both families, or one for IPv4 and one for IPv6, separated by a comma in GEO_DATABASE.",
-    "bad_geo_file",
-  );
-}
-
-async function stampAll(
-  paths: readonly string[],
-  { skipMissing = false } = {},
-): Promise<ReadonlyMap<string, FileStamp>> {
-  const stamps = new Map<string, FileStamp>();
-  for (const path of paths) {
-    try {
-      stamps.set(path, stampOf(await Deno.stat(path)));
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      // An absent file of the setting is reported by the opening, with its name and what to do.
-      if (!skipMissing) stamps.set(path, { size: -1, ino: null, dev: 0, mtimeMs: 0 });
-    }
-  }
-  return stamps;
-}
-
-function sameStamps(a: ReadonlyMap<string, FileStamp>, b: ReadonlyMap<string, FileStamp>): boolean {
-  if (a.size !== b.size) return false;
-  for (const [path, stamp] of a) {
-    const other = b.get(path);
-    if (other === undefined || !sameStamp(stamp, other)) return false;
-  }
-  return true;
 }

@@ -16,6 +16,8 @@ export interface GeoFileState {
   /** null until the file is read (an IPv6 file is read when the first IPv6 address comes). */
   readonly schema: GeoSchema | null;
   readonly attribution: Attribution | null;
+  /** Records met so far that could not be decoded; above zero the file is damaged where its check did not look. */
+  readonly brokenRecords: number;
 }
 
 /** `setting`: GEO_DATABASE; `installed`: by `tidemark geo install`; `bundled`: countries only; `none`: no address can be placed. */

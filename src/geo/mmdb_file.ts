@@ -4,6 +4,7 @@ import { Buffer } from "node:buffer";
 import { Reader, type Response } from "maxmind";
 import { messageOf, UsageError } from "../shared/errors.ts";
 import { type EpochMs, epochMs } from "../shared/units.ts";
+import { type FileStamp, sameStamp, stampOf } from "./file_stamp.ts";
 import { formatV4, formatV6 } from "./address.ts";
 import type { GeoDatabase } from "./geo_database.ts";
 import { type Attribution, attributionOf, type GeoSchema, placeOf, schemaOf } from "./mmdb_schema.ts";
@@ -42,17 +43,6 @@ const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1");
 const SEPARATOR_BYTES = 16;
 /** Networks tried before a file is trusted; a fixed sequence, so that a file is either always or never accepted. */
 const SAMPLES = 2_000;
-
-/** What identifies a state of a file on disk. */
-export type FileStamp = Pick<Deno.FileInfo, "size" | "ino" | "dev"> & { readonly mtimeMs: number };
-
-export function stampOf(info: Deno.FileInfo): FileStamp {
-  return { size: info.size, ino: info.ino, dev: info.dev, mtimeMs: info.mtime?.getTime() ?? 0 };
-}
-
-export function sameStamp(a: FileStamp, b: FileStamp): boolean {
-  return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs;
-}
 
 /**
  * Opens and checks the file at `path`.
