@@ -1,5 +1,5 @@
 // Opens one log file and reads its uncompressed content, plain or gzip told apart by the first two bytes. The only file I/O of this source.
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, stat } from "node:fs/promises";
 import { pipeline, Readable } from "node:stream";
 import { createGunzip } from "node:zlib";
 import { FINGERPRINT_BYTES_MAX } from "./file_generations.ts";
@@ -21,7 +21,7 @@ export interface FileContent {
   read(into: Uint8Array): Promise<number>;
   /** Bytes on disk and modification time (epoch ms) now, of the opened file even where its name is another's by now. */
   stat(): Promise<{ readonly size: number; readonly modified: number }>;
-  /** The first bytes of the content as they are now, at most {@link FINGERPRINT_BYTES_MAX}. Plain files only. */
+  /** The first bytes of the content, at most {@link FINGERPRINT_BYTES_MAX}: of a plain file as they are now. */
   head(): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -78,6 +78,16 @@ export async function readHead(path: string): Promise<FileHead> {
   }
 }
 
+/** Modification time of what `path` names, epoch ms; `-Infinity` where there is nothing. */
+export async function modifiedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs;
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") return -Infinity;
+    throw error;
+  }
+}
+
 async function isGzip(handle: FileHandle): Promise<boolean> {
   const magic = new Uint8Array(2);
   const { bytesRead } = await handle.read(magic, 0, 2, 0);
@@ -110,14 +120,24 @@ function plainContent(handle: FileHandle, at: number): FileContent {
 function gzipContent(handle: FileHandle): FileContent {
   const chunks = gunzip(compressedChunks(handle));
   let rest = new Uint8Array(0);
+  let head: Uint8Array | null = null;
+  /** False at the end. */
+  const more = async () => {
+    const { done, value } = await nextChunk(chunks);
+    if (done) return false;
+    rest = rest.length === 0 ? value : concat(rest, value);
+    return true;
+  };
+  /** Kept from the same stream that is read, so that a file put under the name in between cannot be taken for this one. */
+  const begin = async () => {
+    while (rest.length < FINGERPRINT_BYTES_MAX && await more());
+    return rest.slice(0, FINGERPRINT_BYTES_MAX);
+  };
   return {
     gzip: true,
     async read(into) {
-      if (rest.length === 0) {
-        const { done, value } = await nextChunk(chunks);
-        if (done) return 0;
-        rest = value;
-      }
+      head ??= await begin();
+      if (rest.length === 0 && !await more()) return 0;
       const taken = Math.min(rest.length, into.length);
       into.set(rest.subarray(0, taken));
       rest = rest.subarray(taken);
@@ -127,7 +147,7 @@ function gzipContent(handle: FileHandle): FileContent {
       const { size, mtimeMs } = await handle.stat();
       return { size, modified: mtimeMs };
     },
-    head: () => Promise.reject(new TypeError("Cannot read the head of compressed content again")),
+    head: async () => head ??= await begin(),
     async close() {
       await chunks.return?.();
       await handle.close();
@@ -168,6 +188,13 @@ async function nextChunk(
     }
     throw error;
   }
+}
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }
 
 async function discard(content: FileContent, bytes: number): Promise<void> {

@@ -19,8 +19,10 @@ import { isGlob, isRotatedName } from "./file_names.ts";
 import { GENERATIONS_MAX, packPosition } from "./file_position.ts";
 import { contentEnd } from "./lines.ts";
 
-/** A first line that nobody has added to for this long is taken as it is. */
+/** A first line that nobody has added to for this long, or since another file was written to, is taken as it is. */
 const SETTLED_AFTER = durationMs(10 * SECOND);
+/** File systems keep times in ticks of up to 2 s. */
+const STABLE_AFTER = durationMs(2 * SECOND);
 /** How often the folder is looked at for a rotation. */
 const SCAN_EVERY = SECOND;
 
@@ -38,12 +40,25 @@ export interface FileLogOptions {
   readonly log: Log;
 }
 
+interface Peek {
+  readonly head: FileHead;
+  /** Our clock when it was read. */
+  readonly readAt: number;
+  /** In epoch ms. */
+  readonly firstTime: number;
+}
+
+interface Entry extends Peek {
+  readonly path: string;
+  readonly listed: boolean;
+}
+
 /** The files of one log. Generations are registered only by the lease's holder. */
 export class FileLog {
   readonly options: FileLogOptions;
   readonly #known = new Map<number, Generation>();
   #located: ReadonlyMap<number, SeenFile> = new Map();
-  #heads = new Map<string, { readonly head: FileHead; readonly firstTime: number }>();
+  #heads = new Map<string, Peek>();
   #scannedAt = -Infinity;
   readonly #told = new Set<string>();
 
@@ -106,15 +121,17 @@ export class FileLog {
   async scan(register: boolean): Promise<void> {
     const now = this.options.clock.now();
     this.#scannedAt = now;
-    const seen: SeenFile[] = [];
-    const heads = new Map<string, { readonly head: FileHead; readonly firstTime: number }>();
+    const entries: Entry[] = [];
+    const heads = new Map<string, Peek>();
     for (const { path, listed } of await this.#list()) {
       const entry = await this.#look(path, listed);
       if (entry === null) continue;
       heads.set(path, entry);
-      seen.push(this.#asSeen(path, listed, entry, now));
+      entries.push({ path, listed, ...entry });
     }
     this.#heads = heads;
+    const quietSince = Math.max(now - SETTLED_AFTER, ...entries.filter(isKnowable).map((entry) => entry.head.modified));
+    const seen = entries.map((entry) => this.#asSeen(entry, quietSince));
 
     const { located, fresh, copies } = matchFiles([...this.#known.values()], seen);
     const all = new Map(located);
@@ -229,18 +246,16 @@ export class FileLog {
     return found;
   }
 
-  async #look(path: string, listed: boolean): Promise<{ head: FileHead; firstTime: number } | null> {
+  async #look(path: string, listed: boolean): Promise<Peek | null> {
     try {
       const info = await stat(path);
       if (!info.isFile()) return null;
       const cached = this.#heads.get(path);
-      if (
-        cached && cached.head.inode === info.ino && cached.head.size === info.size &&
-        cached.head.modified === info.mtimeMs
-      ) return cached;
+      if (cached && isSame(cached, { inode: info.ino, size: info.size, modified: info.mtimeMs })) return cached;
+      const readAt = this.options.clock.now();
       const head = await readHead(path);
       const firstTime = firstTimeOf(head, this.options.firstEventTime);
-      return { head: { ...head, bytes: head.bytes.slice(0, FINGERPRINT_BYTES_MAX) }, firstTime };
+      return { readAt, head: { ...head, bytes: head.bytes.slice(0, FINGERPRINT_BYTES_MAX) }, firstTime };
     } catch (error) {
       if (isMissing(error)) return null;
       if (listed) throw unreadable(path, error);
@@ -249,17 +264,17 @@ export class FileLog {
     }
   }
 
-  #asSeen(path: string, listed: boolean, entry: { head: FileHead; firstTime: number }, now: number): SeenFile {
-    const { head, firstTime } = entry;
+  /** Files not written to since `quietSince` are taken as they are. */
+  #asSeen(entry: Entry, quietSince: number): SeenFile {
+    const { path, listed, head, firstTime } = entry;
     if (head.damaged && !this.options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
-    const longEnough = head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.gzip && head.bytes.includes(0x0a));
-    const final = head.gzip ? !head.damaged : !this.options.follow || now - head.modified >= SETTLED_AFTER;
+    const final = head.gzip ? !head.damaged : !this.options.follow || !listed || head.modified <= quietSince;
     return {
       path,
       gzip: head.gzip,
       size: head.size,
       head: head.bytes,
-      settled: longEnough || final,
+      settled: isKnowable(entry) || final,
       firstTime,
       listed,
     };
@@ -293,6 +308,21 @@ export class FileLog {
     this.#told.add(key);
     this.options.log[level](message, { file, reason: error === undefined ? undefined : messageOf(error) });
   }
+}
+
+/** Whether a file need not be looked at again. One that had just been written to may have been so again within its clock's tick. */
+function isSame(
+  cached: Peek,
+  now: { readonly inode: number; readonly size: number; readonly modified: number },
+): boolean {
+  const { head, readAt } = cached;
+  return head.inode === now.inode && head.size === now.size && head.modified === now.modified &&
+    readAt - head.modified >= STABLE_AFTER;
+}
+
+/** Whether enough of the beginning is there to tell this file from others. */
+function isKnowable({ head }: Peek): boolean {
+  return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.gzip && head.bytes.includes(0x0a));
 }
 
 function firstTimeOf(head: FileHead, firstEventTime: FirstEventTime): number {

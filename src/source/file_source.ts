@@ -51,7 +51,7 @@ class FileSource implements Source {
   #confirmedAt: EpochMs = NEVER;
   #askAgainAt = -Infinity;
   #position: Offset | null = null;
-  #wasAtEnd = false;
+  #idle = false;
   #stopped: StreamStopped | null = null;
   #renewing: Promise<void> = Promise.resolve();
 
@@ -103,7 +103,7 @@ class FileSource implements Source {
     const position = positions.get(PARTITION);
     if (generation !== this.#generation || !this.#held || position === undefined) return;
     this.#position = position;
-    this.#wasAtEnd = false;
+    this.#idle = false;
   }
 
   confirmedAt(): EpochMs {
@@ -138,13 +138,13 @@ class FileSource implements Source {
     if (this.#lostBecause !== null) return await this.#lost();
     if (!this.#held) return await this.#acquire(maxWaitMs);
     if (this.#position === null) return await this.#timeout(maxWaitMs);
-    if (this.#wasAtEnd) await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY));
+    if (this.#idle) await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY));
     const sentAt = this.#options.clock.now();
     const from = this.#position;
     const read = await this.#tail.read(from);
     if (this.#lostBecause !== null) return await this.#lost();
     this.#position = read.next;
-    this.#wasAtEnd = read.atEnd;
+    this.#idle = read.idle;
     return this.#batch(from, read, sentAt);
   }
 

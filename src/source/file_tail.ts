@@ -2,7 +2,7 @@
 import { messageOf, StreamStopped } from "../shared/errors.ts";
 import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../shared/units.ts";
 import { damaged, isMissing, lost, missing, unreadable } from "./file_errors.ts";
-import { GzipDamaged, openContent } from "./file_content.ts";
+import { type FileContent, GzipDamaged, modifiedAt, openContent } from "./file_content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./file_generations.ts";
 import { LineReader, type ReadLines } from "./file_line_reader.ts";
 import type { FileLog } from "./file_log.ts";
@@ -20,8 +20,8 @@ const COMPRESSING_RETRY = durationMs(5 * SECOND);
 export interface TailRead {
   readonly runs: readonly LineRun[];
   readonly next: Offset;
-  /** Nothing more is there now. */
-  readonly atEnd: boolean;
+  /** Nothing more can be read now: pause before the next try. */
+  readonly idle: boolean;
   /** The log's end as this read saw it, never below `next`. */
   readonly logEnd: Offset;
 }
@@ -64,11 +64,11 @@ export class FileTail {
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
-    if (this.#log.options.clock.now() < this.#retryAt) return this.#waiting(at);
+    if (this.#log.options.clock.now() < this.#retryAt) return this.#moved([], at, true);
     const opened = await this.#open(number, byte);
-    if (opened !== "open") {
-      return opened === "hop" ? this.#moved([], packPosition({ generation: number + 1, byte: 0 })) : this.#waiting(at);
-    }
+    if (opened === "hop") return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
+    if (opened === "none") return this.#caughtUp([], at);
+    if (opened === "wait") return this.#moved([], at, true);
     const reader = this.#reader!;
     const now = this.#log.options.clock.now();
     let lines: ReadLines;
@@ -87,13 +87,13 @@ export class FileTail {
     return await this.#atEnd(at, reader);
   }
 
-  async #open(number: number, byte: number): Promise<"open" | "hop" | "wait"> {
+  async #open(number: number, byte: number): Promise<"open" | "hop" | "none" | "wait"> {
     if (this.#reader && this.#generation === number && this.#reader.position === byte) return "open";
     await this.close();
     if (!this.#log.generation(number)) await this.#log.scanIfDue();
     const generation = this.#log.generation(number);
     if (!generation) {
-      if (number === this.#log.newest + 1 && byte === 0) return "wait";
+      if (number === this.#log.newest + 1 && byte === 0) return "none";
       throw lost(this.#log.options.path, `nothing is known of file ${number} of the log, where reading should go on`);
     }
     if (generation.finished && byte >= generation.sizeSeen) return "hop";
@@ -108,23 +108,35 @@ export class FileTail {
   }
 
   async #openFile(generation: Generation, path: string, byte: number): Promise<"open" | "wait"> {
-    try {
-      const content = await openContent(path, byte);
-      this.#reader = new LineReader(content, { generation: generation.generation, byte });
-      this.#size = (await content.stat()).size;
-      this.#readTo = byte;
-    } catch (error) {
-      if (isMissing(error)) {
-        await this.#log.scan(true);
-        return "wait";
-      }
-      if (error instanceof GzipDamaged) throw damaged(path, error);
-      throw unreadable(path, error);
+    const content = await this.#opened(generation, path, byte);
+    if (content === null) {
+      await this.#log.scan(true);
+      return "wait";
     }
+    this.#reader = new LineReader(content, { generation: generation.generation, byte });
     this.#generation = generation.generation;
     this.#path = path;
     this.#endSince = null;
+    this.#readTo = byte;
+    this.#size = (await content.stat()).size;
     return "open";
+  }
+
+  /** Null where the name stands for something else by now, or for a compressed file that is still being written. */
+  async #opened(generation: Generation, path: string, byte: number): Promise<FileContent | null> {
+    let content: FileContent | undefined;
+    try {
+      content = await openContent(path, byte);
+      if (beginsAs(generation, await content.head())) return content;
+      await content.close();
+      return null;
+    } catch (error) {
+      await content?.close();
+      if (isMissing(error)) return null;
+      if (!(error instanceof GzipDamaged)) throw unreadable(path, error);
+      await this.#awaitRest(path, error);
+      return null;
+    }
   }
 
   /** Whether the open plain file is still what it was; strengthens a short fingerprint as soon as the file has grown. */
@@ -150,20 +162,19 @@ export class FileTail {
     if (!follow) {
       if (this.#generation < this.#log.newest) return await this.#finish(reader);
       const rest = reader.takeRest(clock.now());
-      return this.#moved(
+      return this.#caughtUp(
         rest.run ? [rest.run] : [],
         packPosition({ generation: this.#generation, byte: rest.next }),
-        true,
       );
     }
     await this.#log.scanIfDue();
-    if (this.#log.newest === this.#generation) return this.#waiting(at);
+    if (this.#log.newest === this.#generation) return this.#caughtUp([], at);
     // The file's state is taken after the successor was seen: what a writer added before it shows here.
     const now = clock.now();
     const { size, modified } = await reader.content.stat();
     if (size !== reader.readTo) return this.#moved([], at);
     this.#endSince ??= now;
-    if (now - modified < ROTATION_GRACE && now - this.#endSince < ROTATION_GRACE) return this.#waiting(at);
+    if (now - modified < ROTATION_GRACE && now - this.#endSince < ROTATION_GRACE) return this.#moved([], at, true);
     return await this.#finish(reader);
   }
 
@@ -196,34 +207,30 @@ export class FileTail {
   }
 
   async #failed(at: Offset, error: unknown): Promise<TailRead> {
-    const { clock, follow, log } = this.#log.options;
-    const reader = this.#reader!;
-    if (!(error instanceof GzipDamaged)) {
-      await this.close();
-      throw unreadable(this.#path, error);
-    }
-    const now = clock.now();
-    const { modified } = await reader.content.stat();
     await this.close();
-    if (!follow || now - modified >= COMPRESSING_FOR) throw damaged(this.#path, error);
-    log.info("a compressed file ends too early; waiting for its rest", { file: this.#path, reason: messageOf(error) });
-    this.#retryAt = now + COMPRESSING_RETRY;
+    if (!(error instanceof GzipDamaged)) throw unreadable(this.#path, error);
+    await this.#awaitRest(this.#path, error);
     await this.#log.scan(true);
-    return this.#waiting(at);
+    return this.#moved([], at, true);
   }
 
-  #moved(runs: readonly LineRun[], next: Offset, atEnd = false): TailRead {
-    const logEnd = atEnd ? next : Math.max(this.#log.roughEnd(), next) as Offset;
-    return { runs, next, atEnd, logEnd };
+  /** Puts the next try off while a compressed file may still be growing. @throws {StreamStopped} where it cannot be */
+  async #awaitRest(path: string, error: GzipDamaged): Promise<void> {
+    const { clock, follow, log } = this.#log.options;
+    const now = clock.now();
+    if (!follow || now - await modifiedAt(path) >= COMPRESSING_FOR) throw damaged(path, error);
+    log.info("a compressed file ends too early; waiting for its rest", { file: path, reason: messageOf(error) });
+    this.#retryAt = now + COMPRESSING_RETRY;
   }
 
-  #waiting(at: Offset): TailRead {
-    return {
-      runs: [],
-      next: at,
-      atEnd: true,
-      logEnd: this.#log.newest > unpackPosition(at).generation ? this.#moved([], at).logEnd : at,
-    };
+  /** More may follow at once, unless `idle`. */
+  #moved(runs: readonly LineRun[], next: Offset, idle = false): TailRead {
+    return { runs, next, idle, logEnd: Math.max(this.#log.roughEnd(), next) as Offset };
+  }
+
+  /** Everything that the log holds was delivered. */
+  #caughtUp(runs: readonly LineRun[], next: Offset): TailRead {
+    return { runs, next, idle: true, logEnd: next };
   }
 }
 
