@@ -10,6 +10,10 @@ export interface CommandEntry {
 }
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  geo: {
+    summary: "Install, check or ask the databases that turn addresses into places",
+    load: () => import("./geo_command.ts"),
+  },
   config: {
     summary: "Print the effective settings and where each came from",
     load: () => import("./config.ts"),

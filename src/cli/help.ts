@@ -49,7 +49,7 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
   return [
     `Usage: tidemark ${name} [FLAGS]${command.usage === "" ? "" : ` ${command.usage}`}`,
     "",
-    ...wrap(`${summary}.${command.description === undefined ? "" : ` ${command.description}`}`, 0),
+    ...`${summary}. ${command.description ?? ""}`.trimEnd().split("\n").flatMap((line) => wrap(line.trimEnd(), 0)),
     "",
     "Flags",
     ...rows(own),

@@ -62,10 +62,12 @@ export class LineWriter {
   #add(text: string): void {
     if (this.#closed || text === "") return;
     this.#waiting += text;
-    this.#pump ??= this.#drain().finally(() => this.#pump = undefined);
+    this.#pump ??= this.#drain();
   }
 
   async #drain(): Promise<void> {
+    // Lines of the same turn go out together, and `#pump` is set before this ends.
+    await Promise.resolve();
     while (this.#waiting !== "") {
       let bytes = new TextEncoder().encode(this.#waiting);
       this.#waiting = "";
@@ -77,5 +79,7 @@ export class LineWriter {
         this.#waiting = "";
       }
     }
+    // In the same step that saw nothing waiting: a line that came in between would wait for the next one.
+    this.#pump = undefined;
   }
 }

@@ -88,7 +88,7 @@ export const SETTINGS = {
   KAFKA_TOPIC: setting(
     pattern(
       "<topic>",
-      "a topic name: 1 to 249 of a-z A-Z 0-9 . _ -, not . or ..",
+      "1 to 249 of a-z A-Z 0-9 . _ - (neither . nor ..)",
       /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/,
     ),
     "web_traffic_topic",
