@@ -16,6 +16,8 @@ for (let i = 256; i < TABLE.length; i++) {
   TABLE[i] = (previous >>> 8) ^ TABLE[previous & 255]!;
 }
 
+const NO_WORDS = new Int32Array(0);
+
 /** The checksum of `bytes[start, end)` as an unsigned 32-bit number. Needs a little-endian machine, as every platform of Deno is. */
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
   const t = TABLE;
@@ -23,7 +25,7 @@ export function crc32c(bytes: Uint8Array, start: number, end: number): number {
   // Words can only be read where they are aligned in the underlying buffer.
   while (p < end && ((bytes.byteOffset + p) & 3) !== 0) crc = (crc >>> 8) ^ t[(crc ^ bytes[p++]!) & 255]!;
   const steps = (end - p) >>> 4;
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset + p, steps * 4);
+  const words = steps === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset + p, steps * 4);
   for (let i = 0; i < words.length; i += 4) {
     const a = crc ^ words[i]!, b = words[i + 1]!, c = words[i + 2]!, d = words[i + 3]!;
     crc = t[3840 + (a & 255)]! ^ t[3584 + ((a >>> 8) & 255)]! ^ t[3328 + ((a >>> 16) & 255)]! ^ t[3072 + (a >>> 24)]! ^
