@@ -320,6 +320,27 @@ begin
 end $$;
 comment on function tidemark_open_rows_v1(timestamptz) is 'The merged rows of one open window, as they would be closed now (without the cap on keys).';
 
+-- Books every closed window before a day as retired, so that the ledger stays balanced when the day's table is dropped. Late rows go with it.
+create function tidemark_retire_v1(p_before date) returns bigint language plpgsql volatile as $$
+declare
+  bound timestamptz := p_before::timestamp at time zone 'UTC';
+  dropped bigint;
+  dropped_late bigint;
+begin
+  perform tidemark_require_read_committed_v1();
+  perform from stream for update;
+  with gone as (delete from web_traffic_window where window_start < bound returning hits)
+    select coalesce(sum(hits), 0) into dropped from gone;
+  with gone as (delete from late_web_traffic where window_start < bound returning num_hits)
+    select coalesce(sum(num_hits), 0) into dropped_late from gone;
+  if dropped > 0 or dropped_late > 0 then
+    update stream set retired_hits = retired_hits + dropped, retired_late = retired_late + dropped_late,
+      retired_through = greatest(retired_through, bound), data_revision = data_revision + 1;
+  end if;
+  return dropped + dropped_late;
+end $$;
+comment on function tidemark_retire_v1(date) is 'Moves the ledger of all windows before a UTC day to retired and forgets their late rows; the caller then drops the day tables. Idempotent.';
+
 -- How far the stream is: closed_through = windows that can no longer change; final_through = the same as far as records confirm it, without
 -- idle advances. A partition that never delivered a record confirms and denies nothing.
 create view stream_progress as

@@ -1,0 +1,184 @@
+// One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
+import { runMaintenance } from "../commit/maintenance.ts";
+import { GeoFiles } from "../geo/geo_files.ts";
+import { createApp } from "../http/app.ts";
+import { APP_DEFAULTS } from "../http/deps.ts";
+import { serveHttp } from "../http/server.ts";
+import { hashToken } from "../http/auth.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
+import type { FolderLock } from "../shared/folder_lock.ts";
+import { Registry } from "../shared/metrics.ts";
+import { SETTING_NAMES } from "../shared/settings.ts";
+import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import { VERSION } from "../shared/version.ts";
+import type { CommandContext } from "./command.ts";
+import { showSetting } from "./config.ts";
+import { createEngine } from "./engine.ts";
+import { logName } from "./sources.ts";
+import { openStorage, prepareSchema, type Storage } from "./storage.ts";
+
+export interface ServiceOptions {
+  readonly lock: FolderLock | null;
+  /** Run engines; false = only HTTP (`serve`). */
+  readonly engines: boolean;
+  readonly http: boolean;
+  readonly once: boolean;
+  readonly waitMs: number;
+  /** Called once HTTP listens, with its address. */
+  readonly onListening?: (url: string) => void;
+}
+
+/** Runs until the signal aborts (or with `once` until all is read), then stops in order. */
+export async function runService(context: CommandContext, options: ServiceOptions): Promise<ExitCode> {
+  const { settings, clock, log, signal } = context;
+  const startedAt = clock.now();
+  const metrics = new Registry();
+  const storage = await openStorage(context);
+  const geo = new GeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
+  const engines: Pipeline[] = [];
+  let trouble: string | null = null;
+  const beforeEngines = (): PipelineSnapshot => startingSnapshot(context, startedAt, trouble);
+  const stopping = new AbortController();
+  signal.addEventListener("abort", () => stopping.abort(), { once: true });
+
+  let server: Awaited<ReturnType<typeof serveHttp>> | null = null;
+  try {
+    if (options.http) {
+      const app = createApp({
+        database: storage.reads,
+        clock,
+        log,
+        metrics,
+        version: VERSION,
+        snapshots: () =>
+          !options.engines ? [] : engines.length > 0 ? engines.map((engine) => engine.snapshot()) : [beforeEngines()],
+        geo: () => geo.state(),
+        settings: {
+          ...APP_DEFAULTS,
+          access: {
+            ...(settings.API_TOKEN !== undefined && { readTokenHash: await hashToken(settings.API_TOKEN) }),
+            ...(settings.API_ADMIN_TOKEN !== undefined &&
+              { adminTokenHash: await hashToken(settings.API_ADMIN_TOKEN) }),
+            publicAccess: settings.API_PUBLIC,
+          },
+          watermarkDelayMs: settings.WATERMARK_DELAY,
+          idleTimeoutMs: settings.IDLE_TIMEOUT,
+        },
+        settingsView: SETTING_NAMES.map((name) => ({
+          name,
+          value: showSetting(name, context),
+          source: context.sources[name].from,
+        })),
+      });
+      server = await serveHttp(app, { host: settings.HTTP_HOST, port: settings.HTTP_PORT, log });
+      options.onListening?.(server.url);
+    }
+    if (!options.engines) {
+      await aborted(signal);
+      return EXIT.ok;
+    }
+    await geo.open();
+    await prepareSchema(storage, context, {
+      waitMs: options.once ? options.waitMs : Infinity,
+      onTrouble: (message) => trouble = message,
+    });
+    return await runEngines(context, options, { storage, geo, engines, stopping });
+  } catch (error) {
+    if (signal.aborted) return EXIT.ok;
+    throw error;
+  } finally {
+    stopping.abort();
+    await server?.close(5_000);
+    geo.close();
+    await storage.close();
+  }
+}
+
+interface Parts {
+  readonly storage: Storage;
+  readonly geo: GeoFiles;
+  readonly engines: Pipeline[];
+  readonly stopping: AbortController;
+}
+
+async function runEngines(
+  context: CommandContext,
+  options: ServiceOptions,
+  { storage, geo, engines, stopping }: Parts,
+): Promise<ExitCode> {
+  const { settings, clock, log } = context;
+  engines.push(
+    await createEngine(context, {
+      storage,
+      lock: options.lock,
+      places: geo.locator,
+      once: options.once,
+      waitMs: options.waitMs,
+      number: 0,
+    }),
+  );
+  const background = [
+    geo.watch(stopping.signal),
+    runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, stopping.signal),
+  ];
+  try {
+    await Promise.race([Promise.all(engines.map((engine) => engine.run(stopping.signal))), storage.failure]);
+  } catch (error) {
+    if (error instanceof StreamStopped) return EXIT.stopped;
+    throw error;
+  } finally {
+    stopping.abort();
+    await Promise.allSettled(background);
+  }
+  return engines.some((engine) => engine.snapshot().phase === "stopped") ? EXIT.stopped : EXIT.ok;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) =>
+    signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
+/** What health shows before the first engine exists: the database is awaited. */
+function startingSnapshot(
+  { settings, clock }: CommandContext,
+  startedAt: PipelineSnapshot["startedAt"],
+  trouble: string | null,
+): PipelineSnapshot {
+  return {
+    instance: settings.INSTANCE_ID,
+    source: settings.SOURCE,
+    topic: logName(settings),
+    startedAt,
+    now: clock.now(),
+    phase: trouble === null ? "starting" : "waiting",
+    reason: trouble ?? "preparing the database",
+    reasonCode: trouble === null ? "preparing" : "postgres_unavailable",
+    generation: 0,
+    partitions: [],
+    store: { reachable: false, lastError: trouble, lastSuccessAt: null },
+    commit: {
+      lastAt: null,
+      lastDurationMs: null,
+      lastKeys: null,
+      pendingRecords: 0,
+      pendingKeys: 0,
+      inFlight: false,
+      fenced: 0,
+      unknownOutcomes: 0,
+    },
+    totals: {
+      records: 0,
+      bytes: 0,
+      counted: 0,
+      late: 0,
+      dead: 0,
+      nulls: 0,
+      skipped: 0,
+      rebalances: 0,
+      commits: 0,
+      windowsClosed: 0,
+    },
+  };
+}

@@ -1,0 +1,94 @@
+// What keeps the database small and ready, beside the stream: day partitions ahead of need, retention, old history. Shell over SQL.
+import { messageOf } from "../shared/errors.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import { DAY, type DurationMs, MINUTE } from "../shared/units.ts";
+import { utcDay } from "../window/tumbling.ts";
+import { codeOf, type Database } from "./postgres_client.ts";
+
+const EVERY = 10 * MINUTE as DurationMs;
+const TIMEOUT_MS = 60_000;
+/** Tomorrow's partition is there before midnight on every instance's clock. */
+const DAYS_AHEAD = 1;
+
+export interface MaintenanceOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** `undefined` = keep for ever. */
+  readonly retentionDays: number | undefined;
+}
+
+/** Runs until the signal aborts; every step may be run by many instances at once, and a failed one is tried again. */
+export async function runMaintenance(options: MaintenanceOptions, signal: AbortSignal): Promise<void> {
+  const { clock, log } = options;
+  while (!signal.aborted) {
+    try {
+      await maintain(options);
+    } catch (error) {
+      log.warn("maintenance failed, trying again later", { error: messageOf(error) });
+    }
+    await clock.sleep(EVERY, signal);
+  }
+}
+
+/** One round. */
+export async function maintain({ database, clock, log, retentionDays }: MaintenanceOptions): Promise<void> {
+  const now = clock.now();
+  for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
+    await database.query(
+      (sql) => sql`select tidemark_ensure_day_v1(${utcDay(now + ahead * DAY)}::text::date)`,
+      TIMEOUT_MS,
+    );
+  }
+  await database.query(
+    (sql) => sql`delete from commit_history where committed_at < now() - interval '7 days'`,
+    TIMEOUT_MS,
+  );
+  await database.query(
+    (sql) => sql`delete from dead_letter_sample where seen_at < now() - interval '30 days'`,
+    TIMEOUT_MS,
+  );
+  await database.query(
+    (sql) => sql`delete from dead_letter_range where seen_at < now() - interval '30 days'`,
+    TIMEOUT_MS,
+  );
+  if (retentionDays !== undefined) await retire(database, utcDay(now - retentionDays * DAY), log);
+}
+
+/** Drops whole days before `before` (a UTC day): the ledger is told first, in one transaction; then the table is detached and dropped. */
+async function retire(database: Database, before: string, log: Log): Promise<void> {
+  await database.query((sql) => sql`select tidemark_retire_v1(${before}::text::date)`, TIMEOUT_MS);
+  const children = await database.query((sql) =>
+    sql<{ name: string; attached: boolean }[]>`
+      select c.relname as name, i.inhrelid is not null and not i.inhdetachpending as attached
+      from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace and n.nspname = current_schema()
+      left join pg_inherits i on i.inhrelid = c.oid
+      where c.relname ~ '^aggregated_web_traffic_[0-9]{8}$' and c.relname < ${`aggregated_web_traffic_${
+      before.replaceAll("-", "")
+    }`}
+      order by 1`, TIMEOUT_MS);
+  for (const { name, attached } of children) {
+    try {
+      // CONCURRENTLY takes no lock that a report or a closing would wait behind; plain DROP TABLE would lock the parent.
+      if (attached) {
+        await database.query(
+          (sql) => sql.unsafe(`alter table aggregated_web_traffic detach partition "${name}" concurrently`).simple(),
+          TIMEOUT_MS,
+        );
+      }
+      await database.query((sql) => sql.unsafe(`drop table if exists "${name}"`).simple(), TIMEOUT_MS);
+      log.info("day dropped by retention", { table: name });
+    } catch (error) {
+      // 55006, 55P03: in use by another instance's maintenance; 42P01: it was faster; 0A000, 25001: the embedded database detaches plainly.
+      if (codeOf(error) === "25001" || codeOf(error) === "0A000") {
+        await database.query(
+          (sql) =>
+            sql.unsafe(`alter table aggregated_web_traffic detach partition "${name}"; drop table "${name}"`).simple(),
+          TIMEOUT_MS,
+        );
+      } else if (!["55006", "55P03", "42P01", "55000"].includes(codeOf(error))) throw error;
+    }
+  }
+}
