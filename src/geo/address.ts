@@ -87,7 +87,7 @@ export class AddressParser {
       if (at === first) return ADDRESS_INVALID;
       if (at < end && bytes[at] === DOT) {
         at = this.#v4(bytes, first, end);
-        if (at < 0 || count > 6 || (at < end && bytes[at] !== PERCENT)) return ADDRESS_INVALID;
+        if (at < 0 || (at < end && bytes[at] !== PERCENT)) return ADDRESS_INVALID;
         groups[count++] = this.words[0]! >>> 16;
         groups[count++] = this.words[0]! & 0xffff;
         break;

@@ -190,16 +190,14 @@ export class MmdbFile implements GeoDatabase {
     this.#reader.load(this.#buffer);
     this.#tree = new MmdbTree(this.#bytes, this.#reader.metadata);
     const words = new Uint32Array(4);
-    let random = 1, found = 0;
+    let random = 1;
     const coin = () => (random = (Math.imul(random, 1664525) + 1013904223) | 0) >>> 31;
     for (let i = 0; i < SAMPLES; i++) {
       if (this.#tree.sample(coin, words) === NOT_FOUND) continue;
       const record: unknown = this.#reader.get(this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
       this.#schema ??= schemaOf(record);
-      found++;
     }
-    if (found === 0) throw new Error("it holds no networks");
-    if (this.#schema === null) throw new Error("its records name no country");
+    if (this.#schema === null) throw new Error("it has no records that name a country");
   }
 
   /** Closes what a deferred file keeps open. */

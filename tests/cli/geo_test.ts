@@ -53,7 +53,7 @@ Deno.test("geo status names the files and ends with findings when one is broken 
     );
     const bad = await run(["status"], { DATA_DIR: folder });
     assertEquals(bad.code, EXIT.findings);
-    assertStringIncludes(bad.out.join("\n"), "no country");
+    assertStringIncludes(bad.out.join("\n"), "no records that name a country");
   });
 });
 

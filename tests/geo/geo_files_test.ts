@@ -126,6 +126,50 @@ Deno.test("openGeoFiles() refuses a broken or missing file and uses nothing smal
   });
 });
 
+Deno.test("a file for IPv6 alone answers for nothing else", async () => {
+  await withFolder(async (folder) => {
+    await Deno.writeFile(`${folder}/b.mmdb`, v6Bytes());
+    await withFiles([`${folder}/b.mmdb`], folder, (files) => {
+      assertEquals(files.state().files.map((file) => file.families), [["ipv6"]]);
+      assertEquals(brief(files.locator, "42.0.0.1"), "unknown");
+      return Promise.resolve();
+    });
+  });
+});
+
+Deno.test("check() takes a file that differs from the old one in nothing but its content and its inode", async () => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/a.mmdb`, when = new Date(1_700_000_000_000);
+    const city = (name: string) => writeMmdb([{ address: "8.0.0.0", prefixLength: 8, record: flat("US", "", name) }]);
+    await Deno.writeFile(path, city("Aaaa"));
+    await Deno.utime(path, when, when);
+    await withFiles([path], folder, async (files) => {
+      await Deno.writeFile(`${path}.new`, city("Bbbb"));
+      await Deno.utime(`${path}.new`, when, when);
+      await Deno.rename(`${path}.new`, path);
+      assertEquals(await files.check(), true);
+      assertEquals(brief(files.locator, "8.8.8.8"), "US//Bbbb");
+    });
+  });
+});
+
+Deno.test("check() closes an IPv6 file that was never read when another takes its place", async () => {
+  await withFolder(async (folder) => {
+    const [v4, v6] = [`${folder}/a.mmdb`, `${folder}/b.mmdb`];
+    await Deno.writeFile(v4, v4Bytes());
+    await Deno.writeFile(v6, v6Bytes());
+    const descriptors = async () => (await Array.fromAsync(Deno.readDir("/proc/self/fd"))).length;
+    const before = await descriptors();
+    await withFiles([v4, v6], folder, async (files) => {
+      assertEquals(await descriptors(), before + 1);
+      await replaceFile(v6, v6Bytes());
+      assertEquals(await files.check(), true);
+      assertEquals(await descriptors(), before + 1);
+    });
+    assertEquals(await descriptors(), before);
+  });
+});
+
 Deno.test("check() takes a replaced file and nothing while nothing has changed", async () => {
   await withFolder(async (folder) => {
     const path = `${folder}/a.mmdb`;

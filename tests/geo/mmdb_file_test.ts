@@ -61,8 +61,9 @@ Deno.test("openMmdbBytes() refuses what is no whole database of places", () => {
   refused(whole.subarray(0, whole.length / 2), "cut off or of another format");
   refused(
     writeMmdb([{ address: "9.9.0.0", prefixLength: 16, record: { autonomous_system_number: 13335 } }]),
-    "no country",
+    "no records that name a country",
   );
+  refused(writeMmdb([]), "no records that name a country");
   const marker = new TextDecoder("latin1").decode(whole).indexOf("MaxMind.com") - 3;
   refused(whole.subarray(marker), "does not fit its size");
   refused(whole.subarray(6 * 20), "");
@@ -142,6 +143,21 @@ Deno.test("a put-off file that was changed in place is refused and reported once
       assertEquals([file.find6(KASSEL), file.find6(KASSEL)], [0, 0]);
       assertEquals(reports.map((error) => error.code), ["bad_geo_file"], change);
     }
+  });
+});
+
+Deno.test("openMmdb() finds IPv4 addresses in a combined file that is larger than its description's part", async () => {
+  await withFolder(async (folder) => {
+    const bulk = Array.from({ length: 900 }, (_, i) => ({
+      address: `2c0f:${i.toString(16)}:0:0:0:0:0:0`,
+      prefixLength: 32,
+      record: flat("KE", "Nairobi", `City ${i} ${"x".repeat(200)}`),
+    }));
+    await Deno.writeFile(`${folder}/all.mmdb`, writeMmdb([...bulk, ...V4_NETWORKS, ...V6_NETWORKS], { ipVersion: 6 }));
+    const file = await openMmdb(`${folder}/all.mmdb`);
+    assertEquals([file.facts.v4, file.facts.v6], [true, true]);
+    assert(file.find4(0x08080808) !== 0 && file.find6(KASSEL) !== 0);
+    assertEquals([file.placeOf4(0x08080808).city, file.placeOf6(KASSEL).city], ["Mountain View", "Kassel"]);
   });
 });
 

@@ -87,6 +87,19 @@ Deno.test("find4() and find6() find what the library finds, also at the edges of
   );
 });
 
+Deno.test("find4() reads all bits of a record", () => {
+  // One node whose records are larger than any file of a test could need.
+  const nodes: readonly (readonly [recordSize: number, node: number[], left: number, right: number])[] = [
+    [24, [0xab, 0xcd, 0xef, 0xfe, 0xdc, 0xba], 0xabcdef, 0xfedcba],
+    [28, [0xbc, 0xde, 0xf1, 0xaf, 0xed, 0xcb, 0xa9], 0xabcdef1, 0xfedcba9],
+    [32, [0xab, 0xcd, 0xef, 0x12, 0xfe, 0xdc, 0xba, 0x98], 0xabcdef12, 0xfedcba98],
+  ];
+  for (const [recordSize, node, left, right] of nodes) {
+    const tree = new MmdbTree(Uint8Array.from(node), { nodeCount: 1, recordSize, ipVersion: 4 });
+    assertEquals([tree.find4(0), tree.find4(0x80000000)], [left, right], `${recordSize} bits`);
+  }
+});
+
 Deno.test("hasV4 tells a file for IPv6 alone from a combined one", () => {
   const treeOf = (networks: readonly MmdbNetwork[], ipVersion: 4 | 6) => {
     const bytes = writeMmdb(networks, { ipVersion });

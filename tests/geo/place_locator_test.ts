@@ -85,17 +85,61 @@ Deno.test("locate() is exact at the edges of networks longer than /24, whichever
   }
 });
 
-Deno.test("locate() answers as without caches after far more addresses than they hold", () => {
-  const locator = createPlaceLocator({ v4: combined, v6: combined });
+/** Asks for a city without making garbage for each address. */
+function asker(locator: ReloadablePlaceLocator): (text: string) => string {
   const bytes = new Uint8Array(64), encoder = new TextEncoder();
-  const ask = (text: string) => locator.locate(bytes, 0, encoder.encodeInto(text, bytes).written);
+  return (text) => locator.place(locator.locate(bytes, 0, encoder.encodeInto(text, bytes).written)).city;
+}
+
+Deno.test("locate() answers as without caches for far more IPv4 addresses than they hold", () => {
+  const locator = createPlaceLocator({ v4: combined, v6: combined });
+  const ask = asker(locator);
   for (let i = 0; i < 300_000; i++) ask(formatV4(Math.imul(i, 0x9e3779b1) >>> 0));
-  for (let i = 0; i < 40_000; i++) ask(`2a00:1450:4001:82a::${(i & 0xffff).toString(16)}`);
-  assertEquals(brief(locator, "8.8.8.77"), "US/Maine/Portland");
-  assertEquals(brief(locator, "8.8.8.78"), "US/Oregon/Portland");
-  assertEquals(brief(locator, "2a00:1450:4001:82a::42"), "DE/Hesse/Kassel");
-  assertEquals(brief(locator, "2a00:1450:4001:82a::43"), "DE/Hesse/Frankfurt am Main");
-  assertEquals(locator.located, 340_004);
+  for (let i = 255; i >= 0; i--) {
+    const expected = i === 77 || (i >= 64 && i < 96) ? "Portland" : "Mountain View";
+    assertEquals(ask(`8.8.8.${i}`), expected);
+  }
+  assertEquals(locator.located, 300_256);
+});
+
+Deno.test("locate() tells IPv6 addresses apart that differ in one word, with more of them than the cache holds", () => {
+  const marked = ["2a00:0:0:0:0:0:0:7", "2a00:0:0:0:0:7:0:0", "2a00:0:0:7:0:0:0:0", "2a00:7:0:0:0:0:0:0"];
+  const file = openMmdbBytes(
+    writeMmdb([
+      { address: "2a00:0:0:0:0:0:0:0", prefixLength: 16, record: flat("FR", "", "wide") },
+      ...marked.map((address, i) => ({ address, prefixLength: 128, record: flat("FR", "", `marked ${i}`) })),
+    ], { ipVersion: 6 }),
+    "v6",
+  );
+  marked.forEach((mark, i) => {
+    const ask = asker(createPlaceLocator({ v4: null, v6: file }));
+    // Downwards, so that the marked address meets a cache that others have filled.
+    for (let value = 0xffff; value > 0; value--) {
+      const city = ask(mark.replace(/\b7\b/, value.toString(16)));
+      if (city !== (value === 7 ? `marked ${i}` : "wide")) assertEquals(city, `${mark} at ${value}`);
+    }
+  });
+});
+
+Deno.test("locate() keeps records apart whose keys share a place in the cache", () => {
+  const networks = Array.from({ length: 4_000 }, (_, i) => ({
+    address: `11.${i >> 8}.${i & 255}.0`,
+    prefixLength: 24,
+    record: flat("US", "", `city ${i}`),
+  }));
+  const ask = asker(createPlaceLocator({ v4: openMmdbBytes(writeMmdb(networks), "many"), v6: null }));
+  for (const host of [1, 2]) {
+    networks.forEach(({ record }, i) => assertEquals(ask(`11.${i >> 8}.${i & 255}.${host}`), record.city));
+  }
+});
+
+Deno.test("locate() keeps the records of two files apart that have the same keys", () => {
+  const one = (address: string, city: string, ipVersion: 4 | 6) =>
+    openMmdbBytes(writeMmdb([{ address, prefixLength: 8, record: flat("US", "", city) }], { ipVersion }), city);
+  const databases = { v4: one("42.0.0.0", "four", 4), v6: one("2a00:0:0:0:0:0:0:0", "six", 6) };
+  assertEquals(databases.v4.find4(0x2a000001), databases.v6.find6(Uint32Array.of(0x2a000001, 0, 0, 0)));
+  const ask = asker(createPlaceLocator(databases));
+  assertEquals([ask("42.0.0.1"), ask("2a00::1"), ask("42.0.0.2"), ask("2a00::2")], ["four", "six", "four", "six"]);
 });
 
 Deno.test("address 0.0.0.0 and :: are not mistaken for an empty cache entry", () => {
@@ -133,13 +177,19 @@ Deno.test("replace() answers from the new file at once and keeps the old ids", (
   const networks = V4_NETWORKS.map((network) =>
     network.address === "8.8.8.0" ? { ...network, record: flat("CA", "Quebec", "Montreal") } : network
   );
-  locator.replace({ v4: openMmdbBytes(writeMmdb(networks), "v4"), v6: null });
+  const rome = V6_NETWORKS.map((network, i) => i === 0 ? { ...network, record: flat("IT", "Lazio", "Rome") } : network);
+  locator.replace({
+    v4: openMmdbBytes(writeMmdb(networks), "v4"),
+    v6: openMmdbBytes(writeMmdb(rome, { ipVersion: 6 }), "v6"),
+  });
   assertEquals(brief(locator, "8.8.8.8"), "CA/Quebec/Montreal");
-  assertEquals(brief(locator, "2a01::1"), "unknown");
+  for (const address of ["2a01::1", "2a01::2"]) assertEquals(brief(locator, address), "IT/Lazio/Rome");
   assertEquals(ids("200.0.0.1", locator), before.same);
   assertNotEquals(ids("8.8.8.8", locator), before.moved);
   assertEquals(locator.place(before.moved).city, "Mountain View");
   assertEquals(locator.place(before.paris).city, "Paris");
+  locator.replace({ v4: null, v6: null });
+  for (const address of ["8.8.8.8", "2a01::1"]) assertEquals(brief(locator, address), "unknown");
   for (let id = 0; id < locator.size; id++) assert(locator.place(id).countryCode !== "");
 });
 
