@@ -1,0 +1,178 @@
+// What can be asked of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
+import { z } from "zod";
+import type { EpochMs } from "../shared/units.ts";
+import { addDays, countDays, isLocalDate, isTimeZone, type LocalDate, localDate } from "./time_zone.ts";
+
+/** Longest range in days; the database functions refuse more. */
+export const RANGE_DAYS_MAX = 1101;
+/** Most points of one time series. */
+export const SERIES_POINTS_MAX = 10_000;
+/** Most rows of one answer; exports page through all. */
+export const LIMIT_MAX = 1_000;
+export const FORECAST_DAYS_MAX = 14;
+
+const date = z.string().refine(isLocalDate, { error: "must be a date that exists, as YYYY-MM-DD" });
+const integer = (min: number, max: number) =>
+  z.coerce.number({ error: `must be an integer from ${min} to ${max}` })
+    .int({ error: `must be an integer from ${min} to ${max}` })
+    .min(min, { error: `must be an integer from ${min} to ${max}` })
+    .max(max, { error: `must be an integer from ${min} to ${max}` });
+// Longer texts than a stored key cannot match anything.
+const key = (what: string) => z.string().max(4096).optional().describe(what);
+
+const range = {
+  from: date.optional().describe("First local day, inclusive. Default: six days before `to`."),
+  to: date.optional().describe("Last local day, inclusive. Default: today."),
+  tz: z.string().refine(isTimeZone, { error: "must be an IANA time zone" }).default("UTC")
+    .describe("Time zone of the days, such as Europe/Berlin."),
+};
+const filter = {
+  host: key("Only hits of this host."),
+  referrer: key("Only hits with this referrer; empty for direct hits."),
+};
+const traffic = z.enum(["all", "human", "bot"]).default("all").describe("Which hits are counted.");
+const late = z.enum(["include", "exclude"]).default("exclude").describe("Whether late records are counted.");
+
+export const contributionSchema = z.object({
+  ...range,
+  ...filter,
+  traffic,
+  late,
+  place: z.enum(["city", "region", "country"]).default("city").describe("What a row stands for."),
+  compare: z.enum(["previous_day", "same_weekday", "previous_period"]).default("previous_day")
+    .describe("Period behind `comparison`: the day before, the same weekdays before, or as many days before."),
+  order: z.enum(["count_desc", "count_asc", "place"]).default("count_desc").describe("Order of rows; ties by place."),
+  limit: integer(1, LIMIT_MAX).default(50).describe("Rows of one page."),
+  cursor: z.string().max(2048).optional().describe("`next_cursor` of the page before."),
+});
+
+export const timeseriesSchema = z.object({
+  ...range,
+  ...filter,
+  late,
+  step: z.enum(["5min", "hour", "day"]).default("hour")
+    .describe("Length of a bucket; 5min is one window where windows are longer."),
+});
+
+export const topSchema = z.object({
+  ...range,
+  ...filter,
+  traffic,
+  late,
+  by: z.enum(["host", "referrer", "channel", "country", "city"]).default("host").describe("What is ranked."),
+  limit: integer(1, LIMIT_MAX).default(10).describe("Rows; the others are one row `(other)`."),
+});
+
+export const botsSchema = z.object({ ...range, ...filter, late });
+
+export const forecastSchema = z.object({
+  tz: range.tz,
+  of: z.enum(["total", "country", "city"]).default("total").describe("What is forecast."),
+  days: integer(1, FORECAST_DAYS_MAX).default(7).describe("Days ahead, after the last complete one."),
+  traffic,
+  late,
+  limit: integer(1, 100).default(10).describe("How many countries or cities: those with most hits in the last 28 days."),
+});
+
+/** A resolved range: both ends inclusive, in order, at most {@link RANGE_DAYS_MAX} days. */
+interface Range {
+  readonly from: LocalDate;
+  readonly to: LocalDate;
+}
+export type ContributionQuery = Readonly<z.output<typeof contributionSchema>> & Range;
+export type TimeseriesQuery = Readonly<z.output<typeof timeseriesSchema>> & Range;
+export type TopQuery = Readonly<z.output<typeof topSchema>> & Range;
+export type BotsQuery = Readonly<z.output<typeof botsSchema>> & Range;
+export type ForecastQuery = Readonly<z.output<typeof forecastSchema>>;
+
+/** A parameter that cannot be answered; `allowed` is empty where the values cannot be listed. */
+export interface QueryProblem {
+  readonly field: string;
+  readonly message: string;
+  readonly allowed: readonly string[];
+}
+
+/** A query, or everything that is wrong with it. */
+export type QueryResult<Q> =
+  | { readonly ok: true; readonly query: Q }
+  | { readonly ok: false; readonly problems: readonly QueryProblem[] };
+
+/** Parameters as they come from a URL or from flags. */
+export type Parameters = Readonly<Record<string, string | number | undefined>>;
+
+/** What a field takes where zod does not list it. */
+const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  from: ["YYYY-MM-DD"],
+  to: ["YYYY-MM-DD"],
+  tz: ["UTC", "an IANA time zone such as Europe/Berlin"],
+  cursor: ["next_cursor of the page before"],
+};
+
+export const contributionQuery = (given: Parameters, now: EpochMs) => ranged<ContributionQuery>(contributionSchema, given, now);
+export const topQuery = (given: Parameters, now: EpochMs) => ranged<TopQuery>(topSchema, given, now);
+export const botsQuery = (given: Parameters, now: EpochMs) => ranged<BotsQuery>(botsSchema, given, now);
+export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> => checked<ForecastQuery>(forecastSchema, given);
+
+/** As the others; a series of more than {@link SERIES_POINTS_MAX} points is refused. */
+export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<TimeseriesQuery> {
+  const result = ranged<TimeseriesQuery>(timeseriesSchema, given, now);
+  if (!result.ok) return result;
+  const { from, to, step } = result.query;
+  const perDay = { "5min": 288, hour: 24, day: 1 }[step];
+  const daysMax = Math.min(RANGE_DAYS_MAX, Math.floor(SERIES_POINTS_MAX / perDay));
+  return countDays(from, to) <= daysMax
+    ? result
+    : failed("from", `must be at most ${daysMax} days before \`to\` with step=${step}`, [`${addDays(to, 1 - daysMax)} to ${to}`]);
+}
+
+function checked<Q>(schema: z.ZodType<Q>, given: Parameters): QueryResult<Q> {
+  const result = schema.safeParse(given);
+  if (result.success) return { ok: true, query: result.data };
+  return {
+    ok: false,
+    problems: result.error.issues.map((issue) => {
+      const field = issue.path.join(".") || (issue.code === "unrecognized_keys" ? issue.keys.join(", ") : "query");
+      const listed = issue.code === "invalid_value" ? issue.values.map(String) : ALLOWED[field] ?? [];
+      const message = issue.code === "invalid_value" ? `must be one of ${listed.join(", ")}` : issue.message;
+      return { field, message, allowed: listed };
+    }),
+  };
+}
+
+function ranged<Q extends Range>(schema: z.ZodType, given: Parameters, now: EpochMs): QueryResult<Q> {
+  const result = checked(schema as z.ZodType<Omit<Q, keyof Range> & Partial<Range> & { readonly tz: string }>, given);
+  if (!result.ok) return result;
+  const to = result.query.to ?? localDate(now, result.query.tz);
+  const from = result.query.from ?? addDays(to, -6);
+  const days = countDays(from, to);
+  if (days < 1) return failed("from", `must not be after \`to\` (${to})`, [`a date up to ${to}`]);
+  if (days > RANGE_DAYS_MAX) {
+    return failed("from", `must be at most ${RANGE_DAYS_MAX} days before \`to\``, [`${addDays(to, 1 - RANGE_DAYS_MAX)} to ${to}`]);
+  }
+  return { ok: true, query: { ...result.query, from, to } as unknown as Q };
+}
+
+function failed(field: string, message: string, allowed: readonly string[]): { ok: false; problems: readonly QueryProblem[] } {
+  return { ok: false, problems: [{ field, message, allowed }] };
+}
+
+/** Where a page of contributions ended: the row's first sort key, country, region and city. */
+export type ContributionCursor = readonly [sortKey: number, countryCode: string, region: string, city: string];
+
+/** Text for `next_cursor`. */
+export function encodeContributionCursor(cursor: ContributionCursor): string {
+  return new TextEncoder().encode(JSON.stringify(cursor)).toBase64({ alphabet: "base64url", omitPadding: true });
+}
+
+/** The cursor, or the problem to report where it is none of ours. */
+export function decodeContributionCursor(text: string): ContributionCursor | QueryProblem {
+  const bad: QueryProblem = { field: "cursor", message: "is not one that this report gave out", allowed: ALLOWED.cursor ?? [] };
+  try {
+    const value: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(text, { alphabet: "base64url" })));
+    const parsed = z.tuple([z.int(), z.string(), z.string(), z.string()]).safeParse(value);
+    return parsed.success ? parsed.data : bad;
+  } catch (error) {
+    if (error instanceof SyntaxError) return bad;
+    throw error;
+  }
+}

@@ -1,0 +1,87 @@
+// Local days: which zone names are valid, and where a local day begins and ends. Pure; the zone rules are those of the runtime's ICU.
+import { type EpochMs, epochMs } from "../shared/units.ts";
+
+/** A calendar date, `YYYY-MM-DD`, years 0001 to 9999. */
+export type LocalDate = string;
+
+const DAY_MS = 86_400_000;
+/** No zone has ever been further from UTC than this; it bounds the search for a midnight. */
+const OFFSET_MS_MAX = 26 * 3_600_000;
+
+/** Whether `name` is an IANA time zone such as `Europe/Berlin`, or `UTC`. Offsets and abbreviations with other rules are refused. */
+export function isTimeZone(name: string): boolean {
+  // Intl also takes offsets such as +01:00, whose sign PostgreSQL reads the other way round.
+  if (!/^[A-Za-z][A-Za-z0-9_+\-/]{1,63}$/.test(name)) return false;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return true;
+  } catch (error) {
+    if (error instanceof RangeError) return false;
+    throw error;
+  }
+}
+
+/** Whether `text` is a date that exists. */
+export function isLocalDate(text: string): text is LocalDate {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text < "0001") return false;
+  const ms = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 10) === text;
+}
+
+/** The date `days` after `date` (before, where negative). */
+export function addDays(date: LocalDate, days: number): LocalDate {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
+}
+
+/** Days from `from` to `to`, both inclusive; 0 or less where the range is reversed. */
+export function countDays(from: LocalDate, to: LocalDate): number {
+  return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS + 1;
+}
+
+/** The local date at an instant. */
+export function localDate(time: EpochMs, zone: string): LocalDate {
+  return new Date(wallClock(time, zone)).toISOString().slice(0, 10);
+}
+
+/**
+ * First instant of a local day: where clocks go back over midnight the first of two, where they jump over it the jump. The day lasts until the
+ * start of the next one: 23, 24 or 25 hours mostly.
+ */
+export function dayStart(date: LocalDate, zone: string): EpochMs {
+  // The wall clock's date never falls below `date` again once it was reached (shifts back over midnight are shorter than the day), so
+  // the first instant is found by bisection.
+  const midnight = Date.parse(`${date}T00:00:00Z`);
+  let before = midnight - OFFSET_MS_MAX;
+  let after = midnight + OFFSET_MS_MAX;
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (wallClock(epochMs(middle), zone) >= midnight) after = middle;
+    else before = middle;
+  }
+  return epochMs(after);
+}
+
+const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** The wall clock as if it were UTC, in ms. */
+function wallClock(time: number, zone: string): number {
+  let format = formats.get(zone);
+  if (!format) {
+    format = new Intl.DateTimeFormat("en", {
+      timeZone: zone,
+      calendar: "iso8601",
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+    formats.set(zone, format);
+  }
+  const part: Record<string, number> = {};
+  for (const { type, value } of format.formatToParts(time)) part[type] = Number(value);
+  const { year, month, day, hour, minute, second } = part;
+  return Date.UTC(year!, month! - 1, day!, hour!, minute!, second!) + (((time % 1000) + 1000) % 1000);
+}
