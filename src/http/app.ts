@@ -11,6 +11,7 @@ import { limits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
 import { Metrics } from "./metrics_catalogue.ts";
 import { observe } from "./observe.ts";
+import { registerPipeline } from "./pipeline.ts";
 import { databaseProbe } from "./probe.ts";
 import { methodRefused, notFound, onError } from "./problem_response.ts";
 import { refuseInvalid } from "./validation.ts";
@@ -38,6 +39,7 @@ export function createApp(given: AppDeps): App {
   const probe = databaseProbe(deps.database, clock);
   registerHealth(app, deps, probe);
   registerMetrics(app, deps, metrics, probe);
+  registerPipeline(app, deps);
   registerLedger(app, deps);
   return app;
 }

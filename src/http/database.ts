@@ -1,24 +1,13 @@
 // The seam to PostgreSQL: every statement of the API has a deadline, and what a failure means for the caller is decided here. Types and decisions only, no I/O.
-import type { Sql } from "postgres";
+import type postgres from "postgres";
 import { HttpProblem } from "./problem.ts";
 
-/** Runs single reading statements; `src/commit`'s database is one. */
+export type Sql = postgres.Sql<Record<string, never>>;
+
+/** Runs single reading statements; the `Database` of `src/commit` is one. */
 export interface ReadDatabase {
   /** Runs `read` and rejects after `deadlineMs` whatever the connection does: postgres.js may otherwise wait for ever. */
-  query<T>(read: (sql: Sql) => Promise<T>, deadlineMs: number): Promise<T>;
-}
-
-/** Parameters of the API's own connections, for whoever makes them: nothing that a reader asks for may write or run on unseen. */
-export const READ_CONNECTION = {
-  application_name: "tidemark-http",
-  default_transaction_read_only: "on",
-  statement_timeout: "30000",
-  timezone: "UTC",
-} as const;
-
-/** A query that did not answer in time; the connection's state is unknown. */
-export class DeadlineExceeded extends Error {
-  override readonly name = "DeadlineExceeded";
+  query<T>(read: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T>;
 }
 
 /**
@@ -49,8 +38,8 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
   if (code === "42P01" || code === "3F000" || code === "42883") {
     return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
   }
-  // 08 connection, 53 resources, 57P server going down or starting, 28 authorization, 3D000 no such database.
-  if (/^(08|53|57P|28|3D000)/.test(code) || /^(CONNECT|E[A-Z]+$|unavailable|DeadlineExceeded)/.test(code)) {
+  // 08 connection, 53 resources, 57P server going down or starting, 28 authorization, 42501 rights, 3D000 no such database.
+  if (/^(08|53|57P|28|42501|3D000|CONNECT|E[A-Z]+$|postgres_)/.test(code)) {
     return new HttpProblem("database_unavailable", "PostgreSQL does not answer.", { cause: error });
   }
   return undefined;
@@ -58,9 +47,8 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
 
 function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
-  // By name: the pipeline's client has error classes of its own, in a folder that this one does not import.
-  if (error.name === "DeadlineExceeded" || error.name === "Unavailable") return "unavailable";
+  // By name, as the class lives in a folder that this one does not import.
+  if (error.name === "DeadlineError") return "postgres_deadline";
   const code = (error as { code?: unknown }).code;
-  if (typeof code === "string") return code;
-  return error.cause === undefined ? undefined : codeOf(error.cause);
+  return typeof code === "string" ? code : undefined;
 }

@@ -1,28 +1,13 @@
 // What the HTTP application is given, and the types that its files share. No I/O.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import type { GeoState } from "../geo/geo_state.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Registry } from "../shared/metrics.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
-import type { DurationMs, EpochMs } from "../shared/units.ts";
+import type { DurationMs } from "../shared/units.ts";
 import type { ReadDatabase } from "./database.ts";
-
-/** One address database file as operators see it. */
-export interface GeoFileView {
-  /** File name without its folder. */
-  readonly name: string;
-  /** What the file says it is, e.g. `DBIP-City-Lite`. */
-  readonly type: string;
-  readonly builtAt: EpochMs | null;
-  readonly attribution: string | null;
-}
-
-/** State of the address databases; `error` says why a newer file was refused while the old one stays in use. */
-export interface GeoView {
-  readonly files: readonly GeoFileView[];
-  readonly error: string | null;
-}
 
 /** One effective setting; `value` is `(hidden)` for secrets. */
 export interface SettingView {
@@ -74,7 +59,7 @@ export interface AppDeps {
   readonly version: string;
   /** One per running engine; empty where only the API runs (`tidemark serve`). */
   readonly snapshots: () => readonly PipelineSnapshot[];
-  readonly geo: () => GeoView | null;
+  readonly geo: () => GeoState | null;
   readonly settings: AppSettings;
   readonly settingsView: readonly SettingView[];
 }

@@ -1,6 +1,5 @@
 // Reads everything that the ledger adds up, in ONE statement: one snapshot, so that a commit between two reads cannot look like a loss.
-import type { Sql } from "postgres";
-import type { ReadDatabase } from "./database.ts";
+import type { ReadDatabase, Sql } from "./database.ts";
 import { at, ms } from "./sql_time.ts";
 
 /** Range of windows whose rows are re-added: epoch ms, `[from, to)`. */
@@ -83,7 +82,7 @@ export async function readLedger(
              s.data_revision::float8 as data_revision,
              s.retired_hits::float8 as retired_hits, s.retired_late::float8 as retired_late,
              c.closed_windows, c.closed_hits, o.open_windows, o.open_hits,
-             coalesce((select jsonb_agg((extract(epoch from w.window_start) * 1000)::bigint order by w.window_start)
+             coalesce((select jsonb_agg(tidemark_ms_v1(w.window_start) order by w.window_start)
                from (select window_start from web_traffic_window w where exists
                  (select from open_delta d where d.window_start = w.window_start) order by 1 limit ${NAMED_MAX}) w), '[]') as both,
              p.partitions, ${deep === null ? sql`null::jsonb` : deepSums(sql, deep)} as deep
@@ -122,9 +121,9 @@ function deepSums(sql: Sql, { from, to }: DeepRange) {
     select jsonb_build_object(
       'windows_checked', (select count(*) from booked),
       'windows_wrong', coalesce((select jsonb_agg(to_jsonb(w) || jsonb_build_object('window_start',
-        (extract(epoch from w.window_start) * 1000)::bigint) order by w.window_start) from wrong w), '[]'),
+        tidemark_ms_v1(w.window_start)) order by w.window_start) from wrong w), '[]'),
       'chunks_wrong', coalesce((select jsonb_agg(to_jsonb(k) || jsonb_build_object('window_start',
-        (extract(epoch from k.window_start) * 1000)::bigint) order by k.window_start) from (
+        tidemark_ms_v1(k.window_start)) order by k.window_start) from (
           select * from chunk where booked_hits <> found_hits order by window_start limit ${NAMED_MAX}) k), '[]'),
       'late_stored', (select coalesce(sum(num_hits), 0) from late_web_traffic))
   )`;

@@ -1,7 +1,7 @@
 // Sets the gauges and counters that are read from elsewhere: snapshots of the engines, one read of the database. No I/O.
+import type { GeoState } from "../geo/geo_state.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
-import type { GeoView } from "./deps.ts";
 import type { Metrics } from "./metrics_catalogue.ts";
 import type { StreamStats } from "./stream_stats.ts";
 
@@ -94,8 +94,8 @@ export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now
 }
 
 /** Sets the age of the address databases. */
-export function setFromGeo(metrics: Metrics, geo: GeoView | null, now: EpochMs): void {
-  const built = geo?.files.flatMap((file) => file.builtAt === null ? [] : [file.builtAt]) ?? [];
+export function setFromGeo(metrics: Metrics, geo: GeoState | null, now: EpochMs): void {
+  const built = geo?.files.map((file) => file.buildTime) ?? [];
   setIfAny(metrics, "tidemark_geo_database_age_seconds", built, (at) => (now - at) / 1000);
 }
 

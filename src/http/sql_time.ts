@@ -1,15 +1,15 @@
 // Times between SQL and numbers: postgres.js has no value for -infinity, so times cross as epoch milliseconds and null. No I/O.
-import type { PendingQuery, Row, Sql } from "postgres";
+import type { PendingQuery, Row } from "postgres";
+import type { Sql } from "./database.ts";
 
 /** A column (optionally `table.column`) of type timestamptz as epoch ms, `null` where it is null or infinite. */
 export function ms(sql: Sql, column: string): PendingQuery<Row[]> {
-  const name = sql(column);
-  return sql`case when isfinite(${name}) then floor(extract(epoch from ${name}) * 1000)::float8 end`;
+  return sql`tidemark_ms_v1(${sql(column)})::float8`;
 }
 
-/** Epoch ms as a timestamptz parameter; whole milliseconds, no floating-point seconds. */
+/** Epoch ms as a timestamptz parameter. */
 export function at(sql: Sql, time: number): PendingQuery<Row[]> {
-  return sql`(timestamptz 'epoch' + ${Math.trunc(time)}::bigint * interval '1 millisecond')`;
+  return sql`tidemark_time_v1(${Math.trunc(time)}::bigint)`;
 }
 
 /** A timestamptz column as text of epoch microseconds: exact, for cursors. */
