@@ -153,10 +153,15 @@ Deno.test("openMmdb() finds IPv4 addresses in a combined file that is larger tha
       prefixLength: 32,
       record: flat("KE", "Nairobi", `City ${i} ${"x".repeat(200)}`),
     }));
-    await Deno.writeFile(`${folder}/all.mmdb`, writeMmdb([...bulk, ...V4_NETWORKS, ...V6_NETWORKS], { ipVersion: 6 }));
+    const bytes = writeMmdb([...bulk, ...V4_NETWORKS, ...V6_NETWORKS], { ipVersion: 6 });
+    await Deno.writeFile(`${folder}/all.mmdb`, bytes);
     const file = await openMmdb(`${folder}/all.mmdb`);
     assertEquals([file.facts.v4, file.facts.v6], [true, true]);
-    assert(file.find4(0x08080808) !== 0 && file.find6(KASSEL) !== 0);
+    const inMemory = openMmdbBytes(bytes, "all.mmdb");
+    for (const address of [0x08080808, 0x0808084d, 0x08000001, 0x09090909]) {
+      assertEquals(file.find4(address), inMemory.find4(address));
+    }
+    assertEquals(file.find6(KASSEL), inMemory.find6(KASSEL));
     assertEquals([file.placeOf4(0x08080808).city, file.placeOf6(KASSEL).city], ["Mountain View", "Kassel"]);
   });
 });
