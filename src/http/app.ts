@@ -2,10 +2,13 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth.ts";
+import { registerCheckpoints } from "./checkpoints.ts";
 import { bounded } from "./database.ts";
+import { registerDeadLetters } from "./dead_letters.ts";
 import type { App, AppDeps, AppEnv } from "./deps.ts";
 import { noStoreByDefault, securityHeaders } from "./headers.ts";
 import { registerHealth } from "./health.ts";
+import { registerLate } from "./late.ts";
 import { registerLedger } from "./ledger.ts";
 import { limits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
@@ -15,6 +18,7 @@ import { registerPipeline } from "./pipeline.ts";
 import { databaseProbe } from "./probe.ts";
 import { methodRefused, notFound, onError } from "./problem_response.ts";
 import { refuseInvalid } from "./validation.ts";
+import { registerWindows } from "./windows.ts";
 
 /** Statements of the API at once; a connection pool of 4 to 8 lies below it, so this bounds the queue. */
 const QUERIES_MAX = 64;
@@ -40,6 +44,10 @@ export function createApp(given: AppDeps): App {
   registerHealth(app, deps, probe);
   registerMetrics(app, deps, metrics, probe);
   registerPipeline(app, deps);
+  registerCheckpoints(app, deps);
+  registerWindows(app, deps);
   registerLedger(app, deps);
+  registerDeadLetters(app, deps);
+  registerLate(app, deps);
   return app;
 }

@@ -4,7 +4,7 @@ import { badField } from "./problem.ts";
 
 /** A cursor that holds where a page of `kind` ended. Values are strings or integers. */
 export function encodeCursor(kind: string, values: readonly (string | number)[]): string {
-  return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer);
+  return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(/=+$/, "");
 }
 
 /**
