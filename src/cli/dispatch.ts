@@ -94,12 +94,13 @@ function readSettingsFile(path: string | undefined, host: Host, problems: string
   }
 }
 
-/** One JSON line where logs are JSON, so that a collector can parse the last line too; else text for people. */
+/** One JSON line where logs are JSON, so that a collector can parse the last line too; text for people, and for whoever mistyped. */
 function tell(failure: Failure, host: Host, context: CommandContext | undefined): void {
   const { code, lines, action, exitCode } = failure;
   const json = context?.settings.LOG_FORMAT === "json" ||
     (context?.settings.LOG_FORMAT === "auto" && !host.errIsTerminal);
-  if (context && json) context.log.error(lines.join("\n"), { error: code, action, exit_code: exitCode });
-  else if (lines.length === 1) host.err.line(`tidemark: ${code}: ${lines[0]}\n${action}`);
+  if (context && json && exitCode !== EXIT.usage) {
+    context.log.error(lines.join("\n"), { error: code, action, exit_code: exitCode });
+  } else if (lines.length === 1) host.err.line(`tidemark: ${code}: ${lines[0]}\n${action}`);
   else host.err.line([`tidemark: ${code}:`, ...lines.map((line) => `  ${line}`), action].join("\n"));
 }

@@ -6,7 +6,7 @@ import { GEO_HELP, geoCommand } from "./geo.ts";
 export const command = defineCommand({
   usage: "install | status | lookup ADDRESS…",
   description: `\n\n${GEO_HELP}`,
-  groups: ["geo", "storage", "process"],
+  groups: ["geo", "process"],
   flags: { force: flag(boolean, { doc: "With install: download again what is there." }) },
   run: (args, context) => geoCommand(context.flags.force ? [...args, "--force"] : args, context),
 });
