@@ -22,8 +22,8 @@ const BAD_ENCODING = BAD_JSON + 15;
 const BAD_TIME = BAD_ENCODING + 30;
 const NO_HOST = BAD_TIME + 15;
 const FUTURE = NO_HOST + 10;
-/** One in 260,000. */
-const HUGE_OF_2_32 = 16_384;
+/** One in 65,536. */
+const HUGE_OF_2_32 = 65_536;
 /** Shares of the fourth 32 bits: one visitor in fourteen uses IPv6 where the city has it, one in a hundred a private address. */
 const IPV6_OF_4096 = 290;
 const PRIVATE_OF_4096 = 41;

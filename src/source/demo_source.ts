@@ -1,6 +1,8 @@
 // The demo source: every shard of the generator as one partition whose log ends now. Shell over the clock; no other I/O.
 import { createHash } from "node:crypto";
 import type { Clock } from "../shared/clock.ts";
+import { messageOf, Unavailable } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
 import {
   durationMs,
   type EpochMs,
@@ -11,6 +13,8 @@ import {
   SECOND,
 } from "../shared/units.ts";
 import { DemoGenerator } from "./demo_generator.ts";
+import type { Lease } from "./file_lease.ts";
+import { LeaseHolder } from "./file_lease_holder.ts";
 import type { LogIdentity, Source, SourceEvent } from "./port.ts";
 
 /**
@@ -26,12 +30,15 @@ const IDLE_EVERY = durationMs(SECOND / 4);
 
 export interface DemoSourceOptions {
   readonly seed: number;
-  readonly partitions: number;
+  /** How many shards there are: each is a partition. */
+  readonly shards: number;
   /** Midnight of the first record; kept with the stream. See `demoAnchor`. */
   readonly anchor: EpochMs;
   /** Mean events per second over all shards; default {@link DEMO_RATE_DEFAULT}. */
   readonly rate?: number;
   readonly clock: Clock;
+  readonly log: Log;
+  readonly lease: Lease;
 }
 
 /** Makes the source. Equal options give equal logs. */
@@ -43,28 +50,34 @@ class DemoSource implements Source {
   readonly kind = "demo";
   readonly offsetsCountRecords = true;
   readonly #clock: Clock;
+  readonly #log: Log;
   readonly #id: string;
   readonly #shards: readonly DemoGenerator[];
   readonly #closing = new AbortController();
   readonly #positions = new Map<PartitionId, Offset>();
   /** Shards that were at their end when last looked at, and when that was. */
   readonly #idleSince = new Map<PartitionId, EpochMs>();
+  readonly #lease: LeaseHolder;
+  #generation = 0;
   #assigned = false;
   #turn = 0;
 
   constructor(options: DemoSourceOptions) {
-    const { seed, partitions, anchor, clock, rate = DEMO_RATE_DEFAULT } = options;
-    this.#clock = clock;
-    this.#id = createHash("sha256").update(JSON.stringify(["demo", 1, seed, partitions, anchor, rate])).digest("hex")
+    const { seed, shards, anchor, rate = DEMO_RATE_DEFAULT } = options;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#lease = new LeaseHolder(options);
+    this.#id = createHash("sha256").update(JSON.stringify(["demo", 1, seed, shards, anchor, rate])).digest("hex")
       .slice(0, 32);
     this.#shards = Array.from(
-      { length: partitions },
-      (_, shard) => new DemoGenerator({ seed, shard, shards: partitions, anchor, rate }),
+      { length: shards },
+      (_, shard) => new DemoGenerator({ seed, shard, shards, anchor, rate }),
     );
   }
 
   open(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.#closing.abort(), { once: true });
+    this.#lease.start(this.#closing.signal);
     return Promise.resolve();
   }
 
@@ -81,10 +94,13 @@ class DemoSource implements Source {
   }
 
   async poll(maxWaitMs: number): Promise<SourceEvent> {
-    if (!this.#assigned) {
-      this.#assigned = true;
-      return { kind: "assigned", generation: 1, partitions: this.#shards.map((_, number) => partitionId(number)) };
+    const reason = this.#lease.takeLoss();
+    if (reason !== null) {
+      this.#assigned = false;
+      this.#positions.clear();
+      return { kind: "lost", generation: this.#generation, reason };
     }
+    if (!this.#assigned) return await this.#acquire(maxWaitMs);
     const deadline = this.#clock.now() + maxWaitMs;
     while (true) {
       const now = this.#clock.now();
@@ -96,7 +112,7 @@ class DemoSource implements Source {
   }
 
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
-    if (generation !== 1) return;
+    if (generation !== this.#generation || !this.#assigned) return;
     for (const [partition, position] of positions) {
       this.#positions.set(partition, position);
       this.#idleSince.delete(partition);
@@ -104,7 +120,7 @@ class DemoSource implements Source {
   }
 
   confirmedAt(): EpochMs {
-    return this.#clock.now();
+    return this.#lease.confirmedAt;
   }
 
   identityCheckedAt(): EpochMs {
@@ -115,9 +131,37 @@ class DemoSource implements Source {
     return Promise.resolve();
   }
 
-  close(): Promise<void> {
+  async close(deadlineMs: number): Promise<void> {
     this.#closing.abort();
-    return Promise.resolve();
+    const left = this.#lease.release().catch((error) =>
+      this.#log.warn("the demo's lease was not given up", { reason: messageOf(error) })
+    );
+    const late = new AbortController();
+    await Promise.race([left, this.#clock.sleep(durationMs(deadlineMs), late.signal)]);
+    late.abort();
+  }
+
+  async #acquire(maxWaitMs: number): Promise<SourceEvent> {
+    const pause = this.#lease.askAgainIn;
+    if (pause > 0) {
+      await this.#clock.sleep(durationMs(Math.min(maxWaitMs, pause)), this.#closing.signal);
+      return { kind: "timeout" };
+    }
+    try {
+      if (!await this.#lease.acquire()) {
+        return {
+          kind: "unavailable",
+          reason: "another process makes this stream's demo traffic; waiting for it to leave",
+        };
+      }
+    } catch (error) {
+      if (!(error instanceof Unavailable)) throw error;
+      return { kind: "unavailable", reason: error.message };
+    }
+    this.#assigned = true;
+    this.#idleSince.clear();
+    const partitions = this.#shards.map((_, number) => partitionId(number));
+    return { kind: "assigned", generation: ++this.#generation, partitions };
   }
 
   /** The next shard's turn that has records, or whose end has not been reported lately. */
@@ -140,7 +184,7 @@ class DemoSource implements Source {
       this.#turn = (this.#turn + i + 1) % partitions.length;
       const runs = next === from ? [] : [shard.run(from, next)];
       const batch = { partition, from, next, logStart: offset(0), logEnd, lastStable: logEnd, sentAt: now, runs };
-      return { kind: "batch", generation: 1, batch };
+      return { kind: "batch", generation: this.#generation, batch };
     }
     return null;
   }

@@ -2,25 +2,16 @@
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
 import { messageOf, StreamStopped, Unavailable, UsageError } from "../shared/errors.ts";
-import {
-  durationMs,
-  type EpochMs,
-  NEVER,
-  type Offset,
-  type PartitionId,
-  partitionId,
-  SECOND,
-} from "../shared/units.ts";
+import { durationMs, type EpochMs, type Offset, type PartitionId, partitionId } from "../shared/units.ts";
 import { FileLog, type FileLogOptions } from "./file_log.ts";
 import { FileTail, type TailRead } from "./file_tail.ts";
 import { isGlob } from "./file_names.ts";
 import type { Lease } from "./file_lease.ts";
+import { LeaseHolder } from "./file_lease_holder.ts";
 import type { LogIdentity, Source, SourceEvent } from "./port.ts";
 
 /** How often an idle log is looked at. */
 const FOLLOW_EVERY = durationMs(250);
-/** How often the lease is renewed, and asked for while somebody else has it. */
-const LEASE_EVERY = durationMs(2 * SECOND);
 const PARTITION = partitionId(0);
 
 export interface FileSourceOptions extends FileLogOptions {
@@ -43,20 +34,18 @@ class FileSource implements Source {
   readonly #options: FileSourceOptions;
   readonly #log: FileLog;
   readonly #tail: FileTail;
+  readonly #lease: LeaseHolder;
   readonly #closing = new AbortController();
   #generation = 0;
-  #held = false;
-  /** Why the lease went, until `poll` has said so. */
-  #lostBecause: string | null = null;
-  #confirmedAt: EpochMs = NEVER;
-  #askAgainAt = -Infinity;
+  /** The lease is ours and the log's files are known. */
+  #assigned = false;
   #position: Offset | null = null;
   #idle = false;
   #stopped: StreamStopped | null = null;
-  #renewing: Promise<void> = Promise.resolve();
 
   constructor(options: FileSourceOptions) {
     this.#options = options;
+    this.#lease = new LeaseHolder(options);
     this.#log = new FileLog(options);
     this.#tail = new FileTail(this.#log);
   }
@@ -71,11 +60,11 @@ class FileSource implements Source {
         "no_file",
       );
     }
-    this.#renewing = this.#renew();
+    this.#lease.start(this.#closing.signal);
   }
 
   async identify(): Promise<LogIdentity> {
-    await this.#log.scan(this.#held);
+    await this.#log.scan(this.#assigned);
     const held = this.#tail.held;
     const logEnd = await this.#log.end(held);
     return {
@@ -101,13 +90,13 @@ class FileSource implements Source {
 
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
     const position = positions.get(PARTITION);
-    if (generation !== this.#generation || !this.#held || position === undefined) return;
+    if (generation !== this.#generation || !this.#assigned || position === undefined) return;
     this.#position = position;
     this.#idle = false;
   }
 
   confirmedAt(): EpochMs {
-    return this.#confirmedAt;
+    return this.#lease.confirmedAt;
   }
 
   identityCheckedAt(): EpochMs {
@@ -121,9 +110,8 @@ class FileSource implements Source {
   async close(deadlineMs: number): Promise<void> {
     this.#closing.abort();
     const leave = async () => {
-      await this.#renewing;
       await this.#tail.close();
-      if (this.#held) await this.#options.lease.release();
+      await this.#lease.release();
     };
     const left = leave().catch((error) =>
       this.#options.log.warn("the log was not left cleanly", { reason: messageOf(error) })
@@ -131,18 +119,20 @@ class FileSource implements Source {
     const late = new AbortController();
     await Promise.race([left, this.#options.clock.sleep(durationMs(deadlineMs), late.signal)]);
     late.abort();
-    this.#held = false;
+    this.#assigned = false;
   }
 
   async #next(maxWaitMs: number): Promise<SourceEvent> {
-    if (this.#lostBecause !== null) return await this.#lost();
-    if (!this.#held) return await this.#acquire(maxWaitMs);
+    const loss = this.#lease.takeLoss();
+    if (loss !== null) return await this.#lost(loss);
+    if (!this.#assigned) return await this.#acquire(maxWaitMs);
     if (this.#position === null) return await this.#timeout(maxWaitMs);
     if (this.#idle) await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY));
     const sentAt = this.#options.clock.now();
     const from = this.#position;
     const read = await this.#tail.read(from);
-    if (this.#lostBecause !== null) return await this.#lost();
+    const lossSince = this.#lease.takeLoss();
+    if (lossSince !== null) return await this.#lost(lossSince);
     this.#position = read.next;
     this.#idle = read.idle;
     return this.#batch(from, read, sentAt);
@@ -159,61 +149,26 @@ class FileSource implements Source {
   }
 
   async #acquire(maxWaitMs: number): Promise<SourceEvent> {
-    const now = this.#options.clock.now();
-    if (now < this.#askAgainAt) return await this.#timeout(Math.min(maxWaitMs, this.#askAgainAt - now));
-    this.#askAgainAt = now + LEASE_EVERY;
-    if (!await this.#asked(this.#options.lease.acquire())) {
-      return { kind: "unavailable", reason: `another process reads ${this.#options.path}; waiting for it to leave` };
+    if (!this.#lease.held) {
+      const pause = this.#lease.askAgainIn;
+      if (pause > 0) return await this.#timeout(Math.min(maxWaitMs, pause));
+      if (!await this.#lease.acquire()) {
+        return { kind: "unavailable", reason: `another process reads ${this.#options.path}; waiting for it to leave` };
+      }
     }
     // Whoever had the lease before may have numbered files that this process has not heard of.
     await this.#log.load();
     await this.#log.scan(true);
-    this.#held = true;
-    this.#confirmedAt = now;
+    this.#assigned = true;
     return { kind: "assigned", generation: ++this.#generation, partitions: [PARTITION] };
   }
 
-  async #lost(): Promise<SourceEvent> {
-    const reason = this.#lostBecause ?? "";
-    this.#lostBecause = null;
-    this.#held = false;
+  async #lost(reason: string): Promise<SourceEvent> {
     this.#position = null;
     await this.#tail.close();
+    if (!this.#assigned) return { kind: "timeout" };
+    this.#assigned = false;
     return { kind: "lost", generation: this.#generation, reason };
-  }
-
-  /** Keeps the lease while the engine works or waits; an answer that does not come leaves `confirmedAt` to grow old. */
-  async #renew(): Promise<void> {
-    const { clock, lease, log } = this.#options;
-    let failing = false;
-    while (!this.#closing.signal.aborted) {
-      await clock.sleep(LEASE_EVERY, this.#closing.signal);
-      if (!this.#held || this.#lostBecause !== null || this.#closing.signal.aborted) continue;
-      const asked = clock.now();
-      try {
-        if (await lease.renew()) this.#confirmedAt = asked;
-        else this.#lostBecause = "the lease on the log went to another process";
-        failing = false;
-      } catch (error) {
-        if (!failing) log.warn("the lease on the log cannot be renewed", { reason: messageOf(error) });
-        failing = true;
-      }
-    }
-  }
-
-  async #asked(answer: Promise<boolean>): Promise<boolean> {
-    try {
-      return await answer;
-    } catch (error) {
-      throw new Unavailable(
-        "lease_unavailable",
-        `Cannot ask for the log's lease: ${messageOf(error)}`,
-        "Look at the database.",
-        {
-          cause: error,
-        },
-      );
-    }
   }
 
   async #timeout(maxWaitMs: number): Promise<SourceEvent> {
