@@ -129,6 +129,7 @@ export async function createSource(
         anchor: options.anchor,
         ...(settings.DEMO_RATE !== undefined && { rate: settings.DEMO_RATE }),
         clock,
+        log,
         lease: postgresLease(storage.work, "demo", settings.INSTANCE_ID + ":" + Deno.pid),
       });
       return { source, startOffset: plainStart };
