@@ -77,7 +77,7 @@ Deno.test("createFileSource() goes on when a file that was read is emptied in pl
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 60));
   await rig.all();
-  Deno.truncateSync(rig.path());
+  await Deno.truncate(rig.path());
   await rig.all();
   rig.append("access.log", numbered(60, 1));
   assertEquals(await rig.all(), records(0, 61));
@@ -90,7 +90,7 @@ for (const [what, count] of [["shorter", 2], ["longer", 500]] as const) {
     await rig.all();
     rig.write("access.log", numbered(60, count)); // truncates and writes the same inode
     await rig.all();
-    Deno.removeSync(rig.path());
+    await Deno.remove(rig.path());
     await rig.all();
     rig.write("access.log", numbered(60 + count, 3));
     assertEquals(await rig.all(), records(0, 63 + count));
@@ -205,7 +205,7 @@ Deno.test("createFileSource() counts an unterminated last line once, and waits f
   assertEquals(await following.all(), ["a t=1"]);
   following.append("access.log", "=2\nc");
   assertEquals(await following.all(), ["a t=1", "b t=2"]);
-  Deno.renameSync(following.path(), following.path("access.log.1"));
+  await Deno.rename(following.path(), following.path("access.log.1"));
   following.write("access.log", "d t=4\n");
   assertEquals(await following.all(), ["a t=1", "b t=2", "c", "d t=4"]);
 });
@@ -243,7 +243,7 @@ Deno.test("createFileSource() stays with a rotated file for as long as somebody 
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 2));
   await rig.all();
-  Deno.renameSync(rig.path(), rig.path("access.log.1"));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
   rig.write("access.log", numbered(3, 1));
   rig.touch("access.log.1");
   rig.clock.advance(1_100);
