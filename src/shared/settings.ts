@@ -232,10 +232,6 @@ export const SETTINGS = {
     doc: "Authority to trust instead of the system's, as PEM text.",
     fromFile: true,
   }),
-  DATA_DIR: setting(path, ".tidemark", {
-    group: "storage",
-    doc: "Folder for the embedded database, the installed place database and this instance's lock.",
-  }),
   RETENTION_DAYS: optional(integer(1, 36_500), {
     group: "storage",
     doc: "Days of closed windows to keep; unset = for ever.",
@@ -293,6 +289,10 @@ export const SETTINGS = {
     doc: "Answers readers without a token, also on an address that others can reach.",
   }),
 
+  DATA_DIR: setting(path, ".tidemark", {
+    group: "process",
+    doc: "Folder for the embedded database, the installed place database and this instance's lock.",
+  }),
   LOG_LEVEL: setting(oneOf("debug", "info", "warn", "error"), "info", { group: "process", doc: "Least level logged." }),
   LOG_FORMAT: setting(oneOf("auto", "json", "text"), "auto", {
     group: "process",

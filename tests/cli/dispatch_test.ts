@@ -4,7 +4,7 @@ import { type Command, type CommandContext, defineCommand, flag } from "../../sr
 import { type CommandEntry, COMMANDS } from "../../src/cli/commands.ts";
 import { dispatch } from "../../src/cli/dispatch.ts";
 import { boolean } from "../../src/shared/config_kinds.ts";
-import { BugError, EXIT, type ExitCode, StreamStopped, Unavailable } from "../../src/shared/errors.ts";
+import { BugError, EXIT, type ExitCode, StreamStopped, Unavailable, UsageError } from "../../src/shared/errors.ts";
 import { SETTING_NAMES, settingOf } from "../../src/shared/settings.ts";
 import { VERSION } from "../../src/shared/version.ts";
 import { fakeHost, type FakeHostOptions } from "./fake_host.ts";
@@ -100,7 +100,7 @@ Deno.test("dispatch() turns each kind of error into its name, its action and its
   }
 });
 
-Deno.test("dispatch() ends a JSON log with a JSON line", async () => {
+Deno.test("dispatch() ends a JSON log with a JSON line, unless somebody mistyped", async () => {
   const { code, err } = await call(
     ["try", "--log-format=json"],
     { terminal: true },
@@ -112,6 +112,14 @@ Deno.test("dispatch() ends a JSON log with a JSON line", async () => {
   const lines = err.trim().split("\n").map((line) => JSON.parse(line));
   assertEquals(code, EXIT.stopped);
   assertEquals(lines.map(({ message }) => message), ["started", "Gap"]);
+  const mistyped = await call(
+    ["try", "--log-format=json"],
+    {},
+    only(() => {
+      throw new UsageError(["wrong"], "Read on.", "bad_arguments");
+    }),
+  );
+  assertEquals([mistyped.code, mistyped.err], [EXIT.usage, "tidemark: bad_arguments: wrong\nRead on.\n"]);
   assertEquals([lines[1].error, lines[1].action, lines[1].exit_code], ["data_gap", "Resume.", 4]);
 });
 
