@@ -6,6 +6,8 @@ import { registerCheckpoints } from "./checkpoints.ts";
 import { bounded } from "./database.ts";
 import { registerDeadLetters } from "./dead_letters.ts";
 import type { App, AppDeps, AppEnv } from "./deps.ts";
+import { registerDocs } from "./docs.ts";
+import { registerEvents } from "./events.ts";
 import { noStoreByDefault, securityHeaders } from "./headers.ts";
 import { registerHealth } from "./health.ts";
 import { registerLate } from "./late.ts";
@@ -14,6 +16,7 @@ import { limits } from "./limits.ts";
 import { registerMetrics } from "./metrics.ts";
 import { Metrics } from "./metrics_catalogue.ts";
 import { observe } from "./observe.ts";
+import { openApiDocument, registerOpenApi } from "./openapi.ts";
 import { registerPipeline } from "./pipeline.ts";
 import { databaseProbe } from "./probe.ts";
 import { methodRefused, notFound, onError } from "./problem_response.ts";
@@ -49,5 +52,9 @@ export function createApp(given: AppDeps): App {
   registerLedger(app, deps);
   registerDeadLetters(app, deps);
   registerLate(app, deps);
+  registerEvents(app, deps, metrics);
+  const document = openApiDocument(app, deps.version);
+  registerOpenApi(app, document);
+  registerDocs(app, document);
   return app;
 }

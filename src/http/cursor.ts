@@ -4,7 +4,10 @@ import { badField } from "./problem.ts";
 
 /** A cursor that holds where a page of `kind` ended. Values are strings or integers. */
 export function encodeCursor(kind: string, values: readonly (string | number)[]): string {
-  return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(/=+$/, "");
+  return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(
+    /=+$/,
+    "",
+  );
 }
 
 /**
