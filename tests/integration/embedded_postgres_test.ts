@@ -6,6 +6,7 @@ import {
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from "../../src/commit/embedded_postgres.ts";
+import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { REPOSITORY, spawn } from "../support/process.ts";
 
 const quiet = { ...EMBEDDED_CLIENT_OPTIONS, onnotice: () => {} };
@@ -13,6 +14,7 @@ const quiet = { ...EMBEDDED_CLIENT_OPTIONS, onnotice: () => {} };
 async function temporary(test: (folder: string) => Promise<void>) {
   const folder = await Deno.makeTempDir({ prefix: "tidemark-embedded-" });
   try {
+    await makeEmbeddedFolder(`${folder}/pg`);
     await test(folder);
   } finally {
     await Deno.remove(folder, { recursive: true });
@@ -134,6 +136,7 @@ Deno.test("COPY FROM STDIN is refused instead of blocking everybody", () =>
 
 Deno.test("a new database whose making was interrupted is made again", () =>
   temporary(async (folder) => {
+    await Deno.remove(`${folder}/pg`, { recursive: true });
     await Deno.mkdir(`${folder}/pg.making/base`, { recursive: true });
     await Deno.writeTextFile(`${folder}/pg.making/PG_VERSION`, "18\n");
     await withDatabase(folder, async (sql) => {

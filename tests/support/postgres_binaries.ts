@@ -56,7 +56,7 @@ export async function npmBinaries(): Promise<PostgresBinaries | undefined> {
     // The package lies in root's cache, which the server's user may not enter.
     const source = found.postgres.replace(/\/bin\/postgres$/, "");
     const copy = `${temporaryFolder()}/tidemark-test-postgres-${NPM_PACKAGE_VERSION}`;
-    if (!exists(copy)) await publish(copy, (folder) => run("cp", ["-RL", `${source}/.`, folder], {}));
+    await publish(copy, (folder) => run("cp", ["-RL", `${source}/.`, folder], {}));
     return { initdb: `${copy}/bin/initdb`, postgres: `${copy}/bin/postgres` };
   } catch (error) {
     if (error instanceof TypeError) return undefined;
@@ -80,21 +80,23 @@ export async function serverUser(): Promise<ServerUser> {
 export async function makeDataFolder(binaries: PostgresBinaries, user: ServerUser): Promise<string> {
   const version = (await run(binaries.postgres, ["--version"], {})).replace(/\D+/g, "_");
   const template = `${temporaryFolder()}/tidemark-test-data-${user.ids.uid ?? Deno.uid()}${version}`;
-  if (!exists(template)) {
-    await publish(template, async (folder) => {
-      if (user.ids.uid !== undefined) await Deno.chown(folder, user.ids.uid, user.ids.gid ?? null);
-      const args = ["-D", `${folder}/data`, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
-      await run(binaries.initdb, args, user.ids);
-    });
-  }
+  await publish(template, async (folder) => {
+    if (user.ids.uid !== undefined) await Deno.chown(folder, user.ids.uid, user.ids.gid ?? null);
+    const args = ["-D", `${folder}/data`, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"];
+    await run(binaries.initdb, args, user.ids);
+  });
   const folder = await Deno.makeTempDir({ prefix: "tidemark-postgres-" });
   await run("cp", ["-Rp", `${template}/data`, folder], {});
   if (user.ids.uid !== undefined) await Deno.chown(folder, user.ids.uid, user.ids.gid ?? null);
   return folder;
 }
 
-/** Fills a new folder and gives it its name at the end, so that test processes side by side never see half of one. */
-async function publish(target: string, fill: (folder: string) => Promise<unknown>): Promise<void> {
+/**
+ * Unless `target` exists, fills a new folder and gives it that name at the end, so that test processes side by side never see half
+ * of one.
+ */
+export async function publish(target: string, fill: (folder: string) => Promise<unknown>): Promise<void> {
+  if (exists(target)) return;
   const folder = await Deno.makeTempDir({ prefix: "tidemark-making-" });
   await Deno.chmod(folder, 0o755);
   try {
@@ -114,7 +116,8 @@ async function run(command: string, args: readonly string[], ids: ServerUser["id
   return text;
 }
 
-function temporaryFolder(): string {
+/** Where things are kept from one test run to the next, without a trailing slash. */
+export function temporaryFolder(): string {
   return (Deno.env.get("TMPDIR") ?? "/tmp").replace(/\/$/, "");
 }
 
