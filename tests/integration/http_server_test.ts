@@ -1,0 +1,221 @@
+// The application behind a real socket: timeouts, half-open connections, ports, server-sent events.
+import { assert, assertEquals, assertInstanceOf, assertLess, assertStringIncludes } from "@std/assert";
+import { serve } from "../../src/http/server.ts";
+import { systemClock } from "../../src/shared/clock.ts";
+import { EXIT, NamedError } from "../../src/shared/errors.ts";
+import { hashToken } from "../../src/http/auth.ts";
+import { testApp } from "../http/app_fixture.ts";
+import { commit, DAY0, MIN } from "../http/stream_fixture.ts";
+import { streamDatabase } from "./http_fixture.ts";
+
+const listen = (app: ReturnType<typeof testApp>, port = 0) => serve({ fetch: app.fetch, host: "127.0.0.1", port });
+
+Deno.test("serve() reports the real port of port 0, and close() ends it", async () => {
+  const server = await listen(testApp());
+  assert(server.port > 0);
+  assertEquals(server.url, `http://localhost:${server.port}`);
+  const response = await fetch(`http://127.0.0.1:${server.port}/livez`);
+  assertEquals(await response.json(), { status: "alive" });
+  await server.close(100);
+  await fetch(`http://127.0.0.1:${server.port}/livez`).then(
+    () => {
+      throw new Error("still listening");
+    },
+    (error) => assertInstanceOf(error, TypeError),
+  );
+});
+
+Deno.test("serve() names a port in use and exits busy", async () => {
+  const server = await listen(testApp());
+  try {
+    const error = await listen(testApp(), server.port).then(() => null, (error) => error);
+    assertInstanceOf(error, NamedError);
+    assertEquals([error.code, error.exitCode], ["port_in_use", EXIT.busy]);
+    assertStringIncludes(error.action, "HTTP_PORT");
+  } finally {
+    await server.close(100);
+  }
+});
+
+Deno.test("serve() answers health within 100 ms beside 1,000 half-open sockets", async () => {
+  const server = await listen(testApp({ clock: systemClock }));
+  const sockets: Deno.TcpConn[] = [];
+  try {
+    for (let i = 0; i < 1_000; i += 100) {
+      const some = await Promise.all(
+        Array.from({ length: 100 }, () => Deno.connect({ hostname: "127.0.0.1", port: server.port })),
+      );
+      sockets.push(...some);
+      await Promise.all(some.map((s) => s.write(new TextEncoder().encode("GET /livez HTTP/1.1\r\nHost: local"))));
+    }
+    const times: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      const startedAt = performance.now();
+      const response = await fetch(`http://127.0.0.1:${server.port}/livez`);
+      await response.body?.cancel();
+      assertEquals(response.status, 200);
+      times.push(performance.now() - startedAt);
+    }
+    times.sort((a, b) => a - b);
+    assertLess(times[5]!, 100, `median of ${times.map(Math.round)}`);
+  } finally {
+    for (const socket of sockets) socket.close();
+    await server.close(100);
+  }
+});
+
+Deno.test("serve() cuts a socket that never finishes its headers", async () => {
+  const server = await listen(testApp());
+  const socket = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  try {
+    await socket.write(new TextEncoder().encode("GET /livez HTTP/1.1\r\nHost: local"));
+    const startedAt = Date.now();
+    const buffer = new Uint8Array(1024);
+    const read = await socket.read(buffer).catch(() => null);
+    const text = read === null ? "" : new TextDecoder().decode(buffer.subarray(0, read));
+    assert(text === "" || text.includes("408"), text);
+    assertLess(Date.now() - startedAt, 14_000);
+  } finally {
+    socket.close();
+    await server.close(100);
+  }
+});
+
+Deno.test("serve() refuses another Host on loopback and bodies, and goes on", async () => {
+  const server = await listen(testApp());
+  try {
+    const raw = async (request: string) => {
+      const socket = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+      await socket.write(new TextEncoder().encode(request));
+      const text = await new Response(socket.readable).text();
+      return text.split("\r\n")[0];
+    };
+    const end = "Connection: close\r\n\r\n";
+    assertEquals(await raw(`GET /version HTTP/1.1\r\nHost: evil.example\r\n${end}`), "HTTP/1.1 403 Forbidden");
+    assertEquals(await raw(`GET /version HTTP/1.1\r\nHost: localhost\r\n${end}`), "HTTP/1.1 200 OK");
+    const body = `GET /version HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n${end}hello`;
+    assertEquals(await raw(body), "HTTP/1.1 400 Bad Request");
+    const large = `GET /${"a".repeat(20_000)} HTTP/1.1\r\nHost: localhost\r\n${end}`;
+    assert(/ (4\d\d) /.test(await raw(large) ?? ""));
+  } finally {
+    await server.close(100);
+  }
+});
+
+Deno.test("/v1/events sends progress once, resumes by Last-Event-ID and stops polling without clients", async () => {
+  await using stream = await streamDatabase();
+  let queries = 0;
+  const counting = {
+    query: <T>(...args: Parameters<typeof stream.database.query<T>>) => {
+      queries++;
+      return stream.database.query(...args);
+    },
+  };
+  const server = await listen(testApp({ database: counting, clock: systemClock }));
+  const url = `http://127.0.0.1:${server.port}/v1/events`;
+  try {
+    const first = await events(url);
+    const [hello] = await first.take(1);
+    assertEquals(hello!.event, "progress");
+    assertEquals(hello!.id, `2-${DAY0 + 14 * MIN}`);
+    assertEquals(JSON.parse(hello!.data).counted, 18);
+    await commit(stream.sql, [{ partition: 0, by: 1, dead: 1, watermark: DAY0 + 14 * MIN }]);
+    const [next] = await first.take(1);
+    assertEquals(JSON.parse(next!.data).dead, 3);
+
+    const second = await events(url, { "last-event-id": hello!.id });
+    await commit(stream.sql, [{ partition: 0, by: 1, dead: 1, watermark: DAY0 + 14 * MIN }]);
+    const [resumed] = await second.take(1);
+    assertEquals(JSON.parse(resumed!.data).dead, 4, "the known state is not repeated");
+
+    await first.cancel();
+    await second.cancel();
+    await systemClock.sleep(1_500 as never);
+    const before = queries;
+    await systemClock.sleep(1_500 as never);
+    assertEquals(queries, before, "nobody listens, nobody asks the database");
+  } finally {
+    await server.close(100);
+  }
+});
+
+Deno.test("/v1/events refuses more clients than it may hold", async () => {
+  await using stream = await streamDatabase();
+  const server = await listen(
+    testApp({ database: stream.database, clock: systemClock, settings: { eventClientsMax: 1 } }),
+  );
+  const url = `http://127.0.0.1:${server.port}/v1/events`;
+  try {
+    const first = await events(url);
+    await first.take(1);
+    const second = await fetch(url);
+    assertEquals(second.status, 503);
+    assertEquals((await second.json()).code, "overloaded");
+    await first.cancel();
+  } finally {
+    await server.close(100);
+  }
+});
+
+Deno.test("a token guards everything but the probes, which then tell no reasons", async () => {
+  const readTokenHash = await hashToken("secret-token-of-readers");
+  const server = await listen(testApp({ settings: { access: { readTokenHash, publicAccess: false } } }));
+  const get = (path: string, authorization?: string) =>
+    fetch(`http://127.0.0.1:${server.port}${path}`, authorization ? { headers: { authorization } } : {});
+  try {
+    const refused = await get("/version");
+    assertEquals(refused.status, 401);
+    assertStringIncludes(refused.headers.get("www-authenticate") ?? "", "Basic");
+    await refused.body?.cancel();
+    for (const authorization of ["Bearer secret-token-of-readers", `Basic ${btoa("me:secret-token-of-readers")}`]) {
+      const response = await get("/version", authorization);
+      await response.body?.cancel();
+      assertEquals(response.status, 200);
+    }
+    const wrong = await get("/version", "Bearer secret-token-of-reader");
+    await wrong.body?.cancel();
+    assertEquals(wrong.status, 401);
+    const probe = await get("/readyz");
+    assertEquals([probe.status, (await probe.json()).reasons], [503, [{
+      code: "postgres_unavailable",
+      reason: "postgres_unavailable",
+    }]]);
+  } finally {
+    await server.close(100);
+  }
+});
+
+interface SseEvent {
+  readonly id: string;
+  readonly event: string;
+  readonly data: string;
+}
+
+/** A minimal reader of the event stream format. */
+async function events(url: string, headers: Record<string, string> = {}) {
+  const response = await fetch(url, { headers });
+  assertEquals(response.headers.get("content-type"), "text/event-stream");
+  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  return {
+    cancel: () => reader.cancel(),
+    async take(count: number): Promise<SseEvent[]> {
+      const found: SseEvent[] = [];
+      while (found.length < count) {
+        const end = text.indexOf("\n\n");
+        if (end < 0) {
+          const { value, done } = await reader.read();
+          if (done) throw new Error("the stream ended");
+          text += value;
+          continue;
+        }
+        const fields = Object.fromEntries(
+          text.slice(0, end).split("\n").map((line) => line.split(/: ?(.*)/s).slice(0, 2)),
+        );
+        text = text.slice(end + 2);
+        if (fields.data !== undefined) found.push({ id: fields.id ?? "", event: fields.event, data: fields.data });
+      }
+      return found;
+    },
+  };
+}
