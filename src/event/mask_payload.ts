@@ -1,0 +1,108 @@
+// What may be kept of a value that could not be counted: its shape, without what tells about a person. No I/O.
+// Masking errs on the side of too much: a version number that looks like an address goes too.
+
+/** Largest sample in UTF-8 bytes. */
+export const SAMPLE_BYTES_MAX = 1024;
+/** As many bytes of the value are looked at; enough that masking never leaves less than a sample's worth of an ordinary event. */
+const LOOKED_AT_BYTES = 4 * 1024;
+
+const ADDRESS = "[address]";
+const HIDDEN = "[hidden]";
+
+/** Names whose whole value is hidden, in any spelling. */
+const ADDRESS_KEY =
+  /^(?:ip|.*[_-]ip|ip[_-].*|remote[_-]?addr(?:ess)?|client[_-]?addr(?:ess)?|x-forwarded-for|x-real-ip|forwarded)$/i;
+const SECRET_NAMES =
+  "headers?|cookies?|set-cookie|(?:proxy-)?authorization|password|passwd|secret|token|api[_-]?key|session(?:id)?|x-[a-z0-9-]+";
+const SECRET_KEY = new RegExp(`^(?:${SECRET_NAMES})$`, "i");
+
+// Every repetition below is bounded or cannot begin in the middle of itself, so that no text takes quadratic time.
+const GROUPS = "[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,7}";
+const V4 = String.raw`\d{1,3}(?:\.\d{1,3}){3}`;
+// Eight groups, or any two runs of groups around "::"; a time like 10:05:03 is neither.
+const V6 = `(?:[0-9a-f]{1,4}:){6,7}(?:${V4}|[0-9a-f]{1,4})|(?:${GROUPS})?::(?:(?:${GROUPS}:)?${V4}|${GROUPS})?`;
+const ADDRESSES = new RegExp(`${V6}|${V4}`, "gi");
+
+const CREDENTIALS = /(?<![a-z0-9+.-])([a-z][a-z0-9+.-]*:\/\/)[^\s"'<>\/?#]*@/gi;
+const QUERY = /[?#][^\s"'<>]*/g;
+/** Pairs joined by `&`: a query or form body without its question mark. */
+const FORM = /(?<![\w.%~[\]-])[\w.%~[\]-]+=[^\s"'&]*(?:&[^\s"'&]*)+/g;
+const WHOLE_URL = /^(?:[a-z][a-z0-9+.-]*:)?\/\//i;
+
+/**
+ * A sample of the value `bytes[start, end)` of at most {@link SAMPLE_BYTES_MAX} bytes: valid text without U+0000.
+ *
+ * Keys, types and nesting stay. Addresses become `[address]`; values of `ip` fields, headers and fields that are named like secrets
+ * become `[address]` or `[hidden]`; of every URL the query, the fragment and the user name with password go. What is not JSON is kept
+ * as text with the same masks.
+ */
+export function maskPayload(bytes: Uint8Array, start: number, end: number): string {
+  const whole = end - start <= LOOKED_AT_BYTES;
+  const text = new TextDecoder().decode(bytes.subarray(start, whole ? end : start + LOOKED_AT_BYTES));
+  return cap(printable((whole ? maskJson(text) : undefined) ?? maskLoose(text, !whole)));
+}
+
+function maskJson(text: string): string | undefined {
+  try {
+    return JSON.stringify(maskValue(JSON.parse(text)));
+  } catch {
+    return undefined; // not JSON, or nested too deeply to walk
+  }
+}
+
+function maskValue(value: unknown): unknown {
+  if (typeof value === "string") return maskString(value);
+  // An address may be sent as its number.
+  if (value === null || typeof value !== "object") return value;
+  if (Array.isArray(value)) return value.map(maskValue);
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [
+      maskString(key),
+      ADDRESS_KEY.test(key) ? ADDRESS : SECRET_KEY.test(key) ? HIDDEN : maskValue(inner),
+    ]),
+  );
+}
+
+function maskString(text: string): string {
+  // In a text that is a URL as a whole a blank does not end the query.
+  const kept = WHOLE_URL.test(text) ? text.replace(/[?#].*$/s, "?…") : text;
+  // A log line or JSON within the text has its own headers and pairs.
+  return maskText(kept);
+}
+
+function maskText(text: string): string {
+  return text.replace(CREDENTIALS, "$1").replace(QUERY, "?…").replace(FORM, HIDDEN).replace(ADDRESSES, ADDRESS);
+}
+
+/** Text that is no JSON: a line of a log, broken or cut JSON, a raw request, anything. */
+function maskLoose(text: string, cut: boolean): string {
+  // What looks like an escape is undone first, or it would hide a dot or a slash from the masks.
+  let plain = text.replace(/\\u00([2-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .replaceAll("\\/", "/");
+  // A broken object's field: its value ends at the next quote that ends a value, or never.
+  plain = plain.replace(LOOSE_FIELD, (_, name) => `"${name}":"${ADDRESS_KEY.test(name) ? ADDRESS : HIDDEN}"`);
+  plain = plain.replace(LOOSE_HEADER, `$1: ${HIDDEN}`);
+  plain = maskText(plain);
+  // The cut may have gone through a password or an address, of which the rest would no longer look like one.
+  return cut ? plain.replace(/:\/\/[^\s"\/]*$/, "").replace(/[^\s"]{0,64}$/, "") : plain;
+}
+const LOOSE_FIELD = new RegExp(
+  String
+    .raw`"(${SECRET_NAMES}|[a-z0-9_-]*ip[a-z0-9_-]*|forwarded|[a-z]+[_-]?addr(?:ess)?)"\s*:\s*(?:"(?:[^"\\]|\\[^]?)*"?|\{[^]*$|\[[^]*$|[^",}]*)`,
+  "gi",
+);
+const LOOSE_HEADER = new RegExp(String.raw`^[ \t]*(${SECRET_NAMES}|forwarded|referer|via)[ \t]*:.*$`, "gim");
+
+/** Control characters other than tab and line ends tell nothing and break terminals. */
+function printable(text: string): string {
+  // deno-lint-ignore no-control-regex -- these are what is looked for
+  return text.toWellFormed().replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, "\ufffd");
+}
+
+function cap(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  if (bytes.length <= SAMPLE_BYTES_MAX) return text;
+  let cut = SAMPLE_BYTES_MAX - 3; // room for the ellipsis
+  while ((bytes[cut]! & 0xc0) === 0x80) cut--;
+  return `${new TextDecoder().decode(bytes.subarray(0, cut))}…`;
+}
