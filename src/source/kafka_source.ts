@@ -57,7 +57,7 @@ export interface KafkaSource extends Source {
 export const IDENTITY_CHECK_MS = durationMs(5_000);
 /** Caught-up observations of an unchanged partition are passed on this often. The idle rule counts in tens of seconds. */
 const OBSERVE_MS = 1_000;
-const RETRY_MS_MIN = 250, RETRY_MS_MAX = 5_000;
+const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
 /** While a fetched batch waits for the engine, kafkajs is given the chance of a heartbeat this often. */
 const ALIVE_MS = durationMs(500);
 

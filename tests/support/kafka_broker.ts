@@ -30,7 +30,7 @@ export interface TestBroker extends AsyncDisposable {
   readonly url: string;
   readonly version: string;
   readonly secure: SecureListeners | null;
-  /** Shuts down in order (SIGTERM) and deletes the folder. */
+  /** Shuts down (SIGTERM, and SIGKILL soon after, since nobody needs the data) and deletes the folder. */
   stop(): Promise<void>;
   /** SIGKILL; the data stays for `restart`. */
   kill(): Promise<void>;
@@ -125,7 +125,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
       stopped = true;
       server.signal("SIGCONT");
       server.signal("SIGTERM");
-      const deadline = setTimeout(() => server.signal("SIGKILL"), 10_000);
+      const deadline = setTimeout(() => server.signal("SIGKILL"), 1_500);
       await server.ended;
       clearTimeout(deadline);
       globalThis.removeEventListener("unload", removeOnExit);

@@ -13,14 +13,14 @@ export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => P
   }
 }
 
-/** Creates a topic with one replica; waits for its leaders. `config` holds Kafka topic settings. */
+/** Creates a topic with one replica; returns once each partition answers. `config` holds Kafka topic settings. */
 export async function createTopic(
   broker: TestBroker,
   topic: string,
   options: { readonly partitions?: number; readonly config?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
-  await withAdmin(broker, (admin) =>
-    admin.createTopics({
+  await withAdmin(broker, async (admin) => {
+    await admin.createTopics({
       waitForLeaders: true,
       topics: [{
         topic,
@@ -28,7 +28,18 @@ export async function createTopic(
         replicationFactor: 1,
         configEntries: Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value })),
       }],
-    }));
+    });
+    // A fresh 3.9 names leaders before they serve.
+    for (const deadline = Date.now() + 10_000;;) {
+      try {
+        await admin.fetchTopicOffsets(topic);
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  });
 }
 
 /** A producer that logs nothing and waits for the broker's answer. The caller disconnects it. */

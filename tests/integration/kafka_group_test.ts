@@ -1,0 +1,209 @@
+// How Kafka sources share a topic, survive their broker, and log in: against a real broker.
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import type { Offset, PartitionId } from "../../src/shared/units.ts";
+import type { KafkaConnection } from "../../src/source/kafka_client.ts";
+import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
+import { TestReader, testSource } from "../support/kafka_reader.ts";
+import { createTopic, produce, withAdmin } from "../support/kafka_topics.ts";
+
+const PARTITIONS = 6;
+
+/**
+ * Goal: in a storm of joins and leaves every record is taken exactly once, although nothing but a compare-and-swap of positions protects
+ * the members from one another. Method: members come and go over a shared store; a batch counts only if it starts at the stored position.
+ */
+async function storm(broker: TestBroker) {
+  const topic = "storm", perPartition = 4_000;
+  await createTopic(broker, topic, { partitions: PARTITIONS });
+  const messages = Array.from({ length: PARTITIONS * perPartition }, (_, i) => ({
+    partition: i % PARTITIONS,
+    value: `${Math.floor(i / PARTITIONS)}`.padEnd(100, "."),
+  }));
+  await produce(broker, topic, messages, { chunk: 600 });
+  const store = new Map<PartitionId, Offset>();
+  const taken = Array.from({ length: PARTITIONS }, () => [] as number[]);
+  let fenced = 0, joins = 0, misplaced = 0;
+  const member = async (signal: AbortSignal) => {
+    const source = testSource(broker, topic, { maxBytesPerPartition: 16_384, maxWaitMs: 100 });
+    await source.open(signal);
+    const expected = new Map<PartitionId, Offset>();
+    while (!signal.aborted) {
+      const event = await source.poll(50);
+      if (event.kind === "assigned") {
+        joins++;
+        await pause(150); // positions take time to load: nothing may arrive meanwhile
+        const { partitions } = await source.identify();
+        expected.clear();
+        for (const { partition, logStart } of partitions) {
+          if (!store.has(partition)) store.set(partition, logStart);
+          expected.set(partition, store.get(partition)!);
+        }
+        source.resume(event.generation, expected);
+      } else if (event.kind === "batch") {
+        const { partition, from, next, runs } = event.batch;
+        // The source's promise: one chain from the resumed position, whatever the group does.
+        if (expected.get(partition) !== from) misplaced++;
+        expected.set(partition, next);
+        // The store's: only the owner of the position moves it.
+        if (store.get(partition) !== from) {
+          fenced++;
+          continue;
+        }
+        store.set(partition, next);
+        for (const run of runs) run.walk(from, (_bytes, _start, _end, offset) => taken[partition]!.push(offset));
+        await pause(10);
+      }
+    }
+    await source.close(5_000);
+  };
+  const members: { stop: AbortController; done: Promise<void> }[] = [];
+  const start = () => {
+    const stop = new AbortController();
+    members.push({ stop, done: member(stop.signal) });
+  };
+  const all = () => taken.reduce((sum, offsets) => sum + offsets.length, 0) >= messages.length;
+  start();
+  start();
+  for (let round = 0; round < 6; round++) {
+    await pause(800);
+    start();
+    await pause(800);
+    const leaving = members.shift()!;
+    leaving.stop.abort();
+    await leaving.done;
+  }
+  for (const deadline = Date.now() + 30_000; !all() && Date.now() < deadline;) await pause(100);
+  for (const { stop } of members) stop.abort();
+  await Promise.all(members.map(({ done }) => done));
+  const whole = Array.from({ length: perPartition }, (_, i) => i);
+  for (const [partition, offsets] of taken.entries()) assertEquals(offsets, whole, `partition ${partition}`);
+  assertEquals(misplaced, 0);
+  assert(joins >= 10, `only ${joins} joins: not a storm (${fenced} batches fenced)`);
+}
+
+/** A dead member's partitions are free at once when its successor knows its id, and after the session otherwise. */
+async function successor(broker: TestBroker) {
+  const topic = "successor";
+  await createTopic(broker, topic);
+  await produce(broker, topic, [{ value: "a" }]);
+  const crash = async (): Promise<string> => {
+    const worker = new Worker(new URL("../support/kafka_crash_worker.ts", import.meta.url), { type: "module" });
+    const id = await new Promise<string>((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.postMessage({ url: broker.url, topic });
+    });
+    worker.terminate();
+    return id;
+  };
+  const timeToFirst = async (previousMemberId?: string): Promise<number> => {
+    const started = Date.now();
+    let own = "";
+    const options = {
+      onMemberId: (id: string) => own = id,
+      ...(previousMemberId === undefined ? {} : { previousMemberId }),
+    };
+    await using reader = await new TestReader(testSource(broker, topic, options)).open();
+    await reader.until(() => reader.records.length > 0);
+    assert(own !== "" && own !== previousMemberId);
+    return Date.now() - started;
+  };
+  assertLess(await timeToFirst(await crash()), 2_500);
+  assertLess(2_500, await timeToFirst((await crash()).replace(/.$/, "?")));
+}
+
+async function publishes(broker: TestBroker) {
+  await createTopic(broker, "publish");
+  await produce(broker, "publish", [{ value: "a" }, { value: "b" }]);
+  await using reader = await new TestReader(testSource(broker, "publish")).open();
+  await reader.until(() => reader.records.length === 2);
+  await reader.source.publish(reader.store);
+  const offsets = await withAdmin(broker, (admin) => admin.fetchOffsets({ groupId: "publish", topics: ["publish"] }));
+  assertEquals(offsets[0]!.partitions.map(({ partition, offset }) => [partition, offset]), [[0, "2"]]);
+}
+
+/** Not polling is back-pressure: a bounded amount is held, and the member stays in its group. */
+async function backPressure(broker: TestBroker) {
+  const topic = "slow";
+  await createTopic(broker, topic, { partitions: 2 });
+  const value = "x".repeat(100_000);
+  await produce(broker, topic, Array.from({ length: 400 }, (_, i) => ({ value, partition: i % 2 })), { chunk: 8 });
+  await using reader = await new TestReader(testSource(broker, topic)).open();
+  reader.keepValues = false;
+  await reader.until(() => reader.records.length > 0);
+  await pause(7_500); // beyond the session timeout
+  assert(Date.now() - reader.source.confirmedAt() < 4_000, "heartbeats went on");
+  await reader.until(() => reader.records.length === 400);
+  assertEquals(reader.events.map(({ kind }) => kind), ["assigned"]);
+}
+
+async function survivesItsBroker(broker: TestBroker) {
+  const topic = "restart";
+  await createTopic(broker, topic, { partitions: 2 });
+  await produce(broker, topic, [{ value: "a" }]);
+  await using reader = await new TestReader(testSource(broker, topic)).open();
+  await reader.until(() => reader.values().includes("a"));
+  await broker.kill();
+  const { reason } = await reader.event("unavailable");
+  assertStringIncludes(reason, broker.url);
+  await reader.event("lost");
+  assert(reader.source.confirmedAt() < 0, "nothing is confirmed without a broker");
+  await broker.restart();
+  const back = Date.now();
+  await produce(broker, topic, [{ value: "b" }, { value: "c", partition: 1 }]);
+  await reader.until(() => reader.values().includes("b") && reader.values(1).includes("c"), 30_000);
+  assertLess(Date.now() - back, 15_000);
+  // The test's producer may have sent twice; what the log holds is delivered once.
+  for (const partition of [0, 1]) {
+    const offsets = reader.records.filter((record) => record.partition === partition).map(({ offset }) => offset);
+    assertEquals(offsets, offsets.map((_, i) => i));
+  }
+  assertEquals(new Set(reader.values(0)), new Set(["a", "b"]));
+}
+
+async function logsIn(broker: TestBroker) {
+  const { saslUrl, tlsUrl, saslTlsUrl, username, password, ca } = broker.secure!;
+  const tls = { ca, cert: null, key: null, verify: true };
+  const base = { clientId: "tidemark-test", tls: null, sasl: null } as const;
+  await createTopic(broker, "secure");
+  await produce(broker, "secure", [{ value: "a" }]);
+  const good: KafkaConnection[] = [
+    { ...base, brokers: [tlsUrl], tls },
+    { ...base, brokers: [saslUrl], sasl: { mechanism: "plain", username, password } },
+    { ...base, brokers: [saslTlsUrl], tls, sasl: { mechanism: "scram-sha-256", username, password } },
+    { ...base, brokers: [saslTlsUrl], tls, sasl: { mechanism: "scram-sha-512", username, password } },
+  ];
+  for (const [i, connection] of good.entries()) {
+    await using reader = await new TestReader(testSource(broker, "secure", { connection, group: `good-${i}` })).open();
+    await reader.until(() => reader.values().includes("a"));
+    assertEquals((await reader.source.identify()).topicId?.length, 32);
+  }
+  const bad: [KafkaConnection, RegExp][] = [
+    [{ ...base, brokers: [saslUrl], sasl: { mechanism: "plain", username, password: "wrong" } }, /SASL/],
+    [{ ...base, brokers: [saslUrl], sasl: { mechanism: "scram-sha-512", username, password: "wrong" } }, /SASL/],
+    [{ ...base, brokers: [tlsUrl], tls: { ...tls, ca: null } }, /certificate|issuer/i],
+    [{ ...base, brokers: ["127.0.0.1:1"] }, /127\.0\.0\.1:1.*refused/i],
+  ];
+  for (const [i, [connection, expected]] of bad.entries()) {
+    await using reader = await new TestReader(testSource(broker, "secure", { connection, group: `bad-${i}` })).open();
+    const { reason } = await reader.event("unavailable");
+    assert(expected.test(reason), `${i}: ${reason}`);
+    assert(!reason.includes("wrong") && !reason.includes("\n"), reason);
+  }
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+Deno.test({
+  name: "KafkaSource in a group",
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: async (t) => {
+    await using broker = await startBroker({ secure: true });
+    await t.step("logs in by TLS and SASL, and says why where it cannot", () => logsIn(broker));
+    await t.step("publishes offsets for lag tools", () => publishes(broker));
+    await t.step("frees a dead predecessor's partitions", () => successor(broker));
+    await t.step("keeps its membership while the engine does not poll", () => backPressure(broker));
+    await t.step("takes every record once in a storm of rebalances", () => storm(broker));
+    await t.step("goes on after its broker was killed", () => survivesItsBroker(broker));
+  },
+});
