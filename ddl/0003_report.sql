@@ -432,6 +432,11 @@ end $$;
 comment on function contribution_report(date, date, text, text, text, text, text, text, text, text, integer, jsonb) is
   'The contribution report. p_from and p_to are local days of the time zone p_tz, both inclusive; further arguments by name: p_place city|region|country, p_host, p_referrer, p_traffic all|human|bot, p_late include|exclude, p_compare previous_day|same_weekday|previous_period, p_order count_desc|count_asc|place, p_limit, p_after [first sort key, country, region, city]. country_hits is the total of the row''s country, percentage_contribution is of the total of everything, previous_day_contribution is the day before p_from, next_day_contribution the day after p_to once it is closed (null before: the program forecasts it), comparison_hits the period that p_compare names. Days with a data gap are unknown: not part of any sum, null where nothing else is left. is_final: no number of the range can change any more.';
 
+-- Counting windows by arithmetic: those that start in [a, b) are before(b) - before(a).
+create function tidemark_windows_before_v1(p_time timestamptz, p_size interval) returns bigint language sql immutable parallel safe
+return case when isfinite(p_time) then ceil(extract(epoch from p_time) / extract(epoch from p_size))::bigint else 0 end;
+comment on function tidemark_windows_before_v1(timestamptz, interval) is 'Number of windows that start before a time, counted from the Unix epoch.';
+
 -- Totals over time, exact in every zone without reading a row of traffic where there is no filter: closed windows keep their sums.
 create function tidemark_series_v1(p_from date, p_to date, p_tz text, p_step text, p_host text default null, p_referrer text default null)
 returns table (bucket_start timestamptz, bucket_end timestamptz, num_hits bigint, bot_hits bigint, late_hits bigint, late_bot_hits bigint,
@@ -441,64 +446,58 @@ set timezone = 'UTC' set jit = off set work_mem = '64MB' set plan_cache_mode = f
 #variable_conflict use_column
 declare
   filtered constant boolean := p_host is not null or p_referrer is not null;
-  epoch constant timestamptz := 'epoch';
+  s stream%rowtype;
   size interval;
-  through timestamptz;
-  retired timestamptz;
+  step interval;
   a timestamptz;
   b timestamptz;
-  step interval;
+  starts timestamptz[];
+  ends timestamptz[];
 begin
-  select window_size_ms * interval '1 millisecond', closed_through, retired_through into size, through, retired from stream;
+  select * into s from stream;
   if not found then
     return;
   end if;
-  -- Also raises where the range is wrong.
-  select min(day_start), max(day_end) into a, b from tidemark_report_days_v1(p_from, p_to, p_tz, false);
-  step := case p_step when 'hour' then interval '1 hour' when 'window' then size else interval '48 hours' end;
+  size := s.window_size_ms * interval '1 millisecond';
+  step := case p_step when 'window' then size when 'hour' then interval '1 hour' when 'day' then interval '48 hours' end;
+  if step is null then
+    raise exception 'step is window, hour or day' using errcode = '22023';
+  end if;
+  -- Buckets start anew with each local day: after a change of half an hour, hours go on being local hours.
+  select array_agg(g order by g), array_agg(least(g + step, d.day_end) order by g), min(g), max(d.day_end) into starts, ends, a, b
+  from tidemark_report_days_v1(p_from, p_to, p_tz, false) d
+  cross join lateral generate_series(d.day_start, d.day_end - interval '1 microsecond', step) g;
   return query
-  with bucket as materialized (
-    select t.a, t.b,
-           exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (filtered and t.a < retired) as is_unknown
-    from (
-      select g as a, least(g + step, d.day_end) as b
-      from tidemark_report_days_v1(p_from, p_to, p_tz, false) d
-      cross join lateral generate_series(d.day_start, d.day_end - interval '1 microsecond', step) g
-    ) t
-  ), slot as materialized (
-    select t.a as bucket_start, g as window_start from bucket t
-    cross join lateral generate_series(date_bin(size, t.a + size - interval '1 microsecond', epoch), t.b - interval '1 microsecond', size) g
-  ), hit as (
-    select w.window_start, w.hits as num_hits, w.bot_hits, 0::bigint as late_hits, 0::bigint as late_bot_hits from web_traffic_window w
-      where not filtered and w.window_start >= a and w.window_start < b
+  with hit as (
+    select width_bucket(w.window_start, starts) as n, w.hits as num_hits, w.bot_hits, 0::bigint as late_hits, 0::bigint as late_bot_hits
+      from web_traffic_window w where not filtered and w.window_start >= a and w.window_start < b
     union all
-    select d.window_start, sum(d.hits), sum(d.bot_hits), 0, 0 from open_delta d
-      where not filtered and d.window_start >= a and d.window_start < b group by 1
+    select width_bucket(d.window_start, starts), d.hits, d.bot_hits, 0, 0
+      from open_delta d where not filtered and d.window_start >= a and d.window_start < b
     union all
-    select t.window_start, sum(t.num_hits), sum(t.bot_hits), 0, 0 from aggregated_web_traffic t
-      where filtered and t.window_start >= a and t.window_start < b
-        and (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer) group by 1
+    select width_bucket(t.window_start, starts), t.num_hits, t.bot_hits, 0, 0
+      from aggregated_web_traffic t where filtered and t.window_start >= a and t.window_start < b
+        and (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer)
     union all
-    select o.window_start, sum(t.num_hits), sum(t.bot_hits), 0, 0
+    select width_bucket(o.window_start, starts), t.num_hits, t.bot_hits, 0, 0
       from (select distinct d.window_start from open_delta d where filtered and d.window_start >= a and d.window_start < b) o
       cross join lateral tidemark_open_rows_v1(o.window_start) t
-      where (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer) group by 1
+      where (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer)
     union all
-    select t.window_start, 0, 0, sum(t.num_hits), sum(t.bot_hits) from late_web_traffic t
-      where t.window_start >= a and t.window_start < b
-        and (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer) group by 1
+    select width_bucket(t.window_start, starts), 0, 0, t.num_hits, t.bot_hits
+      from late_web_traffic t where t.window_start >= a and t.window_start < b
+        and (p_host is null or t.host = p_host) and (p_referrer is null or t.referrer = p_referrer)
   ), summed as (
-    select s.bucket_start, count(*) as expected, count(*) filter (where s.window_start + size <= through) as closed,
-           sum(h.num_hits)::bigint as num_hits, sum(h.bot_hits)::bigint as bot_hits, sum(h.late_hits)::bigint as late_hits, sum(h.late_bot_hits)::bigint as late_bot_hits
-    from slot s
-    left join (select h.window_start, sum(h.num_hits) as num_hits, sum(h.bot_hits) as bot_hits, sum(h.late_hits) as late_hits,
-                      sum(h.late_bot_hits) as late_bot_hits from hit h group by 1) h using (window_start)
-    group by 1
+    select h.n, sum(h.num_hits)::bigint as num_hits, sum(h.bot_hits)::bigint as bot_hits, sum(h.late_hits)::bigint as late_hits,
+           sum(h.late_bot_hits)::bigint as late_bot_hits
+    from hit h group by h.n
   )
-  select t.a, t.b, coalesce(s.num_hits, 0), coalesce(s.bot_hits, 0), coalesce(s.late_hits, 0), coalesce(s.late_bot_hits, 0),
-         coalesce(s.expected, 0), coalesce(s.closed, 0), t.is_unknown
-  from bucket t left join summed s on s.bucket_start = t.a
-  order by 1;
+  select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
+         tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
+         greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
+         exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (filtered and t.a < s.retired_through)
+  from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
+  order by t.a;
 end $$;
 comment on function tidemark_series_v1(date, date, text, text, text, text) is
   'Totals per window, local hour or local day (p_step) from p_from to p_to, both inclusive, late records beside them, with the windows that make up each bucket and whether records of it are missing for good.';

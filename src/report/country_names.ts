@@ -18,6 +18,8 @@ export function countryName(code: string): string {
 }
 
 /** What a place is called beside others: the city, or why there is none. */
-export function placeLabel(place: { readonly country: string; readonly region: string; readonly city: string }): string {
+export function placeLabel(
+  place: { readonly country: string; readonly region: string; readonly city: string },
+): string {
   return place.city || (place.region ? `${place.region} (region)` : place.country);
 }

@@ -71,7 +71,9 @@ export const forecastSchema = z.object({
   days: integer(1, FORECAST_DAYS_MAX).default(7).describe("Days ahead, after the last complete one."),
   traffic,
   late,
-  limit: integer(1, 100).default(10).describe("How many countries or cities: those with most hits in the last 28 days."),
+  limit: integer(1, 100).default(10).describe(
+    "How many countries or cities: those with most hits in the last 28 days.",
+  ),
 });
 
 /** A resolved range: both ends inclusive, in order, at most {@link RANGE_DAYS_MAX} days. */
@@ -108,10 +110,12 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cursor: ["next_cursor of the page before"],
 };
 
-export const contributionQuery = (given: Parameters, now: EpochMs) => ranged<ContributionQuery>(contributionSchema, given, now);
+export const contributionQuery = (given: Parameters, now: EpochMs) =>
+  ranged<ContributionQuery>(contributionSchema, given, now);
 export const topQuery = (given: Parameters, now: EpochMs) => ranged<TopQuery>(topSchema, given, now);
 export const botsQuery = (given: Parameters, now: EpochMs) => ranged<BotsQuery>(botsSchema, given, now);
-export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> => checked<ForecastQuery>(forecastSchema, given);
+export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> =>
+  checked<ForecastQuery>(forecastSchema, given);
 
 /** As the others; a series of more than {@link SERIES_POINTS_MAX} points is refused. */
 export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<TimeseriesQuery> {
@@ -122,7 +126,9 @@ export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<Ti
   const daysMax = Math.min(RANGE_DAYS_MAX, Math.floor(SERIES_POINTS_MAX / perDay));
   return countDays(from, to) <= daysMax
     ? result
-    : failed("from", `must be at most ${daysMax} days before \`to\` with step=${step}`, [`${addDays(to, 1 - daysMax)} to ${to}`]);
+    : failed("from", `must be at most ${daysMax} days before \`to\` with step=${step}`, [
+      `${addDays(to, 1 - daysMax)} to ${to}`,
+    ]);
 }
 
 function checked<Q>(schema: z.ZodType<Q>, given: Parameters): QueryResult<Q> {
@@ -147,12 +153,18 @@ function ranged<Q extends Range>(schema: z.ZodType, given: Parameters, now: Epoc
   const days = countDays(from, to);
   if (days < 1) return failed("from", `must not be after \`to\` (${to})`, [`a date up to ${to}`]);
   if (days > RANGE_DAYS_MAX) {
-    return failed("from", `must be at most ${RANGE_DAYS_MAX} days before \`to\``, [`${addDays(to, 1 - RANGE_DAYS_MAX)} to ${to}`]);
+    return failed("from", `must be at most ${RANGE_DAYS_MAX} days before \`to\``, [
+      `${addDays(to, 1 - RANGE_DAYS_MAX)} to ${to}`,
+    ]);
   }
   return { ok: true, query: { ...result.query, from, to } as unknown as Q };
 }
 
-function failed(field: string, message: string, allowed: readonly string[]): { ok: false; problems: readonly QueryProblem[] } {
+function failed(
+  field: string,
+  message: string,
+  allowed: readonly string[],
+): { ok: false; problems: readonly QueryProblem[] } {
   return { ok: false, problems: [{ field, message, allowed }] };
 }
 
@@ -166,7 +178,11 @@ export function encodeContributionCursor(cursor: ContributionCursor): string {
 
 /** The cursor, or the problem to report where it is none of ours. */
 export function decodeContributionCursor(text: string): ContributionCursor | QueryProblem {
-  const bad: QueryProblem = { field: "cursor", message: "is not one that this report gave out", allowed: ALLOWED.cursor ?? [] };
+  const bad: QueryProblem = {
+    field: "cursor",
+    message: "is not one that this report gave out",
+    allowed: ALLOWED.cursor ?? [],
+  };
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(text, { alphabet: "base64url" })));
     const parsed = z.tuple([z.int(), z.string(), z.string(), z.string()]).safeParse(value);

@@ -1,0 +1,336 @@
+// Shapes the contribution report: who contributed how much, the days around it, and what each number is worth. Pure.
+import type { Forecast } from "./forecast.ts";
+import { countryName } from "./country_names.ts";
+import { bucketHits, completenessOf, type Counting, daysBetween, dayTotals, totalHits } from "./completeness.ts";
+import { type ContributionCursor, type ContributionQuery, encodeContributionCursor } from "./report_query.ts";
+import type { Bucket, Completeness, DayTotal, PlaceKind, Progress, Status } from "./report_types.ts";
+import { addDays, countDays, type LocalDate } from "./time_zone.ts";
+
+/** One row of `contribution_report` as the database answers it. */
+export interface ContributionFacts {
+  readonly rank: number;
+  readonly countryCode: string;
+  readonly region: string;
+  readonly city: string;
+  readonly hits: number;
+  /** Hits of the row's country in the range. */
+  readonly countryHits: number;
+  /** null where the day is unknown or not known yet. */
+  readonly previousDay: number | null;
+  readonly nextDay: number | null;
+  readonly comparison: number | null;
+}
+
+/** What the days around a contribution are known from. */
+export type NextDayKind = "actual" | "forecast" | "unknown";
+
+/** The next day where it is not known yet; wire shape. Hits are rounded; `low` to `high` is the 80 % interval. */
+export interface ForecastDetail {
+  readonly low: number;
+  readonly high: number;
+  readonly method: string;
+  readonly mase: number | null;
+  readonly history_days: number;
+}
+
+/** One row; wire shape. */
+export interface Contribution {
+  /** Position in the whole report, from 1; null for `(other)`. */
+  readonly rank: number | null;
+  /** null for `(other)`. */
+  readonly place: {
+    readonly kind: PlaceKind;
+    readonly country_code: string;
+    readonly country: string;
+    readonly region: string;
+    readonly city: string;
+  } | null;
+  /** The row's own count; `city` is what the row is called. */
+  readonly city_contribution: { readonly city: string; readonly count: number };
+  readonly country_contribution: { readonly country: string; readonly total_count: number } | null;
+  /** Per cent of the range's total of everything. */
+  readonly percentage_contribution: number;
+  readonly status: Status;
+  readonly previous_day_contribution: number | null;
+  readonly previous_day_status: Status | "unknown";
+  readonly next_day_contribution: number | null;
+  readonly next_day_kind: NextDayKind;
+  readonly next_day_status: Status | "unknown";
+  readonly forecast: ForecastDetail | null;
+  /** Why there is no next day where its kind is unknown: gap, short_history, no_hits, too_far. */
+  readonly next_day_reason: string | null;
+  /** Next day − previous day; from a forecast where `next_day_kind` says so. */
+  readonly forecasted_change: number | null;
+  readonly comparison: { readonly count: number | null; readonly change: number | null };
+}
+
+/** The report; wire shape. */
+export interface ContributionReport {
+  readonly query: Omit<ContributionQuery, "cursor">;
+  readonly total_count: number | null;
+  readonly total_rows: number;
+  readonly rows: readonly Contribution[];
+  /** Everything that this page does not list, so that its percentages add to 100; null where it lists everything. */
+  readonly other: Contribution | null;
+  readonly total: Contribution | null;
+  readonly next_cursor: string | null;
+  readonly days: readonly DayTotal[];
+  readonly comparison_period: {
+    readonly kind: ContributionQuery["compare"];
+    readonly from: LocalDate;
+    readonly to: LocalDate;
+  };
+  /** Each number belongs to one of these periods. */
+  readonly completeness: {
+    readonly range: Completeness;
+    readonly previous_day: Completeness;
+    readonly next_day: Completeness;
+    readonly comparison: Completeness;
+  };
+  readonly data_revision: number;
+}
+
+/** Everything the report is made of. */
+export interface ContributionInput {
+  readonly query: ContributionQuery;
+  readonly progress: Progress;
+  /** Days in order of time, at least from the comparison's first to the day after the range. */
+  readonly days: readonly Bucket[];
+  /** One row more than `query.limit` where there are more. */
+  readonly rows: readonly ContributionFacts[];
+  readonly totalRows: number;
+  /** Forecast of the next day by {@link placeKey}, `""` for the total; consulted where the next day is not known. */
+  readonly forecasts: ReadonlyMap<string, NextDayForecast>;
+}
+
+/** A forecast and how many days after its history the next day lies; the horizon is beyond its points where that is too far. */
+export interface NextDayForecast {
+  readonly forecast: Forecast;
+  readonly horizon: number;
+}
+
+/** Identifies a place of the query's kind among the forecasts, and in the database's dictionary. */
+export function placeKey(
+  kind: PlaceKind,
+  { countryCode, region, city }: Pick<ContributionFacts, "countryCode" | "region" | "city">,
+): string {
+  return kind === "country"
+    ? countryCode
+    : kind === "region"
+    ? `${countryCode}\x1e${region}`
+    : `${countryCode}\x1e${region}\x1e${city}`;
+}
+
+/** Days by which the compared period lies before the range. */
+export function comparisonShift({ compare, from, to }: Pick<ContributionQuery, "compare" | "from" | "to">): number {
+  const days = countDays(from, to);
+  switch (compare) {
+    case "previous_day":
+    case "previous_period":
+      return days;
+    case "same_weekday":
+      return Math.ceil(days / 7) * 7;
+  }
+}
+
+/** First and last day of the compared period, both inclusive: one day for `previous_day`, else as many as the range has. */
+export function comparisonPeriod(
+  query: Pick<ContributionQuery, "compare" | "from" | "to">,
+): { from: LocalDate; to: LocalDate } {
+  if (query.compare === "previous_day") return { from: addDays(query.from, -1), to: addDays(query.from, -1) };
+  const shift = comparisonShift(query);
+  return { from: addDays(query.from, -shift), to: addDays(query.to, -shift) };
+}
+
+/** Shapes the report. */
+export function shapeContributions(input: ContributionInput): ContributionReport {
+  const { query, progress, days, totalRows } = input;
+  const { from, to, tz } = query;
+  const period = comparisonPeriod(query);
+  const range = daysBetween(days, tz, from, to);
+  const previous = daysBetween(days, tz, addDays(from, -1), addDays(from, -1));
+  const next = daysBetween(days, tz, addDays(to, 1), addDays(to, 1));
+  const compared = daysBetween(days, tz, period.from, period.to);
+  const counting: Counting = query;
+  const nextClosed = next.length > 0 && next.every((day) => day.end <= progress.closedThrough);
+  const totals = {
+    hits: totalHits(range, counting),
+    previousDay: totalHits(previous, counting),
+    nextDay: nextClosed ? totalHits(next, counting) : null,
+    comparison: totalHits(compared, counting),
+  };
+  const context: RowContext = {
+    query,
+    total: totals.hits ?? 0,
+    rangeStatus: completenessOf(range, progress).status,
+    previousStatus: previous.every((day) => day.unknown) ? "unknown" : completenessOf(previous, progress).status,
+    nextStatus: next.every((day) => day.unknown) ? "unknown" : completenessOf(next, progress).status,
+    nextUnknownReason: nextClosed ? "gap" : null,
+    // Many days beside one do not compare.
+    comparable: query.compare !== "previous_day" || countDays(from, to) === 1,
+  };
+  const page = input.rows.slice(0, query.limit);
+  const rows = page.map((row) => shapeRow(row, context, input.forecasts.get(placeKey(query.place, row))));
+  const last = page.at(-1);
+  const total = totals.hits === null ? null : shapeTotal(totals, context, input.forecasts.get(""));
+  const { cursor: _cursor, ...echo } = query;
+  return {
+    query: echo,
+    total_count: totals.hits,
+    total_rows: totalRows,
+    rows,
+    other: totals.hits === null || rows.length === totalRows ? null : otherRow(rows, totals, context),
+    total,
+    next_cursor: last && input.rows.length > query.limit
+      ? encodeContributionCursor(cursorAfter(last, query.order))
+      : null,
+    days: dayTotals(range, tz, counting, progress),
+    comparison_period: { kind: query.compare, ...period },
+    completeness: {
+      range: completenessOf(range, progress),
+      previous_day: completenessOf(previous, progress),
+      next_day: completenessOf(next, progress),
+      comparison: completenessOf(compared, progress),
+    },
+    data_revision: progress.dataRevision,
+  };
+}
+
+interface RowContext {
+  readonly query: ContributionQuery;
+  readonly total: number;
+  readonly rangeStatus: Status;
+  readonly previousStatus: Status | "unknown";
+  readonly nextStatus: Status | "unknown";
+  /** Set where the next day is over, so that a missing number means a gap and not the future. */
+  readonly nextUnknownReason: string | null;
+  readonly comparable: boolean;
+}
+
+type Sums = Pick<ContributionFacts, "previousDay" | "nextDay" | "comparison"> & { readonly hits: number };
+
+function shapeRow(row: ContributionFacts, context: RowContext, ahead: NextDayForecast | undefined): Contribution {
+  const country = countryName(row.countryCode);
+  const kind = context.query.place;
+  const names = { country_code: row.countryCode, country, region: row.region, city: row.city };
+  return {
+    rank: row.rank,
+    place: { kind, ...names },
+    city_contribution: { city: rowName(kind, names), count: row.hits },
+    country_contribution: { country, total_count: row.countryHits },
+    ...numbers(row, context, ahead),
+  };
+}
+
+/** What a row is called: a place without a name says what it lies in. */
+function rowName(
+  kind: PlaceKind,
+  { country, region, city }: { country: string; region: string; city: string },
+): string {
+  const named = kind === "city" ? city : kind === "region" ? region : country;
+  if (named !== "") return named;
+  return kind === "city" && region !== ""
+    ? `${region} (no city)`
+    : country.startsWith("(")
+    ? country
+    : `${country} (no ${kind})`;
+}
+
+function shapeTotal(
+  totals: Omit<Sums, "hits"> & { hits: number | null },
+  context: RowContext,
+  ahead: NextDayForecast | undefined,
+): Contribution {
+  const hits = totals.hits ?? 0;
+  return {
+    rank: null,
+    place: null,
+    city_contribution: { city: "(total)", count: hits },
+    country_contribution: null,
+    ...numbers({ ...totals, hits }, context, ahead),
+  };
+}
+
+function otherRow(
+  rows: readonly Contribution[],
+  totals: Omit<Sums, "hits"> & { hits: number | null },
+  context: RowContext,
+): Contribution {
+  const rest = (whole: number | null, part: (row: Contribution) => number | null) =>
+    whole === null ? null : whole - rows.reduce((sum, row) => sum + (part(row) ?? 0), 0);
+  const sums: Sums = {
+    hits: rest(totals.hits, (row) => row.city_contribution.count) ?? 0,
+    previousDay: rest(totals.previousDay, (row) => row.previous_day_contribution),
+    nextDay: rest(totals.nextDay, (row) => row.next_day_contribution),
+    comparison: rest(totals.comparison, (row) => row.comparison.count),
+  };
+  return {
+    rank: null,
+    place: null,
+    city_contribution: { city: "(other)", count: sums.hits },
+    country_contribution: null,
+    ...numbers(sums, context, undefined),
+  };
+}
+
+function numbers(sums: Sums, context: RowContext, ahead: NextDayForecast | undefined) {
+  const next = nextDay(sums.nextDay, context, ahead);
+  const change = (later: number | null, earlier: number | null) =>
+    later === null || earlier === null ? null : later - earlier;
+  return {
+    percentage_contribution: context.total > 0 ? 100 * sums.hits / context.total : 0,
+    status: context.rangeStatus,
+    previous_day_contribution: sums.previousDay,
+    previous_day_status: sums.previousDay === null ? "unknown" as const : context.previousStatus,
+    ...next,
+    forecasted_change: change(next.next_day_contribution, sums.previousDay),
+    comparison: { count: sums.comparison, change: context.comparable ? change(sums.hits, sums.comparison) : null },
+  };
+}
+
+function nextDay(actual: number | null, context: RowContext, ahead: NextDayForecast | undefined) {
+  const unknown = (reason: string | null) => ({
+    next_day_contribution: null,
+    next_day_kind: "unknown" as const,
+    next_day_status: "unknown" as const,
+    forecast: null,
+    next_day_reason: reason,
+  });
+  if (actual !== null) {
+    return {
+      ...unknown(null),
+      next_day_contribution: actual,
+      next_day_kind: "actual" as const,
+      next_day_status: context.nextStatus,
+    };
+  }
+  if (context.nextUnknownReason !== null || ahead === undefined) return unknown(context.nextUnknownReason);
+  const { forecast, horizon } = ahead;
+  if (forecast.kind === "none") return unknown(forecast.reason);
+  const point = forecast.points[horizon - 1];
+  if (!point) return unknown("too_far");
+  return {
+    next_day_contribution: Math.round(point.count),
+    next_day_kind: "forecast" as const,
+    next_day_status: "provisional" as const,
+    forecast: {
+      low: Math.round(point.low),
+      high: Math.round(point.high),
+      method: forecast.method,
+      mase: forecast.mase,
+      history_days: forecast.historyDays,
+    },
+    next_day_reason: null,
+  };
+}
+
+/** The sort key of `contribution_report`, from which the next page goes on. */
+function cursorAfter(row: ContributionFacts, order: ContributionQuery["order"]): ContributionCursor {
+  const first = order === "count_desc" ? -row.hits : order === "count_asc" ? row.hits : 0;
+  return [first, row.countryCode, row.region, row.city];
+}
+
+/** Hits of one day, for series that the forecast learns from: null where unknown. */
+export function historyOf(days: readonly Bucket[], counting: Counting): (number | null)[] {
+  return days.map((day) => bucketHits(day, counting));
+}

@@ -1,0 +1,104 @@
+// The next days of a series: the method is picked by backtest on the series itself, the interval is as wide as its errors were. Pure.
+import {
+  type Backtest,
+  backtest,
+  forecastAhead,
+  type Method,
+  METHODS,
+  scaledError,
+  TRAINING_DAYS_MIN,
+} from "./backtest.ts";
+import { WEEK } from "./seasonal_naive.ts";
+
+/** Fewer days of history give no number: two weeks to learn the season and one to check what was learnt. */
+export const HISTORY_DAYS_MIN = TRAINING_DAYS_MIN + WEEK;
+/** Days of history that are looked at; older ones describe another time. */
+export const HISTORY_DAYS_MAX = 91;
+/** At most so many of the last days are forecast in the backtest: four of each weekday. */
+const ORIGINS_MAX = 4 * WEEK;
+/** Probability with which a day lies inside the interval. */
+export const COVERAGE = 0.8;
+
+/** One day's forecast; hits, not rounded. `low` and `high` are the ends of the 80 % interval, never below 0. */
+export interface ForecastPoint {
+  readonly count: number;
+  readonly low: number;
+  readonly high: number;
+}
+
+/** A forecast, or why there is none. */
+export type Forecast =
+  | {
+    readonly kind: "forecast";
+    readonly method: Method;
+    /** Mean absolute scaled error of the backtest: below 1 is better than seasonal-naive was on the training days; null where those never changed. */
+    readonly mase: number | null;
+    /** Backtest error relative to seasonal-naive's over the same days, at most 1; 1 where seasonal-naive was picked. */
+    readonly relativeError: number;
+    readonly historyDays: number;
+    /** `points[h − 1]` is the day h days after the last one of the history. */
+    readonly points: readonly ForecastPoint[];
+  }
+  | { readonly kind: "none"; readonly reason: "short_history" | "no_hits"; readonly historyDays: number };
+
+/**
+ * Forecasts 1 to `horizons` days after `history` (hits a day in order of time, complete days only; null = unknown day). Unknown days are
+ * filled with the same weekday beside them for the arithmetic, and not scored.
+ */
+export function forecast(history: readonly (number | null)[], horizons: number): Forecast {
+  const recent = history.slice(-HISTORY_DAYS_MAX);
+  const known = recent.filter((value) => value !== null);
+  if (known.length < HISTORY_DAYS_MIN) return { kind: "none", reason: "short_history", historyDays: known.length };
+  if (known.every((value) => value === 0)) return { kind: "none", reason: "no_hits", historyDays: known.length };
+  const values = filled(recent);
+  const scored = recent.map((value) => value !== null);
+  const origins = Math.min(ORIGINS_MAX, values.length - TRAINING_DAYS_MIN);
+  const [naive, ...others] = METHODS.map((method) =>
+    backtest(method, values, scored, { origins, horizons: Math.min(horizons, origins) })
+  ) as [Backtest, ...Backtest[]];
+  const best = others.reduce((best, other) => other.meanAbsoluteError < best.meanAbsoluteError ? other : best, naive);
+  const spread = spreads(best, horizons);
+  const ahead = forecastAhead(best.method, values, horizons);
+  return {
+    kind: "forecast",
+    method: best.method,
+    mase: scaledError(best.meanAbsoluteError, values.slice(0, values.length - origins)),
+    relativeError: naive.meanAbsoluteError > 0 ? best.meanAbsoluteError / naive.meanAbsoluteError : 1,
+    historyDays: known.length,
+    points: ahead.map((count, i) => ({
+      count,
+      low: Math.max(0, count - spread[i]!),
+      high: count + spread[i]!,
+    })),
+  };
+}
+
+/** Each null becomes the value a week before it, else a week after it, else the mean of the known ones. */
+function filled(values: readonly (number | null)[]): number[] {
+  const known = values.filter((value) => value !== null);
+  const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
+  const result: number[] = [];
+  values.forEach((value, i) => result.push(value ?? result[i - WEEK] ?? values[i + WEEK] ?? mean));
+  return result;
+}
+
+/**
+ * Half width of the interval for each horizon: Student's quantile × root mean square of the backtest errors. Errors of neighbouring horizons
+ * are pooled, since one horizon alone has few; a spread never shrinks with the horizon.
+ */
+function spreads({ errors }: Backtest, horizons: number): number[] {
+  const result: number[] = [];
+  for (let h = 0; h < horizons; h++) {
+    const pool = errors.slice(Math.max(0, Math.min(h, errors.length - 1) - 1), h + 2).flat();
+    const square = pool.reduce((sum, error) => sum + error * error, 0) / Math.max(1, pool.length);
+    const own = errors[Math.min(h, errors.length - 1)]!.length;
+    result.push(Math.max(result[h - 1] ?? 0, studentQuantile90(Math.max(1, own - 1)) * Math.sqrt(square)));
+  }
+  return result;
+}
+
+/** 90 % quantile of Student's t (both tails together leave 20 %), by the Cornish-Fisher expansion (Abramowitz & Stegun 26.7.5). */
+function studentQuantile90(degrees: number): number {
+  const z = 1.2815515655446004;
+  return z + (z ** 3 + z) / (4 * degrees) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2);
+}

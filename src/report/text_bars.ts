@@ -1,0 +1,43 @@
+// A bar chart for a terminal. Pure: rows in, lines out.
+import { cutText, padText, printable, textWidth } from "./text_width.ts";
+
+/** One bar; null where the number is unknown. */
+export interface TextBar {
+  readonly label: string;
+  readonly count: number | null;
+  /** Per cent of the whole. */
+  readonly percentage: number | null;
+}
+
+const LABEL_CELLS_MAX = 40;
+/** Cells of the longest bar unless told. */
+const BAR_CELLS = 23;
+
+/** A chart whose longest bar fills `cells`; bars are to scale from zero, any hit shows at least one cell. */
+export function textBars(rows: readonly TextBar[], { cells = BAR_CELLS }: { readonly cells?: number } = {}): string {
+  const labels = rows.map((row) => cutText(printable(row.label), LABEL_CELLS_MAX));
+  const counts = rows.map((row) => row.count === null ? "?" : String(row.count));
+  const percentages = rows.map((row) => row.percentage === null ? "" : percentText(row.percentage));
+  const labelWidth = Math.max(0, ...labels.map(textWidth));
+  const countWidth = Math.max(0, ...counts.map((text) => text.length));
+  // Decimal points stand below each other.
+  const wholeWidth = Math.max(0, ...percentages.map((text) => wholePart(text).length));
+  const largest = Math.max(0, ...rows.map((row) => row.count ?? 0));
+  return rows.map((row, i) => {
+    const bar = row.count === null || largest === 0 ? "" : "█".repeat(Math.ceil(cells * row.count / largest));
+    const percentage = " ".repeat(wholeWidth - wholePart(percentages[i]!).length) + percentages[i];
+    return `${padText(labels[i]!, labelWidth)}  ${counts[i]!.padStart(countWidth)} | ${
+      padText(bar, cells)
+    } ${percentage}`.trimEnd();
+  }).join("\n");
+}
+
+/** Up to two decimals, none where it is whole: `15%`, `5.5%`; a share too small to show is `<0.01%`. */
+export function percentText(percentage: number): string {
+  if (percentage > 0 && percentage < 0.005) return "<0.01%";
+  return `${Number(percentage.toFixed(2))}%`;
+}
+
+function wholePart(percentage: string): string {
+  return percentage.split(/[.%]/)[0]!;
+}
