@@ -116,10 +116,45 @@ function plainContent(handle: FileHandle, at: number): FileContent {
   };
 }
 
+/** Content that comes from a stream (standard input), gzip or not. It has neither size nor time, and its end is final. */
+export async function streamContent(chunks: AsyncIterator<Uint8Array>): Promise<FileContent> {
+  let first: Uint8Array = new Uint8Array(0);
+  while (first.length < 2) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    first = concat(first, value);
+  }
+  const all = { [Symbol.asyncIterator]: () => prefixed(first, chunks) };
+  const gzip = first[0] === 0x1f && first[1] === 0x8b;
+  return chunkedContent(gzip ? gunzip(all) : all[Symbol.asyncIterator](), {
+    gzip,
+    stat: () => Promise.resolve({ size: 0, modified: 0 }),
+    close: async () => void await chunks.return?.(),
+  });
+}
+
+async function* prefixed(first: Uint8Array, rest: AsyncIterator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  if (first.length > 0) yield first;
+  for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+}
+
 // DecompressionStream refuses files of several gzip members (`cat a.gz b.gz`), which log tools write; node:zlib reads them.
 function gzipContent(handle: FileHandle): FileContent {
-  const chunks = gunzip(compressedChunks(handle));
-  let rest = new Uint8Array(0);
+  return chunkedContent(gunzip(compressedChunks(handle)), {
+    gzip: true,
+    async stat() {
+      const { size, mtimeMs } = await handle.stat();
+      return { size, modified: mtimeMs };
+    },
+    close: () => handle.close(),
+  });
+}
+
+function chunkedContent(
+  chunks: AsyncIterator<Uint8Array>,
+  file: Pick<FileContent, "gzip" | "stat" | "close">,
+): FileContent {
+  let rest: Uint8Array = new Uint8Array(0);
   let head: Uint8Array | null = null;
   /** False at the end. */
   const more = async () => {
@@ -134,29 +169,26 @@ function gzipContent(handle: FileHandle): FileContent {
     return rest.slice(0, FINGERPRINT_BYTES_MAX);
   };
   return {
-    gzip: true,
+    gzip: file.gzip,
     async read(into) {
       head ??= await begin();
-      if (rest.length === 0 && !await more()) return 0;
+      while (rest.length === 0) if (!await more()) return 0;
       const taken = Math.min(rest.length, into.length);
       into.set(rest.subarray(0, taken));
       rest = rest.subarray(taken);
       return taken;
     },
-    async stat() {
-      const { size, mtimeMs } = await handle.stat();
-      return { size, modified: mtimeMs };
-    },
+    stat: file.stat,
     head: async () => head ??= await begin(),
     async close() {
       await chunks.return?.();
-      await handle.close();
+      await file.close();
     },
   };
 }
 
 /** Decompresses a stream of gzip members. Stopping early releases it; a broken end surfaces as zlib's own error. */
-export function gunzip(compressed: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array<ArrayBuffer>> {
+function gunzip(compressed: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array> {
   const stream = createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES });
   pipeline(
     Readable.from(compressed, { objectMode: true }),
@@ -177,8 +209,8 @@ async function* compressedChunks(handle: FileHandle): AsyncGenerator<Uint8Array>
 }
 
 async function nextChunk(
-  chunks: AsyncIterator<Uint8Array<ArrayBuffer>>,
-): Promise<IteratorResult<Uint8Array<ArrayBuffer>>> {
+  chunks: AsyncIterator<Uint8Array>,
+): Promise<IteratorResult<Uint8Array>> {
   try {
     return await chunks.next();
   } catch (error) {
@@ -190,7 +222,7 @@ async function nextChunk(
   }
 }
 
-function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array {
   const both = new Uint8Array(a.length + b.length);
   both.set(a);
   both.set(b, a.length);

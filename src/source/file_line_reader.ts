@@ -1,5 +1,4 @@
 // Reads one file's content from a position on and gives whole lines, with a bound on memory whatever a line's length. Shell over FileContent.
-import { packPosition } from "./file_position.ts";
 import type { FileContent } from "./file_content.ts";
 import { LINE_BYTES_MAX, LineRun, wholeLinesEnd } from "./lines.ts";
 
@@ -21,7 +20,7 @@ export interface ReadLines {
 /** Lines of one generation, from a byte that begins a line. */
 export class LineReader {
   readonly content: FileContent;
-  readonly #generation: number;
+  readonly #origin: number;
   #buffer = new Uint8Array(CHUNK_BYTES);
   #filled = 0;
   /** `#buffer[0, #searched)` holds no newline. */
@@ -31,9 +30,10 @@ export class LineReader {
   /** Bytes of an over-long line that were read behind those kept. */
   #skipped = 0;
 
-  constructor(content: FileContent, at: { readonly generation: number; readonly byte: number }) {
+  /** @param at `byte` is where the content stands; `origin` is added to bytes to make records' offsets */
+  constructor(content: FileContent, at: { readonly byte: number; readonly origin: number }) {
     this.content = content;
-    this.#generation = at.generation;
+    this.#origin = at.origin;
     this.#position = at.byte;
   }
 
@@ -86,7 +86,7 @@ export class LineReader {
 
   /** Hands `#buffer[0, end)` out for good and goes on in a new buffer with what follows. */
   #deliver(end: number, recordTime: number): LineRun {
-    const base = packPosition({ generation: this.#generation, byte: this.#position });
+    const base = this.#origin + this.#position;
     const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime);
     const rest = this.#buffer.subarray(end, this.#filled);
     const next = new Uint8Array(Math.max(CHUNK_BYTES, rest.length));

@@ -113,7 +113,8 @@ export class FileTail {
       await this.#log.scan(true);
       return "wait";
     }
-    this.#reader = new LineReader(content, { generation: generation.generation, byte });
+    const origin = packPosition({ generation: generation.generation, byte: 0 });
+    this.#reader = new LineReader(content, { byte, origin });
     this.#generation = generation.generation;
     this.#path = path;
     this.#endSince = null;
