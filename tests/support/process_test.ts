@@ -1,0 +1,48 @@
+// Helpers that guard other tests: a child that outlived its test would spoil the ones after it.
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { REPOSITORY, signalProcess, spawn } from "./process.ts";
+
+Deno.test("spawn() collects output, lines and the exit code", async () => {
+  await using child = spawn("sh", ["-c", "echo one; echo two >&2; read line; echo got $line; exit 3"]);
+  assertEquals(await child.waitForLine(/^t/), "two");
+  await child.write("hello\n");
+  assertEquals(await child.waitForLine("got"), "got hello");
+  assertEquals(await child.exit(), { code: 3, signal: null, stdout: "one\ngot hello\n", stderr: "two\n" });
+});
+
+Deno.test("waitForLine() fails with the output when the child ends or time runs out", async () => {
+  await using ending = spawn("sh", ["-c", "echo only; echo unended >&2"]);
+  const ended = await assertRejects(() => ending.waitForLine("never"), Error, "ended");
+  assertStringIncludes(ended.message, "only");
+  await using waiting = spawn("sleep", ["60"]);
+  await assertRejects(() => waiting.waitForLine("never", 20), Error, "20 ms passed");
+});
+
+Deno.test("disposing a child kills it, also when it is frozen", async () => {
+  let pid: number;
+  {
+    await using child = spawn("sleep", ["60"]);
+    pid = child.pid;
+    child.signal("SIGSTOP");
+  }
+  assertEquals(signalProcess(pid, "SIGCONT"), false);
+});
+
+Deno.test("a child dies with its parent, even when that is killed", async () => {
+  const module = new URL("tests/support/process.ts", REPOSITORY).href;
+  const script = `const { spawn } = await import("${module}"); console.log("child " + spawn("sleep", ["60"]).pid);`;
+  await using parent = spawn(Deno.execPath(), ["eval", "--no-check", script]);
+  const pid = Number((await parent.waitForLine("child ")).split(" ")[1]);
+  assert(signalProcess(pid, "SIGCONT"));
+  parent.signal("SIGKILL");
+  await parent.exit();
+  let alive = true;
+  for (let i = 0; i < 200 && alive; i++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).output();
+    const state = new TextDecoder().decode(stdout).trim();
+    // In a container without an init process, nobody collects a dead orphan: it stays as a zombie.
+    alive = state !== "" && !state.startsWith("Z");
+  }
+  assert(!alive, `process ${pid} outlived its parent`);
+});
