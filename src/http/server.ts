@@ -3,6 +3,7 @@ import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { EXIT, messageOf, NamedError } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
 
 /** Times in ms. Headers come from clients at once or never; answers may take as long as they need. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -14,13 +15,17 @@ const CHECK_INTERVAL_MS = 2_000;
 const CONNECTIONS_MAX = 4_096;
 const HEADER_BYTES_MAX = 16_384;
 
-export interface ServeOptions {
-  /** The application's handler. */
+/** The application, as far as serving goes. */
+export interface Handler {
   readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
+}
+
+export interface ServeOptions {
   /** Address or name to listen on. */
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  readonly log: Log;
 }
 
 /** A listening server. */
@@ -37,10 +42,9 @@ export interface RunningServer {
  *
  * @throws NamedError `port_in_use` (exit 5), or `cannot_listen` where the address is not ours or the port is reserved (exit 2)
  */
-export function serve(options: ServeOptions): Promise<RunningServer> {
-  const { host, port } = options;
+export function serveHttp(app: Handler, { host, port, log }: ServeOptions): Promise<RunningServer> {
   const server = createAdaptorServer({
-    fetch: options.fetch as Parameters<typeof createAdaptorServer>[0]["fetch"],
+    fetch: app.fetch as Parameters<typeof createAdaptorServer>[0]["fetch"],
     overrideGlobalObjects: false,
     serverOptions: {
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -55,8 +59,8 @@ export function serve(options: ServeOptions): Promise<RunningServer> {
     server.once("error", (error) => reject(listenError(error, host, port)));
     server.listen({ host, port }, () => {
       server.removeAllListeners("error");
-      // A socket's own error ends that socket; there is nobody else to tell.
-      server.on("error", () => {});
+      // Without a listener an error of the listening socket, such as no more descriptors, would end the process.
+      server.on("error", (error) => log.warn(`HTTP server: ${messageOf(error)}`));
       const bound = (server.address() as AddressInfo).port;
       resolve({ url: urlOf(host, bound), port: bound, close: (deadlineMs) => close(server, deadlineMs) });
     });

@@ -1,16 +1,18 @@
 // The application behind a real socket: timeouts, half-open connections, ports, server-sent events.
 import { assert, assertEquals, assertInstanceOf, assertLess, assertStringIncludes } from "@std/assert";
-import { serve } from "../../src/http/server.ts";
+import { serveHttp } from "../../src/http/server.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { EXIT, NamedError } from "../../src/shared/errors.ts";
+import { silentLog } from "../../src/shared/log.ts";
 import { hashToken } from "../../src/http/auth.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { commit, DAY0, MIN } from "../http/stream_fixture.ts";
 import { streamDatabase } from "./http_fixture.ts";
 
-const listen = (app: ReturnType<typeof testApp>, port = 0) => serve({ fetch: app.fetch, host: "127.0.0.1", port });
+const listen = (app: ReturnType<typeof testApp>, port = 0) =>
+  serveHttp(app, { host: "127.0.0.1", port, log: silentLog });
 
-Deno.test("serve() reports the real port of port 0, and close() ends it", async () => {
+Deno.test("serveHttp() reports the real port of port 0, and close() ends it", async () => {
   const server = await listen(testApp());
   assert(server.port > 0);
   assertEquals(server.url, `http://localhost:${server.port}`);
@@ -25,7 +27,7 @@ Deno.test("serve() reports the real port of port 0, and close() ends it", async 
   );
 });
 
-Deno.test("serve() names a port in use and exits busy", async () => {
+Deno.test("serveHttp() names a port in use and exits busy", async () => {
   const server = await listen(testApp());
   try {
     const error = await listen(testApp(), server.port).then(() => null, (error) => error);
@@ -37,7 +39,7 @@ Deno.test("serve() names a port in use and exits busy", async () => {
   }
 });
 
-Deno.test("serve() answers health within 100 ms beside 1,000 half-open sockets", async () => {
+Deno.test("serveHttp() answers health within 100 ms beside 1,000 half-open sockets", async () => {
   const server = await listen(testApp({ clock: systemClock }));
   const sockets: Deno.TcpConn[] = [];
   try {
@@ -64,7 +66,7 @@ Deno.test("serve() answers health within 100 ms beside 1,000 half-open sockets",
   }
 });
 
-Deno.test("serve() cuts a socket that never finishes its headers", async () => {
+Deno.test("serveHttp() cuts a socket that never finishes its headers", async () => {
   const server = await listen(testApp());
   const socket = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
   try {
@@ -81,7 +83,7 @@ Deno.test("serve() cuts a socket that never finishes its headers", async () => {
   }
 });
 
-Deno.test("serve() refuses another Host on loopback and bodies, and goes on", async () => {
+Deno.test("serveHttp() refuses another Host on loopback and bodies, and goes on", async () => {
   const server = await listen(testApp());
   try {
     const raw = async (request: string) => {
