@@ -123,17 +123,25 @@ begin
   if p_chunks @> '[{"late": true}]' then
     select window_size_ms * interval '1 millisecond' into strict size from stream;
     insert into late_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
-      select tidemark_time_v1(c.window_start), tidemark_time_v1(c.window_start) + size, h.value, r.value,
+      with chunk as materialized (
+        select c.window_start, a.*
+        from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
+          with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
+        join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint) using (n)
+        where c.late),
+      host_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.hosts) t),
+      referrer_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.referrers) t),
+      place_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.places) t),
+      chunk_key as materialized (
+        select c.n, c.window_start, k.* from chunk c
+        cross join lateral unnest(c.host_ix::integer[], c.referrer_ix::integer[], c.place_ix::integer[], c.key_hits::integer[], c.key_bot_hits::integer[])
+          as k(host_ix, referrer_ix, place_ix, hits, bot_hits))
+      select tidemark_time_v1(k.window_start), tidemark_time_v1(k.window_start) + size, h.value, r.value,
              split_part(p.value, E'\x1e', 1), split_part(p.value, E'\x1e', 2), split_part(p.value, E'\x1e', 3), k.hits, k.bot_hits
-      from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
-        with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
-      join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint) using (n)
-      cross join lateral unnest(a.host_ix::integer[], a.referrer_ix::integer[], a.place_ix::integer[], a.key_hits::integer[], a.key_bot_hits::integer[])
-        as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
-      join lateral tidemark_texts_v1(a.hosts) h on h.ix = k.host_ix
-      join lateral tidemark_texts_v1(a.referrers) r on r.ix = k.referrer_ix
-      join lateral tidemark_texts_v1(a.places) p on p.ix = k.place_ix
-      where c.late;
+      from chunk_key k
+      join host_text h on h.n = k.n and h.ix = k.host_ix
+      join referrer_text r on r.n = k.n and r.ix = k.referrer_ix
+      join place_text p on p.n = k.n and p.ix = k.place_ix;
   end if;
 
   if p_dead is not null then
@@ -282,16 +290,20 @@ comment on function tidemark_close_v1(text, bigint) is 'Closes the oldest window
 create function tidemark_open_rows_v1(p_window_start timestamptz)
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
 language plpgsql stable rows 100000
-set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off set jit = off set work_mem = '64MB' as $$
+declare
+  one open_delta%rowtype;
 begin
   if (select count(*) from open_delta d where d.window_start = p_window_start) = 1 then
+    -- Through variables: a function call that refers to a table beside it would be made again for every key.
+    select * into strict one from open_delta d where d.window_start = p_window_start;
     return query
-      select h.value, r.value, split_part(p.value, E'\x1e', 1), split_part(p.value, E'\x1e', 2), split_part(p.value, E'\x1e', 3), k.hits::bigint, k.bot_hits::bigint
-      from (select d.* from open_delta d where d.window_start = p_window_start) c
-      cross join lateral unnest(c.host_ix, c.referrer_ix, c.place_ix, c.key_hits, c.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
-      join lateral tidemark_texts_v1(c.hosts) h on h.ix = k.host_ix
-      join lateral tidemark_texts_v1(c.referrers) r on r.ix = k.referrer_ix
-      join lateral tidemark_texts_v1(c.places) p on p.ix = k.place_ix;
+      select h.value, r.value, p.country_code, p.region, p.city, k.hits::bigint, k.bot_hits::bigint
+      from unnest(one.host_ix, one.referrer_ix, one.place_ix, one.key_hits, one.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
+      join tidemark_texts_v1(one.hosts) h on h.ix = k.host_ix
+      join tidemark_texts_v1(one.referrers) r on r.ix = k.referrer_ix
+      join (select t.ix, split_part(t.value, E'\x1e', 1) as country_code, split_part(t.value, E'\x1e', 2) as region, split_part(t.value, E'\x1e', 3) as city
+            from tidemark_texts_v1(one.places) t) p on p.ix = k.place_ix;
   else
     return query
       with chunk as materialized (select d.* from open_delta d where d.window_start = p_window_start),
@@ -301,13 +313,16 @@ begin
         select c.id, t.ix, t.value, dense_rank() over (order by t.value) as n from chunk c cross join lateral tidemark_texts_v1(c.referrers) t),
       place_text as materialized (
         select c.id, t.ix, t.value, dense_rank() over (order by t.value) as n from chunk c cross join lateral tidemark_texts_v1(c.places) t),
+      -- Materialized: the planner expects ten elements of an array and would unnest it again for every text.
+      chunk_key as materialized (
+        select c.id, k.* from chunk c
+        cross join lateral unnest(c.host_ix, c.referrer_ix, c.place_ix, c.key_hits, c.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)),
       key as (
         select h.n as host, r.n as referrer, p.n as place, sum(k.hits)::bigint as hits, sum(k.bot_hits)::bigint as bot_hits
-        from chunk c
-        cross join lateral unnest(c.host_ix, c.referrer_ix, c.place_ix, c.key_hits, c.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
-        join host_text h on h.id = c.id and h.ix = k.host_ix
-        join referrer_text r on r.id = c.id and r.ix = k.referrer_ix
-        join place_text p on p.id = c.id and p.ix = k.place_ix
+        from chunk_key k
+        join host_text h on h.id = k.id and h.ix = k.host_ix
+        join referrer_text r on r.id = k.id and r.ix = k.referrer_ix
+        join place_text p on p.id = k.id and p.ix = k.place_ix
         group by h.n, r.n, p.n
       )
       select h.value, r.value, p.country_code, p.region, p.city, key.hits, key.bot_hits
