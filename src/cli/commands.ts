@@ -13,6 +13,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: { summary: "Read, count and commit: the service", load: () => import("./run.ts") },
   dev: { summary: "Demo traffic into an embedded database, for a first look", load: () => import("./dev.ts") },
   serve: { summary: "The HTTP API and pages alone, read-only", load: () => import("./serve.ts") },
+  produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
     summary: "Install, check or ask the databases that turn addresses into places",

@@ -1,0 +1,159 @@
+// What `produce` makes of lines, and how it batches, paces, stops and counts; a real broker is in tests/integration/produce_test.ts.
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import { produceInputs, type ProduceOptions } from "../../src/cli/produce_inputs.ts";
+import { messageOfLine, type MessageRules, type OutMessage, SENT_BYTES_MAX } from "../../src/cli/produce_message.ts";
+import { UsageError } from "../../src/shared/errors.ts";
+import { createLog, silentLog } from "../../src/shared/log.ts";
+import { streamContent } from "../../src/source/file_content.ts";
+import { ManualClock } from "../source/file_rig.ts";
+
+const ACCESS = `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 20 "http://r.example/" "curl/8"`;
+const encode = (text: string) => new TextEncoder().encode(text);
+
+function message(line: string, rules: MessageRules = { key: "none", defaultHost: "site.example" }) {
+  const bytes = encode(`..${line}\n`);
+  return messageOfLine(bytes, 2, bytes.length - 1, rules);
+}
+
+Deno.test("messageOfLine() makes an event of an access-log line and leaves JSON as it is", () => {
+  const made = message(ACCESS);
+  assert(typeof made !== "string");
+  assertEquals(JSON.parse(made.value.toString()), {
+    url: "/a",
+    referrer: "http://r.example/",
+    user_agent: "curl/8",
+    host: "site.example",
+    ip: "83.149.9.216",
+    event_time: "2015-05-17T10:05:03+00:00",
+  });
+  for (const line of ['{"host":"h",  "x":1}', "\t {broken"]) {
+    const kept = message(line);
+    assert(typeof kept !== "string");
+    assertEquals(kept.value.toString(), line);
+  }
+});
+
+Deno.test("messageOfLine() keys by host or address, and not where there is none", () => {
+  const key = (line: string, rule: MessageRules["key"]) => {
+    const made = message(line, { key: rule, defaultHost: "Site.Example" });
+    return typeof made === "string" ? made : made.key;
+  };
+  assertEquals(key(ACCESS, "none"), null);
+  assertEquals(key(ACCESS, "host"), "site.example");
+  assertEquals(key(ACCESS, "ip"), "83.149.9.216");
+  assertEquals(key('{"host":"H","ip":"1.2.3.4"}', "host"), "h");
+  assertEquals(key('{"host":"H","ip":"1.2.3.4"}', "ip"), "1.2.3.4");
+  assertEquals(key("{broken", "host"), null);
+  assertEquals(key("{}", "ip"), null);
+});
+
+Deno.test("messageOfLine() says why a line cannot be sent", () => {
+  assertEquals(message("what is this"), "bad_line");
+  assertEquals(messageOfLine(new Uint8Array([0x31, 0xff, 0x20]), 0, 3, { key: "none" }), "bad_line");
+  assertEquals(message(ACCESS, { key: "none" }), "no_host");
+  assert(typeof message(ACCESS.replace("GET /a", "GET http://h.example/a"), { key: "none" }) !== "string");
+  assert(typeof message(`{${" ".repeat(SENT_BYTES_MAX - 1)}`) !== "string");
+  assertEquals(message(`{${" ".repeat(SENT_BYTES_MAX)}`), "too_large");
+});
+
+interface Run {
+  readonly batches: OutMessage[][];
+  readonly options: ProduceOptions;
+  readonly clock: ManualClock;
+}
+
+function run(content: string | Uint8Array, changes: Partial<ProduceOptions> = {}): Run {
+  const batches: OutMessage[][] = [];
+  const clock = new ManualClock(0);
+  const bytes = typeof content === "string" ? encode(content) : content;
+  async function* chunks() {
+    for (let at = 0; at < bytes.length; at += 1000) yield await Promise.resolve(bytes.subarray(at, at + 1000));
+  }
+  const options: ProduceOptions = {
+    inputs: [{ name: "in", open: () => streamContent(chunks()) }],
+    rules: { key: "none" },
+    rate: undefined,
+    send: (messages) => Promise.resolve(void batches.push([...messages])),
+    onProgress: () => {},
+    clock,
+    log: silentLog,
+    signal: new AbortController().signal,
+    ...changes,
+  };
+  return { batches, options, clock };
+}
+
+const json = (count: number, size = 20) =>
+  Array.from({ length: count }, (_, i) => `{"n":${i},"x":"${"y".repeat(size)}"}`);
+
+Deno.test("produceInputs() sends every line once, in order, plain or gzip, with bounded batches", async () => {
+  const lines = json(30_000, 60);
+  for (const content of [lines.join("\n"), lines.join("\r\n") + "\r\n", gzipSync(lines.join("\n\n"))]) {
+    const { batches, options } = run(content);
+    const counts = await produceInputs(options);
+    assertEquals(counts.sent, lines.length);
+    assertEquals(batches.flat().map(({ value }) => value.toString()), lines);
+    assert(batches.length > 2 && batches.every((batch) => batch.length <= 10_000));
+    assert(batches.every((batch) => batch.reduce((sum, { value }) => sum + value.length, 0) <= 900_000));
+  }
+});
+
+Deno.test("produceInputs() counts what it leaves out and says so once for each reason", async () => {
+  const logged: string[] = [];
+  const log = createLog({ level: "info", format: "json", write: (line) => logged.push(line), now: () => 0 });
+  const { batches, options } = run(`{"a":1}\nwrong 10.1.2.3\nwrong\n\n{${" ".repeat(SENT_BYTES_MAX)}\n{"a":2}`, {
+    log,
+  });
+  const counts = await produceInputs(options);
+  assertEquals([counts.sent, counts.unsent, batches.flat().length], [2, { bad_line: 2, too_large: 1 }, 2]);
+  assertEquals(logged.length, 2);
+  assert(logged.every((line) => !line.includes("10.1.2.3")), "no address is logged");
+});
+
+Deno.test("produceInputs() ends where an access log has no host", async () => {
+  await assertRejects(() => produceInputs(run(ACCESS).options), UsageError, "no host");
+});
+
+Deno.test("produceInputs() keeps to a rate", async () => {
+  const { batches, options, clock } = run(json(30).join("\n"), { rate: 100 });
+  const ended = produceInputs(options);
+  const until = async (count: number) => {
+    for (let i = 0; i < 50 && batches.length < count; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+    assertEquals(batches.length, count);
+  };
+  await until(1);
+  assertEquals(batches[0]!.length, 10);
+  clock.advance(99);
+  await until(1);
+  clock.advance(1);
+  await until(2);
+  clock.advance(100);
+  assertEquals((await ended).sent, 30);
+});
+
+Deno.test("produceInputs() stops after the batch on its way when told to", async () => {
+  const stop = new AbortController();
+  const { batches, options } = run(json(60_000).join("\n"), { signal: stop.signal });
+  const counts = await produceInputs({
+    ...options,
+    send: async (messages) => {
+      batches.push([...messages]);
+      stop.abort();
+      await Promise.resolve();
+    },
+  });
+  assertEquals(batches.length, 1);
+  assertEquals(counts.sent, batches[0]!.length);
+});
+
+Deno.test("produceInputs() rejects with what the sender rejects with, having told what was stored", async () => {
+  let stored = 0;
+  let calls = 0;
+  const { options } = run(json(60_000).join("\n"), {
+    onProgress: (counts) => stored = counts.sent,
+    send: () => ++calls < 3 ? Promise.resolve() : Promise.reject(new Error("gone")),
+  });
+  await assertRejects(() => produceInputs(options), Error, "gone");
+  assertEquals([stored, calls], [20_000, 3]);
+});
