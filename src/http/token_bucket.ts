@@ -8,7 +8,8 @@ export interface BucketOptions {
 }
 
 interface Bucket {
-  tokens: number;
+  /** Thousandths of a token: whole numbers, so that ms times rate adds up exactly. */
+  milli: number;
   at: number;
 }
 
@@ -20,18 +21,18 @@ export class TokenBuckets {
   /** Takes one token; returns 0 when there was one, else the ms until there is. A clock that jumps back counts as standing still. */
   take(client: string, now: number): number {
     const { perSecond, burst, clientsMax } = this.options;
-    const bucket = this.#buckets.get(client) ?? { tokens: burst, at: now };
-    bucket.tokens = Math.min(burst, bucket.tokens + Math.max(0, now - bucket.at) * perSecond / 1000);
+    const bucket = this.#buckets.get(client) ?? { milli: burst * 1000, at: now };
+    bucket.milli = Math.min(burst * 1000, bucket.milli + Math.max(0, now - bucket.at) * perSecond);
     bucket.at = now;
     // Deleting and setting again keeps the map in order of last use.
     this.#buckets.delete(client);
     this.#buckets.set(client, bucket);
     if (this.#buckets.size > clientsMax) this.#buckets.delete(this.#buckets.keys().next().value!);
-    if (bucket.tokens >= 1) {
-      bucket.tokens--;
+    if (bucket.milli >= 1000) {
+      bucket.milli -= 1000;
       return 0;
     }
-    return Math.ceil((1 - bucket.tokens) * 1000 / perSecond);
+    return Math.ceil((1000 - bucket.milli) / perSecond);
   }
 
   get size(): number {

@@ -66,7 +66,7 @@ const explainRoute = createRoute({
       summary: z.string(),
       closed_through: maybeTimeSchema,
       window: windowSchema.nullable(),
-      holders: z.array(holdSchema.extend({ partition: z.int(), watermark: maybeTimeSchema })),
+      holders: z.array(z.strictObject({ ...holdSchema.shape, partition: z.int(), watermark: maybeTimeSchema })),
     }).openapi("WindowExplanation"),
     "The explanation.",
   ),

@@ -56,7 +56,8 @@ export interface DeadLetters {
 export async function migrated(url: string): Promise<Sql> {
   const sql = postgres(url, { max: 4, onnotice: () => {}, connection: { timezone: "UTC" } });
   const folder = new URL("../../ddl/", import.meta.url);
-  const files = [...Deno.readDirSync(folder)].map((f) => f.name).filter((n) => /^\d{4}_.*\.sql$/.test(n)).sort();
+  const names = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
+  const files = names.filter((name) => /^\d{4}_.*\.sql$/.test(name)).sort();
   for (const file of files) await sql.unsafe(await Deno.readTextFile(new URL(file, folder))).simple();
   return sql;
 }

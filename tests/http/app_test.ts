@@ -1,0 +1,189 @@
+// The application without sockets and without a database: problems, headers, the document, bad queries, limits, tokens.
+import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { createLog } from "../../src/shared/log.ts";
+import { hashToken } from "../../src/http/auth.ts";
+import { NOW, testApp, TestClock } from "./app_fixture.ts";
+import { fitsDocument } from "./openapi_check.ts";
+
+Deno.test("/openapi.json validates and lists every route", async () => {
+  const app = testApp();
+  const document = await (await app.request("/openapi.json")).json();
+  const result = await new Validator().validate(structuredClone(document));
+  assert(result.valid, JSON.stringify(result.errors));
+  const served = new Set(app.routes.filter((r) => r.method === "GET" && r.path !== "/*").map((r) => r.path));
+  // Pages for people are no part of the API.
+  for (const page of ["/openapi.json", "/docs"]) served.delete(page);
+  const listed = Object.keys(document.paths).map((path) => path.replace(/\{(\w+)\}/g, ":$1"));
+  assertEquals(new Set(listed), served);
+  for (const [path, { get }] of Object.entries<{ get: Record<string, unknown> }>(document.paths)) {
+    assert(get.summary && (get.tags as string[]).length === 1, `${path} has a summary and a tag`);
+  }
+});
+
+Deno.test("every bad query is a problem that names the field and what is allowed", async () => {
+  const app = testApp();
+  const document = await (await app.request("/openapi.json")).json();
+  const windows = "/v1/windows/2026-01-31T00:00:00Z/explain";
+  const cases: readonly (readonly [path: string, field: string, message: RegExp, allowed?: readonly string[]])[] = [
+    ["/v1/windows?limit=0", "limit", /from 1 to 1000/],
+    ["/v1/windows?limit=1001", "limit", /from 1 to 1000/],
+    ["/v1/windows?limit=1e2", "limit", /from 1 to 1000/],
+    ["/v1/windows?limit=", "limit", /from 1 to 1000/],
+    ["/v1/windows?limit=1&limit=2", "limit", /more than once/],
+    ["/v1/windows?state=opened", "state", /one of/, ["all", "open", "closed"]],
+    ["/v1/windows?stat=open", "stat", /did you mean state/, ["state", "limit", "cursor"]],
+    ["/v1/windows?cursor=", "cursor", /gave out/, ["next_cursor of the page before"]],
+    ["/v1/windows?cursor=WzFd", "cursor", /gave out/],
+    ["/v1/windows?cursor=WyJsYXRlIiwxXQ", "cursor", /gave out/],
+    [`/v1/windows?cursor=${"a".repeat(501)}`, "cursor", /page before/],
+    ["/v1/windows/yesterday/explain", "start", /a time such as/],
+    ["/v1/windows/2026-02-30T00:00:00Z/explain", "start", /a time such as/],
+    ["/v1/windows/2026-01-31T00:00:00/explain", "start", /a time such as/],
+    ["/v1/windows/1969-12-31T00:00:00Z/explain", "start", /a time such as/],
+    [`${windows}?x=1`, "x", /no parameter/],
+    ["/v1/dead-letters?reason=%27%3B%20drop%20table", "reason", /a name such as/],
+    ["/v1/dead-letters?partition=-1", "partition", /from 0/],
+    ["/v1/ledger?deep=yes", "deep", /one of/, ["true", "false"]],
+    ["/v1/ledger?deep=true&from=1", "from", /a time such as/],
+    ["/v1/pipeline?%3Cscript%3E=1", "<script>", /no parameter/],
+  ];
+  for (const [path, field, message, allowed] of cases) {
+    const response = await app.request(path);
+    const body = await response.json();
+    assertEquals(response.status, 400, path);
+    assertEquals(response.headers.get("content-type"), "application/problem+json");
+    assertEquals(fitsDocument(document, path, 400, body), [], path);
+    assertEquals([body.code, body.errors[0].field], ["bad_query", field], path);
+    assertMatch(body.errors[0].message, message, path);
+    if (allowed) assertEquals(body.errors[0].allowed, allowed, path);
+    assert(!body.instance.includes("?"));
+  }
+});
+
+Deno.test("unknown paths, methods, bodies and long addresses end as problems", async () => {
+  const app = testApp();
+  const code = async (path: string, init?: RequestInit) => {
+    const response = await app.request(path, init);
+    const body = await response.json();
+    assertEquals([response.headers.get("content-type"), body.status], ["application/problem+json", response.status]);
+    assertEquals(body.request_id, response.headers.get("x-request-id"));
+    return [body.status, body.code];
+  };
+  assertEquals(await code("/nothing/here"), [404, "not_found"]);
+  assertEquals(await code("/v1/ledger", { method: "DELETE" }), [405, "method_not_allowed"]);
+  assertEquals(await code("/v1/ledger", { method: "OPTIONS" }), [405, "method_not_allowed"]);
+  const headers = { "content-length": "2" };
+  assertEquals(await code("/v1/ledger", { method: "POST", body: "{}", headers }), [400, "body_not_allowed"]);
+  assertEquals(await code(`/v1/windows?cursor=${"a".repeat(5_000)}`), [414, "url_too_long"]);
+  const refused = await app.request("/v1/ledger", { method: "PUT" });
+  assertEquals(refused.headers.get("allow"), "GET, HEAD");
+  assertEquals((await app.request("/livez", { method: "HEAD" })).status, 200);
+});
+
+Deno.test("an error of ours shows neither its words nor its place", async () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "json", write: (line) => lines.push(line), now: () => NOW });
+  const app = testApp({ log, database: { query: () => Promise.reject(new Error("secret words at 10.1.2.3")) } });
+  const response = await app.request("/v1/ledger");
+  const text = await response.text();
+  assertEquals(response.status, 500);
+  assert(!text.includes("secret") && !text.includes("10.1.2.3"), text);
+  const { request_id } = JSON.parse(text);
+  assert(lines.some((line) => line.includes(request_id) && line.includes("secret words")));
+});
+
+Deno.test("a request id is kept when it is sane, and replaced when it is not", async () => {
+  const app = testApp();
+  const idOf = async (id: string) =>
+    (await app.request("/livez", { headers: { "x-request-id": id } })).headers.get("x-request-id");
+  assertEquals(await idOf("trace-0123.ab:c"), "trace-0123.ab:c");
+  for (const id of ["short", "<script>alert(1)</script>", "a".repeat(81), 'quote"quote"']) {
+    assertNotEquals(await idOf(id), id);
+  }
+});
+
+Deno.test("every answer carries the headers that keep browsers in check", async () => {
+  const app = testApp();
+  for (const path of ["/livez", "/nothing", "/docs", "/v1/ledger"]) {
+    const { headers } = await app.request(path);
+    const csp = headers.get("content-security-policy") ?? "";
+    assertStringIncludes(csp, "default-src 'none'");
+    assertMatch(csp, /script-src 'nonce-[\w+/=]+'/);
+    assert(!csp.includes("unsafe"), csp);
+    assertEquals(headers.get("x-content-type-options"), "nosniff");
+    assertEquals(headers.get("x-frame-options"), "DENY");
+    assertEquals(headers.get("referrer-policy"), "no-referrer");
+    assertEquals(headers.get("access-control-allow-origin"), null);
+  }
+  const nonces = await Promise.all(
+    [1, 2].map(async () => (await app.request("/docs")).headers.get("content-security-policy")),
+  );
+  assertNotEquals(nonces[0], nonces[1]);
+});
+
+Deno.test("/docs shows every path, with a nonce that fits, and nothing from elsewhere", async () => {
+  const app = testApp();
+  const response = await app.request("/docs");
+  const page = await response.text();
+  const { paths } = await (await app.request("/openapi.json")).json();
+  for (const path of Object.keys(paths)) assertStringIncludes(page, `GET ${path}`);
+  const nonce = /nonce-([\w+/=]+)'/.exec(response.headers.get("content-security-policy")!)![1]!;
+  assertStringIncludes(page, `nonce="${nonce}"`);
+  assert(!/(src|href)="https?:/.test(page), "no asset or link to another host");
+});
+
+Deno.test("a client that asks too often is told when to come back; probes are not counted", async () => {
+  const clock = new TestClock();
+  const app = testApp({ clock, settings: { rateLimit: { perSecond: 2, burst: 3 } } });
+  const status = async (path: string, remoteAddress = "127.0.0.1") => {
+    const response = await app.request(path, {}, { incoming: { socket: { remoteAddress } } });
+    await response.body?.cancel();
+    return response;
+  };
+  for (let i = 0; i < 3; i++) assertEquals((await status("/version")).status, 200);
+  const limited = await status("/version");
+  assertEquals([limited.status, limited.headers.get("retry-after")], [429, "1"]);
+  assertEquals((await status("/version", "127.0.0.2")).status, 200);
+  for (let i = 0; i < 10; i++) assertEquals((await status("/livez")).status, 200);
+  clock.time += 500;
+  assertEquals((await status("/version")).status, 200);
+  assertEquals((await status("/version")).status, 429);
+});
+
+Deno.test("without a token only this machine is answered, and only by its own name", async () => {
+  const app = testApp();
+  const status = async (host: string, remoteAddress: string) =>
+    (await app.request(`http://${host}/version`, {}, { incoming: { socket: { remoteAddress } } })).status;
+  assertEquals(await status("localhost:8080", "127.0.0.1"), 200);
+  assertEquals(await status("[::1]:8080", "::1"), 200);
+  assertEquals(await status("127.0.0.1", "::ffff:127.0.0.1"), 200);
+  assertEquals(await status("localhost", "192.0.2.7"), 403);
+  assertEquals(await status("evil.example", "127.0.0.1"), 403);
+  const open = testApp({ settings: { access: { publicAccess: true } } });
+  const response = await open.request("http://stats.example/version", {}, {
+    incoming: { socket: { remoteAddress: "192.0.2.7" } },
+  });
+  assertEquals(response.status, 200);
+});
+
+Deno.test("no answer, metric or log line holds a token, a secret setting or an address", async () => {
+  const lines: string[] = [];
+  const log = createLog({ level: "debug", format: "json", write: (line) => lines.push(line), now: () => NOW });
+  const canary = "canary-token-0123456789";
+  const access = { readTokenHash: await hashToken(canary), publicAccess: false };
+  const app = testApp({ log, settings: { access } });
+  for (
+    const authorization of [`Bearer ${canary}`, `Bearer ${canary}x`, `Basic ${btoa(`u:${canary}`)}`, `Digest ${canary}`]
+  ) {
+    for (const path of ["/metrics", "/healthz", "/v1/pipeline", "/docs", `/nothing/${canary}?token=${canary}`]) {
+      const response = await app.request(path, { headers: { authorization } }, {
+        incoming: { socket: { remoteAddress: "203.0.113.77" } },
+      });
+      lines.push(JSON.stringify([...response.headers]), (await response.text()).replaceAll(`/nothing/${canary}`, ""));
+    }
+  }
+  const all = lines.join("\n").replaceAll(`/nothing/${canary}`, "");
+  assert(!all.includes(canary));
+  assert(!all.includes("203.0.113.77"));
+});

@@ -1,0 +1,236 @@
+// Every resource over a real PostgreSQL: its answer fits its own schema, its numbers are those of the rows, bad queries name their fields.
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { epochMs, offset } from "../../src/shared/units.ts";
+import { durationMs } from "../../src/shared/units.ts";
+import { hashToken } from "../../src/http/auth.ts";
+import { NOW, partition, snapshot, testApp } from "../http/app_fixture.ts";
+import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";
+import { streamDatabase } from "./http_fixture.ts";
+import { fitsDocument } from "../http/openapi_check.ts";
+
+Deno.test("each route's answer fits the document that it is described by", async () => {
+  await using stream = await streamDatabase();
+  const app = testApp({ database: stream.database, snapshots: [snapshot()] });
+  const document = await (await app.request("/openapi.json")).json();
+  for (
+    const path of [
+      "/livez",
+      "/readyz",
+      "/healthz",
+      "/version",
+      "/v1/pipeline",
+      "/v1/checkpoints",
+      "/v1/checkpoints/history?limit=1",
+      "/v1/windows?state=closed",
+      "/v1/windows/2026-01-31T00:10:00Z/explain",
+      "/v1/ledger?deep=true&from=2026-01-31T00:00:00Z&to=2026-02-01T00:00:00Z",
+      "/v1/dead-letters",
+      "/v1/dead-letters/samples",
+      "/v1/late",
+    ]
+  ) {
+    const response = await app.request(path);
+    assertEquals(response.status, 200, path);
+    assertEquals(fitsDocument(document, path, 200, await response.json()), [], path);
+    assert(response.headers.get("content-security-policy")?.includes("default-src 'none'"));
+    assertEquals(response.headers.get("access-control-allow-origin"), null);
+    assertEquals(response.headers.get("cache-control"), "no-store");
+  }
+});
+
+Deno.test("/v1/windows lists open and closed windows page by page, without gap or repeat", async () => {
+  await using stream = await streamDatabase();
+  const app = testApp({ database: stream.database });
+  const seen: unknown[][] = [];
+  for (let path: string | null = "/v1/windows?limit=1"; path !== null;) {
+    const page: { windows: Record<string, unknown>[]; next_cursor: string | null } = await (await app.request(path))
+      .json();
+    seen.push(...page.windows.map((w) => [w.window_start, w.state, w.certainty, w.hits, w.bot_hits, w.late]));
+    path = page.next_cursor === null ? null : `/v1/windows?limit=1&cursor=${page.next_cursor}`;
+  }
+  assertEquals(seen, [
+    ["2026-01-31T00:15:00.000Z", "open", "provisional", 1, 0, 0],
+    ["2026-01-31T00:10:00.000Z", "open", "provisional", 6, 1, 0],
+    ["2026-01-31T00:05:00.000Z", "closed", "final", 5, 0, 0],
+    ["2026-01-31T00:00:00.000Z", "closed", "final", 6, 2, 2],
+  ]);
+});
+
+Deno.test("a window closed on an idle advance is provisional until a record confirms it", async () => {
+  await using stream = await streamDatabase(async (sql) => {
+    await join(sql, 1);
+    await commit(sql, [{ partition: 0, by: 1, counted: 1, watermark: DAY0 + MIN, maxWindowEnd: DAY0 + WINDOW }], [
+      { window: DAY0, host: "a.example", hits: 1 },
+    ]);
+    await commit(sql, [{
+      partition: 0,
+      by: 0,
+      watermark: DAY0 + WINDOW,
+      recordWatermark: DAY0 + MIN,
+      quietSince: DAY0 + 2 * MIN,
+    }]);
+    await closeAll(sql);
+  });
+  const app = testApp({ database: stream.database });
+  const get = async () => (await (await app.request("/v1/windows")).json()).windows[0];
+  assertEquals([(await get()).state, (await get()).certainty], ["closed", "provisional"]);
+  await commit(stream.sql, [{ partition: 0, by: 1, dead: 1, watermark: DAY0 + 2 * WINDOW }]);
+  assertEquals((await get()).certainty, "final");
+});
+
+Deno.test("/v1/windows/{start}/explain names who holds a window open and what would close it", async () => {
+  await using stream = await streamDatabase();
+  const explain = async (
+    partition0: Parameters<typeof partition>[1],
+    idle: number | null = MIN,
+    phase: object = {},
+  ) => {
+    const app = testApp({
+      database: stream.database,
+      snapshots: [snapshot({ partitions: [partition(0, partition0), partition(1)], ...phase })],
+      settings: { idleTimeoutMs: idle === null ? null : durationMs(idle) },
+    });
+    const body = await (await app.request("/v1/windows/2026-01-31T00:10:00Z/explain")).json();
+    assertEquals([body.state, body.certainty, body.holders.length], ["open", "provisional", 1]);
+    assertEquals(body.holders[0].partition, 0);
+    return body.holders[0];
+  };
+  await stream.sql`update stream_partition set raised_at = ${new Date(NOW - 30_000)}`;
+  assertEquals((await explain({ logEnd: offset(12), lastStable: offset(12) })).code, "lagging");
+  assertEquals((await explain({ logEnd: offset(12), lastStable: offset(10) })).code, "open_transaction");
+  assertEquals((await explain({ state: "contested" })).code, "contested");
+  assertEquals((await explain({ state: "loading" })).code, "loading");
+  assertEquals((await explain({}, null)).code, "idle_off");
+  const waiting = await explain({});
+  assertEquals([waiting.code, waiting.closes_at], ["waiting_for_idle_timeout", new Date(NOW + 30_000).toISOString()]);
+  await stream.sql`update stream_partition set raised_at = ${new Date(NOW - 61_000)}`;
+  assertEquals((await explain({})).code, "idle_advance_due");
+  await stream
+    .sql`update stream set stopped_code = 'data_gap', stopped_message = 'records are gone', stopped_at = now()`;
+  assertEquals((await explain({})).code, "stream_stopped");
+});
+
+Deno.test("explain tells a window that nobody's watermark holds, an empty one and one of the future", async () => {
+  await using stream = await streamDatabase();
+  const app = testApp({ database: stream.database, snapshots: [snapshot()] });
+  const explain = async (start: string) => (await (await app.request(`/v1/windows/${start}/explain`)).json());
+  await stream.sql`update stream_partition set watermark = '2026-01-31T00:16:00Z' where partition = 0`;
+  assertStringIncludes((await explain("2026-01-31T00:10:00Z")).summary, "next tick closes it");
+  assertEquals((await explain("2026-01-30T00:00:00Z")).state, "empty");
+  const future = await explain("2026-02-01T00:00:00Z");
+  assertEquals([future.state, future.holders[0].code], ["empty", "not_over"]);
+  assertEquals((await explain("2026-01-31T00:00:00Z")).state, "closed");
+});
+
+Deno.test("/v1/checkpoints/history pages through commits of one microsecond apart", async () => {
+  await using stream = await streamDatabase(async (sql) => {
+    await fill(sql);
+    await sql`update commit_history set committed_at = '2026-01-31T00:00:00.000001Z'`;
+  });
+  const app = testApp({ database: stream.database });
+  const first = await (await app.request("/v1/checkpoints/history?limit=1")).json();
+  const second = await (await app.request(`/v1/checkpoints/history?limit=1&cursor=${first.next_cursor}`)).json();
+  assertEquals(new Set([first, second].map((p) => p.commits[0].commit_id)).size, 2);
+  assertEquals(second.next_cursor, null);
+});
+
+Deno.test("/v1/dead-letters counts by reason and filters ranges and samples", async () => {
+  await using stream = await streamDatabase();
+  const app = testApp({ database: stream.database });
+  const body = await (await app.request("/v1/dead-letters?reason=bad_json")).json();
+  assertEquals([body.total, body.by_reason.length, body.ranges.length], [2, 2, 1]);
+  assertEquals(body.ranges[0].first_offset, 3);
+  const samples = await (await app.request("/v1/dead-letters/samples?limit=1")).json();
+  assertEquals(samples.samples[0].payload, "<script>alert(1)</script>");
+  const rest = await (await app.request(`/v1/dead-letters/samples?cursor=${samples.next_cursor}`)).json();
+  assertEquals(rest.samples.map((s: { offset: number }) => s.offset), [3]);
+});
+
+Deno.test("samples need the admin token where there is one", async () => {
+  await using stream = await streamDatabase();
+  const access = {
+    readTokenHash: await hashToken("token-of-the-readers"),
+    adminTokenHash: await hashToken("token-of-the-admins"),
+    publicAccess: false,
+  };
+  const app = testApp({ database: stream.database, settings: { access } });
+  const status = async (token: string) =>
+    (await app.request("/v1/dead-letters/samples", { headers: { authorization: `Bearer ${token}` } })).status;
+  assertEquals(await status("token-of-the-readers"), 403);
+  assertEquals(await status("token-of-the-admins"), 200);
+});
+
+Deno.test("/metrics shows snapshots and the database with names of the catalogue only", async () => {
+  await using stream = await streamDatabase();
+  const lagging = partition(0, { logEnd: offset(110), watermark: epochMs(NOW - 60_000) });
+  const app = testApp({ database: stream.database, snapshots: [snapshot({ partitions: [lagging, partition(1)] })] });
+  const text = await (await app.request("/metrics")).text();
+  for (
+    const line of [
+      "tidemark_postgres_up 1",
+      "tidemark_lag_records 100",
+      'tidemark_partition_lag_records{partition="0"} 100',
+      'tidemark_partition_watermark_lag_seconds{partition="0"} 60',
+      `tidemark_freshness_seconds ${16 * 60}`,
+      'tidemark_stream_records{result="late"} 3',
+      'tidemark_dead_letters{reason="bad_json"} 1',
+      "tidemark_windows_open 2",
+      "tidemark_windows_closed 2",
+      'tidemark_records_total{result="counted"} 18',
+      "tidemark_stream_stopped 0",
+    ]
+  ) assert(text.split("\n").includes(line), `${line} in\n${text}`);
+});
+
+Deno.test("before the first start every resource says that there is no stream", async () => {
+  await using stream = await streamDatabase(() => Promise.resolve());
+  const app = testApp({ database: stream.database });
+  for (const path of ["/v1/pipeline", "/v1/checkpoints", "/v1/ledger", "/v1/windows/2026-01-31T00:00:00Z/explain"]) {
+    const response = await app.request(path);
+    assertEquals([response.status, (await response.json()).code], [503, "stream_missing"], path);
+  }
+  for (
+    const path of ["/v1/windows", "/v1/late", "/v1/dead-letters", "/v1/checkpoints/history", "/metrics", "/readyz"]
+  ) {
+    assertEquals((await app.request(path)).status, 200, path);
+  }
+});
+
+Deno.test("a database without our tables is told apart from one that is away", async () => {
+  await using stream = await streamDatabase(async (sql) => {
+    await sql`drop schema public cascade`;
+    await sql`create schema public`;
+  });
+  const app = testApp({ database: stream.database });
+  const response = await app.request("/v1/ledger");
+  assertEquals(response.status, 503);
+  const body = await response.json();
+  assertEquals(body.code, "schema_missing");
+  assertMatch(body.detail, /tidemark migrate/);
+});
+
+Deno.test("a frozen database is answered for within the deadline, and readiness says so in words", async () => {
+  await using stream = await streamDatabase(fill, { faults: true });
+  const app = testApp({ database: stream.database, settings: { queryTimeoutMs: durationMs(500) } });
+  assertEquals((await app.request("/v1/ledger")).status, 200);
+  await stream.server.pause();
+  try {
+    const startedAt = performance.now();
+    const responses = await Promise.all(
+      ["/v1/ledger", "/v1/pipeline", "/v1/windows", "/v1/late", "/v1/dead-letters", "/readyz", "/metrics", "/healthz"]
+        .map((path) => app.request(path)),
+    );
+    assert(performance.now() - startedAt < 2_500, `${performance.now() - startedAt} ms`);
+    assertEquals(responses.map((r) => r.status), [503, 503, 503, 503, 503, 503, 200, 200]);
+    const problem = await responses[0]!.json();
+    assertEquals(problem.code, "database_unavailable");
+    assert(!JSON.stringify(problem).includes("127.0.0.1"));
+    assertEquals((await responses[5]!.json()).reasons, [
+      { code: "postgres_unavailable", reason: "PostgreSQL does not answer" },
+    ]);
+    assertStringIncludes(await responses[6]!.text(), "tidemark_postgres_up 0");
+  } finally {
+    await stream.server.resume();
+  }
+  assertEquals((await app.request("/v1/ledger")).status, 200, "it recovers by itself");
+});
