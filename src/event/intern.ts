@@ -1,6 +1,6 @@
 // Byte strings to dense slots: open addressing over typed arrays, seeded hash, full comparison. No I/O.
-// Why it exists: a JavaScript string for each of host, referrer and user agent costs 0.6 µs an event in Deno and fills the young
-// generation; finding the slot of bytes seen before costs about 0.05 µs and allocates nothing (bench/event_bench.ts).
+// Why it exists: decoding host, referrer and user agent and finding them in a Map costs 0.39 µs an event in Deno and fills the young
+// generation; the slots of all three take 0.15 µs and no allocation (bench/event_bench.ts).
 
 const FIRST_TABLE_SIZE = 1 << 10;
 const FIRST_ARENA_BYTES = 1 << 14;

@@ -142,6 +142,34 @@ const TEXTS = [
   "\\/",
   "\\b\\f\\r",
 ];
+const URLS = [
+  "https://www.example.com/p/1?q=2",
+  "HTTP://U:P@Example.com:80/",
+  "http://a.example:8080",
+  "https://host.example /x",
+  "https://host.example ",
+  "https://host.example\\u0020/x",
+  "https://host.example\\u0009/x",
+  " https://host.example",
+  "https://a.example?x",
+  "https://a.example#x",
+  "https://a.example\\\\x",
+  "http:\\/\\/a.example\\/",
+  "http://a\\tb.example/",
+  "http://1.2.3/",
+  "http://0x7f.1/",
+  "https://%41.example/",
+  "https://xn--bcher-kva.example/",
+  "https://b\u00fccher.example/",
+  "https://a..example/",
+  "https://[::1]:443/",
+  "https://:80/",
+  "https://@/",
+  "http:/a",
+  "http",
+  "https://a|b/",
+  "httpq://a.example/",
+];
 const BAD_TEXTS = ["tab\there", "nul\u0000", "\\x", "\\u12", "\\u12g4", "\\", "\\U0041", "new\nline", 'quo"te'];
 const VALUES = [
   "null",
@@ -293,7 +321,11 @@ export function generateValue(below: Below): Uint8Array {
   const mostly = <T>(good: readonly T[], bad: readonly T[]): T => below(40) === 0 ? pick(bad) : pick(good);
   const jsonValue = (key: string) => {
     if (below(8) === 0) return mostly(VALUES, BAD_VALUES);
-    return `"${key === "event_time" && below(20) > 0 ? pick(below(5) ? TIMES : BAD_TIMES) : mostly(TEXTS, BAD_TEXTS)}"`;
+    return `"${
+      key === "event_time" && below(20) > 0
+        ? pick(below(5) ? TIMES : BAD_TIMES)
+        : mostly(key === "url" ? URLS : TEXTS, BAD_TEXTS)
+    }"`;
   };
   const space = () => below(8) === 0 ? mostly(SPACES, BAD_SPACES) : "";
   const member = (key: string) => `${space()}"${key}"${space()}:${space()}${jsonValue(key)}${space()}`;

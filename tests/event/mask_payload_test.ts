@@ -94,6 +94,11 @@ Deno.test("maskPayload() never shows part of an address that the cut went throug
   }
 });
 
+Deno.test("maskPayload() never shows a password whose @ the cut left behind", () => {
+  const sample = mask(`"?${"x".repeat(3900)} https://joe:hunter2${"z".repeat(200)}@a.example/`);
+  assertEquals(sample, '"?… ');
+});
+
 Deno.test("maskPayload() gives printable, well-formed text within the cap for any bytes", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 3000 }), (bytes) => {
     const sample = maskPayload(bytes, 0, bytes.length);

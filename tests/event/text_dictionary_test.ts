@@ -42,3 +42,10 @@ Deno.test("TextDictionary keeps ids and texts over many entries and forgets them
   assertEquals([dictionary.size, dictionary.memoryBytes, idOf(dictionary, "key 2999")], [0, before, 0]);
   assertThrows(() => dictionary.text(1), RangeError, "Cannot name text 1");
 });
+
+Deno.test("idOfToken() applies the rule once for each distinct token", () => {
+  let calls = 0;
+  const dictionary = new TextDictionary(5, (sent) => (calls++, sent));
+  for (let sight = 0; sight < 2; sight++) for (let n = 0; n < 3000; n++) idOf(dictionary, `key ${n}`);
+  assertEquals(calls, 3000);
+});
