@@ -359,6 +359,7 @@ export class Pipeline {
   // ---- commits
 
   async #commitIfDue(signal: AbortSignal): Promise<void> {
+    this.#takeDelivery();
     const { clock } = this.#parts;
     const now = clock.now();
     const keys = this.#delta.keys;
@@ -378,7 +379,9 @@ export class Pipeline {
       this.#takeDelivery();
       if (!this.#dirty()) return;
     }
-    if (await this.#identityIsFresh()) this.#send(due, signal);
+    if (!await this.#identityIsFresh()) return;
+    this.#takeDelivery();
+    if (this.#dirty()) this.#send(due, signal);
   }
 
   /** Whether our lowest watermark has passed a window's end since the last commit: then rows wait to become visible. */
