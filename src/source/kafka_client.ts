@@ -3,6 +3,7 @@ import { Kafka, type KafkaConfig, logLevel, type RetryOptions } from "kafkajs";
 import { UsageError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { Cluster, createLogger, defaultSocketFactory } from "./kafka_internals.ts";
+import { silenceIdleTimer } from "./kafka_idle_timer.ts";
 import { kafkaLogCreator } from "./kafka_log.ts";
 
 /** SASL mechanisms that are supported. */
@@ -88,6 +89,7 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
     problems.push("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD");
   }
   if (problems.length > 0) throw new UsageError(problems);
+  silenceIdleTimer();
   return {
     brokers: [...brokers],
     clientId,

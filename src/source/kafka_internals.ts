@@ -11,6 +11,7 @@ import RawEncoder from "kafkajs/src/protocol/encoder.js";
 import rawErrors from "kafkajs/src/protocol/error.js";
 import rawMessageSetDecoder from "kafkajs/src/protocol/messageSet/decoder.js";
 import rawFetch from "kafkajs/src/protocol/requests/fetch/index.js";
+import RawRequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 /** Writes protocol fields; every call returns the encoder itself. */
 export interface Encoder {
@@ -132,3 +133,10 @@ export interface Codec {
 
 /** Codec number → factory, for what still goes through kafkajs' own decoder. */
 export const codecRegistry = (rawCompression as { Codecs: Record<number, () => Codec> }).Codecs;
+
+/** What a connection's queue of requests is patched by. */
+export interface RequestQueuePrototype {
+  scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
+}
+
+export const requestQueuePrototype = (RawRequestQueue as unknown as { prototype: RequestQueuePrototype }).prototype;

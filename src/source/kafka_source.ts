@@ -90,8 +90,8 @@ class PullingKafkaSource implements KafkaSource {
   #member: KafkaMember<Sent> | null = null;
   #confirmedAt: EpochMs = NEVER;
   #identityCheckedAt: EpochMs = NEVER;
-  /** The topic id seen first; `undefined` before any was. */
-  #topicId: string | null | undefined;
+  /** The topic id seen first. */
+  #topicId: string | null = null;
   #stopped = false;
   #predecessor: string | null;
   #tries = 0;
@@ -279,9 +279,10 @@ class PullingKafkaSource implements KafkaSource {
     this.#queue.release();
   }
 
+  /** Compares ids where both are known: during an upgrade of the brokers some may know none. */
   #sawIdentity(topicId: string | null, askedAt: EpochMs): void {
-    if (this.#topicId === undefined) this.#topicId = topicId;
-    if (topicId === this.#topicId) {
+    this.#topicId ??= topicId;
+    if (topicId === null || topicId === this.#topicId) {
       this.#identityCheckedAt = askedAt;
       return;
     }

@@ -141,6 +141,24 @@ async function gaps(broker: TestBroker) {
   assertEquals(reader.batches[0]!.logStart, offset(5));
 }
 
+/** Flips one bit of a stored batch; the broker serves it as it lies on the disk. */
+async function corruption(broker: TestBroker) {
+  if (broker.dataFolder === null) throw new Error("This test writes into its broker's log: unset KAFKA_TEST_URL");
+  await createTopic(broker, "corrupt");
+  const text = "the record that will be damaged";
+  await produce(broker, "corrupt", [{ value: "before" }, { value: text }, { value: "after" }], { chunk: 1 });
+  const path = `${broker.dataFolder}/corrupt-0/00000000000000000000.log`;
+  const bytes = Buffer.from(await Deno.readFile(path));
+  using file = await Deno.open(path, { write: true });
+  const at = bytes.indexOf(text);
+  await file.seek(at, Deno.SeekMode.Start);
+  await file.write(Uint8Array.of(bytes[at]! ^ 1));
+  await using reader = await new TestReader(testSource(broker, "corrupt")).open();
+  const { error } = await reader.event("stopped");
+  assertEquals([error.code, reader.values(), reader.store.get(p0)], ["corrupt_batch", ["before"], offset(1)]);
+  assertStringIncludes(error.message, 'Topic "corrupt", partition 0, batch at offset 1: its checksum does not match');
+}
+
 async function observations(broker: TestBroker) {
   await createTopic(broker, "quiet", { partitions: 2 });
   await produce(broker, "quiet", [{ value: "a" }]);
@@ -190,6 +208,7 @@ for (const version of KAFKA_VERSIONS) {
       await t.step("hides aborted transactions and accounts for all offsets", () => transactions(broker));
       await t.step("gives record times, tombstones and offsets by time", () => times(broker));
       await t.step("stops by name where the log does not hold the position", () => gaps(broker));
+      await t.step("stops at a batch that was damaged on the broker's disk", () => corruption(broker));
       await t.step("reports that a quiet partition is caught up", () => observations(broker));
       await t.step("follows a topic that appears, grows and is created again", () => topicChanges(broker));
     },

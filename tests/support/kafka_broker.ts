@@ -1,5 +1,6 @@
 // Starts a real single-node Kafka (KRaft) for tests on free loopback ports in a folder of its own. Runs `java`; nothing is left behind.
 import { Kafka, logLevel } from "kafkajs";
+import { silenceIdleTimer } from "../../src/source/kafka_idle_timer.ts";
 import { certificateAuthority } from "./kafka_certificates.ts";
 import { KAFKA_INSTALL_HINT, kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
 
@@ -30,6 +31,8 @@ export interface TestBroker extends AsyncDisposable {
   readonly url: string;
   readonly version: string;
   readonly secure: SecureListeners | null;
+  /** Where the logs lie (one folder a partition); `null` for an existing broker. */
+  readonly dataFolder: string | null;
   /** Shuts down (SIGTERM, and SIGKILL soon after, since nobody needs the data) and deletes the folder. */
   stop(): Promise<void>;
   /** SIGKILL; the data stays for `restart`. */
@@ -45,6 +48,8 @@ export interface TestBroker extends AsyncDisposable {
 const USERNAME = "tidemark";
 const PASSWORD = "tidemark-secret";
 const READY_MS_MAX = 60_000;
+
+silenceIdleTimer(); // kafkajs' own clients print a warning without it
 
 /**
  * Starts a broker and waits until it answers. `KAFKA_TEST_URL` gives an existing one instead, on which `kill` and its kin throw.
@@ -120,6 +125,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
     url,
     version,
     secure,
+    dataFolder: `${folder}/data`,
     async stop() {
       if (stopped) return;
       stopped = true;
@@ -298,6 +304,7 @@ function existingBroker(url: string): TestBroker {
     url,
     version: "given by KAFKA_TEST_URL",
     secure: null,
+    dataFolder: null,
     stop: () => Promise.resolve(),
     kill: refuse,
     pause: refuse,

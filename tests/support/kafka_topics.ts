@@ -13,22 +13,22 @@ export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => P
   }
 }
 
-/** Creates a topic with one replica; returns once each partition answers. `config` holds Kafka topic settings. */
+/**
+ * Creates a topic with one replica, empty: one of that name is deleted first (an existing broker may hold it from an earlier run).
+ * Returns once each partition answers. `config` holds Kafka topic settings.
+ */
 export async function createTopic(
   broker: TestBroker,
   topic: string,
   options: { readonly partitions?: number; readonly config?: Readonly<Record<string, string>> } = {},
 ): Promise<void> {
+  const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
+  const topics = [{ topic, numPartitions: options.partitions ?? 1, replicationFactor: 1, configEntries }];
   await withAdmin(broker, async (admin) => {
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: [{
-        topic,
-        numPartitions: options.partitions ?? 1,
-        replicationFactor: 1,
-        configEntries: Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value })),
-      }],
-    });
+    while (!await admin.createTopics({ waitForLeaders: true, topics })) {
+      await admin.deleteTopics({ topics: [topic] });
+      await new Promise((resolve) => setTimeout(resolve, 200));
+    }
     // A fresh 3.9 names leaders before they serve.
     for (const deadline = Date.now() + 10_000;;) {
       try {
