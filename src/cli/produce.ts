@@ -37,8 +37,8 @@ const flags = {
 export const command = defineCommand({
   usage: "FILE…|-",
   description:
-    "Inputs are NDJSON events or access logs, told apart line by line, plain or gzip; - is standard input. Lines in no known format\n" +
-    "are counted and not sent, and end the command with exit code 6. The record time is never taken from the event.",
+    "Inputs are NDJSON events or access logs, told apart line by line, plain or gzip; - is standard input. Lines in no known " +
+    "format are counted and not sent, and end the command with exit code 6. The record time is never taken from the event.",
   groups: ["kafka", "process"],
   flags,
   run: (args, context) => produceCommand(args, context),

@@ -1,12 +1,8 @@
-// Knows the files of one logical log: finds them on disk, numbers the new ones, and says where the log begins and ends. Shell over the file system.
-import { glob, readdir, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
-import type { Clock } from "../shared/clock.ts";
+// Knows the generations of one logical log: finds them again, numbers new ones, and says where the log begins and ends. Shell over its parts.
 import { messageOf, StreamStopped, Unavailable } from "../shared/errors.ts";
-import type { Log } from "../shared/log.ts";
-import { durationMs, type Offset, SECOND } from "../shared/units.ts";
-import { damaged, isMissing, missing, unreadable } from "./file_errors.ts";
-import { type FileHead, lastLineEnd, readHead } from "./file_content.ts";
+import { type Offset, SECOND } from "../shared/units.ts";
+import { isMissing, missing, unreadable } from "./file_errors.ts";
+import { lastLineEnd } from "./file_content.ts";
 import {
   FINGERPRINT_BYTES_MAX,
   fingerprintOf,
@@ -15,42 +11,14 @@ import {
   matchFiles,
   type SeenFile,
 } from "./file_generations.ts";
-import { isGlob, isRotatedName } from "./file_names.ts";
+import { FileListing, type FileListingOptions } from "./file_listing.ts";
 import { GENERATIONS_MAX, packPosition } from "./file_position.ts";
-import { contentEnd } from "./lines.ts";
 
-/** A first line that nobody has added to for this long, or since another file was written to, is taken as it is. */
-const SETTLED_AFTER = durationMs(10 * SECOND);
-/** File systems keep times in ticks of up to 2 s. */
-const STABLE_AFTER = durationMs(2 * SECOND);
 /** How often the folder is looked at for a rotation. */
 const SCAN_EVERY = SECOND;
 
-/** Event time in epoch ms of the line `bytes[start, end)`, or undefined where it has none. */
-export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
-
-export interface FileLogOptions {
-  /** One file's path, or a glob. */
-  readonly path: string;
-  /** False: read what is there once. */
-  readonly follow: boolean;
+export interface FileLogOptions extends FileListingOptions {
   readonly generations: GenerationStore;
-  readonly firstEventTime: FirstEventTime;
-  readonly clock: Clock;
-  readonly log: Log;
-}
-
-interface Peek {
-  readonly head: FileHead;
-  /** Our clock when it was read. */
-  readonly readAt: number;
-  /** In epoch ms. */
-  readonly firstTime: number;
-}
-
-interface Entry extends Peek {
-  readonly path: string;
-  readonly listed: boolean;
 }
 
 /** The files of one log. Generations are registered only by the lease's holder. */
@@ -58,25 +26,24 @@ export class FileLog {
   readonly options: FileLogOptions;
   readonly #known = new Map<number, Generation>();
   #located: ReadonlyMap<number, SeenFile> = new Map();
-  #heads = new Map<string, Peek>();
+  readonly #listing: FileListing;
+  #newest = 0;
   #scannedAt = -Infinity;
   readonly #told = new Set<string>();
 
   constructor(options: FileLogOptions) {
     this.options = options;
+    this.#listing = new FileListing(options);
   }
 
   /** Whether the path or glob names any file now. */
-  async hasFiles(): Promise<boolean> {
-    for (const { path, listed } of await this.#list()) {
-      if (listed && await this.#look(path, listed)) return true;
-    }
-    return false;
+  hasFiles(): Promise<boolean> {
+    return this.#listing.hasFiles();
   }
 
   /** Number of the newest generation, 0 where there is none. */
   get newest(): number {
-    return this.#known.size === 0 ? 0 : Math.max(...this.#known.keys());
+    return this.#newest;
   }
 
   generation(number: number): Generation | undefined {
@@ -92,13 +59,19 @@ export class FileLog {
   async load(): Promise<void> {
     const rows = await this.#stored(this.options.generations.load());
     this.#known.clear();
-    for (const row of rows) this.#known.set(row.generation, row);
+    this.#newest = 0;
+    for (const row of rows) this.#remember(row);
   }
 
   /** Stores a generation before any position inside it is handed out. @throws {Unavailable} */
   async save(generation: Generation): Promise<void> {
     await this.#stored(this.options.generations.save(generation));
+    this.#remember(generation);
+  }
+
+  #remember(generation: Generation): void {
     this.#known.set(generation.generation, generation);
+    this.#newest = Math.max(this.#newest, generation.generation);
   }
 
   /** Remembers that the content has at least `byte` bytes, so that a shorter file is not taken for it. */
@@ -119,23 +92,11 @@ export class FileLog {
    * @throws {Unavailable} where a file or the store cannot be read
    */
   async scan(register: boolean): Promise<void> {
-    const now = this.options.clock.now();
-    this.#scannedAt = now;
-    const entries: Entry[] = [];
-    const heads = new Map<string, Peek>();
-    for (const { path, listed } of await this.#list()) {
-      const entry = await this.#look(path, listed);
-      if (entry === null) continue;
-      heads.set(path, entry);
-      entries.push({ path, listed, ...entry });
-    }
-    this.#heads = heads;
-    const quietSince = Math.max(now - SETTLED_AFTER, ...entries.filter(isKnowable).map((entry) => entry.head.modified));
-    const seen = entries.map((entry) => this.#asSeen(entry, quietSince));
-
+    this.#scannedAt = this.options.clock.now();
+    const seen = await this.#listing.look();
     const { located, fresh, copies } = matchFiles([...this.#known.values()], seen);
     const all = new Map(located);
-    for (const copy of copies) this.#tellOnce("info", "a file begins like another one and is read once", copy.path);
+    for (const copy of copies) this.#tellOnce("a file begins like another one and is read once", copy.path);
     if (register) {
       for (const file of fresh) all.set(await this.#register(file), file);
     }
@@ -144,7 +105,6 @@ export class FileLog {
       const generation = this.#known.get(number)!;
       if (generation.finished && !file.gzip && file.size > generation.sizeSeen) {
         this.#tellOnce(
-          "warn",
           "a finished file has grown; what was added is not read (one log has one live file)",
           file.path,
         );
@@ -219,67 +179,6 @@ export class FileLog {
     return number;
   }
 
-  async #list(): Promise<{ path: string; listed: boolean }[]> {
-    const { path } = this.options;
-    const found: { path: string; listed: boolean }[] = [];
-    if (isGlob(path)) {
-      for await (const match of glob(path)) found.push({ path: match, listed: true });
-      return found;
-    }
-    found.push({ path, listed: true });
-    const folder = dirname(path);
-    const base = basename(path);
-    try {
-      for (const name of await readdir(folder)) {
-        if (isRotatedName(base, name)) found.push({ path: join(folder, name), listed: false });
-      }
-    } catch (error) {
-      if (!isMissing(error)) {
-        this.#tellOnce(
-          "warn",
-          "the folder cannot be listed: a rotation during a stop cannot be followed",
-          folder,
-          error,
-        );
-      }
-    }
-    return found;
-  }
-
-  async #look(path: string, listed: boolean): Promise<Peek | null> {
-    try {
-      const info = await stat(path);
-      if (!info.isFile()) return null;
-      const cached = this.#heads.get(path);
-      if (cached && isSame(cached, { inode: info.ino, size: info.size, modified: info.mtimeMs })) return cached;
-      const readAt = this.options.clock.now();
-      const head = await readHead(path);
-      const firstTime = firstTimeOf(head, this.options.firstEventTime);
-      return { readAt, head: { ...head, bytes: head.bytes.slice(0, FINGERPRINT_BYTES_MAX) }, firstTime };
-    } catch (error) {
-      if (isMissing(error)) return null;
-      if (listed) throw unreadable(path, error);
-      this.#tellOnce("warn", "a rotated file cannot be read", path, error);
-      return null;
-    }
-  }
-
-  /** Files not written to since `quietSince` are taken as they are. */
-  #asSeen(entry: Entry, quietSince: number): SeenFile {
-    const { path, listed, head, firstTime } = entry;
-    if (head.damaged && !this.options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
-    const final = head.gzip ? !head.damaged : !this.options.follow || !listed || head.modified <= quietSince;
-    return {
-      path,
-      gzip: head.gzip,
-      size: head.size,
-      head: head.bytes,
-      settled: isKnowable(entry) || final,
-      firstTime,
-      listed,
-    };
-  }
-
   async #stored<T>(work: Promise<T>): Promise<T> {
     try {
       return await work;
@@ -302,38 +201,10 @@ export class FileLog {
     }
   }
 
-  #tellOnce(level: "info" | "warn", message: string, file: string, error?: unknown): void {
+  #tellOnce(message: string, file: string): void {
     const key = `${message} ${file}`;
     if (this.#told.has(key)) return;
     this.#told.add(key);
-    this.options.log[level](message, { file, reason: error === undefined ? undefined : messageOf(error) });
+    this.options.log.warn(message, { file });
   }
-}
-
-/** Whether a file need not be looked at again. One that had just been written to may have been so again within its clock's tick. */
-function isSame(
-  cached: Peek,
-  now: { readonly inode: number; readonly size: number; readonly modified: number },
-): boolean {
-  const { head, readAt } = cached;
-  return head.inode === now.inode && head.size === now.size && head.modified === now.modified &&
-    readAt - head.modified >= STABLE_AFTER;
-}
-
-/** Whether enough of the beginning is there to tell this file from others. */
-function isKnowable({ head }: Peek): boolean {
-  return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.gzip && head.bytes.includes(0x0a));
-}
-
-function firstTimeOf(head: FileHead, firstEventTime: FirstEventTime): number {
-  const bytes = head.bytes;
-  for (let start = 0; start < bytes.length;) {
-    const newline = bytes.indexOf(0x0a, start);
-    const next = newline < 0 ? bytes.length : newline + 1;
-    const end = contentEnd(bytes, start, next);
-    const time = end > start ? firstEventTime(bytes, start, end) : undefined;
-    if (time !== undefined && Number.isFinite(time)) return time;
-    start = next;
-  }
-  return head.modified;
 }

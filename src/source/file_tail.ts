@@ -82,6 +82,7 @@ export class FileTail {
     if (lines.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     if (lines.run) {
       this.#endSince = null;
+      this.#log.expect(number, lines.next);
       return this.#moved([lines.run], packPosition({ generation: number, byte: lines.next }));
     }
     return await this.#atEnd(at, reader);
