@@ -1,0 +1,37 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import fc from "fast-check";
+import { offset } from "../../src/shared/units.ts";
+import {
+  describePosition,
+  GENERATION_BYTES_MAX,
+  GENERATIONS_MAX,
+  packPosition,
+  unpackPosition,
+} from "../../src/source/file_position.ts";
+
+const positions = fc.record({
+  generation: fc.integer({ min: 1, max: GENERATIONS_MAX }),
+  byte: fc.maxSafeNat().map((n) => n % GENERATION_BYTES_MAX),
+});
+
+Deno.test("unpackPosition() undoes packPosition(), and the order stays", () => {
+  fc.assert(fc.property(positions, positions, (a, b) => {
+    assertEquals(unpackPosition(packPosition(a)), { ...a });
+    const order = a.generation - b.generation || a.byte - b.byte;
+    assertEquals(Math.sign(packPosition(a) - packPosition(b)), Math.sign(order));
+  }));
+});
+
+Deno.test("packPosition() stays exact at its limits and refuses to go beyond", () => {
+  const last = { generation: GENERATIONS_MAX, byte: GENERATION_BYTES_MAX - 1 };
+  assert(Number.isSafeInteger(packPosition(last)));
+  assertEquals(unpackPosition(packPosition(last)), last);
+  assertThrows(() => packPosition({ generation: GENERATIONS_MAX + 1, byte: 0 }));
+  assertThrows(() => packPosition({ generation: 0, byte: 0 }));
+  assertThrows(() => packPosition({ generation: 1, byte: GENERATION_BYTES_MAX }));
+});
+
+Deno.test("unpackPosition() takes a plain 0 as the log's start", () => {
+  assertEquals(unpackPosition(offset(0)), { generation: 1, byte: 0 });
+  assertEquals(describePosition(packPosition({ generation: 3, byte: 1024 })), "file 3, byte 1024");
+});
