@@ -24,7 +24,8 @@ type Listener = (event: FeedEvent) => void;
 
 /** Tells listeners what changed. */
 export class EventFeed {
-  readonly #listeners = new Set<Listener>();
+  /** What each client knew when it came; null once it was told something since. */
+  readonly #listeners = new Map<Listener, { readonly lastId: string | undefined } | null>();
   #last: FeedEvent | null = null;
   #polling: AbortController | null = null;
 
@@ -36,11 +37,12 @@ export class EventFeed {
 
   /** Calls `listener` with each change until the returned function is called, and at once with what is known, unless its id is `lastId`. */
   subscribe(listener: Listener, lastId: string | undefined): () => void {
-    this.#listeners.add(listener);
+    this.#listeners.set(listener, { lastId });
+    if (this.#last !== null) this.#tell(this.#last, false);
     if (this.#polling === null) {
       this.#polling = new AbortController();
-      void this.#poll(this.#polling.signal, lastId);
-    } else if (this.#last !== null && this.#last.id !== lastId) listener(this.#last);
+      void this.#poll(this.#polling.signal);
+    }
     return () => {
       this.#listeners.delete(listener);
       if (this.#listeners.size > 0) return;
@@ -50,14 +52,22 @@ export class EventFeed {
     };
   }
 
-  async #poll(signal: AbortSignal, firstId: string | undefined): Promise<void> {
+  async #poll(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const event = await this.#look();
       if (signal.aborted) return;
-      const known = this.#last === null ? event.id === firstId : event.data === this.#last.data;
-      if (!known) { for (const listener of this.#listeners) listener(event); }
+      const changed = event.data !== this.#last?.data;
       this.#last = event;
+      this.#tell(event, changed);
       await this.clock.sleep(event.event === "progress" ? POLL_MS : RETRY_MS, signal);
+    }
+  }
+
+  /** Tells those who came since the last look what they do not know, and everybody else what changed. */
+  #tell(event: FeedEvent, changed: boolean): void {
+    for (const [listener, newcomer] of this.#listeners) {
+      this.#listeners.set(listener, null);
+      if (newcomer === null ? changed : event.id !== newcomer.lastId) listener(event);
     }
   }
 
