@@ -91,8 +91,7 @@ function spreads({ errors }: Backtest, horizons: number): number[] {
   for (let h = 0; h < horizons; h++) {
     const pool = errors.slice(Math.max(0, Math.min(h, errors.length - 1) - 1), h + 2).flat();
     const square = pool.reduce((sum, error) => sum + error * error, 0) / Math.max(1, pool.length);
-    const own = errors[Math.min(h, errors.length - 1)]!.length;
-    result.push(Math.max(result[h - 1] ?? 0, studentQuantile90(Math.max(1, own - 1)) * Math.sqrt(square)));
+    result.push(Math.max(result[h - 1] ?? 0, studentQuantile90(Math.max(1, pool.length - 1)) * Math.sqrt(square)));
   }
   return result;
 }

@@ -1,7 +1,6 @@
 // Reads the reports from PostgreSQL: one statement a report, so that all its numbers come from one snapshot, and since a connection that
 // dies inside a transaction of postgres.js takes the process with it. Shell.
 import type { Sql } from "postgres";
-import { type EpochMs, epochMs } from "../shared/units.ts";
 import { isComplete } from "./completeness.ts";
 import {
   comparisonPeriod,
@@ -13,121 +12,31 @@ import {
   shapeContributions,
 } from "./contribution.ts";
 import { forecast, HISTORY_DAYS_MAX } from "./forecast.ts";
-import { type ContributionCursor, type ContributionQuery, FORECAST_DAYS_MAX } from "./report_query.ts";
-import type { Bucket, PlaceKind, Progress } from "./report_types.ts";
-import { addDays, countDays, type LocalDate, localDate } from "./time_zone.ts";
-
-/** A time in JSON: epoch ms, or null for before all time. */
-type Ms = number | null;
-
-interface BucketJson {
-  readonly start: number;
-  readonly end: number;
-  readonly hits: number;
-  readonly bot_hits: number;
-  readonly late_hits: number;
-  readonly late_bot_hits: number;
-  readonly expected: number;
-  readonly closed: number;
-  readonly unknown: boolean;
-}
-
-interface ProgressJson {
-  readonly closed_through: Ms;
-  readonly final_through: Ms;
-  readonly watermark: Ms;
-  readonly quiet_since: Ms;
-  readonly data_revision: number;
-  readonly window_size_ms: number;
-  readonly stopped_code: string | null;
-}
-
-/** Hits of one key on one day. */
-interface KeyDayJson {
-  readonly key: string;
-  readonly day: LocalDate;
-  readonly hits: number;
-}
-
-/** Hits of each key by day, as `tidemark_key_days_v1` answers them. */
-export type KeyDays = ReadonlyMap<string, ReadonlyMap<LocalDate, number>>;
-
-const time = (ms: Ms): EpochMs => epochMs(ms ?? -Infinity);
-
-/** Before the first start there is no stream row: nothing is closed. */
-const NO_PROGRESS: Progress = {
-  closedThrough: epochMs(-Infinity),
-  finalThrough: epochMs(-Infinity),
-  watermark: epochMs(-Infinity),
-  quietSince: null,
-  dataRevision: 0,
-  windowSizeMs: 300_000,
-  stoppedCode: null,
-};
-
-/** What every report reads beside its numbers. */
-export function progressFragment(sql: Sql) {
-  return sql`(select jsonb_build_object(
-    'closed_through', case when isfinite(p.closed_through) then (extract(epoch from p.closed_through) * 1000)::bigint end,
-    'final_through', case when isfinite(p.final_through) then (extract(epoch from p.final_through) * 1000)::bigint end,
-    'watermark', case when isfinite(p.watermark) then (extract(epoch from p.watermark) * 1000)::bigint end,
-    'quiet_since', (extract(epoch from p.quiet_since) * 1000)::bigint, 'data_revision', p.data_revision,
-    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code) from stream_progress p)`;
-}
-
-/** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
-export function seriesFragment(
-  sql: Sql,
-  { from, to, tz, step, host, referrer }: {
-    from: LocalDate;
-    to: LocalDate;
-    tz: string;
-    step: "window" | "hour" | "day";
-    host: string | undefined;
-    referrer: string | undefined;
-  },
-) {
-  return sql`(select coalesce(jsonb_agg(jsonb_build_object(
-    'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
-    'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
-    'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
-    from tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
-    host ?? null
-  }::text, ${referrer ?? null}::text) s)`;
-}
-
-export function progressOf(json: ProgressJson | null): Progress {
-  if (json === null) return NO_PROGRESS;
-  return {
-    closedThrough: time(json.closed_through),
-    finalThrough: time(json.final_through),
-    watermark: time(json.watermark),
-    quietSince: json.quiet_since === null ? null : epochMs(json.quiet_since),
-    dataRevision: json.data_revision,
-    windowSizeMs: json.window_size_ms,
-    stoppedCode: json.stopped_code,
-  };
-}
-
-export function bucketsOf(json: readonly BucketJson[]): Bucket[] {
-  return json.map((bucket) => ({
-    start: epochMs(bucket.start),
-    end: epochMs(bucket.end),
-    hits: bucket.hits,
-    botHits: bucket.bot_hits,
-    lateHits: bucket.late_hits,
-    lateBotHits: bucket.late_bot_hits,
-    windowsExpected: bucket.expected,
-    windowsClosed: bucket.closed,
-    unknown: bucket.unknown,
-  }));
-}
-
-/** The columns that each report statement answers, beside its own. */
-export interface CommonRow {
-  readonly progress: ProgressJson | null;
-  readonly buckets: readonly BucketJson[];
-}
+import { type ForecastReport, shapeForecast } from "./forecast_report.ts";
+import {
+  type BotsQuery,
+  type ContributionCursor,
+  type ContributionQuery,
+  FORECAST_DAYS_MAX,
+  type ForecastQuery,
+  type TimeseriesQuery,
+  type TopQuery,
+} from "./report_query.ts";
+import {
+  bucketsOf,
+  type CommonRow,
+  hitsOf,
+  type KeyDayJson,
+  type KeyDays,
+  keyDaysOf,
+  progressFragment,
+  progressOf,
+  seriesFragment,
+} from "./report_sql.ts";
+import type { Bucket } from "./report_types.ts";
+import { addDays, countDays, localDate } from "./time_zone.ts";
+import { type BotsReport, shapeBots, shapeTimeseries, type TimeseriesReport } from "./timeseries.ts";
+import { channelHits, shapeTop, type TopReport } from "./top.ts";
 
 interface ContributionJson {
   readonly rank: number;
@@ -208,23 +117,6 @@ export async function contributions(
   });
 }
 
-/** The counted hits of a row `d` of `tidemark_key_days_v1`. */
-export function hitsOf(sql: Sql, { traffic }: Pick<ContributionQuery, "traffic">) {
-  return { all: sql`d.num_hits`, human: sql`d.num_hits - d.bot_hits`, bot: sql`d.bot_hits` }[traffic];
-}
-
-/** Groups hits by key and day; cities of one region are added up. */
-export function keyDaysOf(rows: readonly KeyDayJson[], place: PlaceKind): KeyDays {
-  const result = new Map<string, Map<LocalDate, number>>();
-  for (const { key, day, hits } of rows) {
-    const group = place === "region" ? key.slice(0, key.lastIndexOf("\x1e")) : key;
-    let days = result.get(group);
-    if (!days) result.set(group, days = new Map());
-    days.set(day, (days.get(day) ?? 0) + hits);
-  }
-  return result;
-}
-
 /** Complete days that a forecast may learn from, the first day of the stream's data left out, since it is seldom whole. */
 export function learnable(days: readonly Bucket[]): Bucket[] {
   const firstHits = days.findIndex((day) => day.hits > 0);
@@ -256,4 +148,119 @@ function nextDayForecasts(
     result.set(key, { forecast: forecast(history, horizons), horizon });
   }
   return result;
+}
+
+const one = <T>(rows: readonly T[]): T => rows[0]!;
+
+/** Totals over time. @throws as {@link contributions} */
+export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<TimeseriesReport> {
+  const step = query.step === "5min" ? "window" : query.step;
+  const row = one(
+    await sql<CommonRow[]>`
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step })} as buckets`,
+  );
+  return shapeTimeseries(query, bucketsOf(row.buckets), progressOf(row.progress));
+}
+
+/** Humans beside bots. @throws as {@link contributions} */
+export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
+  const row = one(
+    await sql<CommonRow[]>`
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day" })} as buckets`,
+  );
+  return shapeBots(query, bucketsOf(row.buckets), progressOf(row.progress));
+}
+
+/** Referrers that are told apart by channel, by hits; the rest is `(other)`. Bounds one answer's memory. */
+const CHANNEL_REFERRERS_MAX = 20_000;
+
+interface KeyHitsJson {
+  readonly key: string;
+  readonly hits: number;
+  readonly bot_hits: number;
+}
+
+/** The ranking of hosts, referrers, channels, countries or cities. @throws as {@link contributions} */
+export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
+  const { from, to, tz, host, referrer, by } = query;
+  const dimension = { host: "host", referrer: "referrer", channel: "referrer", country: "country", city: "place" }[by];
+  const filtered = host !== undefined || referrer !== undefined;
+  const row = one(
+    await sql<(CommonRow & { keys: readonly KeyHitsJson[]; total_rows: number; hosts: readonly string[] })[]>`
+    with hit as materialized (
+      select d.key, d.num_hits, d.bot_hits, ${hitsOf(sql, query)} as counted
+      from (
+        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
+        from unnest(tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${filtered}::boolean)) i
+      ) t
+      cross join lateral tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
+      host ?? null
+    }::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
+    )
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day" })} as buckets,
+           (select count(*)::integer from hit where counted > 0) as total_rows,
+           (select coalesce(jsonb_agg(jsonb_build_object('key', h.key, 'hits', h.num_hits, 'bot_hits', h.bot_hits)
+              order by h.counted desc, h.key collate "C"), '[]')
+            from (select * from hit where counted > 0 order by counted desc, key collate "C"
+                  limit ${by === "channel" ? CHANNEL_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
+           (select coalesce(jsonb_agg(k.key), '[]') from web_traffic_key k where ${
+      by === "channel"
+    }::boolean and k.dimension = 'host') as hosts`,
+  );
+  const listed = row.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
+  const keys = by === "channel" ? channelHits(listed, new Set(row.hosts.map(hostName)), query.traffic) : listed;
+  return shapeTop(query, {
+    keys,
+    totalRows: by === "channel" ? keys.length : row.total_rows,
+    days: bucketsOf(row.buckets),
+    progress: progressOf(row.progress),
+  });
+}
+
+const hostName = (host: string) => host.replace(/:\d+$/, "");
+
+/** Days over which countries and cities are ranked for their forecast. */
+const RANKING_DAYS = 28;
+
+/** The next days, from complete ones alone. @throws as {@link contributions} */
+export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<ForecastReport> {
+  const { tz, of } = query;
+  const dimension = of === "country" ? "country" : "place";
+  const row = one(
+    await sql<(CommonRow & { ranked: readonly { key: string }[]; key_days: readonly KeyDayJson[] })[]>`
+    with edge as materialized (
+      -- The day in which the closed windows end is not complete.
+      select (s.closed_through at time zone ${tz}::text)::date as day from stream s where isfinite(s.closed_through)
+    ), ranked as materialized (
+      select d.key, ${hitsOf(sql, query)} as counted
+      from (
+        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
+        from edge e cross join lateral unnest(tidemark_known_time_v1(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
+      ) t
+      cross join lateral tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, null, null, ${
+      query.late === "include"
+    }::boolean) d
+      where ${of !== "total"}::boolean
+      order by 2 desc, d.key collate "C" limit ${query.limit}::integer
+    )
+    select ${progressFragment(sql)} as progress,
+           (select coalesce(jsonb_agg(jsonb_build_object(
+              'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
+              'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
+              'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
+            from edge e cross join lateral tidemark_series_v1(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
+           (select coalesce(jsonb_agg(jsonb_build_object('key', r.key) order by r.counted desc, r.key collate "C"), '[]') from ranked r) as ranked,
+           (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
+      hitsOf(sql, query)
+    })), '[]')
+            from edge e cross join lateral tidemark_key_days_v1(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
+              array(select r.key from ranked r), null, null, ${query.late === "include"}::boolean) d
+            where ${of !== "total"}::boolean) as key_days`,
+  );
+  const hits = keyDaysOf(row.key_days, "city");
+  return shapeForecast(query, {
+    learnt: learnable(bucketsOf(row.buckets)),
+    series: row.ranked.map(({ key }) => ({ key, hits: hits.get(key) ?? new Map() })),
+    progress: progressOf(row.progress),
+  });
 }

@@ -1,0 +1,134 @@
+// How reports travel: the fragments of SQL that they share, and the JSON that PostgreSQL answers turned into our types. No I/O of its own.
+import type { Sql } from "postgres";
+import { type EpochMs, epochMs } from "../shared/units.ts";
+import type { Bucket, PlaceKind, Progress, Traffic } from "./report_types.ts";
+import type { LocalDate } from "./time_zone.ts";
+
+/** A time in JSON: epoch ms, or null for before all time. */
+type Ms = number | null;
+
+interface BucketJson {
+  readonly start: number;
+  readonly end: number;
+  readonly hits: number;
+  readonly bot_hits: number;
+  readonly late_hits: number;
+  readonly late_bot_hits: number;
+  readonly expected: number;
+  readonly closed: number;
+  readonly unknown: boolean;
+}
+
+interface ProgressJson {
+  readonly closed_through: Ms;
+  readonly final_through: Ms;
+  readonly watermark: Ms;
+  readonly quiet_since: Ms;
+  readonly data_revision: number;
+  readonly window_size_ms: number;
+  readonly stopped_code: string | null;
+}
+
+/** Hits of one key on one day. */
+export interface KeyDayJson {
+  readonly key: string;
+  readonly day: LocalDate;
+  readonly hits: number;
+}
+
+/** Hits of each key by day, as `tidemark_key_days_v1` answers them. */
+export type KeyDays = ReadonlyMap<string, ReadonlyMap<LocalDate, number>>;
+
+const time = (ms: Ms): EpochMs => epochMs(ms ?? -Infinity);
+
+/** Before the first start there is no stream row: nothing is closed. */
+const NO_PROGRESS: Progress = {
+  closedThrough: epochMs(-Infinity),
+  finalThrough: epochMs(-Infinity),
+  watermark: epochMs(-Infinity),
+  quietSince: null,
+  dataRevision: 0,
+  windowSizeMs: 300_000,
+  stoppedCode: null,
+};
+
+/** What every report reads beside its numbers. */
+export function progressFragment(sql: Sql) {
+  return sql`(select jsonb_build_object(
+    'closed_through', case when isfinite(p.closed_through) then (extract(epoch from p.closed_through) * 1000)::bigint end,
+    'final_through', case when isfinite(p.final_through) then (extract(epoch from p.final_through) * 1000)::bigint end,
+    'watermark', case when isfinite(p.watermark) then (extract(epoch from p.watermark) * 1000)::bigint end,
+    'quiet_since', (extract(epoch from p.quiet_since) * 1000)::bigint, 'data_revision', p.data_revision,
+    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code) from stream_progress p)`;
+}
+
+/** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
+export function seriesFragment(
+  sql: Sql,
+  { from, to, tz, step, host, referrer }: {
+    from: LocalDate;
+    to: LocalDate;
+    tz: string;
+    step: "window" | "hour" | "day";
+    host?: string | undefined;
+    referrer?: string | undefined;
+  },
+) {
+  return sql`(select coalesce(jsonb_agg(jsonb_build_object(
+    'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
+    'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
+    'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
+    from tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
+    host ?? null
+  }::text, ${referrer ?? null}::text) s)`;
+}
+
+export function progressOf(json: ProgressJson | null): Progress {
+  if (json === null) return NO_PROGRESS;
+  return {
+    closedThrough: time(json.closed_through),
+    finalThrough: time(json.final_through),
+    watermark: time(json.watermark),
+    quietSince: json.quiet_since === null ? null : epochMs(json.quiet_since),
+    dataRevision: json.data_revision,
+    windowSizeMs: json.window_size_ms,
+    stoppedCode: json.stopped_code,
+  };
+}
+
+export function bucketsOf(json: readonly BucketJson[]): Bucket[] {
+  return json.map((bucket) => ({
+    start: epochMs(bucket.start),
+    end: epochMs(bucket.end),
+    hits: bucket.hits,
+    botHits: bucket.bot_hits,
+    lateHits: bucket.late_hits,
+    lateBotHits: bucket.late_bot_hits,
+    windowsExpected: bucket.expected,
+    windowsClosed: bucket.closed,
+    unknown: bucket.unknown,
+  }));
+}
+
+/** The columns that each report statement answers, beside its own. */
+export interface CommonRow {
+  readonly progress: ProgressJson | null;
+  readonly buckets: readonly BucketJson[];
+}
+
+/** The counted hits of a row `d` of `tidemark_key_days_v1`. */
+export function hitsOf(sql: Sql, { traffic }: { readonly traffic: Traffic }) {
+  return { all: sql`d.num_hits`, human: sql`d.num_hits - d.bot_hits`, bot: sql`d.bot_hits` }[traffic];
+}
+
+/** Groups hits by key and day; cities of one region are added up. */
+export function keyDaysOf(rows: readonly KeyDayJson[], place: PlaceKind): KeyDays {
+  const result = new Map<string, Map<LocalDate, number>>();
+  for (const { key, day, hits } of rows) {
+    const group = place === "region" ? key.slice(0, key.lastIndexOf("\x1e")) : key;
+    let days = result.get(group);
+    if (!days) result.set(group, days = new Map());
+    days.set(day, (days.get(day) ?? 0) + hits);
+  }
+  return result;
+}

@@ -1,0 +1,84 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  contributionQuery,
+  decodeContributionCursor,
+  encodeContributionCursor,
+  forecastQuery,
+  type QueryResult,
+  timeseriesQuery,
+  topQuery,
+} from "../../src/report/report_query.ts";
+import { epochMs } from "../../src/shared/units.ts";
+
+/** 23:30 UTC on 20 November: tomorrow in Berlin. */
+const NOW = epochMs(Date.UTC(2026, 10, 20, 23, 30));
+
+function problems(result: QueryResult<unknown>) {
+  assert(!result.ok);
+  return result.problems.map(({ field, allowed }) => [field, allowed.join(" ")]);
+}
+
+Deno.test("contributionQuery() defaults to the week that ends today in the caller's zone", () => {
+  const result = contributionQuery({ tz: "Europe/Berlin" }, NOW);
+  assert(result.ok);
+  const { from, to, tz, place, traffic, late, compare, order, limit } = result.query;
+  assertEquals([from, to, tz], ["2026-11-15", "2026-11-21", "Europe/Berlin"]);
+  assertEquals([place, traffic, late, compare, order, limit], [
+    "city",
+    "all",
+    "exclude",
+    "previous_day",
+    "count_desc",
+    50,
+  ]);
+});
+
+Deno.test("contributionQuery() names the field and what it takes", () => {
+  const table: [Record<string, string>, string, string][] = [
+    [{ tz: "Mars/Olympus" }, "tz", "UTC an IANA time zone such as Europe/Berlin"],
+    [{ from: "2026-02-30" }, "from", "YYYY-MM-DD"],
+    [{ from: "2026-11-02", to: "2026-11-01" }, "from", "a date up to 2026-11-01"],
+    [{ from: "1990-01-01", to: "2026-11-01" }, "from", "2023-10-28 to 2026-11-01"],
+    [{ place: "town" }, "place", "city region country"],
+    [{ traffic: "robots" }, "traffic", "all human bot"],
+    [{ compare: "x" }, "compare", "previous_day same_weekday previous_period"],
+    [{ order: "x" }, "order", "count_desc count_asc place"],
+    [{ limit: "0" }, "limit", ""],
+    [{ limit: "1001" }, "limit", ""],
+    [{ limit: "ten" }, "limit", ""],
+  ];
+  for (const [given, field, allowed] of table) {
+    assertEquals(problems(contributionQuery(given, NOW)), [[field, allowed]], JSON.stringify(given));
+  }
+});
+
+Deno.test("contributionQuery() reports all problems at once", () => {
+  assertEquals(problems(contributionQuery({ tz: "x", place: "y", limit: "z" }, NOW)).map(([field]) => field).sort(), [
+    "limit",
+    "place",
+    "tz",
+  ]);
+});
+
+Deno.test("timeseriesQuery() refuses more points than a chart can hold", () => {
+  assertEquals(problems(timeseriesQuery({ from: "2026-01-01", to: "2026-11-01", step: "5min" }, NOW)), [[
+    "from",
+    "2026-09-29 to 2026-11-01",
+  ]]);
+  assert(timeseriesQuery({ from: "2026-09-29", to: "2026-11-01", step: "5min" }, NOW).ok);
+  assert(timeseriesQuery({ from: "2026-01-01", to: "2026-11-01", step: "hour" }, NOW).ok);
+});
+
+Deno.test("topQuery() and forecastQuery() bound their lists", () => {
+  assertEquals(problems(topQuery({ by: "browser" }, NOW)), [["by", "host referrer channel country city"]]);
+  assertEquals(problems(forecastQuery({ days: "15" })).map(([field]) => field), ["days"]);
+  assert(forecastQuery({ of: "city", days: "14" }).ok);
+});
+
+Deno.test("decodeContributionCursor() takes back what was given out and nothing else", () => {
+  const cursor = [-1500, "AU", "New South Wales", "Sydney 東京"] as const;
+  assertEquals(decodeContributionCursor(encodeContributionCursor(cursor)), cursor);
+  for (const text of ["", "!!", "e30", encodeContributionCursor(cursor).slice(0, 9), btoa('["a","b","c","d"]')]) {
+    assertEquals("field" in decodeContributionCursor(text), true, text);
+  }
+});
