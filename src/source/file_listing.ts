@@ -124,7 +124,7 @@ export class FileListing {
   #asSeen(entry: Entry, quietSince: number): SeenFile {
     const { path, listed, head, firstTime } = entry;
     if (head.damaged && !this.#options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
-    const final = head.gzip ? !head.damaged : !this.#options.follow || !listed || head.modified <= quietSince;
+    const final = head.gzip ? !head.damaged : !this.#options.follow || head.modified <= quietSince;
     return {
       path,
       gzip: head.gzip,

@@ -48,7 +48,7 @@ Deno.test("matchFiles() prefers the longest fingerprint, the newest generation, 
   const known = [generation(1, "a"), generation(2, "a\nb\n"), generation(3, "a\nb\n")];
   assertEquals(located(known, [file("x", "a\nb\nc\n")]), [[3, "x"]]);
   assertEquals(located(known, [file("x", "a\nc\n")]), [[1, "x"]]);
-  const files = [file("z.gz", "a\nb\n", { gzip: true }), file("short", "a\nb\n"), file("long", "a\nb\nc\n")];
+  const files = [file("z.gz", "a\nb\n", { gzip: true, size: 900 }), file("short", "a\nb\n"), file("long", "a\nb\nc\n")];
   assertEquals(located(known, files), [[3, "long"]]);
 });
 

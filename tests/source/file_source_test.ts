@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { StreamStopped, UsageError } from "../../src/shared/errors.ts";
+import { MemoryLease } from "../../src/source/file_lease.ts";
 import { LINE_BYTES_MAX } from "../../src/source/lines.ts";
 import { FileRig, numbered, records } from "./file_rig.ts";
 
@@ -270,10 +271,13 @@ Deno.test("createFileSource() gives the log to one process at a time", async () 
   assertEquals(source.confirmedAt(), rig.clock.now());
   assert(source.confirmedAt() > before);
 
-  rig.holder.owner = other.holder.owner = null; // somebody broke the lease
+  const thief = new MemoryLease(rig.holder);
+  rig.holder.owner = thief;
   rig.clock.advance(2_000);
   await new Promise((resolve) => setTimeout(resolve, 5));
   assertEquals((await rig.step()).kind, "lost");
+  assertEquals((await rig.step()).kind, "unavailable");
+  await thief.release();
   rig.clock.advance(2_000);
   const again = await rig.step();
   assert(again.kind === "assigned" && again.generation === 2);
@@ -287,4 +291,79 @@ Deno.test("createFileSource() ignores a resume of an older generation", async ()
   assert(event.kind === "assigned");
   source.resume(event.generation + 1, new Map([[0 as never, 5 as never]]));
   assertEquals((await source.poll(0)).kind, "timeout");
+});
+
+Deno.test("createFileSource() reads a file that was cut in the middle as a new one", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 300));
+  await rig.all();
+  await Deno.truncate(rig.path(), numbered(0, 200).length);
+  rig.append("access.log", numbered(300, 1));
+  assertEquals(await rig.all(), [...records(0, 300), ...records(0, 200), ...records(300, 1)]);
+});
+
+Deno.test("createFileSource() does not take a compressed file for the one that had its name at the last look", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 1));
+  await rig.all();
+  await rig.restart();
+  rig.gzip("access.log");
+  await Deno.rename(rig.path("access.log.gz"), rig.path("access.log.1.gz"));
+  await rig.step();
+  await Deno.rename(rig.path("access.log.1.gz"), rig.path("access.log.2.gz"));
+  rig.write("access.log.1", numbered(1, 2));
+  rig.gzip("access.log.1");
+  rig.write("access.log", numbered(3, 1));
+  assertEquals(await rig.all(), records(0, 4));
+});
+
+Deno.test("createFileSource() reads what was added to a rotated file while its successor was being found", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 2));
+  await rig.all();
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", numbered(3, 1));
+  const save = rig.generations.save.bind(rig.generations);
+  rig.generations.save = async (generation) => {
+    if (generation.generation === 2) {
+      rig.append("access.log.1", numbered(2, 1));
+      await Deno.utime(rig.path("access.log.1"), 0, 0); // looks as if nobody had written for long
+    }
+    await save(generation);
+  };
+  assertEquals(await rig.all(), records(0, 4));
+});
+
+Deno.test("createFileSource() goes back into a finished file whose end was not committed", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 3));
+  await rig.all();
+  rig.append("access.log", numbered(3, 3));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", numbered(6, 2));
+  await rig.drain();
+  await rig.restart();
+  assertEquals(await rig.all(), records(0, 8));
+});
+
+Deno.test("createFileSource() looks again at a file that changed within a tick of its clock", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", "ab");
+  await Deno.utime(rig.path(), 2e9, 2e9);
+  await rig.step();
+  rig.write("access.log", "c\n");
+  await Deno.utime(rig.path(), 2e9, 2e9);
+  assertEquals(await rig.all(), ["c"]);
+});
+
+Deno.test("createFileSource() counts a rotated file that holds nothing but an unterminated line", async () => {
+  for (const path of ["access.log", "access.log*"]) {
+    await using rig = new FileRig({ path });
+    rig.write("access.log", numbered(0, 1));
+    await rig.all();
+    await Deno.rename(rig.path(), rig.path("access.log.2"));
+    rig.write("access.log.1", records(1, 1)[0]!);
+    rig.write("access.log", numbered(2, 1));
+    assertEquals(await rig.all(), records(0, 3));
+  }
 });
