@@ -20,6 +20,7 @@ import { openApiDocument, registerOpenApi } from "./openapi.ts";
 import { registerPipeline } from "./pipeline.ts";
 import { databaseProbe } from "./probe.ts";
 import { methodRefused, notFound, onError } from "./problem_response.ts";
+import { registerReports } from "./reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "./windows.ts";
 
@@ -46,6 +47,7 @@ export function createApp(given: AppDeps): App {
   const probe = databaseProbe(deps.database, clock);
   registerHealth(app, deps, probe);
   registerMetrics(app, deps, metrics, probe);
+  registerReports(app, deps);
   registerPipeline(app, deps);
   registerCheckpoints(app, deps);
   registerWindows(app, deps);

@@ -31,16 +31,24 @@ export function timeField(description: string) {
 
 /** OpenAPIHono's `defaultHook`: every refused query or path ends as one problem that names all its wrong fields. */
 export function refuseInvalid(result: ValidationResult, c: AppContext): undefined {
-  if (result.success) return undefined;
+  if (!result.success) throw badQuery(fieldErrors(result.error, c));
+}
+
+/** The problem of several wrong fields. */
+export function badQuery(errors: readonly FieldError[]): HttpProblem {
+  return new HttpProblem("bad_query", errors.map((e) => `${e.field} ${e.message}`).join("; ") + ".", { errors });
+}
+
+/** What each issue says of the parameter that it is about. */
+export function fieldErrors(error: ZodError, c: AppContext): FieldError[] {
   const given = c.req.queries();
-  const errors = result.error.issues.flatMap((issue) => fieldErrors(issue, given)).slice(0, 20);
-  throw new HttpProblem("bad_query", errors.map((e) => `${e.field} ${e.message}`).join("; ") + ".", { errors });
+  return error.issues.flatMap((issue) => issueErrors(issue, given)).slice(0, 20);
 }
 
 /** What a caller wrote is shown back only up to this length. */
 const ECHO_MAX = 60;
 
-function fieldErrors(issue: Issue, given: Readonly<Record<string, readonly string[]>>): FieldError[] {
+function issueErrors(issue: Issue, given: Readonly<Record<string, readonly string[]>>): FieldError[] {
   if (issue.code === "unrecognized_keys") {
     const allowed = /^[\w,]+$/.test(issue.message) ? issue.message.split(",") : [];
     return issue.keys.map((key) => key.slice(0, ECHO_MAX)).map((field) => ({

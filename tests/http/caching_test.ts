@@ -1,24 +1,24 @@
 // What caches may keep: a table over tokens, revisions and If-None-Match.
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { Hono } from "hono";
-import { cacheHeaders, type DataVersion, isUnchanged, revisionOf } from "../../src/http/caching.ts";
+import { cacheHeaders, type Coverage, type DataVersion, isUnchanged, revisionOf } from "../../src/http/caching.ts";
 import type { AccessSettings, AppEnv } from "../../src/http/deps.ts";
-import { settings } from "./app_fixture.ts";
 import { DAY0 } from "./stream_fixture.ts";
 
-const VERSION: DataVersion = { closedThrough: DAY0, dataRevision: 7, late: 2 };
+const VERSION: DataVersion = { closedThrough: DAY0, dataRevision: 7, late: 2, counted: 9 };
+const CLOSED: Coverage = { end: DAY0, pinned: true, variant: "json" };
 const HASH = new Uint8Array(32);
 
-async function headers(path: string, access: AccessSettings) {
+async function headers(path: string, access: AccessSettings, coverage = CLOSED) {
   const app = new Hono<AppEnv>();
-  app.get("/x", (c) => c.json(cacheHeaders(c, { ...settings, access }, VERSION, "json")));
+  app.get("/x", (c) => c.json(cacheHeaders(c, access, VERSION, coverage)));
   return await (await app.request(path)).json();
 }
 
 Deno.test("cacheHeaders() is public for a minute, private behind a token, immutable for the revision that was asked for", async () => {
   const open = { publicAccess: false };
   const guarded = { publicAccess: false, readTokenHash: HASH };
-  const rev = `/x?rev=${revisionOf(VERSION)}`;
+  const rev = `/x?rev=${revisionOf(VERSION, DAY0)}`;
   const cases = [
     ["/x", open, "public, max-age=60"],
     ["/x", guarded, "private, max-age=60"],
@@ -33,10 +33,20 @@ Deno.test("cacheHeaders() is public for a minute, private behind a token, immuta
   }
 });
 
-Deno.test("revisionOf() changes with a closing, with closed-through and with a late record", () => {
+Deno.test("cacheHeaders() pins nothing whose URL means another range tomorrow", async () => {
+  const rev = `/x?rev=${revisionOf(VERSION, DAY0)}`;
+  const answer = await headers(rev, { publicAccess: false }, { ...CLOSED, pinned: false });
+  assertEquals(answer["cache-control"], "public, max-age=60");
+});
+
+Deno.test("revisionOf() changes with a closing, with closed-through, with a late record, and with any record where windows are open", () => {
   for (const change of [{ dataRevision: 8 }, { closedThrough: DAY0 + 1 }, { closedThrough: null }, { late: 3 }]) {
-    assertNotEquals(revisionOf({ ...VERSION, ...change }), revisionOf(VERSION));
+    assertNotEquals(revisionOf({ ...VERSION, ...change }, DAY0), revisionOf(VERSION, DAY0));
   }
+  const more = { ...VERSION, counted: 10 };
+  assertEquals(revisionOf(more, DAY0), revisionOf(VERSION, DAY0));
+  assertEquals(revisionOf(more, null), revisionOf(VERSION, null));
+  assertNotEquals(revisionOf(more, DAY0 + 1), revisionOf(VERSION, DAY0 + 1));
 });
 
 Deno.test("isUnchanged() compares weakly, in lists, and with *", async () => {
