@@ -2,7 +2,8 @@
 import type { BatchReader } from "./kafka_batch_reader.ts";
 import type { Ticket } from "./assignment.ts";
 import type { SourceEvent } from "./port.ts";
-import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { DurationMs, EpochMs, Offset, PartitionId } from "../shared/units.ts";
 
 /** Fetched bytes that may wait. One more response may be at hand, so about twice this is held. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
@@ -88,4 +89,11 @@ export class KafkaQueue {
     this.#bytes += sign * item.bytes;
     this.#batches += sign;
   }
+}
+
+/** Waits for `event`, at most `limit`; leaves no timer behind. */
+export async function waitAtMost(clock: Clock, limit: DurationMs, event: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([event, clock.sleep(limit, timer.signal)]);
+  timer.abort();
 }
