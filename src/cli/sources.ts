@@ -5,11 +5,13 @@ import { readEvent } from "../event/read_event.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/settings.ts";
-import { DAY, type EpochMs, type Offset } from "../shared/units.ts";
+import type { EpochMs, Offset } from "../shared/units.ts";
 import type { KafkaConnection } from "../source/kafka_client.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
 import type { CommandContext } from "./command.ts";
 import type { Storage } from "./storage.ts";
+
+export { demoAnchor } from "../source/demo_timeline.ts";
 
 /** The settings that say how to reach Kafka, as the client takes them. */
 export function kafkaConnection(settings: Settings): KafkaConnection {
@@ -135,9 +137,4 @@ export async function createSource(
       return { source, startOffset: plainStart };
     }
   }
-}
-
-/** Where a new demo stream begins: UTC midnight, `days` before today. */
-export function demoAnchor(now: EpochMs, days: number): EpochMs {
-  return (Math.floor(now / DAY) - days) * DAY as EpochMs;
 }

@@ -32,9 +32,3 @@ export function unpackPosition(packed: Offset): FilePosition {
   const generation = Math.floor(packed / GENERATION_BYTES_MAX);
   return generation < 1 ? { generation: 1, byte: 0 } : { generation, byte: packed % GENERATION_BYTES_MAX };
 }
-
-/** For people: `file 3, byte 1024`. */
-export function describePosition(packed: Offset): string {
-  const { generation, byte } = unpackPosition(packed);
-  return `file ${generation}, byte ${byte}`;
-}

@@ -1,13 +1,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { offset } from "../../src/shared/units.ts";
-import {
-  describePosition,
-  GENERATION_BYTES_MAX,
-  GENERATIONS_MAX,
-  packPosition,
-  unpackPosition,
-} from "../../src/source/file_position.ts";
+import { GENERATION_BYTES_MAX, GENERATIONS_MAX, packPosition, unpackPosition } from "../../src/source/file_position.ts";
 
 const positions = fc.record({
   generation: fc.integer({ min: 1, max: GENERATIONS_MAX }),
@@ -33,5 +27,4 @@ Deno.test("packPosition() stays exact at its limits and refuses to go beyond", (
 
 Deno.test("unpackPosition() takes a plain 0 as the log's start", () => {
   assertEquals(unpackPosition(offset(0)), { generation: 1, byte: 0 });
-  assertEquals(describePosition(packPosition({ generation: 3, byte: 1024 })), "file 3, byte 1024");
 });
