@@ -1,5 +1,5 @@
 // `tidemark migrate`: brings the schema up to date, or says what would be done.
-import { appliedMigrations, MIGRATIONS } from "../commit/migrate.ts";
+import { appliedMigrations, initSql, MIGRATIONS } from "../commit/migrate.ts";
 import { boolean, duration } from "../shared/config_kinds.ts";
 import { EXIT } from "../shared/errors.ts";
 import { HOUR } from "../shared/units.ts";
@@ -11,11 +11,16 @@ export const command = defineCommand({
   description: "Safe beside running instances: each migration is one transaction under a lock, and old functions stay.",
   groups: ["storage", "process"],
   flags: {
+    print: flag(boolean, { doc: "Print ddl/init.sql, the whole schema for psql, and connect to nothing." }),
     "dry-run": flag(boolean, { doc: "Only print what is missing." }),
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },
   async run(_args, context) {
     const { settings, flags, out } = context;
+    if (flags.print) {
+      out((await initSql()).trimEnd());
+      return EXIT.ok;
+    }
     const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
     const storage = await openStorage(context);
     try {

@@ -52,6 +52,16 @@ insert into schema_migration (version, name, checksum) values (${version}, '${na
 `;
 }
 
+/** The whole of `ddl/init.sql`: what `psql` runs on a fresh database so that it is as if migrated. Each migration is one transaction. */
+export async function initSql(): Promise<string> {
+  const parts = (await loadMigrations()).map((migration) => `begin;\n${migrationSql(migration)}commit;\n`);
+  return `-- Made from the migrations beside this file by \`deno task docs\`: do not edit. For psql, and for the entry point of PostgreSQL's container image.
+-- A schema made by it is the same as one made by \`tidemark migrate\`, which takes it from here.
+\\set ON_ERROR_STOP on
+
+${parts.join("\n")}`;
+}
+
 /**
  * Applies what is missing and returns the names of what was applied here.
  *

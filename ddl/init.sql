@@ -1,0 +1,752 @@
+-- Made from the migrations beside this file by `deno task docs`: do not edit. For psql, and for the entry point of PostgreSQL's container image.
+-- A schema made by it is the same as one made by `tidemark migrate`, which takes it from here.
+\set ON_ERROR_STOP on
+
+begin;
+create table if not exists schema_migration (
+  version    integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default now()
+);
+comment on table schema_migration is 'Migrations of ddl/ that this schema has seen.';
+comment on column schema_migration.version is 'Number of the migration.';
+comment on column schema_migration.name is 'Name of its file without the ending.';
+comment on column schema_migration.checksum is 'SHA-256 of the file, in hex.';
+comment on column schema_migration.applied_at is 'When it was applied.';
+do $$ begin
+  if exists (select from schema_migration where version = 1) then
+    raise exception 'already applied' using errcode = 'TM010';
+  end if;
+end $$;
+-- Why: the tables of one stream. PostgreSQL is the only state: positions, open deltas and closed rows change together or not at all.
+-- One schema holds one stream. Every statement is written without a schema name: the connection's search_path decides.
+
+create table stream (
+  only_row              boolean     primary key default true check (only_row),
+  source                text        not null check (source in ('kafka', 'file', 'demo')),
+  topic                 text        not null,
+  topic_id              text,
+  consumer_group        text        not null,
+  window_size_ms        bigint      not null check (window_size_ms > 0 and 86400000 % window_size_ms = 0),
+  referrer_granularity  text        not null check (referrer_granularity in ('raw', 'origin', 'domain')),
+  key_bytes_max         integer     not null check (key_bytes_max >= 64),
+  offsets_count_records boolean     not null,
+  anchor                timestamptz not null,
+  created_at            timestamptz not null default now(),
+  closed_through        timestamptz not null default '-infinity',
+  data_revision         bigint      not null default 0,
+  retired_hits          bigint      not null default 0,
+  retired_late          bigint      not null default 0,
+  retired_through       timestamptz not null default '-infinity',
+  stopped_code          text,
+  stopped_message       text,
+  stopped_at            timestamptz
+);
+comment on table stream is 'The one stream of this schema: what it was made with, how far its windows are closed, and why it is stopped. Its row lock serialises joining, closing and retention.';
+comment on column stream.only_row is 'Always true: there is exactly one row.';
+comment on column stream.source is 'Kind of log that is read: kafka, file or demo.';
+comment on column stream.topic is 'Kafka topic, file path or glob, or generator name.';
+comment on column stream.topic_id is 'Identity of the log (Kafka topic id, KIP-516, in hex); null where the broker knows none.';
+comment on column stream.consumer_group is 'Kafka consumer group.';
+comment on column stream.window_size_ms is 'Length of a tumbling window in milliseconds; divides a day.';
+comment on column stream.referrer_granularity is 'What of a referrer is kept: raw, origin or domain.';
+comment on column stream.key_bytes_max is 'Longest host or referrer kept, in bytes of UTF-8; longer ones end in a hash.';
+comment on column stream.offsets_count_records is 'True where an offset counts records, so that the ledger accounts for every offset (false for files: bytes).';
+comment on column stream.anchor is 'UTC midnight from which the demo generator counts; for other sources the time of the first start.';
+comment on column stream.created_at is 'When the stream was first started.';
+comment on column stream.closed_through is 'Every window that ends at or before this time is closed; new partitions start with this watermark.';
+comment on column stream.data_revision is 'Rises by one with every closed window, stored late record and retired day: readers may cache by it.';
+comment on column stream.retired_hits is 'Hits of closed windows that retention has dropped.';
+comment on column stream.retired_late is 'Late hits that retention has dropped.';
+comment on column stream.retired_through is 'Windows before this time may have been dropped by retention.';
+comment on column stream.stopped_code is 'Named error for which the stream is stopped until an operator resumes it; null while it may run.';
+comment on column stream.stopped_message is 'The error in words.';
+comment on column stream.stopped_at is 'When it stopped.';
+
+create table stream_partition (
+  partition        integer     primary key check (partition >= 0),
+  commit_id        uuid        not null default gen_random_uuid(),
+  next_offset      bigint      not null check (next_offset >= first_offset),
+  first_offset     bigint      not null check (first_offset >= 0),
+  watermark        timestamptz not null,
+  record_watermark timestamptz not null default '-infinity',
+  max_window_end   timestamptz not null default '-infinity',
+  raised_at        timestamptz not null default now(),
+  quiet_since      timestamptz,
+  counted          bigint      not null default 0,
+  late             bigint      not null default 0,
+  late_dropped     bigint      not null default 0,
+  dead             bigint      not null default 0,
+  null_records     bigint      not null default 0,
+  skipped          bigint      not null default 0,
+  retired          boolean     not null default false,
+  updated_at       timestamptz not null default now()
+);
+comment on table stream_partition is 'Position, watermark and ledger of each partition. Where offsets count records: next_offset - first_offset = counted + late + dead + null_records + skipped.';
+comment on column stream_partition.partition is 'Partition number in its topic.';
+comment on column stream_partition.commit_id is 'Random id of the last commit that moved this row: half of the compare of compare-and-swap.';
+comment on column stream_partition.next_offset is 'Next record to read: the other half of the compare.';
+comment on column stream_partition.first_offset is 'Offset at which this stream began to read the partition.';
+comment on column stream_partition.watermark is 'Records of windows that end at or before this time are late in this partition. Never decreases.';
+comment on column stream_partition.record_watermark is 'The watermark as raised by records alone, without idle advances: what it confirms is final.';
+comment on column stream_partition.max_window_end is 'End of the highest window that holds a counted record of this partition.';
+comment on column stream_partition.raised_at is 'When a record last raised the watermark (processing time); idleness is measured from here, across restarts.';
+comment on column stream_partition.quiet_since is 'Set while the watermark stands on an idle advance that no later record has confirmed: the start of the silence.';
+comment on column stream_partition.counted is 'Records counted into windows.';
+comment on column stream_partition.late is 'Records whose window had closed for this partition, dropped ones included.';
+comment on column stream_partition.late_dropped is 'Late records that LATE_POLICY=drop counted here only.';
+comment on column stream_partition.dead is 'Records that can never be counted (dead letters).';
+comment on column stream_partition.null_records is 'Records with a null value (tombstones).';
+comment on column stream_partition.skipped is 'Offsets without a delivered record: control, aborted, compacted, accepted gaps.';
+comment on column stream_partition.retired is 'True for a partition that an operator declared gone: it no longer holds windows open.';
+comment on column stream_partition.updated_at is 'When the row last changed.';
+
+create table open_delta (
+  id             bigint      generated always as identity primary key,
+  window_start   timestamptz not null,
+  commit_id      uuid        not null,
+  hits           bigint      not null check (hits > 0),
+  bot_hits       bigint      not null check (bot_hits between 0 and hits),
+  keys           integer     not null check (keys > 0),
+  hosts          text        not null,
+  referrers      text        not null,
+  places         text        not null,
+  host_ix        integer[]   not null,
+  referrer_ix    integer[]   not null,
+  place_ix       integer[]   not null,
+  key_hits       integer[]   not null,
+  key_bot_hits   integer[]   not null
+);
+create index open_delta_window on open_delta (window_start);
+-- Arrays of small integers that live for minutes: compressing them costs more than it saves.
+alter table open_delta
+  alter column hosts set storage external, alter column referrers set storage external, alter column places set storage external,
+  alter column host_ix set storage external, alter column referrer_ix set storage external, alter column place_ix set storage external,
+  alter column key_hits set storage external, alter column key_bot_hits set storage external;
+alter table open_delta set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
+comment on table open_delta is 'What one commit counted in one window that is not closed yet: a self-contained chunk with its own dictionary, so that no id outlives its text.';
+comment on column open_delta.id is 'Order of arrival.';
+comment on column open_delta.window_start is 'Start of the window, inclusive.';
+comment on column open_delta.commit_id is 'The commit that appended it.';
+comment on column open_delta.hits is 'Sum of key_hits.';
+comment on column open_delta.bot_hits is 'Sum of key_bot_hits.';
+comment on column open_delta.keys is 'Length of the five arrays.';
+comment on column open_delta.hosts is 'Texts of the hosts, each ended by U+001F.';
+comment on column open_delta.referrers is 'Texts of the referrers, each ended by U+001F.';
+comment on column open_delta.places is 'Country, region and city separated by U+001E, each place ended by U+001F.';
+comment on column open_delta.host_ix is 'For each key the 1-based position of its host in hosts.';
+comment on column open_delta.referrer_ix is 'For each key the 1-based position of its referrer in referrers.';
+comment on column open_delta.place_ix is 'For each key the 1-based position of its place in places.';
+comment on column open_delta.key_hits is 'For each key its hits.';
+comment on column open_delta.key_bot_hits is 'For each key its hits by bots.';
+
+create table aggregated_web_traffic (
+  window_start timestamptz not null,
+  window_end   timestamptz not null,
+  host         text        not null,
+  referrer     text        not null,
+  country_code text        not null,
+  region       text        not null,
+  city         text        not null,
+  num_hits     bigint      not null,
+  bot_hits     bigint      not null
+) partition by range (window_start);
+comment on table aggregated_web_traffic is 'Closed windows: one row per window, host, referrer and place. Rows are appended once and never change. Partitioned by UTC day of window_start.';
+comment on column aggregated_web_traffic.window_start is 'Start of the window (event time, UTC), inclusive.';
+comment on column aggregated_web_traffic.window_end is 'End of the window, exclusive.';
+comment on column aggregated_web_traffic.host is 'Requested host in lower case; (other) in the row that folds the keys beyond MAX_KEYS_PER_WINDOW.';
+comment on column aggregated_web_traffic.referrer is 'Referrer; empty for direct hits.';
+comment on column aggregated_web_traffic.country_code is 'ISO 3166-1 alpha-2 code, or unknown, private, invalid.';
+comment on column aggregated_web_traffic.region is 'Region or state; empty when unknown.';
+comment on column aggregated_web_traffic.city is 'City; empty when unknown.';
+comment on column aggregated_web_traffic.num_hits is 'Hits by humans and bots.';
+comment on column aggregated_web_traffic.bot_hits is 'Hits by bots, a part of num_hits.';
+
+create table late_web_traffic (like aggregated_web_traffic including comments);
+create index late_web_traffic_window on late_web_traffic (window_start);
+comment on table late_web_traffic is 'Records that came after their window had closed, by the window they belong to. Several rows of one key add up.';
+
+create table web_traffic_window (
+  window_start timestamptz primary key,
+  window_end   timestamptz not null,
+  row_count    bigint      not null,
+  hits         bigint      not null,
+  bot_hits     bigint      not null,
+  folded_keys  bigint      not null default 0,
+  closed_at    timestamptz not null default clock_timestamp(),
+  closed_by    text        not null
+);
+comment on table web_traffic_window is 'One row per closed window: what the closing wrote, for the ledger.';
+comment on column web_traffic_window.window_start is 'Start of the window, inclusive.';
+comment on column web_traffic_window.window_end is 'End of the window, exclusive.';
+comment on column web_traffic_window.row_count is 'Rows written to aggregated_web_traffic.';
+comment on column web_traffic_window.hits is 'Sum of num_hits of those rows.';
+comment on column web_traffic_window.bot_hits is 'Sum of bot_hits of those rows.';
+comment on column web_traffic_window.folded_keys is 'Keys that were folded into the (other) row.';
+comment on column web_traffic_window.closed_at is 'When the window was closed (processing time).';
+comment on column web_traffic_window.closed_by is 'Instance that closed it.';
+
+create table commit_history (
+  commit_id    uuid        primary key,
+  committed_at timestamptz not null default clock_timestamp(),
+  instance     text        not null,
+  reason       text        not null,
+  duration_ms  double precision not null,
+  counted      bigint      not null,
+  late         bigint      not null,
+  dead         bigint      not null,
+  null_records bigint      not null,
+  skipped      bigint      not null,
+  keys         bigint      not null,
+  windows      integer     not null,
+  partitions   jsonb       not null
+);
+create index commit_history_time on commit_history (committed_at);
+comment on table commit_history is 'One row per commit, kept for 7 days: the checkpoints of the stream.';
+comment on column commit_history.commit_id is 'Random id of the commit.';
+comment on column commit_history.committed_at is 'When it was made (processing time).';
+comment on column commit_history.instance is 'Instance that made it.';
+comment on column commit_history.reason is 'Why it was made: interval, size, rebalance, idle, end or shutdown.';
+comment on column commit_history.duration_ms is 'Time spent in the database function, in milliseconds.';
+comment on column commit_history.counted is 'Records counted.';
+comment on column commit_history.late is 'Late records.';
+comment on column commit_history.dead is 'Dead letters.';
+comment on column commit_history.null_records is 'Tombstones.';
+comment on column commit_history.skipped is 'Offsets without a delivered record.';
+comment on column commit_history.keys is 'Keys appended over all windows.';
+comment on column commit_history.windows is 'Windows touched.';
+comment on column commit_history.partitions is 'Array of {partition, from, to, watermark (epoch ms), quiet}.';
+
+create table idle_advance (
+  partition   integer     not null,
+  at_offset   bigint      not null,
+  watermark   timestamptz not null,
+  quiet_since timestamptz not null,
+  commit_id   uuid        not null,
+  primary key (partition, at_offset, watermark)
+);
+comment on table idle_advance is 'Every watermark that was raised by silence instead of a record: with the log itself, all that decides which records are late.';
+comment on column idle_advance.partition is 'Partition number.';
+comment on column idle_advance.at_offset is 'Next offset at which the watermark was raised: records at or above it were judged by it.';
+comment on column idle_advance.watermark is 'The watermark from there on.';
+comment on column idle_advance.quiet_since is 'Start of the silence.';
+comment on column idle_advance.commit_id is 'Commit that recorded it.';
+
+create table dead_letter_count (
+  partition integer not null,
+  reason    text    not null,
+  records   bigint  not null,
+  primary key (partition, reason)
+);
+comment on table dead_letter_count is 'Exact number of dead letters by partition and reason.';
+comment on column dead_letter_count.partition is 'Partition number.';
+comment on column dead_letter_count.reason is 'Named reason, see docs/concepts.md.';
+comment on column dead_letter_count.records is 'Records.';
+
+create table dead_letter_range (
+  id           bigint      generated always as identity primary key,
+  partition    integer     not null,
+  reason       text        not null,
+  first_offset bigint      not null,
+  last_offset  bigint      not null check (last_offset >= first_offset),
+  records      bigint      not null check (records > 0),
+  seen_at      timestamptz not null default now()
+);
+create index dead_letter_range_place on dead_letter_range (partition, reason, last_offset);
+comment on table dead_letter_range is 'Where dead letters lie, as offset ranges. A range may also cover other records when there are many: records says how many are dead.';
+comment on column dead_letter_range.id is 'Order of arrival.';
+comment on column dead_letter_range.partition is 'Partition number.';
+comment on column dead_letter_range.reason is 'Named reason.';
+comment on column dead_letter_range.first_offset is 'Offset of the first dead letter of the range.';
+comment on column dead_letter_range.last_offset is 'Offset of the last dead letter of the range, inclusive.';
+comment on column dead_letter_range.records is 'Dead letters in the range.';
+comment on column dead_letter_range.seen_at is 'When the range was last extended.';
+
+create table dead_letter_sample (
+  partition     integer     not null,
+  record_offset bigint      not null,
+  reason        text        not null,
+  seen_at       timestamptz not null default now(),
+  payload_bytes integer     not null,
+  payload       text        not null,
+  primary key (partition, record_offset)
+);
+create index dead_letter_sample_time on dead_letter_sample (reason, seen_at);
+comment on table dead_letter_sample is 'Masked samples of dead letters: at most 100 a reason and hour, kept for 30 days. No address, header or query string.';
+comment on column dead_letter_sample.partition is 'Partition number.';
+comment on column dead_letter_sample.record_offset is 'Offset of the record.';
+comment on column dead_letter_sample.reason is 'Named reason.';
+comment on column dead_letter_sample.seen_at is 'When it was committed.';
+comment on column dead_letter_sample.payload_bytes is 'Size of the whole value in bytes.';
+comment on column dead_letter_sample.payload is 'The masked beginning of the value.';
+
+create table data_gap (
+  id          bigint      generated always as identity primary key,
+  partition   integer     not null,
+  from_offset bigint      not null,
+  to_offset   bigint      not null,
+  from_time   timestamptz not null,
+  to_time     timestamptz not null,
+  reason      text        not null,
+  accepted_at timestamptz not null default now()
+);
+comment on table data_gap is 'Records that were gone before they could be read, accepted by an operator. Reports show the time range as unknown, never as zero.';
+comment on column data_gap.id is 'Order of acceptance.';
+comment on column data_gap.partition is 'Partition number.';
+comment on column data_gap.from_offset is 'First lost offset, inclusive.';
+comment on column data_gap.to_offset is 'End of the lost range, exclusive.';
+comment on column data_gap.from_time is 'Earliest event time that may be missing.';
+comment on column data_gap.to_time is 'Latest event time that may be missing.';
+comment on column data_gap.reason is 'Named error that stopped the stream.';
+comment on column data_gap.accepted_at is 'When the operator accepted the gap.';
+
+create table source_generation (
+  generation        integer primary key,
+  fingerprint       text    not null,
+  fingerprint_bytes integer not null,
+  path              text    not null,
+  size_seen         bigint  not null,
+  finished          boolean not null
+);
+comment on table source_generation is 'Files that SOURCE=file has met, by the fingerprint of their first bytes: a renamed, compressed or truncated file is neither read twice nor lost.';
+comment on column source_generation.generation is 'Number of the file in the logical log, from 0.';
+comment on column source_generation.fingerprint is 'Hash of the first fingerprint_bytes of uncompressed content.';
+comment on column source_generation.fingerprint_bytes is 'Bytes that the fingerprint covers.';
+comment on column source_generation.path is 'Path at which the file was last seen.';
+comment on column source_generation.size_seen is 'Uncompressed size last seen, in bytes.';
+comment on column source_generation.finished is 'True once the file was read to its end and a later one was begun.';
+
+create table lease (
+  name       text        primary key,
+  holder     text        not null,
+  expires_at timestamptz not null
+);
+comment on table lease is 'One reader a log where no consumer group decides. Only saves work: the compare-and-swap is what keeps counts right.';
+comment on column lease.name is 'What is leased.';
+comment on column lease.holder is 'Instance that holds it.';
+comment on column lease.expires_at is 'When it may be taken by another.';
+
+insert into schema_migration (version, name, checksum) values (1, '0001_stream', 'ab912785f8779959c4be3193b2c7c1e62ad52f7cdd60f11daeb9e53295a08582');
+commit;
+
+begin;
+create table if not exists schema_migration (
+  version    integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default now()
+);
+comment on table schema_migration is 'Migrations of ddl/ that this schema has seen.';
+comment on column schema_migration.version is 'Number of the migration.';
+comment on column schema_migration.name is 'Name of its file without the ending.';
+comment on column schema_migration.checksum is 'SHA-256 of the file, in hex.';
+comment on column schema_migration.applied_at is 'When it was applied.';
+do $$ begin
+  if exists (select from schema_migration where version = 2) then
+    raise exception 'already applied' using errcode = 'TM010';
+  end if;
+end $$;
+-- Why: the two statements that make the stream exactly-once, and the one that joins it. Each is one function call, so that no connection
+-- can die between a check and its effect. Lock order everywhere: stream row (if at all) or partition rows by number, then counts.
+-- Functions carry their version in the name: a running old binary survives a migration.
+--
+-- Named errors: TM001 fenced · TM002 wrong isolation level · TM003 other settings · TM004 a closing that does not add up · TM005 stopped.
+
+-- READ COMMITTED is required: each statement inside the functions must see what was committed before it, not before the call.
+create function tidemark_require_read_committed_v1() returns void language plpgsql volatile as $$
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    raise exception 'isolation level is %, must be read committed', current_setting('transaction_isolation') using errcode = 'TM002';
+  end if;
+end $$;
+comment on function tidemark_require_read_committed_v1() is 'Raises TM002 unless the isolation level is READ COMMITTED.';
+
+-- Epoch milliseconds to timestamptz without passing through a floating-point number; null means before all time.
+create function tidemark_time_v1(ms bigint) returns timestamptz language sql immutable parallel safe
+return coalesce(timestamptz '1970-01-01 00:00:00+00' + ms * interval '1 millisecond', timestamptz '-infinity');
+comment on function tidemark_time_v1(bigint) is 'Epoch milliseconds as timestamptz; null becomes -infinity.';
+
+-- The way back; -infinity becomes null.
+create function tidemark_ms_v1(t timestamptz) returns bigint language sql immutable parallel safe
+return case when isfinite(t) then round(extract(epoch from t) * 1000)::bigint end;
+comment on function tidemark_ms_v1(timestamptz) is 'timestamptz as epoch milliseconds, rounded; null for null and infinities.';
+
+-- Makes the stream row at the first start, refuses other settings later, and gives every partition of the topic a row before anything is
+-- committed. Takes the stream row's lock: a closing sees either none or all of the new rows, and they start at the stored closed-through.
+-- WHERE NOT EXISTS instead of ON CONFLICT, which waits for (and deadlocks with) commits that hold partition rows.
+create function tidemark_join_v1(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
+declare
+  s stream%rowtype;
+  first_start boolean;
+  difference text;
+begin
+  perform tidemark_require_read_committed_v1();
+  insert into stream (source, topic, topic_id, consumer_group, window_size_ms, referrer_granularity, key_bytes_max, offsets_count_records, anchor)
+    select p_settings ->> 'source', p_settings ->> 'topic', p_settings ->> 'topic_id', p_settings ->> 'consumer_group',
+           (p_settings ->> 'window_size_ms')::bigint, p_settings ->> 'referrer_granularity', (p_settings ->> 'key_bytes_max')::integer,
+           (p_settings ->> 'offsets_count_records')::boolean, tidemark_time_v1((p_settings ->> 'anchor')::bigint)
+    where not exists (select from stream)
+    on conflict do nothing;
+  select * into strict s from stream for update;
+  select string_agg(format('%s is %s in this schema, %s in the settings', key, quote_nullable(to_jsonb(s) ->> key), quote_nullable(value)), '; ' order by key)
+    into difference
+    from jsonb_each_text(p_settings) as given(key, value)
+    where key in ('source', 'topic', 'consumer_group', 'window_size_ms', 'referrer_granularity', 'key_bytes_max')
+      and to_jsonb(s) ->> key is distinct from value;
+  if difference is not null then
+    raise exception '%', difference using errcode = 'TM003';
+  end if;
+  if s.topic_id is null and p_settings ->> 'topic_id' is not null then
+    update stream set topic_id = p_settings ->> 'topic_id';
+  end if;
+  first_start := not exists (select from stream_partition);
+  insert into stream_partition (partition, first_offset, next_offset, watermark)
+    select x.partition, o.first_offset, o.first_offset, s.closed_through
+    from jsonb_to_recordset(p_partitions) as x(partition integer, start_offset bigint, log_start bigint)
+    cross join lateral (select case when first_start then x.start_offset else x.log_start end as first_offset) o
+    where not exists (select from stream_partition t where t.partition = x.partition)
+    order by x.partition;
+end $$;
+comment on function tidemark_join_v1(jsonb, jsonb) is 'Creates the stream row and missing partition rows; raises TM003 when the stream was made with other settings. Idempotent.';
+
+-- The texts of a chunk: element i of a U+001F-terminated list, 1-based.
+create function tidemark_texts_v1(list text) returns table (ix integer, value text) language sql immutable parallel safe rows 1000
+begin atomic
+  select t.ix::integer, t.value from string_to_table(list, E'\x1f') with ordinality as t(value, ix);
+end;
+comment on function tidemark_texts_v1(text) is 'Splits a dictionary of open_delta into (1-based position, text); one empty text follows the last terminator.';
+
+-- One commit: compare-and-swap of every partition row in the delta, then the delta itself. Raises TM001 and changes nothing when one row
+-- differs. Partition rows are locked in order of their number, before anything is written: two commits can never deadlock.
+create function tidemark_commit_v1(
+  p_commit_id uuid, p_instance text, p_reason text, p_partitions jsonb, p_chunks jsonb,
+  p_hosts text[], p_referrers text[], p_places text[],
+  p_host_ix text[], p_referrer_ix text[], p_place_ix text[], p_key_hits text[], p_key_bot_hits text[],
+  p_dead jsonb
+) returns void language plpgsql volatile
+set enable_nestloop = off set enable_mergejoin = off set jit = off as $$
+declare
+  moved integer;
+  size interval;
+begin
+  perform tidemark_require_read_committed_v1();
+  perform from stream_partition t join jsonb_to_recordset(p_partitions) as x(partition integer) using (partition)
+    order by t.partition for update of t;
+  update stream_partition t set
+      commit_id = p_commit_id, next_offset = x.next_offset,
+      watermark = greatest(t.watermark, tidemark_time_v1(x.watermark)),
+      record_watermark = greatest(t.record_watermark, tidemark_time_v1(x.record_watermark)),
+      max_window_end = greatest(t.max_window_end, tidemark_time_v1(x.max_window_end)),
+      raised_at = tidemark_time_v1(x.raised_at),
+      quiet_since = case when x.quiet_since is null then null else tidemark_time_v1(x.quiet_since) end,
+      counted = t.counted + x.counted, late = t.late + x.late, late_dropped = t.late_dropped + x.late_dropped,
+      dead = t.dead + x.dead, null_records = t.null_records + x.null_records, skipped = t.skipped + x.skipped,
+      updated_at = clock_timestamp()
+    from jsonb_to_recordset(p_partitions) as x(partition integer, old_commit_id uuid, old_next_offset bigint, next_offset bigint,
+      watermark bigint, record_watermark bigint, max_window_end bigint, raised_at bigint, quiet_since bigint,
+      counted bigint, late bigint, late_dropped bigint, dead bigint, null_records bigint, skipped bigint)
+    where t.partition = x.partition and t.commit_id = x.old_commit_id and t.next_offset = x.old_next_offset and not t.retired;
+  get diagnostics moved = row_count;
+  if moved <> jsonb_array_length(p_partitions) then
+    raise exception 'fenced' using errcode = 'TM001', detail = (
+      select coalesce(string_agg(x.partition::text, ',' order by x.partition), '')
+      from jsonb_to_recordset(p_partitions) as x(partition integer, old_commit_id uuid, old_next_offset bigint)
+      left join stream_partition t using (partition)
+      where t.commit_id is distinct from p_commit_id);
+  end if;
+
+  insert into idle_advance (partition, at_offset, watermark, quiet_since, commit_id)
+    select x.partition, (a ->> 0)::bigint, tidemark_time_v1((a ->> 1)::bigint), tidemark_time_v1((a ->> 2)::bigint), p_commit_id
+    from jsonb_to_recordset(p_partitions) as x(partition integer, idle_advances jsonb) cross join lateral jsonb_array_elements(x.idle_advances) a
+    on conflict do nothing;
+
+  insert into open_delta (window_start, commit_id, hits, bot_hits, keys, hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits)
+    select tidemark_time_v1(c.window_start), p_commit_id, c.hits, c.bot_hits, c.keys, a.hosts, a.referrers, a.places,
+           a.host_ix::integer[], a.referrer_ix::integer[], a.place_ix::integer[], a.key_hits::integer[], a.key_bot_hits::integer[]
+    from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
+      with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
+    join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint, hits bigint, bot_hits bigint, keys integer) using (n)
+    where not c.late;
+
+  if p_chunks @> '[{"late": true}]' then
+    select window_size_ms * interval '1 millisecond' into strict size from stream;
+    insert into late_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      with chunk as materialized (
+        select c.window_start, a.*
+        from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
+          with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
+        join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint) using (n)
+        where c.late),
+      host_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.hosts) t),
+      referrer_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.referrers) t),
+      place_text as materialized (select c.n, t.* from chunk c cross join lateral tidemark_texts_v1(c.places) t),
+      chunk_key as materialized (
+        select c.n, c.window_start, k.* from chunk c
+        cross join lateral unnest(c.host_ix::integer[], c.referrer_ix::integer[], c.place_ix::integer[], c.key_hits::integer[], c.key_bot_hits::integer[])
+          as k(host_ix, referrer_ix, place_ix, hits, bot_hits))
+      select tidemark_time_v1(k.window_start), tidemark_time_v1(k.window_start) + size, h.value, r.value,
+             split_part(p.value, E'\x1e', 1), split_part(p.value, E'\x1e', 2), split_part(p.value, E'\x1e', 3), k.hits, k.bot_hits
+      from chunk_key k
+      join host_text h on h.n = k.n and h.ix = k.host_ix
+      join referrer_text r on r.n = k.n and r.ix = k.referrer_ix
+      join place_text p on p.n = k.n and p.ix = k.place_ix;
+  end if;
+
+  if p_dead is not null then
+    perform tidemark_dead_letters_v1(p_dead);
+  end if;
+
+  insert into commit_history (commit_id, instance, reason, duration_ms, counted, late, dead, null_records, skipped, keys, windows, partitions)
+    select p_commit_id, p_instance, p_reason, extract(epoch from clock_timestamp() - statement_timestamp()) * 1000,
+           sum(x.counted), sum(x.late), sum(x.dead), sum(x.null_records), sum(x.skipped),
+           coalesce((select sum((c ->> 'keys')::bigint) from jsonb_array_elements(p_chunks) c), 0), jsonb_array_length(p_chunks),
+           jsonb_agg(jsonb_build_object('partition', x.partition, 'from', x.old_next_offset, 'to', x.next_offset, 'watermark', x.watermark,
+             'quiet', x.quiet_since is not null) order by x.partition)
+    from jsonb_to_recordset(p_partitions) as x(partition integer, old_next_offset bigint, next_offset bigint, watermark bigint, quiet_since bigint,
+      counted bigint, late bigint, dead bigint, null_records bigint, skipped bigint);
+end $$;
+comment on function tidemark_commit_v1(uuid, text, text, jsonb, jsonb, text[], text[], text[], text[], text[], text[], text[], text[], jsonb) is
+  'Moves the partitions of one delta and appends it, atomically; raises TM001 (detail: partition numbers) and changes nothing when one has moved.';
+
+-- Called by the commit only. Ranges that touch the last one of their partition and reason extend it, so that a topic of nothing but bad
+-- records stays one row; samples stop at 100 a reason and hour.
+create function tidemark_dead_letters_v1(p_dead jsonb) returns void language plpgsql volatile as $$
+begin
+  insert into dead_letter_count as t (partition, reason, records)
+    select x.partition, x.reason, x.records
+    from jsonb_to_recordset(p_dead -> 'counts') as x(partition integer, reason text, records bigint) order by 1, 2
+    on conflict (partition, reason) do update set records = t.records + excluded.records;
+  with range as (
+    select * from jsonb_to_recordset(p_dead -> 'ranges') as x(partition integer, reason text, first_offset bigint, last_offset bigint, records bigint)
+  ), extended as (
+    update dead_letter_range t set last_offset = x.last_offset, records = t.records + x.records, seen_at = now()
+    from range x
+    where t.partition = x.partition and t.reason = x.reason and t.last_offset = x.first_offset - 1
+    returning x.partition, x.reason, x.first_offset
+  )
+  insert into dead_letter_range (partition, reason, first_offset, last_offset, records)
+    select partition, reason, first_offset, last_offset, records from range x
+    where not exists (select from extended e where (e.partition, e.reason, e.first_offset) = (x.partition, x.reason, x.first_offset))
+    order by partition, first_offset;
+  insert into dead_letter_sample (partition, record_offset, reason, payload_bytes, payload)
+    select x.partition, x.record_offset, x.reason, x.payload_bytes, x.payload
+    from (
+      select s.*, row_number() over (partition by s.reason order by s.partition, s.record_offset) as n
+      from jsonb_to_recordset(p_dead -> 'samples') as s(partition integer, record_offset bigint, reason text, payload_bytes integer, payload text)
+    ) x
+    where x.n <= 100 - (select count(*) from dead_letter_sample d where d.reason = x.reason and d.seen_at >= date_trunc('hour', now()))
+    on conflict do nothing;
+end $$;
+comment on function tidemark_dead_letters_v1(jsonb) is 'Books counts, ranges and masked samples of one commit''s dead letters.';
+
+-- Makes the table partition of one UTC day. CREATE … LIKE and ATTACH take no lock that a reader or a closing waits for.
+create function tidemark_ensure_day_v1(p_day date) returns void language plpgsql volatile as $$
+declare
+  child text := 'aggregated_web_traffic_' || to_char(p_day, 'YYYYMMDD');
+  from_time timestamptz := p_day::timestamp at time zone 'UTC';
+  to_time timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
+begin
+  perform pg_advisory_xact_lock(hashtext('tidemark'), hashtext(current_schema() || '.' || child));
+  if to_regclass(quote_ident(child)) is not null then
+    return;
+  end if;
+  execute format('create table %I (like aggregated_web_traffic including comments including storage)', child);
+  -- The same bounds as a constraint spare ATTACH its scan.
+  execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
+  execute format('alter table aggregated_web_traffic attach partition %I for values from (%L) to (%L)', child, from_time, to_time);
+end $$;
+comment on function tidemark_ensure_day_v1(date) is 'Creates and attaches the partition of aggregated_web_traffic for one UTC day. Idempotent.';
+
+-- Closes the oldest window that all watermarks have passed, once. SKIP LOCKED on the stream row: whoever does not get it leaves the window
+-- to the next tick. Watermarks are read after the lock was taken. Returns what was done as an object with a "state":
+-- busy (another is closing), day_missing (call tidemark_ensure_day_v1, then again), nothing, closed.
+create function tidemark_close_v1(p_instance text, p_max_keys bigint) returns jsonb language plpgsql volatile
+set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+declare
+  s stream%rowtype;
+  size interval;
+  through timestamptz;
+  w timestamptz;
+  chunks bigint;
+  expected_hits bigint;
+  expected_bots bigint;
+  keys bigint;
+  written bigint;
+  written_hits bigint;
+  written_bots bigint;
+  folded bigint := 0;
+begin
+  perform tidemark_require_read_committed_v1();
+  select * into s from stream for update skip locked;
+  if not found then
+    return jsonb_build_object('state', case when exists (select from stream) then 'busy' else 'nothing' end);
+  end if;
+  size := s.window_size_ms * interval '1 millisecond';
+  select min(watermark) into through from stream_partition where not retired;
+  through := coalesce(through, '-infinity');
+  select min(window_start) into w from open_delta;
+  if through > s.closed_through and (s.closed_through = '-infinity'
+      or date_bin(size, through, 'epoch') > date_bin(size, s.closed_through, 'epoch')) then
+    update stream set closed_through = through;
+  end if;
+  if w is null or w + size > through then
+    return jsonb_build_object('state', 'nothing', 'open_from', (extract(epoch from w) * 1000)::bigint);
+  end if;
+  if to_regclass('aggregated_web_traffic_' || to_char(w at time zone 'UTC', 'YYYYMMDD')) is null then
+    return jsonb_build_object('state', 'day_missing', 'day', to_char(w at time zone 'UTC', 'YYYY-MM-DD'));
+  end if;
+
+  select count(*), sum(d.hits), sum(d.bot_hits), sum(d.keys) into chunks, expected_hits, expected_bots, keys from open_delta d where d.window_start = w;
+  if keys <= p_max_keys then
+    with written_row as (
+      insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      select w, w + size, o.host, o.referrer, o.country_code, o.region, o.city, o.num_hits, o.bot_hits from tidemark_open_rows_v1(w) o
+      returning num_hits, bot_hits
+    )
+    select count(*), sum(num_hits), sum(bot_hits) into written, written_hits, written_bots from written_row;
+  else
+    -- Beyond the cap the smallest keys (hits descending, then key) fold into one exact row.
+    with ranked as (
+      select o.*, row_number() over (order by o.num_hits desc, o.host, o.referrer, o.country_code, o.region, o.city) as n from tidemark_open_rows_v1(w) o
+    ), folded_row as (
+      select sum(num_hits) as num_hits, sum(bot_hits) as bot_hits, count(*) as folded from ranked where n >= p_max_keys
+    ), written_row as (
+      insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      select w, w + size, host, referrer, country_code, region, city, num_hits, bot_hits from ranked
+        where n < p_max_keys or (select f.folded from folded_row f) <= 1
+      union all
+      select w, w + size, '(other)', '(other)', 'unknown', '', '', num_hits, bot_hits from folded_row where folded_row.folded > 1
+      returning num_hits, bot_hits
+    )
+    select count(*), sum(num_hits), sum(bot_hits), (select case when f.folded > 1 then f.folded else 0 end from folded_row f)
+      into written, written_hits, written_bots, folded from written_row;
+  end if;
+  if written_hits is distinct from expected_hits or written_bots is distinct from expected_bots then
+    raise exception 'window % would be closed with % hits (% by bots), its deltas hold % (%)', w, written_hits, written_bots, expected_hits, expected_bots
+      using errcode = 'TM004';
+  end if;
+  insert into web_traffic_window (window_start, window_end, row_count, hits, bot_hits, folded_keys, closed_by)
+    values (w, w + size, written, written_hits, written_bots, folded, p_instance);
+  delete from open_delta d where d.window_start = w;
+  update stream set closed_through = greatest(closed_through, through), data_revision = data_revision + 1;
+  return jsonb_build_object('state', 'closed', 'window_start', (extract(epoch from w) * 1000)::bigint, 'rows', written, 'hits', written_hits,
+    'folded_keys', folded, 'chunks', chunks);
+end $$;
+comment on function tidemark_close_v1(text, bigint) is 'Closes the oldest window that all watermarks have passed: merges its deltas, appends its rows, once. Raises TM004 when the rows do not sum to the deltas.';
+
+-- The rows of one open window, merged over its chunks. One chunk has unique keys and needs no grouping.
+create function tidemark_open_rows_v1(p_window_start timestamptz)
+returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
+language plpgsql stable rows 100000
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off set jit = off set work_mem = '64MB' as $$
+declare
+  one open_delta%rowtype;
+begin
+  if (select count(*) from open_delta d where d.window_start = p_window_start) = 1 then
+    -- Through variables: a function call that refers to a table beside it would be made again for every key.
+    select * into strict one from open_delta d where d.window_start = p_window_start;
+    return query
+      select h.value, r.value, p.country_code, p.region, p.city, k.hits::bigint, k.bot_hits::bigint
+      from unnest(one.host_ix, one.referrer_ix, one.place_ix, one.key_hits, one.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
+      join tidemark_texts_v1(one.hosts) h on h.ix = k.host_ix
+      join tidemark_texts_v1(one.referrers) r on r.ix = k.referrer_ix
+      join (select t.ix, split_part(t.value, E'\x1e', 1) as country_code, split_part(t.value, E'\x1e', 2) as region, split_part(t.value, E'\x1e', 3) as city
+            from tidemark_texts_v1(one.places) t) p on p.ix = k.place_ix;
+  else
+    return query
+      with chunk as materialized (select d.* from open_delta d where d.window_start = p_window_start),
+      host_text as materialized (
+        select c.id, t.ix, t.value, dense_rank() over (order by t.value) as n from chunk c cross join lateral tidemark_texts_v1(c.hosts) t),
+      referrer_text as materialized (
+        select c.id, t.ix, t.value, dense_rank() over (order by t.value) as n from chunk c cross join lateral tidemark_texts_v1(c.referrers) t),
+      place_text as materialized (
+        select c.id, t.ix, t.value, dense_rank() over (order by t.value) as n from chunk c cross join lateral tidemark_texts_v1(c.places) t),
+      -- Materialized: the planner expects ten elements of an array and would unnest it again for every text.
+      chunk_key as materialized (
+        select c.id, k.* from chunk c
+        cross join lateral unnest(c.host_ix, c.referrer_ix, c.place_ix, c.key_hits, c.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)),
+      key as (
+        select h.n as host, r.n as referrer, p.n as place, sum(k.hits)::bigint as hits, sum(k.bot_hits)::bigint as bot_hits
+        from chunk_key k
+        join host_text h on h.id = k.id and h.ix = k.host_ix
+        join referrer_text r on r.id = k.id and r.ix = k.referrer_ix
+        join place_text p on p.id = k.id and p.ix = k.place_ix
+        group by h.n, r.n, p.n
+      )
+      select h.value, r.value, p.country_code, p.region, p.city, key.hits, key.bot_hits
+      from key
+      join (select distinct t.n, t.value from host_text t) h on h.n = key.host
+      join (select distinct t.n, t.value from referrer_text t) r on r.n = key.referrer
+      join (select d.n, split_part(d.value, E'\x1e', 1) as country_code, split_part(d.value, E'\x1e', 2) as region, split_part(d.value, E'\x1e', 3) as city
+            from (select distinct t.n, t.value from place_text t) d) p on p.n = key.place;
+  end if;
+end $$;
+comment on function tidemark_open_rows_v1(timestamptz) is 'The merged rows of one open window, as they would be closed now (without the cap on keys).';
+
+-- Books every closed window before a day as retired, so that the ledger stays balanced when the day's table is dropped. Late rows go with it.
+create function tidemark_retire_v1(p_before date) returns bigint language plpgsql volatile as $$
+declare
+  bound timestamptz := p_before::timestamp at time zone 'UTC';
+  dropped bigint;
+  dropped_late bigint;
+begin
+  perform tidemark_require_read_committed_v1();
+  perform from stream for update;
+  with gone as (delete from web_traffic_window where window_start < bound returning hits)
+    select coalesce(sum(hits), 0) into dropped from gone;
+  with gone as (delete from late_web_traffic where window_start < bound returning num_hits)
+    select coalesce(sum(num_hits), 0) into dropped_late from gone;
+  if dropped > 0 or dropped_late > 0 then
+    update stream set retired_hits = retired_hits + dropped, retired_late = retired_late + dropped_late,
+      retired_through = greatest(retired_through, bound), data_revision = data_revision + 1;
+  end if;
+  return dropped + dropped_late;
+end $$;
+comment on function tidemark_retire_v1(date) is 'Moves the ledger of all windows before a UTC day to retired and forgets their late rows; the caller then drops the day tables. Idempotent.';
+
+-- How far the stream is: closed_through = windows that can no longer change; final_through = the same as far as records confirm it, without
+-- idle advances. A partition that never delivered a record confirms and denies nothing.
+create view stream_progress as
+select s.closed_through,
+       least(s.closed_through, coalesce(p.record_watermark, '-infinity')) as final_through,
+       p.quiet_since, p.max_window_end, p.watermark, s.data_revision, s.window_size_ms, s.stopped_code
+from stream s
+cross join (
+  select min(record_watermark) filter (where next_offset > first_offset) as record_watermark,
+         min(quiet_since) as quiet_since, max(max_window_end) as max_window_end, min(watermark) as watermark
+  from stream_partition where not retired
+) p;
+comment on view stream_progress is 'One row: how far windows are closed, how far that is confirmed by records, since when it is quiet.';
+comment on column stream_progress.closed_through is 'Every window that ends at or before this time is closed.';
+comment on column stream_progress.final_through is 'Numbers of windows that end at or before this time are final.';
+comment on column stream_progress.quiet_since is 'Start of the longest unconfirmed silence of a partition; null where none is quiet.';
+comment on column stream_progress.max_window_end is 'End of the highest window that holds a counted record.';
+comment on column stream_progress.watermark is 'Lowest watermark of all partitions.';
+comment on column stream_progress.data_revision is 'Changes whenever closed data changes.';
+comment on column stream_progress.window_size_ms is 'Length of a window in milliseconds.';
+comment on column stream_progress.stopped_code is 'Named error for which the stream is stopped; null while it may run.';
+
+create view web_traffic_live as
+select a.window_start, a.window_end, a.host, a.referrer, a.country_code, a.region, a.city, a.num_hits, a.bot_hits,
+       a.window_end <= (select final_through from stream_progress) as is_final
+from aggregated_web_traffic a
+union all
+select w.window_start, w.window_start + (select window_size_ms from stream) * interval '1 millisecond',
+       o.host, o.referrer, o.country_code, o.region, o.city, o.num_hits, o.bot_hits, false
+from (select distinct window_start from open_delta) w
+cross join lateral tidemark_open_rows_v1(w.window_start) o;
+comment on view web_traffic_live is 'Closed and open windows together; is_final tells numbers that can no longer change from provisional ones.';
+comment on column web_traffic_live.window_start is 'Start of the window, inclusive.';
+comment on column web_traffic_live.window_end is 'End of the window, exclusive.';
+comment on column web_traffic_live.host is 'Requested host.';
+comment on column web_traffic_live.referrer is 'Referrer; empty for direct hits.';
+comment on column web_traffic_live.country_code is 'ISO code, or unknown, private, invalid.';
+comment on column web_traffic_live.region is 'Region; empty when unknown.';
+comment on column web_traffic_live.city is 'City; empty when unknown.';
+comment on column web_traffic_live.num_hits is 'Hits by humans and bots.';
+comment on column web_traffic_live.bot_hits is 'Hits by bots.';
+comment on column web_traffic_live.is_final is 'True when the window is closed and records have confirmed the watermark that closed it.';
+
+insert into schema_migration (version, name, checksum) values (2, '0002_commit', '972558b726abb2002687267d4cfbb4f04bdedb6468b4eecf4b4eb9f6159e574e');
+commit;
