@@ -1,0 +1,77 @@
+// One Tidemark process of a fault run: started, killed, frozen, restarted; its output is kept. Shell.
+import { type Child, type Exit, tidemark } from "../support/process.ts";
+
+/** A Tidemark instance that may die and come back; its data folder stays. */
+export class Instance {
+  #child: Child | undefined;
+  /** Lines of all lives. */
+  readonly log: string[] = [];
+  kills = 0;
+  starts = 0;
+
+  constructor(readonly name: string, readonly env: Readonly<Record<string, string>>) {}
+
+  get running(): boolean {
+    return this.#child !== undefined;
+  }
+
+  get pid(): number {
+    return this.#current().pid;
+  }
+
+  /** Starts the service (or with arguments another command). */
+  start(args: readonly string[] = ["run"], env: Readonly<Record<string, string>> = {}): Child {
+    if (this.#child) throw new Error(`${this.name} is already running`);
+    this.starts++;
+    const child = tidemark(args, { env: { ...this.env, ...env } });
+    this.#child = child;
+    return child;
+  }
+
+  signal(signal: Deno.Signal): void {
+    this.#current().signal(signal);
+  }
+
+  /** kill -9; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.kills++;
+    await this.#end("SIGKILL");
+  }
+
+  /** SIGTERM, and the exit that came of it. */
+  stop(): Promise<Exit> {
+    return this.#end("SIGTERM");
+  }
+
+  /** Waits for the end of a command that ends by itself. */
+  async ended(): Promise<Exit> {
+    const child = this.#current();
+    const exit = await child.exit();
+    this.log.push(...child.lines);
+    this.#child = undefined;
+    return exit;
+  }
+
+  /** Lines of this life and all before it. */
+  lines(): string[] {
+    return [...this.log, ...this.#child?.lines ?? []];
+  }
+
+  waitForLine(pattern: RegExp | string, timeoutMs?: number): Promise<string> {
+    return this.#current().waitForLine(pattern, timeoutMs);
+  }
+
+  async #end(signal: Deno.Signal): Promise<Exit> {
+    const child = this.#current();
+    child.signal(signal);
+    const exit = await child.exit();
+    this.log.push(...child.lines);
+    this.#child = undefined;
+    return exit;
+  }
+
+  #current(): Child {
+    if (!this.#child) throw new Error(`${this.name} is not running`);
+    return this.#child;
+  }
+}

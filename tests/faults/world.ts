@@ -1,0 +1,170 @@
+// A fault run's surroundings: a topic on a broker, a database, proxies in front of both, Tidemark processes, and the judgement at the end. Shell.
+import postgres from "postgres";
+import type { TestBroker } from "../support/kafka_broker.ts";
+import { createTopic } from "../support/kafka_topics.ts";
+import { startProxy, type TcpProxy } from "../support/tcp_proxy.ts";
+import { compareWithOracle, type Comparison } from "./compare.ts";
+import { countryLookup } from "./countries.ts";
+import type { LoadPlan } from "./generator.ts";
+import { Instance } from "./instance.ts";
+import { pause, readTopic, sendLoad, type SendOptions, topicBounds } from "./load.ts";
+import type { OracleRules } from "./oracle.ts";
+
+/** What a world is made of. */
+export interface WorldOptions {
+  readonly broker: TestBroker;
+  /** URL of an empty database. */
+  readonly database: string;
+  readonly topic?: string;
+  readonly partitions?: number;
+  readonly topicConfig?: Readonly<Record<string, string>>;
+  /** Tidemark settings over the harness's own. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Time limits of a judgement. */
+const CATCH_UP_MS_MAX = 240_000;
+
+/** One stream under test. `await using` ends every process and proxy. */
+export class World implements AsyncDisposable {
+  readonly instances: Instance[] = [];
+  readonly startedAt = performance.now();
+  readonly topic: string;
+  readonly database: string;
+  readonly sql: postgres.Sql;
+
+  private constructor(
+    readonly options: WorldOptions,
+    readonly folder: string,
+    readonly postgresProxy: TcpProxy,
+    readonly rules: OracleRules,
+  ) {
+    this.topic = options.topic ?? `traffic-${crypto.randomUUID().slice(0, 8)}`;
+    this.database = options.database;
+    this.sql = postgres(options.database, { max: 2, onnotice: () => {}, connection: { application_name: "harness" } });
+  }
+
+  static async create(options: WorldOptions): Promise<World> {
+    const url = new URL(options.database);
+    const world = new World(
+      options,
+      await Deno.makeTempDir({ prefix: "tidemark-faults-" }),
+      startProxy(`${url.hostname}:${url.port || 5432}`),
+      { windowMs: 300_000, delayMs: 60_000, skewMs: 300_000, country: await countryLookup() },
+    );
+    await createTopic(options.broker, world.topic, {
+      partitions: options.partitions ?? 4,
+      config: { "max.message.bytes": "4194304", ...options.topicConfig },
+    });
+    return world;
+  }
+
+  /** An instance with a data folder of its own (or the one given), not started. */
+  instance(name: string, env: Readonly<Record<string, string>> = {}): Instance {
+    const instance = new Instance(name, {
+      KAFKA_URL: this.options.broker.url,
+      KAFKA_TOPIC: this.topic,
+      KAFKA_GROUP: `group-${this.topic}`,
+      POSTGRES_URL: this.database,
+      DATA_DIR: `${this.folder}/${name}`,
+      INSTANCE_ID: name,
+      HTTP_PORT: "0",
+      IDLE_TIMEOUT: "10s",
+      LOG_FORMAT: "json",
+      ...this.options.env,
+      ...env,
+    });
+    this.instances.push(instance);
+    return instance;
+  }
+
+  /** `POSTGRES_URL` that leads through our proxy. */
+  get proxiedDatabase(): string {
+    const url = new URL(this.database);
+    url.port = String(this.postgresProxy.port);
+    url.hostname = "127.0.0.1";
+    return url.href;
+  }
+
+  send(plan: LoadPlan, options?: SendOptions): Promise<number> {
+    return sendLoad(this.options.broker, this.topic, plan, options);
+  }
+
+  /** Total of the positions in the database: how far the stream is. */
+  async position(): Promise<number> {
+    try {
+      const [row] = await this
+        .sql`select coalesce(sum(next_offset), 0)::text as position from stream_partition where not retired`;
+      return Number(row?.position ?? 0);
+    } catch (error) {
+      if (isNoTable(error)) return 0;
+      throw error;
+    }
+  }
+
+  /** Waits until every position has reached its log end. @throws Error with the logs' tail if that takes too long */
+  async caughtUp(timeoutMs = CATCH_UP_MS_MAX): Promise<void> {
+    const bounds = await topicBounds(this.options.broker, this.topic);
+    const total = bounds.reduce((sum, { high }) => sum + high, 0);
+    for (const deadline = performance.now() + timeoutMs; await this.position() < total;) {
+      if (performance.now() > deadline) {
+        throw new Error(`The stream stands at ${await this.position()} of ${total}. Log:\n${this.logTail()}`);
+      }
+      await pause(200);
+    }
+  }
+
+  /** Stops what runs, reads the rest with `run --once`, and compares everything with the oracle. */
+  async judge(options: { readonly startingAt?: ReadonlyMap<number, number> } = {}): Promise<Comparison> {
+    for (const instance of this.instances) if (instance.running) await instance.stop();
+    const finisher = this.instance("finisher");
+    finisher.start(["run", "--once"]);
+    const exit = await finisher.ended();
+    if (exit.code !== 0) throw new Error(`run --once ended with ${exit.code}:\n${exit.stderr.slice(-4000)}`);
+    return await this.compare(options);
+  }
+
+  /** Compares what the database holds now with the oracle over the topic's records. */
+  async compare(options: { readonly startingAt?: ReadonlyMap<number, number> } = {}): Promise<Comparison> {
+    return await compareWithOracle(
+      this.database,
+      this.rules,
+      (oracle) => readTopic(this.options.broker, this.topic, (record) => oracle.apply(record)),
+      options,
+    );
+  }
+
+  /** The last lines of every instance. */
+  logTail(lines = 15): string {
+    return this.instances.map((i) => `--- ${i.name}\n${i.lines().slice(-lines).join("\n")}`).join("\n");
+  }
+
+  /** Times that an instance was fenced, counted in the logs. */
+  get fenced(): number {
+    return this.instances.reduce(
+      (n, i) => n + i.lines().filter((line) => /"fenced:|moved without us/.test(line)).length,
+      0,
+    );
+  }
+
+  get kills(): number {
+    return this.instances.reduce((n, i) => n + i.kills, 0);
+  }
+
+  get seconds(): number {
+    return Math.round((performance.now() - this.startedAt) / 1000);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const instance of this.instances) {
+      if (!instance.running) continue;
+      instance.signal("SIGCONT");
+      await instance.kill();
+    }
+    await this.sql.end({ timeout: 2 });
+    await this.postgresProxy.stop();
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+const isNoTable = (error: unknown) => error instanceof postgres.PostgresError && error.code === "42P01";

@@ -1,0 +1,30 @@
+// Goal: whatever moment an instance dies at, nothing is lost or doubled. Method: kill -9 at random moments under load while a second
+// instance comes and goes; then every row, late row and dead letter is compared with the naive oracle. The long version is a command
+// (docs/reliability.md).
+import { assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { killRun } from "../faults/kill_run.ts";
+import { startBroker } from "../support/kafka_broker.ts";
+import { startPostgres } from "../support/postgres.ts";
+
+Deno.test("run() counts every record exactly once when it is killed at random moments", async () => {
+  await using broker = await startBroker();
+  await using database = await startPostgres();
+  const seed = Math.floor(Math.random() * 2 ** 31);
+  const { comparison, kills, joins } = await killRun({
+    broker,
+    database: database.url,
+    seed,
+    events: 200_000,
+    kills: 6,
+    rate: 12_000,
+    lifeMs: [1_000, 3_500],
+  });
+  assertEquals(comparison.differences, [], `seed ${seed}`);
+  assertGreaterOrEqual(kills, 6);
+  assertGreaterOrEqual(joins, 0);
+  assertGreaterOrEqual(comparison.events, 200_000);
+  // The run must have met what it is about.
+  assertGreater(comparison.late, 0);
+  assertGreater(comparison.dead, 0);
+  assertGreater(comparison.commits, kills);
+});
