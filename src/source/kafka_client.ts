@@ -12,7 +12,7 @@ export type SaslMechanism = typeof SASL_MECHANISMS[number];
 
 /** How to reach the brokers. Texts are contents, never paths. */
 export interface KafkaConnection {
-  /** `host:port` of one or more brokers; the rest is learnt from them. See {@link parseBrokers}. */
+  /** `host:port` of one or more brokers; the rest is learnt from them. */
   readonly brokers: readonly string[];
   readonly clientId: string;
   /** `null` speaks plain text. */
@@ -29,9 +29,6 @@ export interface KafkaTls {
   readonly verify: boolean;
 }
 
-/** Port of a broker that is given without one: what the system before this one listened on. */
-const DEFAULT_PORT = 9093;
-
 /** How long a TCP or TLS connection may take. kafkajs' one second is short for TLS over a wide network. */
 const CONNECT_MS_MAX = 5_000;
 /** How long a broker may take to answer. kafkajs raises it by itself for requests that wait on purpose (join, fetch). */
@@ -42,20 +39,6 @@ const REQUEST_MS_MAX = 10_000;
  * must not use them up at once: six tries last about 3.5 s.
  */
 const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 6 };
-
-/** Splits `KAFKA_URL`: a comma-separated list of `host[:port]`, a scheme before the host allowed. @throws UsageError */
-export function parseBrokers(text: string): string[] {
-  const problems: string[] = [];
-  const brokers = text.split(",").map((part) => part.trim()).filter((part) => part !== "").map((part) => {
-    const match = /^(?:[a-z_]+:\/\/)?([A-Za-z0-9._-]+)(?::(\d{1,5}))?$/i.exec(part);
-    const port = Number(match?.[2] ?? DEFAULT_PORT);
-    if (match === null || port < 1 || port > 65535) problems.push(`KAFKA_URL: "${part}" is not host:port`);
-    return `${match?.[1]}:${port}`;
-  });
-  if (brokers.length === 0) problems.push("KAFKA_URL is empty");
-  if (problems.length > 0) throw new UsageError(problems);
-  return brokers;
-}
 
 /** A client for producing, consuming and administration. Connects to nothing yet. @throws UsageError where the settings cannot work */
 export function createKafka(connection: KafkaConnection, log: Log): Kafka {

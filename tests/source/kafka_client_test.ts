@@ -2,20 +2,8 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { logLevel } from "kafkajs";
 import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
-import { createKafka, type KafkaConnection, parseBrokers } from "../../src/source/kafka_client.ts";
+import { createKafka, type KafkaConnection } from "../../src/source/kafka_client.ts";
 import { kafkaLogCreator } from "../../src/source/kafka_log.ts";
-
-Deno.test("parseBrokers() takes lists, schemes and a missing port", () => {
-  assertEquals(parseBrokers("localhost:9093"), ["localhost:9093"]);
-  assertEquals(parseBrokers(" a.example:1, PLAINTEXT://b_2:65535 ,c"), ["a.example:1", "b_2:65535", "c:9093"]);
-});
-
-Deno.test("parseBrokers() names everything that is not host:port", () => {
-  for (const text of ["", " , ", "a:0", "a:65536", "a:b", "a:1:2", "a b:1"]) {
-    assertThrows(() => parseBrokers(text), UsageError);
-  }
-  assertEquals(assertThrows(() => parseBrokers("a:x,b:1,c:99999"), UsageError).problems.length, 2);
-});
 
 const connection: KafkaConnection = { brokers: ["a:1"], clientId: "t", tls: null, sasl: null };
 
