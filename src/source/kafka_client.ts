@@ -35,8 +35,8 @@ const CONNECT_MS_MAX = 5_000;
 const REQUEST_MS_MAX = 10_000;
 
 /**
- * A few quick tries; what fails for longer is left to our own loops, which say so. Joining uses the same numbers: a storm of rebalances
- * must not use them up at once: six tries last about 3.5 s.
+ * A few quick tries; what fails for longer is left to our own loops, which say so. Joining uses the same numbers, and a storm of
+ * rebalances must not use them up at once: six tries last about 3.5 s.
  */
 const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 6 };
 
