@@ -1,0 +1,124 @@
+// Events of eight bytes and a reader for them: the real reader is fuzzed elsewhere, here only counting matters. Pure.
+//
+//   0: read code (0 = valid)   1–4: event time, ms after BASE, signed   5: host   6: referrer   7: place, top bit = bot
+import { type Dictionary, type EventReader, READ_OK, type ReadCode } from "../../src/event/types.ts";
+import type { Place, PlaceLocator } from "../../src/geo/port.ts";
+
+/** Midnight of a day: histories begin shortly after. */
+export const BASE = Date.UTC(2026, 0, 15);
+
+export const PLACES: readonly Place[] = [
+  { countryCode: "unknown", region: "", city: "" },
+  { countryCode: "DE", region: "Berlin", city: "Berlin" },
+  { countryCode: "US", region: "Oregon", city: "Portland" },
+  { countryCode: "US", region: "Maine", city: "Portland" },
+];
+
+/** What a value says. */
+export interface TinyEvent {
+  readonly code: ReadCode;
+  readonly time: number;
+  readonly host: number;
+  readonly referrer: number;
+  readonly place: number;
+  readonly bot: number;
+}
+
+export function writeEvent(event: TinyEvent): Uint8Array {
+  const bytes = new Uint8Array(8);
+  bytes[0] = event.code;
+  new DataView(bytes.buffer).setInt32(1, event.time - BASE);
+  bytes[5] = event.host;
+  bytes[6] = event.referrer;
+  bytes[7] = event.place | event.bot << 7;
+  return bytes;
+}
+
+export function readEvent(bytes: Uint8Array): TinyEvent {
+  return {
+    code: bytes[0]!,
+    time: BASE + new DataView(bytes.buffer, bytes.byteOffset).getInt32(1),
+    host: bytes[5]!,
+    referrer: bytes[6]!,
+    place: bytes[7]! & 0x7f,
+    bot: bytes[7]! >> 7,
+  };
+}
+
+/** Text of the host or referrer with this number; referrer 0 is the direct hit. */
+export const hostText = (host: number) => `h${host}.example`;
+export const referrerText = (referrer: number) => referrer === 0 ? "" : `https://r${referrer}.example/?a=1,2&"q"\\`;
+
+class TinyDictionary implements Dictionary {
+  #ids = new Map<number, number>();
+  #numbers: number[] = [];
+  readonly #toText: (number: number) => string;
+
+  constructor(toText: (number: number) => string) {
+    this.#toText = toText;
+  }
+
+  get size(): number {
+    return this.#numbers.length;
+  }
+
+  text(id: number): string {
+    if (id >= this.size) throw new RangeError(`no text ${id}`);
+    return this.#toText(this.#numbers[id]!);
+  }
+
+  id(number: number): number {
+    let id = this.#ids.get(number);
+    if (id === undefined) {
+      this.#ids.set(number, id = this.size);
+      this.#numbers.push(number);
+    }
+    return id;
+  }
+
+  clear(): void {
+    this.#ids = new Map();
+    this.#numbers = [];
+  }
+}
+
+/** Reads tiny events. Ids are given in order of appearance, so that every instance has its own. */
+export class TinyReader implements EventReader {
+  eventTime = 0;
+  host = 0;
+  referrer = 0;
+  place = 0;
+  bot = 0;
+  /** What the engine sees as memory: above its limit it forgets all ids after a commit. */
+  memoryBytes: number;
+  readonly hosts = new TinyDictionary(hostText);
+  readonly referrers = new TinyDictionary(referrerText);
+
+  constructor(memoryBytes: number) {
+    this.memoryBytes = memoryBytes;
+  }
+
+  read(bytes: Uint8Array, start: number, end: number): ReadCode {
+    const code = bytes[start]!;
+    if (code !== READ_OK) return code;
+    const event = readEvent(bytes.subarray(start, end));
+    this.eventTime = event.time;
+    this.host = this.hosts.id(event.host);
+    this.referrer = this.referrers.id(event.referrer);
+    this.place = event.place;
+    this.bot = event.bot;
+    return READ_OK;
+  }
+
+  reset(): void {
+    this.hosts.clear();
+    this.referrers.clear();
+  }
+}
+
+/** Names the places of tiny events; they are located by the reader itself. */
+export const tinyPlaces: PlaceLocator = {
+  locate: () => 0,
+  place: (id) => PLACES[id]!,
+  size: PLACES.length,
+};
