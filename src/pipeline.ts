@@ -305,7 +305,7 @@ export class Pipeline {
       invariant(stored !== null, "the stream row exists after joining");
       this.#storeAnswered(stored);
       if (stored.stopped) return this.#stoppedByStore(stored.stopped);
-      checkLog(settings, stored, identity); // 5
+      await this.#checkLog(settings, stored, identity); // 5
       this.#topicId = stored.topicId;
       const now = clock.now();
       const rows = new Map(stored.rows.map((row) => [row.partition, row]));
@@ -336,6 +336,27 @@ export class Pipeline {
       this.#waiting(error instanceof Unavailable ? error.code : "postgres_unavailable", messageOf(error));
       log.warn("cannot load positions yet", { error: messageOf(error) });
       wanted.notBefore = clock.now() + RETRY_MS;
+    }
+  }
+
+  /**
+   * Between our look at the log and the reading of the rows the log may have grown, and its owner committed beyond the end that we saw: what
+   * looks like a fault is one only by ends and partitions seen after the rows, and by starts seen before them.
+   */
+  async #checkLog(settings: StreamSettings, stored: StoredState, before: LogIdentity): Promise<void> {
+    try {
+      checkLog(settings, stored, before);
+    } catch (error) {
+      if (!(error instanceof StreamStopped)) throw error;
+      const after = await this.#parts.source.identify();
+      const starts = new Map(before.partitions.map((bounds) => [bounds.partition, bounds.logStart]));
+      checkLog(settings, stored, {
+        topicId: after.topicId,
+        partitions: after.partitions.map((bounds) => ({
+          ...bounds,
+          logStart: starts.get(bounds.partition) ?? bounds.logStart,
+        })),
+      });
     }
   }
 
@@ -637,7 +658,7 @@ export class Pipeline {
     if (this.#wanted || this.#stopped || signal.aborted) return false;
     closing.abort();
     await closed();
-    await this.#closer.drain(signal);
+    await this.#closer.drain(signal, this.#settings.waitMs);
     log.info("read to the end", { ...this.#totals });
     return true;
   }

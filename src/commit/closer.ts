@@ -48,13 +48,24 @@ export class Closer {
     }
   }
 
-  /** Closes everything that can be closed now. @throws what the store throws */
-  async drain(signal: AbortSignal): Promise<void> {
+  /** Closes everything that can be closed now. @throws what the store throws, once it has failed for `waitMs` on end */
+  async drain(signal: AbortSignal, waitMs: number): Promise<void> {
+    let backoff = TICK_MS, failingMs = 0;
     while (!signal.aborted) {
-      const outcome = await this.#store.close();
-      if (outcome.kind === "closed") this.#onClosed(outcome, this.#clock.now());
-      else if (outcome.kind === "nothing") return;
-      else await this.#clock.sleep(50 as DurationMs, signal);
+      try {
+        const outcome = await this.#store.close();
+        failingMs = 0;
+        backoff = TICK_MS;
+        if (outcome.kind === "closed") this.#onClosed(outcome, this.#clock.now());
+        else if (outcome.kind === "nothing") return;
+        else await this.#clock.sleep(50 as DurationMs, signal);
+      } catch (error) {
+        if (failingMs >= waitMs) throw error;
+        this.#log.warn("closing failed, trying again", { error: messageOf(error) });
+        await this.#clock.sleep(backoff as DurationMs, signal);
+        failingMs += backoff;
+        backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
+      }
     }
   }
 
