@@ -1,0 +1,48 @@
+// Rows as CSV (RFC 4180) that a spreadsheet shows but never runs, and as NDJSON. Pure.
+
+/** What a cell may hold; null is an empty cell (CSV) or null (NDJSON). */
+export type Cell = string | number | null;
+
+/** One column of a table of `T`. */
+export interface Column<T> {
+  readonly name: string;
+  readonly value: (row: T) => Cell;
+}
+
+// OWASP "CSV Injection": a cell that begins so would be a formula. Full-width forms are folded to these by some spreadsheets.
+const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
+
+/** One cell. Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers are never touched. */
+export function csvCell(value: Cell): string {
+  if (value === null) return "";
+  if (typeof value === "number") return String(value);
+  const safe = FORMULA.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** The header line, with its line end. */
+export function csvHeader<T>(columns: readonly Column<T>[]): string {
+  return columns.map(({ name }) => csvCell(name)).join(",") + "\r\n";
+}
+
+/** One line, with its line end. */
+export function csvLine<T>(columns: readonly Column<T>[], row: T): string {
+  return columns.map(({ value }) => csvCell(value(row))).join(",") + "\r\n";
+}
+
+/** One object a line, with its line end. JSON has no formulas: text stays as it is. */
+export function ndjsonLine<T>(columns: readonly Column<T>[], row: T): string {
+  return JSON.stringify(Object.fromEntries(columns.map(({ name, value }) => [name, value(row)]))) + "\n";
+}
+
+export type TableFormat = "csv" | "ndjson";
+
+/** A whole table, line by line. */
+export function* tableLines<T>(
+  format: TableFormat,
+  columns: readonly Column<T>[],
+  rows: Iterable<T>,
+): Generator<string> {
+  if (format === "csv") yield csvHeader(columns);
+  for (const row of rows) yield format === "csv" ? csvLine(columns, row) : ndjsonLine(columns, row);
+}

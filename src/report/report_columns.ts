@@ -1,0 +1,102 @@
+// Which columns the reports have as tables: the same for CSV and NDJSON, flat, one row a line. Pure.
+import type { Contribution, ContributionReport } from "./contribution.ts";
+import type { Column } from "./csv.ts";
+import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast_report.ts";
+import type { BotsReport, SeriesPoint } from "./timeseries.ts";
+import type { TopRow } from "./top.ts";
+
+/** A contribution beside the report that it stands in. */
+export interface ContributionLine {
+  readonly report: ContributionReport;
+  readonly row: Contribution;
+}
+
+export const CONTRIBUTION_COLUMNS: readonly Column<ContributionLine>[] = [
+  { name: "rank", value: ({ row }) => row.rank },
+  { name: "city", value: ({ row }) => row.place?.city ?? row.city_contribution.city },
+  { name: "region", value: ({ row }) => row.place?.region ?? "" },
+  { name: "country_code", value: ({ row }) => row.place?.country_code ?? "" },
+  { name: "country", value: ({ row }) => row.place?.country ?? "" },
+  { name: "count", value: ({ row }) => row.city_contribution.count },
+  { name: "country_total_count", value: ({ row }) => row.country_contribution?.total_count ?? null },
+  { name: "percentage_contribution", value: ({ row }) => row.percentage_contribution },
+  { name: "previous_day_contribution", value: ({ row }) => row.previous_day_contribution },
+  { name: "next_day_contribution", value: ({ row }) => row.next_day_contribution },
+  { name: "next_day_kind", value: ({ row }) => row.next_day_kind },
+  { name: "forecast_low", value: ({ row }) => row.forecast?.low ?? null },
+  { name: "forecast_high", value: ({ row }) => row.forecast?.high ?? null },
+  { name: "forecasted_change", value: ({ row }) => row.forecasted_change },
+  { name: "comparison_count", value: ({ row }) => row.comparison.count },
+  { name: "status", value: ({ row }) => row.status },
+  { name: "from", value: ({ report }) => report.query.from },
+  { name: "to", value: ({ report }) => report.query.to },
+  { name: "tz", value: ({ report }) => report.query.tz },
+  { name: "watermark", value: ({ report }) => report.completeness.range.watermark },
+  { name: "windows_closed", value: ({ report }) => report.completeness.range.windows_closed },
+  { name: "windows_expected", value: ({ report }) => report.completeness.range.windows_expected },
+  { name: "late_count", value: ({ report }) => report.completeness.range.late_count },
+  { name: "gap", value: ({ report }) => String(report.completeness.range.gap) },
+];
+
+export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
+  { name: "start", value: ({ start }) => start },
+  { name: "end", value: ({ end }) => end },
+  { name: "human", value: ({ human }) => human },
+  { name: "bot", value: ({ bot }) => bot },
+  { name: "total", value: ({ total }) => total },
+  { name: "late_count", value: ({ late_count }) => late_count },
+  { name: "status", value: ({ status }) => status },
+  { name: "gap", value: ({ gap }) => String(gap) },
+];
+
+export const TOP_COLUMNS: readonly Column<TopRow>[] = [
+  { name: "rank", value: ({ rank }) => rank },
+  { name: "label", value: ({ label }) => label },
+  { name: "count", value: ({ count }) => count },
+  { name: "human", value: ({ human }) => human },
+  { name: "bot", value: ({ bot }) => bot },
+  { name: "percentage", value: ({ percentage }) => percentage },
+  { name: "status", value: ({ status }) => status },
+];
+
+export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
+  { name: "day", value: ({ day }) => day },
+  { name: "human", value: ({ human }) => human },
+  { name: "bot", value: ({ bot }) => bot },
+  { name: "total", value: ({ total }) => total },
+  { name: "bot_share", value: ({ bot_share }) => bot_share },
+  { name: "status", value: ({ status }) => status },
+];
+
+/** One forecast day beside its series; `day` is null where the series has no forecast. */
+export interface ForecastLine {
+  readonly series: ForecastSeries;
+  readonly day: ForecastDay | null;
+}
+
+export const FORECAST_COLUMNS: readonly Column<ForecastLine>[] = [
+  { name: "label", value: ({ series }) => series.label },
+  { name: "country_code", value: ({ series }) => series.place?.country_code ?? "" },
+  { name: "region", value: ({ series }) => series.place?.region ?? "" },
+  { name: "city", value: ({ series }) => series.place?.city ?? "" },
+  { name: "day", value: ({ day }) => day?.day ?? null },
+  { name: "count", value: ({ day }) => day?.count ?? null },
+  { name: "low", value: ({ day }) => day?.low ?? null },
+  { name: "high", value: ({ day }) => day?.high ?? null },
+  { name: "method", value: ({ series }) => series.method },
+  { name: "mase", value: ({ series }) => series.mase },
+  { name: "reason", value: ({ series }) => series.reason },
+  { name: "history_days", value: ({ series }) => series.history_days },
+];
+
+/** The rows of a page, `(other)` last where there is one. */
+export function contributionLines(report: ContributionReport): ContributionLine[] {
+  return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
+}
+
+/** One line a day, at least one a series. */
+export function forecastLines(report: ForecastReport): ForecastLine[] {
+  return report.series.flatMap((series): ForecastLine[] =>
+    series.days.length === 0 ? [{ series, day: null }] : series.days.map((day) => ({ series, day }))
+  );
+}

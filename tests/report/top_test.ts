@@ -1,0 +1,93 @@
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { type TopQuery, topQuery } from "../../src/report/report_query.ts";
+import type { Bucket, Progress } from "../../src/report/report_types.ts";
+import { channelHits, shapeTop } from "../../src/report/top.ts";
+import { DAY, epochMs } from "../../src/shared/units.ts";
+
+const START = Date.UTC(2026, 10, 1);
+const progress: Progress = {
+  closedThrough: epochMs(START + DAY),
+  finalThrough: epochMs(START + DAY),
+  watermark: epochMs(START + DAY),
+  quietSince: null,
+  dataRevision: 3,
+  windowSizeMs: 300_000,
+  stoppedCode: null,
+};
+const day: Bucket = {
+  start: epochMs(START),
+  end: epochMs(START + DAY),
+  hits: 100,
+  botHits: 20,
+  lateHits: 0,
+  lateBotHits: 0,
+  windowsExpected: 288,
+  windowsClosed: 288,
+  unknown: false,
+};
+
+function queryOf(given: Record<string, string>): TopQuery {
+  const result = topQuery({ from: "2026-11-01", to: "2026-11-01", ...given }, epochMs(START));
+  assert(result.ok);
+  return result.query;
+}
+
+Deno.test("shapeTop() ranks, and folds the rest and the already folded into one (other) row", () => {
+  const keys = [
+    { key: "a", hits: 40, botHits: 0 },
+    { key: "(other)", hits: 30, botHits: 20 },
+    { key: "b", hits: 20, botHits: 0 },
+    { key: "c", hits: 10, botHits: 0 },
+  ];
+  const report = shapeTop(queryOf({ by: "host", limit: "2" }), { keys, totalRows: 4, days: [day], progress });
+  assertEquals(report.rows.map(({ rank, label, count }) => [rank, label, count]), [[1, "a", 40], [2, "b", 20]]);
+  assertEquals([report.other?.label, report.other?.count, report.other?.rank], ["(other)", 40, null]);
+  assertAlmostEquals([...report.rows, report.other!].reduce((sum, row) => sum + row.percentage, 0), 100, 1e-9);
+});
+
+Deno.test("shapeTop() names places so that same-named cities differ", () => {
+  const keys = [
+    "US\x1eTexas\x1eParis",
+    "FR\x1eÎle-de-France\x1eParis",
+    "AU\x1e\x1e",
+    "unknown\x1e\x1e",
+    "DE\x1eBayern\x1e",
+  ]
+    .map((key) => ({ key, hits: 20, botHits: 4 }));
+  const report = shapeTop(queryOf({ by: "city" }), { keys, totalRows: 5, days: [day], progress });
+  assertEquals(report.rows.map(({ label }) => label), [
+    "Paris, Texas, United States",
+    "Paris, Île-de-France, France",
+    "Australia",
+    "(unknown)",
+    "Bayern (region), Germany",
+  ]);
+  assertEquals(report.other, null);
+});
+
+Deno.test("shapeTop() counts what was asked for", () => {
+  const keys = [{ key: "", hits: 60, botHits: 20 }];
+  const humans = shapeTop(queryOf({ by: "referrer", traffic: "human" }), { keys, totalRows: 1, days: [day], progress });
+  assertEquals(humans.rows.map(({ label, count, human, bot }) => [label, count, human, bot]), [[
+    "(direct)",
+    40,
+    40,
+    20,
+  ]]);
+  assertEquals([humans.total_count, humans.other?.count], [80, 40]);
+});
+
+Deno.test("channelHits() adds referrers up by channel in order of the counted hits", () => {
+  const referrers = [
+    { key: "https://a.example/", hits: 5, botHits: 5 },
+    { key: "https://b.example/", hits: 6, botHits: 5 },
+    { key: "", hits: 9, botHits: 0 },
+    { key: "https://www.bing.com/", hits: 1, botHits: 0 },
+  ];
+  assertEquals(channelHits(referrers, new Set(), "all"), [
+    { key: "referral", hits: 11, botHits: 10 },
+    { key: "direct", hits: 9, botHits: 0 },
+    { key: "search", hits: 1, botHits: 0 },
+  ]);
+  assertEquals(channelHits(referrers, new Set(), "human").map(({ key }) => key), ["direct", "search", "referral"]);
+});
