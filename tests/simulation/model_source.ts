@@ -34,6 +34,13 @@ interface Waiting {
   readonly generation: number;
   readonly batch: FetchedBatch;
 }
+/** One partition's part of a fetch that is sent. */
+interface Ask {
+  readonly partition: PartitionId;
+  readonly ticket: Ticket;
+  readonly from: Offset;
+}
+
 type Queued = Waiting | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;
 
 export class ModelSource implements Source {
@@ -58,6 +65,8 @@ export class ModelSource implements Source {
   /** A batch that was handed out, and one that was dropped as stale: a sloppy source hands them out again. */
   #delivered: Waiting | null = null;
   #dropped: Waiting | null = null;
+  /** Generation of the last assignment that the engine has taken. */
+  #toldGeneration = 0;
   #groupGeneration = 0;
   #fetching = false;
   #fetchRound = 0;
@@ -254,7 +263,7 @@ export class ModelSource implements Source {
     }
     const asked = this.#assignment.partitions
       .map((partition) => ({ partition, ticket: this.#assignment.ticket(partition), from: this.#cursor.get(partition) }))
-      .filter((ask): ask is { partition: PartitionId; ticket: Ticket; from: Offset } =>
+      .filter((ask): ask is Ask =>
         ask.ticket !== null && ask.from !== undefined && !this.#examining.has(ask.partition)
       );
     if (asked.length === 0) return;
@@ -266,7 +275,7 @@ export class ModelSource implements Source {
       this.#process.reach(this.#latency(), () => {
         if (round !== this.#fetchRound) return;
         this.#fetching = false;
-        answers.forEach((answer, i) => this.#fetched(asked[i]!.partition, asked[i]!.ticket, answer, sentAt));
+        answers.forEach((answer, i) => this.#fetched(asked[i]!, answer, sentAt));
         this.#pump();
       });
     const read = (): readonly FetchAnswer[] =>
@@ -290,14 +299,15 @@ export class ModelSource implements Source {
     });
   }
 
-  #fetched(partition: PartitionId, ticket: Ticket, answer: FetchAnswer, sentAt: EpochMs): void {
+  #fetched({ partition, ticket, from }: Ask, answer: FetchAnswer, sentAt: EpochMs): void {
     if (!this.#assignment.deliverable(partition, ticket)) return;
+    const placed = this.#assignment.accept(partition, ticket, from, from);
+    if (placed.kind === "misplaced") this.#cursor.set(partition, placed.position);
+    if (placed.kind !== "accepted") return;
     if (answer.kind === "out_of_range") return this.#examine(partition, ticket);
     const { batch } = answer;
     if (batch.logStart > batch.from) return this.#examine(partition, ticket);
-    const taken = this.#assignment.accept(partition, ticket, batch.from, batch.next);
-    if (taken.kind === "misplaced") this.#cursor.set(partition, taken.position);
-    if (taken.kind !== "accepted") return;
+    this.#assignment.accept(partition, ticket, batch.from, batch.next);
     this.#cursor.set(partition, batch.next);
     const { generation } = this.#assignment;
     const waiting: Waiting = { kind: "waiting", ticket, generation, batch: { ...batch, sentAt } };
@@ -341,7 +351,10 @@ export class ModelSource implements Source {
     for (;;) {
       const head = this.#queue.shift();
       if (!head) return null;
-      if (head.kind !== "waiting") return head;
+      if (head.kind !== "waiting") {
+        if (head.kind === "assigned") this.#toldGeneration = head.generation;
+        return head;
+      }
       if (!this.#assignment.deliverable(head.batch.partition, head.ticket)) {
         this.#dropped = head;
         continue;
@@ -355,7 +368,7 @@ export class ModelSource implements Source {
 
   /** A batch that the engine must refuse: one of an older generation, or one that it has had. */
   #repeat(): Waiting | null {
-    if (this.#dropped && this.#dropped.generation !== this.#assignment.generation && this.#random.chance(this.#temper.sloppiness)) {
+    if (this.#dropped && this.#dropped.generation < this.#toldGeneration && this.#random.chance(this.#temper.sloppiness)) {
       const stale = this.#dropped;
       this.#dropped = null;
       return stale;
