@@ -2,6 +2,8 @@
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth.ts";
+import { dataVersionReader } from "./caching.ts";
+import { registerCharts } from "./charts.ts";
 import { registerCheckpoints } from "./checkpoints.ts";
 import { bounded } from "./database.ts";
 import { registerDeadLetters } from "./dead_letters.ts";
@@ -47,7 +49,9 @@ export function createApp(given: AppDeps): App {
   const probe = databaseProbe(deps.database, clock);
   registerHealth(app, deps, probe);
   registerMetrics(app, deps, metrics, probe);
-  registerReports(app, deps);
+  const version = dataVersionReader(deps.database, clock, settings.queryTimeoutMs);
+  registerReports(app, deps, version);
+  registerCharts(app, deps, version);
   registerPipeline(app, deps);
   registerCheckpoints(app, deps);
   registerWindows(app, deps);

@@ -1,7 +1,7 @@
 // What the HTTP application is given, and the types that its files share. No I/O.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
-import type { GeoState } from "../geo/geo_state.ts";
+import type { GeoCounts, GeoState } from "../geo/geo_state.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Registry } from "../shared/metrics.ts";
@@ -35,6 +35,8 @@ export interface AppSettings {
   readonly watermarkDelayMs: DurationMs;
   /** `null` where idle partitions hold windows open until their next record. */
   readonly idleTimeoutMs: DurationMs | null;
+  /** How soon after its end a window's rows should be visible. */
+  readonly freshnessObjectiveMs: DurationMs;
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   /** Concurrent `/v1/events` clients. */
   readonly eventClientsMax: number;
@@ -45,6 +47,7 @@ export const APP_DEFAULTS = {
   queryTimeoutMs: 5_000 as DurationMs,
   deepQueryTimeoutMs: 30_000 as DurationMs,
   progressTimeoutMs: 30_000 as DurationMs,
+  freshnessObjectiveMs: 180_000 as DurationMs,
   // A dashboard makes about 15 requests when it opens; ten open at once in one office behind one address stay below this.
   rateLimit: { perSecond: 50, burst: 200 },
   eventClientsMax: 100,
@@ -60,6 +63,8 @@ export interface AppDeps {
   /** One per running engine; empty where only the API runs (`tidemark serve`). */
   readonly snapshots: () => readonly PipelineSnapshot[];
   readonly geo: () => GeoState | null;
+  /** Look-ups of the engines of this process; absent where none run. */
+  readonly geoCounts?: () => GeoCounts;
   readonly settings: AppSettings;
   readonly settingsView: readonly SettingView[];
 }

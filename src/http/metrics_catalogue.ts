@@ -6,7 +6,12 @@ export interface MetricSpec {
   readonly help: string;
   /** Names of the labels; their values come from code or are few and checked. */
   readonly labels: readonly string[];
+  /** Histograms only: upper bounds of the buckets; durations from a millisecond to a minute where there are none. */
+  readonly bounds?: readonly number[];
 }
+
+/** A window is visible a watermark delay (1 min) after its end at the earliest, and an idle timeout later where traffic stopped. */
+const VISIBLE_SECONDS = [5, 15, 30, 60, 62, 65, 70, 80, 90, 120, 150, 180, 240, 300, 600, 1800, 3600];
 
 /** By name. Names are stable: dashboards and alerts refer to them. `_total` counts since the start of this process. */
 export const METRICS_CATALOGUE = {
@@ -30,6 +35,19 @@ export const METRICS_CATALOGUE = {
   },
   tidemark_commits_unknown_total: { type: "counter", help: "Commits whose outcome had to be looked up.", labels: [] },
   tidemark_windows_closed_total: { type: "counter", help: "Windows closed by this process.", labels: [] },
+  tidemark_window_visible_seconds: {
+    type: "histogram",
+    help:
+      "From the end of a window until its rows were visible; windows closed by this process that ended after it started.",
+    labels: [],
+    bounds: VISIBLE_SECONDS,
+  },
+  tidemark_commit_duration_seconds: { type: "histogram", help: "Duration of the commits of this process.", labels: [] },
+  tidemark_commit_keys_total: {
+    type: "counter",
+    help: "Dirty rows: keys (window, host, referrer, place) that the commits of this process wrote.",
+    labels: [],
+  },
   tidemark_commit_last_duration_seconds: { type: "gauge", help: "Duration of the last commit.", labels: [] },
   tidemark_commit_age_seconds: { type: "gauge", help: "Time since the last commit of this process.", labels: [] },
   tidemark_pending_records: { type: "gauge", help: "Records counted in memory and not yet committed.", labels: [] },
@@ -80,10 +98,31 @@ export const METRICS_CATALOGUE = {
   tidemark_dead_letters: { type: "gauge", help: "Dead letters of the whole stream, by reason.", labels: ["reason"] },
   tidemark_windows_open: { type: "gauge", help: "Windows that hold uncommitted totals: not closed yet.", labels: [] },
   tidemark_windows_closed: { type: "gauge", help: "Closed windows that the table holds.", labels: [] },
+  tidemark_freshness_objective_seconds: {
+    type: "gauge",
+    help: "FRESHNESS_OBJECTIVE: how soon after its end a window's rows should be visible.",
+    labels: [],
+  },
+  tidemark_windows_fresh_ratio: {
+    type: "gauge",
+    help:
+      "Share of the stream's windows of the last 24 hours that were visible within the objective; history from before its first start is left out.",
+    labels: [],
+  },
   tidemark_data_gaps: { type: "gauge", help: "Data gaps that an operator accepted.", labels: [] },
   tidemark_geo_database_age_seconds: {
     type: "gauge",
     help: "Age of the oldest address database file in use.",
+    labels: [],
+  },
+  tidemark_geo_lookups_total: {
+    type: "counter",
+    help: "Addresses looked up by this process: answered by the cache, or by a walk of the database.",
+    labels: ["result"],
+  },
+  tidemark_geo_misses_total: {
+    type: "counter",
+    help: "Addresses without a place: missing in the record, or not in the database.",
     labels: [],
   },
 
@@ -106,8 +145,8 @@ type NameOf<T extends MetricSpec["type"]> = {
 export class Metrics {
   constructor(readonly registry: Registry) {
     for (const name of Object.keys(METRICS_CATALOGUE) as MetricName[]) {
-      const { type, help } = METRICS_CATALOGUE[name];
-      if (type === "histogram") registry.histogram(name, help);
+      const { type, help, bounds }: MetricSpec = METRICS_CATALOGUE[name];
+      if (type === "histogram") registry.histogram(name, help, bounds);
       else if (type === "counter") registry.counter(name, help);
       else registry.gauge(name, help);
     }
@@ -119,6 +158,7 @@ export class Metrics {
     return this.registry.gauge(name, METRICS_CATALOGUE[name].help);
   }
   histogram(name: NameOf<"histogram">): Histogram {
-    return this.registry.histogram(name, METRICS_CATALOGUE[name].help);
+    const { help, bounds }: MetricSpec = METRICS_CATALOGUE[name];
+    return this.registry.histogram(name, help, bounds);
   }
 }

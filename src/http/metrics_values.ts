@@ -1,7 +1,8 @@
 // Sets the gauges and counters that are read from elsewhere: snapshots of the engines, one read of the database. No I/O.
-import type { GeoState } from "../geo/geo_state.ts";
+import type { GeoCounts, GeoState } from "../geo/geo_state.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
+import type { Freshness } from "./freshness.ts";
 import type { Metrics } from "./metrics_catalogue.ts";
 import type { StreamStats } from "./stream_stats.ts";
 
@@ -93,10 +94,25 @@ export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now
   metrics.gauge("tidemark_data_gaps").set(stats.data_gaps);
 }
 
+/** Sets the share of windows that were visible in time; no series while none was due. */
+export function setFromFreshness(metrics: Metrics, freshness: Freshness | null): void {
+  const gauge = metrics.gauge("tidemark_windows_fresh_ratio");
+  gauge.clear();
+  if (freshness !== null && freshness.due > 0) gauge.set(freshness.fresh / freshness.due);
+}
+
 /** Sets the age of the address databases. */
 export function setFromGeo(metrics: Metrics, geo: GeoState | null, now: EpochMs): void {
   const built = geo?.files.map((file) => file.buildTime) ?? [];
   setIfAny(metrics, "tidemark_geo_database_age_seconds", built, (at) => (now - at) / 1000);
+}
+
+/** Sets what address look-ups came to. */
+export function setFromGeoCounts(metrics: Metrics, counts: GeoCounts): void {
+  const lookups = metrics.counter("tidemark_geo_lookups_total");
+  raise(lookups, counts.located - counts.walked, { result: "cached" });
+  raise(lookups, counts.walked, { result: "walked" });
+  raise(metrics.counter("tidemark_geo_misses_total"), counts.missed);
 }
 
 /** The worst of several values; no series where there is none. */

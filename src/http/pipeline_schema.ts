@@ -1,6 +1,6 @@
 // Shapes of /v1/pipeline. No I/O.
 import { z } from "@hono/zod-openapi";
-import { certaintySchema, countSchema, maybeTimeSchema, timeSchema } from "./schemas.ts";
+import { certaintySchema, countSchema, maybeTimeSchema, orNull, timeSchema } from "./schemas.ts";
 import { HOLD_CODES } from "./watermark_hold.ts";
 
 export const streamSchema = z.strictObject({
@@ -46,7 +46,7 @@ const partitionSchema = z.strictObject({
   watermark: maybeTimeSchema,
   committed_watermark: maybeTimeSchema,
   quiet_since: maybeTimeSchema,
-  held_by: holdSchema.nullable(),
+  held_by: orNull(holdSchema),
   counted: countSchema,
   late: countSchema,
   dead: countSchema,

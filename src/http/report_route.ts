@@ -6,14 +6,20 @@ import { addDays, dayStart, type LocalDate } from "../report/time_zone.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { cacheHeaders, type Coverage, type DataVersion, isUnchanged } from "./caching.ts";
 import type { ReadDatabase } from "./database.ts";
-import type { App, AppDeps } from "./deps.ts";
+import type { App, AppContext, AppDeps } from "./deps.ts";
 import { badField, type FieldError, type HttpProblem } from "./problem.ts";
+import type { Body } from "./report_answers.ts";
 import { acceptedFormat, type Format, FORMAT_NAMES, FORMATS } from "./report_format.ts";
 import { jsonResponses } from "./schemas.ts";
-import { badQuery, fieldErrors, queryOf } from "./validation.ts";
+import { badQuery, fieldErrors, queryOf, type ValidationResult } from "./validation.ts";
 
-/** The body of an answer: whole, or a stream where it has no bound. */
-export type Body = string | ReadableStream<Uint8Array>;
+/** How a report was asked for, beside its query. */
+export interface Asked {
+  readonly format: Format;
+  /** Parameters as they were written, defaults left out. */
+  readonly given: Parameters;
+  readonly deadlineMs: number;
+}
 
 /** A query that covers local days, both inclusive; reports without a range look at complete days only. */
 export interface Ranged {
@@ -31,8 +37,7 @@ export interface ReportDefinition<Q extends Ranged> {
   readonly shape: ZodRawShape;
   readonly response: ZodType;
   readonly query: (given: Parameters, now: EpochMs) => QueryResult<Q>;
-  /** Answers in one format. */
-  readonly answer: (database: ReadDatabase, query: Q, format: Format, deadlineMs: number) => Promise<Body>;
+  readonly answer: (database: ReadDatabase, query: Q, asked: Asked) => Promise<Body>;
 }
 
 const HTTP_PARAMETERS = {
@@ -74,31 +79,35 @@ export function registerReport<Q extends Ranged>(
     const coverage = coverageOf(query, given, format);
     const cache = cacheHeaders(c, deps.settings.access, await version(), coverage);
     if (isUnchanged(c, cache.etag)) return c.body(null, 304, cache);
-    const body = await report.answer(deps.database, query, format, deps.settings.deepQueryTimeoutMs)
+    const body = await report.answer(deps.database, query, {
+      format,
+      given,
+      deadlineMs: deps.settings.deepQueryTimeoutMs,
+    })
       .catch((error) => Promise.reject(zoneProblem(error) ?? error));
     return c.body(body, 200, { ...cache, ...contentHeaders(report.name, format, query) });
-  }, (result, c) => {
+  }, refuseReportQuery((given) => report.query(given, deps.clock.now())));
+}
+
+/** The hook of a report's route: the report knows better words for its own parameters than its schema alone. */
+export function refuseReportQuery(query: (given: Parameters) => QueryResult<unknown>) {
+  return (result: ValidationResult, c: AppContext): undefined => {
     if (result.success) return undefined;
-    // The report knows better words for its own parameters than its schema alone.
     const { format: _format, rev: _rev, ...given } = c.req.query();
-    const own = report.query(given, deps.clock.now());
+    const own = query(given);
     const told = own.ok ? [] : asErrors(own.problems);
     const others = fieldErrors(result.error, c).filter((e) => !told.some((known) => known.field === e.field));
     throw badQuery([...told, ...others]);
-  });
+  };
 }
 
 /** The query, or a problem with all that is wrong with it. */
 export function checkedQuery<Q>(result: QueryResult<Q>): Q {
   if (result.ok) return result.query;
-  throw problemOf(result.problems);
+  throw badQuery(asErrors(result.problems));
 }
 
-/** A report's own complaint as ours. */
-export function problemOf(problems: readonly QueryProblem[]): HttpProblem {
-  return badQuery(asErrors(problems));
-}
-
+/** A report's own complaints as ours. */
 function asErrors(problems: readonly QueryProblem[]): FieldError[] {
   return problems.map(({ field, message, allowed }) => ({
     field,
@@ -118,7 +127,7 @@ export function coverageOf(query: Ranged, given: Parameters, variant: string): C
 }
 
 /** PostgreSQL knows other time zones than the runtime does. */
-function zoneProblem(error: unknown): HttpProblem | undefined {
+export function zoneProblem(error: unknown): HttpProblem | undefined {
   return (error as { code?: unknown }).code === "22023"
     ? badField("tz", "is not known to PostgreSQL", ["UTC", "an IANA time zone such as Europe/Berlin"])
     : undefined;

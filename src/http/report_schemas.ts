@@ -1,6 +1,6 @@
 // Shapes of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
 import { z } from "@hono/zod-openapi";
-import { certaintySchema, countSchema, maybeTimeSchema, nextCursorSchema, timeSchema } from "./schemas.ts";
+import { certaintySchema, countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "./schemas.ts";
 
 const maybeCount = countSchema.nullable().openapi({ description: "null where it is unknown." });
 const statusOrUnknown = z.enum(["final", "provisional", "unknown"]);
@@ -57,8 +57,8 @@ export const contributionsSchema = z.strictObject({
   total_count: maybeCount,
   total_rows: countSchema,
   rows: z.array(contributionSchema),
-  other: contributionSchema.nullable().openapi({ description: "All that the page does not list." }),
-  total: contributionSchema.nullable(),
+  other: orNull(contributionSchema).openapi({ description: "All that the page does not list." }),
+  total: orNull(contributionSchema),
   next_cursor: nextCursorSchema,
   days: z.array(z.strictObject({
     day,
@@ -124,7 +124,7 @@ export const topReportSchema = z.strictObject({
   total_count: maybeCount,
   total_rows: countSchema,
   rows: z.array(topRowSchema),
-  other: topRowSchema.nullable(),
+  other: orNull(topRowSchema),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("TopReport");

@@ -19,6 +19,11 @@ export type Certainty = z.infer<typeof certaintySchema>;
 /** A count of records or hits: exact up to 2^53. */
 export const countSchema = z.int().min(0);
 
+/** A named schema or null. `.nullable()` would lose the null in the document, which only refers to the name. */
+export function orNull<S extends z.ZodType>(schema: S) {
+  return z.union([schema, z.null()]);
+}
+
 /** Length of a page. */
 export const limitField = integerField(1, 1000, "Rows of a page.").default(100);
 /** Where the page before ended. */

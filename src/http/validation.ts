@@ -6,7 +6,8 @@ import type { AppContext } from "./deps.ts";
 import { type FieldError, HttpProblem } from "./problem.ts";
 
 type Issue = ZodError["issues"][number];
-type ValidationResult = { readonly success: true } | { readonly success: false; readonly error: ZodError };
+/** What a validator found. */
+export type ValidationResult = { readonly success: true } | { readonly success: false; readonly error: ZodError };
 
 /** The query of a route: exactly these parameters, each at most once; a problem about an unknown one lists them. */
 export function queryOf<S extends ZodRawShape>(shape: S) {

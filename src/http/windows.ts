@@ -14,6 +14,7 @@ import {
   limitField,
   maybeTimeSchema,
   nextCursorSchema,
+  orNull,
   timeSchema,
 } from "./schemas.ts";
 import { streamMissing } from "./stream_missing.ts";
@@ -65,7 +66,7 @@ const explainRoute = createRoute({
       certainty: certaintySchema,
       summary: z.string(),
       closed_through: maybeTimeSchema,
-      window: windowSchema.nullable(),
+      window: orNull(windowSchema),
       holders: z.array(z.strictObject({ ...holdSchema.shape, partition: z.int(), watermark: maybeTimeSchema })),
     }).openapi("WindowExplanation"),
     "The explanation.",

@@ -148,6 +148,8 @@ Deno.test("/v1/events refuses more clients than it may hold", async () => {
   );
   const url = `http://127.0.0.1:${server.port}/v1/events`;
   try {
+    const head = await fetch(url, { method: "HEAD" });
+    assertEquals(head.headers.get("content-type"), "text/event-stream");
     const first = await events(url);
     await first.take(1);
     const second = await fetch(url);

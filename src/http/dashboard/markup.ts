@@ -1,0 +1,64 @@
+// Pieces of markup that all sections share. Pure; every value goes through the template's escaping.
+import { html, raw } from "hono/html";
+import { printable } from "../../report/text_width.ts";
+import type { Status } from "../../report/report_types.ts";
+import type { Reader } from "./reader.ts";
+
+/** Escaped HTML. Our templates never hold promises, but the library's type allows for them. */
+export type Markup = ReturnType<typeof html>;
+
+/** Text of a stranger: no control or direction characters leave their cell, and the whole of it is a title. */
+export function hostile(text: string): Markup {
+  const shown = printable(text);
+  return html`<bdi class="clip" title="${shown}">${shown}</bdi>`;
+}
+
+/** A time in the reader's zone, with UTC on hover; a dash where there is none. */
+export function timeOf(reader: Reader, time: number | string | null): Markup {
+  if (time === null) return html`<span class="none">–</span>`;
+  const ms = typeof time === "string" ? Date.parse(time) : time;
+  const utc = new Date(ms).toISOString();
+  return html`<time datetime="${utc}" title="${utc.slice(0, 19).replace("T", " ")} UTC">${reader.time(ms)}</time>`;
+}
+
+/** The mark of a number that can still change; final numbers carry none, as the legend says. */
+export function mark(status: Status | "unknown"): Markup {
+  return status === "provisional" ? html`<abbr class="prov" title="provisional: can still change">p</abbr>` : html``;
+}
+
+/** A count with its mark; a gap is a word, never a number. */
+export function counted(reader: Reader, value: number | null, status: Status | "unknown"): Markup {
+  if (value === null) return html`<span class="unknown" title="not known">unknown</span>`;
+  return html`${reader.count(value)}${mark(status)}`;
+}
+
+/** One of the charts of `src/report`, standing in a page: its colours come from our stylesheet, since the page's policy allows no other. */
+export function inlineSvg(svg: string): Markup {
+  return raw(svg.replace(/<style>[^<]*<\/style>/, ""));
+}
+
+/** A bar to scale; `share` from 0 to 1. Drawn as SVG, since the policy forbids style attributes. */
+export function bar(share: number, className = ""): Markup {
+  const width = Math.max(0, Math.min(1, Number.isFinite(share) ? share : 0)) * 100;
+  return html`
+    <svg class="bar ${className}" aria-hidden="true" focusable="false">
+      <rect width="${width.toFixed(2)}%" height="100%" rx="2" />
+    </svg>
+  `;
+}
+
+/** Milliseconds in the largest unit that says it with at least two digits: `850 ms`, `12 s`, `3 min`, `2.5 h`. */
+export function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
+  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
+  if (ms < 172_800_000) return `${Math.round(ms / 360_000) / 10} h`;
+  return `${Math.round(ms / 8_640_000) / 10} days`;
+}
+
+/** Bytes in binary units. */
+export function bytesText(bytes: number): string {
+  if (bytes < 1_024) return `${bytes} B`;
+  if (bytes < 1_048_576) return `${Math.round(bytes / 1_024)} KiB`;
+  return `${Math.round(bytes / 104_857.6) / 10} MiB`;
+}

@@ -1,0 +1,92 @@
+// How one reader wants numbers and times: language from Accept-Language, time zone from the URL. Pure; the rules are those of the runtime's ICU.
+import { isTimeZone } from "../../report/time_zone.ts";
+
+/** Language tags that are looked at; a header may hold hundreds. */
+const TAGS_MAX = 10;
+
+/** The first language of an Accept-Language header that we can write numbers in; `en` where there is none. */
+export function readerLocale(header: string | undefined): string {
+  const tags = (header ?? "").slice(0, 200).split(",").slice(0, TAGS_MAX)
+    .map((part) => part.split(";")[0]!.trim())
+    .filter((tag) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/.test(tag));
+  // The digits stay Latin: columns align, and the charts' numbers look like the tables'.
+  const known = tags.flatMap((tag) => supported(tag)).at(0) ?? "en";
+  return `${known.split("-u-")[0]}-u-nu-latn`;
+}
+
+function supported(tag: string): string[] {
+  try {
+    return Intl.NumberFormat.supportedLocalesOf(tag);
+  } catch (error) {
+    if (error instanceof RangeError) return [];
+    throw error;
+  }
+}
+
+/** Writes numbers and times for one reader. Times are epoch ms. */
+export interface Reader {
+  readonly locale: string;
+  readonly tz: string;
+  /** `1,234,567`; `unknown` where a gap leaves no number. */
+  readonly count: (value: number | null) => string;
+  /** `1.2M`. */
+  readonly compact: (value: number) => string;
+  /** `+1,234`, `−12`, `±0`. */
+  readonly change: (value: number) => string;
+  /** From per cent: `12.3%`. */
+  readonly percent: (value: number) => string;
+  readonly decimal: (value: number) => string;
+  /** `08:40` on the zone's today of `now`, with the date elsewhere. */
+  readonly time: (time: number) => string;
+  /** Date, hour, minute. */
+  readonly dateTime: (time: number) => string;
+  /** A local date `YYYY-MM-DD` as `Mon, 23 Nov`. */
+  readonly day: (date: string) => string;
+}
+
+type Formats = Omit<Reader, "time"> & { readonly clock: Intl.DateTimeFormat; readonly date: Intl.DateTimeFormat };
+const readers = new Map<string, Formats>();
+/** Making formats costs milliseconds; readers of one office share language and zone. */
+const READERS_MAX = 100;
+
+/** The reader of a language and zone at the moment `now`. */
+export function readerOf(locale: string, tz: string, now: number): Reader {
+  const name = `${locale} ${tz}`;
+  let known = readers.get(name);
+  if (known === undefined) {
+    if (readers.size >= READERS_MAX) readers.clear();
+    readers.set(name, known = makeReader(locale, isTimeZone(tz) ? tz : "UTC"));
+  }
+  const { clock, date, ...rest } = known;
+  const today = date.format(now);
+  return { ...rest, time: (time) => date.format(time) === today ? clock.format(time) : rest.dateTime(time) };
+}
+
+function makeReader(locale: string, tz: string): Formats {
+  const number = new Intl.NumberFormat(locale);
+  const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+  const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
+  const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+  const clock = new Intl.DateTimeFormat(locale, {
+    timeZone: tz,
+    hour: "2-digit",
+    minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const date = new Intl.DateTimeFormat(locale, { timeZone: tz, day: "numeric", month: "short" });
+  const day = new Intl.DateTimeFormat(locale, { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
+  return {
+    locale,
+    tz,
+    clock,
+    date,
+    count: (value: number | null) => value === null ? "unknown" : number.format(value),
+    compact: (value: number) => compact.format(value),
+    change: (value: number) => value === 0 ? "±0" : signed.format(value),
+    percent: (value: number) => value > 0 && value < 0.05 ? `<${percent.format(0.001)}` : percent.format(value / 100),
+    decimal: (value: number) => decimal.format(value),
+    dateTime: (time: number) => `${date.format(time)} ${clock.format(time)}`,
+    day: (text: string) => day.format(Date.parse(`${text}T00:00:00Z`)),
+  };
+}
