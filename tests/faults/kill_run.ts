@@ -12,6 +12,8 @@ export interface KillRunOptions {
   readonly seed: number;
   readonly events: number;
   readonly kills: number;
+  /** Times that the first instance is frozen until the group has given its partitions away, then goes on as a zombie. */
+  readonly freezes: number;
   /** Records sent per second while the killing goes on. */
   readonly rate: number;
   /** Shortest and longest life of an instance, ms. */
@@ -22,6 +24,7 @@ export interface KillRunResult {
   readonly comparison: Comparison;
   readonly kills: number;
   readonly joins: number;
+  readonly freezes: number;
   readonly fenced: number;
   readonly seconds: number;
 }
@@ -31,6 +34,9 @@ export function planOf(seed: number, events: number, partitions = 4): LoadPlan {
   const spanMs = 3 * 3_600_000;
   return { seed, events, partitions, startMs: Date.now() - spanMs - 60_000, spanMs };
 }
+
+/** Longer than the group's session timeout of 6 s. */
+const FREEZE_MS = 7_500;
 
 /** Runs it. @throws Error where the stream does not get to its end */
 export async function killRun(options: KillRunOptions): Promise<KillRunResult> {
@@ -44,9 +50,22 @@ export async function killRun(options: KillRunOptions): Promise<KillRunResult> {
   const second = world.instance("second");
   first.start();
   let joins = 0;
+  let freezes = 0;
   let sent = false;
   void sending.then(() => sent = true);
-  while (!sent || world.kills < options.kills) {
+  while (!sent || world.kills < options.kills || freezes < options.freezes) {
+    if (freezes < options.freezes) {
+      freezes++;
+      if (!second.running) {
+        second.start();
+        joins++;
+      }
+      await Promise.all([first, second].map((one) => one.waitForLine("partitions assigned")));
+      await life();
+      first.signal("SIGSTOP");
+      await pause(FREEZE_MS);
+      first.signal("SIGCONT");
+    }
     await life();
     // Every other death is the second instance's, or happens while it is there.
     const choice = random();
@@ -67,6 +86,7 @@ export async function killRun(options: KillRunOptions): Promise<KillRunResult> {
     comparison: await world.judge(),
     kills: world.kills,
     joins,
+    freezes,
     fenced: world.fenced,
     seconds: world.seconds,
   };
