@@ -3,6 +3,7 @@ import { runMaintenance } from "../commit/maintenance.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
 import { createApp } from "../http/app.ts";
 import { APP_DEFAULTS } from "../http/deps.ts";
+import { Metrics } from "../http/metrics_catalogue.ts";
 import { serveHttp } from "../http/server.ts";
 import { hashToken } from "../http/auth.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -11,6 +12,7 @@ import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/settings.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import type { EpochMs } from "../shared/units.ts";
 import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "./command.ts";
 import { showSetting } from "./config.ts";
@@ -33,7 +35,7 @@ export interface ServiceOptions {
 export async function runService(context: CommandContext, options: ServiceOptions): Promise<ExitCode> {
   const { settings, clock, log, signal } = context;
   const startedAt = clock.now();
-  const metrics = new Registry();
+  const metrics = new Metrics(new Registry());
   const storage = await openStorage(context);
   const geo = new GeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
   const engines: Pipeline[] = [];
@@ -49,11 +51,12 @@ export async function runService(context: CommandContext, options: ServiceOption
         database: storage.reads,
         clock,
         log,
-        metrics,
+        metrics: metrics.registry,
         version: VERSION,
         snapshots: () =>
           !options.engines ? [] : engines.length > 0 ? engines.map((engine) => engine.snapshot()) : [beforeEngines()],
         geo: () => geo.state(),
+        ...(options.engines && { geoCounts: () => geo.locator }),
         settings: {
           ...APP_DEFAULTS,
           access: {
@@ -64,6 +67,7 @@ export async function runService(context: CommandContext, options: ServiceOption
           },
           watermarkDelayMs: settings.WATERMARK_DELAY,
           idleTimeoutMs: settings.IDLE_TIMEOUT,
+          freshnessObjectiveMs: settings.FRESHNESS_OBJECTIVE,
         },
         settingsView: SETTING_NAMES.map((name) => ({
           name,
@@ -83,7 +87,7 @@ export async function runService(context: CommandContext, options: ServiceOption
       waitMs: options.once ? options.waitMs : Infinity,
       onTrouble: (message) => trouble = message,
     });
-    return await runEngines(context, options, { storage, geo, engines, stopping });
+    return await runEngines(context, options, { storage, geo, engines, stopping, metrics, startedAt });
   } catch (error) {
     if (signal.aborted) return EXIT.ok;
     throw error;
@@ -100,12 +104,14 @@ interface Parts {
   readonly geo: GeoFiles;
   readonly engines: Pipeline[];
   readonly stopping: AbortController;
+  readonly metrics: Metrics;
+  readonly startedAt: EpochMs;
 }
 
 async function runEngines(
   context: CommandContext,
   options: ServiceOptions,
-  { storage, geo, engines, stopping }: Parts,
+  { storage, geo, engines, stopping, metrics, startedAt }: Parts,
 ): Promise<ExitCode> {
   const { settings, clock, log } = context;
   engines.push(
@@ -116,6 +122,15 @@ async function runEngines(
       once: options.once,
       waitMs: options.waitMs,
       number: 0,
+      onCommitted(durationMs, keys) {
+        metrics.histogram("tidemark_commit_duration_seconds").observe(durationMs / 1000);
+        metrics.counter("tidemark_commit_keys_total").inc(keys);
+      },
+      onClosed(windowStart, at) {
+        const end = windowStart + settings.WINDOW_SIZE;
+        // What ended before is history or an outage: neither says how soon a window becomes visible.
+        if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
+      },
     }),
   );
   const background = [

@@ -23,6 +23,15 @@ export interface GeoFileState {
 /** `setting`: GEO_DATABASE; `installed`: by `tidemark geo install`; `bundled`: countries only; `none`: no address can be placed. */
 export type GeoOrigin = "setting" | "installed" | "bundled" | "none";
 
+/** Look-ups since the start. */
+export interface GeoCounts {
+  readonly located: number;
+  /** Not answered by a cache. */
+  readonly walked: number;
+  /** Without a place. */
+  readonly missed: number;
+}
+
 export interface GeoState {
   readonly origin: GeoOrigin;
   readonly files: readonly GeoFileState[];

@@ -3,6 +3,7 @@
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
 import type { GeoDatabase, GeoDatabases } from "./geo_database.ts";
+import type { GeoCounts } from "./geo_state.ts";
 import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
 
 /** The ids of the places that every locator has from the start. */
@@ -20,12 +21,9 @@ const RECORD_BITS = 16;
 const NO_PLACE = -1;
 
 /** A locator whose databases can be exchanged while it is used. */
-export interface ReloadablePlaceLocator extends PlaceLocator {
+export interface ReloadablePlaceLocator extends PlaceLocator, GeoCounts {
   /** Answers from other files from now on; ids that were given stay valid. */
   replace(databases: GeoDatabases): void;
-  /** Counts since the start: addresses seen, and those that no cache answered. */
-  readonly located: number;
-  readonly walked: number;
 }
 
 /** Makes a locator. Without a database for a family its public addresses are `unknown`. */
@@ -36,6 +34,7 @@ export function createPlaceLocator(databases: GeoDatabases): ReloadablePlaceLoca
 class CachedPlaceLocator implements ReloadablePlaceLocator {
   located = 0;
   walked = 0;
+  missed = 0;
   readonly #parser = new AddressParser();
   readonly #places: Place[] = [UNKNOWN_PLACE, PRIVATE_PLACE, INVALID_PLACE];
   readonly #idByPlace = new Map<string, number>(this.#places.map((place, id) => [keyOf(place), id]));
@@ -71,6 +70,12 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
 
   locate(bytes: Uint8Array, start: number, end: number): number {
     this.located++;
+    const id = this.#locate(bytes, start, end);
+    if (id === UNKNOWN_ID) this.missed++;
+    return id;
+  }
+
+  #locate(bytes: Uint8Array, start: number, end: number): number {
     switch (this.#parser.parse(bytes, start, end)) {
       case ADDRESS_V4:
         return this.#locate4(this.#parser.words[0]!);

@@ -30,11 +30,9 @@ const route = createRoute({
 export function registerMetrics(app: App, deps: AppDeps, metrics: Metrics, probe: DatabaseProbe): void {
   metrics.gauge("tidemark_build_info").set(1, { version: deps.version });
   metrics.gauge("tidemark_freshness_objective_seconds").set(deps.settings.freshnessObjectiveMs / 1000);
-  const stats = cached(
-    deps.clock,
-    STATS_TTL_MS,
-    () => readStreamStats(deps.database, STATS_TIMEOUT_MS, deps.settings.freshnessObjectiveMs),
-  );
+  const stats = cached(deps.clock, STATS_TTL_MS, () => readStreamStats(deps.database, STATS_TIMEOUT_MS));
+  const objective = { objectiveMs: deps.settings.freshnessObjectiveMs, deadlineMs: STATS_TIMEOUT_MS };
+  const freshness = cached(deps.clock, FRESHNESS_TTL_MS, () => readFreshness(deps.database, objective));
 
   app.openapi(route, async (c) => {
     const databaseProblem = await probe();

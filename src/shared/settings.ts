@@ -189,6 +189,11 @@ export const SETTINGS = {
     group: "windows",
     doc: "How long a partition that is read to its end holds windows open; off = until its next event.",
   }),
+  FRESHNESS_OBJECTIVE: setting(duration(SECOND, DAY), "3m", {
+    group: "windows",
+    doc:
+      "Target: rows of a window are visible this long after its end; metrics say for which share of windows that held.",
+  }),
   LATE_POLICY: setting(oneOf("store", "drop"), "store", {
     group: "windows",
     doc: "Late events go to `late_web_traffic`, or are only counted in the ledger.",
