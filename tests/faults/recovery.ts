@@ -1,0 +1,74 @@
+// Measures how soon a killed instance's successor commits again: from exec to its first commit under a steady load. Shell.
+import { startBroker } from "../support/kafka_broker.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { randomStream } from "./generator.ts";
+import { planOf } from "./kill_run.ts";
+import { pause } from "./load.ts";
+import { World } from "./world.ts";
+
+const RATE = 2_000;
+const SECONDS_A_KILL_MAX = 25;
+
+/** Kills `kills` times with the successor in the same data folder, and as often in a fresh one; prints p50 and p99 of both. */
+export async function measureRecovery(kills: number, say: (line: string) => void): Promise<boolean> {
+  await using broker = await startBroker();
+  await using database = await startPostgres({ faults: true });
+  let equal = true;
+  for (const sameFolder of [true, false]) {
+    await using world = await World.create({ broker, database: await database.createDatabase() });
+    const stop = new AbortController();
+    const sending = world.send(planOf(7, RATE * SECONDS_A_KILL_MAX * (kills + 2)), { rate: RATE, signal: stop.signal });
+    const random = randomStream(11);
+    const times: number[] = [];
+    let generation = 0;
+    const next = () => world.instance(sameFolder ? "same" : `fresh-${generation++}`);
+    let instance = next();
+    instance.start();
+    await firstCommit(world, new Date(0));
+    for (let i = 0; i < kills; i++) {
+      await pause(1_500 + random() * 2_000);
+      await instance.kill();
+      const since = await databaseTime(world);
+      if (!sameFolder) instance = next();
+      const started = performance.now();
+      instance.start();
+      await firstCommit(world, since);
+      times.push(performance.now() - started);
+    }
+    stop.abort();
+    await sending;
+    await world.caughtUp();
+    const { differences } = await world.judge();
+    equal &&= differences.length === 0;
+    times.sort((a, b) => a - b);
+    const at = (share: number) => Math.round(times[Math.min(times.length - 1, Math.floor(share * times.length))]!);
+    say(
+      `${
+        sameFolder ? "same data folder (the dead member is sent away)" : "fresh data folder (its session has to end)"
+      }: ` +
+        `${kills} kills, exec to first commit p50 ${at(0.5)} ms, p99 ${at(0.99)} ms, least ${at(0)}, most ${
+          at(1)
+        } ms; ` +
+        (differences.length === 0 ? "equal to the oracle" : `DIFFERS: ${differences.join("\n")}`),
+    );
+  }
+  return equal;
+}
+
+async function databaseTime(world: World): Promise<Date> {
+  const [row] = await world.sql`select clock_timestamp() as now`;
+  return row!.now;
+}
+
+async function firstCommit(world: World, since: Date): Promise<void> {
+  for (const deadline = performance.now() + 60_000;;) {
+    if (performance.now() > deadline) throw new Error(`No commit within a minute:\n${world.logTail()}`);
+    try {
+      const [row] = await world.sql`select 1 from commit_history where committed_at > ${since} and counted > 0 limit 1`;
+      if (row) return;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "42P01") throw error;
+    }
+    await pause(10);
+  }
+}
