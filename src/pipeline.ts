@@ -309,10 +309,15 @@ export class Pipeline {
       this.#topicId = stored.topicId;
       const now = clock.now();
       const rows = new Map(stored.rows.map((row) => [row.partition, row]));
+      const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
+      if (missing.length > 0) {
+        // The metadata that we were shown lags behind the group's, or the database was restored a moment ago: left out, they would never be read.
+        throw new Unavailable("source_unavailable", `the topic's metadata do not show partition ${missing.join()} yet`, "");
+      }
       const positions = new Map<PartitionId, Offset>();
       for (const partition of wanted.partitions) {
-        const row = rows.get(partition);
-        if (!row || row.retired) continue;
+        const row = rows.get(partition)!;
+        if (row.retired) continue;
         const tracker = new Tracker(row, now);
         const bounds = identity.partitions.find((p) => p.partition === partition);
         if (bounds) {
