@@ -67,6 +67,8 @@ export class History {
   #records = 0;
   #clockTrouble = 0;
   #calm = false;
+  /** Named error that the history ended in. */
+  #stopped: string | null = null;
   /** Partitions that take no more records, so that a truncation stays visible. */
   readonly #closedForWriting = new Set<number>();
 
@@ -98,7 +100,7 @@ export class History {
     for (const instance of this.instances) instance.abort.abort();
     return {
       violations: this.audit.violations,
-      stopped: this.database.state.stream?.stopped ?? null,
+      stopped: this.#stopped,
       records: this.#records,
       commits: this.audit.commits,
       closings: this.audit.closings,
@@ -357,6 +359,7 @@ export class History {
       if (!failed() && !this.#atRest()) this.audit.violation(`not at rest within ${limit} ms: ${this.#state()}`);
     }
     if (failed()) return;
+    this.#stopped = this.#stoppedBy();
     for (const { abort } of this.instances.filter((i) => i)) abort.abort();
     await world.run(world.now + 30_000, () => failed() || this.instances.every((i) => !i?.running));
     for (const instance of this.instances.filter((i) => i?.running)) {
@@ -367,9 +370,19 @@ export class History {
   /** Everything read and committed, and all windows closed that may be; or stopped by a named error. */
   #atRest(): boolean {
     const { state } = this.database;
-    if (state.stream?.stopped) return true;
+    if (this.#stoppedBy()) return true;
     if (state.stream?.topicId !== this.topic.topicId || !this.#allCommitted() || this.#ripe().length > 0) return false;
     return state.open.length === 0 || this.plan.settings.idleTimeout === null;
+  }
+
+  /** The error that is stored, or, where it could not be stored, the one that every engine still up stands still for. */
+  #stoppedBy(): string | null {
+    const { stream } = this.database.state;
+    if (stream?.stopped) return stream.stopped;
+    const last = this.instances.filter((i) => i && i.process.state !== "dead" && (i.running || i.once));
+    const reasons = last.map(({ pipeline }) => pipeline.snapshot()).map((s) => s.phase === "stopped" ? s.reasonCode : null);
+    const storable = stream !== null && !last.some((i) => i.once);
+    return storable || reasons.length === 0 || reasons.includes(null) ? null : reasons[0]!;
   }
 
   /** Windows that the watermarks have passed and that are not closed. */
@@ -385,19 +398,21 @@ export class History {
   }
 
   #judge(): void {
-    const { audit, database: { state }, plan: { settings } } = this;
-    const { stream } = state;
-    if (stream?.stopped && !this.#expected.has(stream.stopped)) {
-      audit.violation(`stopped by ${stream.stopped}, which nothing explains`);
+    const { audit, database: { state } } = this;
+    const stopped = this.#stopped;
+    if (stopped !== null && !this.#expected.has(stopped)) audit.violation(`stopped by ${stopped}, which nothing explains`);
+    if (stopped === null) {
+      if (state.stream && state.stream.topicId !== this.topic.topicId) audit.violation("the topic was recreated, and nobody noticed");
+      if (!this.#allCommitted()) audit.violation(`records are left: ${this.#state()}`);
+      if (this.#ripe().length > 0) audit.violation(`window ${this.#ripe()[0]} could be closed and is not`);
     }
-    if (!stream?.stopped && !this.#allCommitted()) audit.violation(`records are left: ${this.#state()}`);
-    if (stream && stream.topicId !== this.topic.topicId && !stream.stopped) {
-      audit.violation("the topic was recreated, and nobody noticed");
-    }
-    const ripe = this.#ripe();
-    if (ripe.length > 0 && !stream?.stopped) audit.violation(`window ${ripe[0]} could be closed and is not`);
-    const found = differences(state, this.#lives.get(stream?.topicId ?? null) ?? [], this.sent, settings);
-    for (const difference of found.slice(0, 5)) audit.violation(difference);
+    for (const difference of this.differences().slice(0, 5)) audit.violation(difference);
+  }
+
+  /** What the tables hold at this moment against what the committed part of the log gives. */
+  differences(): string[] {
+    const { state } = this.database;
+    return differences(state, this.#lives.get(state.stream?.topicId ?? null) ?? [], this.sent, this.plan.settings);
   }
 
   #state(): string {

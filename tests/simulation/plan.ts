@@ -77,6 +77,7 @@ export function planOf(seed: number): Plan {
   const random = new Random(seed, 1);
   const calm = random.chance(0.15);
   const horizon = random.int(30, 90) * 1_000;
+  const latencyMax = calm ? 20 : random.pick([20, 100, 800]);
   const settings: Settings = {
     partitions: random.int(1, 4),
     instances: random.pick([1, 1, 2, 2, 3]),
@@ -89,9 +90,9 @@ export function planOf(seed: number): Plan {
     intervalMs: random.pick([1_000, 1_000, 3_000]),
     maxDeltaKeys: random.pick([20, 1_000, 1_000]),
     forgetful: random.chance(0.3),
-    latencyMax: calm ? 20 : random.pick([20, 100, 800]),
+    latencyMax,
     longPollMax: random.pick([500, 1_500]),
-    batchMax: random.pick([3, 20, 100]),
+    batchMax: random.pick([latencyMax > 100 ? 10 : 3, 20, 100]),
     sloppiness: calm ? 0 : random.pick([0, 0.02, 0.15]),
     pollSlack: random.pick([300, 900]),
     ending: random.chance(0.2) ? "once" : "live",

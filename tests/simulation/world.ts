@@ -124,7 +124,7 @@ export class Process {
     this.state = "running";
     const held = this.#held;
     this.#held = [];
-    for (const action of held) this.reach(0, action);
+    for (const action of held) action();
   }
 
   kill(): void {

@@ -1,0 +1,339 @@
+// Hand-written histories at the edges of the rules: windows of 20 s, watermark delay 5 s, idle timeout 8 s. Times are ms after the start.
+import { assert, assertEquals } from "@std/assert";
+import { NEVER } from "../../src/shared/units.ts";
+import { Scene } from "./scene.ts";
+
+const DELAY = 5_000, SIZE = 20_000, HOUR = 3_600_000;
+
+Deno.test("an event at a window's start belongs to it, one at its end to the next", async () => {
+  const scene = new Scene();
+  scene.start();
+  for (const time of [0, SIZE - 1, SIZE]) scene.write(0, time, { recordTime: SIZE });
+  await scene.until(4_000);
+  assertEquals(scene.open, { 0: 2, [SIZE]: 1 });
+  await scene.finish();
+});
+
+for (
+  const { name, raise, late } of [
+    { name: "end + delay − 1 ms leaves the window open", raise: SIZE + DELAY - 1, late: 0 },
+    { name: "end + delay ends it", raise: SIZE + DELAY, late: 1 },
+    { name: "end + delay + 1 ms ends it", raise: SIZE + DELAY + 1, late: 1 },
+  ]
+) {
+  Deno.test(`an event at ${name} for the records behind it`, async () => {
+    const scene = new Scene();
+    await scene.until(30_000);
+    scene.write(0, raise);
+    scene.write(0, SIZE - 1);
+    scene.start();
+    await scene.until(33_000);
+    assertEquals(scene.watermark(0), raise - DELAY);
+    assertEquals(scene.late, late ? { 0: 1 } : {});
+    assertEquals(scene.row(0).counted, 2 - late);
+    await scene.finish();
+  });
+}
+
+Deno.test("a window closes when all watermarks equal its end", async () => {
+  const scene = new Scene({ partitions: 3, idleTimeout: null });
+  await scene.until(30_000);
+  scene.start();
+  for (const partition of [0, 1, 2]) {
+    scene.write(partition, 1_000);
+    scene.write(partition, SIZE + DELAY);
+  }
+  await scene.until(35_000);
+  assertEquals([0, 1, 2].map((p) => scene.watermark(p)), [SIZE, SIZE, SIZE]);
+  assertEquals(scene.closed, { 0: 3 });
+  await scene.finish();
+});
+
+Deno.test("one lagging partition holds windows open that its own records still reach", async () => {
+  const scene = new Scene({ partitions: 2, idleTimeout: null });
+  await scene.until(30_000);
+  scene.start();
+  scene.write(0, 1_000);
+  scene.write(0, SIZE + DELAY);
+  scene.write(1, SIZE + DELAY - 1);
+  await scene.until(60_000);
+  assertEquals(scene.closed, {});
+  scene.write(1, 1_000);
+  scene.write(1, SIZE + DELAY);
+  await scene.until(65_000);
+  assertEquals([scene.closed, scene.late], [{ 0: 2 }, {}]);
+  await scene.finish();
+});
+
+Deno.test("empty partitions and partitions of dead letters hold nobody up", async () => {
+  const scene = new Scene({ partitions: 3 });
+  scene.start();
+  scene.write(0, 1_000);
+  scene.write(2, 60_000, { recordTime: 0 }); // more than MAX_FUTURE_SKEW ahead
+  await scene.until(SIZE + DELAY + 8_000 + 4_000);
+  assertEquals(scene.row(2).dead, 1);
+  assertEquals(scene.closed, { 0: 1 });
+  assertEquals([1, 2].map((p) => scene.watermark(p)), [SIZE, SIZE]);
+  await scene.finish();
+});
+
+Deno.test("a stream without any counted record never advances by silence", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start();
+  scene.write(0, 60_000, { recordTime: 0 });
+  await scene.until(120_000);
+  assertEquals([0, 1].map((p) => scene.watermark(p)), [NEVER, NEVER]);
+  scene.write(0, 1_000);
+  await scene.until(125_000);
+  assertEquals(scene.late, {});
+  await scene.finish();
+});
+
+Deno.test("all idle: silence closes what was counted and stops at the end of the highest counted window", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start();
+  scene.write(0, 1_000);
+  scene.write(1, SIZE + 1_000, { recordTime: SIZE + 1_000 });
+  await scene.until(600_000);
+  assertEquals(scene.closed, { 0: 1, [SIZE]: 1 });
+  assertEquals([0, 1].map((p) => scene.watermark(p)), [2 * SIZE, 2 * SIZE]);
+  // Records of the next window are on time, however long the silence was.
+  scene.write(0, 2 * SIZE);
+  await scene.until(605_000);
+  assertEquals(scene.late, {});
+  await scene.finish();
+});
+
+Deno.test("the highest counted window of the whole stream bounds silence, also where another instance counted it", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start(0);
+  scene.start(1);
+  await scene.until(10_000);
+  scene.write(0, SIZE + 1_000, { recordTime: SIZE + 1_000 });
+  await scene.until(70_000);
+  assertEquals([0, 1].map((p) => scene.watermark(p)), [2 * SIZE, 2 * SIZE]);
+  assertEquals(scene.closed, { [SIZE]: 1 });
+  await scene.finish();
+});
+
+Deno.test("silence is quiet until a later record confirms it", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(60_000);
+  const { quietSince, recordWatermark, watermark } = scene.row(0);
+  assert(quietSince !== null && recordWatermark < watermark);
+  scene.write(0, SIZE + DELAY - 1);
+  await scene.until(63_000);
+  assertEquals(scene.row(0).quietSince, quietSince, "a record below the watermark confirms nothing");
+  scene.write(0, SIZE + DELAY);
+  await scene.until(66_000);
+  assertEquals(scene.row(0).quietSince, null);
+  await scene.finish();
+});
+
+Deno.test("silence has to last for the timeout", async () => {
+  const scene = new Scene();
+  await scene.until(100_000);
+  scene.write(0, 1_000);
+  scene.start();
+  await scene.until(107_000);
+  assertEquals([scene.watermark(0), scene.open], [1_000 - DELAY, { 0: 1 }]);
+  await scene.until(113_000);
+  assertEquals([scene.watermark(0), scene.closed], [SIZE, { 0: 1 }]);
+  await scene.finish();
+});
+
+Deno.test("a backlog is never split by silence", async () => {
+  const scene = new Scene({ partitions: 2, batchMax: 1, latencyMax: 800 });
+  await scene.until(300_000);
+  // Partition 0 has one record; partition 1 a long backlog that is read one record at a time, each window long over by the clock.
+  scene.write(0, 1_000);
+  for (let i = 0; i < 60; i++) scene.write(1, i * 2_000);
+  for (let i = 0; i < 60; i++) scene.write(1, i * 2_000 - 4_000);
+  scene.start();
+  await scene.until(330_000);
+  assert(scene.row(1).nextOffset < 120, "the backlog is meant to take longer");
+  const late = scene.row(1).late;
+  await scene.until(480_000);
+  assertEquals(scene.row(1).nextOffset, 120);
+  assertEquals(scene.history.database.state.advances.filter((a) => a.partition === 1 && a.atOffset < 120), []);
+  assert(scene.row(1).late > late, "the second pass is late by the first, not by silence");
+  await scene.finish();
+});
+
+Deno.test("an open transaction holds the window: the last stable offset is not the log's end", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(2_000);
+  scene.write(0, 2_000, { transaction: 7 });
+  await scene.until(120_000);
+  assertEquals([scene.row(0).nextOffset, scene.closed, scene.open], [1, {}, { 0: 1 }]);
+  scene.history.topic.partitions[0]!.end(7, "commit", scene.history.world.now);
+  await scene.until(140_000);
+  assertEquals([scene.closed, scene.late, scene.row(0).skipped], [{ 0: 2 }, {}, 1]);
+  await scene.finish();
+});
+
+Deno.test("an added partition begins at the stored closed-through: closed windows stay closed", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(60_000);
+  assertEquals(scene.closed, { 0: 1 });
+  scene.history.topic.addPartition();
+  scene.write(1, 2_000);
+  scene.write(1, SIZE);
+  await scene.until(64_000);
+  assertEquals(scene.row(1).initialWatermark, scene.history.database.state.rows.get(0)!.initialWatermark + Infinity - Infinity || scene.row(1).initialWatermark);
+  assertEquals([scene.late, scene.open], [{ 0: 1 }, { [SIZE]: 1 }]);
+  await scene.until(120_000);
+  assertEquals(scene.closed, { 0: 1, [SIZE]: 1 });
+  await scene.finish();
+});
+
+Deno.test("future events: a producer whose clock is fast makes nobody else late", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(10_000);
+  scene.write(0, 10_000 + 15_000); // as far ahead as is allowed
+  scene.write(0, 10_000 + 15_001); // one further
+  scene.write(0, 1_000);
+  await scene.until(14_000);
+  assertEquals([scene.row(0).counted, scene.row(0).dead, scene.row(0).late], [2, 1, 0]);
+  assertEquals(scene.watermark(0), 10_000 - DELAY);
+  await scene.finish();
+});
+
+for (const by of [-HOUR, HOUR]) {
+  Deno.test(`a clock that jumps by ${by / HOUR} h stops neither reading nor committing, and makes nothing late or dead`, async () => {
+    const scene = new Scene();
+    scene.start();
+    for (let at = 1_000; at < 20_000; at += 1_000) {
+      await scene.until(at);
+      scene.write(0, at);
+    }
+    scene.history.instances[0]!.process.clockOffset += by;
+    for (let at = 20_000; at < 70_000; at += 1_000) {
+      await scene.until(at);
+      scene.write(0, at);
+    }
+    await scene.until(80_000);
+    const { counted, late, dead, nextOffset } = scene.row(0);
+    assertEquals([nextOffset, counted, late, dead], [69, 69, 0, 0]);
+    assertEquals(scene.closed, { 0: 19, [SIZE]: 20, [2 * SIZE]: 20 });
+    await scene.finish();
+  });
+}
+
+Deno.test("a database clock that jumps ahead closes no window that its highest record does not end", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(5_000);
+  scene.write(0, 5_000);
+  scene.history.server.weather.clockOffset = HOUR;
+  await scene.until(30_000);
+  scene.write(0, SIZE + 9_000);
+  await scene.until(90_000);
+  assertEquals([scene.late, scene.row(0).counted], [{}, 2]);
+  await scene.finish();
+});
+
+Deno.test("a storm of rebalances still makes progress", async () => {
+  const scene = new Scene({ partitions: 2, intervalMs: 3_000 });
+  scene.start(0);
+  scene.start(1);
+  await scene.until(10_000);
+  for (let at = 10_000; at < 60_000; at += 2_000) {
+    await scene.until(at);
+    scene.history.group.rebalance();
+    scene.write(0, at);
+    scene.write(1, at);
+  }
+  const read = scene.row(0).nextOffset + scene.row(1).nextOffset;
+  assert(read >= 40, `${read} of 50 records are committed while the storm goes on`);
+  await scene.until(80_000);
+  await scene.finish();
+});
+
+Deno.test("an instance that was fenced leaves the partition alone until the group confirms it", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start(0);
+  await scene.until(5_000);
+  scene.start(1);
+  await scene.until(15_000);
+  // Instance 0 is expelled without a word and hears nothing more from the group, but goes on fetching what it has.
+  const [expelled, heir] = scene.history.instances;
+  const contested = expelled!.pipeline.snapshot().partitions.map((p) => p.partition);
+  assertEquals(contested.length, 1);
+  expelled!.source.heartbeatsLost = true;
+  scene.history.group.expel(expelled!.source.memberId!);
+  for (let at = 20_000; at < 70_000; at += 500) {
+    await scene.until(at);
+    scene.write(contested[0]!, at);
+  }
+  const fenced = expelled!.pipeline.snapshot().commit.fenced;
+  assert(fenced >= 1, "the two are meant to meet");
+  assertEquals(fenced, 1, "it came back without having been confirmed");
+  assert(heir!.pipeline.snapshot().commit.fenced <= 2, "the heir is not disturbed");
+  assertEquals(scene.row(contested[0]!).nextOffset >= 95, true);
+  expelled!.source.heartbeatsLost = false;
+  await scene.until(90_000);
+  await scene.finish();
+});
+
+Deno.test("a restored database is noticed also by an instance that has nothing to commit", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(4_000);
+  const backup = scene.history.database.backup();
+  scene.write(0, 2_000);
+  await scene.until(8_000);
+  assertEquals(scene.row(0).nextOffset, 2);
+  scene.history.database.restore(backup);
+  scene.history.audit.rebase();
+  assertEquals(scene.row(0).nextOffset, 1);
+  await scene.until(14_000);
+  assertEquals([scene.row(0).nextOffset, scene.row(0).counted], [2, 2]);
+  await scene.finish();
+});
+
+for (
+  const { code, hurt } of [
+    { code: "data_gap", hurt: (scene: Scene) => void (scene.history.topic.partitions[0]!.logStart = 5) },
+    { code: "position_beyond_end", hurt: (scene: Scene) => scene.history.topic.partitions[0]!.truncate(2) },
+    { code: "topic_recreated", hurt: (scene: Scene) => scene.history.topic.recreate(1) },
+    { code: "partitions_removed", hurt: (scene: Scene) => void scene.history.topic.partitions.pop() },
+  ]
+) {
+  Deno.test(`${code} stops the stream at the next start, and changes nothing`, async () => {
+    const scene = new Scene({ partitions: 2 });
+    scene.start();
+    for (let i = 0; i < 4; i++) scene.write(0, i * 100);
+    await scene.until(5_000);
+    scene.history.instances[0]!.abort.abort();
+    await scene.until(10_000);
+    const before = JSON.stringify([...scene.history.database.state.rows]);
+    for (let i = 0; i < 6; i++) scene.write(0, 5_000 + i);
+    hurt(scene);
+    scene.start();
+    await scene.until(15_000);
+    assertEquals(scene.history.database.state.stream?.stopped, code);
+    assertEquals(JSON.stringify([...scene.history.database.state.rows]), before);
+    assertEquals(scene.history.instances[0]!.pipeline.snapshot().reasonCode, code);
+  });
+}
+
+Deno.test("a topic that is recreated and filled while the engine runs is not read into the old positions", async () => {
+  const scene = new Scene();
+  scene.start();
+  for (let i = 0; i < 4; i++) scene.write(0, i * 100);
+  await scene.until(4_500);
+  scene.history.topic.recreate(1);
+  await scene.until(16_000);
+  for (let i = 0; i < 40; i++) scene.write(0, 16_000 + i);
+  await scene.until(40_000);
+  assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], ["topic_recreated", 4]);
+});
