@@ -17,6 +17,7 @@ import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "./command.ts";
 import { showSetting } from "./config.ts";
 import { createEngine } from "./engine.ts";
+import { relieveMemory } from "./memory.ts";
 import { logName } from "./sources.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
 
@@ -135,6 +136,7 @@ async function runEngines(
   );
   const background = [
     geo.watch(stopping.signal),
+    relieveMemory(clock, stopping.signal),
     runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, stopping.signal),
   ];
   try {
