@@ -70,6 +70,7 @@ const contributionBar = (row: Contribution): TextBar => ({
   label: row.city_contribution.city,
   count: row.city_contribution.count,
   percentage: row.percentage_contribution,
+  isRest: row.place === null,
 });
 
 export const CONTRIBUTIONS: Rendering<ContributionReport, ReturnType<typeof contributionLines>[number]> = {
@@ -98,7 +99,7 @@ export const TOP: Rendering<TopReport, TopReport["rows"][number]> = {
   lines: ({ rows, other }) => [...rows, ...(other ? [other] : [])],
   title: ({ query: q, total_count, completeness }) =>
     `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.status)}`,
-  bars: ({ rows, other }) => [...rows, ...(other ? [other] : [])],
+  bars: ({ rows, other }) => [...rows, ...(other ? [{ ...other, isRest: true }] : [])],
 };
 
 export const BOTS: Rendering<BotsReport, BotsReport["days"][number]> = {

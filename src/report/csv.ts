@@ -1,7 +1,7 @@
 // Rows as CSV (RFC 4180) that a spreadsheet shows but never runs, and as NDJSON. Pure.
 
 /** What a cell may hold; null is an empty cell (CSV) or null (NDJSON). */
-export type Cell = string | number | null;
+export type Cell = string | number | boolean | null;
 
 /** One column of a table of `T`. */
 export interface Column<T> {
@@ -15,7 +15,7 @@ const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 /** One cell. Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers are never touched. */
 export function csvCell(value: Cell): string {
   if (value === null) return "";
-  if (typeof value === "number") return String(value);
+  if (typeof value !== "string") return String(value);
   const safe = FORMULA.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) || safe !== safe.trim() ? `"${safe.replaceAll('"', '""')}"` : safe;
 }

@@ -35,7 +35,7 @@ export const CONTRIBUTION_COLUMNS: readonly Column<ContributionLine>[] = [
   { name: "windows_closed", value: ({ report }) => report.completeness.range.windows_closed },
   { name: "windows_expected", value: ({ report }) => report.completeness.range.windows_expected },
   { name: "late_count", value: ({ report }) => report.completeness.range.late_count },
-  { name: "gap", value: ({ report }) => String(report.completeness.range.gap) },
+  { name: "gap", value: ({ report }) => report.completeness.range.gap },
 ];
 
 export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
@@ -46,7 +46,7 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
   { name: "total", value: ({ total }) => total },
   { name: "late_count", value: ({ late_count }) => late_count },
   { name: "status", value: ({ status }) => status },
-  { name: "gap", value: ({ gap }) => String(gap) },
+  { name: "gap", value: ({ gap }) => gap },
 ];
 
 export const TOP_COLUMNS: readonly Column<TopRow>[] = [

@@ -2,7 +2,7 @@
 // @ts-types="npm:@types/d3-scale@4.0.9"
 import { scaleLinear } from "d3-scale";
 import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
-import { percentText, type TextBar } from "./text_bars.ts";
+import { largestBar, percentText, type TextBar } from "./text_bars.ts";
 import { cutText, printable } from "./text_width.ts";
 
 const WIDTH = 640;
@@ -14,14 +14,14 @@ const HEADER = 34;
 /** A chart of `rows` in their order; bars are to scale from zero. */
 export function svgBars(rows: readonly TextBar[], title: string, { id, locale }: SvgOptions = {}): string {
   const number = numberFormat(locale);
-  const x = scaleLinear([0, Math.max(1, ...rows.map((row) => row.count ?? 0))], [
+  const x = scaleLinear([0, Math.max(1, largestBar(rows))], [
     0,
     WIDTH - LABEL_WIDTH - NUMBER_WIDTH,
   ]);
   const lines = rows.map((row, i) => {
     const y = HEADER + i * ROW;
     const label = printable(row.label);
-    const length = row.count === null ? 0 : Math.max(row.count > 0 ? 1 : 0, x(row.count));
+    const length = row.count === null || row.isRest ? 0 : Math.max(row.count > 0 ? 1 : 0, x(row.count));
     const value = row.count === null
       ? "unknown"
       : `${number(row.count)}${row.percentage === null ? "" : `  ${percentText(row.percentage)}`}`;

@@ -7,6 +7,8 @@ export interface TextBar {
   readonly count: number | null;
   /** Per cent of the whole. */
   readonly percentage: number | null;
+  /** The sum of everything that has no row of its own: it gets no bar, which would dwarf the others. */
+  readonly isRest?: boolean;
 }
 
 const LABEL_CELLS_MAX = 40;
@@ -22,14 +24,21 @@ export function textBars(rows: readonly TextBar[], { cells = BAR_CELLS }: { read
   const countWidth = Math.max(0, ...counts.map((text) => text.length));
   // Decimal points stand below each other.
   const wholeWidth = Math.max(0, ...percentages.map((text) => wholePart(text).length));
-  const largest = Math.max(0, ...rows.map((row) => row.count ?? 0));
+  const largest = largestBar(rows);
   return rows.map((row, i) => {
-    const bar = row.count === null || largest === 0 ? "" : "█".repeat(Math.ceil(cells * row.count / largest));
+    const bar = row.count === null || row.isRest || largest === 0
+      ? ""
+      : "█".repeat(Math.ceil(cells * row.count / largest));
     const percentage = " ".repeat(wholeWidth - wholePart(percentages[i]!).length) + percentages[i];
     return `${padText(labels[i]!, labelWidth)}  ${counts[i]!.padStart(countWidth)} | ${
       padText(bar, cells)
     } ${percentage}`.trimEnd();
   }).join("\n");
+}
+
+/** The count that fills the scale; 0 where there is none. */
+export function largestBar(rows: readonly TextBar[]): number {
+  return Math.max(0, ...rows.map((row) => row.isRest ? 0 : row.count ?? 0));
 }
 
 /** Up to two decimals, none where it is whole: `15%`, `5.5%`; a share too small to show is `<0.01%`. */

@@ -7,7 +7,7 @@ Deno.test("csvCell() puts an apostrophe before what a spreadsheet would run", ()
     ["+cmd", "'+cmd"],
     ["-2+3", "'-2+3"],
     ["@SUM(A1)", "'@SUM(A1)"],
-    ["\tx", '"\'\tx"'],
+    ["\tx", "'\tx"],
     ["\rx", '"\'\rx"'],
     ["\nx", '"\'\nx"'],
     ["＝1", "'＝1"],

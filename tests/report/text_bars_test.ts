@@ -26,6 +26,16 @@ Deno.test("textBars() shows nothing for zero, one cell for any hit, and a questi
   assertEquals(textBars([]), "");
 });
 
+Deno.test("textBars() draws no bar for the rest, and scales without it", () => {
+  const chart = textBars([{ label: "a", count: 10, percentage: 1 }, {
+    label: "(other)",
+    count: 990,
+    percentage: 99,
+    isRest: true,
+  }], { cells: 4 });
+  assertEquals(chart.split("\n"), ["a         10 | ████  1%", "(other)  990 |      99%"]);
+});
+
 Deno.test("textBars() takes line breaks and escape sequences out of labels", () => {
   const chart = textBars([{ label: "x\n\x1b[2Jy\u202e", count: 1, percentage: 100 }], { cells: 1 });
   assertEquals(chart, "x\ufffd\ufffd[2Jy\ufffd  1 | █ 100%");

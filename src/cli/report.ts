@@ -1,0 +1,251 @@
+// `tidemark report`: the reports of the API in a terminal or a file. Reads the database; prints.
+import { z } from "zod";
+import {
+  BOTS,
+  CONTRIBUTIONS,
+  exportBody,
+  FORECAST,
+  render,
+  type Rendering,
+  TIMESERIES,
+  TOP,
+} from "../http/report_answers.ts";
+import {
+  botsQuery,
+  botsSchema,
+  type ContributionQuery,
+  contributionQuery,
+  contributionSchema,
+  decodeContributionCursor,
+  forecastQuery,
+  forecastSchema,
+  type Parameters,
+  type QueryProblem,
+  type QueryResult,
+  timeseriesQuery,
+  timeseriesSchema,
+  topQuery,
+  topSchema,
+} from "../report/report_query.ts";
+import { bots, contributions, forecastReport, timeseries, top } from "../report/report_store.ts";
+import { svgBars } from "../report/svg_bars.ts";
+import { svgMap } from "../report/svg_map.ts";
+import { svgTimeseries } from "../report/svg_timeseries.ts";
+import { boolean, type Kind, kindOf, oneOf } from "../shared/config_kinds.ts";
+import { EXIT, NamedError, UsageError } from "../shared/errors.ts";
+import type { EpochMs } from "../shared/units.ts";
+import { codeOf, type Database, type Sql } from "../commit/postgres_client.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { lockDataFolder, openStorage } from "./storage.ts";
+
+const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
+type Format = typeof FORMATS[number];
+
+/** The server's own limit for the API's connections. */
+const DEADLINE_MS = 30_000;
+
+/** One kind of report. */
+interface Report<Q, R, Line> {
+  readonly schema: z.ZodObject;
+  readonly query: (given: Parameters, now: EpochMs) => QueryResult<Q>;
+  readonly read: (sql: Sql, query: Q) => Promise<R>;
+  readonly rendering: Rendering<R, Line>;
+  /** null where there is no picture of it. */
+  readonly svg: ((report: R) => string) | null;
+}
+
+/** A report whose types are settled: what is left is to ask it. */
+interface Asked {
+  readonly parameters: readonly string[];
+  readonly formats: readonly Format[];
+  print(given: Parameters, format: Format, database: Database, context: CommandContext): Promise<void>;
+}
+
+const REPORTS: Readonly<Record<string, Asked>> = {
+  contributions: asked({
+    schema: contributionSchema,
+    query: contributionQuery,
+    read: (sql, query) => contributions(sql, query, cursorOf(query.cursor)),
+    rendering: CONTRIBUTIONS,
+    svg: (report) =>
+      report.query.place === "country"
+        ? svgMap(
+          report.rows.map((row) => ({
+            countryCode: row.place?.country_code ?? "",
+            count: row.city_contribution.count,
+          })),
+          CONTRIBUTIONS.title(report),
+        )
+        : svgBars(CONTRIBUTIONS.bars(report), CONTRIBUTIONS.title(report)),
+  }, exportAll),
+  timeseries: asked({
+    schema: timeseriesSchema,
+    query: timeseriesQuery,
+    read: timeseries,
+    rendering: TIMESERIES,
+    svg: (report) => svgTimeseries(report.points, { tz: report.query.tz, title: TIMESERIES.title(report) }),
+  }),
+  top: asked({
+    schema: topSchema,
+    query: topQuery,
+    read: top,
+    rendering: TOP,
+    svg: (report) => svgBars(TOP.bars(report), TOP.title(report)),
+  }),
+  bots: asked({ schema: botsSchema, query: botsQuery, read: bots, rendering: BOTS, svg: null }),
+  forecast: asked({
+    schema: forecastSchema,
+    query: forecastQuery,
+    read: forecastReport,
+    rendering: FORECAST,
+    svg: null,
+  }),
+};
+
+// Everything is text here: the schemas of the reports say what fits, and name what is allowed.
+const anyText: Kind<string> = kindOf("<text>", "text of at most 4096 characters", z.string().max(4096));
+const parameter = (doc: string) => flag(anyText, { doc });
+
+export const command = defineCommand({
+  usage: Object.keys(REPORTS).join(" | "),
+  description: "The same numbers as /v1/reports. Without --limit, CSV and NDJSON hold every row.",
+  groups: ["storage", "process"],
+  flags: {
+    format: flag(oneOf(...FORMATS), { default: "text", doc: "How the report is printed." }),
+    svg: flag(boolean, { doc: "Short for --format svg." }),
+    from: parameter("First local day, YYYY-MM-DD, inclusive. Default: six days before --to."),
+    to: parameter("Last local day, inclusive. Default: today."),
+    tz: parameter("Time zone of the days, such as Europe/Berlin. Default: UTC."),
+    host: parameter("Only hits of this host."),
+    referrer: parameter("Only hits with this referrer; empty for direct hits."),
+    traffic: parameter("all, human or bot."),
+    late: parameter("include or exclude (default) late records."),
+    place: parameter("contributions: city, region or country."),
+    compare: parameter("contributions: previous_day, same_weekday or previous_period."),
+    order: parameter("contributions: count_desc, count_asc or place."),
+    cursor: parameter("contributions: next_cursor of the page before."),
+    step: parameter("timeseries: 5min, hour or day."),
+    by: parameter("top: host, referrer, channel, country or city."),
+    of: parameter("forecast: total, country or city."),
+    days: parameter("forecast: days ahead, 1 to 14."),
+    limit: parameter("contributions, top, forecast: rows."),
+  },
+  async run([name = "", ...rest], context) {
+    const { format: named, svg, ...flags } = context.flags;
+    const report = Object.hasOwn(REPORTS, name) ? REPORTS[name]! : undefined;
+    if (!report || rest.length > 0) {
+      throw new UsageError(
+        [report ? `Too many words after ${name}` : `There is no report ${JSON.stringify(name)}`],
+        `Reports: ${Object.keys(REPORTS).join(", ")}.`,
+        "bad_arguments",
+      );
+    }
+    const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as Parameters;
+    const format = svg ? "svg" : named;
+    const problems = Object.keys(given).filter((key) => !report.parameters.includes(key)).map((key) =>
+      `--${key} is not used by report ${name}`
+    );
+    if (!report.formats.includes(format)) {
+      problems.push(`--format must be one of ${report.formats.join(", ")} for report ${name}`);
+    }
+    if (problems.length > 0) throw new UsageError(problems, "Run `tidemark report --help`.", "bad_arguments");
+
+    const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+    try {
+      const storage = await openStorage(context);
+      try {
+        await report.print(given, format, storage.reads, context);
+        await context.drained();
+        return EXIT.ok;
+      } catch (error) {
+        throw namedError(error);
+      } finally {
+        await storage.close();
+      }
+    } finally {
+      lock?.release();
+    }
+  },
+});
+
+/** Settles the types of one report. `whole` prints all rows where no limit was given and the format has no bound. */
+function asked<Q, R, Line>(
+  { schema, query, read, rendering, svg }: Report<Q, R, Line>,
+  whole?: (query: Q, format: "csv" | "ndjson", database: Database, context: CommandContext) => Promise<void>,
+): Asked {
+  return {
+    parameters: Object.keys(schema.shape),
+    formats: FORMATS.filter((format) => format !== "svg" || svg !== null),
+    async print(given, format, database, context) {
+      const result = query(given, context.clock.now());
+      if (!result.ok) throw badQuery(result.problems);
+      if (
+        whole && (format === "csv" || format === "ndjson") && given.limit === undefined && given.cursor === undefined
+      ) {
+        return await whole(result.query, format, database, context);
+      }
+      const report = await database.query((sql) => read(sql, result.query), DEADLINE_MS);
+      const text = format === "svg"
+        ? svg!(report)
+        : format === "json"
+        ? JSON.stringify(report, null, 2)
+        : render(report, format, rendering);
+      // The line writer ends the line; of CSV's \r\n it leaves the \r.
+      context.out(text.replace(/\n$/, ""));
+    },
+  };
+}
+
+async function exportAll(
+  query: ContributionQuery,
+  format: "csv" | "ndjson",
+  database: Database,
+  { out, drained }: CommandContext,
+): Promise<void> {
+  for await (
+    const text of (await exportBody(database, query, format, DEADLINE_MS)).pipeThrough(new TextDecoderStream())
+  ) {
+    if (text !== "") out(text.replace(/\n$/, ""));
+    if (!await drained()) return;
+  }
+}
+
+function cursorOf(text: string | undefined) {
+  if (text === undefined) return undefined;
+  const cursor = decodeContributionCursor(text);
+  if ("field" in cursor) throw badQuery([cursor]);
+  return cursor;
+}
+
+function badQuery(problems: readonly QueryProblem[]): UsageError {
+  return new UsageError(
+    problems.map(({ field, message, allowed }) =>
+      `--${field} ${message}${allowed.length > 0 && !message.includes(allowed[0]!) ? ` (${allowed.join(", ")})` : ""}`
+    ),
+    "Run `tidemark report --help`.",
+    "bad_arguments",
+  );
+}
+
+function namedError(error: unknown): unknown {
+  switch (codeOf(error)) {
+    case "42P01":
+    case "42883":
+    case "3F000":
+      return new NamedError(
+        "schema_missing",
+        "The database has no tables of ours yet.",
+        EXIT.usage,
+        "Run `tidemark migrate`.",
+        { cause: error },
+      );
+    case "22023":
+      return new UsageError(
+        [`--tz PostgreSQL knows no such zone or range: ${(error as Error).message}`],
+        "Run `tidemark report --help`.",
+        "bad_arguments",
+      );
+    default:
+      return error;
+  }
+}
