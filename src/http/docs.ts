@@ -53,7 +53,7 @@ export function registerDocs(app: App, document: () => OpenApiDocument): void {
       <section id="problems">
       <h2>Problems</h2>
       <p>Errors are <code>application/problem+json</code> (RFC 9457): <code>type, title, status, code, detail, instance, request_id</code>, and <code>errors</code> with <code>field, message, allowed</code>.</p>
-      <div class="wide"><table>
+      <div class="wide" tabindex="0" role="group" aria-label="Table"><table>
       <thead><tr><th scope="col">Code</th><th scope="col">Status</th><th scope="col">Meaning</th></tr></thead>
       <tbody>${Object.entries(PROBLEMS).map(([code, { status, title }]) =>
         html`
@@ -85,7 +85,7 @@ function operationSection(operation: OperationDoc, origin: string) {
 <h3>GET ${operation.path}</h3>
 <p>${operation.summary}. ${operation.description}</p>
 ${operation.parameters.length > 0 ? parameterTable(operation) : ""}
-<div class="wide"><table>
+<div class="wide" tabindex="0" role="group" aria-label="Table"><table>
 <thead><tr><th scope="col">Status</th><th scope="col">Answer</th><th scope="col">Type</th></tr></thead>
 <tbody>${
     operation.responses.map((r) =>
@@ -114,7 +114,7 @@ ${
 
 function parameterTable(operation: OperationDoc) {
   return html`
-    <div class="wide">
+    <div class="wide" tabindex="0" role="group" aria-label="Table">
       <table>
         <thead>
           <tr>
