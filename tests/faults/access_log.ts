@@ -30,7 +30,7 @@ const WINDOW_MS = 300_000;
 const DELAY_MS = 60_000;
 const MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
 const LINE =
-  /^\S+ \S+ \S+ \[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\] "(?:[^"\\]|\\.)*" \S+ \S+(?: "((?:[^"\\]|\\.)*)".*)?$/;
+  /^\S+ \S+ \S+ \[(\d\d)\/(\w{3})\/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\] "(?:[^"\\]|\\.)*" \S+ \S+(?: "((?:[^"\\]|\\.)*)" "(?:[^"\\]|\\.)*")?$/;
 
 /**
  * Counts a common or combined log line by line: window, host and referrer, late where its window was over by the newest line before it.

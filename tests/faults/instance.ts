@@ -1,5 +1,5 @@
 // One Tidemark process of a fault run: started, killed, frozen, restarted; its output is kept. Shell.
-import { type Child, type Exit, tidemark } from "../support/process.ts";
+import { type Child, type Exit, REPOSITORY, spawn, tidemark } from "../support/process.ts";
 
 /** A Tidemark instance that may die and come back; its data folder stays. */
 export class Instance {
@@ -24,6 +24,16 @@ export class Instance {
     if (this.#child) throw new Error(`${this.name} is already running`);
     this.starts++;
     const child = tidemark(args, { env: { ...this.env, ...env } });
+    this.#child = child;
+    return child;
+  }
+
+  /** Starts the service through a shell script that ends in `exec "$@"`, e.g. to lower a limit first. */
+  startThrough(script: string): Child {
+    if (this.#child) throw new Error(`${this.name} is already running`);
+    this.starts++;
+    const program = [Deno.execPath(), "run", "-A", "--quiet", new URL("src/main.ts", REPOSITORY).href, "run"];
+    const child = spawn("sh", ["-c", script, "sh", ...program], { env: { NO_COLOR: "1", ...this.env } });
     this.#child = child;
     return child;
   }
