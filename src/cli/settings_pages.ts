@@ -67,6 +67,15 @@ export function renderConfigurationPage(): string {
   return `${lines.join("\n")}\n`;
 }
 
+/** The table of README.md: names, defaults and one sentence each. */
+export function renderReadmeTable(): string {
+  const rows = SETTING_NAMES.map((name) => {
+    const { doc, default: value, defaultNote } = settingOf(name);
+    return [`\`${name}\``, value === undefined ? defaultNote ?? "" : `\`${value}\``, doc];
+  });
+  return table(["Setting", "Default", "Meaning"], rows).join("\n");
+}
+
 function settingCells(name: SettingName): readonly string[] {
   const { kind, doc, fromFile, alias, default: value, defaultNote } = settingOf(name);
   const known = value === undefined ? defaultNote ?? "unset" : `\`${value}\``;
