@@ -1,5 +1,5 @@
 // One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
-import { runMaintenance } from "../commit/maintenance.ts";
+import { rollUp, runMaintenance, runRollUp } from "../commit/maintenance.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
 import { createApp } from "../http/app.ts";
 import { APP_DEFAULTS } from "../http/deps.ts";
@@ -136,11 +136,13 @@ async function runEngines(
   );
   const background = [
     geo.watch(stopping.signal),
+    runRollUp({ database: storage.work, clock, log }, stopping.signal),
     relieveMemory(clock, stopping.signal),
     runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, stopping.signal),
   ];
   try {
     await Promise.race([Promise.all(engines.map((engine) => engine.run(stopping.signal))), storage.failure]);
+    if (options.once) await rollUp(storage.work, stopping.signal);
   } catch (error) {
     if (error instanceof StreamStopped) return EXIT.stopped;
     throw error;

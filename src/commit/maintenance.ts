@@ -32,6 +32,36 @@ export async function runMaintenance(options: MaintenanceOptions, signal: AbortS
   }
 }
 
+/** Between two looks for an hour or day that is complete. */
+const ROLL_UP_EVERY = 5_000 as DurationMs;
+
+/** Sums completed hours and days for the reports, until the signal aborts. Any number of instances may run it. */
+export async function runRollUp(
+  { database, clock, log }: Omit<MaintenanceOptions, "retentionDays">,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      await rollUp(database, signal);
+    } catch (error) {
+      log.warn("rolling up failed, trying again later", { error: messageOf(error) });
+    }
+    await clock.sleep(ROLL_UP_EVERY, signal);
+  }
+}
+
+/** Rolls up every hour and day that is complete, one a statement. */
+export async function rollUp(database: Database, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const rows = await database.query(
+      (sql) => sql<{ done: string }[]>`select tidemark_roll_up_v1()::text as done`,
+      TIMEOUT_MS,
+    );
+    const { state } = JSON.parse(rows[0]!.done) as { state: "hour" | "day" | "nothing" | "busy" };
+    if (state === "nothing" || state === "busy") return;
+  }
+}
+
 /** One round. */
 export async function maintain({ database, clock, log, retentionDays }: MaintenanceOptions): Promise<void> {
   const now = clock.now();
