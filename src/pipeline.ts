@@ -13,7 +13,7 @@ import { Closer } from "./commit/closer.ts";
 import { Committer, type Delivery } from "./commit/committer.ts";
 import { Encoder } from "./commit/encode.ts";
 import type { CommitReason, NewPartition, Store, StoredState, StreamSettings } from "./commit/port.ts";
-import type { Clock } from "./shared/clock.ts";
+import type { SteadyClock } from "./shared/clock.ts";
 import { invariant, messageOf, NamedError, StreamStopped, Unavailable } from "./shared/errors.ts";
 import type { Log } from "./shared/log.ts";
 import type { PipelineSnapshot } from "./shared/snapshot.ts";
@@ -56,7 +56,7 @@ export interface PipelineParts {
   readonly reader: EventReader;
   readonly places: PlaceLocator;
   readonly mask: Mask;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   readonly log: Log;
   /** A fresh random 128-bit id as a UUID. */
   readonly newId: () => string;
@@ -67,6 +67,8 @@ export interface PipelineParts {
 }
 
 type Phase = PipelineSnapshot["phase"];
+/** A moment of the steady clock, ms: every length of time is measured by it, so that a wall clock that is set stops nothing. */
+type Steady = number;
 
 /** One engine. `run` may be called once. */
 export class Pipeline {
@@ -82,22 +84,25 @@ export class Pipeline {
   #reason: { code: string; text: string } | null = { code: "joining", text: "waiting for partitions" };
   #assignment: { readonly generation: number; readonly partitions: readonly PartitionId[] } | null = null;
   /** Partitions whose rows must be read before they flow. */
-  #wanted: { partitions: Set<PartitionId>; settle: boolean; notBefore: number } | null = null;
+  #wanted: { partitions: Set<PartitionId>; settle: boolean; notBefore: Steady } | null = null;
   /** Partitions that were lost to another instance, since when: given up until the group confirms that they are ours. */
-  readonly #contested = new Map<PartitionId, EpochMs>();
+  readonly #contested = new Map<PartitionId, { readonly since: EpochMs; readonly confirmedAt: EpochMs }>();
   readonly #trackers = new Map<PartitionId, Tracker>();
   #delta: Delta;
   #sending: Promise<void> | null = null;
   #delivered: Delivery | null = null;
   #looking: Promise<void> | null = null;
   #looked: StoredState | null = null;
-  #lookedAt = 0;
+  #lookedAt: Steady = -Infinity;
   /** Rises with every change of what the rows are expected to hold: a look that spans one proves nothing. */
   #expectation = 0;
-  #serverAhead = 0;
+  /** PostgreSQL's clock as last read, and when that was. */
+  #server: { readonly now: EpochMs; readonly at: Steady } | null = null;
   #streamMaxWindowEnd: EpochMs = NEVER;
-  #lastCommitAt: EpochMs;
-  #commitNotBefore = 0;
+  #lastCommitAt: Steady;
+  #commitNotBefore: Steady = -Infinity;
+  /** `once`: when nothing was last missing. */
+  #ranAt: Steady;
   #committedWindow = NEVER as number;
   #topicId: string | null = null;
   #stopped: StreamStopped | null = null;
@@ -140,6 +145,7 @@ export class Pipeline {
     this.#committer = new Committer(store, clock, log, {
       onTrouble: (message) => this.#storeFailed(message),
       onUnknown: () => this.#unknown++,
+      onRead: (stored) => this.#storeAnswered(stored),
     });
     this.#closer = new Closer(store, clock, log, (window, at) => {
       this.#totals.windowsClosed++;
@@ -147,7 +153,7 @@ export class Pipeline {
     });
     this.#delta = new Delta(parts.mask);
     this.#startedAt = clock.now();
-    this.#lastCommitAt = this.#startedAt;
+    this.#lastCommitAt = this.#ranAt = clock.steady();
   }
 
   /**
@@ -180,7 +186,7 @@ export class Pipeline {
     } finally {
       await this.#shutDown(closing, closed);
       this.#phase = this.#stopped ? "stopped" : "stopping";
-      await source.close(Math.max(1_000, this.#settings.shutdownMs - (clock.now() - this.#lastCommitAt)));
+      await source.close(Math.max(1_000, this.#settings.shutdownMs - (clock.steady() - this.#lastCommitAt)));
     }
   }
 
@@ -224,7 +230,9 @@ export class Pipeline {
     const { clock } = this.#parts;
     const now = clock.now();
     const before = { ...tracker.tally };
-    this.#counter.count(tracker, batch, this.#delta, now, this.#serverTime(now));
+    const serverNow = this.#serverTime();
+    // Of two clocks the later one says what is the future: one that was set back must not turn everybody's records into dead letters.
+    this.#counter.count(tracker, batch, this.#delta, Math.max(now, serverNow) as EpochMs, serverNow);
     const { tally } = tracker, totals = this.#totals;
     const counted = tally.counted - before.counted,
       late = tally.late - before.late,
@@ -240,9 +248,10 @@ export class Pipeline {
     tracker.logEnd = batch.logEnd;
     tracker.lastStable = batch.lastStable;
     if (batch.next > batch.from || batch.next >= batch.logEnd) tracker.progressAt = now;
+    const age = now - batch.sentAt; // below zero only where our clock was set back meanwhile: then nobody knows when it was sent
     this.#advanceIfIdle(tracker, {
-      sentAt: Math.min(batch.sentAt, this.#serverTime(batch.sentAt)) as EpochMs,
-      caughtUp: batch.next === batch.logEnd,
+      sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,
+      caughtUp: batch.next === batch.logEnd && age >= 0,
       idleTimeout: this.#settings.idleTimeout,
     });
   }
@@ -276,7 +285,7 @@ export class Pipeline {
     this.#wanted = {
       partitions: new Set(options.settle ? partitions : [...known?.partitions ?? [], ...partitions]),
       settle: options.settle || (known?.settle ?? false),
-      notBefore: 0,
+      notBefore: -Infinity,
     };
   }
 
@@ -288,7 +297,7 @@ export class Pipeline {
     const { source, store, clock, log } = this.#parts;
     this.#reclaimContested();
     const wanted = this.#wanted, assignment = this.#assignment;
-    if (!wanted || !assignment || clock.now() < wanted.notBefore) return;
+    if (!wanted || !assignment || clock.steady() < wanted.notBefore) return;
     try {
       if (wanted.settle) { // 1
         await this.#settle("rebalance", signal);
@@ -312,7 +321,11 @@ export class Pipeline {
       const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
       if (missing.length > 0) {
         // The metadata that we were shown lags behind the group's, or the database was restored a moment ago: left out, they would never be read.
-        throw new Unavailable("source_unavailable", `the topic's metadata do not show partition ${missing.join()} yet`, "");
+        throw new Unavailable(
+          "source_unavailable",
+          `the topic's metadata do not show partition ${missing.join()} yet`,
+          "",
+        );
       }
       const positions = new Map<PartitionId, Offset>();
       for (const partition of wanted.partitions) {
@@ -340,7 +353,7 @@ export class Pipeline {
       if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
       this.#waiting(error instanceof Unavailable ? error.code : "postgres_unavailable", messageOf(error));
       log.warn("cannot load positions yet", { error: messageOf(error) });
-      wanted.notBefore = clock.now() + RETRY_MS;
+      wanted.notBefore = clock.steady() + RETRY_MS;
     }
   }
 
@@ -377,7 +390,11 @@ export class Pipeline {
   #reclaimContested(): void {
     if (this.#contested.size === 0) return;
     const confirmedAt = this.#parts.source.confirmedAt();
-    const confirmed = [...this.#contested].filter(([, since]) => confirmedAt > since).map(([partition]) => partition);
+    // A confirmation from before the one that was known then: our clock was set back meanwhile.
+    const confirmed = [...this.#contested].filter(([, then]) =>
+      confirmedAt > then.since || confirmedAt < then.confirmedAt
+    )
+      .map(([partition]) => partition);
     for (const partition of confirmed) this.#contested.delete(partition);
     if (confirmed.length > 0) this.#want(confirmed, { settle: false });
   }
@@ -387,7 +404,7 @@ export class Pipeline {
   async #commitIfDue(signal: AbortSignal): Promise<void> {
     this.#takeDelivery();
     const { clock } = this.#parts;
-    const now = clock.now();
+    const now = clock.steady();
     const keys = this.#delta.keys;
     const dirty = this.#dirty();
     let due: CommitReason | null = commitDue({
@@ -441,12 +458,12 @@ export class Pipeline {
     let lowest = Infinity;
     for (const tracker of this.#trackers.values()) if (tracker.watermark < lowest) lowest = tracker.watermark;
     if (Number.isFinite(lowest)) this.#committedWindow = windowStart(lowest, this.#settings.rules.windowSize);
-    this.#lastCommitAt = clock.now();
+    this.#lastCommitAt = clock.steady();
     this.#sending = this.#committer.deliver(payload, signal).then((delivery) => {
       this.#sending = null;
       this.#delivered = delivery;
       if (delivery.kind !== "committed") return;
-      this.#store = { reachable: true, lastError: null, lastSuccessAt: clock.now() };
+      this.#storeReached();
       this.#totals.commits++;
       this.#lastCommit = { at: clock.now(), durationMs: delivery.durationMs, keys: payload.keys };
       const positions = new Map(payload.moves.map((move) => [move.partition, move.nextOffset]));
@@ -481,11 +498,16 @@ export class Pipeline {
     this.#trackers.clear();
     this.#resetDelta();
     const owned = this.#assignment?.partitions ?? [];
-    const now = this.#parts.clock.now();
-    for (const partition of moved) if (owned.includes(partition)) this.#contested.set(partition, now);
+    const { clock, source } = this.#parts;
+    const then = { since: clock.now(), confirmedAt: source.confirmedAt() };
+    for (const partition of moved) if (owned.includes(partition)) this.#contested.set(partition, then);
     if (!this.#assignment) return;
     // Everything owned is read again, also what was wanted before; what was moved waits for the group.
-    this.#wanted = { partitions: new Set(owned.filter((p) => !this.#contested.has(p))), settle: false, notBefore: 0 };
+    this.#wanted = {
+      partitions: new Set(owned.filter((p) => !this.#contested.has(p))),
+      settle: false,
+      notBefore: -Infinity,
+    };
   }
 
   /** Brings what is pending to an end: committed or fenced. */
@@ -505,7 +527,8 @@ export class Pipeline {
   /** A topic that was deleted and created again must not be committed against the old positions. */
   async #identityIsFresh(): Promise<boolean> {
     const { source, clock } = this.#parts;
-    if (clock.now() - source.identityCheckedAt() <= IDENTITY_AGE_MS_MAX) return true;
+    const age = clock.now() - source.identityCheckedAt();
+    if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;
     try {
       const identity = await source.identify();
       if (identity.topicId !== null && this.#topicId !== null && identity.topicId !== this.#topicId) {
@@ -521,7 +544,7 @@ export class Pipeline {
       return true;
     } catch (error) {
       this.#waiting("source_unavailable", messageOf(error));
-      this.#commitNotBefore = clock.now() + RETRY_MS;
+      this.#commitNotBefore = clock.steady() + RETRY_MS;
       return false;
     }
   }
@@ -530,9 +553,9 @@ export class Pipeline {
 
   #lookIfDue(): void {
     const { clock, store } = this.#parts;
-    if (this.#looking || this.#looked || clock.now() - this.#lookedAt < LOOK_MS) return;
+    if (this.#looking || this.#looked || clock.steady() - this.#lookedAt < LOOK_MS) return;
     const expectation = this.#expectation;
-    this.#lookedAt = clock.now();
+    this.#lookedAt = clock.steady();
     this.#looking = store.read().then((stored) => {
       if (!stored) return;
       this.#storeAnswered(stored);
@@ -561,17 +584,18 @@ export class Pipeline {
   }
 
   #storeAnswered(stored: StoredState): void {
-    const now = this.#parts.clock.now();
-    this.#serverAhead = stored.serverNow - now;
-    this.#store = { reachable: true, lastError: null, lastSuccessAt: now };
+    this.#server = { now: stored.serverNow, at: this.#parts.clock.steady() };
+    this.#storeReached();
     this.#streamMaxWindowEnd = stored.rows.reduce((max, row) => row.maxWindowEnd > max ? row.maxWindowEnd : max, NEVER);
     if (this.#reason?.code === "postgres_unavailable" && !this.#wanted && !this.#sending && this.#trackers.size > 0) {
       this.#runningAgain();
     }
   }
 
-  #serverTime(time: EpochMs): EpochMs {
-    return time + this.#serverAhead as EpochMs;
+  /** PostgreSQL's clock now: read every few seconds, carried on by a clock that cannot be set. */
+  #serverTime(): EpochMs {
+    invariant(this.#server !== null, "positions were read before records");
+    return Math.floor(this.#server.now + this.#parts.clock.steady() - this.#server.at) as EpochMs;
   }
 
   // ---- stopping by a named error
@@ -635,9 +659,8 @@ export class Pipeline {
   /** With `once`: true when everything up to the end offsets is read, committed and closed. */
   async #finishedOnce(signal: AbortSignal, closing: AbortController, closed: () => Promise<void>): Promise<boolean> {
     const { clock, log } = this.#parts;
-    if (
-      this.#phase !== "running" && clock.now() - (this.#store.lastSuccessAt ?? this.#startedAt) > this.#settings.waitMs
-    ) {
+    if (this.#phase === "running") this.#ranAt = clock.steady();
+    else if (clock.steady() - this.#ranAt > this.#settings.waitMs) {
       throw new Unavailable(
         this.#reason?.code ?? "unavailable",
         `Nothing could be read for ${Math.round(this.#settings.waitMs / 1000)} s: ${this.#reason?.text ?? "unknown"}`,
@@ -654,7 +677,7 @@ export class Pipeline {
     const now = clock.now();
     for (const tracker of this.#trackers.values()) {
       this.#advanceIfIdle(tracker, {
-        sentAt: Math.min(now, this.#serverTime(now)) as EpochMs,
+        sentAt: Math.min(now, this.#serverTime()) as EpochMs,
         caughtUp: tracker.logEnd === null || tracker.position >= tracker.logEnd,
         idleTimeout: this.#settings.idleTimeout === null ? null : NO_WAIT,
       });
@@ -711,6 +734,10 @@ export class Pipeline {
   #runningAgain(): void {
     this.#phase = "running";
     this.#reason = null;
+  }
+
+  #storeReached(): void {
+    this.#store = { reachable: true, lastError: null, lastSuccessAt: this.#parts.clock.now() };
   }
 
   #storeFailed(message: string): void {

@@ -1,7 +1,7 @@
 // What a subcommand is, and what it is given to work with. No I/O.
 import type { LoadedSettings } from "../shared/config.ts";
 import type { Kind, KindValue } from "../shared/config_kinds.ts";
-import type { Clock } from "../shared/clock.ts";
+import type { SteadyClock } from "../shared/clock.ts";
 import type { ExitCode } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { SettingGroup, Settings } from "../shared/settings.ts";
@@ -42,7 +42,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   /** Whether colour may be used on standard output: a terminal without NO_COLOR. */
   readonly colour: boolean;
   readonly log: Log;
-  readonly clock: Clock;
+  readonly clock: SteadyClock;
   /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
   readonly signal: AbortSignal;
 }

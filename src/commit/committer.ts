@@ -4,7 +4,7 @@ import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { DurationMs, PartitionId } from "../shared/units.ts";
 import { judgeOutcome, type Verdict } from "./decision.ts";
-import type { CommitPayload, Store } from "./port.ts";
+import type { CommitPayload, Store, StoredState } from "./port.ts";
 
 const BACKOFF_MS_FIRST = 200;
 /** Also the longest time until a database that is back is noticed. */
@@ -21,6 +21,8 @@ export interface CommitterEvents {
   onTrouble(message: string): void;
   /** A resend was needed to find out. */
   onUnknown(): void;
+  /** The rows were read to find out. */
+  onRead(stored: StoredState): void;
 }
 
 /** Delivers payloads one at a time. Never gives up on an absent database: only the signal ends that. */
@@ -71,6 +73,7 @@ export class Committer {
     while (!signal.aborted) {
       try {
         const stored = await this.#store.read();
+        if (stored) this.#events.onRead(stored);
         return judgeOutcome(payload, stored?.rows ?? []);
       } catch (error) {
         this.#events.onTrouble(messageOf(error));

@@ -8,8 +8,15 @@ export interface Clock {
   sleep(duration: DurationMs, signal?: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = {
+/** A clock that can also measure: for whoever decides by lengths of time while the wall clock may be set. */
+export interface SteadyClock extends Clock {
+  /** Milliseconds since some moment of this process; never steps back or forward, whatever happens to the wall clock. */
+  steady(): number;
+}
+
+export const systemClock: SteadyClock = {
   now: () => epochMs(Date.now()),
+  steady: () => performance.now(),
   sleep(duration, signal) {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
