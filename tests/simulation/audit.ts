@@ -49,7 +49,11 @@ export class Audit {
         this.violation(`joining moved partition ${row.partition}`);
       }
       if (!seen && row.watermark !== state.stream!.closedThrough) {
-        this.violation(`new partition ${row.partition} begins at watermark ${row.watermark}, closed through ${state.stream!.closedThrough}`);
+        this.violation(
+          `new partition ${row.partition} begins at watermark ${row.watermark}, closed through ${
+            state.stream!.closedThrough
+          }`,
+        );
       }
     }
     this.#always();
@@ -62,8 +66,12 @@ export class Audit {
       const end = chunk.windowStart + this.#windowSize;
       if (chunk.late) continue;
       if (end > this.#highest) this.#highest = end;
-      if (state.closed.has(chunk.windowStart)) this.violation(`commit into window ${chunk.windowStart}, which is closed`);
-      if (end <= state.stream!.closedThrough) this.violation(`commit into window ${chunk.windowStart}, closed through ${state.stream!.closedThrough}`);
+      if (state.closed.has(chunk.windowStart)) {
+        this.violation(`commit into window ${chunk.windowStart}, which is closed`);
+      }
+      if (end <= state.stream!.closedThrough) {
+        this.violation(`commit into window ${chunk.windowStart}, closed through ${state.stream!.closedThrough}`);
+      }
     }
     for (const move of payload.moves) {
       const seen = this.#rows.get(move.partition), row = state.rows.get(move.partition)!;
@@ -72,16 +80,24 @@ export class Audit {
         this.violation(`${name}: commit without a row`);
         continue;
       }
-      if (move.oldNextOffset !== seen.next) this.violation(`${name}: records from ${move.oldNextOffset} committed, ${seen.next} was next`);
+      if (move.oldNextOffset !== seen.next) {
+        this.violation(`${name}: records from ${move.oldNextOffset} committed, ${seen.next} was next`);
+      }
       if (move.oldCommitId !== seen.commitId) this.violation(`${name}: commit on top of a commit that is not the last`);
-      if (move.nextOffset < seen.next) this.violation(`${name}: position went back from ${seen.next} to ${move.nextOffset}`);
+      if (move.nextOffset < seen.next) {
+        this.violation(`${name}: position went back from ${seen.next} to ${move.nextOffset}`);
+      }
       if (row.nextOffset !== move.nextOffset) this.violation(`${name}: stored position is not the committed one`);
-      if (move.watermark < seen.watermark) this.violation(`${name}: watermark ${move.watermark} was sent on top of ${seen.watermark}`);
+      if (move.watermark < seen.watermark) {
+        this.violation(`${name}: watermark ${move.watermark} was sent on top of ${seen.watermark}`);
+      }
       let at = seen.next, reached = -Infinity;
       for (const { atOffset, watermark } of move.idleAdvances) {
         if (atOffset < at || atOffset > move.nextOffset) this.violation(`${name}: idle advance outside of its commit`);
         if (watermark <= reached || watermark > move.watermark) this.violation(`${name}: idle advances out of order`);
-        if (watermark > this.#highest) this.violation(`${name}: idle advance to ${watermark}, above every counted record (${this.#highest})`);
+        if (watermark > this.#highest) {
+          this.violation(`${name}: idle advance to ${watermark}, above every counted record (${this.#highest})`);
+        }
         at = atOffset;
         reached = watermark;
       }
@@ -94,11 +110,15 @@ export class Audit {
     const { state } = this.#database;
     const end = window + this.#windowSize;
     for (const row of state.rows.values()) {
-      if (!row.retired && row.watermark < end) this.violation(`window ${window} closed, partition ${row.partition} stands at ${row.watermark}`);
+      if (!row.retired && row.watermark < end) {
+        this.violation(`window ${window} closed, partition ${row.partition} stands at ${row.watermark}`);
+      }
     }
     if (this.#closed.has(window)) this.violation(`window ${window} closed twice`);
     this.#closed.set(window, state.closed.get(window)!);
-    if (state.open.some((delta) => delta.windowStart === window)) this.violation(`window ${window} closed with deltas left`);
+    if (state.open.some((delta) => delta.windowStart === window)) {
+      this.violation(`window ${window} closed with deltas left`);
+    }
     this.#always();
   }
 
@@ -108,10 +128,14 @@ export class Audit {
     for (const row of state.rows.values()) {
       const seen = this.#rows.get(row.partition);
       if (seen && row.nextOffset < seen.next) this.violation(`partition ${row.partition}: stored position went back`);
-      if (seen && row.watermark < seen.watermark) this.violation(`partition ${row.partition}: stored watermark went back`);
+      if (seen && row.watermark < seen.watermark) {
+        this.violation(`partition ${row.partition}: stored watermark went back`);
+      }
       const booked = row.counted + row.late + row.dead + row.nulls + row.skipped;
       if (row.nextOffset - row.firstOffset !== booked) {
-        this.violation(`ledger: partition ${row.partition} moved by ${row.nextOffset - row.firstOffset}, booked ${booked}`);
+        this.violation(
+          `ledger: partition ${row.partition} moved by ${row.nextOffset - row.firstOffset}, booked ${booked}`,
+        );
       }
       sum.counted += row.counted;
       sum.late += row.late;
@@ -123,9 +147,11 @@ export class Audit {
       sum.stored += closed.hits;
     }
     for (const delta of state.open) sum.stored += delta.hits;
-    if (sum.counted !== sum.stored) this.violation(`ledger: ${sum.counted} counted, ${sum.stored} in closed windows and open deltas`);
+    if (sum.counted !== sum.stored) {
+      this.violation(`ledger: ${sum.counted} counted, ${sum.stored} in closed windows and open deltas`);
+    }
     let late = 0, dead = 0;
-    for (const keys of state.late.values()) { for (const { hits } of keys.values()) late += hits; }
+    for (const keys of state.late.values()) for (const { hits } of keys.values()) late += hits;
     for (const records of state.deadCounts.values()) dead += records;
     if (late !== sum.late - sum.dropped) this.violation(`ledger: ${sum.late - sum.dropped} late, ${late} stored`);
     if (dead !== sum.dead) this.violation(`ledger: ${sum.dead} dead, ${dead} in dead letters`);

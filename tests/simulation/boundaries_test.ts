@@ -1,6 +1,8 @@
 // Hand-written histories at the edges of the rules: windows of 20 s, watermark delay 5 s, idle timeout 8 s. Times are ms after the start.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { Unavailable } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
+import { START } from "./plan.ts";
 import { Scene } from "./scene.ts";
 
 const DELAY = 5_000, SIZE = 20_000, HOUR = 3_600_000;
@@ -8,8 +10,9 @@ const DELAY = 5_000, SIZE = 20_000, HOUR = 3_600_000;
 Deno.test("an event at a window's start belongs to it, one at its end to the next", async () => {
   const scene = new Scene();
   scene.start();
-  for (const time of [0, SIZE - 1, SIZE]) scene.write(0, time, { recordTime: SIZE });
-  await scene.until(4_000);
+  await scene.until(SIZE + 1_000);
+  for (const time of [0, SIZE - 1, SIZE]) scene.write(0, time);
+  await scene.until(SIZE + 4_000);
   assertEquals(scene.open, { 0: 2, [SIZE]: 1 });
   await scene.finish();
 });
@@ -93,7 +96,8 @@ Deno.test("all idle: silence closes what was counted and stops at the end of the
   const scene = new Scene({ partitions: 2 });
   scene.start();
   scene.write(0, 1_000);
-  scene.write(1, SIZE + 1_000, { recordTime: SIZE + 1_000 });
+  await scene.until(SIZE + 1_000);
+  scene.write(1, SIZE + 1_000);
   await scene.until(600_000);
   assertEquals(scene.closed, { 0: 1, [SIZE]: 1 });
   assertEquals([0, 1].map((p) => scene.watermark(p)), [2 * SIZE, 2 * SIZE]);
@@ -125,9 +129,9 @@ Deno.test("silence is quiet until a later record confirms it", async () => {
   assert(quietSince !== null && recordWatermark < watermark);
   scene.write(0, SIZE + DELAY - 1);
   await scene.until(63_000);
-  assertEquals(scene.row(0).quietSince, quietSince, "a record below the watermark confirms nothing");
-  scene.write(0, SIZE + DELAY);
-  await scene.until(66_000);
+  assertEquals(scene.row(0).quietSince, quietSince, "a record that does not reach the watermark confirms nothing");
+  scene.write(0, 2 * SIZE + DELAY + 1);
+  await scene.until(64_900);
   assertEquals(scene.row(0).quietSince, null);
   await scene.finish();
 });
@@ -186,7 +190,7 @@ Deno.test("an added partition begins at the stored closed-through: closed window
   scene.write(1, 2_000);
   scene.write(1, SIZE);
   await scene.until(64_000);
-  assertEquals(scene.row(1).initialWatermark, scene.history.database.state.rows.get(0)!.initialWatermark + Infinity - Infinity || scene.row(1).initialWatermark);
+  assertEquals(scene.row(1).initialWatermark, START + SIZE);
   assertEquals([scene.late, scene.open], [{ 0: 1 }, { [SIZE]: 1 }]);
   await scene.until(120_000);
   assertEquals(scene.closed, { 0: 1, [SIZE]: 1 });
@@ -336,4 +340,31 @@ Deno.test("a topic that is recreated and filled while the engine runs is not rea
   for (let i = 0; i < 40; i++) scene.write(0, 16_000 + i);
   await scene.until(40_000);
   assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], ["topic_recreated", 4]);
+});
+
+Deno.test("run --once reads to the end it saw, closes what the clock allows, and ends", async () => {
+  const scene = new Scene({ partitions: 3 });
+  await scene.until(SIZE + DELAY + 1_000);
+  scene.write(0, 1_000);
+  scene.write(1, SIZE + 1_000);
+  scene.start(0, true);
+  await scene.until(SIZE + DELAY + 10_000);
+  assertEquals(scene.history.instances[0]!.running, false);
+  assertEquals([scene.closed, scene.open], [{ 0: 1 }, { [SIZE]: 1 }]);
+  await scene.finish();
+});
+
+Deno.test("run --once ends with the name of what is absent, also where the stream is known", async () => {
+  const scene = new Scene();
+  scene.write(0, 1_000);
+  scene.start(0, true);
+  await scene.until(60_000);
+  assertEquals(scene.history.instances[0]!.running, false);
+  scene.history.topic.available = false;
+  scene.start(0, true, 20_000);
+  await scene.until(70_000);
+  assertEquals(scene.history.instances[0]!.running, true);
+  await scene.until(90_000);
+  assertInstanceOf(scene.history.instances[0]!.ended, Unavailable);
+  await scene.finish();
 });

@@ -1,6 +1,6 @@
 // Runs one plan: model broker, group and database, real engines, faults at their times, then calm until everything is read and closed, then the
 // verdict. Deterministic: the plan and its seed decide every step.
-import { StreamStopped } from "../../src/shared/errors.ts";
+import { StreamStopped, Unavailable } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import type { DurationMs, EpochMs } from "../../src/shared/units.ts";
 import { Pipeline } from "../../src/pipeline.ts";
@@ -43,7 +43,8 @@ interface Instance {
   abort: AbortController;
   running: boolean;
   once: boolean;
-  starts: number;
+  /** The error in which a run with `once` ended. */
+  ended?: Error;
 }
 
 export class History {
@@ -110,7 +111,7 @@ export class History {
   }
 
   /** Starts the engine of a slot (again). */
-  start(number: number, once = false): void {
+  start(number: number, once = false, waitMs = 1_000_000): void {
     const known = this.instances[number];
     if (known?.running) return;
     const { settings } = this.plan;
@@ -126,7 +127,7 @@ export class History {
       topic: this.topic,
       group: this.group,
       temper: settings,
-      onDelivered: (batch) => witness.delivered(batch, process.clock.now()),
+      onDelivered: (batch) => witness.delivered(batch, process.clock),
     });
     const store = new ModelStore({ process, server, witness, random: new Random(seed, 2) });
     const ids = this.#ids;
@@ -152,7 +153,7 @@ export class History {
       idleTimeout: settings.idleTimeout as DurationMs | null,
       limits: { intervalMs: settings.intervalMs, catchUpIntervalMs: 5_000, maxDeltaKeys: settings.maxDeltaKeys },
       once,
-      waitMs: 1_000_000,
+      waitMs,
       shutdownMs: 6_000,
       startOffset: (bounds) => Promise.resolve(bounds.logStart),
     }, {
@@ -174,7 +175,6 @@ export class History {
       abort,
       running: true,
       once,
-      starts: (known?.starts ?? 0) + 1,
     };
     this.instances[number] = instance;
     pipeline.run(abort.signal).then(
@@ -182,6 +182,7 @@ export class History {
       (error) => {
         instance.running = false;
         if (process.state === "dead" || (error instanceof StreamStopped && once)) return;
+        if (error instanceof Unavailable && once && waitMs < 1_000_000) return void (instance.ended = error);
         audit.violation(`instance ${number} ended by ${error?.stack ?? error}`);
       },
     );
@@ -268,8 +269,14 @@ export class History {
         if (!partition) return;
         const row = this.database.state.rows.get(partition.id);
         // Usually only what every restore point has passed; sometimes records that are still wanted.
-        const safe = Math.min(row?.nextOffset ?? 0, ...this.#backups.map(({ state }) => state.rows.get(partition.id)?.nextOffset ?? 0));
-        partition.logStart = Math.max(partition.logStart, fault.beyond ? Math.floor((safe + partition.lastStable) / 2) : safe);
+        const safe = Math.min(
+          row?.nextOffset ?? 0,
+          ...this.#backups.map(({ state }) => state.rows.get(partition.id)?.nextOffset ?? 0),
+        );
+        partition.logStart = Math.max(
+          partition.logStart,
+          fault.beyond ? Math.floor((safe + partition.lastStable) / 2) : safe,
+        );
         if (fault.beyond) this.#expected.add("data_gap");
         return;
       }
@@ -380,7 +387,9 @@ export class History {
     const { stream } = this.database.state;
     if (stream?.stopped) return stream.stopped;
     const last = this.instances.filter((i) => i && i.process.state !== "dead" && (i.running || i.once));
-    const reasons = last.map(({ pipeline }) => pipeline.snapshot()).map((s) => s.phase === "stopped" ? s.reasonCode : null);
+    const reasons = last.map(({ pipeline }) => pipeline.snapshot()).map((s) =>
+      s.phase === "stopped" ? s.reasonCode : null
+    );
     const storable = stream !== null && !last.some((i) => i.once);
     return storable || reasons.length === 0 || reasons.includes(null) ? null : reasons[0]!;
   }
@@ -400,9 +409,13 @@ export class History {
   #judge(): void {
     const { audit, database: { state } } = this;
     const stopped = this.#stopped;
-    if (stopped !== null && !this.#expected.has(stopped)) audit.violation(`stopped by ${stopped}, which nothing explains`);
+    if (stopped !== null && !this.#expected.has(stopped)) {
+      audit.violation(`stopped by ${stopped}, which nothing explains`);
+    }
     if (stopped === null) {
-      if (state.stream && state.stream.topicId !== this.topic.topicId) audit.violation("the topic was recreated, and nobody noticed");
+      if (state.stream && state.stream.topicId !== this.topic.topicId) {
+        audit.violation("the topic was recreated, and nobody noticed");
+      }
       if (!this.#allCommitted()) audit.violation(`records are left: ${this.#state()}`);
       if (this.#ripe().length > 0) audit.violation(`window ${this.#ripe()[0]} could be closed and is not`);
     }
@@ -424,8 +437,15 @@ export class History {
       open: open.map((d) => d.windowStart + this.plan.settings.windowSize - START),
       instances: this.instances.filter((i) => i).map((i) => {
         const s = i.pipeline.snapshot();
-        return [i.number, i.process.state, i.running, s.phase, s.reasonCode, s.generation,
-          s.partitions.map((p) => [p.partition, p.state, p.position, p.committed])];
+        return [
+          i.number,
+          i.process.state,
+          i.running,
+          s.phase,
+          s.reasonCode,
+          s.generation,
+          s.partitions.map((p) => [p.partition, p.state, p.position, p.committed]),
+        ];
       }),
     });
   }

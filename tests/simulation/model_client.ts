@@ -1,6 +1,14 @@
 // The Store port of one instance over the model database, with everything that can happen between a client and its server: failing before,
 // failing after (reply lost), executing after the client gave up, slowness, silence, death of the server in the middle.
-import type { CloseOutcome, CommitOutcome, CommitPayload, NewPartition, Store, StoredState, StreamSettings } from "../../src/commit/port.ts";
+import type {
+  CloseOutcome,
+  CommitOutcome,
+  CommitPayload,
+  NewPartition,
+  Store,
+  StoredState,
+  StreamSettings,
+} from "../../src/commit/port.ts";
 import { type StopCode, Unavailable, UsageError } from "../../src/shared/errors.ts";
 import type { EpochMs } from "../../src/shared/units.ts";
 import type { Audit } from "./audit.ts";
@@ -93,8 +101,8 @@ export class ModelStore implements Store {
     }
   }
 
-  read(): Promise<StoredState | null> {
-    return this.#call("read", (done) => {
+  async read(): Promise<StoredState | null> {
+    const stored = await this.#call<StoredState | null>("read", (done) => {
       const { state } = this.#server.database;
       if (!state.stream) return done(null);
       const { topicId, closedThrough, stopped } = state.stream;
@@ -109,6 +117,8 @@ export class ModelStore implements Store {
         } as unknown as StoredState,
       );
     });
+    if (stored) this.#witness.told(stored.serverNow, this.#process.clock.steady());
+    return stored;
   }
 
   async commit(payload: CommitPayload): Promise<CommitOutcome> {
@@ -157,7 +167,14 @@ export class ModelStore implements Store {
           try {
             const { hits, rows } = database.closeEnd(step);
             audit.closed(step.window!);
-            done({ kind: "closed", windowStart: step.window as EpochMs, rows, hits, foldedKeys: 0, chunks: step.deltas.length });
+            done({
+              kind: "closed",
+              windowStart: step.window as EpochMs,
+              rows,
+              hits,
+              foldedKeys: 0,
+              chunks: step.deltas.length,
+            });
           } catch (error) {
             if (!(error instanceof SqlError)) throw error;
             audit.violation(`closing: ${error.message}`);

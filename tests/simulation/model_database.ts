@@ -71,7 +71,13 @@ export interface Advance extends IdleAdvance {
 }
 
 export interface State {
-  stream: { settings: StreamSettings; topicId: string | null; closedThrough: number; stopped: string | null; revision: number } | null;
+  stream: {
+    settings: StreamSettings;
+    topicId: string | null;
+    closedThrough: number;
+    stopped: string | null;
+    revision: number;
+  } | null;
   rows: Map<number, Row>;
   open: OpenDelta[];
   closed: Map<number, ClosedWindow>;
@@ -199,7 +205,9 @@ export class ModelDatabase {
     const { state, guards } = this;
     if (!state.stream) return { through: NEVER, window: null, deltas: [] };
     const size = state.stream.settings.windowSizeMs;
-    const rows = [...state.rows.values()].filter((row) => !row.retired && (guards.minimumOverAll || row.nextOffset > row.firstOffset));
+    const rows = [...state.rows.values()].filter((row) =>
+      !row.retired && (guards.minimumOverAll || row.nextOffset > row.firstOffset)
+    );
     const through = rows.reduce((least, row) => Math.min(least, row.watermark), rows.length === 0 ? NEVER : Infinity);
     const oldest = state.open.reduce((least, delta) => Math.min(least, delta.windowStart), Infinity);
     const floor = (time: number) => Math.floor(time / size) * size;
@@ -220,7 +228,10 @@ export class ModelDatabase {
     for (const delta of deltas) addHits(keys, delta.keys);
     const sum = { hits: 0, bots: 0 };
     for (const { hits, bots } of keys.values()) sum.hits += hits, sum.bots += bots;
-    const expected = step.deltas.reduce((all, d) => ({ hits: all.hits + d.hits, bots: all.bots + d.botHits }), { hits: 0, bots: 0 });
+    const expected = step.deltas.reduce((all, d) => ({ hits: all.hits + d.hits, bots: all.bots + d.botHits }), {
+      hits: 0,
+      bots: 0,
+    });
     if (sum.hits !== expected.hits || sum.bots !== expected.bots) {
       throw new SqlError("TM004", `window ${window} holds ${sum.hits} hits, its deltas ${expected.hits}`);
     }
@@ -228,7 +239,11 @@ export class ModelDatabase {
     if (this.guards.lockOnClose && state.closed.has(window)) throw new SqlError("23505", `window ${window} is closed`);
     const before = state.closed.get(window);
     if (before) addHits(keys, before.keys);
-    state.closed.set(window, { hits: sum.hits + (before?.hits ?? 0), botHits: sum.bots + (before?.botHits ?? 0), keys });
+    state.closed.set(window, {
+      hits: sum.hits + (before?.hits ?? 0),
+      botHits: sum.bots + (before?.botHits ?? 0),
+      keys,
+    });
     state.open = state.open.filter((delta) => delta.windowStart !== window);
     state.stream!.closedThrough = Math.max(state.stream!.closedThrough, step.through);
     state.stream!.revision++;
@@ -258,9 +273,17 @@ export function decodeChunk(chunk: Chunk): KeyHits {
   const keys: KeyHits = new Map();
   let hits = 0, bots = 0;
   for (let i = 0; i < chunk.keys; i++) {
-    const [host, referrer, place, keyHits, keyBots] = columns.map((column) => column[i]!) as [number, number, number, number, number];
+    const [host, referrer, place, keyHits, keyBots] = columns.map((column) => column[i]!) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ];
     const key = [hosts[host - 1], referrers[referrer - 1], places[place - 1]].join("\x1f");
-    if (keys.has(key) || key.includes("undefined")) throw new SqlError("chunk", `key ${key} is not unique or not there`);
+    if (keys.has(key) || key.includes("undefined")) {
+      throw new SqlError("chunk", `key ${key} is not unique or not there`);
+    }
     keys.set(key, { hits: keyHits, bots: keyBots });
     hits += keyHits;
     bots += keyBots;
@@ -291,7 +314,9 @@ function copyState(state: State): State {
     rows: new Map([...state.rows].map(([partition, row]) => [partition, { ...row }])),
     open: [...state.open],
     closed: new Map(state.closed),
-    late: new Map([...state.late].map(([window, keys]) => [window, new Map([...keys].map(([key, hits]) => [key, { ...hits }]))])),
+    late: new Map(
+      [...state.late].map(([window, keys]) => [window, new Map([...keys].map(([key, hits]) => [key, { ...hits }]))]),
+    ),
     advances: [...state.advances],
     deadCounts: new Map(state.deadCounts),
     commits: [...state.commits],

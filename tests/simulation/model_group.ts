@@ -97,7 +97,9 @@ export class ModelGroup {
     const { now } = this.#world;
     const silent = [...this.#members.values()].filter((member) => now - member.lastHeartbeat > SESSION_MS);
     for (const { id } of silent) this.#members.delete(id);
-    if (silent.length > 0 || (this.#members.size > 0 && this.#partitionCount() !== this.#assignedCount)) this.rebalance();
+    if (silent.length > 0 || (this.#members.size > 0 && this.#partitionCount() !== this.#assignedCount)) {
+      this.rebalance();
+    }
     this.#world.after(1_000, () => this.#watch());
   }
 }

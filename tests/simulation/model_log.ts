@@ -40,7 +40,9 @@ export class ModelPartition {
   }
 
   append(entry: Entry): void {
-    if (entry.transaction !== null && !this.#open.has(entry.transaction)) this.#open.set(entry.transaction, this.logEnd);
+    if (entry.transaction !== null && !this.#open.has(entry.transaction)) {
+      this.#open.set(entry.transaction, this.logEnd);
+    }
     this.entries.set(this.logEnd++, entry);
   }
 

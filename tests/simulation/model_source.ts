@@ -258,11 +258,18 @@ export class ModelSource implements Source {
 
   #pump(): void {
     if (this.#fetching || this.#closed || this.#stopped) return;
-    if (this.#queue.filter((item) => item.kind === "waiting" && item.batch.next > item.batch.from).length >= QUEUE_BATCHES_MAX) {
+    if (
+      this.#queue.filter((item) => item.kind === "waiting" && item.batch.next > item.batch.from).length >=
+        QUEUE_BATCHES_MAX
+    ) {
       return;
     }
     const asked = this.#assignment.partitions
-      .map((partition) => ({ partition, ticket: this.#assignment.ticket(partition), from: this.#cursor.get(partition) }))
+      .map((partition) => ({
+        partition,
+        ticket: this.#assignment.ticket(partition),
+        from: this.#cursor.get(partition),
+      }))
       .filter((ask): ask is Ask =>
         ask.ticket !== null && ask.from !== undefined && !this.#examining.has(ask.partition)
       );
@@ -313,7 +320,10 @@ export class ModelSource implements Source {
     const waiting: Waiting = { kind: "waiting", ticket, generation, batch: { ...batch, sentAt } };
     const at = this.#queue.findLastIndex((item) => item.kind === "waiting" && item.batch.partition === partition);
     const last = this.#queue[at];
-    if (batch.next === batch.from && last?.kind === "waiting" && last.ticket === ticket && last.batch.next === last.batch.from) {
+    if (
+      batch.next === batch.from && last?.kind === "waiting" && last.ticket === ticket &&
+      last.batch.next === last.batch.from
+    ) {
       this.#queue[at] = waiting;
     } else this.#put(waiting);
     if (this.#random.chance(this.#temper.sloppiness)) this.forgetPosition();
@@ -328,7 +338,9 @@ export class ModelSource implements Source {
       const position = this.#cursor.get(partition)!;
       const bounds = identity.partitions.find((p) => p.partition === partition);
       if (bounds && position < bounds.logStart) return this.#stop(new StreamStopped("data_gap", "model", "look"));
-      if (bounds && position > bounds.logEnd) return this.#stop(new StreamStopped("position_beyond_end", "model", "look"));
+      if (bounds && position > bounds.logEnd) {
+        return this.#stop(new StreamStopped("position_beyond_end", "model", "look"));
+      }
       this.#examining.delete(partition);
     }).catch(() => {
       this.#process.reach(500, () => {
@@ -368,13 +380,18 @@ export class ModelSource implements Source {
 
   /** A batch that the engine must refuse: one of an older generation, or one that it has had. */
   #repeat(): Waiting | null {
-    if (this.#dropped && this.#dropped.generation < this.#toldGeneration && this.#random.chance(this.#temper.sloppiness)) {
+    if (
+      this.#dropped && this.#dropped.generation < this.#toldGeneration && this.#random.chance(this.#temper.sloppiness)
+    ) {
       const stale = this.#dropped;
       this.#dropped = null;
       return stale;
     }
     const had = this.#delivered;
-    if (had && this.#assignment.deliverable(had.batch.partition, had.ticket) && this.#random.chance(this.#temper.sloppiness)) {
+    if (
+      had && this.#assignment.deliverable(had.batch.partition, had.ticket) &&
+      this.#random.chance(this.#temper.sloppiness)
+    ) {
       this.#delivered = null;
       return had;
     }

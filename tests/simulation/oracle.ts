@@ -27,7 +27,9 @@ export function differences(
     const stored = { ...result };
     for (const name of Object.keys(result) as (keyof typeof result)[]) stored[name] = row[name];
     for (const name of Object.keys(result) as (keyof typeof result)[]) {
-      if (result[name] !== stored[name]) found.push(`partition ${row.partition}: ${name} is ${stored[name]}, the log gives ${result[name]}`);
+      if (result[name] !== stored[name]) {
+        found.push(`partition ${row.partition}: ${name} is ${stored[name]}, the log gives ${result[name]}`);
+      }
     }
   }
   const published = new Map<number, KeyHits>();
@@ -52,7 +54,9 @@ function replay(
   for (const move of moves) {
     const advances = [...move.advances];
     const silence = (offset: number) => {
-      while (advances.length > 0 && advances[0]!.atOffset <= offset) watermark = Math.max(watermark, advances.shift()!.watermark);
+      while (advances.length > 0 && advances[0]!.atOffset <= offset) {
+        watermark = Math.max(watermark, advances.shift()!.watermark);
+      }
     };
     for (let offset = move.from; offset < move.next; offset++) {
       silence(offset);
@@ -76,7 +80,11 @@ function replay(
       const isLate = window + rules.windowSize <= watermark;
       const tables = isLate ? lateTables : countedTables;
       const place = PLACES[event.place]!;
-      const key = [hostText(event.host), referrerText(event.referrer), [place.countryCode, place.region, place.city].join("\x1e")].join("\x1f");
+      const key = [
+        hostText(event.host),
+        referrerText(event.referrer),
+        [place.countryCode, place.region, place.city].join("\x1e"),
+      ].join("\x1f");
       merge(tables, window, new Map([[key, { hits: 1, bots: event.bot }]]));
       if (isLate) late++;
       else {
@@ -104,14 +112,21 @@ function merge(tables: Map<number, KeyHits>, window: number, keys: KeyHits): voi
   }
 }
 
-function compare(name: string, stored: ReadonlyMap<number, KeyHits>, expected: ReadonlyMap<number, KeyHits>, found: string[]): void {
+function compare(
+  name: string,
+  stored: ReadonlyMap<number, KeyHits>,
+  expected: ReadonlyMap<number, KeyHits>,
+  found: string[],
+): void {
   for (const window of new Set([...stored.keys(), ...expected.keys()])) {
     const a = stored.get(window) ?? new Map(), b = expected.get(window) ?? new Map();
     for (const key of new Set<string>([...a.keys(), ...b.keys()])) {
       const has = a.get(key), wants = b.get(key);
       if (has?.hits === wants?.hits && has?.bots === wants?.bots) continue;
       found.push(
-        `${name} ${window}, ${key.replaceAll(/[\x1e\x1f]/g, "|")}: stored ${has?.hits ?? 0} (${has?.bots ?? 0}), the log gives ${wants?.hits ?? 0} (${wants?.bots ?? 0})`,
+        `${name} ${window}, ${key.replaceAll(/[\x1e\x1f]/g, "|")}: stored ${has?.hits ?? 0} (${
+          has?.bots ?? 0
+        }), the log gives ${wants?.hits ?? 0} (${wants?.bots ?? 0})`,
       );
     }
   }

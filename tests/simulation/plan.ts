@@ -145,7 +145,15 @@ function drawFaults(random: Random, { instances, partitions, horizon }: Settings
     [2, () => ({ at: at(), kind: "database_hanging", lasts: lasts() })],
     [2, () => ({ at: at(), kind: "database_slow", lasts: lasts(), latency: random.int(500, 6_000) })],
     [2, () => ({ at: at(), kind: "restore", age: random.skewed(100, 30_000) })],
-    [1, () => ({ at: at(), kind: "clock_jump", instance: instance(), by: random.pick([-1, 1]) * random.skewed(1_000, 240_000) })],
+    [
+      1,
+      () => ({
+        at: at(),
+        kind: "clock_jump",
+        instance: instance(),
+        by: random.pick([-1, 1]) * random.skewed(1_000, 240_000),
+      }),
+    ],
     [0.5, () => ({ at: at(), kind: "database_clock_jump", by: random.pick([-1, 1]) * random.skewed(1_000, 60_000) })],
     [1, () => ({ at: at(), kind: "compact", partition: random.int(0, partitions - 1), seed: random.int(0, 2 ** 31) })],
     [1, () => ({ at: at(), kind: "retention", partition: random.int(0, partitions - 1), beyond: random.chance(0.15) })],

@@ -36,7 +36,11 @@ export class Scene {
   }
 
   /** One valid event; its record time is the present, unless given. */
-  write(partition: number, time: number, options: { recordTime?: number; host?: number; transaction?: number } = {}): void {
+  write(
+    partition: number,
+    time: number,
+    options: { recordTime?: number; host?: number; transaction?: number } = {},
+  ): void {
     this.history.topic.partitions[partition]!.append({
       value: writeEvent({ code: 0, time: START + time, host: options.host ?? 0, referrer: 0, place: 0, bot: 0 }),
       control: false,
@@ -50,8 +54,8 @@ export class Scene {
     await this.history.world.run(START + at);
   }
 
-  start(instance = 0, once = false): void {
-    this.history.start(instance, once);
+  start(instance = 0, once = false, waitMs?: number): void {
+    this.history.start(instance, once, waitMs);
   }
 
   row(partition: number): Row {
@@ -67,7 +71,10 @@ export class Scene {
   /** Hits by start of closed window. */
   get closed(): Record<number, number> {
     return Object.fromEntries(
-      [...this.history.database.state.closed].map(([start, { hits }]): [number, number] => [start - START, hits]).sort((a, b) => a[0] - b[0]),
+      [...this.history.database.state.closed].map(([start, { hits }]): [number, number] => [start - START, hits]).sort((
+        a,
+        b,
+      ) => a[0] - b[0]),
     );
   }
 

@@ -1,8 +1,9 @@
 // What really reached each instance, and what each commit claims of it: evidence that neither the engine nor the database can bend. Pure.
 import type { CommitPayload, IdleAdvance } from "../../src/commit/port.ts";
+import type { SteadyClock } from "../../src/shared/clock.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 
-/** A stretch of records and the clock of the instance when it counted them. */
+/** A stretch of records, and the later of the instance's and the database's clock when they were counted. */
 export interface Stretch {
   readonly from: number;
   readonly next: number;
@@ -31,6 +32,7 @@ interface Delivery extends Stretch {
 /** Remembers deliveries of one instance and checks its commits against them. */
 export class Witness {
   readonly #deliveries = new Map<number, Delivery[]>();
+  #server = { now: -Infinity, at: 0 };
   readonly #sent: Map<string, readonly SentMove[]>;
   readonly #rules: IdleRules;
   readonly #once: boolean;
@@ -49,7 +51,13 @@ export class Witness {
     this.#violation = parts.violation;
   }
 
-  delivered(batch: FetchedBatch, now: number): void {
+  /** The engine has read the database's clock. */
+  told(serverNow: number, steady: number): void {
+    this.#server = { now: serverNow, at: steady };
+  }
+
+  delivered(batch: FetchedBatch, clock: SteadyClock): void {
+    const now = Math.max(clock.now(), Math.floor(this.#server.now + clock.steady() - this.#server.at));
     let list = this.#deliveries.get(batch.partition);
     if (!list) this.#deliveries.set(batch.partition, list = []);
     list.push({ from: batch.from, next: batch.next, logEnd: batch.logEnd, sentAt: batch.sentAt, now });
@@ -90,7 +98,9 @@ export class Witness {
       stretches.unshift(delivery);
       at = delivery.from;
     }
-    if (at !== from) this.#violation(`partition ${partition}: a commit over [${from}, ${next}) without having been given it`);
+    if (at !== from) {
+      this.#violation(`partition ${partition}: a commit over [${from}, ${next}) without having been given it`);
+    }
     return stretches;
   }
 
@@ -98,11 +108,18 @@ export class Witness {
   #checkAdvance(partition: number, { atOffset, watermark, quietSince }: IdleAdvance): void {
     const { windowSize, watermarkDelay, idleTimeout } = this.#rules;
     if (idleTimeout === null) return this.#violation(`partition ${partition}: idle advance although it is off`);
-    if (watermark % windowSize !== 0) this.#violation(`partition ${partition}: idle advance to ${watermark}, inside a window`);
+    if (watermark % windowSize !== 0) {
+      this.#violation(`partition ${partition}: idle advance to ${watermark}, inside a window`);
+    }
     if (this.#once) return;
     const proof = (this.#deliveries.get(partition) ?? []).some((d) =>
-      d.next === atOffset && d.logEnd === atOffset && d.sentAt >= quietSince + idleTimeout && d.sentAt - watermarkDelay >= watermark
+      d.next === atOffset && d.logEnd === atOffset && d.sentAt >= quietSince + idleTimeout &&
+      d.sentAt - watermarkDelay >= watermark
     );
-    if (!proof) this.#violation(`partition ${partition}: idle advance at ${atOffset} to ${watermark} without a fetch that proves it`);
+    if (!proof) {
+      this.#violation(
+        `partition ${partition}: idle advance at ${atOffset} to ${watermark} without a fetch that proves it`,
+      );
+    }
   }
 }

@@ -1,6 +1,6 @@
 // Virtual time: every wait of the models is an entry of one heap, taken in order of time and, at the same time, in seeded order. No timer, no
 // real clock: the same seed gives the same history to the last step.
-import type { Clock } from "../../src/shared/clock.ts";
+import type { SteadyClock } from "../../src/shared/clock.ts";
 import type { EpochMs } from "../../src/shared/units.ts";
 import type { Random } from "./random.ts";
 
@@ -133,7 +133,11 @@ export class Process {
   }
 
   /** A promise that resolves in this process once somebody calls `resolve`; the value is computed when it gets there. */
-  waiter<T>(): { readonly promise: Promise<T>; readonly resolve: (value: () => T) => void; readonly reject: (error: Error) => void } {
+  waiter<T>(): {
+    readonly promise: Promise<T>;
+    readonly resolve: (value: () => T) => void;
+    readonly reject: (error: Error) => void;
+  } {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     return {
       promise,
@@ -142,8 +146,9 @@ export class Process {
     };
   }
 
-  readonly clock: Clock = {
+  readonly clock: SteadyClock = {
     now: () => Math.floor(this.world.now + this.clockOffset) as EpochMs,
+    steady: () => this.world.now,
     sleep: (duration, signal) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal?.aborted) resolve();
