@@ -18,14 +18,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Print a report: contributions, time series, rankings, forecasts",
     load: () => import("./report.ts"),
   },
-  doctor: { summary: "Check settings, broker, database, places and the topic's content", load: () => import("./doctor.ts") },
   resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
-  replay: { summary: "Recompute closed windows from the log and show what differs", load: () => import("./replay.ts") },
-  "dead-letters": {
-    summary: "List, show and purge records that can never be counted",
-    load: () => import("./dead_letters.ts"),
-  },
-  health: { summary: "Ask a running process whether it is alive or ready", load: () => import("./health.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
     summary: "Install, check or ask the databases that turn addresses into places",

@@ -64,8 +64,15 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
   }
   const bounds = new Map(log.partitions.map((p) => [p.partition, p]));
   for (const row of stored.rows) {
-    if (row.retired) continue;
     const log = bounds.get(row.partition);
+    if (row.retired) {
+      if (!log) continue;
+      throw new StreamStopped(
+        "partition_returned",
+        `${settings.topic} has a partition ${row.partition} again, which an operator had retired: it would not be read.`,
+        "`tidemark resume --accept-gap` takes it back.",
+      );
+    }
     if (!log) {
       throw new StreamStopped(
         "partitions_removed",

@@ -61,6 +61,7 @@ export type StopCode =
   | "position_beyond_end"
   | "topic_recreated"
   | "partitions_removed"
+  | "partition_returned"
   | "corrupt_batch"
   | "unsupported_codec"
   | "source_refused";

@@ -1,0 +1,212 @@
+// `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
+import { checkLog } from "../commit/decision.ts";
+import { createPostgresStore } from "../commit/postgres_store.ts";
+import type { StoredState, StreamSettings } from "../commit/port.ts";
+import { createPlaceLocator } from "../geo/place_locator.ts";
+import { firstEventTime } from "../operate/first_event.ts";
+import type { LogReader } from "../operate/log_reader.ts";
+import { isRecreated, planResume, resumePosition, type ResumeStep } from "../operate/resume_plan.ts";
+import { applyResume } from "../operate/resume_store.ts";
+import { boolean, duration } from "../shared/config_kinds.ts";
+import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
+import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
+import type { LogIdentity } from "../source/port.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { eventReader, openLogReader } from "./replay_reader.ts";
+import { logName } from "./sources.ts";
+import { lockDataFolder, openStorage, prepareSchema, type Storage } from "./storage.ts";
+
+/** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
+const TRIES = 3;
+
+export const command = defineCommand({
+  usage: "",
+  description:
+    "Without --accept-gap it only clears the stop, and only when the log holds every stored position again. With it, records " +
+    "that are gone are written down as a gap that reports show as unknown, positions move to where the log goes on, and partitions that " +
+    "are no more stop holding windows open. Running instances go on by themselves within seconds.",
+  groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
+  flags: {
+    "accept-gap": flag(boolean, { doc: "Go on although records are gone." }),
+    yes: flag(boolean, { doc: "Do not ask. Needed where nobody can be asked." }),
+    "dry-run": flag(boolean, { doc: "Only say what would be done." }),
+    wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
+  },
+  async run(_args, context) {
+    const { settings } = context;
+    const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+    const storage = await openStorage(context);
+    try {
+      await prepareSchema(storage, context, { waitMs: context.flags.wait });
+      return await resume(storage, context);
+    } finally {
+      await storage.close();
+      lock?.release();
+    }
+  },
+});
+
+interface Flags {
+  readonly "accept-gap": boolean;
+  readonly yes: boolean;
+  readonly "dry-run": boolean;
+}
+type ResumeContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
+
+async function resume(storage: Storage, context: ResumeContext): Promise<ExitCode> {
+  const { settings, out, flags } = context;
+  const store = createPostgresStore({
+    commits: storage.commits,
+    database: storage.work,
+    instance: settings.INSTANCE_ID,
+    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    commitTimeoutMs: settings.COMMIT_TIMEOUT,
+  });
+  for (let attempt = 1;; attempt++) {
+    const stored = await store.read();
+    if (stored === null || stored.stopped === null) {
+      out(stored === null ? "No stream was started in this schema yet." : "Nothing is stopped.");
+      return EXIT.ok;
+    }
+    // With the settings of another stream its whole log would look recreated.
+    await store.join(streamSettings(context, stored), []);
+    out(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`);
+    const { steps, log } = await look(storage, stored, context);
+    const problem = logProblem(context, stored, log);
+    if (problem === null) out("The log holds every stored position: nothing is lost.");
+    else if (!flags["accept-gap"]) throw problem;
+    else for (const step of steps) if (step.kind !== "keep") out(describeStep(step, logName(settings)));
+    if (flags["dry-run"]) return EXIT.ok;
+    if (problem !== null) askWhether(context);
+    const outcome = await applyResume(storage.work, stored.stopped.code, log.topicId, steps);
+    switch (outcome.kind) {
+      case "resumed":
+        out(
+          outcome.gaps === 0
+            ? "Resumed."
+            : `Resumed; ${outcome.gaps} gap${outcome.gaps === 1 ? " is" : "s are"} written down.`,
+        );
+        return EXIT.ok;
+      case "not_stopped":
+        out("Somebody else has resumed the stream meanwhile.");
+        return EXIT.ok;
+      case "moved":
+        if (attempt === TRIES) {
+          throw new NamedError(
+            "positions_moved",
+            `Nothing was changed: ${outcome.reason}.`,
+            EXIT.busy,
+            "Run it again in a few seconds.",
+          );
+        }
+        out(`${outcome.reason}; looking again.`);
+    }
+  }
+}
+
+/** The plan over the log as it is now. */
+async function look(storage: Storage, stored: StoredState, context: ResumeContext) {
+  const { settings, clock } = context;
+  const reader = await openLogReader(context, storage.work, stored.anchor);
+  try {
+    const log = await reader.identify();
+    const firstEventTimes = settings.SOURCE === "kafka"
+      ? await timesBehindGaps(reader, stored, log, context)
+      : new Map();
+    const steps = planResume({
+      stored,
+      log,
+      windowSize: settings.WINDOW_SIZE,
+      watermarkDelay: settings.WATERMARK_DELAY,
+      now: clock.now(),
+      firstEventTimes,
+    });
+    return { steps, log };
+  } finally {
+    await reader.close();
+  }
+}
+
+/** Event times at the positions to which partitions would jump; a partition that cannot be read tells none. */
+async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogIdentity, context: ResumeContext) {
+  const events = eventReader(context.settings, createPlaceLocator({ v4: null, v6: null }));
+  const recreated = isRecreated(stored, log);
+  const times = new Map<PartitionId, EpochMs>();
+  for (const row of stored.rows) {
+    const bounds = log.partitions.find(({ partition }) => partition === row.partition);
+    if (bounds === undefined) continue;
+    const position = resumePosition(row, bounds, recreated);
+    if ((position === row.nextOffset && !recreated) || position >= bounds.logEnd) continue;
+    try {
+      const time = await firstEventTime(reader, events, row.partition, position);
+      if (time !== undefined) times.set(row.partition, time);
+    } catch (error) {
+      // The gap then reaches to now: wider than needed, never narrower.
+      if (!(error instanceof NamedError)) throw error;
+      context.log.debug("no first event behind the gap", { partition: row.partition, error: error.message });
+    }
+  }
+  return times;
+}
+
+/** What the stream must have been made with. */
+function streamSettings({ settings }: ResumeContext, stored: StoredState): StreamSettings {
+  return {
+    source: settings.SOURCE,
+    topic: logName(settings),
+    topicId: stored.topicId,
+    group: settings.KAFKA_GROUP,
+    windowSizeMs: settings.WINDOW_SIZE,
+    referrerGranularity: settings.REFERRER_GRANULARITY,
+    keyBytesMax: settings.KEY_BYTES_MAX,
+    offsetsCountRecords: settings.SOURCE !== "file",
+    anchor: stored.anchor,
+  };
+}
+
+/** Why the stream could not go on as it is, or `null`. */
+function logProblem(context: ResumeContext, stored: StoredState, log: LogIdentity): StreamStopped | null {
+  try {
+    checkLog(streamSettings(context, stored), stored, log);
+    return null;
+  } catch (error) {
+    if (error instanceof StreamStopped) return error;
+    throw error;
+  }
+}
+
+function askWhether({ flags, isTerminal }: ResumeContext): void {
+  if (flags.yes) return;
+  if (!isTerminal || !Deno.stdin.isTerminal()) {
+    throw new UsageError(["Nobody can be asked here, and this cannot be taken back."], "Add --yes.", "not_confirmed");
+  }
+  if (!confirm("Go on?")) {
+    throw new UsageError(["Nothing was changed."], "Run it again when it is wanted.", "not_confirmed");
+  }
+}
+
+/** One line for an operator. */
+export function describeStep({ partition, kind, row, nextOffset, gap }: ResumeStep, topic: string): string {
+  const name = `${topic}[${partition}]`;
+  const unknown = gap === null
+    ? ""
+    : ` Reports show ${isoOrNull(gap.fromTime) ?? "everything"} to ${isoOrNull(gap.toTime)} as unknown.`;
+  switch (kind) {
+    case "keep":
+      return `${name}: goes on at ${nextOffset}.`;
+    case "skip":
+      return `${name}: ${nextOffset - row.nextOffset} offsets (${row.nextOffset} to ${
+        nextOffset - 1
+      }) are lost; goes on at ${nextOffset}.${unknown}`;
+    case "rewind":
+      return `${name}: the log ends at ${nextOffset}, ${
+        row.nextOffset - nextOffset
+      } offsets before the position; goes on there.${unknown}`;
+    case "restart":
+      return `${name}: another log of that name; goes on at its start ${nextOffset}, what was unread of the old one is lost.${unknown}`;
+    case "retire":
+      return `${name}: is no more; it no longer holds windows open.${unknown}`;
+    case "revive":
+      return `${name}: is back; goes on at ${nextOffset}.${unknown}`;
+  }
+}

@@ -1,0 +1,33 @@
+// When the first event at a position happened: where a gap ends. Reads through the port.
+import { type EventReader, READ_OK } from "../event/types.ts";
+import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
+import type { LogReader } from "./log_reader.ts";
+
+/** Fetches that are looked at; a partition that begins with so much that is no event tells no time. */
+const READS_MAX = 4;
+
+/** Event time of the first record at or above `from` that is an event; `undefined` where there is none yet. @throws what the reader throws */
+export async function firstEventTime(
+  log: LogReader,
+  events: EventReader,
+  partition: PartitionId,
+  from: Offset,
+): Promise<EpochMs | undefined> {
+  let position = from;
+  for (let i = 0; i < READS_MAX; i++) {
+    let found: EpochMs | undefined;
+    for (const batch of await log.read(partition, position)) {
+      for (const run of batch.runs) {
+        run.walk(position, (bytes, start, end) => {
+          if (found === undefined && end >= 0 && events.read(bytes, start, end) === READ_OK) {
+            found = events.eventTime as EpochMs;
+          }
+        });
+        if (found !== undefined) return found;
+      }
+      if (batch.next >= batch.logEnd) return undefined;
+      position = batch.next;
+    }
+  }
+  return undefined;
+}

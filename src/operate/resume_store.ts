@@ -1,0 +1,51 @@
+// Carries a resume plan out: one call of one function of ddl/. Shell.
+import { codeOf, type Database } from "../commit/postgres_client.ts";
+import type { ResumeStep } from "./resume_plan.ts";
+
+const TIMEOUT_MS = 15_000;
+
+/** What came of it: `moved` = the rows are no longer the ones of the plan, plan again. */
+export type ResumeOutcome =
+  | { readonly kind: "resumed"; readonly gaps: number }
+  | { readonly kind: "not_stopped" }
+  | { readonly kind: "moved"; readonly reason: string };
+
+/**
+ * Clears the stop `stoppedCode` by `steps`, or changes nothing. After a lost reply it may be called again: it then finds nothing stopped.
+ *
+ * @param topicId identity of the log now; `null` keeps the stored one
+ */
+export async function applyResume(
+  database: Database,
+  stoppedCode: string,
+  topicId: string | null,
+  steps: readonly ResumeStep[],
+): Promise<ResumeOutcome> {
+  const moves = steps.map(({ partition, row, nextOffset, retired, gap }) => ({
+    partition,
+    old_commit_id: row.commitId,
+    old_next_offset: row.nextOffset,
+    next_offset: nextOffset,
+    retired,
+    gap: gap && {
+      from_offset: gap.fromOffset,
+      to_offset: gap.toOffset,
+      from_time: Number.isFinite(gap.fromTime) ? Math.floor(gap.fromTime) : null,
+      to_time: Math.ceil(gap.toTime),
+    },
+  }));
+  try {
+    const [row] = await database.query(
+      (sql) =>
+        sql<
+          { gaps: number }[]
+        >`select tidemark_resume_v1(${stoppedCode}, ${topicId}, ${JSON.stringify(moves)}::text::jsonb) as gaps`,
+      TIMEOUT_MS,
+    );
+    return { kind: "resumed", gaps: row!.gaps };
+  } catch (error) {
+    if (codeOf(error) === "TM006") return { kind: "not_stopped" };
+    if (codeOf(error) === "TM007") return { kind: "moved", reason: (error as Error).message };
+    throw error;
+  }
+}

@@ -1,0 +1,57 @@
+// A LogReader over a Source whose membership is a lease of its own (files, generator). I/O only through the port.
+import { invariant, Unavailable } from "../shared/errors.ts";
+import type { Offset, PartitionId } from "../shared/units.ts";
+import type { FetchedBatch, LogIdentity, Source } from "../source/port.ts";
+import type { LogReader } from "./log_reader.ts";
+
+const POLL_MS = 100;
+/** A local source that gives nothing for this many polls is broken, not slow. */
+const POLLS_MAX = 300;
+
+/** Reads one partition after the other. The source must not be used by anybody else. */
+export class SourceLogReader implements LogReader {
+  readonly #source: Source;
+  #generation: number | null = null;
+  #at: { readonly partition: PartitionId; readonly next: Offset } | null = null;
+
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  identify(): Promise<LogIdentity> {
+    return this.#source.identify();
+  }
+
+  async read(partition: PartitionId, from: Offset): Promise<FetchedBatch[]> {
+    const generation = this.#generation ??= await this.#open();
+    if (this.#at?.partition !== partition || this.#at.next !== from) {
+      this.#source.resume(generation, new Map([[partition, from]]));
+    }
+    for (let i = 0; i < POLLS_MAX; i++) {
+      const event = await this.#source.poll(POLL_MS);
+      if (event.kind === "stopped") throw event.error;
+      if (event.kind === "unavailable") throw new Unavailable("source_unavailable", event.reason, "Check FILE_PATH.");
+      invariant(event.kind !== "lost", "a lease of our own is never lost");
+      if (event.kind === "batch" && event.batch.partition === partition && event.batch.from === from) {
+        this.#at = { partition, next: event.batch.next };
+        return [event.batch];
+      }
+    }
+    throw new Unavailable("source_unavailable", `nothing could be read of partition ${partition}`, "Try again.");
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close(1_000);
+  }
+
+  async #open(): Promise<number> {
+    await this.#source.open(new AbortController().signal);
+    for (let i = 0; i < POLLS_MAX; i++) {
+      const event = await this.#source.poll(POLL_MS);
+      if (event.kind === "assigned") return event.generation;
+      if (event.kind === "stopped") throw event.error;
+      if (event.kind === "unavailable") throw new Unavailable("source_unavailable", event.reason, "Check FILE_PATH.");
+    }
+    throw new Unavailable("source_unavailable", "the log could not be opened", "Try again.");
+  }
+}
