@@ -13,6 +13,17 @@ export function hostile(text: string): Markup {
   return html`<bdi class="clip" title="${shown}">${shown}</bdi>`;
 }
 
+/** Head of a panel: its name and what can be done with its numbers. */
+export function panelHead(title: string, links: readonly { readonly label: string; readonly href: string }[]): Markup {
+  return html`<header class="panel-head"><h2>${title}</h2>${
+    links.length === 0
+      ? ""
+      : html`<ul class="links" aria-label="Download: ${title}">${
+        links.map(({ label, href }) => html`<li><a href="${href}" download>${label}</a></li>`)
+      }</ul>`
+  }</header>`;
+}
+
 /** A time in the reader's zone, with UTC on hover; a dash where there is none. */
 export function timeOf(reader: Reader, time: number | string | null): Markup {
   if (time === null) return html`<span class="none">–</span>`;

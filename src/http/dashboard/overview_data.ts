@@ -5,21 +5,28 @@ import { decodeContributionCursor, forecastQuery } from "../../report/report_que
 import { contributions, forecastReport, timeseries, top } from "../../report/report_store.ts";
 import type { TimeseriesReport } from "../../report/timeseries.ts";
 import type { TopReport } from "../../report/top.ts";
+import { BugError } from "../../shared/errors.ts";
+import { durationMs } from "../../shared/units.ts";
 import type { AppDeps } from "../deps.ts";
-import { HttpProblem } from "../problem.ts";
+import type { Sql } from "../database.ts";
+import { badField } from "../problem.ts";
 import type { PageQueries } from "./page_query.ts";
 import type { ReportCache } from "./report_cache.ts";
 
-/** Everything below the controls. */
-export interface OverviewData {
-  readonly table: ContributionReport;
+/** What moves with every commit. */
+export interface FastData {
   readonly series: TimeseriesReport;
+  readonly forecast: ForecastReport;
+}
+
+/** Everything below the controls. */
+export interface OverviewData extends FastData {
+  readonly table: ContributionReport;
   readonly hosts: TopReport;
   readonly referrers: TopReport;
   readonly channels: TopReport;
   readonly countries: TopReport;
   readonly cities: TopReport;
-  readonly forecast: ForecastReport;
 }
 
 const TOP_ROWS = 8;
@@ -28,37 +35,49 @@ const COUNTRY_ROWS = 260;
 const CITY_ROWS = 12;
 const FORECAST_DAYS = 7;
 
-/** Reads all reports of the page, at once: the database does as many together as it can. */
-export async function readOverview(deps: AppDeps, cache: ReportCache, queries: PageQueries): Promise<OverviewData> {
-  const { contribution, series } = queries;
-  const after = contribution.cursor === undefined ? undefined : decodeContributionCursor(contribution.cursor);
-  if (after !== undefined && "field" in after) {
-    throw new HttpProblem("bad_query", `cursor ${after.message}`, {
-      errors: [{ field: "cursor", message: after.message }],
-    });
+/** How long readers share an answer. A forecast changes when a day is complete. */
+const SHARED_MS = durationMs(1_500);
+const FORECAST_SHARED_MS = durationMs(60_000);
+
+/** Reads the reports of one page; the two methods may be called together. */
+export class OverviewReader {
+  constructor(readonly deps: AppDeps, readonly cache: ReportCache, readonly queries: PageQueries) {}
+
+  async fast(): Promise<FastData> {
+    const { tz, traffic, late } = this.queries.contribution;
+    const ahead = forecastQuery({ tz, of: "total", days: FORECAST_DAYS, traffic, late });
+    // The page's query has passed with the same parameters.
+    if (!ahead.ok) throw new BugError(`the forecast refuses ${ahead.problems[0]?.field}`);
+    const [series, forecast] = await Promise.all([
+      this.#read("timeseries", this.queries.series, timeseries),
+      this.#read("forecast", ahead.query, forecastReport, FORECAST_SHARED_MS),
+    ]);
+    return { series, forecast };
   }
-  const read = <Q, R>(name: string, query: Q, report: (sql: never, query: Q) => Promise<R>): Promise<R> =>
-    cache.get(
+
+  /** All reports, read at once: the database does as many together as it can. */
+  async all(): Promise<OverviewData> {
+    const { contribution, top: topOf } = this.queries;
+    const after = contribution.cursor === undefined ? undefined : decodeContributionCursor(contribution.cursor);
+    if (after !== undefined && "field" in after) throw badField(after.field, after.message);
+    const [fast, table, hosts, referrers, channels, countries, cities] = await Promise.all([
+      this.fast(),
+      this.#read("contributions", contribution, (sql, query) => contributions(sql, query, after)),
+      this.#read("top", topOf("host", TOP_ROWS), top),
+      this.#read("top", topOf("referrer", TOP_ROWS), top),
+      this.#read("top", topOf("channel", TOP_ROWS), top),
+      this.#read("top", topOf("country", COUNTRY_ROWS), top),
+      this.#read("top", topOf("city", CITY_ROWS), top),
+    ]);
+    return { ...fast, table, hosts, referrers, channels, countries, cities };
+  }
+
+  #read<Q, R>(name: string, query: Q, report: (sql: Sql, query: Q) => Promise<R>, sharedMs = SHARED_MS): Promise<R> {
+    const { database, settings } = this.deps;
+    return this.cache.get(
       `${name} ${JSON.stringify(query)}`,
-      () => deps.database.query((sql) => report(sql as never, query), deps.settings.queryTimeoutMs),
+      sharedMs,
+      () => database.query((sql) => report(sql, query), settings.queryTimeoutMs),
     );
-  const ahead = forecastQuery({
-    tz: contribution.tz,
-    of: "total",
-    days: FORECAST_DAYS,
-    traffic: contribution.traffic,
-    late: contribution.late,
-  });
-  if (!ahead.ok) throw new HttpProblem("bad_query", ahead.problems.map(({ message }) => message).join("; "));
-  const [table, points, hosts, referrers, channels, countries, cities, forecast] = await Promise.all([
-    read("contributions", contribution, (sql, query) => contributions(sql, query, after)),
-    read("timeseries", series, timeseries),
-    read("top", queries.top("host", TOP_ROWS), top),
-    read("top", queries.top("referrer", TOP_ROWS), top),
-    read("top", queries.top("channel", TOP_ROWS), top),
-    read("top", queries.top("country", COUNTRY_ROWS), top),
-    read("top", queries.top("city", CITY_ROWS), top),
-    read("forecast", ahead.query, forecastReport),
-  ]);
-  return { table, series: points, hosts, referrers, channels, countries, cities, forecast };
+  }
 }

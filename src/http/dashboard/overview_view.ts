@@ -2,115 +2,135 @@
 import { html } from "hono/html";
 import { svgMap } from "../../report/svg_map.ts";
 import { svgTimeseries } from "../../report/svg_timeseries.ts";
+import type { Traffic } from "../../report/report_types.ts";
+import { localDate } from "../../report/time_zone.ts";
+import type { SeriesPoint } from "../../report/timeseries.ts";
 import type { GeoState } from "../../geo/geo_state.ts";
+import { epochMs } from "../../shared/units.ts";
 import { contributionTable } from "./contribution_view.ts";
 import { forecastPanel } from "./forecast_view.ts";
-import { counted, inlineSvg, mark, type Markup, timeOf } from "./markup.ts";
-import type { OverviewData } from "./overview_data.ts";
+import { counted, inlineSvg, mark, type Markup, panelHead, timeOf } from "./markup.ts";
+import type { FastData, OverviewData } from "./overview_data.ts";
+import type { Views } from "./fragments.ts";
 import { downloadHref, type PageQueries, type PageState } from "./page_query.ts";
 import type { Reader } from "./reader.ts";
 import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.ts";
 
-export interface OverviewInput {
-  readonly data: OverviewData;
+/** What the views of the overview are made from, beside the reports. */
+export interface ViewContext {
   readonly queries: PageQueries;
   readonly state: PageState;
   readonly reader: Reader;
   readonly geo: GeoState | null;
 }
 
-/** One live part of a page: `pace` says how soon it follows an event. */
-export interface Section {
-  readonly id: string;
-  readonly pace: "fast" | "calm";
-  readonly className: string;
-  readonly view: Markup;
+export interface OverviewInput extends ViewContext {
+  readonly data: OverviewData;
 }
 
-/** All sections, in the order in which they stand. */
-export function overviewSections(input: OverviewInput): Section[] {
-  return [
-    { id: "totals", pace: "fast", className: "totals wide", view: totals(input) },
-    { id: "series", pace: "calm", className: "panel wide", view: series(input) },
-    { id: "map", pace: "calm", className: "panel two", view: map(input) },
-    { id: "cities", pace: "calm", className: "panel", view: cityPanel(input) },
-    { id: "hosts", pace: "calm", className: "panel", view: hostPanel(input) },
-    { id: "referrers", pace: "calm", className: "panel", view: referrerPanel(input) },
-    { id: "channels", pace: "calm", className: "panel", view: channelPanel(input) },
-    { id: "forecast", pace: "calm", className: "panel wide", view: forecastPanel(input) },
-    { id: "table", pace: "calm", className: "panel wide", view: contributionTable(input) },
-  ];
+/** The sections in the order in which they stand; `fast` ones follow every event, the others now and then. */
+export const OVERVIEW_SECTIONS = [
+  { id: "totals", pace: "fast", className: "totals wide" },
+  { id: "series", pace: "calm", className: "panel wide" },
+  { id: "map", pace: "calm", className: "panel two" },
+  { id: "cities", pace: "calm", className: "panel" },
+  { id: "hosts", pace: "calm", className: "panel" },
+  { id: "referrers", pace: "calm", className: "panel" },
+  { id: "channels", pace: "calm", className: "panel" },
+  { id: "forecast", pace: "calm", className: "panel wide" },
+  { id: "table", pace: "calm", className: "panel wide" },
+] as const;
+
+/** The sections that need the fast reports alone. */
+export function fastViews(context: ViewContext, data: FastData): Views {
+  return new Map([["totals", totals(context, data)]]);
 }
 
-/** Head of a panel: its name and what can be done with its numbers. */
-export function panelHead(title: string, links: readonly { readonly label: string; readonly href: string }[]): Markup {
-  return html`<header class="panel-head"><h2>${title}</h2>${
-    links.length === 0
-      ? ""
-      : html`<ul class="links" aria-label="Download: ${title}">${
-        links.map(({ label, href }) => html`<li><a href="${href}" download>${label}</a></li>`)
-      }</ul>`
-  }</header>`;
+/** Every section by id. */
+export function allViews(input: OverviewInput): Views {
+  return new Map([
+    ...fastViews(input, input.data),
+    ["series", series(input)],
+    ["map", map(input)],
+    ["cities", cityPanel(input)],
+    ["hosts", hostPanel(input)],
+    ["referrers", referrerPanel(input)],
+    ["channels", channelPanel(input)],
+    ["forecast", forecastPanel(input)],
+    ["table", contributionTable(input)],
+  ]);
 }
 
-function totals({ data, reader, queries }: OverviewInput): Markup {
-  const { table, series, forecast } = data;
-  const { completeness } = series;
+function totals({ reader, queries }: ViewContext, { series, forecast }: FastData): Markup {
+  const { completeness, query } = series;
+  const { traffic, late } = queries.contribution;
+  const name = traffic === "all" ? "total" : traffic;
   const share = series.total.total ? 100 * (series.total.bot ?? 0) / series.total.total : null;
-  const today = table.days.at(-1);
-  const before = table.total?.previous_day_contribution ?? null;
+  const today = series.points.filter((point) => localDate(epochMs(Date.parse(point.start)), query.tz) === query.to);
+  const known = today.flatMap((point) => point[name] ?? []);
   const ahead = forecast.series[0];
   const next = ahead?.days[0];
+  const card = (label: string, value: unknown, note: unknown) =>
+    html`
+      <div>
+        <dt>${label}</dt>
+        <dd class="big">${value}</dd>
+        <dd class="note">${note}</dd>
+      </div>
+    `;
   return html`
     <h2 class="sr">Totals</h2>
-    <dl>
-      <div>
-        <dt>Hits in range</dt>
-        <dd class="big">${counted(reader, table.total_count, completeness.status)}</dd>
-        <dd class="note">${reader.day(queries.contribution.from)} – ${reader.day(queries.contribution.to)}</dd>
-      </div>
-      <div>
-        <dt>${today === undefined ? "Last day" : reader.day(today.day)}</dt>
-        <dd class="big">${today === undefined ? "–" : counted(reader, today.count, today.completeness.status)}</dd>
-        <dd class="note">${before === null ? "" : html`day before the range ${reader.count(before)}`}</dd>
-      </div>
-      <div>
-        <dt>Bots</dt>
-        <dd class="big">${share === null ? "–" : html`${reader.percent(share)}${mark(completeness.status)}`}</dd>
-        <dd class="note">${reader.count(series.total.bot)} of ${reader.count(series.total.total)} hits</dd>
-      </div>
-      <div>
-        <dt>Next day, forecast</dt>
-        <dd class="big">${next === undefined
-          ? html`<span class="unknown">none yet</span>`
-          : html`${reader.count(next.count)}${mark("provisional")}`}</dd>
-        <dd class="note">${next === undefined
-          ? ahead?.reason === "short_history" ? "history is too short" : "no complete days"
-          : html`${reader.day(next.day)}: ${reader.count(next.low)} – ${reader.count(next.high)}`}</dd>
-      </div>
-      <div>
-        <dt>Windows closed</dt>
-        <dd class="big">${reader.count(completeness.windows_closed)}</dd>
-        <dd class="note">of ${reader.count(completeness.windows_expected)} in range</dd>
-      </div>
-      <div>
-        <dt>Late</dt>
-        <dd class="big">${reader.count(completeness.late_count)}</dd>
-        <dd class="note">${queries.contribution.late === "include" ? "counted in" : "not counted in"}</dd>
-      </div>
-      <div>
-        <dt>Watermark</dt>
-        <dd class="big">${timeOf(reader, completeness.watermark)}</dd>
-        <dd class="note">${completeness.quiet_since === null
+    <dl>${[
+      card(
+        TRAFFIC[traffic],
+        counted(reader, series.total[name], completeness.status),
+        html`${reader.day(query.from)} – ${reader.day(query.to)}`,
+      ),
+      card(
+        reader.day(query.to),
+        today.length === 0 ? html`<span class="none">–</span>` : counted(
+          reader,
+          known.length === 0 ? null : known.reduce((sum, hits) => sum + hits, 0),
+          today.at(-1)!.status,
+        ),
+        "last day of the range",
+      ),
+      card(
+        "Bots",
+        share === null ? html`<span class="none">–</span>` : html`${reader.percent(share)}${mark(completeness.status)}`,
+        html`${reader.count(series.total.bot)} of ${reader.count(series.total.total)}`,
+      ),
+      card(
+        "Forecast",
+        next === undefined
+          ? html`<span class="none">–</span>`
+          : html`${reader.count(next.count)}<abbr class="fc" title="forecast">f</abbr>`,
+        next === undefined
+          ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
+          : html`${reader.day(next.day)}: ${reader.compact(next.low)} – ${reader.compact(next.high)}`,
+      ),
+      card(
+        "Windows closed",
+        reader.count(completeness.windows_closed),
+        html`of ${reader.count(completeness.windows_expected)}${completeness.gap ? ", with a data gap" : ""}`,
+      ),
+      card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
+      card(
+        "Watermark",
+        timeOf(reader, completeness.watermark),
+        completeness.quiet_since === null
           ? "read up to here"
-          : html`quiet since ${timeOf(reader, completeness.quiet_since)}`}</dd>
-      </div>
-    </dl>
+          : html`quiet since ${timeOf(reader, completeness.quiet_since)}`,
+      ),
+    ]}</dl>
   `;
 }
 
+const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;
+
 function series({ data, reader, queries }: OverviewInput): Markup {
-  const { points, query } = data.series;
+  const { query } = data.series;
+  const points = data.series.points.map((point) => onlyTraffic(point, queries.contribution.traffic));
   const step = { "5min": "five minutes", hour: "hour", day: "day" }[query.step];
   const label = (start: string) =>
     query.step === "day" ? reader.day(start.slice(0, 10)) : reader.dateTime(Date.parse(start));
@@ -159,6 +179,12 @@ function series({ data, reader, queries }: OverviewInput): Markup {
   `;
 }
 
+/** Humans or bots alone, where the page shows only these. */
+function onlyTraffic(point: SeriesPoint, traffic: Traffic): SeriesPoint {
+  if (traffic === "all" || point.total === null) return point;
+  return traffic === "human" ? { ...point, bot: 0, total: point.human } : { ...point, human: 0, total: point.bot };
+}
+
 function map({ data, reader, queries, geo }: OverviewInput): Markup {
   const countries = data.countries.rows.flatMap(({ key, count }) => key === null ? [] : [{ countryCode: key, count }]);
   const query = queries.top("country", 1000);
@@ -167,7 +193,7 @@ function map({ data, reader, queries, geo }: OverviewInput): Markup {
     ${panelHead("Countries", [
       { label: "CSV", href: href("csv") },
       { label: "JSON", href: href("json") },
-      { label: "SVG", href: downloadHref("/v1/charts/map.svg", { ...queries.contribution, place: "country" }) },
+      { label: "SVG", href: downloadHref("/v1/charts/map.svg", query) },
     ])}
     <div class="chart chart-map">${inlineSvg(
       svgMap(countries, "Hits by country", { id: "map-chart", locale: reader.locale }),

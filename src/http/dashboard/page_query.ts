@@ -106,7 +106,8 @@ export function pageQueries(state: PageState, now: EpochMs): PageQueryResult {
     referrer: state.referrer === DIRECT ? "" : state.referrer,
     late: state.late,
   };
-  const { place, traffic, compare, cursor } = state;
+  // One day compares with the day before, seven with the seven before.
+  const { place, traffic, compare = "previous_period", cursor } = state;
   const contribution = contributionQuery({ ...common, place, traffic, compare, cursor, limit: TABLE_ROWS }, now);
   if (!contribution.ok) return contribution;
   const days = countDays(contribution.query.from, contribution.query.to);

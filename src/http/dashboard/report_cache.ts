@@ -9,16 +9,16 @@ const ENTRIES_MAX = 200;
 export class ReportCache {
   readonly #entries = new Map<string, { readonly until: number; readonly answer: Promise<unknown> }>();
 
-  constructor(readonly clock: Clock, readonly lifeMs: DurationMs) {}
+  constructor(readonly clock: Clock) {}
 
   /** The answer of `read` for `key`, at most `lifeMs` old; callers that come while it is read wait for the same one. */
-  get<T>(key: string, read: () => Promise<T>): Promise<T> {
+  get<T>(key: string, lifeMs: DurationMs, read: () => Promise<T>): Promise<T> {
     const now = this.clock.now();
     const known = this.#entries.get(key);
     if (known !== undefined && now < known.until) return known.answer as Promise<T>;
     const answer = read();
     this.#entries.delete(key);
-    this.#entries.set(key, { until: now + this.lifeMs, answer });
+    this.#entries.set(key, { until: now + lifeMs, answer });
     answer.catch(() => this.#forget(key, answer));
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= ENTRIES_MAX) break;

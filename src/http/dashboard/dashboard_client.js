@@ -1,0 +1,156 @@
+// The pages' one script: the theme, and sections that follow the stream. Everything else works without it.
+"use strict";
+(() => {
+  const root = document.documentElement;
+
+  // Theme: the other one of what is shown now.
+  document.getElementById("theme")?.addEventListener("click", (event) => {
+    event.preventDefault();
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
+    const next = dark ? "light" : "dark";
+    root.dataset.theme = next;
+    try {
+      localStorage.setItem("theme", next);
+    } catch {
+      // Storage may be forbidden; the choice then lasts as long as the page.
+    }
+    const url = new URL(location.href);
+    if (url.searchParams.has("theme")) {
+      url.searchParams.set("theme", next);
+      history.replaceState(null, "", url);
+    }
+  });
+
+  // Empty fields stay out of the address.
+  document.querySelector("form.controls")?.addEventListener("submit", (event) => {
+    for (const field of event.target.querySelectorAll("input, select")) field.disabled = field.value === "";
+  });
+  addEventListener("pageshow", () => {
+    for (const field of document.querySelectorAll("form.controls :disabled")) field.disabled = false;
+  });
+
+  // The reader's own zone stands first.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zones = document.getElementById("zones");
+  if (zone && zones) zones.prepend(Object.assign(document.createElement("option"), { value: zone }));
+
+  const source = document.body.dataset.fragments;
+  if (!source) return;
+
+  /** Milliseconds between two readings, by pace. */
+  const EVERY = { fast: 2000, calm: 20000 };
+  /** While the stream catches up, everything moves. */
+  const EVERY_CATCHING_UP = 3000;
+  const POLL = 10000;
+  const BACKOFF_MAX = 60000;
+
+  const asked = { fast: Date.now(), calm: Date.now() };
+  let timer = 0;
+  let busy = false;
+  let dirty = false;
+  let revision = null;
+  let failures = 0;
+  let events = null;
+
+  const slots = (pace) => [...document.querySelectorAll(`[data-live="${pace}"]`)];
+  const every = (pace) =>
+    document.querySelector(".state.catching_up, .state.waiting") ? EVERY_CATCHING_UP : EVERY[pace];
+
+  /** Notes that something changed; reads as soon as the paces allow, once for many events. */
+  function changed(calmAtOnce) {
+    dirty = true;
+    if (calmAtOnce) asked.calm = 0;
+    if (document.hidden || busy || timer) return;
+    timer = setTimeout(read, Math.max(0, asked.fast + every("fast") - Date.now()));
+  }
+
+  async function read() {
+    clearTimeout(timer);
+    timer = 0;
+    if (busy || document.hidden) return;
+    busy = true;
+    dirty = false;
+    const now = Date.now();
+    const paces = ["fast", ...(now - asked.calm >= every("calm") ? ["calm"] : [])];
+    const have = paces.flatMap(slots).map((slot) => `${slot.id}.${slot.dataset.version ?? ""}`).join(",");
+    try {
+      const url = new URL(source, location.href);
+      url.searchParams.set("have", have);
+      const response = await fetch(url, { headers: { accept: "application/json" } });
+      if (!response.ok) throw new Error(String(response.status));
+      const answer = await response.json();
+      for (const fragment of answer.fragments) put(fragment);
+      for (const pace of paces) asked[pace] = now;
+      if (answer.again) throw new Error("again");
+      failures = 0;
+    } catch {
+      failures++;
+      asked.calm = 0;
+    }
+    busy = false;
+    if (failures > 0) {
+      timer = setTimeout(read, Math.min(BACKOFF_MAX, 1000 * 2 ** failures) * (0.75 + Math.random() / 2));
+    } else if (dirty) changed(false);
+    else if (events === null) timer = setTimeout(read, POLL);
+  }
+
+  /** Replaces one section, keeping what the reader opened, scrolled to and focused. */
+  function put({ id, version, html }) {
+    const slot = document.getElementById(id);
+    if (!slot) return;
+    const open = [...slot.querySelectorAll("details[open][id]")].map((details) => details.id);
+    const scrolls = [...slot.querySelectorAll(".scroll, .chart")].map((box) => [box.scrollLeft, box.scrollTop]);
+    const focusable = "a, button, summary, [tabindex]";
+    const focus = slot.contains(document.activeElement)
+      ? [...slot.querySelectorAll(focusable)].indexOf(document.activeElement)
+      : -1;
+    slot.innerHTML = html;
+    slot.dataset.version = version;
+    slot.hidden = html === "";
+    for (const name of open) document.getElementById(name)?.setAttribute("open", "");
+    slot.querySelectorAll(".scroll, .chart").forEach((box, i) => {
+      if (scrolls[i]) box.scrollTo(...scrolls[i]);
+    });
+    if (focus >= 0) slot.querySelectorAll(focusable)[focus]?.focus({ preventScroll: true });
+  }
+
+  /** A hidden page listens to nothing; the browser sends the last id when it connects again by itself. */
+  function listen() {
+    if (events !== null || document.hidden) return;
+    events = new EventSource("/v1/events");
+    events.addEventListener("progress", (event) => {
+      const next = JSON.parse(event.data).data_revision ?? null;
+      const closed = revision !== null && next !== revision;
+      const back = revision === undefined;
+      revision = next;
+      changed(closed || back);
+    });
+    events.addEventListener("unavailable", () => {
+      revision = undefined;
+      changed(false);
+    });
+    events.addEventListener("error", () => {
+      // The browser connects again unless the server refused: then ask now and then, and try to listen later.
+      if (events?.readyState !== EventSource.CLOSED) return;
+      events = null;
+      clearTimeout(timer);
+      timer = setTimeout(read, POLL);
+      setTimeout(listen, BACKOFF_MAX);
+    });
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) {
+      events?.close();
+      events = null;
+      clearTimeout(timer);
+      timer = 0;
+    } else {
+      listen();
+      changed(true);
+    }
+  });
+  listen();
+})();

@@ -1,0 +1,51 @@
+// Live updates: sections with a version each, so that a page is sent only those that changed since. Pure.
+import { createHash } from "node:crypto";
+import { html } from "hono/html";
+import type { Markup } from "./markup.ts";
+
+/** Markup of sections by id. */
+export type Views = ReadonlyMap<string, Markup>;
+
+/** A place for one section in a page. */
+export interface Slot {
+  readonly id: string;
+  /** fast: follows every event; calm: now and then. */
+  readonly pace: "fast" | "calm";
+  readonly className: string;
+}
+
+/** A section as it is sent; `html` is "" where there is nothing to show. */
+export interface Fragment {
+  readonly id: string;
+  readonly version: string;
+  readonly html: string;
+}
+
+/** Short name of a content. */
+export function versionOf(text: string): string {
+  return createHash("sha256").update(text).digest("base64url").slice(0, 10);
+}
+
+/** What a page says it has: `totals.Ab3…,series.9xK…`. */
+export function parseHave(text: string | undefined): ReadonlyMap<string, string> {
+  const pairs = (text ?? "").slice(0, 1_000).split(",").map((pair) => pair.split("."));
+  return new Map(pairs.flatMap(([id, version]) => id ? [[id, version ?? ""] as const] : []));
+}
+
+/** The sections that `have` names and does not hold in this version. */
+export function changedFragments(views: Views, have: ReadonlyMap<string, string>): Fragment[] {
+  return [...views].flatMap(([id, view]) => {
+    const text = String(view);
+    const version = versionOf(text);
+    return !have.has(id) || have.get(id) === version ? [] : [{ id, version, html: text }];
+  });
+}
+
+/** The section as it stands in the page at first; hidden while there is nothing to show. */
+export function slot({ id, pace, className }: Slot, view: Markup | undefined): Markup {
+  const text = String(view ?? "");
+  return html`
+    <section id="${id}" class="${className}" data-live="${pace}" data-version="${versionOf(text)}"
+      ${text === "" ? html`hidden` : ""}>${view ?? ""}</section>
+  `;
+}

@@ -1,0 +1,13 @@
+// The pages: which addresses they have. Registered like every other resource.
+import type { App, AppDeps } from "../deps.ts";
+import { registerAssets } from "./assets.ts";
+import { overviewFragments, overviewPage } from "./overview_page.ts";
+import { ReportCache } from "./report_cache.ts";
+
+/** Registers `/`, `/pipeline`, their live sections and their assets. */
+export function registerPages(app: App, deps: AppDeps): void {
+  const cache = new ReportCache(deps.clock);
+  registerAssets(app);
+  app.get("/", (c) => overviewPage(c, deps, cache));
+  app.get("/fragments/overview", (c) => overviewFragments(c, deps, cache));
+}
