@@ -1,3 +1,3 @@
 // stub
-import type { Entry } from "./matrix.ts";
+import type { Entry } from "./entry.ts";
 export const HOST_ENTRIES: readonly Entry[] = [];

@@ -1,50 +1,13 @@
 // Faults of the database: restarts, silence, cut connections, a full disk, locks, an older backup. Shell.
-import postgres from "postgres";
 import { pause } from "./load.ts";
-import type { Entry, Servers } from "./matrix.ts";
+import type { Entry, Servers } from "./entry.ts";
 import { underLoad } from "./under_load.ts";
-import type { World } from "./world.ts";
-
-/** Runs statements as superuser on the server's own database, where they do not meet the one under test. */
-async function onServer(url: string, work: (sql: postgres.Sql) => Promise<void>): Promise<void> {
-  const admin = new URL(url);
-  admin.pathname = "/postgres";
-  const sql = postgres(admin.href, { max: 1, onnotice: () => {} });
-  try {
-    await work(sql);
-  } finally {
-    await sql.end({ timeout: 2 });
-  }
-}
-
-const nameOf = (url: string) => new URL(url).pathname.slice(1);
-
-/** Ends every session of the database and keeps it closed while `work` runs. */
-async function whileClosed(url: string, work: (sql: postgres.Sql, name: string) => Promise<void>): Promise<void> {
-  const name = nameOf(url);
-  await onServer(url, async (sql) => {
-    await sql.unsafe(`alter database ${name} with allow_connections false`);
-    await sql`select pg_terminate_backend(pid) from pg_stat_activity where datname = ${name}`;
-    await work(sql, name);
-    await sql.unsafe(`alter database ${name} with allow_connections true`);
-  });
-}
+import { cutCommits, nameOf, onServer, restoreOlder } from "./postgres_faults.ts";
 
 async function restarts({ postgres }: Servers, mode: "fast" | "immediate") {
   for (let i = 0; i < 6; i++) {
     await pause(4_000);
     await postgres.restart(mode);
-  }
-}
-
-/** Cuts the connection of a commit `times` times at the place that the rule names. */
-async function cuts(world: World, rule: Parameters<World["postgresProxy"]["cutOn"]>[0], times: number): Promise<void> {
-  for (let i = 0; i < times; i++) {
-    await Promise.race([
-      world.postgresProxy.cutOn(rule),
-      pause(30_000).then(() => Promise.reject(new Error(`Nothing matched ${rule.pattern}`))),
-    ]);
-    await pause(300);
   }
 }
 
@@ -89,7 +52,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cuts(world, { from: "client", pattern: "tidemark_commit_v1", when: "before" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "before" }, 15),
       ),
   },
   {
@@ -99,7 +62,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cuts(world, { from: "client", pattern: "tidemark_commit_v1", when: "after" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "after" }, 15),
       ),
   },
   {
@@ -109,7 +72,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 300_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cuts(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 40),
+        (world) => cutCommits(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 40),
       ),
   },
   {
@@ -161,19 +124,10 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
     name: "postgres-older-backup",
     done: "under load the database is put back to a copy that is 10 s older, while two instances run; twice",
     run: (servers) =>
-      underLoad(servers, { events: 300_000, rate: 5_000, instances: 2, database: servers.postgres.url }, async () => {
-        const { url } = servers.postgres;
+      underLoad(servers, { events: 300_000, rate: 5_000, instances: 2 }, async () => {
         for (let i = 0; i < 2; i++) {
           await pause(5_000);
-          await whileClosed(
-            url,
-            async (sql, name) => void await sql.unsafe(`create database ${name}_copy template ${name}`),
-          );
-          await pause(10_000);
-          await whileClosed(url, async (sql, name) => {
-            await sql.unsafe(`drop database ${name}`);
-            await sql.unsafe(`alter database ${name}_copy rename to ${name}`);
-          });
+          await restoreOlder(servers.postgres.url, 10_000);
         }
       }),
   },

@@ -1,7 +1,7 @@
 // Faults of Tidemark's own processes: killed, frozen, doubled, joining and leaving. Shell.
 import { killRun } from "./kill_run.ts";
 import { pause } from "./load.ts";
-import type { Entry } from "./matrix.ts";
+import type { Entry } from "./entry.ts";
 import { underLoad } from "./under_load.ts";
 
 export const PROCESS_ENTRIES: readonly Entry[] = [

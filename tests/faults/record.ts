@@ -1,6 +1,6 @@
 // Writes one outcome into the table of docs/reliability.md, between its markers. Shell.
 import { REPOSITORY } from "../support/process.ts";
-import type { Entry, Outcome } from "./matrix.ts";
+import type { Entry, Outcome } from "./entry.ts";
 
 const PAGE = new URL("docs/reliability.md", REPOSITORY);
 const BEGIN = "<!-- matrix: written by `deno task faults --record` -->";

@@ -1,7 +1,7 @@
 // The common shape of a matrix entry: instances run, load flows, something happens, everything is compared. Shell.
 import type { Instance } from "./instance.ts";
 import { planOf } from "./kill_run.ts";
-import { judged, type Outcome, type Servers } from "./matrix.ts";
+import { judged, type Outcome, type Servers } from "./entry.ts";
 import { World } from "./world.ts";
 
 export interface LoadedOptions {
