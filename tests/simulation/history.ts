@@ -114,6 +114,7 @@ export class History {
   start(number: number, once = false, waitMs = 1_000_000): void {
     const known = this.instances[number];
     if (known?.running) return;
+    this.world.touched = true;
     const { settings } = this.plan;
     const process = new Process(this.world, `i${number}`);
     process.clockOffset = known?.process.clockOffset ?? 0;
@@ -205,6 +206,7 @@ export class History {
   #strike(fault: Fault): void {
     const { world, topic, server } = this;
     const { weather } = server;
+    world.touched = true;
     this.#faults[fault.kind] = (this.#faults[fault.kind] ?? 0) + 1;
     const instance = "instance" in fault ? this.instances[fault.instance] : undefined;
     const partition = "partition" in fault ? topic.partitions[fault.partition] : undefined;

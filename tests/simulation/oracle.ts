@@ -124,7 +124,7 @@ function compare(
       const has = a.get(key), wants = b.get(key);
       if (has?.hits === wants?.hits && has?.bots === wants?.bots) continue;
       found.push(
-        `${name} ${window}, ${key.replaceAll(/[\x1e\x1f]/g, "|")}: stored ${has?.hits ?? 0} (${
+        `${name} ${window}, ${key.split("\x1f").join(" | ")}: stored ${has?.hits ?? 0} (${
           has?.bots ?? 0
         }), the log gives ${wants?.hits ?? 0} (${wants?.bots ?? 0})`,
       );

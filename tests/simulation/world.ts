@@ -19,6 +19,8 @@ export class World {
   now: number;
   /** Actions taken so far. */
   steps = 0;
+  /** Whether the present action may have woken an engine: what only the models do among themselves needs no settling. */
+  touched = true;
   readonly #heap: Entry[] = [];
   readonly #random: Random;
 
@@ -34,6 +36,7 @@ export class World {
 
   /** Takes actions until true time `end` or until `done` says so; what the engine does between two of them is driven to rest. */
   async run(end: number, done: () => boolean = () => false): Promise<void> {
+    this.touched = false;
     await settle();
     while (!done()) {
       const next = this.#heap[0];
@@ -45,6 +48,8 @@ export class World {
       this.now = next.at;
       this.steps++;
       next.action();
+      if (!this.touched) continue;
+      this.touched = false;
       await settle();
     }
   }
@@ -111,8 +116,10 @@ export class Process {
 
   /** Runs `action` in this process now, or when it thaws. */
   enter(action: () => void): void {
-    if (this.state === "running") action();
-    else if (this.state === "frozen") this.#held.push(action);
+    if (this.state === "running") {
+      this.world.touched = true;
+      action();
+    } else if (this.state === "frozen") this.#held.push(action);
   }
 
   freeze(): void {
@@ -124,6 +131,7 @@ export class Process {
     this.state = "running";
     const held = this.#held;
     this.#held = [];
+    this.world.touched = true;
     for (const action of held) action();
   }
 
