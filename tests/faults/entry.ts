@@ -33,8 +33,12 @@ export interface Entry {
 }
 
 /** The usual end: everything stopped, read to the end, compared. */
-export async function judged(world: World, note?: string): Promise<Outcome> {
-  const { events, commits, differences } = await world.judge();
+export async function judged(
+  world: World,
+  note?: string,
+  options: { readonly startingAt?: ReadonlyMap<number, number> } = {},
+): Promise<Outcome> {
+  const { events, commits, differences } = await world.judge(options);
   return {
     events,
     commits,

@@ -1,3 +1,376 @@
-// stub
-import type { Entry } from "./entry.ts";
-export const BROKER_ENTRIES: readonly Entry[] = [];
+// Faults of the broker and its log: killed, frozen, slow, rewritten. Shell.
+import { Kafka, logLevel, Partitioners } from "kafkajs";
+import { Buffer } from "node:buffer";
+import { brokerClient, startBroker, type TestBroker } from "../support/kafka_broker.ts";
+import { createTopic, withAdmin } from "../support/kafka_topics.ts";
+import { freePort } from "../support/postgres.ts";
+import { startProxy, type TcpProxy } from "../support/tcp_proxy.ts";
+import { type Entry, judged, type Outcome, type Servers } from "./entry.ts";
+import { generate } from "./generator.ts";
+import { planOf } from "./kill_run.ts";
+import { pause, topicBounds } from "./load.ts";
+import type { Codec } from "./produce_wire.ts";
+import { underLoad } from "./under_load.ts";
+import { World } from "./world.ts";
+
+/** A broker with a second listener whose advertised address is our proxy; the harness itself goes straight to it. */
+async function behindProxy(
+  { postgres }: Servers,
+  work: (servers: Servers, proxy: TcpProxy) => Promise<Outcome>,
+): Promise<Outcome> {
+  const [plain, controller, proxied] = [freePort(), freePort(), freePort()];
+  await using proxy = startProxy(`127.0.0.1:${proxied}`);
+  await using broker = await startBroker({
+    port: plain,
+    properties: {
+      listeners: `PLAINTEXT://127.0.0.1:${plain},CONTROLLER://127.0.0.1:${controller},PROXIED://127.0.0.1:${proxied}`,
+      "advertised.listeners": `PLAINTEXT://127.0.0.1:${plain},PROXIED://${proxy.url}`,
+      "controller.quorum.voters": `1@127.0.0.1:${controller}`,
+      "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT",
+    },
+  });
+  return await work({ broker, postgres }, proxy);
+}
+
+/** Fills a topic, lets Tidemark read it to the end, and stops it. */
+async function readAndStopped({ broker, postgres }: Servers, events: number): Promise<World> {
+  const world = await World.create({ broker, database: postgres.url });
+  await world.send(planOf(3, events));
+  const instance = world.instance("first");
+  instance.start();
+  await world.caughtUp();
+  await instance.stop();
+  return world;
+}
+
+/** Runs `run` until it says that the stream is stopped by `code`, and `run --once`, which must end with exit code 4. */
+async function stoppedBy(world: World, code: string): Promise<Outcome> {
+  const service = world.instance("service");
+  service.start();
+  await service.waitForLine(code, 60_000);
+  const url = /"url":"([^"]+)"/.exec(service.lines().find((line) => line.includes('"listening"'))!)![1]!;
+  await pause(1_500);
+  const ready = await fetch(`${url}/readyz`);
+  const words = await ready.text();
+  await service.stop();
+  const once = world.instance("once");
+  once.start(["run", "--once"]);
+  const exit = await once.ended();
+  const [row] = await world.sql`select stopped_code from stream`;
+  const differences: string[] = [];
+  if (ready.status !== 503 || !words.includes(code)) differences.push(`/readyz said ${ready.status}: ${words}`);
+  if (exit.code !== 4) differences.push(`run --once ended with ${exit.code}`);
+  if (row?.stopped_code !== code) differences.push(`the stream row says ${row?.stopped_code}`);
+  const [sum] = await world.sql`
+    select (select coalesce(sum(counted), 0) from stream_partition)::text as counted, (select count(*)::int from commit_history) as commits,
+      ((select coalesce(sum(hits), 0) from web_traffic_window) + (select coalesce(sum(hits), 0) from open_delta))::text as booked`;
+  if (sum!.counted !== sum!.booked) differences.push(`counted ${sum!.counted}, booked ${sum!.booked}`);
+  return {
+    events: await world.position(),
+    commits: sum!.commits,
+    differences,
+    fenced: world.fenced,
+    kills: 0,
+    result: `stopped with \`${code}\`, readiness red, \`run --once\` exits 4`,
+  };
+}
+
+/** Deletes the topic and makes it again with `events` other records. */
+async function recreate(broker: TestBroker, world: World, events: number): Promise<void> {
+  await withAdmin(broker, async (admin) => {
+    await admin.deleteTopics({ topics: [world.topic] });
+    while ((await admin.listTopics()).includes(world.topic)) await pause(100);
+  });
+  await pause(500);
+  await createTopic(broker, world.topic, { partitions: 4, config: { "max.message.bytes": "4194304" } });
+  await world.send(planOf(4, events));
+}
+
+async function recreated(servers: Servers, events: number): Promise<Outcome> {
+  await using world = await readAndStopped(servers, 20_000);
+  await recreate(servers.broker, world, events);
+  return await stoppedBy(world, "topic_recreated");
+}
+
+export const BROKER_ENTRIES: readonly Entry[] = [
+  {
+    name: "broker-kill",
+    done: "kill -9 of the broker and restart after 5 s, four times under load",
+    run: (servers) =>
+      underLoad(servers, { events: 250_000, rate: 5_000 }, async () => {
+        for (let i = 0; i < 4; i++) {
+          await pause(5_000);
+          await servers.broker.kill();
+          await pause(5_000);
+          await servers.broker.restart();
+        }
+      }),
+  },
+  {
+    name: "broker-frozen",
+    done: "SIGSTOP of the broker for 30 s",
+    run: (servers) =>
+      underLoad(servers, { events: 200_000, rate: 8_000 }, async () => {
+        await pause(5_000);
+        servers.broker.pause();
+        await pause(30_000);
+        servers.broker.resume();
+      }),
+  },
+  {
+    name: "broker-half-open",
+    done: "a network that swallows everything for 30 s while connections stay open, twice",
+    run: (given) =>
+      behindProxy(
+        given,
+        (servers, proxy) =>
+          underLoad(servers, { events: 250_000, rate: 3_000, kafkaUrl: proxy.url }, async () => {
+            for (let i = 0; i < 2; i++) {
+              await pause(5_000);
+              proxy.pause();
+              await pause(30_000);
+              proxy.resume();
+            }
+          }),
+      ),
+  },
+  {
+    name: "broker-latency",
+    done: "200 ms of delay in each direction, jitter of 0 to 200 ms on top, for 60 s",
+    run: (given) =>
+      behindProxy(
+        given,
+        (servers, proxy) =>
+          underLoad(servers, { events: 200_000, rate: 3_000, kafkaUrl: proxy.url }, async () => {
+            for (let i = 0; i < 120; i++) {
+              proxy.delay(200 + (i * 7919) % 200);
+              await pause(500);
+            }
+            proxy.delay(0);
+          }),
+      ),
+  },
+  {
+    name: "broker-one-byte",
+    done: "everything from and to the broker in pieces of one byte for 40 s",
+    run: (given) =>
+      behindProxy(
+        given,
+        (servers, proxy) =>
+          underLoad(servers, { events: 60_000, rate: 1_500, kafkaUrl: proxy.url }, async () => {
+            proxy.chunk(1);
+            await pause(40_000);
+            proxy.chunk(Infinity);
+          }),
+      ),
+  },
+  {
+    name: "broker-cut",
+    done: "all connections to the broker cut each second, 40 times",
+    run: (given) =>
+      behindProxy(
+        given,
+        (servers, proxy) =>
+          underLoad(servers, { events: 200_000, rate: 4_000, kafkaUrl: proxy.url }, async () => {
+            for (let i = 0; i < 40; i++) {
+              await pause(1_000);
+              proxy.cut();
+            }
+          }),
+      ),
+  },
+  {
+    name: "log-retention",
+    done: "records that were not read yet deleted while no instance runs",
+    async run(servers) {
+      await using world = await readAndStopped(servers, 20_000);
+      await world.send(planOf(5, 20_000));
+      const bounds = await topicBounds(servers.broker, world.topic);
+      await withAdmin(servers.broker, (admin) =>
+        admin.deleteTopicRecords({
+          topic: world.topic,
+          partitions: [{ partition: 1, offset: String(bounds[1]!.high - 1_000) }],
+        }));
+      return await stoppedBy(world, "data_gap");
+    },
+  },
+  {
+    name: "topic-recreated-shorter",
+    done: "topic deleted and made again with fewer records than were read, while no instance runs",
+    run: (servers) => recreated(servers, 1_000),
+  },
+  {
+    name: "topic-recreated-longer",
+    done: "topic deleted and made again with more records than were read, while no instance runs",
+    run: (servers) => recreated(servers, 60_000),
+  },
+  {
+    name: "topic-recreated-live",
+    done: "topic deleted and made again under a running instance",
+    async run(servers) {
+      await using world = await World.create({ broker: servers.broker, database: servers.postgres.url });
+      await world.send(planOf(3, 20_000));
+      const running = world.instance("running");
+      running.start();
+      await world.caughtUp();
+      await recreate(servers.broker, world, 60_000);
+      await running.waitForLine("topic_recreated", 60_000);
+      await running.stop();
+      return await stoppedBy(world, "topic_recreated");
+    },
+  },
+  {
+    name: "partitions-added",
+    done: "four partitions become eight under load, then records in all eight",
+    async run({ broker, postgres }) {
+      await using world = await World.create({ broker, database: postgres.url });
+      const instances = [world.instance("one"), world.instance("two")];
+      for (const instance of instances) instance.start();
+      const plan = planOf(6, 200_000);
+      await world.send(plan, { to: 100_000, rate: 20_000 });
+      await withAdmin(
+        broker,
+        (admin) => admin.createPartitions({ topicPartitions: [{ topic: world.topic, count: 8 }] }),
+      );
+      // The watermark that a new partition starts with is seen before its first record.
+      const startingAt = new Map<number, number>();
+      for (const deadline = performance.now() + 60_000; startingAt.size < 4; await pause(200)) {
+        const rows = await world.sql`
+          select partition, (extract(epoch from watermark) * 1000)::float8 as watermark from stream_partition where partition >= 4`;
+        for (const row of rows) startingAt.set(row.partition, row.watermark);
+        if (performance.now() > deadline) throw new Error(`Only ${rows.length} new partitions are known`);
+      }
+      await world.send({ ...plan, partitions: 8 }, { from: 100_000, rate: 10_000 });
+      await world.caughtUp();
+      return await judged(world, undefined, { startingAt });
+    },
+  },
+  {
+    name: "transactions",
+    done: "interleaved, aborted and hanging transactions, markers at the end",
+    run: (servers) => transactions(servers),
+  },
+  {
+    name: "compacted-topic",
+    done: "a compacted topic with holes between offsets",
+    async run({ broker, postgres }) {
+      await using world = await World.create({
+        broker,
+        database: postgres.url,
+        topicConfig: {
+          "cleanup.policy": "compact",
+          "segment.bytes": "1048576",
+          "min.cleanable.dirty.ratio": "0.01",
+          "max.compaction.lag.ms": "1000",
+        },
+      });
+      const plan = planOf(8, 60_000);
+      const producer = brokerClient(broker).producer({
+        createPartitioner: () => ({ message }) => Number(message.partition ?? 0),
+      });
+      await producer.connect();
+      for (let n = 0; n < plan.events; n += 2_000) {
+        const messages = Array.from({ length: 2_000 }, (_, i) => generate(plan, n + i))
+          .filter(({ value }) => value !== null && value.length < 100_000)
+          .map(({ partition, value, recordTime }, i) => ({
+            partition,
+            key: `key-${(n + i * 7) % 900}`,
+            value: Buffer.from(value!),
+            timestamp: String(recordTime),
+          }));
+        await producer.send({ topic: world.topic, messages });
+      }
+      await producer.disconnect();
+      let seen = 0;
+      for (const deadline = performance.now() + 90_000; seen === 0 || seen > 45_000; await pause(1_000)) {
+        if (performance.now() > deadline) throw new Error(`The broker did not compact: ${seen} records are left`);
+        seen = await world.recordCount();
+      }
+      await pause(3_000);
+      const outcome = await judged(world);
+      return { ...outcome, note: `${outcome.events} of 60,000 records were left` };
+    },
+  },
+  {
+    name: "codecs",
+    done: "gzip, snappy, lz4, zstd and uncompressed batches in one topic",
+    async run({ broker, postgres }) {
+      await using world = await World.create({ broker, database: postgres.url });
+      const plan = planOf(9, 100_000);
+      const codecs: readonly Codec[] = ["gzip", "snappy", "lz4", "zstd", "none"];
+      for (const [i, codec] of codecs.entries()) {
+        await world.send(plan, { from: i * 20_000, to: (i + 1) * 20_000, codec });
+      }
+      return await judged(world);
+    },
+  },
+  {
+    name: "corrupt-batch",
+    done: "one byte of a stored batch changed on the broker's disk",
+    async run(servers) {
+      await using world = await readAndStopped(servers, 20_000);
+      const path = `${servers.broker.dataFolder}/${world.topic}-2/00000000000000000000.log`;
+      const size = (await Deno.stat(path)).size;
+      await world.send(planOf(5, 20_000));
+      using file = await Deno.open(path, { read: true, write: true });
+      await file.seek(size + 5_000, Deno.SeekMode.Start);
+      const byte = new Uint8Array(1);
+      await file.read(byte);
+      await file.seek(size + 5_000, Deno.SeekMode.Start);
+      await file.write(Uint8Array.of(byte[0]! ^ 0x01));
+      return await stoppedBy(world, "corrupt_batch");
+    },
+  },
+];
+
+/** Three producers interleave transactions, one of which never ends until the others are read; half of them are aborted. */
+async function transactions({ broker, postgres }: Servers): Promise<Outcome> {
+  await using world = await World.create({ broker, database: postgres.url });
+  const instance = world.instance("reader");
+  instance.start();
+  await instance.waitForLine("partitions assigned", 60_000);
+  const client = new Kafka({ brokers: [broker.url], logLevel: logLevel.NOTHING });
+  const plan = planOf(10, 40_000);
+  const aborted = new Set<string>();
+  const producers = await Promise.all([0, 1, 2].map(async (i) => {
+    const producer = client.producer({
+      transactionalId: `tx-${i}`,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: Partitioners.DefaultPartitioner,
+    });
+    await producer.connect();
+    return producer;
+  }));
+  const send = async (target: { send: (typeof producers)[0]["send"] }, from: number, mark: string | null) => {
+    const messages = Array.from({ length: 200 }, (_, i) => generate(plan, from + i))
+      .filter(({ value }) => value !== null && value.length < 100_000)
+      .map(({ partition, value, recordTime }) => ({
+        partition,
+        value: Buffer.from(mark === null ? value! : new TextEncoder().encode(`{"aborted":"${mark}"}`)),
+        timestamp: String(recordTime),
+      }));
+    if (mark !== null) aborted.add(mark);
+    await target.send({ topic: world.topic, messages });
+  };
+  for (let round = 0; round < 20; round++) {
+    const open = await Promise.all(producers.map((producer) => producer.transaction()));
+    for (let step = 0; step < 3; step++) {
+      for (const [i, transaction] of open.entries()) {
+        await send(transaction, (round * 9 + step * 3 + i) * 200, (round + i) % 2 === 0 ? `${round}-${i}` : null);
+      }
+    }
+    // The last of round 10 hangs for 20 s: records behind it must wait, and nothing may be lost.
+    for (const [i, transaction] of open.entries()) {
+      if (round === 10 && i === 2) await pause(20_000);
+      if ((round + i) % 2 === 0) await transaction.abort();
+      else await transaction.commit();
+    }
+  }
+  for (const producer of producers) await producer.disconnect();
+  await world.send({ ...plan, events: 40_400 }, { from: 40_000 });
+  await world.caughtUp();
+  const outcome = await judged(world);
+  const [row] = await world.sql`select sum(skipped)::int as skipped from stream_partition`;
+  return { ...outcome, note: `${row!.skipped} offsets skipped (aborted records and markers)` };
+}

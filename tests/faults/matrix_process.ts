@@ -52,7 +52,9 @@ export const PROCESS_ENTRIES: readonly Entry[] = [
         note: () => `slowest stop ${(slowest / 1000).toFixed(1)} s`,
       }, async (_world, [instance]) => {
         for (let i = 0; i < 10; i++) {
-          await pause(2_000);
+          // Before that the program has not yet said that it wants to hear of signals.
+          await instance!.waitForLine("listening");
+          await pause(i * 300);
           const asked = performance.now();
           const exit = await instance!.stop();
           slowest = Math.max(slowest, performance.now() - asked);

@@ -32,6 +32,8 @@ export class World implements AsyncDisposable {
   readonly topic: string;
   readonly database: string;
   readonly sql: postgres.Sql;
+  readonly #ending = new AbortController();
+  readonly #sending: Promise<number>[] = [];
 
   private constructor(
     readonly options: WorldOptions,
@@ -86,8 +88,19 @@ export class World implements AsyncDisposable {
     return url.href;
   }
 
-  send(plan: LoadPlan, options?: SendOptions): Promise<number> {
-    return sendLoad(this.options.broker, this.topic, plan, options);
+  /** Sends load; what is still being sent when the world ends is given up. */
+  send(plan: LoadPlan, options: SendOptions = {}): Promise<number> {
+    const signal = AbortSignal.any([this.#ending.signal, ...(options.signal ? [options.signal] : [])]);
+    const sending = sendLoad(this.options.broker, this.topic, plan, { ...options, signal });
+    this.#sending.push(sending);
+    return sending;
+  }
+
+  /** Records that a reader finds in the topic now. */
+  async recordCount(): Promise<number> {
+    let records = 0;
+    await readTopic(this.options.broker, this.topic, () => records++);
+    return records;
   }
 
   /** Total of the positions in the database: how far the stream is. */
@@ -156,6 +169,8 @@ export class World implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await Promise.allSettled(this.#sending);
     for (const instance of this.instances) {
       if (!instance.running) continue;
       instance.signal("SIGCONT");
