@@ -12,7 +12,7 @@ export const GAP_DAY = "2026-10-14";
 /** A UTC day without any traffic. */
 export const EMPTY_DAY = "2026-10-20";
 
-const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report"];
+export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report"];
 
 export interface ReportDatabase extends AsyncDisposable {
   readonly sql: Sql;
@@ -63,7 +63,7 @@ select w, 'www' || abs(hashint4(s.n * 7 + k)) % 3 || '.example.com',
 from (
   select row_number() over (order by w)::int as n, w
   from generate_series(timestamptz '${FIRST_DAY}Z', timestamptz '2026-11-03 13:10Z', interval '5 minutes') w
-  where extract(hour from w) in (0, 4, 18, 22, 23) or extract(minute from w) = 20
+  where extract(hour from w) in (0, 4, 13, 18, 22, 23) or extract(minute from w) = 20
 ) s
 cross join generate_series(1, 4) k
 cross join lateral (select 1 + abs(hashint4(s.n * 13 + k)) % (5 + extract(dow from w)::int * 4) as hits) h
