@@ -650,7 +650,13 @@ export class Pipeline {
   #restart(): void {
     this.#parts.log.info("the stream was resumed");
     this.#stopped = null;
+    this.#phase = "waiting";
     this.#waiting("joining", "reading positions again");
+    if (this.#parts.source.renew) {
+      // What stopped the stream is no longer true, but the source may have stopped by it, or may be about to report it.
+      this.#assignment = null;
+      return this.#parts.source.renew();
+    }
     if (this.#assignment) this.#want(this.#assignment.partitions, { settle: true });
   }
 

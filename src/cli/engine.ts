@@ -1,4 +1,5 @@
 // Wires one engine: source, event reader, places, store, pipeline. Part of the composition root.
+import type { Store } from "../commit/port.ts";
 import { createPostgresStore } from "../commit/postgres_store.ts";
 import { maskPayload } from "../event/mask_payload.ts";
 import { createEventReader } from "../event/fast_reader.ts";
@@ -6,6 +7,7 @@ import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import type { EpochMs } from "../shared/units.ts";
+import { renewable } from "../source/renewable_source.ts";
 import type { CommandContext } from "./command.ts";
 import { createSource, demoAnchor, logName } from "./sources.ts";
 import type { Storage } from "./storage.ts";
@@ -23,6 +25,8 @@ export interface EngineOptions {
   readonly number: number;
   readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
   readonly onCommitted?: (durationMs: number, keys: number) => void;
+  /** Puts something between the engine and its store: what a guarantee costs is measured by leaving it out. */
+  readonly wrapStore?: (store: Store, storage: Storage) => Store;
 }
 
 /** Makes one engine; it does nothing before `run`. The schema is up to date. */
@@ -30,21 +34,25 @@ export async function createEngine(context: CommandContext, options: EngineOptio
   const { settings, clock, log } = context;
   const { storage, places } = options;
   const instance = options.number === 0 ? settings.INSTANCE_ID : `${settings.INSTANCE_ID}#${options.number}`;
-  const store = createPostgresStore({
+  const plainStore = createPostgresStore({
     commits: storage.commits,
     database: storage.work,
     instance,
     maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
     commitTimeoutMs: settings.COMMIT_TIMEOUT,
   });
+  const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
   const anchor = (await store.read())?.anchor ??
     demoAnchor(clock.now(), settings.SOURCE === "demo" ? settings.DEMO_HISTORY_DAYS : 0);
-  const { source, startOffset } = await createSource(context, storage, {
-    lock: options.lock,
-    anchor,
-    follow: settings.FILE_FOLLOW && !options.once,
-    member: String(options.number),
-  });
+  const open = () =>
+    createSource(context, storage, {
+      lock: options.lock,
+      anchor,
+      follow: settings.FILE_FOLLOW && !options.once,
+      member: String(options.number),
+    });
+  const { source: first, startOffset } = await open();
+  const source = renewable(first, async () => (await open()).source);
   const reader = createEventReader({
     format: settings.SOURCE === "file" ? "lines" : "json",
     referrerGranularity: settings.REFERRER_GRANULARITY,

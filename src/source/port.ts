@@ -97,6 +97,11 @@ export interface Source {
   identityCheckedAt(): EpochMs;
   /** Publishes committed positions for lag tools only; failures are ignored. */
   publish(positions: ReadonlyMap<PartitionId, Offset>): Promise<void>;
+  /**
+   * Called after an operator has resumed a stopped stream: the next `poll` begins with a fresh membership, and nothing that was found
+   * before is reported again. Where it is missing the source goes on with the assignment that it had.
+   */
+  renew?(): void;
   /** Leaves the group and disconnects within `deadlineMs`. Never rejects. */
   close(deadlineMs: number): Promise<void>;
 }

@@ -1,0 +1,82 @@
+// A source that can begin anew after an operator has resumed the stream: a source that has stopped by a named error stays stopped, and one
+// that had not noticed yet may still hold that error in its queue. Decides which source's events count; no I/O of its own.
+import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
+import type { LogIdentity, Source, SourceEvent } from "./port.ts";
+
+/** How long a source that is replaced may take to leave its group. Its successor does not wait behind a broker that is gone. */
+const CLOSE_MS_MAX = 3_000;
+
+/**
+ * Wraps `first`; `renew` closes the current source and goes on with one from `create`.
+ *
+ * @param create makes another source of the same log; its rejection becomes the rejection of `poll`
+ */
+export function renewable(first: Source, create: () => Promise<Source>): Required<Source> {
+  return new RenewableSource(first, create);
+}
+
+class RenewableSource implements Required<Source> {
+  readonly kind: Source["kind"];
+  readonly offsetsCountRecords: boolean;
+  #inner: Source;
+  #signal: AbortSignal | null = null;
+  #renewing = false;
+  /** Generations of one inner source count from where those of the one before it ended. */
+  #base = 0;
+  #latest = 0;
+
+  constructor(first: Source, private readonly create: () => Promise<Source>) {
+    this.#inner = first;
+    this.kind = first.kind;
+    this.offsetsCountRecords = first.offsetsCountRecords;
+  }
+
+  open(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    return this.#inner.open(signal);
+  }
+
+  renew(): void {
+    this.#renewing = true;
+  }
+
+  async poll(maxWaitMs: number): Promise<SourceEvent> {
+    if (this.#renewing) await this.#replace();
+    const event = await this.#inner.poll(maxWaitMs);
+    if (!("generation" in event)) return event;
+    this.#latest = event.generation + this.#base;
+    return { ...event, generation: this.#latest };
+  }
+
+  resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
+    if (!this.#renewing) this.#inner.resume(generation - this.#base, positions);
+  }
+
+  identify(): Promise<LogIdentity> {
+    return this.#inner.identify();
+  }
+
+  confirmedAt(): EpochMs {
+    return this.#inner.confirmedAt();
+  }
+
+  identityCheckedAt(): EpochMs {
+    return this.#inner.identityCheckedAt();
+  }
+
+  publish(positions: ReadonlyMap<PartitionId, Offset>): Promise<void> {
+    return this.#inner.publish(positions);
+  }
+
+  close(deadlineMs: number): Promise<void> {
+    return this.#inner.close(deadlineMs);
+  }
+
+  async #replace(): Promise<void> {
+    await this.#inner.close(CLOSE_MS_MAX);
+    this.#inner = await this.create();
+    this.#base = this.#latest;
+    this.#renewing = false;
+    if (this.#signal) await this.#inner.open(this.#signal);
+  }
+}
