@@ -35,7 +35,7 @@ comment on column stream.offsets_count_records is 'True where an offset counts r
 comment on column stream.anchor is 'UTC midnight from which the demo generator counts; for other sources the time of the first start.';
 comment on column stream.created_at is 'When the stream was first started.';
 comment on column stream.closed_through is 'Every window that ends at or before this time is closed; new partitions start with this watermark.';
-comment on column stream.data_revision is 'Rises by one with every closed window, stored late record and retired day: readers may cache by it.';
+comment on column stream.data_revision is 'Rises by one with every closed window and retired day: readers may cache by it, together with the late counts.';
 comment on column stream.retired_hits is 'Hits of closed windows that retention has dropped.';
 comment on column stream.retired_late is 'Late hits that retention has dropped.';
 comment on column stream.retired_through is 'Windows before this time may have been dropped by retention.';

@@ -56,7 +56,7 @@ comment on column stream.offsets_count_records is 'True where an offset counts r
 comment on column stream.anchor is 'UTC midnight from which the demo generator counts; for other sources the time of the first start.';
 comment on column stream.created_at is 'When the stream was first started.';
 comment on column stream.closed_through is 'Every window that ends at or before this time is closed; new partitions start with this watermark.';
-comment on column stream.data_revision is 'Rises by one with every closed window, stored late record and retired day: readers may cache by it.';
+comment on column stream.data_revision is 'Rises by one with every closed window and retired day: readers may cache by it, together with the late counts.';
 comment on column stream.retired_hits is 'Hits of closed windows that retention has dropped.';
 comment on column stream.retired_late is 'Late hits that retention has dropped.';
 comment on column stream.retired_through is 'Windows before this time may have been dropped by retention.';
@@ -327,7 +327,7 @@ comment on column lease.name is 'What is leased.';
 comment on column lease.holder is 'Instance that holds it.';
 comment on column lease.expires_at is 'When it may be taken by another.';
 
-insert into schema_migration (version, name, checksum) values (1, '0001_stream', 'ab912785f8779959c4be3193b2c7c1e62ad52f7cdd60f11daeb9e53295a08582');
+insert into schema_migration (version, name, checksum) values (1, '0001_stream', 'affac73e8cffd02874b64a49ac9d4f15b6bec979c48899961fabd681b7de15ac');
 commit;
 
 begin;
@@ -949,8 +949,9 @@ create function tidemark_report_days_v1(p_from date, p_to date, p_tz text, p_raw
 returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
 set timezone = 'UTC' as $$
 begin
-  if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 1100 then
-    raise exception 'the range % to % is not 1 to 1101 days', p_from, p_to using errcode = '22023';
+  -- Six years: a report of three beside the three before it, and the days around them.
+  if p_from is null or p_to is null or not isfinite(p_from) or not isfinite(p_to) or p_to < p_from or p_to - p_from > 2400 then
+    raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
   end if;
   return query
     select t.day, t.a, t.b,
@@ -1292,7 +1293,7 @@ end $$;
 comment on function tidemark_key_days_v1(text, date, date, text, text[], text, text, boolean) is
   'Hits per key and local day, of closed and known days only. Days without hits have no row.';
 
-insert into schema_migration (version, name, checksum) values (3, '0003_report', '1e68868a674531101f7ba14de841722ba1d588fa7cdd52f8d44a203e7ce94073');
+insert into schema_migration (version, name, checksum) values (3, '0003_report', '8f7f008dbb845c6127a8a54341e22431854185846fe2707f2c41d4106b3ef4da');
 commit;
 
 begin;
