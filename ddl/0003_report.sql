@@ -179,8 +179,9 @@ create function tidemark_report_days_v1(p_from date, p_to date, p_tz text, p_raw
 returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
 set timezone = 'UTC' as $$
 begin
-  if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 1100 then
-    raise exception 'the range % to % is not 1 to 1101 days', p_from, p_to using errcode = '22023';
+  -- Six years: a report of three beside the three before it, and the days around them.
+  if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 2400 then
+    raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
   end if;
   return query
     select t.day, t.a, t.b,

@@ -3,7 +3,7 @@ import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
 import { addDays, countDays, isLocalDate, isTimeZone, type LocalDate, localDate } from "./time_zone.ts";
 
-/** Longest range in days; the database functions refuse more. */
+/** Longest range in days; the database functions take twice as many, for the period that is compared. */
 export const RANGE_DAYS_MAX = 1101;
 /** Most points of one time series. */
 export const SERIES_POINTS_MAX = 10_000;
@@ -31,7 +31,9 @@ const filter = {
   referrer: key("Only hits with this referrer; empty for direct hits."),
 };
 const traffic = z.enum(["all", "human", "bot"]).default("all").describe("Which hits are counted.");
-const late = z.enum(["include", "exclude"]).default("exclude").describe("Whether late records are counted.");
+const late = z.enum(["include", "exclude"]).default("exclude").describe(
+  "Whether late records are counted; they may come after a number is final.",
+);
 
 export const contributionSchema = z.object({
   ...range,

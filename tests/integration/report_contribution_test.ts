@@ -1,9 +1,9 @@
 // Goal: the numbers are right. Method: every report over generated months is held against SQL over the raw truth that was written for this test,
 // before anything is rolled up, in the middle of it, and after it.
-import { assert, assertAlmostEquals, assertEquals, assertGreater } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import type { Sql } from "postgres";
 import { addDays, dayStart } from "../../src/report/time_zone.ts";
-import { type ContributionQuery, contributionQuery } from "../../src/report/report_query.ts";
+import { type ContributionQuery, contributionQuery, RANGE_DAYS_MAX } from "../../src/report/report_query.ts";
 import { decodeContributionCursor } from "../../src/report/report_query.ts";
 import { contributions } from "../../src/report/report_store.ts";
 import { epochMs } from "../../src/shared/units.ts";
@@ -187,6 +187,29 @@ Deno.test("contributions() pages through all rows once, in every order", async (
       cursor = page.next_cursor;
     } while (cursor !== null);
     assertEquals(paged, whole.rows.map((row) => [row.rank, row.city_contribution, row.place?.region]), order);
+  }
+});
+
+Deno.test("contributions() takes the longest range beside the one before it, contribution_report() refuses an endless one", async () => {
+  await using database = await reportDatabase();
+  const { sql } = database;
+  const report = await contributions(
+    sql,
+    queryOf({ from: addDays("2026-11-03", 1 - RANGE_DAYS_MAX), to: "2026-11-03", compare: "previous_period" }),
+  );
+  assertEquals(report.days.length, RANGE_DAYS_MAX);
+  assertEquals(report.total?.comparison.count, 0);
+  for (
+    const [from, to] of [["2026-01-02", "2026-01-01"], ["1990-01-01", "2026-01-01"], [
+      "-infinity",
+      "2026-01-01",
+    ]] as const
+  ) {
+    await assertRejects(
+      () => sql`select * from contribution_report(${from}::text::date, ${to}::text::date)`,
+      Error,
+      "is not 1 to 2401 days",
+    );
   }
 });
 
