@@ -112,7 +112,7 @@ export class ModelStore implements Store {
           anchor: state.stream.settings.anchor,
           closedThrough,
           stopped: stopped === null ? null : { code: stopped, message: stopped },
-          rows: [...state.rows.values()].map((row) => ({ ...row })),
+          rows: [...state.rows.values()].sort((a, b) => a.partition - b.partition).map((row) => ({ ...row })),
           serverNow: this.#server.now,
         } as unknown as StoredState,
       );
