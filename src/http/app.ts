@@ -7,6 +7,7 @@ import { registerCharts } from "./charts.ts";
 import { registerCheckpoints } from "./checkpoints.ts";
 import { bounded } from "./database.ts";
 import { registerDeadLetters } from "./dead_letters.ts";
+import { registerPages } from "./dashboard/register.ts";
 import type { App, AppDeps, AppEnv } from "./deps.ts";
 import { registerDocs } from "./docs.ts";
 import { registerEvents } from "./events.ts";
@@ -62,5 +63,6 @@ export function createApp(given: AppDeps): App {
   const document = openApiDocument(app, deps.version);
   registerOpenApi(app, document);
   registerDocs(app, document);
+  registerPages(app, deps);
   return app;
 }

@@ -1,5 +1,6 @@
 // Style and script of the pages: part of the module graph, served under names that carry their content. No I/O.
 import { createHash } from "node:crypto";
+import { compress } from "hono/compress";
 import type { App } from "../deps.ts";
 import script from "./dashboard_client.js" with { type: "text" };
 import style from "./dashboard.css" with { type: "text" };

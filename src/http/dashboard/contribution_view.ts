@@ -1,8 +1,7 @@
 // The contribution table: who contributed how much, how that compares, and what the next day may bring. Pure.
-import { html } from "hono/html";
 import type { Contribution, ContributionReport } from "../../report/contribution.ts";
 import { addDays } from "../../report/time_zone.ts";
-import { bar, counted, hostile, mark, type Markup, panelHead } from "./markup.ts";
+import { bar, counted, hostile, html, mark, type Markup, panelHead } from "./markup.ts";
 import type { OverviewInput } from "./overview_view.ts";
 import { downloadHref, pageHref } from "./page_query.ts";
 import type { Reader } from "./reader.ts";

@@ -1,8 +1,7 @@
 // Range, time zone and filters: links and one plain GET form, so that every view is a URL and works without a script. Pure.
-import { html } from "hono/html";
 import type { QueryProblem } from "../../report/report_query.ts";
 import type { TopReport } from "../../report/top.ts";
-import { hostile, type Markup } from "./markup.ts";
+import { hostile, html, type Markup } from "./markup.ts";
 import { DIRECT, pageHref, type PageState, RANGES } from "./page_query.ts";
 
 export interface Controls {

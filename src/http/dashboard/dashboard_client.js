@@ -43,6 +43,8 @@
   const EVERY = { fast: 2000, calm: 20000 };
   /** While the stream catches up, everything moves. */
   const EVERY_CATCHING_UP = 3000;
+  /** All sections take at most this part of the time of the one database that also has to follow the stream. */
+  const SHARE = 1 / 12;
   const POLL = 10000;
   const BACKOFF_MAX = 60000;
 
@@ -53,6 +55,7 @@
   let revision = null;
   let failures = 0;
   let events = null;
+  let took = 0;
 
   const slots = (pace) => [...document.querySelectorAll(`[data-live="${pace}"]`)];
   const every = (pace) =>
@@ -82,6 +85,7 @@
       if (!response.ok) throw new Error(String(response.status));
       const answer = await response.json();
       for (const fragment of answer.fragments) put(fragment);
+      took = answer.took_ms ?? took;
       for (const pace of paces) asked[pace] = now;
       if (answer.again) throw new Error("again");
       failures = 0;

@@ -1,6 +1,5 @@
 // The next days in total: four weeks of history, the forecast with its band, and how good the method was on this very data. Pure.
-import { html } from "hono/html";
-import { counted, inlineSvg, type Markup, panelHead } from "./markup.ts";
+import { counted, html, inlineSvg, type Markup, panelHead } from "./markup.ts";
 import { forecastChart } from "./forecast_chart.ts";
 import type { OverviewInput } from "./overview_view.ts";
 

@@ -1,7 +1,6 @@
 // Live updates: sections with a version each, so that a page is sent only those that changed since. Pure.
 import { createHash } from "node:crypto";
-import { html } from "hono/html";
-import type { Markup } from "./markup.ts";
+import { html, type Markup } from "./markup.ts";
 
 /** Markup of sections by id. */
 export type Views = ReadonlyMap<string, Markup>;

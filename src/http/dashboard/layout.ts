@@ -1,8 +1,8 @@
 // The frame of every page: head, sticky header with the stream's state, navigation, theme, footer. Pure.
-import { html, raw } from "hono/html";
+import { raw } from "hono/html";
 import type { GeoState } from "../../geo/geo_state.ts";
 import { ASSETS } from "./assets.ts";
-import type { Markup } from "./markup.ts";
+import { html, type Markup } from "./markup.ts";
 import type { StreamWords } from "./stream_state.ts";
 
 /** What differs from page to page. */

@@ -1,11 +1,32 @@
 // Pieces of markup that all sections share. Pure; every value goes through the template's escaping.
-import { html, raw } from "hono/html";
+import { html as escaping, raw } from "hono/html";
 import { printable } from "../../report/text_width.ts";
 import type { Status } from "../../report/report_types.ts";
 import type { Reader } from "./reader.ts";
 
 /** Escaped HTML. Our templates never hold promises, but the library's type allows for them. */
-export type Markup = ReturnType<typeof html>;
+export type Markup = ReturnType<typeof escaping>;
+
+const tight = new WeakMap<TemplateStringsArray, TemplateStringsArray>();
+
+/**
+ * The library's escaping template, without the line breaks and indents that only the source needs: they were a third of a page, and white
+ * space between inline elements shows. A break between two tags or at an edge is nothing, elsewhere it is a space.
+ */
+export function html(strings: TemplateStringsArray, ...values: unknown[]): Markup {
+  let known = tight.get(strings);
+  if (known === undefined) {
+    const last = strings.length - 1;
+    const texts = strings.map((text, i) => {
+      const start = i === 0 ? text.replace(/^\n\s*/, "") : text;
+      const whole = i === last ? start.replace(/\n\s*$/, "") : start;
+      return whole.replace(/>\n\s*(?=<|$)/g, ">").replace(/^\n\s*</, "<").replace(/\n\s*/g, " ");
+    });
+    known = Object.assign(texts, { raw: strings.raw });
+    tight.set(strings, known);
+  }
+  return escaping(known, ...values);
+}
 
 /** Text of a stranger: no control or direction characters leave their cell, and the whole of it is a title. */
 export function hostile(text: string): Markup {

@@ -1,8 +1,7 @@
 // What a page says instead of numbers, or above them: no data yet, preparing, catching up, stopped, database away. Pure.
-import { html } from "hono/html";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StreamState } from "../stream_rows.ts";
-import { hostile, type Markup } from "./markup.ts";
+import { hostile, html, type Markup } from "./markup.ts";
 import type { StreamWords } from "./stream_state.ts";
 
 export interface NoticeInput {
@@ -93,8 +92,7 @@ function empty(input: NoticeInput): Markup {
         <div class="notice calm">
           <h2>No stream in this database yet</h2>
           <p>This process only shows what others read. Start one beside it, or have a first look with made-up traffic:</p>
-          <pre tabindex="0"><code>tidemark run
-        tidemark dev</code></pre>
+          <pre tabindex="0"><code>tidemark run&#10;tidemark dev</code></pre>
         </div>
       `;
   }

@@ -1,5 +1,4 @@
 // `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
-import { html } from "hono/html";
 import type { QueryProblem } from "../../report/report_query.ts";
 import type { AppContext, AppDeps } from "../deps.ts";
 import { databaseProblem } from "../database.ts";
@@ -16,6 +15,7 @@ import { pageHref, pageQueries, pageState } from "./page_query.ts";
 import { readerLocale, readerOf } from "./reader.ts";
 import type { ReportCache } from "./report_cache.ts";
 import { readStreamNow, statusOf } from "./stream_now.ts";
+import { html } from "./markup.ts";
 
 /** Without a script a page that only says "not yet" asks again. */
 const RELOAD_S = 5;
@@ -95,7 +95,8 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
     if (refusal(error) !== null) throw error;
     input = statusOf(deps, null, now);
   }
-  return sendFragments(c, input, changedFragments(withState(input, views), have));
+  const fragments = changedFragments(withState(input, views), have);
+  return sendFragments(c, input, fragments, calm ? deps.clock.now() - now : null);
 }
 
 /** The header's state and the notice stand on every page. */
@@ -103,9 +104,17 @@ export function withState(input: NoticeInput, views: Views): Views {
   return new Map([["state", stateView(input.words)], ["notice", notice(input)], ...views]);
 }
 
-/** `again`: nothing will be told by event, so the page has to ask by itself. */
-export function sendFragments(c: AppContext, input: NoticeInput, fragments: readonly Fragment[]): Response {
-  return c.json({ again: input.state === null, fragments });
+/**
+ * Answers a page that asks for changes. `again`: nothing will be told by event, so it has to ask by itself. `took_ms`: what reading all
+ * sections cost, null where only the fast ones were read; a page asks the less often for them the longer that takes.
+ */
+export function sendFragments(
+  c: AppContext,
+  input: NoticeInput,
+  fragments: readonly Fragment[],
+  tookMs: number | null,
+): Response {
+  return c.json({ again: input.state === null, took_ms: tookMs, fragments });
 }
 
 /** Numbers in the reader's language, times in the page's zone. */

@@ -1,5 +1,4 @@
 // The overview as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
-import { html } from "hono/html";
 import { svgMap } from "../../report/svg_map.ts";
 import { svgTimeseries } from "../../report/svg_timeseries.ts";
 import type { Traffic } from "../../report/report_types.ts";
@@ -9,7 +8,7 @@ import type { GeoState } from "../../geo/geo_state.ts";
 import { epochMs } from "../../shared/units.ts";
 import { contributionTable } from "./contribution_view.ts";
 import { forecastPanel } from "./forecast_view.ts";
-import { counted, inlineSvg, mark, type Markup, panelHead, timeOf } from "./markup.ts";
+import { counted, html, inlineSvg, mark, type Markup, panelHead, timeOf } from "./markup.ts";
 import type { FastData, OverviewData } from "./overview_data.ts";
 import type { Views } from "./fragments.ts";
 import { downloadHref, type PageQueries, type PageState } from "./page_query.ts";

@@ -1,7 +1,6 @@
 // Rankings of the overview: cities, hosts, referrers, channels. Hosts and referrers link to the page that shows only them. Pure.
-import { html } from "hono/html";
 import type { TopReport, TopRow } from "../../report/top.ts";
-import { bar, counted, hostile, type Markup, panelHead } from "./markup.ts";
+import { bar, counted, hostile, html, type Markup, panelHead } from "./markup.ts";
 import type { OverviewInput } from "./overview_view.ts";
 import { DIRECT, downloadHref, pageHref, type PageState } from "./page_query.ts";
 import type { Reader } from "./reader.ts";

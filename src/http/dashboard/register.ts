@@ -1,4 +1,5 @@
 // The pages: which addresses they have. Registered like every other resource.
+import { compress } from "hono/compress";
 import type { App, AppDeps } from "../deps.ts";
 import { registerAssets } from "./assets.ts";
 import { overviewFragments, overviewPage } from "./overview_page.ts";
@@ -8,6 +9,6 @@ import { ReportCache } from "./report_cache.ts";
 export function registerPages(app: App, deps: AppDeps): void {
   const cache = new ReportCache(deps.clock);
   registerAssets(app);
-  app.get("/", (c) => overviewPage(c, deps, cache));
-  app.get("/fragments/overview", (c) => overviewFragments(c, deps, cache));
+  app.get("/", compress(), (c) => overviewPage(c, deps, cache));
+  app.get("/fragments/overview", compress(), (c) => overviewFragments(c, deps, cache));
 }
