@@ -199,16 +199,15 @@ Deno.test("contributions() takes the longest range beside the one before it, con
   );
   assertEquals(report.days.length, RANGE_DAYS_MAX);
   assertEquals(report.total?.comparison.count, 0);
-  for (
-    const [from, to] of [["2026-01-02", "2026-01-01"], ["1990-01-01", "2026-01-01"], [
-      "-infinity",
-      "2026-01-01",
-    ]] as const
-  ) {
+  const table = [["2026-01-02", "is not 1 to 2401 days"], ["1990-01-01", "is not 1 to 2401 days"], [
+    "-infinity",
+    "infinite",
+  ]];
+  for (const [from, problem] of table) {
     await assertRejects(
-      () => sql`select * from contribution_report(${from}::text::date, ${to}::text::date)`,
+      () => sql`select * from contribution_report(${from!}::text::date, '2026-01-01')`,
       Error,
-      "is not 1 to 2401 days",
+      problem!,
     );
   }
 });
