@@ -1,0 +1,18 @@
+# Tidemark from this tree: exactly once into PostgreSQL, ledger and dead letters on, HTTP off as for the others.
+# Variants: no-geo (every place unknown; compared without places) · no-guarantee (same program, commits that only append: no fencing, offsets or
+# ledger; see append_only_store.ts) · workers=N.
+variants=("" "no-geo" "no-guarantee")
+sentinels=with-data
+prepare() { tool_deno; }
+run() {
+  # The schema is named like the role, so that the harness' own search path finds the table in it.
+  psql -q -c 'drop schema if exists bench cascade' -c 'create schema bench' -c 'drop table if exists public.aggregated_web_traffic' >/dev/null 2>&1
+  cd "$HERE/../.."
+  export KAFKA_TOPIC=$TOPIC KAFKA_GROUP=$GROUP GEO_DATABASE=$MMDB DATA_DIR=$STATE_DIR/data POSTGRES_SCHEMA=bench
+  case $VARIANT in workers=*) export WORKERS=${VARIANT#workers=} ;; esac
+  local program=src/main.ts
+  case $VARIANT in no-*) program=bench/peers/contestants/tidemark/variant.ts ;; esac
+  # The V8 flags are those of `deno task run`.
+  exec "$DENO" run -A ${PROFILE:+--cpu-prof --cpu-prof-dir="$PROFILE"} --v8-flags=--max-semi-space-size=4,--expose-gc "$program" run --no-http
+}
+cleanup() { psql -q -c 'drop schema if exists bench cascade' >/dev/null 2>&1; }

@@ -1,0 +1,61 @@
+// The service with one thing left out, named by VARIANT: no-geo (places) or no-guarantee (fencing, stored offsets, ledger). Only for measuring.
+// Composes the engine from the same parts as src/cli/service.ts, so that everything else is the same program.
+import { command as runCommand } from "../../../../src/cli/run.ts";
+import { defineCommand } from "../../../../src/cli/command.ts";
+import { dispatch } from "../../../../src/cli/dispatch.ts";
+import { createEngine } from "../../../../src/cli/engine.ts";
+import { processHost } from "../../../../src/cli/host.ts";
+import { relieveMemory } from "../../../../src/cli/memory.ts";
+import { lockDataFolder, openStorage, prepareSchema } from "../../../../src/cli/storage.ts";
+import { runMaintenance, runRollUp } from "../../../../src/commit/maintenance.ts";
+import { openGeoFiles } from "../../../../src/geo/geo_files.ts";
+import { type PlaceLocator, UNKNOWN_PLACE } from "../../../../src/geo/port.ts";
+import { EXIT } from "../../../../src/shared/errors.ts";
+import { appendOnlyStore } from "./append_only_store.ts";
+
+const nowhere: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
+
+const command = defineCommand({
+  usage: "",
+  groups: runCommand.groups,
+  flags: runCommand.flags,
+  async run(_args, context) {
+    const { settings, clock, log, signal } = context;
+    const variant = Deno.env.get("VARIANT");
+    const lock = await lockDataFolder(context);
+    const storage = await openStorage(context);
+    const geo = variant === "no-geo"
+      ? null
+      : await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
+    try {
+      await prepareSchema(storage, context, { waitMs: 60_000 });
+      const engine = await createEngine(context, {
+        storage,
+        lock,
+        places: geo?.locator ?? nowhere,
+        once: false,
+        waitMs: 60_000,
+        number: 0,
+        ...(variant === "no-guarantee" && { wrapStore: (_, { work }) => appendOnlyStore(work) }),
+      });
+      await Promise.race([
+        engine.run(signal),
+        relieveMemory(clock, signal),
+        runRollUp({ database: storage.work, clock, log }, signal),
+        runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
+      ]);
+      return EXIT.ok;
+    } finally {
+      geo?.close();
+      await storage.close();
+      lock.release();
+    }
+  },
+});
+
+const host = processHost();
+const code = await dispatch(Deno.args, host, {
+  run: { summary: "The service with one thing left out", load: () => Promise.resolve({ command }) },
+});
+await host.err.flush();
+Deno.exit(code);
