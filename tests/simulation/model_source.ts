@@ -57,8 +57,8 @@ export class ModelSource implements Source {
   readonly #topic: ModelTopic;
   readonly #group: ModelGroup;
   readonly #temper: SourceTemper;
-  readonly #assignment = new Assignment();
-  readonly #queue: Queued[] = [];
+  #assignment = new Assignment();
+  #queue: Queued[] = [];
   /** The client's own idea of where to fetch next. */
   readonly #cursor = new Map<PartitionId, Offset>();
   #filled: (() => void) | null = null;
@@ -72,6 +72,7 @@ export class ModelSource implements Source {
   #fetchRound = 0;
   #closed = false;
   #stopped = false;
+  #renewing = false;
   #confirmedAt: EpochMs = NEVER;
   #identityCheckedAt: EpochMs = NEVER;
   #topicId: string | null = null;
@@ -124,7 +125,12 @@ export class ModelSource implements Source {
     return promise;
   }
 
+  renew(): void {
+    this.#renewing = true;
+  }
+
   poll(maxWaitMs: number): Promise<SourceEvent> {
+    if (this.#renewing) this.#begin();
     const { promise, resolve } = this.#process.waiter<SourceEvent>();
     let open = true;
     const answer = () => {
@@ -186,6 +192,28 @@ export class ModelSource implements Source {
   }
 
   // ---- membership
+
+  /** A fresh membership: what was found, fetched or assigned before is forgotten. */
+  #begin(): void {
+    this.#renewing = false;
+    const { memberId } = this;
+    if (memberId !== null) this.#group.leave(memberId);
+    this.memberId = null;
+    this.#assignment = new Assignment();
+    this.#queue = [];
+    this.#delivered = this.#dropped = null;
+    this.#toldGeneration = 0;
+    this.#fetching = false;
+    this.#fetchRound++;
+    this.#topicId = null;
+    this.#examining.clear();
+    if (this.#stopped) {
+      this.#stopped = false;
+      this.#process.reach(HEARTBEAT_MS, () => this.#heartbeat());
+      this.#process.reach(IDENTITY_CHECK_MS, () => this.#watchIdentity());
+    }
+    this.#join();
+  }
 
   #join(): void {
     if (this.#closed || this.#stopped) return;
@@ -293,6 +321,7 @@ export class ModelSource implements Source {
     world.after(this.#latency(), () => {
       if (!this.#topic.available) {
         this.#process.reach(this.#random.int(200, 1_500), () => {
+          if (round !== this.#fetchRound) return;
           this.#fetching = false;
           this.#put({ kind: "unavailable", reason: "the model broker is down" });
           this.#pump();
