@@ -411,7 +411,8 @@ export class Pipeline {
       dirty,
       keys,
       sinceLastCommitMs: now - this.#lastCommitAt,
-      catchingUp: this.#catchingUp(),
+      // The first commit is never put off: a process that dies again and again within the longer interval would get nowhere.
+      catchingUp: this.#totals.commits > 0 && this.#catchingUp(),
     }, this.#settings.limits);
     if (!due && dirty && this.#passedWindow()) due = "interval";
     if (!due || now < this.#commitNotBefore) return;

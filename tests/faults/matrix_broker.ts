@@ -186,11 +186,13 @@ export const BROKER_ENTRIES: readonly Entry[] = [
       await using world = await readAndStopped(servers, 20_000);
       await world.send(planOf(5, 20_000));
       const bounds = await topicBounds(servers.broker, world.topic);
-      await withAdmin(servers.broker, (admin) =>
-        admin.deleteTopicRecords({
+      await withAdmin(servers.broker, async (admin) => {
+        await admin.fetchTopicOffsets(world.topic); // else kafkajs does not know the leaders
+        await admin.deleteTopicRecords({
           topic: world.topic,
           partitions: [{ partition: 1, offset: String(bounds[1]!.high - 1_000) }],
-        }));
+        });
+      });
       return await stoppedBy(world, "data_gap");
     },
   },
