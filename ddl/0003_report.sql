@@ -64,20 +64,23 @@ comment on column web_traffic_day_hours.hits_before is '25 sums: element h + 1 h
 comment on column web_traffic_day_hours.bot_hits_before is 'The same for hits by bots.';
 
 create table rollup_progress (
-  only_row      boolean     primary key default true check (only_row),
-  hours_through timestamptz not null default '-infinity',
-  days_through  timestamptz not null default '-infinity'
+  only_row          boolean     primary key default true check (only_row),
+  hours_through     timestamptz not null default '-infinity',
+  days_through      timestamptz not null default '-infinity',
+  forgotten_through timestamptz not null default '-infinity'
 );
 insert into rollup_progress default values;
 comment on table rollup_progress is 'How far windows are rolled up. Its row lock lets one instance roll up at a time.';
 comment on column rollup_progress.only_row is 'Always true: there is exactly one row.';
 comment on column rollup_progress.hours_through is 'Windows that start before this hour are rolled up.';
 comment on column rollup_progress.days_through is 'Hours before this UTC day are packed into days.';
+comment on column rollup_progress.forgotten_through is 'Hosts and referrers of days before this time are deleted, since retention has dropped their rows.';
 
 -- One hour or one day a call, so that nobody waits long. Reads closed_through before it looks for open deltas: a record that is committed
 -- later belongs to a window that ends after closed_through, so an hour found complete stays complete, and the stream row need not be locked.
 -- Beyond p_max_keys hosts and referrers an hour (by hits descending, then key) fold into (other): a flood of new ones fills no dictionary.
--- Returns what was done as an object with a "state": busy (another is rolling up), nothing, hour, day.
+-- Sums by place outlive retention; hosts and referrers do not: a referrer may hold what retention is meant to delete.
+-- Returns what was done as an object with a "state": busy (another is rolling up), nothing, hour, day, forgotten.
 create function tidemark_roll_up_v1(p_max_keys bigint default 1000) returns jsonb language plpgsql volatile
 set timezone = 'UTC' set jit = off set work_mem = '64MB' as $$
 declare
@@ -85,6 +88,7 @@ declare
   day constant interval := '24 hours';
   p rollup_progress%rowtype;
   through timestamptz;
+  retired timestamptz;
   size interval;
   first_window timestamptz;
   h timestamptz;
@@ -121,7 +125,16 @@ begin
     return jsonb_build_object('state', 'day', 'day', to_char(d, 'YYYY-MM-DD'), 'rows', written);
   end if;
 
-  select closed_through, window_size_ms * interval '1 millisecond' into through, size from stream;
+  select closed_through, window_size_ms * interval '1 millisecond', least(retired_through, p.days_through) into through, size, retired from stream;
+  if retired > p.forgotten_through then
+    delete from web_traffic_day where dimension in ('host', 'referrer') and day_start < retired;
+    get diagnostics written = row_count;
+    delete from web_traffic_day_hours where dimension in ('host', 'referrer') and day_start < retired;
+    delete from web_traffic_key k where k.dimension in ('host', 'referrer')
+      and not exists (select from web_traffic_day_hours d where d.key_id = k.key_id) and not exists (select from web_traffic_hour t where t.key_id = k.key_id);
+    update rollup_progress set forgotten_through = retired;
+    return jsonb_build_object('state', 'forgotten', 'rows', written);
+  end if;
   select min(window_start) into first_window from web_traffic_window where window_start >= p.hours_through;
   h := date_bin(hour, first_window, 'epoch');
   if first_window is null or date_bin(size, h + hour - interval '1 microsecond', 'epoch') + size > through
@@ -174,7 +187,7 @@ return (
 comment on function tidemark_day_start_v1(date, text) is 'First instant of a local day; days of 23 and 25 hours come out right.';
 
 -- Local days of a report, both ends inclusive. Unknown: records are missing for good, or the rows that an exact answer needs were retired
--- (roll-ups outlive them, but know neither a host beside a place nor a part of an hour).
+-- (sums by place outlive them, but know neither a host or referrer nor a part of an hour).
 create function tidemark_report_days_v1(p_from date, p_to date, p_tz text, p_raw boolean)
 returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
 set timezone = 'UTC' as $$
@@ -192,7 +205,7 @@ begin
           from (select p_from + n as day from generate_series(0, p_to - p_from) n) x) t
     order by 1;
 end $$;
-comment on function tidemark_report_days_v1(date, date, text, boolean) is 'The local days from p_from to p_to, both inclusive, as instants, and which of them are unknown. p_raw: the report needs raw rows.';
+comment on function tidemark_report_days_v1(date, date, text, boolean) is 'The local days from p_from to p_to, both inclusive, as instants, and which of them are unknown. p_raw: the report needs what retention drops.';
 
 create function tidemark_known_time_v1(p_from date, p_to date, p_tz text, p_raw boolean) returns tstzmultirange language sql stable
 return coalesce((select range_agg(tstzrange(d.day_start, d.day_end)) from tidemark_report_days_v1(p_from, p_to, p_tz, p_raw) d where not d.is_unknown), '{}');
@@ -439,7 +452,8 @@ return case when isfinite(p_time) then ceil(extract(epoch from p_time) / extract
 comment on function tidemark_windows_before_v1(timestamptz, interval) is 'Number of windows that start before a time, counted from the Unix epoch.';
 
 -- Totals over time, exact in every zone without reading a row of traffic where there is no filter: closed windows keep their sums.
-create function tidemark_series_v1(p_from date, p_to date, p_tz text, p_step text, p_host text default null, p_referrer text default null)
+create function tidemark_series_v1(p_from date, p_to date, p_tz text, p_step text, p_host text default null, p_referrer text default null,
+  p_raw boolean default false)
 returns table (bucket_start timestamptz, bucket_end timestamptz, num_hits bigint, bot_hits bigint, late_hits bigint, late_bot_hits bigint,
   windows_expected bigint, windows_closed bigint, is_unknown boolean)
 language plpgsql stable rows 1000
@@ -447,7 +461,9 @@ set timezone = 'UTC' set jit = off set work_mem = '64MB' set plan_cache_mode = f
 #variable_conflict use_column
 declare
   filtered constant boolean := p_host is not null or p_referrer is not null;
+  hour constant interval := '1 hour';
   s stream%rowtype;
+  rolled timestamptz;
   size interval;
   step interval;
   a timestamptz;
@@ -459,6 +475,7 @@ begin
   if not found then
     return;
   end if;
+  select least(s.retired_through, hours_through) into rolled from rollup_progress;
   size := s.window_size_ms * interval '1 millisecond';
   step := case p_step when 'window' then size when 'hour' then interval '1 hour' when 'day' then interval '48 hours' end;
   if step is null then
@@ -471,7 +488,16 @@ begin
   return query
   with hit as (
     select width_bucket(w.window_start, starts) as n, w.hits as num_hits, w.bot_hits, 0::bigint as late_hits, 0::bigint as late_bot_hits
-      from web_traffic_window w where not filtered and w.window_start >= a and w.window_start < b
+      from web_traffic_window w where not filtered and w.window_start >= greatest(a, rolled) and w.window_start < b
+    union all
+    -- Retired windows live on in the hours of the countries.
+    select width_bucket(d.day_start + (n - 1) * hour, starts), d.hits_before[n + 1] - d.hits_before[n], d.bot_hits_before[n + 1] - d.bot_hits_before[n], 0, 0
+      from web_traffic_day_hours d cross join generate_series(1, 24) n
+      where not filtered and d.dimension = 'country' and d.day_start > a - 24 * hour and d.day_start < least(b, rolled)
+        and d.day_start + (n - 1) * hour >= a and d.day_start + (n - 1) * hour < least(b, rolled)
+    union all
+    select width_bucket(t.hour_start, starts), t.num_hits, t.bot_hits, 0, 0
+      from web_traffic_hour t where not filtered and t.dimension = 'country' and t.hour_start >= a and t.hour_start < least(b, rolled)
     union all
     select width_bucket(d.window_start, starts), d.hits, d.bot_hits, 0, 0
       from open_delta d where not filtered and d.window_start >= a and d.window_start < b
@@ -496,12 +522,13 @@ begin
   select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
          tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
          greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
-         exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (filtered and t.a < s.retired_through)
+         exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (t.a < s.retired_through
+           and (filtered or p_raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
   from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
   order by t.a;
 end $$;
-comment on function tidemark_series_v1(date, date, text, text, text, text) is
-  'Totals per window, local hour or local day (p_step) from p_from to p_to, both inclusive, late records beside them, with the windows that make up each bucket and whether records of it are missing for good.';
+comment on function tidemark_series_v1(date, date, text, text, text, text, boolean) is
+  'Totals per window, local hour or local day (p_step) from p_from to p_to, both inclusive, late records beside them, with the windows that make up each bucket and whether it is unknown. p_raw as in tidemark_report_days_v1.';
 
 -- What a forecast learns from: the hits of each key on each known, closed local day. Days without hits have no row.
 create function tidemark_key_days_v1(p_dimension text, p_from date, p_to date, p_tz text, p_keys text[], p_host text, p_referrer text, p_late boolean)

@@ -65,13 +65,15 @@ export function progressFragment(sql: Sql) {
 /** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
 export function seriesFragment(
   sql: Sql,
-  { from, to, tz, step, host, referrer }: {
+  { from, to, tz, step, host, referrer, raw = false }: {
     from: LocalDate;
     to: LocalDate;
     tz: string;
     step: "window" | "hour" | "day";
     host?: string | undefined;
     referrer?: string | undefined;
+    /** The report needs what retention drops. */
+    raw?: boolean;
   },
 ) {
   return sql`(select coalesce(jsonb_agg(jsonb_build_object(
@@ -80,7 +82,7 @@ export function seriesFragment(
     'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
     from tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
     host ?? null
-  }::text, ${referrer ?? null}::text) s)`;
+  }::text, ${referrer ?? null}::text, ${raw}::boolean) s)`;
 }
 
 export function progressOf(json: ProgressJson | null): Progress {

@@ -184,20 +184,21 @@ interface KeyHitsJson {
 export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
   const { from, to, tz, host, referrer, by } = query;
   const dimension = { host: "host", referrer: "referrer", channel: "referrer", country: "country", city: "place" }[by];
-  const filtered = host !== undefined || referrer !== undefined;
+  // Hosts and referrers do not outlive retention.
+  const raw = host !== undefined || referrer !== undefined || dimension === "host" || dimension === "referrer";
   const row = one(
     await sql<(CommonRow & { keys: readonly KeyHitsJson[]; total_rows: number; hosts: readonly string[] })[]>`
     with hit as materialized (
       select d.key, d.num_hits, d.bot_hits, ${hitsOf(sql, query)} as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${filtered}::boolean)) i
+        from unnest(tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
       ) t
       cross join lateral tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
       host ?? null
     }::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
     )
-    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day" })} as buckets,
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day", raw })} as buckets,
            (select count(*)::integer from hit where counted > 0) as total_rows,
            (select coalesce(jsonb_agg(jsonb_build_object('key', h.key, 'hits', h.num_hits, 'bot_hits', h.bot_hits)
               order by h.counted desc, h.key collate "C"), '[]')

@@ -1,9 +1,14 @@
 // Goal: a roll-up happens once, only when nothing can be added any more, and never changes a number. Also on the embedded database.
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import postgres, { type Sql } from "postgres";
 import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/commit/embedded_postgres.ts";
+import { contributionQuery, timeseriesQuery, topQuery } from "../../src/report/report_query.ts";
+import { contributions, timeseries, top } from "../../src/report/report_store.ts";
+import { epochMs } from "../../src/shared/units.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
-import { MIGRATIONS, reportDatabase, rollUp } from "./report_fixture.ts";
+import { CLOSED, MIGRATIONS, reportDatabase, rollUp } from "./report_fixture.ts";
+
+const NOW = epochMs(Date.parse(CLOSED));
 
 async function state(sql: Sql): Promise<string> {
   const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v1() ->> 'state' as state`;
@@ -100,18 +105,52 @@ Deno.test("tidemark_roll_up_v1() folds what is beyond the cap into an exact (oth
   assertEquals({ ...keys }, { n: 3, folded: true });
 });
 
-Deno.test("roll-ups outlive retired rows: whole reports stay, filtered ones are unknown", async () => {
+Deno.test("sums by place outlive retention, hosts and referrers do not", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
   await rollUp(sql);
-  const report = (host: string | null) =>
-    sql<{ hits: number | null }[]>`select max(total_hits)::float8 as hits
-      from contribution_report('2026-09-10', '2026-09-12', 'Europe/Berlin', p_host => ${host}::text)`;
-  const before = await report(null);
-  await sql`update stream set retired_through = '2026-10-01Z'`;
+  const range = { from: "2026-09-10", to: "2026-09-12", tz: "Europe/Berlin" };
+  const query = contributionQuery(range, NOW);
+  const hosts = topQuery({ ...range, by: "host" }, NOW);
+  const hours = timeseriesQuery({ ...range, step: "hour" }, NOW);
+  const windows = timeseriesQuery({ ...range, step: "5min" }, NOW);
+  assert(query.ok && hosts.ok && hours.ok && windows.ok);
+  const before = await contributions(sql, query.query);
+  const series = await timeseries(sql, hours.query);
+  assertGreater((await top(sql, hosts.query)).rows.length, 1);
+  const late = before.completeness.range.late_count;
+  assertGreater(late, 0);
+
+  await sql`select tidemark_retire_v1('2026-10-01')`;
   await sql`delete from aggregated_web_traffic where window_start < '2026-10-01Z'`;
-  assertEquals([...await report(null)], [...before]);
-  assertEquals((await report("www1.example.com"))[0]!.hits, null);
+  assertEquals(await state(sql), "forgotten");
+  assertEquals(await state(sql), "nothing");
+
+  const after = await contributions(sql, query.query);
+  assertEquals(
+    after.rows.map((row) => [row.place, row.city_contribution.count]),
+    before.rows.map((row) => [row.place, row.city_contribution.count]),
+  );
+  assertEquals([after.total_count, after.days.map((day) => day.count)], [
+    before.total_count,
+    before.days.map((day) => day.count),
+  ]);
+  assertEquals(
+    (await timeseries(sql, hours.query)).points.map((point) => [point.human, point.bot]),
+    series.points.map((point) => [point.human, point.bot]),
+  );
+  assertEquals((await timeseries(sql, windows.query)).total.total, null);
+  // Beside what is gone: unknown, not zero.
+  const ranking = await top(sql, hosts.query);
+  assertEquals([ranking.total_count, ranking.rows.length, ranking.completeness.gap], [null, 0, true]);
+  assertEquals((await contributions(sql, { ...query.query, host: "www1.example.com" })).total_count, null);
+  const [left] =
+    await sql`select count(*)::integer as n from web_traffic_day where dimension in ('host', 'referrer') and day_start < '2026-10-01Z'`;
+  assertEquals(left!.n, 0);
+  // A key that later days still use stays.
+  const [used] =
+    await sql`select count(*)::integer as n from web_traffic_day d where not exists (select from web_traffic_key k where k.key_id = d.key_id)`;
+  assertEquals(used!.n, 0);
 });
 
 Deno.test("roll-up and reports run on the embedded database", async () => {
