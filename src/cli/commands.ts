@@ -18,6 +18,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Print a report: contributions, time series, rankings, forecasts",
     load: () => import("./report.ts"),
   },
+  doctor: {
+    summary: "Check settings, broker, database, places and the topic's content",
+    load: () => import("./doctor.ts"),
+  },
   resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {

@@ -18,11 +18,12 @@ import { kafkaConnection } from "./sources.ts";
 /**
  * A reader beside the running stream: it joins no group, takes no lease of the stream's and stores nothing.
  *
+ * @param database for the numbers of files that the stream has met; null: none
  * @param anchor where the demo generator counts from, as stored
  */
 export async function openLogReader(
   { settings, clock, log }: Pick<CommandContext, "settings" | "clock" | "log">,
-  database: Database,
+  database: Database | null,
   anchor: EpochMs,
 ): Promise<LogReader> {
   switch (settings.SOURCE) {
@@ -34,7 +35,7 @@ export async function openLogReader(
       const { createFileSource } = await import("../source/file_source.ts");
       const path = settings.FILE_PATH;
       if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
-      const stored = postgresGenerations(database);
+      const stored = database === null ? null : postgresGenerations(database);
       const own: Generation[] = [];
       const rules = { ...eventRules(settings), defaultHost: settings.FILE_HOST ?? "unknown" };
       return new SourceLogReader(createFileSource({
@@ -42,7 +43,7 @@ export async function openLogReader(
         follow: false,
         // What this reader numbers stays its own: the stream has not met those files yet.
         generations: {
-          load: async () => [...await stored.load(), ...own],
+          load: async () => [...await stored?.load() ?? [], ...own],
           save: (generation) => Promise.resolve(void own.push(generation)),
         },
         firstEventTime: (bytes, start, end) => {

@@ -1,0 +1,48 @@
+// What a check of `tidemark doctor` comes to, and how findings are told. Pure.
+
+/** skip: could not be looked at, for the reason that another finding names. */
+export type FindingStatus = "ok" | "warn" | "fail" | "skip";
+
+/** One check's result. */
+export interface Finding {
+  /** Stable snake_case name, e.g. `clock_skew`. */
+  readonly check: string;
+  readonly status: FindingStatus;
+  /** What was seen, with numbers. */
+  readonly detail: string;
+  /** What to do about it; `null` where nothing has to be done. */
+  readonly action: string | null;
+}
+
+export const ok = (check: string, detail: string): Finding => ({ check, status: "ok", detail, action: null });
+export const warn = (check: string, detail: string, action: string): Finding => ({
+  check,
+  status: "warn",
+  detail,
+  action,
+});
+export const fail = (check: string, detail: string, action: string): Finding => ({
+  check,
+  status: "fail",
+  detail,
+  action,
+});
+export const skip = (check: string, detail: string): Finding => ({ check, status: "skip", detail, action: null });
+
+/** Whether somebody has to act: `warn` alone is no failure. */
+export function failed(findings: readonly Finding[]): boolean {
+  return findings.some(({ status }) => status === "fail");
+}
+
+const COLOUR: Readonly<Record<FindingStatus, string>> = {
+  ok: "\x1b[32m",
+  warn: "\x1b[33m",
+  fail: "\x1b[31m",
+  skip: "\x1b[2m",
+};
+
+/** Two columns and an indented action, for people. */
+export function renderFinding({ check, status, detail, action }: Finding, colour: boolean): string {
+  const mark = colour ? `${COLOUR[status]}${status.padEnd(4)}\x1b[0m` : status.padEnd(4);
+  return `${mark}  ${check.padEnd(18)}  ${detail}${action === null ? "" : `\n${" ".repeat(26)}→ ${action}`}`;
+}

@@ -1,0 +1,91 @@
+// What the database's answers mean for the stream: version, schema, rights, isolation, clock. Pure.
+import type { DurationMs } from "../shared/units.ts";
+import { SECOND } from "../shared/units.ts";
+import { fail, type Finding, ok, warn } from "./finding.ts";
+
+/** What was asked of the server, in one statement. */
+export interface DatabaseFacts {
+  /** `server_version_num`, e.g. 150004. */
+  readonly version: number;
+  readonly versionText: string;
+  readonly user: string;
+  readonly superuser: boolean;
+  /** Isolation level in which our statements really run. */
+  readonly isolation: string;
+  readonly fsync: boolean;
+  readonly fullPageWrites: boolean;
+  readonly readOnly: boolean;
+  /** The server's clock less ours, ms, at the middle of the round trip. */
+  readonly aheadMs: number;
+  /** Half of the round trip: how exact that is. */
+  readonly exactMs: number;
+  /** Whether our tables may be written; `null` before they exist. */
+  readonly mayWrite: boolean | null;
+  /** Whether day tables can be made: as owner, or through a function that runs as the owner. */
+  readonly mayMakeDays: boolean | null;
+  readonly mayCreate: boolean;
+}
+
+/** Oldest server whose features are used. */
+const VERSION_MIN = 140_000;
+const SKEW_WARN_MS = SECOND;
+
+/** @param futureSkew MAX_FUTURE_SKEW: with clocks further apart, whole streams of good events look like the future */
+export function judgeDatabase(facts: DatabaseFacts, futureSkew: DurationMs): Finding[] {
+  return [
+    facts.version >= VERSION_MIN
+      ? ok("postgres_version", `PostgreSQL ${facts.versionText}`)
+      : fail("postgres_version", `PostgreSQL ${facts.versionText}`, "Use PostgreSQL 14 or later."),
+    judgeRights(facts),
+    // Asked through our own connection, which sets it: a pooler between may have dropped that.
+    facts.isolation === "read committed" ? ok("isolation", "read committed") : fail(
+      "isolation",
+      `${facts.isolation}, although the connection asks for read committed`,
+      "Let the pooler pass default_transaction_isolation on, or set it for this user in the database.",
+    ),
+    facts.fsync && facts.fullPageWrites ? ok("durability", "fsync and full_page_writes are on") : warn(
+      "durability",
+      `fsync is ${onOff(facts.fsync)}, full_page_writes is ${onOff(facts.fullPageWrites)}`,
+      "A crash of the machine may damage the database, positions included: turn them on.",
+    ),
+    judgeSkew(facts, futureSkew),
+  ];
+}
+
+const onOff = (on: boolean) => on ? "on" : "off";
+
+function judgeRights({ user, superuser, readOnly, mayWrite, mayMakeDays, mayCreate }: DatabaseFacts): Finding {
+  const roles = "Grant them with ddl/roles.sql, or connect as the owner of the schema.";
+  if (readOnly) {
+    return fail(
+      "postgres_rights",
+      "the server takes no writes (a standby, or default_transaction_read_only)",
+      "Point POSTGRES_URL at the primary.",
+    );
+  }
+  if (mayWrite === null && !mayCreate) {
+    return fail("postgres_rights", `${user} may not create tables in the schema`, roles);
+  }
+  if (mayWrite === false) return fail("postgres_rights", `${user} may not write the stream's tables`, roles);
+  if (mayMakeDays === false) {
+    return fail(
+      "postgres_rights",
+      `${user} may not make the tables of new days: closing would stop at midnight UTC`,
+      roles,
+    );
+  }
+  if (superuser) {
+    return warn("postgres_rights", `${user} is a superuser`, "Use a role with least rights (ddl/roles.sql).");
+  }
+  return ok("postgres_rights", `${user} may do what is needed`);
+}
+
+function judgeSkew({ aheadMs, exactMs }: DatabaseFacts, futureSkew: DurationMs): Finding {
+  const size = Math.max(0, Math.abs(aheadMs) - exactMs);
+  const detail = `PostgreSQL's clock is ${Math.abs(Math.round(aheadMs))} ms ${
+    aheadMs < 0 ? "behind" : "ahead of"
+  } ours (± ${Math.round(exactMs)} ms)`;
+  const action = "Let both machines follow the same time servers (chrony, systemd-timesyncd).";
+  if (size > futureSkew) return fail("clock_skew", detail, action);
+  return size > SKEW_WARN_MS ? warn("clock_skew", detail, action) : ok("clock_skew", detail);
+}

@@ -1,0 +1,110 @@
+// Reads the newest records of every partition and counts them as the engine would: what share is good. I/O only through the port.
+import { DEAD_REASONS, type DeadReason, type EventReader } from "../event/types.ts";
+import type { PlaceLocator } from "../geo/port.ts";
+import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import type { PartitionBounds } from "../source/port.ts";
+import { Counter, type CountingRules } from "../window/counter.ts";
+import { Delta } from "../window/delta.ts";
+import { Tracker } from "../window/tracker.ts";
+import type { LogReader } from "./log_reader.ts";
+
+/** Records looked at over all partitions. */
+export const SAMPLE_RECORDS = 10_000;
+const READS_MAX = 50;
+
+/** What became of the sampled records. */
+export interface Sample {
+  readonly records: number;
+  readonly counted: number;
+  readonly late: number;
+  readonly nulls: number;
+  readonly dead: Readonly<Partial<Record<DeadReason, number>>>;
+  readonly bots: number;
+  /** Hits by what the address said: a country, or why there is none. */
+  readonly places: {
+    readonly located: number;
+    readonly unknown: number;
+    readonly private: number;
+    readonly invalid: number;
+  };
+  /** Latest event time; NEVER without an event. */
+  readonly newestEvent: EpochMs;
+}
+
+export interface SampleOptions {
+  readonly log: LogReader;
+  readonly events: EventReader;
+  readonly places: PlaceLocator;
+  readonly rules: CountingRules;
+  readonly now: EpochMs;
+}
+
+/** Counts the last records of each partition. Lateness is judged from the sample's own first record on. */
+export async function sampleTopic(bounds: readonly PartitionBounds[], options: SampleOptions): Promise<Sample> {
+  const { log, now } = options;
+  const counter = new Counter({ ...options.rules, latePolicy: "store" }, options.events);
+  const share = Math.max(1, Math.floor(SAMPLE_RECORDS / Math.max(1, bounds.length)));
+  const delta = new Delta(() => "");
+  const total = { counted: 0, late: 0, dead: 0, nulls: 0 };
+  let newestEvent = NEVER;
+  for (const { partition, logStart, logEnd } of bounds) {
+    // Offsets of files are bytes: there the log's beginning is the only place where a record surely begins.
+    const from = options.rules.offsetsCountRecords ? Math.max(logStart, logEnd - share) as Offset : logStart;
+    const tracker = freshTracker(partition, from, now);
+    for (let i = 0; i < READS_MAX && tracker.position < logEnd; i++) {
+      const batches = await log.read(partition, tracker.position);
+      if (batches.length === 0) break;
+      for (const batch of batches) counter.count(tracker, batch, delta, now, now);
+      if (batches.at(-1)!.next === batches[0]!.from || tracker.tally.counted >= share) break;
+    }
+    const { counted, late, dead, nulls } = tracker.tally;
+    total.counted += counted;
+    total.late += late;
+    total.dead += dead;
+    total.nulls += nulls;
+    if (tracker.lastEventTime > newestEvent) newestEvent = tracker.lastEventTime;
+  }
+  return {
+    ...total,
+    records: total.counted + total.late + total.dead + total.nulls,
+    ...spread(delta, options.places),
+    newestEvent,
+  };
+}
+
+/** A partition as it is before its first record. */
+export function freshTracker(partition: PartitionId, from: Offset, now: EpochMs): Tracker {
+  return new Tracker({
+    partition,
+    commitId: "",
+    nextOffset: from,
+    firstOffset: from,
+    watermark: NEVER,
+    recordWatermark: NEVER,
+    maxWindowEnd: NEVER,
+    raisedAt: NEVER,
+    quietSince: null,
+    retired: false,
+  }, now);
+}
+
+function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "bots" | "places"> {
+  const places = { located: 0, unknown: 0, private: 0, invalid: 0 };
+  let bots = 0;
+  for (const table of [...delta.windows.values(), ...delta.late.values()]) {
+    bots += table.botHits;
+    for (let i = 0; i < table.size; i++) {
+      const { countryCode } = locator.place(table.place[i]!);
+      const kind = countryCode === "unknown" || countryCode === "private" || countryCode === "invalid"
+        ? countryCode
+        : "located";
+      places[kind] += table.keyHits[i]!;
+    }
+  }
+  const dead: Partial<Record<DeadReason, number>> = {};
+  for (const reason of DEAD_REASONS) {
+    const records = delta.dead.counts.filter((c) => c.reason === reason).reduce((sum, c) => sum + c.records, 0);
+    if (records > 0) dead[reason] = records;
+  }
+  return { dead, bots, places };
+}
