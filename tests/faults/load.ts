@@ -8,7 +8,7 @@ import { withAdmin } from "../support/kafka_topics.ts";
 import { brokerClient, type TestBroker } from "../support/kafka_broker.ts";
 import { generate, type GeneratedRecord, type LoadPlan } from "./generator.ts";
 import type { LoggedRecord } from "./oracle.ts";
-import { type Codec, WireProducer } from "./produce_wire.ts";
+import { type Codec, RefusedError, WireProducer } from "./produce_wire.ts";
 
 /** How a load is sent. */
 export interface SendOptions {
@@ -53,7 +53,7 @@ export async function sendLoad(
           if (signal?.aborted) return at;
           producer?.close();
           producer = undefined;
-          if (performance.now() > deadline) throw error;
+          if (error instanceof RefusedError || performance.now() > deadline) throw error;
           await pause(300);
         }
       }

@@ -17,6 +17,16 @@ const BATCH_HEADER_BYTES = 61;
 const CRC_FROM = 21;
 const RECORD_OVERHEAD_MAX = 32;
 
+/** Errors of a broker that starts up: unknown topic or partition, leader not available, not the leader, not enough replicas. */
+const PASSING_ERRORS = new Set([3, 5, 6, 19]);
+
+/** The broker will never take this batch. */
+export class RefusedError extends Error {
+  constructor(partition: number, code: number) {
+    super(`The broker refused a batch of partition ${partition}: error ${code}`);
+  }
+}
+
 /** One connection to a broker that leads every partition of the topic. Not for concurrent use. */
 export class WireProducer {
   #correlation = 0;
@@ -94,7 +104,8 @@ export class WireProducer {
       at += 4;
       for (let p = 0; p < partitions; p++) {
         const error = view.getInt16(at + 4);
-        if (error !== 0) throw new Error(`The broker refused partition ${view.getInt32(at)}: error ${error}`);
+        if (error !== 0 && !PASSING_ERRORS.has(error)) throw new RefusedError(view.getInt32(at), error);
+        if (error !== 0) throw new Error(`Partition ${view.getInt32(at)} is not ready: error ${error}`);
         at += 4 + 2 + 8 + 8 + 8;
       }
     }
@@ -155,8 +166,12 @@ function compress(bytes: Uint8Array, codec: Codec): Uint8Array {
       return zlib.gzipSync(bytes);
     case "snappy":
       return snappy.compress(bytes);
-    case "lz4":
-      return lz4.compress(bytes);
+    case "lz4": {
+      const frame = lz4.compress(bytes);
+      // Kafka wants frames that call their blocks independent; lz4js' only block is. Third: the header's checksum.
+      frame.set([0x60, 0x70, 0x73], 4);
+      return frame;
+    }
     case "zstd":
       return zlib.zstdCompressSync(bytes);
   }
