@@ -23,10 +23,19 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./doctor.ts"),
   },
   resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
+  "dead-letters": {
+    summary: "List, show and purge records that can never be counted",
+    load: () => import("./dead_letters.ts"),
+  },
+  health: { summary: "Ask a running process whether it is alive or ready", load: () => import("./health.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
     summary: "Install, check or ask the databases that turn addresses into places",
     load: () => import("./geo_command.ts"),
+  },
+  plan: {
+    summary: "Machines, bytes and cost for a given traffic, from measured figures",
+    load: () => import("./plan.ts"),
   },
   config: {
     summary: "Print the effective settings and where each came from",
