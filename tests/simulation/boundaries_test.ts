@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import { Unavailable } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
+import type { SourceEvent } from "../../src/source/port.ts";
 import { START } from "./plan.ts";
 import { Scene } from "./scene.ts";
 
@@ -366,5 +367,119 @@ Deno.test("run --once ends with the name of what is absent, also where the strea
   assertEquals(scene.history.instances[0]!.running, true);
   await scene.until(90_000);
   assertInstanceOf(scene.history.instances[0]!.ended, Unavailable);
+  await scene.finish();
+});
+
+Deno.test("the log's end is judged by a look after the rows were read: what is committed meanwhile is no fault", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start(0);
+  await scene.until(8_000);
+  scene.start(1);
+  const { source } = scene.history.instances[1]!;
+  const identify = source.identify.bind(source);
+  source.identify = async () => {
+    const seen = await identify();
+    await scene.wait(4_000);
+    return seen;
+  };
+  for (let at = 8_500; at < 25_000; at += 500) {
+    await scene.until(at);
+    for (const partition of [0, 1]) scene.write(partition, at);
+  }
+  await scene.until(40_000);
+  assertEquals(scene.history.database.state.stream?.stopped, null);
+  assertEquals([0, 1].map((p) => scene.row(p).nextOffset), [33, 33]);
+  await scene.finish();
+});
+
+Deno.test("a partition that the group knows before the metadata do is read as soon as they show it", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start();
+  const { source } = scene.history.instances[0]!;
+  const identify = source.identify.bind(source);
+  source.identify = async () => {
+    const { topicId, partitions } = await identify();
+    return { topicId, partitions: partitions.slice(0, 1) };
+  };
+  scene.write(1, 1_000);
+  await scene.until(6_000);
+  assertEquals(scene.history.instances[0]!.pipeline.snapshot().reasonCode, "source_unavailable");
+  source.identify = identify;
+  await scene.until(12_000);
+  assertEquals(scene.row(1).nextOffset, 1);
+  await scene.finish();
+});
+
+Deno.test("run --once closes what it may although the database is away when it comes to that", async () => {
+  const scene = new Scene();
+  await scene.until(SIZE + DELAY + 1_000);
+  scene.write(0, 1_000);
+  scene.start(0, true);
+  const { weather } = scene.history.server;
+  for (
+    let at = SIZE + DELAY + 1_000;
+    scene.history.database.state.rows.get(0)?.maxWindowEnd !== START + SIZE;
+    at += 1
+  ) {
+    await scene.until(at);
+  }
+  for (let at = scene.history.world.now - START; scene.watermark(0) !== SIZE; at += 1) await scene.until(at);
+  weather.mode = "refusing";
+  await scene.until(scene.history.world.now - START + 5_000);
+  assertEquals([scene.closed, scene.history.instances[0]!.running], [{}, true]);
+  weather.mode = "up";
+  await scene.until(scene.history.world.now - START + 20_000);
+  assertEquals([scene.closed, scene.history.instances[0]!.running], [{ 0: 1 }, false]);
+  await scene.finish();
+});
+
+Deno.test("a batch of an older generation is refused also where its position fits", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(5_000);
+  const { source, pipeline } = scene.history.instances[0]!;
+  const poll = source.poll.bind(source);
+  let kept: SourceEvent & { kind: "batch" } | null = null, held = false;
+  source.poll = async (ms) => {
+    if (
+      kept && pipeline.snapshot().generation > kept.generation && pipeline.snapshot().partitions[0]?.state === "flowing"
+    ) {
+      const stale = kept;
+      kept = null;
+      return stale;
+    }
+    const event = await poll(ms);
+    if (held || event.kind !== "batch" || event.batch.next === event.batch.from) return event;
+    held = true;
+    kept = event;
+    scene.history.group.rebalance();
+    scene.write(0, 6_001);
+    return { kind: "timeout" };
+  };
+  scene.write(0, 6_000);
+  await scene.until(15_000);
+  assert(held && kept === null, "the stale batch is meant to be handed out");
+  assertEquals([scene.row(0).nextOffset, scene.row(0).counted], [2, 2]);
+  await scene.finish();
+});
+
+Deno.test("a commit under way is brought to its end before positions are read again", async () => {
+  const scene = new Scene();
+  scene.start();
+  const { weather } = scene.history.server;
+  for (let round = 1; round <= 8; round++) {
+    await scene.until(round * 8_000);
+    scene.write(0, round * 8_000);
+    while (!scene.history.instances[0]!.pipeline.snapshot().commit.inFlight) {
+      await scene.until(scene.history.world.now - START + 1);
+    }
+    weather.mode = "hanging";
+    scene.history.group.rebalance();
+    await scene.until(round * 8_000 + 4_000);
+    weather.mode = "up";
+    scene.history.server.release();
+  }
+  await scene.until(80_000);
+  assertEquals([scene.row(0).nextOffset, scene.history.instances[0]!.pipeline.snapshot().commit.fenced], [8, 0]);
   await scene.finish();
 });

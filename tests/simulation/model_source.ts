@@ -61,6 +61,8 @@ export class ModelSource implements Source {
   #queue: Queued[] = [];
   /** The client's own idea of where to fetch next. */
   readonly #cursor = new Map<PartitionId, Offset>();
+  /** Where partitions were resumed that have not been given a record since. */
+  readonly #resumedFrom = new Map<PartitionId, Offset>();
   #filled: (() => void) | null = null;
   /** A batch that was handed out, and one that was dropped as stale: a sloppy source hands them out again. */
   #delivered: Waiting | null = null;
@@ -157,6 +159,7 @@ export class ModelSource implements Source {
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
     for (const [partition, position] of this.#assignment.resume(generation, positions)) {
       this.#cursor.set(partition, position);
+      this.#resumedFrom.set(partition, position);
       this.#examining.delete(partition);
     }
     this.#pump();
@@ -397,10 +400,13 @@ export class ModelSource implements Source {
         return head;
       }
       if (!this.#assignment.deliverable(head.batch.partition, head.ticket)) {
-        this.#dropped = head;
+        if (!this.#dropped || this.#dropped.generation < head.generation) this.#dropped = head;
         continue;
       }
-      if (head.batch.next > head.batch.from) this.#delivered = head;
+      if (head.batch.next > head.batch.from) {
+        this.#delivered = head;
+        this.#resumedFrom.delete(head.batch.partition);
+      }
       this.onDelivered(head.batch);
       this.#pump();
       return { kind: "batch", generation: head.generation, batch: head.batch };
@@ -409,12 +415,14 @@ export class ModelSource implements Source {
 
   /** A batch that the engine must refuse: one of an older generation, or one that it has had. */
   #repeat(): Waiting | null {
-    if (
-      this.#dropped && this.#dropped.generation < this.#toldGeneration && this.#random.chance(this.#temper.sloppiness)
-    ) {
-      const stale = this.#dropped;
-      this.#dropped = null;
-      return stale;
+    const stale = this.#dropped;
+    if (stale && stale.generation < this.#toldGeneration) {
+      // Most harmful where it seems to fit: at the very position from which the partition was resumed.
+      const fits = this.#resumedFrom.get(stale.batch.partition) === stale.batch.from;
+      if (this.#random.chance(fits ? this.#temper.sloppiness * 4 : this.#temper.sloppiness)) {
+        this.#dropped = null;
+        return stale;
+      }
     }
     const had = this.#delivered;
     if (

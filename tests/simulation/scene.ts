@@ -54,6 +54,17 @@ export class Scene {
     await this.history.world.run(START + at);
   }
 
+  /** A pause in model time, for what the script puts into an engine's way. */
+  wait(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const { world } = this.history;
+    world.after(ms, () => {
+      world.touched = true;
+      resolve();
+    });
+    return promise;
+  }
+
   start(instance = 0, once = false, waitMs?: number): void {
     this.history.start(instance, once, waitMs);
   }

@@ -1,0 +1,369 @@
+// The protective checks, one by one, each as the text change that takes it away. A target must be found exactly once: where code moves on, the
+// list fails instead of rotting. Pure.
+
+/** Which tests must notice. */
+export type Suite = "unit" | "postgres";
+
+export interface Mutant {
+  /** The guard, in words. */
+  readonly guard: string;
+  readonly file: string;
+  /** Applied in order; each target is there exactly once. */
+  readonly edits: readonly Edit[];
+  readonly suite: Suite;
+}
+
+export type Edit = readonly [target: string, replacement: string];
+
+const PIPELINE = "src/pipeline.ts",
+  DECISION = "src/commit/decision.ts",
+  COMMITTER = "src/commit/committer.ts",
+  COUNTER = "src/window/counter.ts",
+  IDLE = "src/window/idle.ts",
+  ASSIGNMENT = "src/source/assignment.ts",
+  MODEL = "tests/simulation/model_database.ts",
+  SQL = "ddl/0002_commit.sql";
+
+const unit = (guard: string, file: string, ...edit: Edit): Mutant => ({ guard, file, edits: [edit], suite: "unit" });
+const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: SQL, edits, suite: "postgres" });
+const model = (guard: string, name: string): Mutant =>
+  unit(`model database: ${guard}`, MODEL, `  ${name}: true,`, `  ${name}: false,`);
+
+/** The text of `file` without the guard. @throws Error where a target is not there exactly once */
+export function mutate(mutant: Mutant, text: string): string {
+  return mutant.edits.reduce((all, [target, replacement]) => {
+    const found = all.split(target).length - 1;
+    if (found !== 1) {
+      throw new Error(`${mutant.file}: "${target}" is there ${found} times, not once (guard: ${mutant.guard})`);
+    }
+    return all.replace(target, () => replacement);
+  }, text);
+}
+
+export const MUTANTS: readonly Mutant[] = [
+  // ---- positions
+  unit(
+    "seek to the stored position on assignment",
+    PIPELINE,
+    "positions.set(partition, row.nextOffset);",
+    "positions.set(partition, bounds?.logStart ?? row.nextOffset);",
+  ),
+  unit(
+    "generation of a batch",
+    PIPELINE,
+    "if (event.generation === this.#assignment?.generation) this.#count(event.batch);",
+    "this.#count(event.batch);",
+  ),
+  unit(
+    "a batch continues where we stand",
+    PIPELINE,
+    "if (!tracker || batch.from !== tracker.position || this.#wanted",
+    "if (!tracker || this.#wanted",
+  ),
+  unit(
+    "a batch is what the source's chain expects",
+    ASSIGNMENT,
+    'if (flow.position !== from) return { kind: "misplaced", position: flow.position };',
+    "",
+  ),
+  unit(
+    "a batch was asked for under the present ticket",
+    ASSIGNMENT,
+    "return this.#flows.get(partition)?.ticket === ticket;",
+    "return this.#flows.has(partition);",
+  ),
+  unit(
+    "positions for a stale generation are ignored",
+    ASSIGNMENT,
+    "if (generation !== this.#generation || this.#halted) return resumed;",
+    "if (this.#halted) return resumed;",
+  ),
+  unit(
+    "pending counts are settled before positions are read again",
+    PIPELINE,
+    'await this.#settle("rebalance", signal);',
+    "",
+  ),
+  unit(
+    "memory is dropped before positions are read again",
+    PIPELINE,
+    "        this.#trackers.clear();\n        this.#resetDelta();\n      }\n",
+    "      }\n",
+  ),
+  unit("a partition without a row is tried again", PIPELINE, "if (missing.length > 0) {", "if (missing.length > 99) {"),
+
+  // ---- commits
+  unit(
+    "after an unknown outcome the rows decide (not: send under a new id)",
+    COMMITTER,
+    "const outcome = await this.#store.commit(payload);",
+    'const outcome = await this.#store.commit(payload);\n      if (outcome.kind === "unknown") payload = { ...payload, commitId: payload.commitId.split("").reverse().join("") };',
+  ),
+  unit(
+    "after an unknown outcome the rows decide (not: it failed, send again)",
+    COMMITTER,
+    "const verdict = await this.#judge(payload, signal);",
+    'const verdict = { kind: "unchanged" } as Verdict;',
+  ),
+  unit(
+    "after an unknown outcome the rows decide (not: it is in)",
+    COMMITTER,
+    'if (outcome.kind === "committed") return',
+    'if (outcome.kind !== "fenced") return',
+  ),
+  unit(
+    "all rows hold the id before a commit counts as in",
+    DECISION,
+    "if (committed === payload.moves.length)",
+    "if (committed > 0)",
+  ),
+  unit(
+    "all rows are unchanged before a payload is sent again",
+    DECISION,
+    "if (unchanged === payload.moves.length)",
+    "if (unchanged > 0)",
+  ),
+  unit(
+    "a payload is frozen when it is sent",
+    "src/commit/encode.ts",
+    "        nextOffset: tracker.position,\n",
+    "        get nextOffset() {\n          return tracker.position;\n        },\n",
+  ),
+  unit(
+    "every partition that contributed travels with the delta",
+    "src/commit/encode.ts",
+    "filter((t) => t.dirty)",
+    "filter((t) => t.dirty && t.partition !== 1)",
+  ),
+  unit(
+    "the compare is on the row as it was read or left",
+    "src/commit/encode.ts",
+    "tracker.expected = { commitId, nextOffset: tracker.position };",
+    "tracker.expected = { ...tracker.expected, nextOffset: tracker.position };",
+  ),
+  unit(
+    "ids are forgotten only when no delta refers to them",
+    PIPELINE,
+    "if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();",
+    "",
+  ),
+  unit(
+    "memory is dropped when fenced",
+    PIPELINE,
+    "    this.#fenced++;\n    this.#expectation++;\n    this.#trackers.clear();\n    this.#resetDelta();",
+    "    this.#fenced++;\n    this.#expectation++;\n    this.#trackers.clear();",
+  ),
+  unit("contested partitions are given up", PIPELINE, "this.#contested.set(partition, then);", ";"),
+  unit(
+    "contested partitions wait for a confirmation",
+    PIPELINE,
+    "confirmedAt > then.since || confirmedAt < then.confirmedAt",
+    "confirmedAt > 0 || then",
+  ),
+  unit("the periodic look at the rows", PIPELINE, "if (moved.length === 0) return;", "return;"),
+  unit(
+    "a look that spans a commit proves nothing",
+    PIPELINE,
+    "if (expectation === this.#expectation && !this.#sending) this.#looked = stored;",
+    "if (!this.#sending) this.#looked = stored;",
+  ),
+  unit("the last commit of a stopping instance", PIPELINE, 'this.#send("shutdown", deadline.signal);', ""),
+
+  // ---- the log
+  unit("data gap", DECISION, "if (row.nextOffset < log.logStart) {", "if (row.nextOffset < 0) {"),
+  unit("position beyond the end", DECISION, "if (row.nextOffset > log.logEnd) {", "if (row.nextOffset < 0) {"),
+  unit("partitions removed", DECISION, "    if (!log) {\n", "    if (!log) continue;\n    if (!log) {\n"),
+  unit(
+    "topic id at loading",
+    DECISION,
+    "if (stored.topicId !== null && log.topicId !== null && stored.topicId !== log.topicId) {",
+    'if (stored.topicId === "") {',
+  ),
+  unit(
+    "topic id before a commit",
+    PIPELINE,
+    "if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;",
+    "if (age === age) return true;",
+  ),
+  unit(
+    "the log's end is judged by a look after the rows",
+    PIPELINE,
+    "if (!(error instanceof StreamStopped)) throw error;\n      const after",
+    "if (error) throw error;\n      const after",
+  ),
+
+  // ---- event time
+  unit("late rule", "src/window/tumbling.ts", "return end <= watermark;", "return end < watermark;"),
+  unit("future guard", COUNTER, "if (eventTime > seenAt + rules.maxFutureSkew) {", "if (eventTime > seenAt + 1e15) {"),
+  unit(
+    "watermark from min(event time, record time)",
+    COUNTER,
+    "(eventTime < seenAt ? eventTime : seenAt) - rules.watermarkDelay",
+    "eventTime - rules.watermarkDelay",
+  ),
+  unit(
+    "watermarks never fall",
+    COUNTER,
+    "if (raised > tracker.watermark) tracker.watermark = raised as EpochMs;",
+    "tracker.watermark = raised as EpochMs;",
+  ),
+  unit(
+    "dead letters move no watermark",
+    COUNTER,
+    '"future_event_time", offset, bytes, start, end);\n      return;',
+    '"future_event_time", offset, bytes, start, end);\n      tracker.watermark = Math.max(tracker.watermark, seenAt - rules.watermarkDelay) as EpochMs;\n      return;',
+  ),
+  unit(
+    "record time is not taken above both clocks",
+    PIPELINE,
+    "Math.max(now, serverNow) as EpochMs, serverNow);",
+    "Infinity as EpochMs, serverNow);",
+  ),
+  unit(
+    "a clock that was set back makes no future events",
+    PIPELINE,
+    "Math.max(now, serverNow) as EpochMs, serverNow);",
+    "now, serverNow);",
+  ),
+  unit("skipped offsets are booked", COUNTER, "tracker.tally.skipped += batch.next - this.#expectedOffset;", ""),
+  unit(
+    "idle only when caught up",
+    IDLE,
+    "if (rule.idleTimeout === null || !evidence.caughtUp) return null;",
+    "if (rule.idleTimeout === null) return null;",
+  ),
+  unit(
+    "caught up means the log's end, not the last stable offset",
+    PIPELINE,
+    "caughtUp: batch.next === batch.logEnd && age >= 0,",
+    "caughtUp: batch.next === batch.lastStable && age >= 0,",
+  ),
+  unit(
+    "idle only after the timeout",
+    IDLE,
+    "if (evidence.sentAt < evidence.raisedAt + rule.idleTimeout) return null;",
+    "",
+  ),
+  unit(
+    "idle is bounded by the highest counted window",
+    IDLE,
+    "Math.min(clockBound, evidence.maxWindowEnd)",
+    "clockBound",
+  ),
+  unit("idle is bounded by the clock", IDLE, "Math.min(clockBound, evidence.maxWindowEnd)", "evidence.maxWindowEnd"),
+  unit(
+    "idle knows what other instances counted",
+    PIPELINE,
+    "let maxWindowEnd = this.#streamMaxWindowEnd;",
+    "let maxWindowEnd: EpochMs = NEVER;",
+  ),
+  unit(
+    "idle goes by the lesser of two clocks",
+    PIPELINE,
+    "sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,",
+    "sentAt: batch.sentAt,",
+  ),
+  unit(
+    "silence goes by PostgreSQL's clock",
+    PIPELINE,
+    "return Math.floor(this.#server.now + this.#parts.clock.steady() - this.#server.at) as EpochMs;",
+    "return this.#parts.clock.now();",
+  ),
+  unit(
+    "lengths of time go by a clock that cannot be set",
+    PIPELINE,
+    "const now = clock.steady();\n    const keys",
+    "const now = clock.now();\n    const keys",
+  ),
+  unit("an idle advance is committed, not only kept", "src/window/tracker.ts", "|| this.idleAdvances.length > 0", ""),
+
+  // ---- closing
+  unit(
+    "a failed closing is tried again",
+    "src/commit/closer.ts",
+    "if (failingMs >= waitMs) throw error;",
+    "throw error;",
+  ),
+
+  // ---- what lives in SQL, taken away from the model: does the simulation notice?
+  model("id compare", "compareIds"),
+  model("offset compare", "compareOffsets"),
+  model("all rows or nothing", "allOrNothing"),
+  model("lock on closing", "lockOnClose"),
+  model("watermarks read after the lock", "watermarksAfterLock"),
+  model("global minimum over all partitions", "minimumOverAll"),
+  model("a new partition's watermark", "newPartitionAtClosedThrough"),
+  model("join leaves rows as they are", "joinKeepsRows"),
+
+  // ---- the same in ddl/, over PostgreSQL
+  sql("id compare", [
+    "t.commit_id = x.old_commit_id and t.next_offset = x.old_next_offset and not t.retired;",
+    "t.next_offset = x.old_next_offset and not t.retired;",
+  ]),
+  sql("offset compare", [
+    "t.commit_id = x.old_commit_id and t.next_offset = x.old_next_offset and not t.retired;",
+    "t.commit_id = x.old_commit_id and not t.retired;",
+  ]),
+  sql("all rows or nothing", ["if moved <> jsonb_array_length(p_partitions) then", "if moved = 0 then"]),
+  sql("rows are locked in order", [
+    "    order by t.partition for update of t;\n  update stream_partition t set\n      commit_id = p_commit_id",
+    "    where false order by t.partition for update of t;\n  update stream_partition t set\n      commit_id = p_commit_id",
+  ]),
+  sql("watermarks never fall", [
+    "watermark = greatest(t.watermark, tidemark_time_v1(x.watermark)),",
+    "watermark = tidemark_time_v1(x.watermark),",
+  ]),
+  sql("isolation level of commits", [
+    "  moved integer;\n  size interval;\nbegin\n  perform tidemark_require_read_committed_v1();",
+    "  moved integer;\n  size interval;\nbegin\n",
+  ]),
+  sql("isolation level of closings", [
+    "  folded bigint := 0;\nbegin\n  perform tidemark_require_read_committed_v1();",
+    "  folded bigint := 0;\nbegin\n",
+  ]),
+  sql("a closing does not wait for another (SKIP LOCKED)", [
+    "select * into s from stream for update skip locked;",
+    "select * into s from stream for update;",
+  ]),
+  sql("lock on closing", ["select * into s from stream for update skip locked;", "select * into s from stream;"]),
+  sql(
+    "watermarks read after the lock",
+    [
+      "  select min(watermark) into through from stream_partition where not retired;\n  through := coalesce",
+      "  through := coalesce",
+    ],
+    [
+      "  select * into s from stream for update skip locked;\n",
+      "  select min(watermark) into through from stream_partition where not retired;\n  perform pg_sleep(0.05);\n" +
+      "  select * into s from stream for update skip locked;\n",
+    ],
+  ),
+  sql("global minimum over all partitions", [
+    "select min(watermark) into through from stream_partition where not retired;",
+    "select max(watermark) into through from stream_partition where not retired;",
+  ]),
+  sql("a partition before all time holds windows open", [
+    "through := coalesce(through, '-infinity');",
+    "through := coalesce(nullif(through, '-infinity'), 'infinity');",
+  ]),
+  sql("window end, not start, against the watermarks", [
+    "if w is null or w + size > through then",
+    "if w is null or w > through then",
+  ]),
+  sql("sum of hits at closing", ["written_hits is distinct from expected_hits or ", ""]),
+  sql("sum of bot hits at closing", [" or written_bots is distinct from expected_bots then", " then"]),
+  sql("deltas go with their window", ["  delete from open_delta d where d.window_start = w;\n", ""]),
+  sql("a new partition's watermark", [
+    "select x.partition, o.first_offset, o.first_offset, s.closed_through",
+    "select x.partition, o.first_offset, o.first_offset, '-infinity'::timestamptz",
+  ]),
+  sql("partitions added later start at the log's start", [
+    "case when first_start then x.start_offset else x.log_start end",
+    "x.start_offset",
+  ]),
+  sql("join by NOT EXISTS", [
+    "    where not exists (select from stream_partition t where t.partition = x.partition)\n    order by x.partition;",
+    "    order by x.partition\n    on conflict (partition) do update set updated_at = now();",
+  ]),
+  sql("other settings are refused", ["if difference is not null then", "if false then"]),
+];
