@@ -325,15 +325,21 @@ export const BROKER_ENTRIES: readonly Entry[] = [
   },
 ];
 
+/** What aborted transactions hold: the oracle leaves it out by its looks, since kafkajs' own reader lets some of it through. */
+const ABORTED = Buffer.from('{"aborted":true}');
+
 /** Three producers interleave transactions, one of which never ends until the others are read; half of them are aborted. */
 async function transactions({ broker, postgres }: Servers): Promise<Outcome> {
-  await using world = await World.create({ broker, database: postgres.url });
+  await using world = await World.create({
+    broker,
+    database: postgres.url,
+    leaveOut: (value) => value.length === ABORTED.length && ABORTED.equals(value),
+  });
   const instance = world.instance("reader");
   instance.start();
   await instance.waitForLine("partitions assigned", 60_000);
   const client = new Kafka({ brokers: [broker.url], logLevel: logLevel.NOTHING });
   const plan = planOf(10, 40_000);
-  const aborted = new Set<string>();
   const producers = await Promise.all([0, 1, 2].map(async (i) => {
     const producer = client.producer({
       transactionalId: `tx-${i}`,
@@ -344,22 +350,21 @@ async function transactions({ broker, postgres }: Servers): Promise<Outcome> {
     await producer.connect();
     return producer;
   }));
-  const send = async (target: { send: (typeof producers)[0]["send"] }, from: number, mark: string | null) => {
+  const send = async (target: Pick<(typeof producers)[number], "send">, from: number, aborted: boolean) => {
     const messages = Array.from({ length: 200 }, (_, i) => generate(plan, from + i))
       .filter(({ value }) => value !== null && value.length < 100_000)
       .map(({ partition, value, recordTime }) => ({
         partition,
-        value: Buffer.from(mark === null ? value! : new TextEncoder().encode(`{"aborted":"${mark}"}`)),
+        value: aborted ? ABORTED : Buffer.from(value!),
         timestamp: String(recordTime),
       }));
-    if (mark !== null) aborted.add(mark);
     await target.send({ topic: world.topic, messages });
   };
   for (let round = 0; round < 20; round++) {
     const open = await Promise.all(producers.map((producer) => producer.transaction()));
     for (let step = 0; step < 3; step++) {
       for (const [i, transaction] of open.entries()) {
-        await send(transaction, (round * 9 + step * 3 + i) * 200, (round + i) % 2 === 0 ? `${round}-${i}` : null);
+        await send(transaction, (round * 9 + step * 3 + i) * 200, (round + i) % 2 === 0);
       }
     }
     // The last of round 10 hangs for 20 s: records behind it must wait, and nothing may be lost.
