@@ -1,0 +1,127 @@
+// `tidemark dead-letters`: what can never be counted, why, and where it lies. Payloads were masked before they were stored.
+import { DEAD_REASONS } from "../event/types.ts";
+import { readDeadRanges } from "../http/dead_letters_query.ts";
+import { purgeSamples, readDeadCounts, readDeadLetter } from "../operate/dead_letter_store.ts";
+import { boolean, duration, integer, oneOf } from "../shared/config_kinds.ts";
+import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
+import { DAY, type DurationMs } from "../shared/units.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { lockDataFolder, openStorage, type Storage } from "./storage.ts";
+
+const TIMEOUT_MS = 30_000;
+const USAGE = "list | show PARTITION OFFSET | purge";
+
+export const command = defineCommand({
+  usage: USAGE,
+  description:
+    "list: exact counts by reason and partition, and the newest ranges of offsets. show: the masked sample of one position. " +
+    "purge: forgets samples; counts and ranges stay.",
+  groups: ["storage", "process"],
+  flags: {
+    reason: flag(oneOf(...DEAD_REASONS), { doc: "Only this reason." }),
+    partition: flag(integer(0, 2 ** 31 - 1), { doc: "Only this partition." }),
+    limit: flag(integer(1, 10_000), { default: "20", doc: "With list: ranges shown." }),
+    "older-than": flag(duration(0, 3650 * DAY), {
+      default: "0s",
+      doc: "With purge: only samples of at least this age.",
+    }),
+    json: flag(boolean, { doc: "One JSON object." }),
+  },
+  async run(args, context) {
+    const [action, ...rest] = args;
+    const run = action === "show"
+      ? show(rest)
+      : action === "list" && rest.length === 0
+      ? list
+      : action === "purge" && rest.length === 0
+      ? purge
+      : undefined;
+    if (run === undefined) {
+      throw new UsageError(
+        [`dead-letters needs one of: ${USAGE}`],
+        "See `tidemark dead-letters --help`.",
+        "bad_arguments",
+      );
+    }
+    const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+    const storage = await openStorage(context);
+    try {
+      return await run(storage, context);
+    } finally {
+      await storage.close();
+      lock?.release();
+    }
+  },
+});
+
+interface Flags {
+  readonly reason: typeof DEAD_REASONS[number] | undefined;
+  readonly partition: number | undefined;
+  readonly limit: number;
+  readonly "older-than": DurationMs;
+  readonly json: boolean;
+}
+type DeadContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
+
+async function list({ work }: Storage, { flags, out }: DeadContext): Promise<ExitCode> {
+  const wanted = (entry: { reason: string; partition: number }) =>
+    (flags.reason === undefined || entry.reason === flags.reason) &&
+    (flags.partition === undefined || entry.partition === flags.partition);
+  const counts = (await readDeadCounts(work)).filter(wanted);
+  const ranges = await readDeadRanges(work, { ...flags, after: undefined }, TIMEOUT_MS);
+  if (flags.json) {
+    out(JSON.stringify({ counts, ranges: ranges.map((r) => ({ ...r, seen_at: iso(r.seen_at) })) }, null, 2));
+    return EXIT.ok;
+  }
+  if (counts.length === 0) out("No dead letters.");
+  for (const { reason, partition, records } of counts) {
+    out(`${reason.padEnd(18)} partition ${String(partition).padEnd(4)} ${String(records).padStart(12)}`);
+  }
+  if (ranges.length > 0) out("\nNewest ranges of offsets, both ends inclusive");
+  for (const { reason, partition, first_offset, last_offset, records, seen_at } of ranges) {
+    const among = records === last_offset - first_offset + 1 ? "" : `, ${records} of them`;
+    out(`${iso(seen_at)}  ${reason.padEnd(18)} ${partition}:${first_offset}–${last_offset}${among}`);
+  }
+  return EXIT.ok;
+}
+
+function show(words: readonly string[]) {
+  const [partition, offset] = words.map(Number);
+  const whole = (n: number | undefined) => n !== undefined && Number.isSafeInteger(n) && n >= 0;
+  if (words.length !== 2 || !whole(partition) || !whole(offset)) {
+    throw new UsageError(
+      ["show needs a partition and an offset: dead-letters show 0 12345"],
+      "`tidemark dead-letters list` names them.",
+      "bad_arguments",
+    );
+  }
+  return async ({ work }: Storage, { flags, out }: DeadContext): Promise<ExitCode> => {
+    const letters = await readDeadLetter(work, partition!, offset!);
+    if (flags.json) {
+      out(JSON.stringify(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) })), null, 2));
+      return letters.length > 0 ? EXIT.ok : EXIT.findings;
+    }
+    const sampled = letters.some(({ payload }) => payload !== null);
+    for (const { reason, seen_at, payload, payload_bytes, first_offset, last_offset, records } of letters) {
+      if (payload !== null) out(`${reason}, committed ${iso(seen_at)}, ${payload_bytes} bytes, masked:\n${payload}`);
+      else if (!sampled) {
+        out(
+          `${reason}: one of ${records} from ${first_offset} to ${last_offset}, last committed ${
+            iso(seen_at)
+          }; no sample was kept`,
+        );
+      }
+    }
+    if (letters.length > 0) return EXIT.ok;
+    out(`Nothing is kept of ${partition}:${offset}: it is no dead letter, or one of more than 30 days ago.`);
+    return EXIT.findings;
+  };
+}
+
+async function purge({ work }: Storage, { flags, clock, out }: DeadContext): Promise<ExitCode> {
+  const purged = await purgeSamples(work, clock.now() - flags["older-than"], flags.reason);
+  out(flags.json ? JSON.stringify({ purged }) : `${purged} samples forgotten; counts and ranges stay.`);
+  return EXIT.ok;
+}
+
+const iso = (ms: number) => new Date(ms).toISOString();

@@ -1,0 +1,40 @@
+// `tidemark health`: asks a process on this machine whether it is alive or ready. For health checks of containers, which have no curl.
+import { boolean, duration } from "../shared/config_kinds.ts";
+import { EXIT, messageOf, UsageError } from "../shared/errors.ts";
+import { MINUTE } from "../shared/units.ts";
+import { defineCommand, flag } from "./command.ts";
+
+/** What orchestrators expect of an unhealthy process; other codes are reserved by some. */
+const UNHEALTHY = EXIT.internal;
+
+export const command = defineCommand({
+  usage: "",
+  description: "Exit code 0 where it is, 1 where it is not or does not answer in time.",
+  groups: ["http", "process"],
+  flags: {
+    ready: flag(boolean, { doc: "Ask /readyz (may traffic be sent, does the stream move) instead of /livez." }),
+    timeout: flag(duration(100, MINUTE), { default: "3s", doc: "How long an answer may take." }),
+  },
+  async run(_args, { settings, flags, out, err }) {
+    if (settings.HTTP_PORT === 0) {
+      throw new UsageError(["HTTP_PORT=0 is any port: nobody knows which to ask"], "Set HTTP_PORT.", "bad_settings");
+    }
+    const url = healthUrl(settings.HTTP_HOST, settings.HTTP_PORT, flags.ready ? "/readyz" : "/livez");
+    try {
+      const response = await fetch(url, { signal: AbortSignal.timeout(flags.timeout), redirect: "error" });
+      const body = (await response.text()).slice(0, 2_000).trim();
+      if (response.ok) return out(body), EXIT.ok;
+      err(`${url} answers ${response.status}: ${body}`);
+    } catch (error) {
+      err(`${url} does not answer: ${messageOf(error)}`);
+    }
+    return UNHEALTHY;
+  },
+});
+
+/** Where a process that listens on `host` is asked from this machine: an address for all interfaces is none to ask. */
+export function healthUrl(host: string, port: number, path: string): string {
+  const bare = host.replace(/^\[|\]$/g, "");
+  const name = bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}${path}`;
+}

@@ -1,0 +1,64 @@
+// What `tidemark dead-letters` asks and deletes beside what the API reads. Shell.
+import type { Database } from "../commit/postgres_client.ts";
+
+const TIMEOUT_MS = 30_000;
+
+/** Dead letters of one reason in one partition. */
+export interface DeadCount {
+  readonly reason: string;
+  readonly partition: number;
+  readonly records: number;
+}
+
+/** Exact counts, most frequent first. */
+export function readDeadCounts(database: Database): Promise<DeadCount[]> {
+  return database.query(
+    (sql) =>
+      sql<DeadCount[]>`
+      select reason, partition, records::float8 as records from dead_letter_count order by records desc, reason, partition`,
+    TIMEOUT_MS,
+  );
+}
+
+/** One dead letter: its sample, or the newest range that covers its position. */
+export interface DeadLetter {
+  readonly reason: string;
+  /** When it (or the range) was committed last, epoch ms. */
+  readonly seen_at: number;
+  /** Size of the whole value in bytes; `null` where only the range is known. */
+  readonly payload_bytes: number | null;
+  /** Masked beginning of the value; `null` where none was kept. */
+  readonly payload: string | null;
+  /** The range: both ends inclusive; `null` for a sample. */
+  readonly first_offset: number | null;
+  readonly last_offset: number | null;
+  readonly records: number | null;
+}
+
+/** Everything that is kept of one position, the sample first. Empty where it is no dead letter, or was long ago. */
+export function readDeadLetter(database: Database, partition: number, offset: number): Promise<DeadLetter[]> {
+  return database.query(
+    (sql) =>
+      sql<DeadLetter[]>`
+      select reason, (extract(epoch from seen_at) * 1000)::float8 as seen_at, payload_bytes, payload,
+             null::float8 as first_offset, null::float8 as last_offset, null::float8 as records
+      from dead_letter_sample where partition = ${partition} and record_offset = ${offset}::text::bigint
+      union all
+      (select reason, (extract(epoch from seen_at) * 1000)::float8, null, null, first_offset::float8, last_offset::float8, records::float8
+       from dead_letter_range
+       where partition = ${partition} and ${offset}::text::bigint between first_offset and last_offset order by id desc limit 10)`,
+    TIMEOUT_MS,
+  );
+}
+
+/** Deletes samples that were taken before `before` (epoch ms); counts and ranges stay. Returns how many. */
+export async function purgeSamples(database: Database, before: number, reason: string | undefined): Promise<number> {
+  const [row] = await database.query((sql) =>
+    sql<{ purged: number }[]>`
+      with gone as (
+        delete from dead_letter_sample
+        where seen_at < to_timestamp(${before / 1000}) and ${reason === undefined ? sql`true` : sql`reason = ${reason}`}
+        returning 1
+      ) select count(*)::integer as purged from gone`, TIMEOUT_MS);
+  return row!.purged;
+}
