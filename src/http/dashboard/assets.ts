@@ -28,6 +28,7 @@ export function registerAssets(app: App): void {
   for (const { path, type, text } of Object.values(ASSETS)) {
     app.get(
       path,
+      compress(),
       (c) => c.body(text, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }),
     );
   }

@@ -1,7 +1,7 @@
 // The contribution table: who contributed how much, how that compares, and what the next day may bring. Pure.
 import type { Contribution, ContributionReport } from "../../report/contribution.ts";
 import { addDays } from "../../report/time_zone.ts";
-import { bar, counted, hostile, html, mark, type Markup, panelHead } from "./markup.ts";
+import { bar, counted, forecasted, hostile, html, type Markup, panelHead, worth } from "./markup.ts";
 import type { OverviewInput } from "./overview_view.ts";
 import { downloadHref, pageHref } from "./page_query.ts";
 import type { Reader } from "./reader.ts";
@@ -42,7 +42,7 @@ ${
         report.total_count === null ? "This range is unknown: its records are missing." : "No hits in this range."
       }</p>`
       : html`
-        <div class="scroll" tabindex="0" role="region" aria-label="Contributions">
+        <div class="scroll whole" tabindex="0" role="region" aria-label="Contributions">
           <table class="contributions">
         <thead><tr><th scope="col" class="n">#</th><th scope="col">${PLACES[place]}</th>${place === "country"
           ? ""
@@ -61,10 +61,10 @@ ${
           </table>
         </div>
         <p
-          class="legend">${mark("provisional")} provisional <span class="fc">f</span> forecast (80 % band${errorWords(
+          class="legend">Band: 80 % interval of the forecast, with the day before as a dashed line${errorWords(
             report,
             reader,
-          )}) · day before and day after lie around the whole range · change = day after − day before</p>
+          )}. Day before and day after lie around the whole range; change is the one less the other.</p>
         ${pages(report, state, reader)}
       `
   }`;
@@ -72,38 +72,41 @@ ${
 
 function line(row: Contribution, place: keyof typeof PLACES, largest: number, reader: Reader): Markup {
   const country = row.country_contribution;
+  const { comparison, status } = row;
+  const inCountry = place === "country" ? "" : html`
+    <td>${country === null ? "" : hostile(country.country)}</td>
+    <td class="n soft">${country === null ? "" : worth(reader.count(country.total_count), status)}</td>
+  `;
   return html`
-    <tr
-      class="${row.place === null ? "rest" : ""}"><td class="n soft">${row.rank === null
-        ? ""
-        : reader.count(row.rank)}</td><th scope="row">${hostile(row.city_contribution.city)}</th>${place === "country"
-        ? ""
-        : html`
-          <td>${country === null ? "" : hostile(country.country)}</td>
-          <td class="n soft">${country === null ? "" : reader.count(country.total_count)}</td>
-        `}<td class="n strong">${counted(reader, row.city_contribution.count, row.status)}</td><td class="share">${bar(
-          row.percentage_contribution / largest,
-        )}<span class="n">${reader.percent(row.percentage_contribution)}</span></td><td class="n">${changeOf(
-          reader,
-          row.comparison.change,
-          row.comparison.count,
-        )}</td><td class="n">${counted(
-          reader,
-          row.previous_day_contribution,
-          row.previous_day_status,
-        )}</td><td class="n">${nextDay(row, reader)}</td><td class="band-cell">${band(
-          row,
-          reader,
-        )}</td><td class="n">${changeOf(reader, row.forecasted_change, row.previous_day_contribution)}</td></tr>
+    <tr class="${row.place === null ? "rest" : ""}">
+      <td class="n soft">${row.rank === null ? "" : reader.count(row.rank)}</td>
+      <th scope="row">${hostile(row.city_contribution.city)}</th>
+      ${inCountry}
+      <td class="n strong">${counted(reader, row.city_contribution.count, status)}</td>
+      <td class="share">
+        ${bar(row.percentage_contribution / largest)}
+        <span class="n">${reader.percent(row.percentage_contribution)}</span>
+      </td>
+      <td class="n">${changeOf(reader, comparison.change, comparison.count, status)}</td>
+      <td class="n">${counted(reader, row.previous_day_contribution, row.previous_day_status)}</td>
+      <td class="n">${nextDay(row, reader)}</td>
+      <td class="interval-cell">${interval(row, reader)}</td>
+      <td class="n">${changeOf(reader, row.forecasted_change, row.previous_day_contribution, row.next_day_status)}</td>
+    </tr>
   `;
 }
 
 /** A change with a sign of its own shape, and in per cent where there is something to compare with. */
-function changeOf(reader: Reader, change: number | null, base: number | null): Markup {
+function changeOf(
+  reader: Reader,
+  change: number | null,
+  base: number | null,
+  status: Contribution["next_day_status"],
+): Markup {
   if (change === null) return html`<span class="none">–</span>`;
   const sign = change > 0 ? "up" : change < 0 ? "down" : "same";
   const part = base ? reader.percent(Math.abs(100 * change / base)) : "";
-  return html`<span class="change ${sign}">${reader.change(change)}${
+  return html`<span class="change ${sign}">${worth(reader.change(change), status)}${
     part === "" ? "" : html`<span class="soft"> ${part}</span>`
   }</span>`;
 }
@@ -113,16 +116,18 @@ function nextDay(row: Contribution, reader: Reader): Markup {
     case "actual":
       return counted(reader, row.next_day_contribution, row.next_day_status);
     case "forecast":
-      return html`${reader.count(row.next_day_contribution)}<abbr class="fc" title="forecast by ${
-        row.forecast?.method.replace("_", " ") ?? ""
-      } from ${row.forecast?.history_days ?? 0} days">f</abbr>`;
+      return forecasted(
+        reader,
+        row.next_day_contribution ?? 0,
+        ` by ${row.forecast?.method.replace("_", " ") ?? ""} from ${row.forecast?.history_days ?? 0} days`,
+      );
     case "unknown":
       return html`<span class="unknown">${REASONS[row.next_day_reason ?? ""] ?? "unknown"}</span>`;
   }
 }
 
 /** Where the day before lies within what is expected of the day after. Each row has a scale of its own. */
-function band(row: Contribution, reader: Reader): Markup {
+function interval(row: Contribution, reader: Reader): Markup {
   const { forecast, previous_day_contribution: before, next_day_contribution: next } = row;
   if (forecast === null || next === null) return html``;
   const low = Math.min(forecast.low, before ?? next);
@@ -130,7 +135,7 @@ function band(row: Contribution, reader: Reader): Markup {
   const at = (value: number) => (high === low ? 50 : 6 + 88 * (value - low) / (high - low)).toFixed(1);
   const words = `${reader.count(forecast.low)} to ${reader.count(forecast.high)}, day before ${reader.count(before)}`;
   return html`
-    <svg class="band" role="img" aria-label="${words}" viewBox="0 0 100 14"
+    <svg class="interval" role="img" aria-label="${words}" viewBox="0 0 100 14"
       preserveAspectRatio="none"><title>${words}</title><rect class="range" x="${at(forecast.low)}" y="4" width="${Math
         .max(1, Number(at(forecast.high)) - Number(at(forecast.low))).toFixed(
           1,
@@ -142,7 +147,7 @@ function band(row: Contribution, reader: Reader): Markup {
 
 function errorWords({ total }: ContributionReport, reader: Reader): string {
   const mase = total?.forecast?.mase;
-  return mase == null ? "" : `, error of the total ${reader.decimal(mase)} MASE`;
+  return mase == null ? "" : `; error of the total ${reader.decimal(mase)} MASE`;
 }
 
 function pages(report: ContributionReport, state: OverviewInput["state"], reader: Reader): Markup {

@@ -2,6 +2,7 @@
 import type { QueryProblem } from "../../report/report_query.ts";
 import type { TopReport } from "../../report/top.ts";
 import { hostile, html, type Markup } from "./markup.ts";
+import type { OverviewData } from "./overview_data.ts";
 import { DIRECT, pageHref, type PageState, RANGES } from "./page_query.ts";
 
 export interface Controls {
@@ -13,8 +14,7 @@ export interface Controls {
   readonly to: string;
   readonly problems: readonly QueryProblem[];
   /** Offered as filters; null where they could not be read. */
-  readonly hosts: TopReport | null;
-  readonly referrers: TopReport | null;
+  readonly data: Pick<OverviewData, "hosts" | "referrers"> | null;
 }
 
 const OPTIONS = {
@@ -86,13 +86,13 @@ ${
     })
   }
 <button type="submit">Apply</button>
-${ZONES}<datalist id="hosts">${keys(given.hosts)}</datalist><datalist id="referrers"><option value="${DIRECT}">${
-    keys(given.referrers)
+${ZONES}<datalist id="hosts">${keys(given.data?.hosts)}</datalist><datalist id="referrers"><option value="${DIRECT}">${
+    keys(given.data?.referrers)
   }</datalist>
 </form>${chips(state)}${problemList(problems)}`;
 }
 
-function keys(report: TopReport | null) {
+function keys(report: TopReport | undefined) {
   return (report?.rows ?? []).map(({ key }) => key ? html`<option value="${key}">` : "");
 }
 

@@ -36,6 +36,48 @@
   const zones = document.getElementById("zones");
   if (zone && zones) zones.prepend(Object.assign(document.createElement("option"), { value: zone }));
 
+  tooltips();
+
+  /** Under the pointer, one point of a chart as the row of its table: the table is the chart's text, and needs no pointer. */
+  function tooltips() {
+    /** Space beside the plot, in the picture's own pixels; see svg_timeseries.ts. */
+    const LEFT = 64;
+    const RIGHT = 12;
+    const box = Object.assign(document.createElement("div"), { className: "tip", hidden: true, ariaHidden: "true" });
+    const cross = Object.assign(document.createElement("div"), {
+      className: "cross",
+      hidden: true,
+      ariaHidden: "true",
+    });
+    const hide = () => {
+      box.hidden = cross.hidden = true;
+    };
+    document.addEventListener("pointermove", (event) => {
+      const chart = event.target instanceof Element ? event.target.closest("[data-points]") : null;
+      const svg = chart?.querySelector("svg");
+      const table = chart && document.getElementById(chart.dataset.points)?.querySelector("table");
+      if (!svg || !table) return hide();
+      const rows = table.tBodies[0].rows;
+      const frame = svg.getBoundingClientRect();
+      const scale = frame.width / svg.viewBox.baseVal.width;
+      const plot = { left: LEFT * scale, width: frame.width - (LEFT + RIGHT) * scale };
+      const at = Math.floor(rows.length * (event.clientX - frame.left - plot.left) / plot.width);
+      const row = rows[at];
+      if (!row) return hide();
+      const names = [...table.tHead.rows[0].cells].map((cell) => cell.textContent);
+      const cells = [...row.cells].map((cell) => cell.textContent);
+      box.textContent = [cells[0], ...cells.slice(1).map((text, i) => `${names[i + 1]}  ${text}`)].join("\n");
+      if (cross.parentNode !== chart) chart.append(cross, box);
+      const x = plot.left + plot.width * (at + 0.5) / rows.length;
+      box.hidden = cross.hidden = false;
+      cross.style.left = `${x}px`;
+      const right = x > frame.width / 2;
+      box.style.left = right ? "" : `${x + 12}px`;
+      box.style.right = right ? `${frame.width - x + 12}px` : "";
+    }, { passive: true });
+    document.addEventListener("pointerleave", hide);
+  }
+
   const source = document.body.dataset.fragments;
   if (!source) return;
 
@@ -52,19 +94,24 @@
   let timer = 0;
   let busy = false;
   let dirty = false;
+  /** Closed data has changed, so that the calm sections need not wait for their time. */
+  let soon = false;
   let revision = null;
   let failures = 0;
   let events = null;
   let took = 0;
 
   const slots = (pace) => [...document.querySelectorAll(`[data-live="${pace}"]`)];
-  const every = (pace) =>
-    document.querySelector(".state.catching_up, .state.waiting") ? EVERY_CATCHING_UP : EVERY[pace];
+  const catchingUp = () => document.querySelector(".state.catching_up, .state.waiting") !== null;
+  const every = (pace) => {
+    if (pace === "fast") return EVERY.fast;
+    return Math.max(soon ? EVERY.fast : catchingUp() ? EVERY_CATCHING_UP : EVERY.calm, took / SHARE);
+  };
 
   /** Notes that something changed; reads as soon as the paces allow, once for many events. */
-  function changed(calmAtOnce) {
+  function changed(everything) {
     dirty = true;
-    if (calmAtOnce) asked.calm = 0;
+    if (everything && !catchingUp()) soon = true;
     if (document.hidden || busy || timer) return;
     timer = setTimeout(read, Math.max(0, asked.fast + every("fast") - Date.now()));
   }
@@ -87,11 +134,12 @@
       for (const fragment of answer.fragments) put(fragment);
       took = answer.took_ms ?? took;
       for (const pace of paces) asked[pace] = now;
+      if (paces.includes("calm")) soon = false;
       if (answer.again) throw new Error("again");
       failures = 0;
     } catch {
       failures++;
-      asked.calm = 0;
+      soon = true;
     }
     busy = false;
     if (failures > 0) {

@@ -5,13 +5,13 @@ import type { ForecastSeries } from "../../report/forecast_report.ts";
 import { coordinate, escapeXml, svgFrame } from "../../report/svg.ts";
 import type { Reader } from "./reader.ts";
 
-const WIDTH = 1100;
-const HEIGHT = 210;
+const WIDTH = 1360;
+const HEIGHT = 220;
 const LEFT = 64;
 const TOP = 14;
 const BOTTOM = 30;
 /** Every so many columns one has its date below. */
-const LABEL_EVERY = 7;
+const LABEL_EVERY = 3;
 
 /** A chart of the days in order; a day without a number is left open. */
 export function forecastChart(
@@ -19,7 +19,7 @@ export function forecastChart(
   { title, reader, id }: { readonly title: string; readonly reader: Reader; readonly id: string },
 ): string {
   const all = [...history.map(({ day }) => day), ...days.map(({ day }) => day)];
-  const x = scaleBand(all, [LEFT, WIDTH - 12]).paddingInner(0.28);
+  const x = scaleBand(all, [LEFT, WIDTH - 30]).paddingInner(0.28);
   const largest = Math.max(1, ...history.map(({ count }) => count ?? 0), ...days.map(({ high }) => high));
   const y = scaleLinear([0, largest], [HEIGHT - BOTTOM, TOP]).nice(3);
   const width = coordinate(x.bandwidth());

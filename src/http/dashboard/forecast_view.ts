@@ -1,15 +1,16 @@
 // The next days in total: four weeks of history, the forecast with its band, and how good the method was on this very data. Pure.
-import { counted, html, inlineSvg, type Markup, panelHead } from "./markup.ts";
+import { counted, forecasted, html, inlineSvg, type Markup, panelHead } from "./markup.ts";
+import type { ForecastReport } from "../../report/forecast_report.ts";
 import { forecastChart } from "./forecast_chart.ts";
-import type { OverviewInput } from "./overview_view.ts";
+import type { ViewContext } from "./overview_view.ts";
 
 const METHODS: Readonly<Record<string, string>> = {
   seasonal_naive: "the same weekday of the week before",
   holt_winters: "exponential smoothing with trend and weekly season",
 };
 
-export function forecastPanel({ data, reader, queries }: OverviewInput): Markup {
-  const { query, series } = data.forecast;
+export function forecastPanel({ reader, queries }: ViewContext, forecast: ForecastReport): Markup {
+  const { query, series } = forecast;
   const [total] = series;
   const parameters = new URLSearchParams({
     tz: query.tz,
@@ -33,7 +34,7 @@ export function forecastPanel({ data, reader, queries }: OverviewInput): Markup 
     <div class="chart chart-forecast">${inlineSvg(forecastChart(total, { title, reader, id: "forecast-chart" }))}</div>
     <p
       class="legend"><span class="key human"></span>complete days <span class="key band"></span>forecast with ${reader
-        .percent(100 * data.forecast.interval)} band. Method: ${METHODS[total.method ?? ""] ?? total.method ??
+        .count(Math.round(100 * forecast.interval))} % band. Method: ${METHODS[total.method ?? ""] ?? total.method ??
         ""}, chosen by backtest on ${reader.count(total.history_days)} days${total.mase === null
         ? ""
         : html`; error ${reader.decimal(total.mase)} MASE`}.${filtered
@@ -64,7 +65,7 @@ export function forecastPanel({ data, reader, queries }: OverviewInput): Markup 
             html`
               <tr>
                 <th scope="row">${reader.day(day.day)}</th>
-                <td class="n">${reader.count(day.count)}<abbr class="fc" title="forecast">f</abbr></td>
+                <td class="n">${forecasted(reader, day.count, "")}</td>
                 <td class="n">${reader.count(day.low)}</td>
                 <td class="n">${reader.count(day.high)}</td>
               </tr>

@@ -46,27 +46,52 @@ export function panelHead(title: string, links: readonly { readonly label: strin
 }
 
 /** A time in the reader's zone, with UTC on hover; a dash where there is none. */
-export function timeOf(reader: Reader, time: number | string | null): Markup {
+export function timeOf(
+  reader: Reader,
+  time: number | string | null,
+  precision: "minutes" | "seconds" = "minutes",
+): Markup {
   if (time === null) return html`<span class="none">–</span>`;
   const ms = typeof time === "string" ? Date.parse(time) : time;
   const utc = new Date(ms).toISOString();
-  return html`<time datetime="${utc}" title="${utc.slice(0, 19).replace("T", " ")} UTC">${reader.time(ms)}</time>`;
+  return html`<time datetime="${utc}" title="${utc.slice(0, 19).replace("T", " ")} UTC">${
+    precision === "minutes" ? reader.time(ms) : reader.seconds(ms)
+  }</time>`;
 }
 
-/** The mark of a number that can still change; final numbers carry none, as the legend says. */
-export function mark(status: Status | "unknown"): Markup {
-  return status === "provisional" ? html`<abbr class="prov" title="provisional: can still change">p</abbr>` : html``;
+/** A number's text with what it is worth: final ones stand plain, those that can still change carry a dotted line, as the legend says. */
+export function worth(text: string, status: Status | "unknown"): Markup {
+  return status === "provisional"
+    ? html`<abbr class="prov" title="provisional: can still change">${text}</abbr>`
+    : html`${text}`;
 }
 
-/** A count with its mark; a gap is a word, never a number. */
+/** A count with what it is worth; a gap is a word, never a number. */
 export function counted(reader: Reader, value: number | null, status: Status | "unknown"): Markup {
-  if (value === null) return html`<span class="unknown" title="not known">unknown</span>`;
-  return html`${reader.count(value)}${mark(status)}`;
+  if (value === null) return html`<span class="unknown" title="records are missing">unknown</span>`;
+  return worth(reader.count(value), status);
 }
 
-/** One of the charts of `src/report`, standing in a page: its colours come from our stylesheet, since the page's policy allows no other. */
-export function inlineSvg(svg: string): Markup {
-  return raw(svg.replace(/<style>[^<]*<\/style>/, ""));
+/** A forecast count; `words` say where it comes from. */
+export function forecasted(reader: Reader, value: number, words: string): Markup {
+  return html`<abbr class="fc" title="forecast${words}">~${reader.count(value)}</abbr>`;
+}
+
+/** What the marks mean. */
+export function legend(): Markup {
+  return html`
+    <span class="prov">123</span> provisional: can still change · 123 final · <span class="fc">~123</span> forecast · <span
+      class="unknown">unknown</span>: records are missing
+  `;
+}
+
+/** One of the charts of `src/report`, standing in a page: its colours come from our stylesheet, since the page's policy allows no other. `crop` is in its own pixels. */
+export function inlineSvg(svg: string, crop = { top: 0, bottom: 0 }): Markup {
+  const plain = svg.replace(/<style>[^<]*<\/style>/, "");
+  return raw(plain.replace(/viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"/, (_, width: string, height: string) => {
+    const left = Number(height) - crop.top - crop.bottom;
+    return `viewBox="0 ${crop.top} ${width} ${left}" width="${width}" height="${left}"`;
+  }));
 }
 
 /** A bar to scale; `share` from 0 to 1. Drawn as SVG, since the policy forbids style attributes. */

@@ -16,8 +16,8 @@ export function hasData({ state }: NoticeInput): boolean {
   return state != null && state.stream.max_window_end !== null;
 }
 
-/** The notice of this moment; nothing where all is well. Also a live fragment. */
-export function notice(input: NoticeInput): Markup {
+/** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
+export function notice(input: NoticeInput, slow = false): Markup {
   const { state, words } = input;
   if (state === null) {
     return html`
@@ -38,6 +38,14 @@ export function notice(input: NoticeInput): Markup {
   }
   if (words.kind === "catching_up" && words.progress !== null) return progress(words, sourceOf(input) === "demo");
   if (!hasData(input)) return empty(input);
+  if (slow) {
+    return html`
+      <div class="notice warn">
+        <h2>The numbers take their time</h2>
+        <p>The database answers, but does not add these up in time right now. They follow by themselves; a shorter range is faster.</p>
+      </div>
+    `;
+  }
   if (words.kind === "trouble") {
     return html`
       <div class="notice warn">

@@ -43,9 +43,7 @@ export function channelPanel({ data, reader }: OverviewInput): Markup {
       class="split-words"><span><span class="key human"></span>Humans ${reader.count(
         human,
       )}</span><span><span class="key bot"></span>Bots ${reader.count(bot)}${total
-        ? html`
-          (${reader.percent(100 * bots)})
-        `
+        ? ` (${reader.percent(100 * bots)})`
         : ""}</span></p>
   `;
 }
@@ -71,10 +69,20 @@ function ranking({ title, report, reader, tone = "", href }: Ranking): Markup {
       </tr>
     `;
   };
-  return html`${panelHead(title, [{ label: "CSV", href: link("csv") }, { label: "JSON", href: link("json") }])}
+  return html`${
+    panelHead(title, [{ label: "CSV", href: link("csv") }, { label: "NDJSON", href: link("ndjson") }, {
+      label: "JSON",
+      href: link("json"),
+    }])
+  }
 ${
     rows.length === 0 ? html`<p class="hint">No hits in this range.</p>` : html`
       <table class="ranking">
+        <colgroup>
+          <col>
+          <col class="c-hits">
+          <col class="c-share">
+        </colgroup>
         <thead class="sr">
           <tr>
             <th scope="col">${title}</th>
@@ -85,9 +93,7 @@ ${
         <tbody>${rows.map((row) => line(row, row.count / largest))}${other === null ? "" : html`
           <tr class="rest">
             <th scope="row">all others${report.total_rows > rows.length
-              ? html`
-                (${reader.count(report.total_rows - rows.length)})
-              `
+              ? ` (${reader.count(report.total_rows - rows.length)})`
               : ""}</th>
             <td class="n">${counted(reader, other.count, other.status)}</td>
             <td class="n soft">${reader.percent(other.percentage)}</td>

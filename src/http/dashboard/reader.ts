@@ -38,13 +38,19 @@ export interface Reader {
   readonly decimal: (value: number) => string;
   /** `08:40` on the zone's today of `now`, with the date elsewhere. */
   readonly time: (time: number) => string;
+  /** As `time`, with seconds. */
+  readonly seconds: (time: number) => string;
   /** Date, hour, minute. */
   readonly dateTime: (time: number) => string;
   /** A local date `YYYY-MM-DD` as `Mon, 23 Nov`. */
   readonly day: (date: string) => string;
 }
 
-type Formats = Omit<Reader, "time"> & { readonly clock: Intl.DateTimeFormat; readonly date: Intl.DateTimeFormat };
+type Formats = Omit<Reader, "time" | "seconds"> & {
+  readonly clock: Intl.DateTimeFormat;
+  readonly exact: Intl.DateTimeFormat;
+  readonly date: Intl.DateTimeFormat;
+};
 const readers = new Map<string, Formats>();
 /** Making formats costs milliseconds; readers of one office share language and zone. */
 const READERS_MAX = 100;
@@ -57,21 +63,34 @@ export function readerOf(locale: string, tz: string, now: number): Reader {
     if (readers.size >= READERS_MAX) readers.clear();
     readers.set(name, known = makeReader(locale, isTimeZone(tz) ? tz : "UTC"));
   }
-  const { clock, date, ...rest } = known;
+  const { clock, exact, date, ...rest } = known;
   const today = date.format(now);
-  return { ...rest, time: (time) => date.format(time) === today ? clock.format(time) : rest.dateTime(time) };
+  const dated = (format: Intl.DateTimeFormat) => (time: number) =>
+    date.format(time) === today ? format.format(time) : `${date.format(time)} ${format.format(time)}`;
+  return { ...rest, time: dated(clock), seconds: dated(exact) };
 }
 
 function makeReader(locale: string, tz: string): Formats {
   const number = new Intl.NumberFormat(locale);
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
-  const percent = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
+  const percent = new Intl.NumberFormat(locale, {
+    style: "percent",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
   const clock = new Intl.DateTimeFormat(locale, {
     timeZone: tz,
     hour: "2-digit",
     minute: "2-digit",
+    hourCycle: "h23",
+  });
+  const exact = new Intl.DateTimeFormat(locale, {
+    timeZone: tz,
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
     hourCycle: "h23",
   });
   const date = new Intl.DateTimeFormat(locale, { timeZone: tz, day: "numeric", month: "short" });
@@ -80,6 +99,7 @@ function makeReader(locale: string, tz: string): Formats {
     locale,
     tz,
     clock,
+    exact,
     date,
     count: (value: number | null) => value === null ? "unknown" : number.format(value),
     compact: (value: number) => compact.format(value),

@@ -3,6 +3,7 @@ import { compress } from "hono/compress";
 import type { App, AppDeps } from "../deps.ts";
 import { registerAssets } from "./assets.ts";
 import { overviewFragments, overviewPage } from "./overview_page.ts";
+import { pipelineFragments, pipelinePage } from "./pipeline_page.ts";
 import { ReportCache } from "./report_cache.ts";
 
 /** Registers `/`, `/pipeline`, their live sections and their assets. */
@@ -11,4 +12,6 @@ export function registerPages(app: App, deps: AppDeps): void {
   registerAssets(app);
   app.get("/", compress(), (c) => overviewPage(c, deps, cache));
   app.get("/fragments/overview", compress(), (c) => overviewFragments(c, deps, cache));
+  app.get("/pipeline", compress(), (c) => pipelinePage(c, deps, cache));
+  app.get("/fragments/pipeline", compress(), (c) => pipelineFragments(c, deps, cache));
 }
