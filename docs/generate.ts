@@ -1,6 +1,8 @@
 // `deno task docs`: writes every page that is made from code. With `--check` it writes nothing and names what is out of date.
 import { renderConfigurationPage, renderReadmeTable, renderStreamEnv } from "../src/cli/settings_pages.ts";
 import { initSql } from "../src/commit/migrate.ts";
+import { openApi, renderHttpApiPage } from "./http_api_page.ts";
+import { renderAlertsTable, renderMetricsTable } from "./monitoring_page.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
@@ -19,14 +21,41 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
     ["stream.env", renderStreamEnv()],
     ["docs/configuration.md", renderConfigurationPage()],
     ["ddl/init.sql", (await initSql()).trimEnd() + "\n"],
+    ["docs/http_api.md", await formatted(renderHttpApiPage(await openApi()))],
+    ["docs/monitoring.md", await monitoring()],
     ["README.md", splice(await read("README.md"), "settings", renderReadmeTable())],
   ]);
+}
+
+/** The page with its prose wrapped as `deno fmt` wraps it. */
+async function formatted(page: string): Promise<string> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["fmt", "--ext", "md", "-"],
+    cwd: ROOT,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(page));
+  await writer.close();
+  const { success, stdout } = await child.output();
+  if (!success) throw new Error("deno fmt failed");
+  return new TextDecoder().decode(stdout);
+}
+
+async function monitoring(): Promise<string> {
+  const rules = await read("deploy/prometheus/rules/tidemark.yml");
+  const page = splice(await read("docs/monitoring.md"), "alerts", renderAlertsTable(rules));
+  return splice(page, "metrics", renderMetricsTable());
 }
 
 /** Paths whose committed text differs from what the code says. */
 export async function outdatedPages(): Promise<string[]> {
   const outdated: string[] = [];
-  for (const [path, text] of await generatedPages()) if (await read(path) !== text) outdated.push(path);
+  for (const [path, text] of await generatedPages()) {
+    if (await read(path).catch(() => "") !== text) outdated.push(path);
+  }
   return outdated;
 }
 

@@ -1,0 +1,81 @@
+// docs/http_api.md: the OpenAPI document as a page to read. No I/O beyond making an application that is never served.
+import { createApp } from "../src/http/app.ts";
+import { APP_DEFAULTS } from "../src/http/deps.ts";
+import { docsOf, type OperationDoc } from "../src/http/docs_view.ts";
+import type { OpenApiDocument } from "../src/http/openapi.ts";
+import { PROBLEMS } from "../src/http/problem.ts";
+import { systemClock } from "../src/shared/clock.ts";
+import { silentLog } from "../src/shared/log.ts";
+import { Registry } from "../src/shared/metrics.ts";
+import { durationMs } from "../src/shared/units.ts";
+import { table } from "./table.ts";
+
+/** The document as `/openapi.json` serves it. */
+export async function openApi(): Promise<OpenApiDocument> {
+  const app = createApp({
+    database: { query: () => Promise.reject(new Error("no database is asked for a document")) },
+    clock: systemClock,
+    log: silentLog,
+    metrics: new Registry(),
+    version: "docs",
+    snapshots: () => [],
+    geo: () => null,
+    settings: {
+      ...APP_DEFAULTS,
+      access: { publicAccess: true },
+      watermarkDelayMs: durationMs(60_000),
+      idleTimeoutMs: durationMs(60_000),
+    },
+    settingsView: [],
+  });
+  return await (await app.request("/openapi.json")).json() as OpenApiDocument;
+}
+
+/** docs/http_api.md. */
+export function renderHttpApiPage(document: OpenApiDocument): string {
+  const lines = [
+    "# HTTP API",
+    "",
+    "Which addresses are there, what do they take, what do they answer? Made by `deno task docs` from the schemas that check each",
+    "request and answer; `/openapi.json` is the same for programs, `/docs` the same in a browser, `/` and `/pipeline` are the pages.",
+    "",
+    "- **Who may ask**: this machine. Others need `API_TOKEN` as `Authorization: Bearer …` or as the password of HTTP Basic, unless",
+    "  `API_PUBLIC=true`. `/livez` and `/readyz` need no token. `API_ADMIN_TOKEN` is for what is marked so.",
+    "- **Errors** are `application/problem+json` with a stable `code` (below), what is wrong in words, and a `request_id` that stands",
+    "  in the log. Give your own with `X-Request-Id`.",
+    "- **Times** are RFC 3339 in UTC. Days are local days of the `tz` that you give, both ends inclusive.",
+    "- **Numbers** say how sure they are: `final` can no longer change, `provisional` can, `unknown` has a gap.",
+    "- **Caching**: answers carry an `ETag` that changes with the data; ask with `If-None-Match`.",
+  ];
+  for (const { name, description, operations } of docsOf(document)) {
+    lines.push("", `## ${name}`, "", description);
+    for (const operation of operations) lines.push("", ...operationLines(operation));
+  }
+  lines.push(
+    "",
+    "## Problems",
+    "",
+    ...table(
+      ["Code", "Status", "Meaning"],
+      Object.entries(PROBLEMS).map(([code, { status, title }]) => [`\`${code}\``, String(status), title]),
+    ),
+  );
+  return `${lines.join("\n")}\n`;
+}
+
+function operationLines({ path, summary, description, parameters, responses, call }: OperationDoc): string[] {
+  const lines = [`### GET ${path}`, "", `${summary}.${description === "" ? "" : ` ${description}`}`];
+  if (parameters.length > 0) {
+    lines.push(
+      "",
+      ...table(
+        ["Parameter", "Value", "Meaning"],
+        parameters.map((p) => [`\`${p.name}\`${p.required ? " (required)" : ""}`, p.type, p.description]),
+      ),
+    );
+  }
+  const good = responses.filter(({ status }) => status.startsWith("2"));
+  const types = good.map(({ types }) => types).filter((text) => text !== "").join(", ");
+  lines.push("", `\`\`\`http\nGET ${call}\n\`\`\``, "", types === "" ? "No body." : `Answers ${types}.`);
+  return lines;
+}
