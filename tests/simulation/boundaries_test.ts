@@ -483,3 +483,23 @@ Deno.test("a commit under way is brought to its end before positions are read ag
   assertEquals([scene.row(0).nextOffset, scene.history.instances[0]!.pipeline.snapshot().commit.fenced], [8, 0]);
   await scene.finish();
 });
+
+Deno.test("a commit whose reply was lost is known again by its id: nobody is fenced by himself", async () => {
+  const scene = new Scene();
+  scene.start();
+  const { store, pipeline } = scene.history.instances[0]!;
+  const commit = store.commit.bind(store);
+  let lost = 0;
+  store.commit = async (payload) => {
+    const outcome = await commit(payload);
+    return lost++ === 0 ? { kind: "unknown", cause: new Error("the reply was lost") } : outcome;
+  };
+  scene.write(0, 1_000);
+  await scene.until(4_000);
+  scene.write(0, 4_000);
+  await scene.until(8_000);
+  const { fenced, unknownOutcomes } = pipeline.snapshot().commit;
+  assertEquals([lost > 1, fenced, unknownOutcomes], [true, 0, 1]);
+  assertEquals([scene.row(0).nextOffset, scene.row(0).counted], [2, 2]);
+  await scene.finish();
+});

@@ -39,6 +39,7 @@ interface Instance {
   readonly number: number;
   process: Process;
   source: ModelSource;
+  store: ModelStore;
   pipeline: Pipeline;
   abort: AbortController;
   running: boolean;
@@ -172,6 +173,7 @@ export class History {
       number,
       process,
       source,
+      store,
       pipeline,
       abort,
       running: true,
