@@ -57,7 +57,7 @@ export async function rollUp(database: Database, signal: AbortSignal): Promise<v
       (sql) => sql<{ done: string }[]>`select tidemark_roll_up_v1()::text as done`,
       TIMEOUT_MS,
     );
-    const { state } = JSON.parse(rows[0]!.done) as { state: "hour" | "day" | "nothing" | "busy" };
+    const { state } = JSON.parse(rows[0]!.done) as { state: "hour" | "day" | "forgotten" | "nothing" | "busy" };
     if (state === "nothing" || state === "busy") return;
   }
 }

@@ -260,10 +260,6 @@ export const SETTINGS = {
     group: "commits",
     doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
   }),
-  WORKERS: setting(orWord<number, "auto">(integer(1, 64), "auto", "auto"), "1", {
-    group: "commits",
-    doc: "Threads that read and count; auto = by the number of processors.",
-  }),
 
   GEO_DATABASE: optional(listOf(path), {
     group: "geo",
