@@ -107,7 +107,7 @@ alter table open_delta set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuu
 comment on table open_delta is 'What one commit counted in one window that is not closed yet: a self-contained chunk with its own dictionary, so that no id outlives its text.';
 comment on column open_delta.id is 'Order of arrival.';
 comment on column open_delta.window_start is 'Start of the window, inclusive.';
-comment on column open_delta.commit_id is 'The commit that appended it.';
+comment on column open_delta.commit_id is 'The commit that appended it; an id of its own where chunks of several commits were merged.';
 comment on column open_delta.hits is 'Sum of key_hits.';
 comment on column open_delta.bot_hits is 'Sum of key_bot_hits.';
 comment on column open_delta.keys is 'Length of the five arrays.';
