@@ -43,7 +43,9 @@ export async function runService(context: CommandContext, options: ServiceOption
   let trouble: string | null = null;
   const beforeEngines = (): PipelineSnapshot => startingSnapshot(context, startedAt, trouble);
   const stopping = new AbortController();
-  signal.addEventListener("abort", () => stopping.abort(), { once: true });
+  // A signal may have come while the folder was locked and the pools were made: its event is not sent again.
+  if (signal.aborted) stopping.abort();
+  else signal.addEventListener("abort", () => stopping.abort(), { once: true });
 
   let server: Awaited<ReturnType<typeof serveHttp>> | null = null;
   try {

@@ -4,12 +4,19 @@ import { type Child, type Exit, REPOSITORY, spawn, tidemark } from "../support/p
 /** A Tidemark instance that may die and come back; its data folder stays. */
 export class Instance {
   #child: Child | undefined;
+  /** The last child that has ended. */
+  #gone: Child | undefined;
   /** Lines of all lives. */
   readonly log: string[] = [];
   kills = 0;
   starts = 0;
 
   constructor(readonly name: string, readonly env: Readonly<Record<string, string>>) {}
+
+  /** Whether it was started and has ended without being told to. */
+  get died(): boolean {
+    return this.#child !== undefined && this.#gone === this.#child;
+  }
 
   get running(): boolean {
     return this.#child !== undefined;
@@ -24,8 +31,7 @@ export class Instance {
     if (this.#child) throw new Error(`${this.name} is already running`);
     this.starts++;
     const child = tidemark(args, { env: { ...this.env, ...env } });
-    this.#child = child;
-    return child;
+    return this.#watch(child);
   }
 
   /** Starts the service through a shell script that ends in `exec "$@"`, e.g. to lower a limit first. */
@@ -34,8 +40,7 @@ export class Instance {
     this.starts++;
     const program = [Deno.execPath(), "run", "-A", "--quiet", new URL("src/main.ts", REPOSITORY).href, "run"];
     const child = spawn("sh", ["-c", script, "sh", ...program], { env: { NO_COLOR: "1", ...this.env } });
-    this.#child = child;
-    return child;
+    return this.#watch(child);
   }
 
   signal(signal: Deno.Signal): void {
@@ -69,6 +74,12 @@ export class Instance {
 
   waitForLine(pattern: RegExp | string, timeoutMs?: number): Promise<string> {
     return this.#current().waitForLine(pattern, timeoutMs);
+  }
+
+  #watch(child: Child): Child {
+    this.#child = child;
+    void child.exit().then(() => this.#gone = child);
+    return child;
   }
 
   async #end(signal: Deno.Signal): Promise<Exit> {

@@ -13,16 +13,14 @@ import { REPOSITORY } from "../support/process.ts";
 async function throughScript(
   { broker, postgres }: Servers,
   script: string,
-  options: { readonly note?: (world: World) => string; readonly during?: (world: World) => Promise<void> } = {},
 ): Promise<Outcome> {
   await using world = await World.create({ broker, database: postgres.url });
   const instance = world.instance("instance");
   const sending = world.send(planOf(12, 120_000), { rate: 6_000 });
   instance.startThrough(script);
-  await options.during?.(world);
   await sending;
   await world.caughtUp();
-  return await judged(world, options.note?.(world));
+  return await judged(world);
 }
 
 export const HOST_ENTRIES: readonly Entry[] = [
@@ -38,26 +36,38 @@ export const HOST_ENTRIES: readonly Entry[] = [
   },
   {
     name: "descriptors",
-    done: "at most 48 file descriptors, while 200 idle HTTP connections are opened",
+    done:
+      "no further file descriptor to be had (RLIMIT_NOFILE lowered to what is open) for 30 s, while clients connect",
     async run(servers) {
-      let opened = 0;
-      return await throughScript(servers, 'ulimit -n 48; exec "$@"', {
-        note: () => `${opened} connections opened`,
-        async during(world) {
-          const line = await world.instances[0]!.waitForLine('"listening"', 30_000);
-          const port = Number(/:(\d+)"/.exec(line)![1]);
-          const held: Deno.TcpConn[] = [];
-          for (let i = 0; i < 200; i++) {
-            try {
-              held.push(await Deno.connect({ hostname: "127.0.0.1", port }));
-              opened++;
-            } catch {
-              break; // refused: the limit is reached
-            }
-          }
-          await pause(15_000);
-          for (const connection of held) connection.close();
-        },
+      let restarts = 0;
+      return await underLoad(servers, {
+        events: 150_000,
+        rate: 3_000,
+        note: () =>
+          restarts === 0 ? "the process lived on" : `the process died and was started again ${restarts} times`,
+      }, async (world, [instance]) => {
+        const { pid } = instance!;
+        const open = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+        const limit = async (files: number) => {
+          const args = ["--pid", String(pid), `--nofile=${files}:20000`];
+          const { success, stderr } = await new Deno.Command("prlimit", { args }).output();
+          if (!success) throw new Error(new TextDecoder().decode(stderr));
+        };
+        const port = Number(/:(\d+)"/.exec(instance!.lines().find((line) => line.includes('"listening"'))!)![1]);
+        await limit(open);
+        const held = await Promise.all(
+          Array.from({ length: 50 }, () => Deno.connect({ hostname: "127.0.0.1", port }).catch(() => undefined)),
+        );
+        await pause(10_000);
+        // Its connections to the database are cut as well: none can be opened in their place.
+        await world.sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'tidemark%'`;
+        await pause(20_000);
+        for (const connection of held) connection?.close();
+        if (instance!.died) {
+          await instance!.ended();
+          instance!.start();
+          restarts++;
+        } else await limit(20_000);
       });
     },
   },

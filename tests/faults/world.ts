@@ -122,6 +122,8 @@ export class World implements AsyncDisposable {
     const bounds = await topicBounds(this.options.broker, this.topic);
     const total = bounds.reduce((sum, { high }) => sum + high, 0);
     for (const deadline = performance.now() + timeoutMs; await this.position() < total;) {
+      const dead = this.instances.filter((instance) => instance.died).map(({ name }) => name);
+      if (dead.length > 0) throw new Error(`${dead} ended by itself. Log:\n${this.logTail(40)}`);
       if (performance.now() > deadline) {
         throw new Error(`The stream stands at ${await this.position()} of ${total}. Log:\n${this.logTail()}`);
       }

@@ -1,8 +1,10 @@
 // Goal: whatever moment an instance dies at, nothing is lost or doubled. Method: kill -9 at random moments under load while a second
 // instance comes and goes, and one that wakes up after it was given up for dead; then every row, late row and dead letter is compared with the naive oracle. The long version is a command
 // (docs/reliability.md).
-import { assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { killRun } from "../faults/kill_run.ts";
+import { pause } from "../faults/load.ts";
+import { World } from "../faults/world.ts";
 import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
 
@@ -29,4 +31,23 @@ Deno.test("run() counts every record exactly once when it is killed at random mo
   assertGreater(comparison.dead, 0);
   assertGreater(comparison.commits, kills);
   assertGreater(fenced, 0, "the zombie was not fenced: it did not try to commit");
+});
+
+Deno.test("run() heeds SIGTERM at every moment of its start", async () => {
+  await using broker = await startBroker();
+  await using database = await startPostgres();
+  await using world = await World.create({ broker, database: database.url });
+  const late: number[] = [];
+  const stopAfter = async (ms: number) => {
+    const instance = world.instance(`after-${ms}`);
+    instance.start();
+    await pause(ms);
+    instance.signal("SIGTERM");
+    const ended = await Promise.race([instance.ended(), pause(10_000)]);
+    // Before the program listens for it, the signal ends it as it ends any process.
+    if (ended === undefined) late.push(ms);
+    else assert(ended.code === 0 || ended.code === 143, `exit code ${ended.code} after ${ms} ms:\n${ended.stderr}`);
+  };
+  for (let ms = 150; ms < 1_350; ms += 300) await Promise.all([0, 100, 200].map((more) => stopAfter(ms + more)));
+  assertEquals(late, [], "milliseconds after which SIGTERM was not heeded");
 });
