@@ -196,7 +196,9 @@ export class Pipeline {
     const { log } = this.#parts;
     switch (event.kind) {
       case "batch":
-        if (event.generation === this.#assignment?.generation) this.#count(event.batch);
+        if (event.generation !== this.#assignment?.generation) return;
+        this.#count(event.batch);
+        if (this.#reason?.code === "source_unavailable" && !this.#wanted) this.#runningAgain();
         return;
       case "assigned":
         log.info("partitions assigned", { generation: event.generation, partitions: event.partitions });
@@ -642,7 +644,9 @@ export class Pipeline {
         this.#storeFailed(messageOf(error));
       }
     }
-    if (this.#settings.once) throw this.#stopped;
+    if (this.#settings.once && (this.#stopRecorded || clock.steady() - this.#ranAt > this.#settings.waitMs)) {
+      throw this.#stopped;
+    }
     this.#lookIfDue();
     await clock.sleep(RETRY_MS as DurationMs, signal);
   }
@@ -679,8 +683,7 @@ export class Pipeline {
       const tracker = this.#trackers.get(partition);
       if (!tracker || tracker.position < (this.#targets.get(partition) ?? Infinity)) return false;
     }
-    await this.#settle("end", signal);
-    if (this.#wanted || this.#stopped || signal.aborted) return false;
+    if (!await this.#settledAtEnd(signal)) return false;
     const now = clock.now();
     for (const tracker of this.#trackers.values()) {
       this.#advanceIfIdle(tracker, {
@@ -689,13 +692,23 @@ export class Pipeline {
         idleTimeout: this.#settings.idleTimeout === null ? null : NO_WAIT,
       });
     }
-    await this.#settle("end", signal);
-    if (this.#wanted || this.#stopped || signal.aborted) return false;
+    if (!await this.#settledAtEnd(signal)) return false;
     closing.abort();
     await closed();
     await this.#closer.drain(signal, this.#settings.waitMs);
     log.info("read to the end", { ...this.#totals });
     return true;
+  }
+
+  /** Whether everything that was counted is in; where something is missing, the loop comes again. */
+  async #settledAtEnd(signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#settle("end", signal);
+    } catch (error) {
+      if (error instanceof Unavailable) return false;
+      throw error;
+    }
+    return !this.#wanted && !this.#stopped && !signal.aborted;
   }
 
   /** One last commit within the deadline; what does not make it is read again by the next start. */

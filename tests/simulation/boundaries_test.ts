@@ -503,3 +503,17 @@ Deno.test("a commit whose reply was lost is known again by its id: nobody is fen
   assertEquals([scene.row(0).nextOffset, scene.row(0).counted], [2, 2]);
   await scene.finish();
 });
+
+Deno.test("a broker that was away for a while leaves no trace in readiness", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(5_000);
+  scene.history.topic.available = false;
+  await scene.until(9_000);
+  const { pipeline } = scene.history.instances[0]!;
+  assertEquals([pipeline.snapshot().phase, pipeline.snapshot().reasonCode], ["waiting", "source_unavailable"]);
+  scene.history.topic.available = true;
+  await scene.until(20_000);
+  assertEquals([pipeline.snapshot().phase, pipeline.snapshot().reasonCode], ["running", null]);
+  await scene.finish();
+});

@@ -351,6 +351,10 @@ export class History {
     if (settings.ending === "once") {
       await world.run(world.now + 10_000, failed);
       this.start(settings.instances, true);
+      if (this.#random.chance(0.5)) {
+        world.after(this.#random.int(0, 6_000), () => topic.available = false);
+        world.after(this.#random.int(6_000, 15_000), () => topic.available = true);
+      }
       world.after(20_000, () => {
         weather.mode = "up";
         server.release();
@@ -394,8 +398,7 @@ export class History {
     const reasons = last.map(({ pipeline }) => pipeline.snapshot()).map((s) =>
       s.phase === "stopped" ? s.reasonCode : null
     );
-    const storable = stream !== null && !last.some((i) => i.once);
-    return storable || reasons.length === 0 || reasons.includes(null) ? null : reasons[0]!;
+    return stream !== null || reasons.length === 0 || reasons.includes(null) ? null : reasons[0]!;
   }
 
   /** Windows that the watermarks have passed and that are not closed. */

@@ -51,8 +51,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "generation of a batch",
     PIPELINE,
-    "if (event.generation === this.#assignment?.generation) this.#count(event.batch);",
-    "this.#count(event.batch);",
+    "if (event.generation !== this.#assignment?.generation) return;",
+    "",
   ),
   unit(
     "a batch continues where we stand",
@@ -144,8 +144,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "ids are forgotten only when no delta refers to them",
     PIPELINE,
-    "if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();",
-    "",
+    "const payload = this.#encoder.freeze(",
+    "if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();\n    const payload = this.#encoder.freeze(",
   ),
   unit(
     "memory is dropped when fenced",
@@ -276,6 +276,13 @@ export const MUTANTS: readonly Mutant[] = [
     "const now = clock.now();\n    const keys",
   ),
   unit("an idle advance is committed, not only kept", "src/window/tracker.ts", "|| this.idleAdvances.length > 0", ""),
+
+  unit(
+    "readiness returns when the broker does",
+    PIPELINE,
+    'if (this.#reason?.code === "source_unavailable" && !this.#wanted) this.#runningAgain();',
+    "",
+  ),
 
   // ---- closing
   unit(
