@@ -9,7 +9,7 @@ const TABLE_ROWS = 60;
 export function commitPanel({ data, reader, now }: PipelineInput): Markup {
   return html`
     ${panelHead("Commits", [{ label: "JSON", href: "/v1/checkpoints/history" }])}
-    <div class="chart">${inlineSvg(commitChart(data.commits, { now, reader, id: "commit-chart" }))}</div>
+    <div class="chart chart-commits">${inlineSvg(commitChart(data.commits, { now, reader, id: "commit-chart" }))}</div>
     <details id="commit-data">
       <summary>Table</summary>
       <div class="scroll" tabindex="0" role="region" aria-label="Commits">

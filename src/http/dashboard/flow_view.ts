@@ -34,26 +34,33 @@ export function flow(input: PipelineInput, state: StreamState): Markup {
   return html`
     <h2 class="sr">Flow</h2>
     <ol class="flow ${moving ? "moving" : ""}">${steps(input, state).map((step) =>
-      html`<li>
-        <div class="step">
-          <p class="step-name"><svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" focusable="false"><path d="${step.sign}"/></svg>${step.name}</p>
-          <p class="step-value">${step.value} <span class="soft">${step.unit}</span></p>
-          ${step.notes.map((note) => html`<p class="step-note">${note}</p>`)}
-        </div>
-        ${
-        step.exit === undefined ? "" : html`
-          <p
-            class="exit"><svg viewBox="0 0 12 14" width="12" height="14" aria-hidden="true" focusable="false"><path d="M6 0v12M2 8l4 5 4-5"/></svg>${step
-              .exit.label} <strong>${step.exit.value}</strong></p>
-        `
-      }
-      </li>`
+      html`
+        <li>
+          <div class="step">
+                  <p class="step-name"><svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" focusable="false"><path d="${step
+                    .sign}"/></svg>${step.name}</p>
+                  <p class="step-value">${step.value} <span class="soft">${step.unit}</span></p>
+                  ${step.notes.map((note) => html`<p class="step-note">${note}</p>`)}
+                </div>
+          <p class="exit">${step.exit === undefined ? "" : exit(step.exit)}</p>
+        </li>
+      `
     )}</ol>
   `;
 }
 
+function exit({ label, value }: NonNullable<Step["exit"]>): Markup {
+  return html`
+    <svg viewBox="0 0 12 14" width="12" height="14" aria-hidden="true" focusable="false">
+      <path d="M6 0v12M2 8l4 5 4-5" />
+    </svg>
+    ${label} <strong>${value}</strong>
+  `;
+}
+
 function steps(input: PipelineInput, { stream, partitions }: StreamState): Step[] {
-  const { reader, rates, data, geo } = input;
+  const { reader, rates, geo } = input;
+  const openWindows = input.stats?.windows_open ?? input.data.open.length;
   const live = partitions.filter(({ retired }) => !retired);
   const total = (part: (row: StreamState["partitions"][number]) => number) =>
     reader.count(partitions.reduce((sum, row) => sum + part(row), 0));
@@ -83,8 +90,8 @@ function steps(input: PipelineInput, { stream, partitions }: StreamState): Step[
     {
       name: "Windows",
       sign: SIGNS.window,
-      value: reader.count(data.open.length),
-      unit: data.open.length === 1 ? "open window" : "open windows",
+      value: reader.count(openWindows),
+      unit: openWindows === 1 ? "open window" : "open windows",
       notes: [
         html`${reader.count(stream.window_size_ms / 60_000)} min, closed through ${
           timeOf(reader, stream.closed_through)

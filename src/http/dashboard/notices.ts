@@ -1,12 +1,14 @@
 // What a page says instead of numbers, or above them: no data yet, preparing, catching up, stopped, database away. Pure.
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StreamState } from "../stream_rows.ts";
+import type { StreamStats } from "../stream_stats.ts";
 import { hostile, html, type Markup } from "./markup.ts";
 import type { StreamWords } from "./stream_state.ts";
 
 export interface NoticeInput {
   /** As in {@link StreamWords}: null = database away, undefined = no stream yet. */
   readonly state: StreamState | null | undefined;
+  readonly stats: StreamStats | null;
   readonly snapshots: readonly PipelineSnapshot[];
   readonly words: StreamWords;
 }

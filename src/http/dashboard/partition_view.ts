@@ -55,7 +55,11 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
               <td class="n">${reader.count(row.next_offset)}</td>
               <td class="n">${row.log_end === null ? none() : reader.count(row.log_end)}</td>
               <td class="n">${row.lag_records === null ? none() : reader.count(row.lag_records)}</td>
-              <td class="n">${row.lag_seconds === null ? none() : durationText(row.lag_seconds * 1_000)}</td>
+              <td class="n">${row.lag_seconds === null
+                ? none()
+                : row.lag_seconds === 0
+                ? "0 s"
+                : durationText(row.lag_seconds * 1_000)}</td>
               <td class="n">${timeOf(reader, row.watermark, "seconds")}${row.quiet_since === null
                 ? ""
                 : html`<span class="soft" title="silence, not a record, has raised it">, quiet</span>`}</td>

@@ -5,6 +5,7 @@ import type { AppContext, AppDeps } from "../deps.ts";
 import { nonceOf } from "../headers.ts";
 import { HttpProblem } from "../problem.ts";
 import { isTimeZone } from "../../report/time_zone.ts";
+import type { StreamStats } from "../stream_stats.ts";
 import { changedFragments, parseHave, slot, type Views } from "./fragments.ts";
 import { page } from "./layout.ts";
 import { html } from "./markup.ts";
@@ -88,7 +89,7 @@ async function readPage(c: AppContext, deps: AppDeps, cache: ReportCache, calm: 
       : calm
       ? await readPipelineData(deps, cache, { reason, inspect })
       : { ...NOTHING, ...await readFastPipeline(deps, cache) };
-    const input = viewInput(c, deps, { data, now, state, reason });
+    const input = viewInput(c, deps, { data, stats: stream.stats, now, state, reason });
     const views = stream.state === null ? new Map() : pipelineViews(input, stream.state);
     return { ...common, views };
   } catch (error) {
@@ -102,8 +103,9 @@ async function readPage(c: AppContext, deps: AppDeps, cache: ReportCache, calm: 
 function viewInput(
   c: AppContext,
   deps: AppDeps,
-  { data, now, state, reason }: {
+  { data, stats, now, state, reason }: {
     readonly data: PipelineData;
+    readonly stats: StreamStats | null;
     readonly now: EpochMs;
     readonly state: PageState;
     readonly reason: string | undefined;
@@ -112,6 +114,7 @@ function viewInput(
   const tz = state.tz !== undefined && isTimeZone(state.tz) ? state.tz : "UTC";
   return {
     data,
+    stats,
     rates: ratesOf(data.commits, now),
     reader: readerFor(c, tz, now),
     snapshots: deps.snapshots(),

@@ -4,6 +4,7 @@ import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import type { AppSettings, SettingView } from "../deps.ts";
 import type { StreamState } from "../stream_rows.ts";
+import type { StreamStats } from "../stream_stats.ts";
 import { commitPanel, enginePanel } from "./commit_view.ts";
 import { flow } from "./flow_view.ts";
 import type { Views } from "./fragments.ts";
@@ -18,6 +19,7 @@ import { windowPanel } from "./window_view.ts";
 
 export interface PipelineInput {
   readonly data: PipelineData;
+  readonly stats: StreamStats | null;
   readonly rates: Rates;
   readonly reader: Reader;
   readonly snapshots: readonly PipelineSnapshot[];

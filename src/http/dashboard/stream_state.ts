@@ -3,6 +3,7 @@ import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import { type EpochMs, MINUTE } from "../../shared/units.ts";
 import { readiness } from "../readiness.ts";
 import type { StreamState } from "../stream_rows.ts";
+import type { StreamStats } from "../stream_stats.ts";
 
 /** What the header shows; each kind has its own sign, so that colour is never the only difference. */
 export type StreamKind = "healthy" | "catching_up" | "waiting" | "trouble" | "stopped" | "empty" | "reading";
@@ -19,17 +20,21 @@ export interface StreamWords {
 
 /** A partition that is behind by less is not worth a word: the next fetch reads it. */
 const BEHIND_MS = MINUTE;
+/** Disorder holds a few windows open; more of them than of an hour are a backlog that is being closed. */
+const OPEN_WINDOWS_MAX = 12;
 
 export interface StreamStateInputs {
   /** null: the database does not answer. undefined: it does, and holds no stream yet. */
   readonly state: StreamState | null | undefined;
+  /** null where they were not read. */
+  readonly stats: Pick<StreamStats, "windows_open" | "windows_closed"> | null;
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;
   readonly progressTimeoutMs: Parameters<typeof readiness>[0]["progressTimeoutMs"];
 }
 
 /** Says how the stream is. */
-export function streamWords({ state, snapshots, now, progressTimeoutMs }: StreamStateInputs): StreamWords {
+export function streamWords({ state, stats, snapshots, now, progressTimeoutMs }: StreamStateInputs): StreamWords {
   if (state === null) {
     return words(
       "trouble",
@@ -46,7 +51,7 @@ export function streamWords({ state, snapshots, now, progressTimeoutMs }: Stream
       ? words("empty", "No stream yet", "Nothing was read into this database so far.")
       : words("reading", "Read-only", "This process shows what others read.");
   }
-  const behind = catchingUp(snapshots, now);
+  const behind = catchingUp(snapshots, now) ?? closing(stats, snapshots);
   if (behind !== null) return behind;
   const { reasons } = readiness({ snapshots, now, progressTimeoutMs, databaseProblem: null });
   const [first] = reasons;
@@ -59,6 +64,20 @@ export function streamWords({ state, snapshots, now, progressTimeoutMs }: Stream
 
 function words(kind: StreamKind, label: string, detail: string): StreamWords {
   return { kind, label, detail, progress: null };
+}
+
+/** Everything is read; the windows of a backlog are closed one by one. */
+function closing(stats: StreamStateInputs["stats"], snapshots: readonly PipelineSnapshot[]): StreamWords | null {
+  if (stats === null || stats.windows_open <= OPEN_WINDOWS_MAX || !snapshots.some(({ phase }) => phase === "running")) {
+    return null;
+  }
+  const progress = stats.windows_closed / (stats.windows_closed + stats.windows_open);
+  return {
+    kind: "catching_up",
+    label: `Closing windows ${Math.floor(100 * progress)} %`,
+    detail: `All records are read; ${stats.windows_open.toLocaleString("en")} windows are left to close.`,
+    progress,
+  };
 }
 
 function catchingUp(snapshots: readonly PipelineSnapshot[], now: number): StreamWords | null {

@@ -5,9 +5,12 @@ import type { WindowRow } from "../windows_query.ts";
 import { durationText, html, type Markup, panelHead, timeOf, worth } from "./markup.ts";
 import type { PipelineInput } from "./pipeline_view.ts";
 
+/** Newest first: the older ones of a backlog close by themselves. */
+const OPEN_SHOWN = 6;
+
 export function windowPanel(input: PipelineInput, state: StreamState): Markup {
-  const { reader, data, snapshots, now, settings } = input;
-  const explained = data.open.map((row) => ({
+  const { reader, data, stats, snapshots, now, settings } = input;
+  const explained = data.open.slice(0, OPEN_SHOWN).map((row) => ({
     row,
     explanation: explainWindow({ start: row.window_start, row, state, snapshots, now, settings }),
   }));
@@ -36,6 +39,9 @@ export function windowPanel(input: PipelineInput, state: StreamState): Markup {
           </table>
         </div>
       `}
+    ${(stats?.windows_open ?? 0) > explained.length
+      ? html`<p class="legend">and ${reader.count(stats!.windows_open - explained.length)} older ones</p>`
+      : ""}
     <h3>Closed last</h3>
     <div class="scroll whole" tabindex="0" role="region" aria-label="Closed windows">
       <table>
@@ -81,5 +87,5 @@ function closes({ reader }: PipelineInput, { holders }: Explanation): Markup {
     `
     : html``;
   const more = holders.length > 1 ? ` (and ${holders.length - 1} more partitions)` : "";
-  return html`${when}<span class="soft">partition ${first.partition}: ${first.reason}${more}</span>`;
+  return html`${when} <span class="soft">partition ${first.partition}: ${first.reason}${more}</span>`;
 }
