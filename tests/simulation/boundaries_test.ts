@@ -517,3 +517,39 @@ Deno.test("a broker that was away for a while leaves no trace in readiness", asy
   assertEquals([pipeline.snapshot().phase, pipeline.snapshot().reasonCode], ["running", null]);
   await scene.finish();
 });
+
+Deno.test("an instance that is told to stop commits what it has counted", async () => {
+  const scene = new Scene({ intervalMs: 600_000 });
+  scene.start();
+  scene.write(0, 1_000); // the first is committed at once: its watermark stands in a new window
+  await scene.until(5_000);
+  scene.write(0, 5_000);
+  await scene.until(8_000);
+  const { pipeline, abort } = scene.history.instances[0]!;
+  assertEquals([pipeline.snapshot().partitions[0]!.position, scene.row(0).nextOffset], [2, 1]);
+  abort.abort();
+  await scene.until(12_000);
+  assertEquals(scene.row(0).nextOffset, 2);
+  await scene.finish();
+});
+
+Deno.test("a look at the rows that spans a commit proves nothing", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(3_000);
+  const { store, pipeline } = scene.history.instances[0]!;
+  const read = store.read.bind(store);
+  store.read = async () => {
+    const stored = await read();
+    await scene.wait(2_000);
+    return stored;
+  };
+  for (let at = 3_000; at < 40_000; at += 300) {
+    await scene.until(at);
+    scene.write(0, at);
+  }
+  store.read = read;
+  await scene.until(50_000);
+  assertEquals([pipeline.snapshot().commit.fenced, scene.row(0).nextOffset], [0, 124]);
+  await scene.finish();
+});
