@@ -523,7 +523,7 @@ Deno.test("an instance that is told to stop commits what it has counted", async 
   scene.start();
   scene.write(0, 1_000); // the first is committed at once: its watermark stands in a new window
   await scene.until(5_000);
-  scene.write(0, 5_000);
+  scene.write(0, 2_000);
   await scene.until(8_000);
   const { pipeline, abort } = scene.history.instances[0]!;
   assertEquals([pipeline.snapshot().partitions[0]!.position, scene.row(0).nextOffset], [2, 1]);
@@ -552,4 +552,18 @@ Deno.test("a look at the rows that spans a commit proves nothing", async () => {
   await scene.until(50_000);
   assertEquals([pipeline.snapshot().commit.fenced, scene.row(0).nextOffset], [0, 124]);
   await scene.finish();
+});
+
+Deno.test("a commit rests on a fresh look at the topic's id", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(5_000);
+  const { source } = scene.history.instances[0]!;
+  const identify = source.identify.bind(source);
+  source.identityCheckedAt = () => NEVER;
+  source.identify = async () => ({ ...await identify(), topicId: "another" });
+  scene.write(0, 5_000);
+  await scene.until(8_000);
+  assertEquals([scene.row(0).nextOffset, scene.history.database.state.stream?.stopped], [1, "topic_recreated"]);
 });
