@@ -6,6 +6,7 @@ import { durationMs, HOUR, SECOND } from "../shared/units.ts";
 import { openContent, streamContent } from "../source/file_content.ts";
 import { createKafka } from "../source/kafka_client.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { produceDemo } from "./produce_demo.ts";
 import { type ProduceCounts, type ProduceInput, produceInputs } from "./produce_inputs.ts";
 import type { OutMessage } from "./produce_message.ts";
 import { kafkaConnection } from "./sources.ts";
@@ -28,6 +29,9 @@ const flags = {
     default: "none",
     doc: "What decides a record's partition; none spreads them evenly.",
   }),
+  demo: flag(boolean, {
+    doc: "Send demo traffic as it comes, until stopped, instead of files; --rate is its mean [20/s].",
+  }),
   topic: flag(text("<topic>", 249), { doc: "Topic to send to. Default: KAFKA_TOPIC." }),
   "create-topic": flag(boolean, { doc: "Create the topic where it is missing." }),
   partitions: flag(integer(1, 100_000), { default: "1", doc: "Partitions of a topic that is created." }),
@@ -35,7 +39,7 @@ const flags = {
 };
 
 export const command = defineCommand({
-  usage: "FILE…|-",
+  usage: "FILE…|- | --demo",
   description:
     "Inputs are NDJSON events or access logs, told apart line by line, plain or gzip; - is standard input. Lines in no known " +
     "format are counted and not sent, and end the command with exit code 6. The record time is never taken from the event.",
@@ -51,7 +55,7 @@ export async function produceCommand(
 ): Promise<ExitCode> {
   const { clock, log, progress, settings, signal } = context;
   const topic = context.flags.topic ?? settings.KAFKA_TOPIC;
-  const inputs = await inputsOf(args, signal);
+  const inputs = context.flags.demo ? [] : await inputsOf(args, signal);
   const kafka = createKafka(kafkaConnection(settings), log);
   await withBroker(context, () => prepareTopic(kafka, topic, context));
 
@@ -68,21 +72,21 @@ export async function produceCommand(
   let counts: ProduceCounts | undefined;
   let shownAt = -Infinity;
   try {
-    await produceInputs({
-      inputs,
-      rules: { key: context.flags.key, defaultHost: context.flags.host ?? settings.FILE_HOST },
+    const shared = {
       rate: context.flags.rate,
       clock,
-      log,
       signal,
-      send: (messages) => send(producer, topic, messages),
-      onProgress: (now) => {
+      send: (messages: readonly OutMessage[]) => send(producer, topic, messages),
+      onProgress: (now: ProduceCounts) => {
         counts = now;
         if (clock.now() - shownAt < PROGRESS_EVERY) return;
         shownAt = clock.now();
         progress(`${now.sent} records${rateText(now.sent, clock.now() - started)}`);
       },
-    });
+    };
+    const rules = { key: context.flags.key, defaultHost: context.flags.host ?? settings.FILE_HOST };
+    if (context.flags.demo) await produceDemo(shared);
+    else await produceInputs({ ...shared, inputs, rules, log });
   } catch (error) {
     progress("");
     summary(counts, topic, clock.now() - started, context);

@@ -25,6 +25,7 @@ function context(broker: TestBroker, topic: string, flags: Partial<Context["flag
       rate: undefined,
       host: undefined,
       key: "none",
+      demo: false,
       topic: undefined,
       "create-topic": true,
       partitions: 3,
