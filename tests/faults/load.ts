@@ -25,10 +25,35 @@ export interface SendOptions {
 const CHUNK = 4_000;
 const BROKER_AWAY_MS_MAX = 300_000;
 
-/**
- * Sends records of the plan in order. A broker that is away is awaited: a chunk is sent again until the broker takes it, so that the log
- * may hold it twice. Returns the number of the record after the last one sent.
- */
+/** Sends records to one topic; a broker that is away is awaited. What was under way when it went may be in the log twice. */
+export class PatientSender {
+  #producer: WireProducer | undefined;
+
+  constructor(readonly broker: TestBroker, readonly topic: string, readonly signal?: AbortSignal) {}
+
+  /** Returns whether the records are in: false when the signal came first. */
+  async send(records: readonly GeneratedRecord[], codec: Codec = "none"): Promise<boolean> {
+    for (const deadline = performance.now() + BROKER_AWAY_MS_MAX;;) {
+      try {
+        this.#producer ??= await WireProducer.connect(this.broker.url);
+        await this.#producer.send(this.topic, records, codec);
+        return true;
+      } catch (error) {
+        this.close();
+        if (this.signal?.aborted) return false;
+        if (error instanceof RefusedError || performance.now() > deadline) throw error;
+        await pause(300);
+      }
+    }
+  }
+
+  close(): void {
+    this.#producer?.close();
+    this.#producer = undefined;
+  }
+}
+
+/** Sends records of the plan in order. Returns the number of the record after the last one sent. */
 export async function sendLoad(
   broker: TestBroker,
   topic: string,
@@ -37,33 +62,20 @@ export async function sendLoad(
 ): Promise<number> {
   const { from = 0, to = plan.events, rate = Infinity, codec = "none", signal } = options;
   const startedAt = performance.now();
-  let producer: WireProducer | undefined;
+  const sender = new PatientSender(broker, topic, signal);
   let at = from;
   try {
     while (at < to && !signal?.aborted) {
       const end = Math.min(to, at + CHUNK, at + Math.max(1, Math.ceil(rate / 10)));
       const records: GeneratedRecord[] = [];
       for (let n = at; n < end; n++) records.push(generate(plan, n));
-      for (const deadline = performance.now() + BROKER_AWAY_MS_MAX;;) {
-        try {
-          producer ??= await WireProducer.connect(broker.url);
-          await producer.send(topic, records, codec);
-          break;
-        } catch (error) {
-          if (signal?.aborted) return at;
-          producer?.close();
-          producer = undefined;
-          if (error instanceof RefusedError || performance.now() > deadline) throw error;
-          await pause(300);
-        }
-      }
+      if (!await sender.send(records, codec)) return at;
       at = end;
-      const ahead = (at - from) / rate * 1000 - (performance.now() - startedAt);
-      if (ahead > 0) await pause(ahead);
+      await pause((at - from) / rate * 1000 - (performance.now() - startedAt));
     }
     return at;
   } finally {
-    producer?.close();
+    sender.close();
   }
 }
 
@@ -137,5 +149,6 @@ export async function readTopic(
   }
 }
 
-/** Waits. */
-export const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+/** Waits; not at all where `ms` is not positive. */
+export const pause = (ms: number): Promise<void> =>
+  ms > 0 ? new Promise((resolve) => setTimeout(resolve, ms)) : Promise.resolve();

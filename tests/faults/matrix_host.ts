@@ -1,10 +1,9 @@
 // Faults of the machine around Tidemark: clock, descriptors, log sinks, place files, a migration that dies half-way. Shell.
-import { pause } from "./load.ts";
+import { PatientSender, pause } from "./load.ts";
 import type { Entry, Outcome, Servers } from "./entry.ts";
 import { judged } from "./entry.ts";
 import { randomStream } from "./generator.ts";
 import { planOf } from "./kill_run.ts";
-import { WireProducer } from "./produce_wire.ts";
 import { underLoad } from "./under_load.ts";
 import { World } from "./world.ts";
 import { REPOSITORY } from "../support/process.ts";
@@ -21,6 +20,30 @@ async function throughScript(
   await sending;
   await world.caughtUp();
   return await judged(world);
+}
+
+/** Sends 5,000 events a second of this very moment; `aheadMs` says how far event n's time is ahead of now. */
+async function sendLive(world: World, seconds: number, aheadMs: (n: number) => number): Promise<void> {
+  const sender = new PatientSender(world.options.broker, world.topic);
+  const utf8 = new TextEncoder();
+  try {
+    const startedAt = performance.now();
+    for (let n = 0; performance.now() - startedAt < seconds * 1000;) {
+      const recordTime = Date.now();
+      const records = Array.from({ length: 500 }, () => {
+        const time = recordTime + aheadMs(n++);
+        return {
+          partition: n % 4,
+          recordTime,
+          value: utf8.encode(`{"event_time":${time},"host":"h${n % 7}.test","ip":"8.8.8.8"}`),
+        };
+      });
+      await sender.send(records);
+      await pause(n / 5 - (performance.now() - startedAt));
+    }
+  } finally {
+    sender.close();
+  }
 }
 
 export const HOST_ENTRIES: readonly Entry[] = [
@@ -47,7 +70,7 @@ export const HOST_ENTRIES: readonly Entry[] = [
           restarts === 0 ? "the process lived on" : `the process died and was started again ${restarts} times`,
       }, async (world, [instance]) => {
         const { pid } = instance!;
-        const open = [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+        const open = (await Array.fromAsync(Deno.readDir(`/proc/${pid}/fd`))).length;
         const limit = async (files: number) => {
           const args = ["--pid", String(pid), `--nofile=${files}:20000`];
           const { success, stderr } = await new Deno.Command("prlimit", { args }).output();
@@ -73,7 +96,7 @@ export const HOST_ENTRIES: readonly Entry[] = [
   },
   {
     name: "clock-jumps",
-    done: "the process' clock jumps by an hour forward, back, back, and forward (faketime), each for 8 s",
+    done: "under live traffic the process' clock jumps an hour forward, back, behind, to and fro (faketime), every 8 s",
     async run({ broker, postgres }) {
       const folder = await Deno.makeTempDir({ prefix: "tidemark-clock-" });
       const file = `${folder}/offset`;
@@ -86,18 +109,33 @@ export const HOST_ENTRIES: readonly Entry[] = [
           env: { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
         });
         const instance = world.instance("instance");
-        const sending = world.send(planOf(13, 240_000), { rate: 5_000 });
         instance.start();
         await instance.waitForLine("partitions assigned", 60_000);
-        for (const offset of ["+3600", "+0", "-3600", "+0"]) {
+        const port = /:(\d+)"/.exec(instance.lines().find((line) => line.includes('"listening"'))!)![1];
+        const random = randomStream(13);
+        const sending = sendLive(world, 56, () => -Math.floor(random() * 20_000));
+        const hours = new Set<number>();
+        for (const offset of ["+3600", "+0", "-3600", "+0", "-3600", "+3600"]) {
+          await pause(5_000);
           await Deno.writeTextFile(`${file}.new`, offset);
           await Deno.rename(`${file}.new`, file);
-          await pause(8_000);
+          await pause(3_000);
+          const answer = await fetch(`http://127.0.0.1:${port}/v1/pipeline`);
+          const { now } = await answer.json();
+          hours.add(Math.round((Date.parse(now) - Date.now()) / 3_600_000));
         }
         await sending;
+        await Deno.writeTextFile(file, "+0");
         await world.caughtUp();
-        const seen = new Set(instance.lines().map((line) => /"time":"(\S{13})/.exec(line)?.[1]));
-        return await judged(world, `hours seen in its log: ${seen.size}`);
+        const outcome = await judged(
+          world,
+          `its clock was seen ${[...hours].sort((a, b) => a - b).join(", ")} h ahead`,
+        );
+        const differences = [...outcome.differences];
+        const [row] = await world.sql`select sum(dead)::int as dead, sum(late)::int as late from stream_partition`;
+        if (row!.dead > 0) differences.push(`${row!.dead} events became dead letters`);
+        if (hours.size < 3) differences.push("the clock did not jump");
+        return { ...outcome, differences, note: `${outcome.note}; ${row!.late} late` };
       } finally {
         await Deno.remove(folder, { recursive: true });
       }
@@ -114,21 +152,8 @@ export const HOST_ENTRIES: readonly Entry[] = [
       });
       const instance = world.instance("instance");
       instance.start();
-      const producer = await WireProducer.connect(broker.url);
       const random = randomStream(14);
-      const utf8 = new TextEncoder();
-      const partitions = 4;
-      for (const deadline = performance.now() + 90_000; performance.now() < deadline;) {
-        const now = Date.now();
-        const records = Array.from({ length: 500 }, (_, i) => {
-          const time = i % 2 === 0 ? now + 180_000 : now - Math.floor(random() * 20_000);
-          const value = utf8.encode(`{"event_time":${time},"host":"h${i % 7}.test","ip":"8.8.8.8"}`);
-          return { partition: Math.floor(random() * partitions), recordTime: now, value };
-        });
-        await producer.send(world.topic, records);
-        await pause(100);
-      }
-      producer.close();
+      await sendLive(world, 90, (n) => n % 2 === 0 ? 180_000 : -Math.floor(random() * 20_000));
       await world.caughtUp();
       const outcome = await judged(world);
       const [row] = await world.sql`select sum(late)::int as late from stream_partition`;
@@ -179,7 +204,9 @@ export const HOST_ENTRIES: readonly Entry[] = [
     done: "kill -9 at a random moment of the first migrations, 40 times in 40 databases; then `run`",
     async run({ broker, postgres: server }) {
       const random = randomStream(15);
-      const all = [...Deno.readDirSync(new URL("ddl", REPOSITORY))].filter(({ name }) => /^\d{4}_/.test(name));
+      const all = (await Array.fromAsync(Deno.readDir(new URL("ddl", REPOSITORY)))).filter(({ name }) =>
+        /^\d{4}_/.test(name)
+      );
       let unfinished = 0, between = 0;
       const differences: string[] = [];
       for (let i = 0; i < 40; i++) {
