@@ -20,9 +20,9 @@ export function commitChart(
 ): string {
   const end = Math.ceil(now / COMMIT_BUCKET_MS) * COMMIT_BUCKET_MS;
   const x = scaleLinear([end - COMMIT_SPAN_MS, end], [LEFT, WIDTH - RIGHT]);
-  const duration = scaleLinear([0, Math.max(10, ...commits.map(({ max_ms }) => max_ms))], [UPPER.bottom, UPPER.top])
+  // Roots, so that live traffic can be seen beside the catching up before it.
+  const duration = scaleSqrt([0, Math.max(10, ...commits.map(({ max_ms }) => max_ms))], [UPPER.bottom, UPPER.top])
     .nice(3);
-  // The root, so that live traffic can be seen beside the catching up before it.
   const records = scaleSqrt([0, Math.max(1, ...commits.map((bucket) => bucket.records))], [LOWER.bottom, LOWER.top]);
   const shown = commits.filter(({ at }) => at >= end - COMMIT_SPAN_MS);
   const width = Math.max(1, x(COMMIT_BUCKET_MS) - x(0) - 0.6);
@@ -60,7 +60,7 @@ export function commitChart(
     description: `${reader.count(total)} commits; the slowest took ${reader.decimal(slowest)} ms in the database.`,
     id,
     body:
-      `<text class="s" x="${LEFT}" y="12">milliseconds a commit, mean to slowest</text><text class="s" x="${LEFT}" y="${
+      `<text class="s" x="${LEFT}" y="12">milliseconds a commit, mean to slowest, root scale</text><text class="s" x="${LEFT}" y="${
         LOWER.top - 8
       }">records a ten seconds, root scale</text>${grid.join("")}${marks.join("")}${times.join("")}`,
   });

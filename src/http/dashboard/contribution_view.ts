@@ -51,7 +51,9 @@ ${
             <th scope="col" class="n">Country total</th>
           `}<th scope="col" class="n">Hits</th><th scope="col">Share</th><th scope="col" class="n">Against ${COMPARISONS[
             compare
-          ]}</th>
+          ]}${report.completeness.range.status === "final" ? "" : html`
+          <span class="soft">range is not over</span>
+        `}</th>
         <th scope="col" class="n">Day before <span class="soft">${reader.day(addDays(from, -1))}</span></th>
         <th scope="col" class="n">Day after <span class="soft">${reader.day(
           addDays(to, 1),

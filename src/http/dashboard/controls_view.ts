@@ -24,6 +24,9 @@ const OPTIONS = {
   late: [["exclude", "Without late"], ["include", "With late"]],
 } as const;
 
+/** Behind a fold until one of them is used. */
+const SECOND = ["place", "traffic", "compare", "late", "host", "referrer"] as const;
+
 /** Long, and the same for everybody: made once. */
 const ZONES = html`
   <datalist id="zones">
@@ -32,6 +35,7 @@ const ZONES = html`
 
 export function controls(given: Controls): Markup {
   const { state, range, problems, from, to } = given;
+  const filtered = SECOND.some((name) => state[name] !== undefined);
   const problem = (name: string) => problems.find(({ field }) => field === name);
   return html`<form class="controls" method="get" action="/" aria-label="Range and filters">
 <div class="ranges" role="group" aria-label="Range">${
@@ -61,6 +65,8 @@ ${
     })
   }
 ${input({ name: "tz", label: "Time zone", list: "zones", value: state.tz ?? "UTC", problem: problem("tz") })}
+<button type="submit">Apply</button>
+<details class="more" ${filtered ? html`open` : ""}><summary>Filters</summary><div>
 ${select("place", "Place", state.place, problem("place"))}
 ${select("traffic", "Traffic", state.traffic, problem("traffic"))}
 ${select("compare", "Against", state.compare, problem("compare"))}
@@ -85,7 +91,7 @@ ${
       problem: problem("referrer"),
     })
   }
-<button type="submit">Apply</button>
+</div></details>
 ${ZONES}<datalist id="hosts">${keys(given.data?.hosts)}</datalist><datalist id="referrers"><option value="${DIRECT}">${
     keys(given.data?.referrers)
   }</datalist>

@@ -100,7 +100,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
         html`${reader.count(series.total.bot)} of ${reader.count(series.total.total)}`,
       ),
       card(
-        "Forecast",
+        query.host === undefined && query.referrer === undefined ? "Forecast" : "Forecast, unfiltered",
         next === undefined ? html`<span class="none">–</span>` : forecasted(reader, next.count, ""),
         next === undefined
           ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
