@@ -8,6 +8,8 @@ comment on column stream_partition.skipped is 'Offsets without a delivered recor
 comment on column stream_partition.first_offset is 'Offset at which this stream began to read the partition; lowered where an accepted recreation of the log begins below it.';
 comment on column idle_advance.watermark is 'The watermark from there on. Also the watermark with which a partition that was added later began, and the one that was carried over an accepted gap.';
 
+comment on column data_gap.reason is 'Named error of this partition: data_gap, position_beyond_end, topic_recreated or partitions_removed.';
+
 -- A partition that is added later starts at closed-through: without this row a replay could not know with which watermark it began.
 create function tidemark_start_watermark_v1() returns trigger language plpgsql as $$
 begin
@@ -21,7 +23,7 @@ create trigger stream_partition_start after insert on stream_partition
   for each row when (new.watermark > '-infinity') execute function tidemark_start_watermark_v1();
 
 -- Clears a stop. p_moves holds one object for every partition row: partition, old_commit_id, old_next_offset (the compare), next_offset,
--- retired, and gap (null, or from_offset, to_offset, from_time, to_time in epoch ms; a null from_time = before all time). Refuses with TM006
+-- retired, and gap (null, or reason, from_offset, to_offset, from_time, to_time in epoch ms; a null from_time = before all time). Refuses with TM006
 -- while nothing is stopped and with TM007 when the stop or a row is not the one that the plan was made for; both change nothing.
 -- Lock order: stream row, then partition rows by number.
 create function tidemark_resume_v1(p_stopped_code text, p_topic_id text, p_moves jsonb) returns integer language plpgsql volatile as $$
@@ -50,7 +52,7 @@ begin
 
   insert into data_gap (partition, from_offset, to_offset, from_time, to_time, reason)
     select x.partition, (x.gap ->> 'from_offset')::bigint, (x.gap ->> 'to_offset')::bigint,
-           tidemark_time_v1((x.gap ->> 'from_time')::bigint), tidemark_time_v1((x.gap ->> 'to_time')::bigint), s.stopped_code
+           tidemark_time_v1((x.gap ->> 'from_time')::bigint), tidemark_time_v1((x.gap ->> 'to_time')::bigint), x.gap ->> 'reason'
     from jsonb_to_recordset(p_moves) as x(partition integer, gap jsonb)
     where jsonb_typeof(x.gap) = 'object' order by x.partition;
   get diagnostics gaps = row_count;

@@ -23,6 +23,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./doctor.ts"),
   },
   resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
+  replay: {
+    summary: "Count closed windows again from the log and show what differs",
+    load: () => import("./replay.ts"),
+  },
   "dead-letters": {
     summary: "List, show and purge records that can never be counted",
     load: () => import("./dead_letters.ts"),

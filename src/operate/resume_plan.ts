@@ -1,11 +1,14 @@
 // What `tidemark resume` would do: from the stored rows and the log that is there now to one step for each partition. Pure.
 import type { PartitionRow, StoredState } from "../commit/port.ts";
 import { type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import type { StopCode } from "../shared/errors.ts";
 import type { LogIdentity, PartitionBounds } from "../source/port.ts";
 import { windowStart } from "../window/tumbling.ts";
 
 /** Records that are gone, as they will be written down. */
 export interface Gap {
+  /** What is wrong with this partition: the stream may be stopped by another's fault. */
+  readonly reason: StopCode;
   /** First lost offset, inclusive; equal to `toOffset` where nobody can know how many are lost. */
   readonly fromOffset: Offset;
   /** Exclusive. */
@@ -75,19 +78,37 @@ function planStep(
     // Of a recreated log it would begin at 0, should it ever be added: an old position must not be taken for one in the new log.
     const nextOffset = (recreated ? 0 : old) as Offset;
     if (row.retired) return { ...step, kind: "keep", nextOffset, retired: true, gap: null };
-    return { ...step, kind: "retire", nextOffset, retired: true, gap: gap(facts, row, old, old, facts.now) };
+    return {
+      ...step,
+      kind: "retire",
+      nextOffset,
+      retired: true,
+      gap: gap(facts, row, "partitions_removed", old, old, facts.now),
+    };
   }
   const nextOffset = resumePosition(row, bounds, recreated);
   const until = facts.firstEventTimes.has(partition)
     ? Math.min(facts.now, facts.firstEventTimes.get(partition)! + facts.watermarkDelay) as EpochMs
     : facts.now;
   if (recreated) {
-    return { ...step, kind: row.retired ? "revive" : "restart", nextOffset, gap: gap(facts, row, old, old, until) };
+    return {
+      ...step,
+      kind: row.retired ? "revive" : "restart",
+      nextOffset,
+      gap: gap(facts, row, "topic_recreated", old, old, until),
+    };
   }
-  if (nextOffset > old) return { ...step, kind: "skip", nextOffset, gap: gap(facts, row, old, nextOffset, until) };
+  if (nextOffset > old) {
+    return { ...step, kind: "skip", nextOffset, gap: gap(facts, row, "data_gap", old, nextOffset, until) };
+  }
   // What was lost above the log's end was counted before; what was written there since is not known, nor when it was.
   if (nextOffset < old) {
-    return { ...step, kind: "rewind", nextOffset, gap: gap(facts, row, nextOffset, old, facts.now) };
+    return {
+      ...step,
+      kind: "rewind",
+      nextOffset,
+      gap: gap(facts, row, "position_beyond_end", nextOffset, old, facts.now),
+    };
   }
   // Nothing is lost: what was closed without it counts as late.
   if (row.retired) return { ...step, kind: "revive", nextOffset, gap: null };
@@ -95,11 +116,18 @@ function planStep(
 }
 
 /** Records below the watermark's window would have been late: the earliest that may be missing from the table is that window's start. */
-function gap(facts: ResumeFacts, row: PartitionRow, fromOffset: Offset, toOffset: Offset, toTime: EpochMs): Gap {
+function gap(
+  facts: ResumeFacts,
+  row: PartitionRow,
+  reason: StopCode,
+  fromOffset: Offset,
+  toOffset: Offset,
+  toTime: EpochMs,
+): Gap {
   const fromTime = Number.isFinite(row.recordWatermark)
     ? windowStart(row.recordWatermark, facts.windowSize)
     : Number.isFinite(row.watermark)
     ? windowStart(row.watermark, facts.windowSize)
     : NEVER;
-  return { fromOffset, toOffset, fromTime, toTime: Math.max(fromTime, toTime) as EpochMs };
+  return { reason, fromOffset, toOffset, fromTime, toTime: Math.max(fromTime, toTime) as EpochMs };
 }

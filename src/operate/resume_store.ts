@@ -28,6 +28,7 @@ export async function applyResume(
     next_offset: nextOffset,
     retired,
     gap: gap && {
+      reason: gap.reason,
       from_offset: gap.fromOffset,
       to_offset: gap.toOffset,
       from_time: Number.isFinite(gap.fromTime) ? Math.floor(gap.fromTime) : null,

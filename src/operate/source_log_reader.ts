@@ -18,8 +18,10 @@ export class SourceLogReader implements LogReader {
     this.#source = source;
   }
 
-  identify(): Promise<LogIdentity> {
-    return this.#source.identify();
+  async identify(): Promise<LogIdentity> {
+    // A file log knows its bounds only once it has looked at its files.
+    this.#generation ??= await this.#open();
+    return await this.#source.identify();
   }
 
   async read(partition: PartitionId, from: Offset): Promise<FetchedBatch[]> {

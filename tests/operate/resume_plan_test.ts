@@ -54,41 +54,63 @@ function plan(
 }
 
 const brief = (steps: ResumeStep[]): unknown[][] =>
-  steps.map((s) => [s.kind, s.nextOffset, s.retired, s.gap?.fromOffset, s.gap?.toOffset]);
+  steps.map((s) => [s.kind, s.nextOffset, s.retired, s.gap?.fromOffset, s.gap?.toOffset, s.gap?.reason]);
 
 Deno.test("planResume() keeps a position that the log holds, both ends included", () => {
   for (const [start, end] of [[0, 2000], [1000, 2000], [0, 1000], [1000, 1000]] as const) {
-    assertEquals(brief(plan([row()], [[0, start, end]])), [["keep", 1000, false, undefined, undefined]]);
+    assertEquals(brief(plan([row()], [[0, start, end]])), [["keep", 1000, false, undefined, undefined, undefined]]);
   }
 });
 
 Deno.test("planResume() skips to the log's start and names what is lost", () => {
-  assertEquals(brief(plan([row()], [[0, 1001, 2000]])), [["skip", 1001, false, 1000, 1001]]);
+  assertEquals(brief(plan([row()], [[0, 1001, 2000]])), [["skip", 1001, false, 1000, 1001, "data_gap"]]);
 });
 
 Deno.test("planResume() goes back to the end of a truncated log", () => {
-  assertEquals(brief(plan([row()], [[0, 0, 999]])), [["rewind", 999, false, 999, 1000]]);
+  assertEquals(brief(plan([row()], [[0, 0, 999]])), [["rewind", 999, false, 999, 1000, "position_beyond_end"]]);
 });
 
 Deno.test("planResume() starts a recreated log at its beginning, whatever its offsets look like", () => {
-  assertEquals(brief(plan([row()], [[0, 7, 5000]], { topicId: "B" })), [["restart", 7, false, 1000, 1000]]);
+  assertEquals(brief(plan([row()], [[0, 7, 5000]], { topicId: "B" })), [[
+    "restart",
+    7,
+    false,
+    1000,
+    1000,
+    "topic_recreated",
+  ]]);
 });
 
 Deno.test("planResume() retires what is gone; of a recreated log it would begin at 0", () => {
-  assertEquals(brief(plan([row()], [])), [["retire", 1000, true, 1000, 1000]]);
-  assertEquals(brief(plan([row()], [], { topicId: "B" })), [["retire", 0, true, 1000, 1000]]);
-  assertEquals(brief(plan([row({ retired: true })], [])), [["keep", 1000, true, undefined, undefined]]);
+  assertEquals(brief(plan([row()], [])), [["retire", 1000, true, 1000, 1000, "partitions_removed"]]);
+  assertEquals(brief(plan([row()], [], { topicId: "B" })), [["retire", 0, true, 1000, 1000, "partitions_removed"]]);
+  assertEquals(brief(plan([row({ retired: true })], [])), [["keep", 1000, true, undefined, undefined, undefined]]);
 });
 
 Deno.test("planResume() takes a retired partition back where it stood, or over what is lost meanwhile", () => {
-  assertEquals(brief(plan([row({ retired: true })], [[0, 0, 2000]])), [["revive", 1000, false, undefined, undefined]]);
-  assertEquals(brief(plan([row({ retired: true })], [[0, 1500, 2000]])), [["skip", 1500, false, 1000, 1500]]);
+  assertEquals(brief(plan([row({ retired: true })], [[0, 0, 2000]])), [[
+    "revive",
+    1000,
+    false,
+    undefined,
+    undefined,
+    undefined,
+  ]]);
+  assertEquals(brief(plan([row({ retired: true })], [[0, 1500, 2000]])), [[
+    "skip",
+    1500,
+    false,
+    1000,
+    1500,
+    "data_gap",
+  ]]);
   assertEquals(brief(plan([row({ retired: true })], [[0, 0, 3]], { topicId: "B" })), [[
     "revive",
     0,
     false,
     1000,
     1000,
+    "topic_recreated",
   ]]);
 });
 

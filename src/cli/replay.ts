@@ -1,0 +1,221 @@
+// `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
+import { createPostgresStore } from "../commit/postgres_store.ts";
+import { openGeoFiles } from "../geo/geo_files.ts";
+import { anchorBound, planReplay } from "../operate/replay_plan.ts";
+import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
+import { replay } from "../operate/replay.ts";
+import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
+import { boolean, integer, type Kind, kindBy } from "../shared/config_kinds.ts";
+import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
+import { type EpochMs, isoOrNull } from "../shared/units.ts";
+import { windowStart } from "../window/tumbling.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { eventReader, openLogReader } from "./replay_reader.ts";
+import { logName } from "./sources.ts";
+import { lockDataFolder, openStorage, type Storage } from "./storage.ts";
+
+const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
+  const time = Date.parse(text);
+  return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) && Number.isFinite(time)
+    ? { value: time as EpochMs }
+    : undefined;
+});
+
+export const command = defineCommand({
+  usage: "",
+  description:
+    "Reads each partition from a position before which nothing of the range can lie to where the stream stands, judges lateness by " +
+    "the recorded idle advances, and compares window by window, key by key, the table and the late records. It joins no group and writes " +
+    "nothing. Exit code 6 where something differs, or where the log no longer holds the range. Places may differ where the place database " +
+    "has changed since; MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must be the ones of then.",
+  groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "geo", "process"],
+  flags: {
+    from: flag(instant, { doc: "Start of the first window." }),
+    to: flag(instant, { doc: "End of the last window, exclusive; all must be closed." }),
+    "dry-run": flag(boolean, { doc: "What it always is: nothing published is touched." }),
+    limit: flag(integer(0, 1_000_000), { default: "20", doc: "Differences shown; all are counted." }),
+    json: flag(boolean, { doc: "One JSON object." }),
+  },
+  async run(_args, context) {
+    const { settings, flags } = context;
+    const { from, to } = flags;
+    if (from === undefined || to === undefined) {
+      throw new UsageError(["--from and --to are needed"], "See `tidemark replay --help`.", "bad_arguments");
+    }
+    const size = settings.WINDOW_SIZE;
+    const problems = ([["--from", from], ["--to", to]] as const).filter(([, time]) => time % size !== 0).map((
+      [name, time],
+    ) => `${name} must be the start of a window, such as ${isoOrNull(windowStart(time, size))}`);
+    if (to <= from) problems.push("--to must be after --from");
+    if (problems.length > 0) throw new UsageError(problems, "See `tidemark replay --help`.", "bad_arguments");
+    const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+    const storage = await openStorage(context);
+    try {
+      return await compare(storage, context, { from, to, limit: flags.limit, json: flags.json });
+    } finally {
+      await storage.close();
+      lock?.release();
+    }
+  },
+});
+
+type ReplayContext = Omit<CommandContext, "flags">;
+interface Range {
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+async function compare(storage: Storage, context: ReplayContext, range: Range): Promise<ExitCode> {
+  const { settings, clock, log, out, progress, signal } = context;
+  const { from, to } = range;
+  const rules = {
+    windowSize: settings.WINDOW_SIZE,
+    watermarkDelay: settings.WATERMARK_DELAY,
+    maxFutureSkew: settings.MAX_FUTURE_SKEW,
+    latePolicy: settings.LATE_POLICY,
+    offsetsCountRecords: settings.SOURCE !== "file",
+  };
+  const bound = anchorBound(from, rules);
+  const state = await readState(storage, context, range, bound);
+  const reader = await openLogReader(context, storage.work, state.anchor);
+  const geo = await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log });
+  try {
+    const tasks = planReplay(state.partitions, await reader.identify(), state.topicId, bound);
+    const replayed = await replay(tasks, {
+      log: reader,
+      events: eventReader(settings, geo.locator),
+      places: geo.locator,
+      rules,
+      from,
+      to,
+      now: clock.now(),
+      signal,
+      onProgress: (partition, done, total) => progress(`partition ${partition}: ${Math.floor(100 * done / total)} %`),
+    });
+    progress("");
+    if (signal.aborted) {
+      throw new UsageError(["Stopped before the end: nothing can be said."], "Run it again.", "interrupted");
+    }
+    const differences = compareTables(state.published, replayed, state.folded);
+    for (
+      const line of range.json ? [json(state, replayed, differences, range)] : text(state, replayed, differences, range)
+    ) out(line);
+    return differences.length === 0 ? EXIT.ok : EXIT.findings;
+  } finally {
+    geo.close();
+    await reader.close();
+  }
+}
+
+/** The published side, once it is clear that it can be compared. */
+async function readState(
+  storage: Storage,
+  context: ReplayContext,
+  { from, to }: Range,
+  bound: EpochMs,
+): Promise<ReplayState> {
+  const { settings } = context;
+  const state = await readReplayState(storage.work, { from, to, bound });
+  if (state === null) {
+    throw new UsageError(["No stream was started in this schema yet."], "Check POSTGRES_SCHEMA.", "stream_missing");
+  }
+  const store = createPostgresStore({
+    commits: storage.commits,
+    database: storage.work,
+    instance: settings.INSTANCE_ID,
+    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    commitTimeoutMs: settings.COMMIT_TIMEOUT,
+  });
+  // Refuses settings under which everything would differ. No partition is named, so no row is made.
+  await store.join({
+    source: settings.SOURCE,
+    topic: logName(settings),
+    topicId: state.topicId,
+    group: settings.KAFKA_GROUP,
+    windowSizeMs: settings.WINDOW_SIZE,
+    referrerGranularity: settings.REFERRER_GRANULARITY,
+    keyBytesMax: settings.KEY_BYTES_MAX,
+    offsetsCountRecords: settings.SOURCE !== "file",
+    anchor: state.anchor,
+  }, []);
+  if (to > state.closedThrough) {
+    throw new UsageError(
+      [`Windows are closed up to ${isoOrNull(state.closedThrough) ?? "nowhere yet"}; --to is ${isoOrNull(to)}.`],
+      "Ask for closed windows only.",
+      "range_open",
+    );
+  }
+  if (from < state.retiredThrough) {
+    throw new NamedError(
+      "range_retired",
+      `Retention has dropped windows before ${isoOrNull(state.retiredThrough)}.`,
+      EXIT.findings,
+      "Ask for a later range.",
+    );
+  }
+  return state;
+}
+
+function* text(
+  state: ReplayState,
+  replayed: Tables,
+  differences: readonly RowDifference[],
+  { from, to, limit }: Range,
+) {
+  const sum = (rows: Tables["counted"]) => [...rows.values()].reduce((total, { hits }) => total + hits, 0);
+  yield `${isoOrNull(from)} to ${isoOrNull(to)}: ${replayed.records} records read`;
+  yield `published  ${sum(state.published.counted)} hits in ${state.published.counted.size} rows, ${
+    sum(state.published.late)
+  } late`;
+  yield `replayed   ${sum(replayed.counted)} hits in ${replayed.counted.size} rows, ${sum(replayed.late)} late`;
+  if (state.folded.size > 0) {
+    yield `${state.folded.size} windows have a folded (other) row: of those only the sum was compared.`;
+  }
+  if (differences.length === 0) {
+    yield "Identical.";
+    return;
+  }
+  const places = differences.filter(({ kind }) => kind === "place").length;
+  if (places > 0) yield `${places} rows differ in their place alone, hits agree: the place database has changed since.`;
+  if (places < differences.length) yield `${differences.length - places} rows differ in their hits.`;
+  for (
+    const { table, kind, window, host, referrer, countryCode, region, city, published, replayed } of differences.slice(
+      0,
+      limit,
+    )
+  ) {
+    const place = [countryCode, region, city].filter((part) => part !== "").join("/");
+    yield `${isoOrNull(window as EpochMs)} ${table} ${kind}: ${host} ${
+      referrer || "(direct)"
+    } ${place}: published ${published.hits} (${published.bots} by bots), replayed ${replayed.hits} (${replayed.bots})`;
+  }
+  if (differences.length > limit) yield `… and ${differences.length - limit} more (--limit)`;
+}
+
+function json(
+  state: ReplayState,
+  replayed: Tables,
+  differences: readonly RowDifference[],
+  { from, to, limit }: Range,
+): string {
+  return JSON.stringify(
+    {
+      from: isoOrNull(from),
+      to: isoOrNull(to),
+      records: replayed.records,
+      rows: { published: state.published.counted.size, replayed: replayed.counted.size },
+      folded_windows: state.folded.size,
+      identical: differences.length === 0,
+      differences: differences.length,
+      differences_in_place_alone: differences.filter(({ kind }) => kind === "place").length,
+      shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
+        window_start: isoOrNull(window as EpochMs),
+        ...rest,
+      })),
+    },
+    null,
+    2,
+  );
+}

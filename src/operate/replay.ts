@@ -1,0 +1,141 @@
+// Counts a range of windows again from the log, by the engine's own counter. I/O only through the port; nothing is stored.
+import type { EventReader } from "../event/types.ts";
+import type { PlaceLocator } from "../geo/port.ts";
+import { EXIT, NamedError } from "../shared/errors.ts";
+import type { EpochMs, Offset } from "../shared/units.ts";
+import type { FetchedBatch } from "../source/port.ts";
+import { Counter, type CountingRules } from "../window/counter.ts";
+import { Delta } from "../window/delta.ts";
+import type { KeyTable } from "../window/key_table.ts";
+import type { LogReader } from "./log_reader.ts";
+import type { ReplayTask } from "./replay_plan.ts";
+import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
+import { freshTracker } from "./topic_sample.ts";
+
+/** Dictionaries are forgotten once they hold more than this: a long log names more texts than a range needs. */
+const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
+
+export interface ReplayOptions {
+  readonly log: LogReader;
+  readonly events: EventReader;
+  readonly places: PlaceLocator;
+  readonly rules: CountingRules;
+  /** Start of the first window, and end of the last one: epoch ms, `[from, to)`. */
+  readonly from: EpochMs;
+  readonly to: EpochMs;
+  /** Our clock: no record is of a later time. */
+  readonly now: EpochMs;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (partition: number, done: number, total: number) => void;
+}
+
+/**
+ * Reads every task to its end and returns what the range's windows then hold.
+ *
+ * @throws NamedError `log_gone` where the log ends or begins elsewhere than when the plan was made
+ */
+export async function replay(tasks: readonly ReplayTask[], options: ReplayOptions): Promise<Tables> {
+  const tables: Tables = { counted: new Map(), late: new Map(), records: 0 };
+  const counter = new Counter(options.rules, options.events);
+  for (const task of tasks) await replayPartition(task, counter, options, tables);
+  return tables;
+}
+
+async function replayPartition(
+  task: ReplayTask,
+  counter: Counter,
+  options: ReplayOptions,
+  tables: Tables,
+): Promise<void> {
+  const { log, events, now, signal } = options;
+  const tracker = freshTracker(task.partition, task.from.offset, now);
+  tracker.watermark = task.from.watermark;
+  let delta = new Delta(() => "");
+  const advances = [...task.advances];
+  while (tracker.position < task.to && !signal.aborted) {
+    const skip = task.skips.find(({ from }) => from === tracker.position);
+    if (skip !== undefined) tracker.position = skip.to;
+    const batches = await log.read(task.partition, tracker.position);
+    const readTo = batches.at(-1)?.next ?? tracker.position;
+    if (readTo === tracker.position) {
+      throw new NamedError(
+        "log_gone",
+        `Partition ${task.partition} ends at ${tracker.position} and was read up to ${task.to}.`,
+        EXIT.findings,
+        "Look at what happened to the log: `tidemark doctor`.",
+      );
+    }
+    for (const batch of batches) {
+      for (const part of parts(batch, task, advances)) {
+        // Records at or above an advance's offset are judged by it.
+        while (advances[0] !== undefined && advances[0].atOffset <= part.from) {
+          const { watermark } = advances.shift()!;
+          if (watermark > tracker.watermark) tracker.watermark = watermark;
+        }
+        counter.count(tracker, part, delta, now, now);
+      }
+      keepRange(delta, options);
+      if (tracker.position >= task.to) break;
+    }
+    if (events.memoryBytes > DICTIONARY_BYTES_MAX) {
+      collect(delta, options, tables);
+      delta = new Delta(() => "");
+      events.reset();
+    }
+    options.onProgress?.(task.partition, tracker.position - task.from.offset, task.to - task.from.offset);
+  }
+  collect(delta, options, tables);
+  const { counted, late, dead, nulls } = tracker.tally;
+  tables.records += counted + late + dead + nulls;
+}
+
+/** A batch cut at every advance inside it, and at the end of what is read. */
+function parts(
+  batch: FetchedBatch,
+  task: ReplayTask,
+  advances: readonly { readonly atOffset: Offset }[],
+): FetchedBatch[] {
+  const end = Math.min(batch.next, task.to) as Offset;
+  const cuts = [...new Set(advances.map(({ atOffset }) => atOffset))].filter((at) => at > batch.from && at < end);
+  const edges = [batch.from, ...cuts, end];
+  return edges.slice(0, -1).map((from, i) => between(batch, from, edges[i + 1]!));
+}
+
+/** The records of a batch in `[from, next)`. */
+function between(batch: FetchedBatch, from: Offset, next: Offset): FetchedBatch {
+  if (next === batch.next) return { ...batch, from };
+  const runs = batch.runs.map((run): typeof run => ({
+    walk: (start, visit) =>
+      run.walk(start, (bytes, at, end, offset, recordTime) => {
+        if (offset < next) visit(bytes, at, end, offset, recordTime);
+      }),
+  }));
+  return { ...batch, from, next, runs };
+}
+
+/** Forgets windows outside of the range: a log of months would not fit. */
+function keepRange(delta: Delta, { from, to }: ReplayOptions): void {
+  for (const tables of [delta.windows, delta.late]) {
+    for (const start of tables.keys()) if (start < from || start >= to) tables.delete(start);
+  }
+}
+
+function collect(delta: Delta, options: ReplayOptions, tables: Tables): void {
+  keepRange(delta, options);
+  for (const [start, table] of delta.windows) add(tables.counted, start, table, options);
+  for (const [start, table] of delta.late) add(tables.late, start, table, options);
+}
+
+function add(hits: Map<string, Hits>, window: number, table: KeyTable, { events, places }: ReplayOptions): void {
+  for (let i = 0; i < table.size; i++) {
+    const place = places.place(table.place[i]!);
+    const key = keyOf({
+      window,
+      host: events.hosts.text(table.host[i]!),
+      referrer: events.referrers.text(table.referrer[i]!),
+      ...place,
+    });
+    const known = hits.get(key) ?? { hits: 0, bots: 0 };
+    hits.set(key, { hits: known.hits + table.keyHits[i]!, bots: known.bots + table.keyBotHits[i]! });
+  }
+}

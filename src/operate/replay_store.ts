@@ -1,0 +1,146 @@
+// Reads what a replay needs of the database: positions with their anchors, and the published rows. Shell; writes nothing.
+import type { Database } from "../commit/postgres_client.ts";
+import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import type { ReplayPartition } from "./replay_plan.ts";
+import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
+
+/** A week of commits is walked once. */
+const TIMEOUT_MS = 60_000;
+
+/** Everything as of one snapshot, but the closed rows, which never change. */
+export interface ReplayState {
+  readonly topicId: string | null;
+  readonly anchor: EpochMs;
+  readonly closedThrough: EpochMs;
+  /** Windows before this may have been dropped by retention; NEVER without retention. */
+  readonly retiredThrough: EpochMs;
+  readonly partitions: readonly ReplayPartition[];
+  readonly published: Tables;
+  /** Starts of windows with a folded row. */
+  readonly folded: ReadonlySet<number>;
+}
+
+interface PartitionJson {
+  readonly partition: number;
+  readonly first_offset: number;
+  readonly next_offset: number;
+  readonly watermark: number | null;
+  readonly committed: { readonly offset: number; readonly watermark: number | null } | null;
+  readonly advances: readonly (readonly [offset: number, watermark: number])[];
+  readonly skips: readonly (readonly [from: number, to: number])[];
+  readonly rewound: boolean;
+}
+
+interface StateRow {
+  readonly topic_id: string | null;
+  readonly anchor: number;
+  readonly closed_through: number | null;
+  readonly retired_through: number | null;
+  readonly partitions: string;
+  readonly late: string;
+}
+
+type RowJson = readonly [
+  window: number,
+  host: string,
+  referrer: string,
+  country: string,
+  region: string,
+  city: string,
+  hits: number,
+  bots: number,
+];
+
+/**
+ * Reads the state for the windows in `[from, to)`; `null` where no stream was started.
+ *
+ * @param bound watermarks below it have seen nothing of the range
+ */
+export async function readReplayState(
+  database: Database,
+  { from, to, bound }: { readonly from: EpochMs; readonly to: EpochMs; readonly bound: EpochMs },
+): Promise<ReplayState | null> {
+  // A commit id in the history that is older than a rewind belongs to a log that is no more. Late rows and positions are of one snapshot.
+  const [state] = await database.query((sql) =>
+    sql<StateRow[]>`
+      with rewind as (
+        select partition, max(accepted_at) as at from data_gap where reason <> 'data_gap' group by partition
+      ), committed as (
+        select distinct on (x.partition) x.partition, x."to" as next_offset, x.watermark
+        from commit_history h
+        cross join lateral jsonb_to_recordset(h.partitions) as x(partition integer, "to" bigint, watermark bigint)
+        left join rewind r on r.partition = x.partition
+        where coalesce(x.watermark, -9223372036854775808) < ${bound}::text::bigint and (r.at is null or h.committed_at > r.at)
+        order by x.partition, x."to" desc, x.watermark desc nulls last
+      )
+      select s.topic_id, tidemark_ms_v1(s.anchor)::float8 as anchor, tidemark_ms_v1(s.closed_through)::float8 as closed_through,
+        tidemark_ms_v1(s.retired_through)::float8 as retired_through,
+        (select coalesce(jsonb_agg(jsonb_build_object(
+           'partition', p.partition, 'first_offset', p.first_offset, 'next_offset', p.next_offset, 'watermark', tidemark_ms_v1(p.watermark),
+           'committed', (select jsonb_build_object('offset', c.next_offset, 'watermark', c.watermark) from committed c where c.partition = p.partition),
+           'advances', (select coalesce(jsonb_agg(jsonb_build_array(a.at_offset, tidemark_ms_v1(a.watermark)) order by a.at_offset, a.watermark), '[]')
+             from idle_advance a where a.partition = p.partition),
+           'skips', (select coalesce(jsonb_agg(jsonb_build_array(g.from_offset, g.to_offset)), '[]') from data_gap g
+             left join rewind r on r.partition = g.partition
+             where g.partition = p.partition and g.reason = 'data_gap' and (r.at is null or g.accepted_at > r.at)),
+           'rewound', exists (select from rewind r where r.partition = p.partition)) order by p.partition), '[]')
+         from stream_partition p)::text as partitions,
+        (select coalesce(jsonb_agg(jsonb_build_array(tidemark_ms_v1(l.window_start), l.host, l.referrer, l.country_code, l.region, l.city, l.hits, l.bots)), '[]')
+         from (select window_start, host, referrer, country_code, region, city, sum(num_hits) as hits, sum(bot_hits) as bots
+               from late_web_traffic where window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)
+               group by 1, 2, 3, 4, 5, 6) l)::text as late
+      from stream s`, TIMEOUT_MS);
+  if (state === undefined) return null;
+  const rows = await database.query(
+    (sql) =>
+      sql<{ row: string }[]>`
+      select jsonb_build_array(tidemark_ms_v1(window_start), host, referrer, country_code, region, city, num_hits, bot_hits)::text as row
+      from aggregated_web_traffic
+      where window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)`,
+    TIMEOUT_MS,
+  );
+  const folded = await database.query(
+    (sql) =>
+      sql<{ start: number }[]>`
+      select tidemark_ms_v1(window_start)::float8 as start from web_traffic_window
+      where folded_keys > 0 and window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)`,
+    TIMEOUT_MS,
+  );
+  return {
+    topicId: state.topic_id,
+    anchor: state.anchor as EpochMs,
+    closedThrough: time(state.closed_through),
+    retiredThrough: time(state.retired_through),
+    partitions: (JSON.parse(state.partitions) as PartitionJson[]).map(replayPartition),
+    published: {
+      counted: hitsOf(rows.map(({ row }) => JSON.parse(row) as RowJson)),
+      late: hitsOf(JSON.parse(state.late) as RowJson[]),
+      records: 0,
+    },
+    folded: new Set(folded.map(({ start }) => start)),
+  };
+}
+
+const time = (ms: number | null) => (ms ?? NEVER) as EpochMs;
+
+function replayPartition(p: PartitionJson): ReplayPartition {
+  return {
+    partition: p.partition as PartitionId,
+    firstOffset: p.first_offset as Offset,
+    nextOffset: p.next_offset as Offset,
+    watermark: time(p.watermark),
+    committed: p.committed && { offset: p.committed.offset as Offset, watermark: time(p.committed.watermark) },
+    advances: p.advances.map(([at, watermark]) => ({ atOffset: at as Offset, watermark: watermark as EpochMs })),
+    skips: p.skips.map(([from, to]) => ({ from: from as Offset, to: to as Offset })),
+    rewound: p.rewound,
+  };
+}
+
+function hitsOf(rows: readonly RowJson[]): Map<string, Hits> {
+  return new Map(
+    rows.map(([window, host, referrer, countryCode, region, city, hits, bots]) => [
+      keyOf({ window, host, referrer, countryCode, region, city }),
+      { hits, bots },
+    ]),
+  );
+}
