@@ -137,7 +137,10 @@ async function refuseForeignTables(
   const rows = await database.query((sql) =>
     sql<{ relname: string }[]>`
       select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      where n.nspname = ${schema} and c.relname in ${sql(names)} order by 1`, MIGRATE_TIMEOUT_MS);
+      where n.nspname = ${schema} and c.relname in ${sql(names)}
+        -- In the same snapshot: another process' first migration may have been committed since we looked.
+        and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = 'schema_migration')
+      order by 1`, MIGRATE_TIMEOUT_MS);
   if (rows.length === 0) return;
   throw new NamedError(
     "foreign_table",

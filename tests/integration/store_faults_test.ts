@@ -4,6 +4,9 @@ import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
 import { cutCommits, restoreOlder } from "../faults/postgres_faults.ts";
 import { underLoad } from "../faults/under_load.ts";
 import { pause } from "../faults/load.ts";
+import { migrate } from "../../src/commit/migrate.ts";
+import { Database } from "../../src/commit/postgres_client.ts";
+import { silentLog } from "../../src/shared/log.ts";
 import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
 
@@ -35,4 +38,25 @@ Deno.test("run() commits every record exactly once over a database that fails ar
   assertGreater(commits, 5);
   assertStringIncludes(log, "database unavailable, trying again");
   assertGreater(fenced, 0, "the older copy went unnoticed");
+});
+
+Deno.test("migrate() does not take tables for foreign ones that another process has just made", async () => {
+  await using server = await startPostgres();
+  const options = { schema: "public", applicationName: "test", max: 1, statementTimeoutMs: 60_000, readOnly: false };
+  const address = { kind: "url", url: server.url } as const;
+  const other = new Database({ ...options, address });
+  // The other process commits between our look for applied migrations and our look for foreign tables.
+  class Overtaken extends Database {
+    #queries = 0;
+    override async query<T>(...args: Parameters<Database["query"]>): Promise<T> {
+      if (++this.#queries === 2) await migrate(other, "public", silentLog);
+      return await super.query(...args) as T;
+    }
+  }
+  const overtaken = new Overtaken({ ...options, address });
+  try {
+    assertEquals(await migrate(overtaken, "public", silentLog), []);
+  } finally {
+    await Promise.all([other.close(), overtaken.close()]);
+  }
 });
