@@ -54,6 +54,8 @@ async function runTests(folder: string, suite: Suite): Promise<{ readonly red: b
 /** A copy of what the tests need, to be changed at will. */
 async function copyTree(): Promise<string> {
   const folder = await Deno.makeTempDir({ prefix: "tidemark-mutant-" });
+  // PostgreSQL runs as a user of its own, with this as its working directory.
+  await Deno.chmod(folder, 0o755);
   const { success } = await new Deno.Command("cp", { args: ["-r", ...COPIED, folder], cwd: REPOSITORY }).output();
   if (!success) throw new Error(`Cannot copy ${COPIED.join(", ")} to ${folder}`);
   return folder;
