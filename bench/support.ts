@@ -6,6 +6,12 @@ export function numberFlag(name: string, fallback: number): number {
   return at < 0 ? fallback : Number(Deno.args[at + 1]);
 }
 
+/** The word after `--name`. */
+export function textFlag(name: string): string | undefined {
+  const at = Deno.args.indexOf(`--${name}`);
+  return at < 0 ? undefined : Deno.args[at + 1];
+}
+
 /** Prints one line. */
 export function write(line: string): void {
   Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
