@@ -1,6 +1,7 @@
 // Faults of the database: restarts, silence, cut connections, a full disk, locks, an older backup. Shell.
 import { pause } from "./load.ts";
 import type { Entry, Servers } from "./entry.ts";
+import { Standby } from "./postgres_standby.ts";
 import { underLoad } from "./under_load.ts";
 import { cutCommits, nameOf, onServer, restoreOlder } from "./postgres_faults.ts";
 
@@ -118,6 +119,31 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
         await run("umount", [folder]);
         await Deno.remove(folder, { recursive: true });
       }
+    },
+  },
+  {
+    name: "postgres-failover",
+    done:
+      "a streaming standby that missed the last 5 s of commits takes over from a killed primary, two instances running",
+    async run(servers) {
+      const { port } = servers.postgres;
+      await using standby = await Standby.follow(port);
+      let missed = 0;
+      return await underLoad(servers, {
+        events: 200_000,
+        rate: 6_000,
+        instances: 2,
+        note: () => `${missed} offsets had been committed and were forgotten`,
+      }, async (world) => {
+        await pause(8_000);
+        await standby.stopFollowing();
+        await pause(5_000);
+        const before = await world.position();
+        await servers.postgres.kill();
+        await standby.takeOver();
+        missed = before - await world.position();
+        if (missed <= 0) throw new Error("The standby missed nothing");
+      });
     },
   },
   {
