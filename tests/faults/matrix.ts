@@ -3,6 +3,7 @@ import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { BROKER_ENTRIES } from "./matrix_broker.ts";
 import { HOST_ENTRIES } from "./matrix_host.ts";
+import { LOG_ENTRIES } from "./matrix_log.ts";
 import { POSTGRES_ENTRIES } from "./matrix_postgres.ts";
 import { PROCESS_ENTRIES } from "./matrix_process.ts";
 import type { Entry } from "./entry.ts";
@@ -12,6 +13,7 @@ export const ENTRIES: readonly Entry[] = [
   ...PROCESS_ENTRIES,
   ...POSTGRES_ENTRIES,
   ...BROKER_ENTRIES,
+  ...LOG_ENTRIES,
   ...HOST_ENTRIES,
 ];
 
