@@ -31,6 +31,7 @@ export function parseArguments(name: string, command: Command, words: readonly s
   const positionals: string[] = [];
   let envFile: string | undefined;
   let help = false;
+  let unknown = false;
 
   const targets = new Map<string, Target>();
   for (const [setting, flag] of settingFlags(command)) {
@@ -69,14 +70,17 @@ export function parseArguments(name: string, command: Command, words: readonly s
     const negated = token.name.startsWith("no-") ? targets.get(token.name.slice(3)) : undefined;
     const target = targets.get(token.name);
     if (target === undefined && negated?.boolean && token.value === undefined) negated.set("false");
-    else if (target === undefined) problems.push(unknownFlag(name, token.rawName, targets));
-    else if (target.boolean) target.set(token.value ?? "true");
+    else if (target === undefined) {
+      problems.push(unknownFlag(name, token.rawName, targets));
+      unknown = true;
+    } else if (target.boolean) target.set(token.value ?? "true");
     // A flag in the place of a value means that the value was forgotten; `--flag=--x` still says what it says.
     else if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
       problems.push(`${token.rawName} needs a value`);
     } else target.set(token.value);
   }
-  if (command.usage === "" && positionals.length > 0 && !help) {
+  // Behind a mistyped flag the word is its value, and may be a secret.
+  if (command.usage === "" && positionals.length > 0 && !help && !unknown) {
     problems.push(`tidemark ${name} takes no words: ${JSON.stringify(positionals[0]!.slice(0, 80))}`);
   }
   return { settings, flags, positionals, envFile, help, problems };

@@ -54,7 +54,7 @@ Deno.test("replay finds a stream as it was published, and what was changed", asy
       tables,
     );
     const { records, rows } = await replay(stream, 0, 55);
-    assertEquals([records, rows.published === rows.replayed, rows.published > 50], [116, true, true]);
+    assertEquals([records, rows.published === rows.replayed, rows.published > 20], [116, true, true]);
   });
 
   await t.step("replay without the recorded silences would differ: they are what decides", async () => {

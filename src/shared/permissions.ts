@@ -1,0 +1,119 @@
+// What the program may touch, in one place: from settings to Deno's permissions. The scoped run, the scoped binary and the tests of refusal
+// all take them from here. No I/O.
+import { postgresTarget } from "./config_postgres.ts";
+import { ENVIRONMENT_NAMES, type Settings } from "./settings.ts";
+
+/** Permissions as Deno takes them; "any" = without restriction. What is not named here (run, ffi, sys, import) is never granted. */
+export interface Permissions {
+  /** `host:port`, or `host` for all its ports. */
+  readonly net: readonly string[] | "any";
+  /** Absolute paths; a folder stands for all in it. */
+  readonly read: readonly string[] | "any";
+  readonly write: readonly string[];
+  readonly env: readonly string[];
+}
+
+/** Variables that are read beside the settings, and by whom. */
+const FOREIGN_VARIABLES = [
+  // The command line itself: colour, and the name of the instance where the host's may not be asked.
+  "NO_COLOR",
+  "HOSTNAME",
+  // kafkajs reads these at import or when a client is made.
+  "NODE_ENV",
+  "KAFKAJS_LOG_LEVEL",
+  "KAFKAJS_DEBUG_PROTOCOL_BUFFERS",
+  "KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS",
+  "KAFKAJS_NO_PARTITIONER_WARNING",
+  // postgres.js reads these even when options are given.
+  "PGHOST",
+  "PGPORT",
+  "PGUSERNAME",
+  "PGUSER",
+  "PGDATABASE",
+  "PGPASSWORD",
+  "PGAPPNAME",
+  "PGTARGETSESSIONATTRS",
+  "PGTARGET_SESSION_ATTRS",
+  "PGSSL",
+  "PGSSLNEGOTIATION",
+  "PGMAX",
+  "PGIDLE_TIMEOUT",
+  "PGMAX_LIFETIME",
+  "PGMAX_PIPELINE",
+  "PGBACKOFF",
+  "PGKEEP_ALIVE",
+  "PGPREPARE",
+  "PGDEBUG",
+  "PGFETCH_TYPES",
+  "PGPUBLICATIONS",
+  "PGCONNECT_TIMEOUT",
+] as const;
+
+/** What a build or a run knows beside the settings. */
+export interface PermissionContext {
+  /** Makes a path absolute: a relative one in a permission is resolved against the folder in which the binary is started later. */
+  readonly absolute: (path: string) => string;
+  /** Further `host:port`: brokers under the names that they advertise. */
+  readonly net?: readonly string[];
+  /** Files that are read beside what the settings name: `_FILE` secrets, the settings file, ddl/ when run from source. */
+  readonly read?: readonly string[];
+}
+
+/** Exactly what these settings need. */
+export function scopedPermissions(settings: Settings, context: PermissionContext): Permissions {
+  const { absolute } = context;
+  const target = postgresTarget(settings);
+  const net = [...context.net ?? [], ...listeningAddresses(settings.HTTP_HOST, settings.HTTP_PORT)];
+  const read = [
+    absolute(settings.DATA_DIR),
+    ...(context.read ?? []).map(absolute),
+    ...(settings.GEO_DATABASE ?? []).map(absolute),
+  ];
+  const write = [absolute(settings.DATA_DIR)];
+  if (settings.SOURCE === "kafka") net.push(...settings.KAFKA_URL);
+  if (settings.SOURCE === "file" && settings.FILE_PATH !== undefined) {
+    read.push(logFolder(absolute(settings.FILE_PATH)));
+  }
+  // The embedded database listens on a port of the moment.
+  if (target.kind === "embedded") net.push("127.0.0.1");
+  else if (target.host.startsWith("/")) {
+    // A Unix socket is a file that is read and written.
+    read.push(target.host);
+    write.push(target.host);
+  } else net.push(address(target.host, target.port));
+  return { net: unique(net), read: unique(read), write: unique(write), env: variables() };
+}
+
+/** What a binary needs that anybody may configure: any host and any file to read, but only its data folder to write. */
+export function genericPermissions(dataDir: string, { absolute }: Pick<PermissionContext, "absolute">): Permissions {
+  return { net: "any", read: "any", write: [absolute(dataDir)], env: variables() };
+}
+
+/** The flags of `deno run` and `deno compile`. */
+export function permissionFlags({ net, read, write, env }: Permissions): readonly string[] {
+  const list = (name: string, values: readonly string[] | "any") =>
+    values === "any"
+      ? `--allow-${name}`
+      : `--allow-${name}=${values.map((value) => value.replaceAll(",", ",,")).join(",")}`;
+  return ["--no-prompt", list("net", net), list("read", read), list("write", write), list("env", env)];
+}
+
+const variables = () => unique([...ENVIRONMENT_NAMES, ...FOREIGN_VARIABLES]);
+const unique = (values: readonly string[]) => [...new Set(values)];
+const address = (host: string, port: number) =>
+  `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
+
+/** Where HTTP listens, and where `tidemark health` asks: nobody can connect to the address that stands for all interfaces. */
+function listeningAddresses(host: string, port: number): string[] {
+  const bare = host.replace(/^\[|\]$/g, "");
+  return [
+    address(bare, port),
+    ...(bare === "0.0.0.0" ? [address("127.0.0.1", port)] : bare === "::" ? [address("::1", port)] : []),
+  ];
+}
+
+/** The folder above everything that a path or glob can name: rotation makes new files beside the log. */
+function logFolder(path: string): string {
+  const fixed = path.split(/[*?[{]/, 1)[0]!;
+  return fixed.slice(0, Math.max(1, fixed.lastIndexOf("/")));
+}

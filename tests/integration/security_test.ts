@@ -1,0 +1,212 @@
+// The permissions that are baked into the scoped binary, tried out; and no secret or address in anything that leaves the process.
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import postgres from "postgres";
+import { freePort } from "../support/postgres.ts";
+import { REPOSITORY, spawn } from "../support/process.ts";
+import { DAY, event, MINUTE, Rig, type StreamRig } from "../operate/rig.ts";
+import { MAIN, scopeFlags } from "../../tools/scope.ts";
+
+/** A settings file with the stream's settings, and Deno's flags for it. */
+async function scoped(stream: StreamRig, more: Readonly<Record<string, string>> = {}) {
+  const envFile = `${stream.rig.folder}/${stream.name}.env`;
+  const settings = { ...stream.env, ...more };
+  await Deno.writeTextFile(envFile, Object.entries(settings).map(([name, value]) => `${name}='${value}'\n`).join(""));
+  const flags = scopeFlags({ envFile, generic: false, net: [], fromSource: true });
+  const start = (program: string, ...args: string[]) =>
+    spawn(Deno.execPath(), ["run", "--quiet", ...flags, program, ...args], {
+      cwd: stream.rig.folder,
+      env: { NO_COLOR: "1" },
+    });
+  return { envFile, flags, start };
+}
+
+Deno.test("the scoped permissions suffice for the program and refuse everything else", async (t) => {
+  await using rig = await Rig.start();
+  await using stream = await rig.stream("scoped");
+  const port = freePort();
+  const { envFile, flags, start } = await scoped(stream, { HTTP_PORT: String(port) });
+  await stream.produce(0, [...Array.from({ length: 20 }, (_, i) => event(i * MINUTE)), "no json"]);
+
+  await t.step("run, doctor, replay and health work under them", async () => {
+    for (const command of [["run", "--once"], ["doctor"], ["dead-letters", "list"]]) {
+      await using child = start(MAIN, ...command, "--env-file", envFile);
+      const { code, stderr, stdout } = await child.exit();
+      assertEquals(code, 0, `${command}: ${stdout}${stderr}`);
+    }
+    assertEquals((await stream.sql`select sum(counted)::int as n from stream_partition`)[0]!.n, 20);
+    const range = ["--from", new Date(DAY).toISOString(), "--to", new Date(DAY + 10 * MINUTE).toISOString()];
+    await using replay = start(MAIN, "replay", ...range, "--env-file", envFile);
+    const replayed = await replay.exit();
+    assertEquals(replayed.code, 0, replayed.stderr);
+    await using service = start(MAIN, "run", "--env-file", envFile);
+    await service.waitForLine("listening");
+    for (const path of ["/livez", "/", "/pipeline", "/v1/ledger", "/docs", "/metrics"]) {
+      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+      await response.body?.cancel();
+      assertEquals(response.status, 200, path);
+    }
+    await using health = start(MAIN, "health", "--env-file", envFile);
+    assertEquals((await health.exit()).code, 0);
+    service.signal("SIGTERM");
+    const { code, stderr } = await service.exit();
+    assertEquals(code, 0, stderr);
+    assert(!/NotCapable|PermissionDenied/.test(stderr), stderr);
+  });
+
+  await t.step("another file, another host, programs, libraries and the system are refused", async () => {
+    using other = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const probe = new URL("tests/operate/scope_probe.ts", REPOSITORY).pathname;
+    await using child = start(probe, `${stream.env.DATA_DIR}/probe`, rig.broker.url, `127.0.0.1:${other.addr.port}`);
+    const { stdout, stderr } = await child.exit();
+    const results = JSON.parse(stdout || "{}");
+    for (const name of ["write_own", "read_own", "dial_allowed", "env_own"]) {
+      assertEquals(results[name], "done", name + stderr);
+    }
+    const refused = [
+      "read_other",
+      "read_source",
+      "write_other",
+      "dial_other",
+      "dial_node",
+      "fetch_other",
+      "run",
+      "ffi",
+      "sys",
+      "env_other",
+    ];
+    for (const name of refused) assertEquals(results[name], "NotCapable", name);
+    assertEquals(Object.keys(results).length, refused.length + 4);
+    assert(flags.includes("--no-prompt"));
+  });
+
+  await t.step("settings that ask for more than was granted are refused by name", async () => {
+    await using file = start(MAIN, "config", "--env-file", "/etc/hosts");
+    assertMatch((await file.exit()).stderr, /--env-file cannot be read: .*read access/);
+    await using host = start(
+      MAIN,
+      "migrate",
+      "--postgres-url",
+      "postgresql://10.1.2.3:5432/x",
+      "--wait",
+      "0s",
+      "--env-file",
+      envFile,
+    );
+    const { code, stderr } = await host.exit();
+    assert(code !== 0, "another database was accepted");
+    assertMatch(stderr, /net access to "10\.1\.2\.3:5432"/);
+  });
+});
+
+/** Texts that must never be seen outside of the process. */
+const CANARY = {
+  apiToken: "canary-api-token-000000",
+  adminToken: "canary-admin-token-000000",
+  password: "canaryPostgresPassword",
+  saslPassword: "canarySaslPassword",
+  address: "198.51.100.77",
+  address6: "2001:db8:ca4a:1::77",
+  query: "canaryquery",
+  header: "canaryheader",
+} as const;
+
+Deno.test("no secret and no client address reaches a log, metric, page, answer, error or table", async () => {
+  await using rig = await Rig.start();
+  await using stream = await rig.stream("canary");
+  const port = freePort();
+  const url = new URL(rig.postgres.url);
+  url.password = CANARY.password;
+  const env = {
+    POSTGRES_URL: url.href,
+    HTTP_PORT: String(port),
+    API_TOKEN: CANARY.apiToken,
+    API_ADMIN_TOKEN: CANARY.adminToken,
+    LOG_LEVEL: "debug",
+    LOG_FORMAT: "json",
+  };
+  const marked = (over: Readonly<Record<string, unknown>> = {}) =>
+    event(0, { ip: CANARY.address, url: `/a?${CANARY.query}=1`, headers: `Cookie: ${CANARY.header}`, ...over });
+  await stream.produce(0, [
+    marked(),
+    marked({ ip: CANARY.address6 }),
+    marked({ ip: `${CANARY.address}, 10.0.0.1` }),
+    // Dead letters of every kind: their samples are stored.
+    marked({ event_time: "never" }),
+    marked({ event_time: "2090-01-01T00:00:00Z", ip: CANARY.address6 }),
+    marked({ host: "", url: `/a?${CANARY.query}=1` }),
+    marked().slice(0, -3),
+    `${CANARY.address} - - GET /x?${CANARY.query}=1`,
+    `[${JSON.stringify({ ip: CANARY.address6 })}]`,
+    event(10 * MINUTE),
+    event(20 * MINUTE),
+  ]);
+  let seen = "";
+  const commands: [string[], Record<string, string>][] = [
+    [["run", "--once"], {}],
+    [["config"], {}],
+    [["config", "--json"], {}],
+    [["doctor", "--json"], {}],
+    [["dead-letters", "list"], {}],
+    ...Array.from(
+      { length: 9 },
+      (_, i): [string[], Record<string, string>] => [["dead-letters", "show", "0", String(i)], {}],
+    ),
+    [["replay", "--from", "2026-01-31T00:00Z", "--to", "2026-01-31T00:05Z"], {}],
+    // Errors are where secrets like to show: a server that is not there, one that refuses, settings that are wrong.
+    [["migrate", "--wait", "0s"], { POSTGRES_URL: url.href.replace(/:\d+\//, ":9/") }],
+    [["migrate", "--wait", "0s"], { POSTGRES_URL: `${url.href}_missing` }],
+    [["migrate"], { POSTGRES_URL: url.href.replace("postgres://", "postgre://") }],
+    [["run"], { API_TOKEN: `${CANARY.apiToken} with spaces`, KAFKA_SASL_PASSWORD: CANARY.saslPassword }],
+    [["doctor"], {
+      KAFKA_SASL_MECHANISM: "scram-sha-256",
+      KAFKA_SASL_USERNAME: "u",
+      KAFKA_SASL_PASSWORD: CANARY.saslPassword,
+    }],
+    [["doctor", "--api-tokne", CANARY.apiToken], {}],
+  ];
+  for (const [command, over] of commands) {
+    const { stdout, stderr } = await stream.command(command, { ...env, ...over });
+    seen += `\n--- ${command.slice(0, 2).join(" ")}\n${stdout}${stderr}`;
+  }
+  await using service = stream.start(["run"], env);
+  await service.waitForLine("listening");
+  const base = `http://127.0.0.1:${port}`;
+  const headers = { authorization: `Bearer ${CANARY.apiToken}` };
+  const { paths } = await (await fetch(`${base}/openapi.json`, { headers })).json() as {
+    paths: Record<string, unknown>;
+  };
+  const pages = [
+    "/",
+    "/pipeline",
+    "/docs",
+    "/metrics",
+    "/openapi.json",
+    `/v1/nothing?token=x`,
+    "/v1/late?from=2026-01-01T00:00Z",
+  ];
+  for (const path of [...pages, ...Object.keys(paths).filter((path) => !path.includes("{") && path !== "/v1/events")]) {
+    for (const given of [headers, { authorization: `Bearer wrong` }]) {
+      const response = await fetch(base + path, { headers: given as Record<string, string> });
+      seen += `\n--- ${path} ${response.status} ${JSON.stringify([...response.headers])}\n${await response.text()}`;
+    }
+  }
+  assertMatch(seen, /--- \/metrics 200[\s\S]*tidemark_/);
+  assertMatch(seen, /"reason":"bad_json"|bad_json/);
+  service.signal("SIGTERM");
+  const { stderr, stdout } = await service.exit();
+  seen += stdout + stderr;
+
+  const sql = postgres(rig.postgres.url, { max: 1 });
+  const tables = await sql`select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = ${stream.name} and c.relkind in ('r', 'p')`;
+  for (const { relname } of tables) {
+    const rows = await sql`select t::text as row from ${sql(stream.name)}.${sql(relname)} t`;
+    seen += `\n--- table ${relname}\n${rows.map(({ row }) => row).join("\n")}`;
+  }
+  await sql.end();
+
+  for (const [name, text] of Object.entries(CANARY)) {
+    const at = seen.indexOf(text);
+    assert(at < 0, `${name} leaked: …${seen.slice(Math.max(0, seen.lastIndexOf("\n---", at)), at + 60)}…`);
+  }
+});

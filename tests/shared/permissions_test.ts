@@ -1,0 +1,52 @@
+import { assert, assertEquals } from "@std/assert";
+import { defaultSettings } from "../../src/shared/config.ts";
+import { parseValue } from "../../src/shared/config_kinds.ts";
+import { postgresUrl } from "../../src/shared/config_postgres.ts";
+import { genericPermissions, permissionFlags, scopedPermissions } from "../../src/shared/permissions.ts";
+import { ENVIRONMENT_NAMES, type Settings } from "../../src/shared/settings.ts";
+
+const absolute = (path: string) => path.startsWith("/") ? path : `/srv/${path}`;
+const scoped = (over: Partial<Settings>) => scopedPermissions(defaultSettings(over), { absolute });
+const url = (text: string) => {
+  const parsed = parseValue(postgresUrl, text);
+  assert(parsed.ok);
+  return parsed.value;
+};
+
+Deno.test("scopedPermissions() names brokers, database, the address of HTTP, and one folder to write", () => {
+  const { net, read, write } = scoped({
+    KAFKA_URL: ["b1:9092", "b2:9092"],
+    POSTGRES_URL: url("postgresql://u:p@db.example:5433/x"),
+    GEO_DATABASE: ["city.mmdb"],
+  });
+  assertEquals(net, ["127.0.0.1:8080", "b1:9092", "b2:9092", "db.example:5433"]);
+  assertEquals([read, write], [["/srv/.tidemark", "/srv/city.mmdb"], ["/srv/.tidemark"]]);
+});
+
+Deno.test("scopedPermissions() follows the source, the embedded database and a Unix socket", () => {
+  const file = scoped({ SOURCE: "file", FILE_PATH: "/var/log/nginx/access*.log*" });
+  assertEquals([file.net, file.read], [["127.0.0.1:8080", "127.0.0.1"], ["/srv/.tidemark", "/var/log/nginx"]]);
+  assertEquals(scoped({ SOURCE: "file", FILE_PATH: "log" }).read.at(-1), "/srv");
+  const socket = scoped({ SOURCE: "demo", POSTGRES_URL: url("postgresql:///x?host=/run/postgresql&user=u") });
+  assertEquals([socket.net, socket.write], [["127.0.0.1:8080"], ["/srv/.tidemark", "/run/postgresql"]]);
+});
+
+Deno.test("scopedPermissions() lets health ask a process that listens on every interface", () => {
+  const net = (host: string) =>
+    scoped({ SOURCE: "demo", HTTP_HOST: host, POSTGRES_URL: url("postgresql://h:1/x") }).net;
+  assertEquals(net("0.0.0.0"), ["0.0.0.0:8080", "127.0.0.1:8080", "h:1"]);
+  assertEquals(net("::"), ["[::]:8080", "[::1]:8080", "h:1"]);
+});
+
+Deno.test("permissionFlags() never grants run, ffi, sys or import, and cannot be widened by a comma in a path", () => {
+  const generic = permissionFlags(genericPermissions("data", { absolute }));
+  const narrow = permissionFlags(scoped({ DATA_DIR: "/a,/etc" }));
+  for (const flags of [generic, narrow]) {
+    assertEquals(flags.filter((flag) => !/^--(no-prompt$|allow-(net|read|write|env)\b)/.test(flag)), []);
+    for (const name of ENVIRONMENT_NAMES) {
+      assert(flags.at(-1)!.slice("--allow-env=".length).split(",").includes(name), name);
+    }
+  }
+  assertEquals(generic.slice(0, 4), ["--no-prompt", "--allow-net", "--allow-read", "--allow-write=/srv/data"]);
+  assertEquals(narrow[3], "--allow-write=/a,,/etc");
+});
