@@ -75,7 +75,7 @@ ${
     input({
       name: "host",
       label: "Host",
-      list: "hosts",
+      list: "known-hosts",
       value: state.host ?? "",
       placeholder: "any",
       problem: problem("host"),
@@ -85,16 +85,16 @@ ${
     input({
       name: "referrer",
       label: "Referrer",
-      list: "referrers",
+      list: "known-referrers",
       value: state.referrer ?? "",
       placeholder: "any",
       problem: problem("referrer"),
     })
   }
 </div></details>
-${ZONES}<datalist id="hosts">${keys(given.data?.hosts)}</datalist><datalist id="referrers"><option value="${DIRECT}">${
-    keys(given.data?.referrers)
-  }</datalist>
+${ZONES}<datalist id="known-hosts">${
+    keys(given.data?.hosts)
+  }</datalist><datalist id="known-referrers"><option value="${DIRECT}">${keys(given.data?.referrers)}</datalist>
 </form>${chips(state)}${problemList(problems)}`;
 }
 

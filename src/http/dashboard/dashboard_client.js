@@ -91,9 +91,10 @@
   const BACKOFF_MAX = 60000;
 
   const asked = { fast: Date.now(), calm: Date.now() };
+  /** What has changed since it was read. */
+  const stale = { fast: false, calm: false };
   let timer = 0;
   let busy = false;
-  let dirty = false;
   /** Closed data has changed, so that the calm sections need not wait for their time. */
   let soon = false;
   let revision = null;
@@ -107,23 +108,29 @@
     if (pace === "fast") return EVERY.fast;
     return Math.max(soon ? EVERY.fast : catchingUp() ? EVERY_CATCHING_UP : EVERY.calm, took / SHARE);
   };
+  const due = (pace) => stale[pace] ? asked[pace] + every(pace) : Infinity;
 
-  /** Notes that something changed; reads as soon as the paces allow, once for many events. */
+  /** Notes that something changed. */
   function changed(everything) {
-    dirty = true;
+    stale.fast = stale.calm = true;
     if (everything && !catchingUp()) soon = true;
-    if (document.hidden || busy || timer) return;
-    timer = setTimeout(read, Math.max(0, asked.fast + every("fast") - Date.now()));
+    plan();
+  }
+
+  /** One timer for the next reading, and none while nothing has changed: an idle page does nothing. */
+  function plan() {
+    if (document.hidden || busy || failures > 0) return;
+    clearTimeout(timer);
+    const next = Math.min(due("fast"), due("calm"), events === null ? asked.fast + POLL : Infinity);
+    timer = next === Infinity ? 0 : setTimeout(read, Math.max(0, next - Date.now()));
   }
 
   async function read() {
-    clearTimeout(timer);
-    timer = 0;
     if (busy || document.hidden) return;
     busy = true;
-    dirty = false;
     const now = Date.now();
-    const paces = ["fast", ...(now - asked.calm >= every("calm") ? ["calm"] : [])];
+    const paces = ["fast", ...(failures > 0 || due("calm") <= now ? ["calm"] : [])];
+    for (const pace of paces) stale[pace] = false;
     const have = paces.flatMap(slots).map((slot) => `${slot.id}.${slot.dataset.version ?? ""}`).join(",");
     try {
       const url = new URL(source, location.href);
@@ -135,17 +142,24 @@
       took = answer.took_ms ?? took;
       for (const pace of paces) asked[pace] = now;
       if (paces.includes("calm")) soon = false;
-      if (answer.again) throw new Error("again");
-      failures = 0;
+      failures = answer.again ? failures + 1 : 0;
     } catch {
       failures++;
-      soon = true;
+      if (failures > 1) disconnected();
     }
     busy = false;
-    if (failures > 0) {
-      timer = setTimeout(read, Math.min(BACKOFF_MAX, 1000 * 2 ** failures) * (0.75 + Math.random() / 2));
-    } else if (dirty) changed(false);
-    else if (events === null) timer = setTimeout(read, POLL);
+    if (failures === 0) return plan();
+    timer = setTimeout(read, Math.min(BACKOFF_MAX, 1000 * 2 ** failures) * (0.75 + Math.random() / 2));
+  }
+
+  /** Nobody answers: the state that was told last is no longer known to be true. */
+  function disconnected() {
+    const state = document.querySelector("#state .state");
+    if (!state) return;
+    state.className = "state trouble";
+    state.title = "This page has lost its server, and goes on trying.";
+    state.lastElementChild.textContent = "No connection";
+    document.getElementById("state").dataset.version = "";
   }
 
   /** Replaces one section, keeping what the reader opened, scrolled to and focused. */
@@ -187,8 +201,7 @@
       // The browser connects again unless the server refused: then ask now and then, and try to listen later.
       if (events?.readyState !== EventSource.CLOSED) return;
       events = null;
-      clearTimeout(timer);
-      timer = setTimeout(read, POLL);
+      plan();
       setTimeout(listen, BACKOFF_MAX);
     });
   }
