@@ -65,6 +65,31 @@ export const PROCESS_ENTRIES: readonly Entry[] = [
     },
   },
   {
+    name: "out-of-memory",
+    done: "a heap too small for the work (12 MiB): the process dies of it again and again for 40 s, then gets room",
+    async run(servers) {
+      let deaths = 0;
+      return await underLoad(servers, {
+        events: 250_000,
+        rate: 6_000,
+        note: () => `${deaths} deaths for lack of memory`,
+      }, async (_world, [instance]) => {
+        await instance!.stop();
+        const small = { DENO_V8_FLAGS: "--max-old-space-size=12" };
+        instance!.start(["run"], small);
+        for (const end = performance.now() + 40_000; performance.now() < end; await pause(200)) {
+          if (!instance!.died) continue;
+          await instance!.ended();
+          deaths++;
+          instance!.start(["run"], small);
+        }
+        await instance!.kill();
+        if (deaths === 0) throw new Error("12 MiB were enough");
+        instance!.start();
+      });
+    },
+  },
+  {
     name: "same-identity",
     done:
       "a second process over the same data folder; then one over a copy of it (same identity and remembered member)",
