@@ -5,7 +5,7 @@ import { seeded } from "./support.ts";
 export const WINDOW_MS = 300_000;
 /** Start of the first window of every plan. */
 export const FIRST_WINDOW = Date.UTC(2026, 2, 1, 10);
-/** A producer's batch: the Java client's default. */
+/** The Java producer's default. */
 const BATCH_BYTES = 16 * 1024;
 
 /** What the traffic looks like. */
@@ -18,6 +18,8 @@ export interface TrafficPlan {
   readonly valueBytes: number;
   /** Windows that are open at the same time; events fall into them at random. */
   readonly windows: number;
+  /** Values that a producer puts into one batch, in bytes; by default as many as the Java client. */
+  readonly batchBytes?: number;
 }
 
 /** Records of one partition, back to back as in a fetch, and where they lie in its log. */
@@ -62,7 +64,12 @@ export class Traffic {
     return values.map((list, partition) => {
       const from = this.#next[partition]!;
       this.#next[partition] = from + list.length;
-      return { partition, from, next: from + list.length, bytes: batches(list, from) };
+      return {
+        partition,
+        from,
+        next: from + list.length,
+        bytes: batches(list, from, this.plan.batchBytes ?? BATCH_BYTES),
+      };
     });
   }
 
@@ -101,7 +108,7 @@ export class Traffic {
   }
 }
 
-function batches(values: readonly Uint8Array[], from: number): Uint8Array {
+function batches(values: readonly Uint8Array[], from: number, batchBytes: number): Uint8Array {
   const parts: Uint8Array[] = [];
   let records: { partition: number; recordTime: number; value: Uint8Array }[] = [], bytes = 0, base = from;
   const flush = () => {
@@ -117,7 +124,7 @@ function batches(values: readonly Uint8Array[], from: number): Uint8Array {
   for (const value of values) {
     records.push({ partition: 0, recordTime: FIRST_WINDOW + 12 * WINDOW_MS, value });
     bytes += value.length;
-    if (bytes >= BATCH_BYTES) flush();
+    if (bytes >= batchBytes) flush();
   }
   flush();
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
