@@ -210,3 +210,95 @@ Deno.test("no secret and no client address reaches a log, metric, page, answer, 
     assert(at < 0, `${name} leaked: …${seen.slice(Math.max(0, seen.lastIndexOf("\n---", at)), at + 60)}…`);
   }
 });
+
+Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do more", async (t) => {
+  await using rig = await Rig.start();
+  await using stream = await rig.stream("roles");
+  const roles = await Deno.readTextFile(new URL("ddl/roles.sql", REPOSITORY));
+  const admin = postgres(rig.postgres.url, { max: 1, onnotice: () => {} });
+  await assertFails(admin.unsafe(roles), /holds no stream/);
+  assertEquals((await stream.command(["migrate"])).code, 0);
+  await admin.unsafe("create table roles.of_somebody_else (n integer)");
+  await admin.unsafe(`set tidemark.schema = 'roles'`);
+  for (let i = 0; i < 2; i++) await admin.unsafe(roles);
+  const as = (user: string) => {
+    const url = new URL(rig.postgres.url);
+    url.username = user;
+    return url.href;
+  };
+
+  await t.step("the writer counts, closes, makes days, rolls up and resumes", async () => {
+    const env = { POSTGRES_URL: as("tidemark_writer") };
+    await stream.produce(0, [...Array.from({ length: 20 }, (_, i) => event(i * MINUTE)), "no json"]);
+    const run = await stream.command(["run", "--once"], env);
+    assertEquals(run.code, 0, run.stderr);
+    assertEquals((await stream.sql`select sum(num_hits)::int as n from aggregated_web_traffic`)[0]!.n, 20);
+    assertEquals(await stream.imbalances(), []);
+    await stream.sql`update stream set stopped_code = 'data_gap', stopped_message = ''`;
+    const resumed = await stream.command(["resume"], env);
+    assertEquals(resumed.code, 0, resumed.stderr);
+    assertEquals((await stream.command(["dead-letters", "purge"], env)).code, 0);
+    const doctor = await stream.command(["doctor", "--json"], env);
+    const rights = JSON.parse(doctor.stdout).findings.find((f: { check: string }) => f.check === "postgres_rights");
+    assertEquals(rights.status, "ok", rights.detail);
+  });
+
+  await t.step("the reader answers every page and report", async () => {
+    await using service = stream.start(["serve"], { POSTGRES_URL: as("tidemark_reader") });
+    const [, base] = /url=(\S+)/.exec(await service.waitForLine("listening"))!;
+    const { paths } = await (await fetch(`${base}/openapi.json`)).json() as { paths: Record<string, unknown> };
+    const asked = Object.keys(paths).filter((path) => !path.includes("{") && path !== "/v1/events");
+    for (const path of [...asked, "/", "/v1/reports/contributions?from=2026-01-31&to=2026-01-31"]) {
+      const response = await fetch(base + path);
+      const body = await response.text();
+      assert(response.status < 500 || path === "/readyz" || path === "/healthz", `${path} ${response.status} ${body}`);
+    }
+  });
+
+  await t.step("neither may do more", async () => {
+    const writer = postgres(as("tidemark_writer"), {
+      max: 1,
+      onnotice: () => {},
+      connection: { search_path: "roles" },
+    });
+    const reader = postgres(as("tidemark_reader"), {
+      max: 1,
+      onnotice: () => {},
+      connection: { search_path: "roles" },
+    });
+    const refused = /permission denied|must be owner|read-only transaction/;
+    for (
+      const statement of [
+        "create table mine (n integer)",
+        "drop table open_delta",
+        "truncate aggregated_web_traffic",
+        "alter table stream add column n integer",
+        "update schema_migration set checksum = ''",
+        "insert into of_somebody_else values (1)",
+        "create or replace function tidemark_ms_v1(t timestamptz) returns bigint language sql return 0",
+      ]
+    ) {
+      await assertFails(writer.unsafe(statement), refused, statement);
+      await assertFails(reader.unsafe(statement), refused, statement);
+    }
+    // Not by the session's default alone: the right itself is missing.
+    await reader.unsafe("set default_transaction_read_only = off");
+    for (
+      const statement of [
+        "update stream set stopped_code = null",
+        "delete from late_web_traffic",
+        "select tidemark_ensure_day_v1('2026-05-01')",
+        "select tidemark_close_v1('x', 1)",
+      ]
+    ) await assertFails(reader.unsafe(statement), /permission denied/, statement);
+    await assertFails(reader.unsafe("select * from of_somebody_else"), /permission denied/);
+    await writer.end();
+    await reader.end();
+  });
+  await admin.end();
+});
+
+async function assertFails(statement: PromiseLike<unknown>, pattern: RegExp, name = ""): Promise<void> {
+  const message = await Promise.resolve(statement).then(() => `done: ${name}`, (error: Error) => error.message);
+  assertMatch(message, pattern, name);
+}

@@ -1,0 +1,76 @@
+-- Why: least rights for who writes and who reads one stream. Optional, and not a migration: managed databases may not allow it, and a role
+-- belongs to the whole server. Run it as a superuser (or as a role that may create roles and owns the tables) after `tidemark migrate`, and
+-- again after every later migration. Names are settings of the session; these are the defaults:
+--
+--   PGOPTIONS="-c tidemark.schema=public -c tidemark.owner=tidemark_owner -c tidemark.writer=tidemark_writer -c tidemark.reader=tidemark_reader" \
+--     psql -f ddl/roles.sql
+--   \password tidemark_writer
+--   \password tidemark_reader
+--
+-- owner   owns tables and functions and cannot log in. Migrations, and retention, which drops tables, are done by a login that is a member.
+-- writer  `tidemark run`, `resume`, `dead-letters`: reads and writes rows and calls the functions, but creates, alters and drops nothing. The
+--         tables of new days are made by one function that runs with the owner's rights.
+-- reader  `tidemark serve`, `report`, `doctor`, BI tools: reads, in transactions that refuse writes, for at most 60 s a statement.
+--
+-- One transaction; idempotent. Tables of other programs in the same schema are left alone.
+do $$
+declare
+  schema_name text := coalesce(nullif(current_setting('tidemark.schema', true), ''), 'public');
+  owner_name text := coalesce(nullif(current_setting('tidemark.owner', true), ''), 'tidemark_owner');
+  writer_name text := coalesce(nullif(current_setting('tidemark.writer', true), ''), 'tidemark_writer');
+  reader_name text := coalesce(nullif(current_setting('tidemark.reader', true), ''), 'tidemark_reader');
+  o record;
+begin
+  if to_regclass(format('%I.schema_migration', schema_name)) is null then
+    raise exception 'schema % holds no stream: run `tidemark migrate` first, or set tidemark.schema', schema_name;
+  end if;
+  for o in select * from (values (owner_name, 'nologin'), (writer_name, 'login'), (reader_name, 'login')) r(name, may_login)
+    where not exists (select from pg_roles where rolname = r.name)
+  loop
+    execute format('create role %I %s', o.name, o.may_login);
+  end loop;
+  execute format('grant usage, create on schema %I to %I', schema_name, owner_name);
+  execute format('revoke create on schema %I from public, %I, %I', schema_name, writer_name, reader_name);
+  execute format('grant usage on schema %I to %I, %I', schema_name, writer_name, reader_name);
+
+  for o in
+    select format('%I.%I', schema_name, c.relname) as name, c.relname, c.relkind
+    from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = schema_name and c.relkind in ('r', 'p', 'v')
+      and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
+          'dead_letter_count', 'dead_letter_range', 'dead_letter_sample', 'data_gap', 'source_generation', 'lease', 'schema_migration', 'rollup_progress')
+        or c.relname ~ '^(aggregated_web_traffic|web_traffic)(_|$)')
+    order by c.relkind, c.relname
+  loop
+    execute format('alter %s %s owner to %I', case o.relkind when 'v' then 'view' else 'table' end, o.name, owner_name);
+    execute format('revoke all on %s from public, %I, %I', o.name, writer_name, reader_name);
+    execute format('grant select on %s to %I, %I', o.name, writer_name, reader_name);
+    -- What was migrated is the owner's to write.
+    if o.relkind <> 'v' and o.relname <> 'schema_migration' then
+      execute format('grant insert, update, delete on %s to %I', o.name, writer_name);
+    end if;
+  end loop;
+
+  for o in
+    select p.oid::regprocedure::text as name, p.proname, p.provolatile
+    from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+    where n.nspname = schema_name and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+  loop
+    execute format('alter function %s owner to %I', o.name, owner_name);
+    execute format('revoke all on function %s from public, %I, %I', o.name, writer_name, reader_name);
+    execute format('grant execute on function %s to %I', o.name, writer_name);
+    -- Functions that only compute; those that change rows are VOLATILE.
+    if o.provolatile <> 'v' then
+      execute format('grant execute on function %s to %I', o.name, reader_name);
+    end if;
+    -- The one thing of the owner's that a writer does each day. With a search path of its own nobody can slip it another table.
+    if o.proname = 'tidemark_ensure_day_v1' then
+      execute format('alter function %s security definer', o.name);
+      execute format('alter function %s set search_path = %I, pg_temp', o.name, schema_name);
+    end if;
+  end loop;
+
+  execute format('alter role %I set default_transaction_isolation = %L', writer_name, 'read committed');
+  execute format('alter role %I set default_transaction_read_only = on', reader_name);
+  execute format('alter role %I set statement_timeout = %L', reader_name, '60s');
+end $$;
