@@ -14,10 +14,12 @@ const DAY_MS = 86_400_000;
 
 const query = queryOf({
   deep: z.enum(["true", "false"]).default("false").openapi({
+    example: "true",
     description: "Re-add the rows of the closed windows in [from, to), the open deltas and the late table.",
   }),
   from: timeField("First window to re-add, inclusive; with deep=true.").optional(),
-  to: timeField(`End of the range, exclusive; at most ${DEEP_RANGE_DAYS_MAX} days after from.`).optional(),
+  to: timeField(`End of the range, exclusive; at most ${DEEP_RANGE_DAYS_MAX} days after from.`)
+    .openapi({ example: "2026-02-01T00:00:00Z" }).optional(),
 });
 
 const partitionSchema = z.strictObject({
