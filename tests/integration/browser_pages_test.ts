@@ -189,9 +189,6 @@ Deno.test("pages in a browser", async (t) => {
     }
     // The best of some: others use this machine too.
     assertLess(Math.min(...times), 100);
-    console.error(
-      `  first load ${Math.round(bytes / 1000)} KB, warm ${times.map((ms) => Math.round(ms)).join(" ")} ms`,
-    );
     await page.close();
   });
 

@@ -1,4 +1,5 @@
 // What a page shows, as it stands in its URL: parsing, links that change one thing, and the report queries that follow from it. Pure.
+import { BugError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import {
   type ContributionQuery,
@@ -116,7 +117,7 @@ export function pageQueries(state: PageState, now: EpochMs): PageQueryResult {
   const top = (by: TopQuery["by"], limit: number) => {
     const result = topQuery({ ...common, traffic, by, limit }, now);
     // The contribution query has passed with the same parameters.
-    if (!result.ok) throw new Error(`Cannot rank by ${by}: ${result.problems[0]?.message}`);
+    if (!result.ok) throw new BugError(`cannot rank by ${by}: ${result.problems[0]?.message}`);
     return result.query;
   };
   return {
