@@ -107,6 +107,8 @@ export class Pipeline {
   #topicId: string | null = null;
   #stopped: StreamStopped | null = null;
   #stopRecorded = false;
+  /** The rows on which a stop rests: what we expected of them when it was found. */
+  #stoodAt: readonly Pick<Tracker, "partition" | "expected">[] = [];
   /** `once`: where each partition's reading ends. */
   readonly #targets = new Map<PartitionId, Offset>();
   #store: { reachable: boolean; lastError: string | null; lastSuccessAt: EpochMs | null } = {
@@ -624,6 +626,7 @@ export class Pipeline {
     this.#phase = "stopped";
     this.#reason = { code: error.code, text: error.message };
     this.#expectation++;
+    this.#stoodAt = [...this.#trackers.values()];
     this.#trackers.clear();
     this.#contested.clear();
     this.#resetDelta();
@@ -632,12 +635,18 @@ export class Pipeline {
 
   /** Not polling is back-pressure: the source holds still and keeps its membership. */
   async #whileStopped(signal: AbortSignal): Promise<void> {
-    const { store, clock } = this.#parts;
+    const { source, store, clock, log } = this.#parts;
     invariant(this.#stopped !== null, "called while stopped");
     await this.#sending;
     this.#delivered = null;
     if (!this.#stopRecorded) {
       try {
+        const stored = await store.read();
+        if (source.renew && movedPartitions(this.#stoodAt, stored?.rows ?? []).length > 0) {
+          // An instance that slept past the log's retention must not stop those that have read on meanwhile.
+          log.warn("a fault was seen from positions that another instance has moved: reading them again");
+          return this.#restart();
+        }
         await store.stop(this.#stopped.code as Parameters<Store["stop"]>[0], this.#stopped.message);
         this.#stopRecorded = true;
       } catch (error) {

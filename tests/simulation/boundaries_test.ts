@@ -567,3 +567,30 @@ Deno.test("a commit rests on a fresh look at the topic's id", async () => {
   await scene.until(8_000);
   assertEquals([scene.row(0).nextOffset, scene.history.database.state.stream?.stopped], [1, "topic_recreated"]);
 });
+
+Deno.test("an instance that slept past the log's retention does not stop those that have read on", async () => {
+  const scene = new Scene();
+  scene.start(0);
+  scene.write(0, 1_000);
+  await scene.until(5_000);
+  const { process, source } = scene.history.instances[0]!;
+  source.heartbeatsLost = true; // so that its next fetch comes before it hears that it is no member any more
+  process.freeze();
+  scene.history.group.expel(source.memberId!);
+  scene.start(1);
+  for (let at = 6_000; at < 40_000; at += 1_000) {
+    await scene.until(at);
+    scene.write(0, at);
+  }
+  await scene.until(45_000);
+  assertEquals(scene.row(0).nextOffset, 35);
+  scene.history.topic.partitions[0]!.logStart = 35;
+  process.thaw();
+  await scene.until(55_000);
+  source.heartbeatsLost = false;
+  await scene.until(60_000);
+  scene.write(0, 60_000);
+  await scene.until(70_000);
+  assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], [null, 36]);
+  await scene.finish();
+});

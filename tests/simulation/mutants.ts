@@ -278,6 +278,12 @@ export const MUTANTS: readonly Mutant[] = [
   unit("an idle advance is committed, not only kept", "src/window/tracker.ts", "|| this.idleAdvances.length > 0", ""),
 
   unit(
+    "a fault seen from positions that others have moved stops nobody",
+    PIPELINE,
+    "if (source.renew && movedPartitions(this.#stoodAt, stored?.rows ?? []).length > 0) {",
+    "if (stored === undefined) {",
+  ),
+  unit(
     "readiness returns when the broker does",
     PIPELINE,
     'if (this.#reason?.code === "source_unavailable" && !this.#wanted) this.#runningAgain();',
@@ -312,10 +318,17 @@ export const MUTANTS: readonly Mutant[] = [
     "t.commit_id = x.old_commit_id and not t.retired;",
   ]),
   sql("all rows or nothing", ["if moved <> jsonb_array_length(p_partitions) then", "if moved = 0 then"]),
-  sql("rows are locked in order", [
-    "    order by t.partition for update of t;\n  update stream_partition t set\n      commit_id = p_commit_id",
-    "    where false order by t.partition for update of t;\n  update stream_partition t set\n      commit_id = p_commit_id",
-  ]),
+  sql(
+    "rows are locked in order",
+    [
+      "  perform from stream_partition t join jsonb_to_recordset(p_partitions)",
+      "  perform pg_sleep(0.002) from stream_partition t join jsonb_to_recordset(p_partitions)",
+    ],
+    [
+      "    order by t.partition for update of t;",
+      "    order by case when hashtext(p_commit_id::text) % 2 = 0 then t.partition else -t.partition end for update of t;",
+    ],
+  ),
   sql("watermarks never fall", [
     "watermark = greatest(t.watermark, tidemark_time_v1(x.watermark)),",
     "watermark = tidemark_time_v1(x.watermark),",
@@ -341,7 +354,7 @@ export const MUTANTS: readonly Mutant[] = [
     ],
     [
       "  select * into s from stream for update skip locked;\n",
-      "  select min(watermark) into through from stream_partition where not retired;\n  perform pg_sleep(0.05);\n" +
+      "  select min(watermark) into through from stream_partition where not retired;\n  perform pg_sleep(0.5);\n" +
       "  select * into s from stream for update skip locked;\n",
     ],
   ),
