@@ -42,7 +42,7 @@ Deno.test("html`` escapes values wherever they stand, and drops only the source'
 
 Deno.test("hostile() neither breaks out of its element nor turns what follows", () => {
   const text = String(hostile(HOSTILE));
-  assertNotMatch(text, /<script|\u202e|\u0000/);
+  for (const bad of ["<script", "\u202e", "\0"]) assert(!text.includes(bad), text);
   assertMatch(text, /^<bdi class="clip" title="[^"]*">[^<]*<\/bdi>$/);
 });
 
