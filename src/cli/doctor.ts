@@ -15,8 +15,8 @@ import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
 import { checkSource } from "./doctor_log.ts";
 import { lockDataFolder, openStorage, type Storage } from "./storage.ts";
 
-/** Address blocks move slowly; half a year later a few per cent of hits are counted for the wrong city. */
-const GEO_AGE_DAYS_WARN = 120;
+/** Address blocks move slowly; after some months a few per cent of hits are counted for the wrong city. */
+const GEO_AGE_DAYS_WARN = 100;
 
 type DoctorContext = Omit<CommandContext, "flags">;
 

@@ -124,7 +124,7 @@ async function checkLedger(database: Database, { clock }: Pick<CommandContext, "
       return fail(
         "ledger",
         `${wrong.length} equations do not hold: ${wrong.slice(0, 3).map((w) => w.message).join("; ")}`,
-        "Somebody has changed the tables, or the disk lost data: see ledger_unbalanced in docs/runbook.md.",
+        "Somebody has changed the tables, or the disk lost data: see 'The ledger does not balance' in docs/runbook.md.",
       );
     }
     return ok(
