@@ -8,7 +8,8 @@ COPY tests/support/std-assert tests/support/std-assert
 RUN deno install --frozen
 COPY . .
 # Generic: nobody knows this container's hosts at build time; the container itself closes files and system calls.
-RUN deno task compile --generic --output /out/tidemark && mkdir /out/data
+# Its data folder is the one below, which is baked in as the only place to write.
+RUN DATA_DIR=/data deno task compile --generic --output /out/tidemark && mkdir /out/data
 
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /out/tidemark /tidemark
