@@ -179,9 +179,14 @@ class Connection {
           if (at < 0) continue;
           const end = at + (rule.when === "after" ? rule.bytes.length : 0) - tail.length;
           this.weather.rules.delete(rule);
-          await this.#deliver(piece.subarray(0, Math.max(0, end)), to);
-          this.close();
-          return rule.done();
+          try {
+            await this.#deliver(piece.subarray(0, Math.max(0, end)), to);
+          } finally {
+            // Also where the other end was closed meanwhile: the rule is used up.
+            this.close();
+            rule.done();
+          }
+          return;
         }
         await this.#deliver(piece, to);
         const longest = Math.max(1, ...[...this.weather.rules].map((rule) => rule.bytes.length));
