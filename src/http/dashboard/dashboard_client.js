@@ -85,8 +85,9 @@
   const EVERY = { fast: 2000, calm: 20000 };
   /** While the stream catches up, everything moves. */
   const EVERY_CATCHING_UP = 3000;
-  /** All sections take at most this part of the time of the one database that also has to follow the stream. */
+  /** Readings take at most this part of the time of the one database that also has to follow the stream. */
   const SHARE = 1 / 12;
+  const WAIT_MAX = { fast: 8000, calm: 60000 };
   const POLL = 10000;
   const BACKOFF_MAX = 60000;
 
@@ -100,13 +101,14 @@
   let revision = null;
   let failures = 0;
   let events = null;
-  let took = 0;
+  /** What the last reading of each pace cost the server. */
+  const took = { fast: 0, calm: 0 };
 
   const slots = (pace) => [...document.querySelectorAll(`[data-live="${pace}"]`)];
   const catchingUp = () => document.querySelector(".state.catching_up, .state.waiting") !== null;
   const every = (pace) => {
-    if (pace === "fast") return EVERY.fast;
-    return Math.max(soon ? EVERY.fast : catchingUp() ? EVERY_CATCHING_UP : EVERY.calm, took / SHARE);
+    const least = pace === "fast" || soon ? EVERY.fast : catchingUp() ? EVERY_CATCHING_UP : EVERY.calm;
+    return Math.max(least, Math.min(WAIT_MAX[pace], took[pace] / SHARE));
   };
   const due = (pace) => stale[pace] ? asked[pace] + every(pace) : Infinity;
 
@@ -139,7 +141,7 @@
       if (!response.ok) throw new Error(String(response.status));
       const answer = await response.json();
       for (const fragment of answer.fragments) put(fragment);
-      took = answer.took_ms ?? took;
+      took[paces.at(-1)] = answer.took_ms;
       for (const pace of paces) asked[pace] = now;
       if (paces.includes("calm")) soon = false;
       failures = answer.again ? failures + 1 : 0;

@@ -21,6 +21,14 @@ export function hasData({ state }: NoticeInput): boolean {
 /** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
 export function notice(input: NoticeInput, slow = false): Markup {
   const { state, words } = input;
+  if (state === null && words.kind === "waiting") {
+    return html`
+      <div class="notice calm">
+        <h2>The database is busy</h2>
+        <p>It did not answer in time. The numbers follow by themselves as soon as it does.</p>
+      </div>
+    `;
+  }
   if (state === null) {
     return html`
       <div class="notice bad" role="alert">

@@ -76,7 +76,7 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
   const views = withState(input, outcome.kind === "views" ? outcome.views : new Map(), outcome.kind === "slow");
   return sendFragments(c, {
     again: input.state === null || outcome.kind === "slow",
-    tookMs: calm ? deps.clock.now() - now : null,
+    tookMs: deps.clock.now() - now,
     fragments: changedFragments(views, have),
   });
 }
@@ -97,10 +97,11 @@ async function readViews(
   if (!hasData(stream)) return { kind: "views", views: new Map(), data: null };
   const reports = new OverviewReader(deps, cache, context.queries);
   try {
-    // Until the log is read, the one database has better things to do than to rank what changes at once.
-    if (!calm || stream.words.kind === "catching_up") {
-      return { kind: "views", views: fastViews(context, await reports.fast()), data: null };
-    }
+    // Until the log is read, the database has better things to do than to rank what changes at once: the words of the notice move with
+    // every event, totals and chart now and then, the rest comes when the stream has caught up.
+    const behind = stream.words.kind === "catching_up";
+    if (behind && !calm) return { kind: "views", views: new Map(), data: null };
+    if (behind || !calm) return { kind: "views", views: fastViews(context, await reports.fast()), data: null };
     const data = await reports.all();
     return { kind: "views", views: allViews({ ...context, data }), data };
   } catch (error) {
@@ -134,14 +135,14 @@ export function withState(input: NoticeInput, views: Views, slow = false): Views
 }
 
 /**
- * Answers a page that asks for changes. `again`: no event will tell of the next one, so it has to ask by itself. `tookMs`: what reading all
- * sections cost, null where only the fast ones were read; a page asks the less often for them the longer that takes.
+ * Answers a page that asks for changes. `again`: no event will tell of the next one, so it has to ask by itself. `tookMs`: what reading cost;
+ * a page asks the less often the longer that takes.
  */
 export function sendFragments(
   c: AppContext,
   { again, tookMs, fragments }: {
     readonly again: boolean;
-    readonly tookMs: number | null;
+    readonly tookMs: number;
     readonly fragments: readonly Fragment[];
   },
 ): Response {

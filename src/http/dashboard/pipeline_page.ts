@@ -62,7 +62,7 @@ export async function pipelineFragments(c: AppContext, deps: AppDeps, cache: Rep
   const { input, views, slow } = await readPage(c, deps, cache, calm);
   return sendFragments(c, {
     again: input.state === null || slow,
-    tookMs: calm ? deps.clock.now() - started : null,
+    tookMs: deps.clock.now() - started,
     fragments: changedFragments(withState(input, views, slow), have),
   });
 }

@@ -23,7 +23,7 @@ export async function readStreamNow(deps: AppDeps, now: EpochMs): Promise<Notice
     // No tables: the first start has not come that far.
     if (problem.code === "schema_missing") return statusOf(deps, undefined, now);
     deps.log.debug(`dashboard: ${messageOf(error)}`);
-    return statusOf(deps, null, now);
+    return (error as Error).name === "DeadlineError" ? busy(deps) : statusOf(deps, null, now);
   }
 }
 
@@ -37,4 +37,19 @@ export function statusOf(
   const snapshots = deps.snapshots();
   const { progressTimeoutMs } = deps.settings;
   return { state, stats, snapshots, words: streamWords({ state, stats, snapshots, now, progressTimeoutMs }) };
+}
+
+/** The database is there, and too busy to answer in time: an embedded one while a backlog is committed. */
+function busy(deps: AppDeps): NoticeInput {
+  return {
+    state: null,
+    stats: null,
+    snapshots: deps.snapshots(),
+    words: {
+      kind: "waiting",
+      label: "Database busy",
+      detail: "PostgreSQL did not answer in time; this page goes on asking.",
+      progress: null,
+    },
+  };
 }
