@@ -32,7 +32,9 @@ const partitionSchema = z.strictObject({
   late: countSchema,
   dead: countSchema,
   null_records: countSchema,
-  skipped: countSchema,
+  skipped: z.int().openapi({
+    description: "Negative where an accepted truncation or recreation gave offsets out twice.",
+  }),
   retired: z.boolean(),
   balanced: z.boolean(),
 });

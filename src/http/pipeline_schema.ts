@@ -51,7 +51,7 @@ const partitionSchema = z.strictObject({
   late: countSchema,
   dead: countSchema,
   null_records: countSchema,
-  skipped: countSchema,
+  skipped: z.int(),
   updated_at: timeSchema,
 });
 

@@ -38,8 +38,16 @@ export class Rig implements AsyncDisposable {
 
   /** A stream of its own: topic, schema and data folder of one name. */
   async stream(name: string, partitions = 1, config: Readonly<Record<string, string>> = {}): Promise<StreamRig> {
-    await createTopic(this.broker, name, { partitions, config });
-    return new StreamRig(this, name);
+    for (let tries = 5;; tries--) {
+      try {
+        await createTopic(this.broker, name, { partitions, config });
+        return new StreamRig(this, name);
+      } catch (error) {
+        // A topic that is just being deleted is neither there nor gone.
+        if (tries === 0 || !(error instanceof Error && error.message.includes("does not host"))) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 300));
+      }
+    }
   }
 
   async [Symbol.asyncDispose]() {
