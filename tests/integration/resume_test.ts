@@ -83,7 +83,7 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
         throw new Error(`not ${n}:\n${running.lines.join("\n")}`);
       };
       await seen(30);
-        await rig.stream("again", 1).then((again) => again[Symbol.asyncDispose]());
+      await rig.stream("again", 1).then((again) => again[Symbol.asyncDispose]());
       await stream.produce(0, events(30, 5));
       await running.waitForLine(/topic_recreated/);
       for (
