@@ -33,17 +33,18 @@ const open = (url: string, name: string) =>
   });
 
 async function postgresRig(url: string, maxKeysPerWindow = 1_000): Promise<PostgresRig> {
-  const databases = [0, 1, 2].map((n) => open(url, `store ${n}`));
+  // Each instance has clients of its own: postgres.js may send the statements of one client down one connection, one after the other.
+  const databases = [0, 1, 2, 3].map((n) => open(url, `store ${n}`));
   await ensureSchema(databases[0]!, "public");
   await migrate(databases[0]!, "public", silentLog);
   const sql = postgres(url, { max: 4, onnotice: () => {}, connection: { TimeZone: "UTC" } });
-  const store = (commits: Database, instance: string) =>
-    createPostgresStore({ commits, database: databases[2]!, instance, maxKeysPerWindow, commitTimeoutMs: 10_000 });
+  const store = (commits: Database, database: Database, instance: string) =>
+    createPostgresStore({ commits, database, instance, maxKeysPerWindow, commitTimeoutMs: 10_000 });
   return {
     sql,
     url,
-    store: store(databases[0]!, "a"),
-    other: store(databases[1]!, "b"),
+    store: store(databases[0]!, databases[1]!, "a"),
+    other: store(databases[2]!, databases[3]!, "b"),
     tables: () => tablesOf(sql),
     async [Symbol.asyncDispose]() {
       await Promise.all([...databases.map((database) => database.close(200)), sql.end({ timeout: 1 })]);
@@ -123,22 +124,25 @@ Deno.test("createPostgresStore()", async (t) => {
       await using rig = await fresh();
       const { store, other, sql } = rig;
       await store.join(SETTINGS, [partition(0)]);
+      await sql`select tidemark_ensure_day_v1(${new Date(W).toISOString().slice(0, 10)}::date)`;
+      let closings = 0;
       for (let round = 0; round < 6; round++) {
         const w = W + round * SIZE;
-        await store.commit(
-          await payload(store, { 0: { to: round + 1, watermark: w + SIZE } }, [chunk(w, [["a", ""]])]),
-        );
+        const steps = Array.from({ length: round + 1 }, (_, id) => ({ to: round - id + 1, watermark: w + SIZE }));
+        await store.commit(await payload(store, { ...steps }, [chunk(w, [["a", "", round + 1]])]));
         const partitions = Array.from({ length: round + 2 }, (_, id) => partition(id));
         const closing = store.close();
         await new Promise((resolve) => setTimeout(resolve, round * 3));
         const [outcome] = await Promise.all([closing, other.join(SETTINGS, partitions)]);
         const [row] = await sql`select tidemark_ms_v1(min(watermark)) as least from stream_partition`;
         if (outcome.kind === "closed") {
+          closings++;
           assert(Number(row!.least) >= w + SIZE, `window ${w} was closed over a partition at ${row!.least}`);
         }
         await sql`update stream_partition set watermark = tidemark_time_v1(${w + SIZE}::bigint)`;
         while ((await store.close()).kind !== "nothing");
       }
+      assert(closings > 0, "the closing is meant to be first at least once");
     },
   );
 
