@@ -19,8 +19,8 @@ Deno.test("run() counts every record exactly once when it is killed at random mo
     events: 200_000,
     kills: 5,
     freezes: 1,
-    rate: 12_000,
-    lifeMs: [800, 2_500],
+    rate: 20_000,
+    lifeMs: [600, 2_000],
   });
   assertEquals(comparison.differences, [], `seed ${seed}`);
   assertGreaterOrEqual(kills, 5);
