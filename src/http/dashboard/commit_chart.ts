@@ -41,7 +41,9 @@ export function commitChart(
     }" r="1.6"/></g>`;
   });
   const grid = [
-    ...duration.ticks(3).map((tick) => line(duration(tick), reader.decimal(tick))),
+    ...[0, 1 / 4, 1].map((share) => share * duration.domain()[1]!).map((tick) =>
+      line(duration(tick), reader.decimal(tick))
+    ),
     line(LOWER.bottom, "0"),
     line(LOWER.top, reader.compact(records.domain()[1]!)),
   ];

@@ -83,7 +83,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
       card(
         TRAFFIC[traffic],
         counted(reader, series.total[name], completeness.status),
-        html`${reader.day(query.from)} – ${reader.day(query.to)}`,
+        `${reader.date(query.from)} – ${reader.date(query.to)}`,
       ),
       card(
         reader.day(query.to),

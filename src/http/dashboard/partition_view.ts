@@ -24,9 +24,7 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
   const held = slowest === undefined || watermark === null
     ? ""
     : html`<p class="legend">The stream's watermark is that of partition ${slowest.partition}, the furthest behind.${
-      slowest.held_by === null ? "" : html`
-        It moves when ${slowest.held_by.would_close}.
-      `
+      slowest.held_by === null ? "" : ` It moves when ${slowest.held_by.would_close}.`
     }</p>`;
   return html`
     ${panelHead("Partitions", [{ label: "JSON", href: "/v1/pipeline" }])}

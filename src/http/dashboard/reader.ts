@@ -42,6 +42,8 @@ export interface Reader {
   readonly seconds: (time: number) => string;
   /** Date, hour, minute. */
   readonly dateTime: (time: number) => string;
+  /** A local date `YYYY-MM-DD` as `23 Nov`. */
+  readonly date: (date: string) => string;
   /** A local date `YYYY-MM-DD` as `Mon, 23 Nov`. */
   readonly day: (date: string) => string;
 }
@@ -49,7 +51,7 @@ export interface Reader {
 type Formats = Omit<Reader, "time" | "seconds"> & {
   readonly clock: Intl.DateTimeFormat;
   readonly exact: Intl.DateTimeFormat;
-  readonly date: Intl.DateTimeFormat;
+  readonly today: Intl.DateTimeFormat;
 };
 const readers = new Map<string, Formats>();
 /** Making formats costs milliseconds; readers of one office share language and zone. */
@@ -63,10 +65,10 @@ export function readerOf(locale: string, tz: string, now: number): Reader {
     if (readers.size >= READERS_MAX) readers.clear();
     readers.set(name, known = makeReader(locale, isTimeZone(tz) ? tz : "UTC"));
   }
-  const { clock, exact, date, ...rest } = known;
-  const today = date.format(now);
+  const { clock, exact, today: day, ...rest } = known;
+  const today = day.format(now);
   const dated = (format: Intl.DateTimeFormat) => (time: number) =>
-    date.format(time) === today ? format.format(time) : `${date.format(time)} ${format.format(time)}`;
+    day.format(time) === today ? format.format(time) : `${day.format(time)} ${format.format(time)}`;
   return { ...rest, time: dated(clock), seconds: dated(exact) };
 }
 
@@ -94,19 +96,21 @@ function makeReader(locale: string, tz: string): Formats {
     hourCycle: "h23",
   });
   const date = new Intl.DateTimeFormat(locale, { timeZone: tz, day: "numeric", month: "short" });
+  const plain = new Intl.DateTimeFormat(locale, { timeZone: "UTC", day: "numeric", month: "short" });
   const day = new Intl.DateTimeFormat(locale, { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
   return {
     locale,
     tz,
     clock,
     exact,
-    date,
+    today: date,
     count: (value: number | null) => value === null ? "unknown" : number.format(value),
     compact: (value: number) => compact.format(value),
     change: (value: number) => value === 0 ? "±0" : signed.format(value),
     percent: (value: number) => value > 0 && value < 0.05 ? `<${percent.format(0.001)}` : percent.format(value / 100),
     decimal: (value: number) => decimal.format(value),
     dateTime: (time: number) => `${date.format(time)} ${clock.format(time)}`,
+    date: (text: string) => plain.format(Date.parse(`${text}T00:00:00Z`)),
     day: (text: string) => day.format(Date.parse(`${text}T00:00:00Z`)),
   };
 }
