@@ -96,7 +96,7 @@ Deno.test("no file imports itself through others", async () => {
   assertEquals(cycles, []);
 });
 
-Deno.test("every file is reached from main.ts", async () => {
+Deno.test("every file is reached from main.ts, or from a tool that builds the program", async () => {
   const all = new Map((await modules()).map((module) => [module.path, module]));
   const seen = new Set<string>();
   const visit = (path: string) => {
@@ -105,6 +105,11 @@ Deno.test("every file is reached from main.ts", async () => {
     for (const target of all.get(path)?.imports ?? []) visit(target.path);
   };
   visit("main.ts");
+  const tools = new URL("tools/", ROOT);
+  for await (const path of walkFiles(tools)) {
+    const text = await Deno.readTextFile(new URL(path, tools));
+    for (const [, target] of text.matchAll(/"\.\.\/src\/([^"]+\.ts)"/g)) visit(target!);
+  }
   assertEquals([...all.keys()].filter((path) => !seen.has(path)), []);
 });
 

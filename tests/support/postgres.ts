@@ -117,6 +117,8 @@ class Server {
     const process = new Deno.Command(this.binaries.postgres, {
       args: ["-D", `${this.folder}/data`, ...Object.entries(settings).flatMap(([k, v]) => ["-c", `${k}=${v}`])],
       ...this.user.ids,
+      // The checkout may lie in a folder that the server's user cannot enter.
+      cwd: "/",
       stdin: "null",
       stdout: "null",
       stderr: "null",
