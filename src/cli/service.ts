@@ -21,6 +21,9 @@ import { relieveMemory } from "./memory.ts";
 import { logName } from "./sources.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
 
+/** A window that was closed so recently says that more of a backlog are coming. */
+const CLOSING_MS = 2_000;
+
 export interface ServiceOptions {
   readonly lock: FolderLock | null;
   /** Run engines; false = only HTTP (`serve`). */
@@ -117,6 +120,7 @@ async function runEngines(
   { storage, geo, engines, stopping, metrics, startedAt }: Parts,
 ): Promise<ExitCode> {
   const { settings, clock, log } = context;
+  let closedAt = -Infinity;
   engines.push(
     await createEngine(context, {
       storage,
@@ -130,6 +134,7 @@ async function runEngines(
         metrics.counter("tidemark_commit_keys_total").inc(keys);
       },
       onClosed(windowStart, at) {
+        closedAt = clock.now();
         const end = windowStart + settings.WINDOW_SIZE;
         // What ended before is history or an outage: neither says how soon a window becomes visible.
         if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
@@ -138,13 +143,16 @@ async function runEngines(
   );
   const background = [
     geo.watch(stopping.signal),
-    runRollUp({ database: storage.work, clock, log }, stopping.signal),
+    runRollUp(
+      { database: storage.work, clock, log, closing: () => clock.now() - closedAt < CLOSING_MS },
+      stopping.signal,
+    ),
     relieveMemory(clock, stopping.signal),
     runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, stopping.signal),
   ];
   try {
     await Promise.race([Promise.all(engines.map((engine) => engine.run(stopping.signal))), storage.failure]);
-    if (options.once) await rollUp(storage.work, stopping.signal);
+    if (options.once) await rollUp(storage.work, () => stopping.signal.aborted);
   } catch (error) {
     if (error instanceof StreamStopped) return EXIT.stopped;
     throw error;

@@ -35,14 +35,18 @@ export async function runMaintenance(options: MaintenanceOptions, signal: AbortS
 /** Between two looks for an hour or day that is complete. */
 const ROLL_UP_EVERY = 5_000 as DurationMs;
 
-/** Sums completed hours and days for the reports, until the signal aborts. Any number of instances may run it. */
+/**
+ * Sums completed hours and days for the reports, until the signal aborts. Any number of instances may run it.
+ *
+ * @param closing whether windows are being closed just now: they come first, since reports read closed windows also where nothing is summed
+ */
 export async function runRollUp(
-  { database, clock, log }: Omit<MaintenanceOptions, "retentionDays">,
+  { database, clock, log, closing }: Omit<MaintenanceOptions, "retentionDays"> & { readonly closing: () => boolean },
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      await rollUp(database, signal);
+      await rollUp(database, () => signal.aborted || closing());
     } catch (error) {
       log.warn("rolling up failed, trying again later", { error: messageOf(error) });
     }
@@ -50,9 +54,9 @@ export async function runRollUp(
   }
 }
 
-/** Rolls up every hour and day that is complete, one a statement. */
-export async function rollUp(database: Database, signal: AbortSignal): Promise<void> {
-  while (!signal.aborted) {
+/** Rolls up every hour and day that is complete, one a statement, until nothing is left or `ended` says so. */
+export async function rollUp(database: Database, ended: () => boolean): Promise<void> {
+  while (!ended()) {
     const rows = await database.query(
       (sql) => sql<{ done: string }[]>`select tidemark_roll_up_v1()::text as done`,
       TIMEOUT_MS,
