@@ -8,11 +8,13 @@ import { World } from "./world.ts";
 
 const RATE = 2_000;
 const SECONDS_A_KILL_MAX = 25;
+/** Records that wait for each successor where there is a backlog. */
+const BACKLOG = 100_000;
 
 /** What is measured: whose folder the successor gets, and whether it starts with a backlog or level with the load. */
 const CASES = [
   { title: "same data folder (the dead member is sent away), steady load", sameFolder: true, backlog: false },
-  { title: "same data folder, backlog of a million", sameFolder: true, backlog: true },
+  { title: "same data folder, backlog of 100,000 or more", sameFolder: true, backlog: true },
   { title: "fresh data folder (the dead member's session has to end), steady load", sameFolder: false, backlog: false },
 ];
 
@@ -24,8 +26,9 @@ export async function measureRecovery(kills: number, say: (line: string) => void
   for (const { title, sameFolder, backlog } of CASES) {
     await using world = await World.create({ broker, database: await database.createDatabase() });
     const stop = new AbortController();
-    const events = backlog ? 60_000 * (kills + 2) : RATE * SECONDS_A_KILL_MAX * (kills + 2);
-    const sending = world.send(planOf(7, events), { signal: stop.signal, ...(backlog ? {} : { rate: RATE }) });
+    const events = backlog ? BACKLOG * (kills + 1) : RATE * SECONDS_A_KILL_MAX * (kills + 2);
+    const plan = planOf(7, events);
+    const sending = backlog ? world.send(plan, { to: BACKLOG }) : world.send(plan, { rate: RATE, signal: stop.signal });
     if (backlog) await sending;
     const random = randomStream(11);
     const times: number[] = [];
@@ -37,6 +40,7 @@ export async function measureRecovery(kills: number, say: (line: string) => void
     for (let i = 0; i < kills; i++) {
       if (!backlog) await pause(1_500 + random() * 2_000);
       await instance.kill();
+      if (backlog) await world.send(plan, { from: BACKLOG * (i + 1), to: BACKLOG * (i + 2) });
       const since = await databaseTime(world);
       if (!sameFolder) instance = next();
       const started = performance.now();
