@@ -97,6 +97,10 @@ class Psql:
 TABLE = """create table aggregated_web_traffic (window_start timestamptz not null, window_end timestamptz not null, host text not null,
  referrer text not null, country_code text, region text, city text, num_hits bigint not null)"""
 
+# The tree of a table that is not partitioned is empty; a contestant may have dropped the table to make its own.
+SIZE = """with t as (select to_regclass('aggregated_web_traffic') as id)
+select coalesce(pg_relation_size(id), 0) + coalesce((select sum(pg_relation_size(relid)) from pg_partition_tree(id)), 0) from t"""
+
 # A country code of "unknown" is how Tidemark says that an address has no country; the others leave it empty.
 VERIFY = """with got as (select window_start, host, referrer, {place_got}, sum(num_hits) hits, count(*) copies,
   bool_and(window_end = window_start + interval '5 min') ok
@@ -188,7 +192,7 @@ def main():
                 subprocess.run(a.after_drain, shell=True, check=True)
                 sentinel_at = time.time()
                 size_at = sentinel_at
-        s = int(db.q("select coalesce(sum(pg_relation_size(relid)), 0) from pg_partition_tree(to_regclass('aggregated_web_traffic'))")[0][0])
+        s = int(db.q(SIZE)[0][0])
         if s != size:
             size, size_at = s, now
         exited = child.poll() is not None

@@ -15,4 +15,4 @@ run() {
   # The V8 flags are those of `deno task run`.
   exec "$DENO" run -A ${PROFILE:+--cpu-prof --cpu-prof-dir="$PROFILE"} --v8-flags=--max-semi-space-size=4,--expose-gc "$program" run --no-http
 }
-cleanup() { psql -q -c 'drop schema if exists bench cascade' >/dev/null 2>&1; }
+cleanup() { [ -n "${KEEP_TABLE:-}" ] || psql -q -c 'drop schema if exists bench cascade' >/dev/null 2>&1; }
