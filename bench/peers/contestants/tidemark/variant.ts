@@ -41,7 +41,7 @@ const command = defineCommand({
       await Promise.race([
         engine.run(signal),
         relieveMemory(clock, signal),
-        runRollUp({ database: storage.work, clock, log }, signal),
+        runRollUp({ database: storage.work, clock, log, closing: () => false }, signal),
         runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
       ]);
       return EXIT.ok;
