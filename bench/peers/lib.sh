@@ -83,7 +83,7 @@ kafka_up() {
   if [ ! -f "$LAB/kafka/data/meta.properties" ]; then
     java -cp "$KAFKA_LIB/*" kafka.tools.StorageTool format -t 4L6g3nShT-eMCtK--X86sw -c "$LAB/kafka/server.properties" >"$LAB/logs/kafka-format.log" 2>&1
   fi
-  (cd "$LAB/kafka" && exec setsid java -Xms1g -Xmx1g -XX:+UseG1GC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_LIB/*" kafka.Kafka server.properties >"$LAB/logs/kafka.log" 2>&1 </dev/null) &
+  (cd "$LAB/kafka" && exec setsid java -Xms1g -Xmx1g -XX:+UseG1GC -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$KAFKA_LIB/*" kafka.Kafka server.properties >"$LAB/logs/kafka.log" 2>&1 </dev/null 9>&-) &
   echo $! >"$LAB/kafka/broker.pid"
   for _ in $(seq 100); do (: </dev/tcp/localhost/"$KAFKA_PORT") 2>/dev/null && return; sleep 0.3; done
   say "broker did not start, see logs/kafka.log"; return 1
@@ -101,7 +101,7 @@ pg_up() {
   say "PostgreSQL on $PG_PORT"
   : >"$LAB/logs/pg.log"
   [ "$(id -u)" = 0 ] && chown "$PG_USER_OS" "$LAB/logs/pg.log"
-  as_pg "$PGBIN/pg_ctl" -w -s -D "$d" -l "$LAB/logs/pg.log" -o "-p $PG_PORT" start
+  as_pg "$PGBIN/pg_ctl" -w -s -D "$d" -l "$LAB/logs/pg.log" -o "-p $PG_PORT" start 9>&-
   psql -q -d postgres -tAc "select 1 from pg_database where datname = 'bench'" | grep -q 1 || psql -q -d postgres -c 'create database bench'
 }
 

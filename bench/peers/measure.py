@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Run one peer once and measure it. Standard library only. See README.md, "How a run is measured"."""
-import argparse, datetime, json, os, re, signal, subprocess, sys, time
+import argparse, atexit, datetime, json, os, re, signal, subprocess, sys, time
 
 HZ = os.sysconf("SC_CLK_TCK")
 
@@ -125,6 +125,18 @@ def first_record(log, otherwise):
     return otherwise
 
 
+def end_group(child):
+    """SIGTERM to the whole process group, SIGKILL to what is left of it after 25 s."""
+    for sig, wait in ((signal.SIGTERM, 25), (signal.SIGKILL, None)):
+        try:
+            os.killpg(child.pid, sig)
+            child.wait(wait)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            pass
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("--peer", required=True)
@@ -172,6 +184,9 @@ def main():
     t0 = time.time()
     child = subprocess.Popen(a.cmd, env=env, stdout=open(log_path, "wb"), stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              start_new_session=True, preexec_fn=lambda: sut.add(os.getpid()))
+    # A contestant that outlived a failed measurement once wrote into the next one's table.
+    atexit.register(end_group, child)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     samples, seen, peak = [], set(), 0.0
     size, size_at, checked = -1, t0, -1
     drained_at = sentinel_at = None
@@ -208,14 +223,7 @@ def main():
             reason = "stalled"
         elif now - t0 > a.timeout and not reason:
             reason = "timeout"
-    try:
-        os.killpg(child.pid, signal.SIGTERM)
-        child.wait(25)
-    except ProcessLookupError:
-        pass
-    except subprocess.TimeoutExpired:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
+    end_group(child)
     db.q("set work_mem = '512MB'")
     first, last = db.q(f"select coalesce(extract(epoch from min(pg_xact_commit_timestamp(xmin))),0), coalesce(extract(epoch from max(pg_xact_commit_timestamp(xmin))),0) from aggregated_web_traffic where window_start < '{end}'")[0]
     first, last = float(first), float(last)

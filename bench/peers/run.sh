@@ -5,6 +5,8 @@
 RUNS=${RUNS:-3}
 RESULTS=${RESULTS:-$LAB/results-$EVENTS.jsonl}
 export BUILD
+exec 9>"$LAB/lock"
+flock -n 9 || { say "another run uses $LAB: both would write the same table"; exit 3; }
 
 peers=("$@")
 if [ ${#peers[@]} = 0 ]; then for d in "$HERE"/contestants/*/; do peers+=("$(basename "$d")"); done; fi

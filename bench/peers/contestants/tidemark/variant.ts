@@ -15,6 +15,9 @@ import { appendOnlyStore } from "./append_only_store.ts";
 
 const nowhere: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
 
+/** As in src/cli/service.ts: roll-ups wait while windows of a backlog are closed. */
+const CLOSING_MS = 2_000;
+
 const command = defineCommand({
   usage: "",
   groups: runCommand.groups,
@@ -27,6 +30,7 @@ const command = defineCommand({
     const geo = variant === "no-geo"
       ? null
       : await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
+    let closedAt = -Infinity;
     try {
       await prepareSchema(storage, context, { waitMs: 60_000 });
       const engine = await createEngine(context, {
@@ -36,12 +40,13 @@ const command = defineCommand({
         once: false,
         waitMs: 60_000,
         number: 0,
+        onClosed: () => closedAt = clock.now(),
         ...(variant === "no-guarantee" && { wrapStore: (_, { work }) => appendOnlyStore(work) }),
       });
       await Promise.race([
         engine.run(signal),
         relieveMemory(clock, signal),
-        runRollUp({ database: storage.work, clock, log, closing: () => false }, signal),
+        runRollUp({ database: storage.work, clock, log, closing: () => clock.now() - closedAt < CLOSING_MS }, signal),
         runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
       ]);
       return EXIT.ok;
