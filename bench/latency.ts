@@ -48,7 +48,7 @@ function start(): Child {
     "run",
     "-A",
     "--quiet",
-    "--v8-flags=--max-semi-space-size=4,--expose-gc",
+    "--v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping",
     new URL("src/main.ts", REPOSITORY).href,
     "run",
   ], {

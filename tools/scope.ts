@@ -9,7 +9,7 @@ import { genericPermissions, permissionFlags, scopedPermissions } from "../src/s
 export const REPOSITORY = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 export const MAIN = `${REPOSITORY}/src/main.ts`;
 /** A short-lived heap grows small, which saves memory; `gc` gives back what a backlog took. */
-export const V8_FLAGS = "--v8-flags=--max-semi-space-size=4,--expose-gc";
+export const V8_FLAGS = "--v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping";
 
 export interface ScopeOptions {
   /** Settings file; the environment wins over it, as it does for the program. */

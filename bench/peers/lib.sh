@@ -2,7 +2,8 @@
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-LAB=${LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark/peers} # build outputs, data, logs
+# Build outputs, data, logs. Root's home is closed to the account that runs PostgreSQL.
+if [ "$(id -u)" = 0 ]; then LAB=${LAB:-/var/tmp/tidemark/peers}; else LAB=${LAB:-${XDG_CACHE_HOME:-$HOME/.cache}/tidemark/peers}; fi
 PGBIN=${PGBIN:-$(pg_config --bindir)}                       # PostgreSQL server binaries
 PG_USER_OS=${PG_USER_OS:-postgres}                          # the account that runs PostgreSQL when we are root
 PG_PORT=${PG_PORT:-5492}

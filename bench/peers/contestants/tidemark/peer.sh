@@ -13,6 +13,6 @@ run() {
   local program=src/main.ts
   case $VARIANT in no-*) program=bench/peers/contestants/tidemark/variant.ts ;; esac
   # The V8 flags are those of `deno task run`.
-  exec "$DENO" run -A ${PROFILE:+--cpu-prof --cpu-prof-dir="$PROFILE"} --v8-flags=--max-semi-space-size=4,--expose-gc "$program" run --no-http
+  exec "$DENO" run -A ${PROFILE:+--cpu-prof --cpu-prof-dir="$PROFILE"} --v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping "$program" run --no-http
 }
 cleanup() { [ -n "${KEEP_TABLE:-}" ] || psql -q -c 'drop schema if exists bench cascade' >/dev/null 2>&1; }
