@@ -20,6 +20,8 @@ export interface CountingRules {
 
 /** Applies batches to a delta by the rules of event time. */
 export class Counter {
+  /** Bytes of all values seen. */
+  bytes = 0;
   readonly #rules: CountingRules;
   readonly #reader: EventReader;
   #tracker!: Tracker;
@@ -68,6 +70,7 @@ export class Counter {
       tally.nulls++;
       return;
     }
+    this.bytes += end - start;
     const code = reader.read(bytes, start, end);
     if (code !== READ_OK) {
       tally.dead++;

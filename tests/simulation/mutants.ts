@@ -16,6 +16,10 @@ export interface Mutant {
 export type Edit = readonly [target: string, replacement: string];
 
 const PIPELINE = "src/pipeline.ts",
+  STATE = "src/engine/state.ts",
+  COMMITS = "src/engine/commits.ts",
+  LOADING = "src/engine/loading.ts",
+  ROW_WATCH = "src/engine/row_watch.ts",
   DECISION = "src/commit/decision.ts",
   COMMITTER = "src/commit/committer.ts",
   COUNTER = "src/window/counter.ts",
@@ -44,21 +48,21 @@ export const MUTANTS: readonly Mutant[] = [
   // ---- positions
   unit(
     "seek to the stored position on assignment",
-    PIPELINE,
+    LOADING,
     "positions.set(partition, row.nextOffset);",
     "positions.set(partition, bounds?.logStart ?? row.nextOffset);",
   ),
   unit(
     "generation of a batch",
     PIPELINE,
-    "if (event.generation !== this.#assignment?.generation) return;",
+    "if (event.generation !== state.assignment?.generation) return;",
     "",
   ),
   unit(
     "a batch continues where we stand",
     PIPELINE,
-    "if (!tracker || batch.from !== tracker.position || this.#wanted",
-    "if (!tracker || this.#wanted",
+    "if (!tracker || batch.from !== tracker.position || state.wanted",
+    "if (!tracker || state.wanted",
   ),
   unit(
     "a batch is what the source's chain expects",
@@ -80,17 +84,17 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit(
     "pending counts are settled before positions are read again",
-    PIPELINE,
-    'await this.#settle("rebalance", signal);',
+    LOADING,
+    'await this.#commits.settle("rebalance", signal);',
     "",
   ),
   unit(
     "memory is dropped before positions are read again",
-    PIPELINE,
-    "        this.#trackers.clear();\n        this.#resetDelta();\n      }\n",
+    LOADING,
+    "        state.forget();\n      }\n",
     "      }\n",
   ),
-  unit("a partition without a row is tried again", PIPELINE, "if (missing.length > 0) {", "if (missing.length > 99) {"),
+  unit("a partition without a row is tried again", LOADING, "if (missing.length > 0) {", "if (missing.length > 99) {"),
 
   // ---- commits
   unit(
@@ -143,31 +147,31 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit(
     "ids are forgotten only when no delta refers to them",
-    PIPELINE,
+    COMMITS,
     "const payload = this.#encoder.freeze(",
     "if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();\n    const payload = this.#encoder.freeze(",
   ),
   unit(
     "memory is dropped when fenced",
-    PIPELINE,
-    "    this.#fenced++;\n    this.#expectation++;\n    this.#trackers.clear();\n    this.#resetDelta();",
-    "    this.#fenced++;\n    this.#expectation++;\n    this.#trackers.clear();",
+    STATE,
+    "    this.fenced++;\n    this.expectation++;\n    this.forget();",
+    "    this.fenced++;\n    this.expectation++;\n    this.trackers.clear();",
   ),
-  unit("contested partitions are given up", PIPELINE, "this.#contested.set(partition, then);", ";"),
+  unit("contested partitions are given up", STATE, "this.contested.set(partition, then);", ";"),
   unit(
     "contested partitions wait for a confirmation",
-    PIPELINE,
+    STATE,
     "confirmedAt > then.since || confirmedAt < then.confirmedAt",
     "confirmedAt > 0 || then",
   ),
-  unit("the periodic look at the rows", PIPELINE, "if (moved.length === 0) return;", "return;"),
+  unit("the periodic look at the rows", ROW_WATCH, "if (moved.length === 0) return;", "return;"),
   unit(
     "a look that spans a commit proves nothing",
-    PIPELINE,
-    "if (expectation === this.#expectation && !this.#sending) this.#looked = stored;",
-    "if (!this.#sending) this.#looked = stored;",
+    ROW_WATCH,
+    "if (expectation === state.expectation && !state.sending) this.#looked = stored;",
+    "if (!state.sending) this.#looked = stored;",
   ),
-  unit("the last commit of a stopping instance", PIPELINE, 'this.#send("shutdown", deadline.signal);', ""),
+  unit("the last commit of a stopping instance", PIPELINE, 'this.#commits.send("shutdown", deadline.signal);', ""),
 
   // ---- the log
   unit("data gap", DECISION, "if (row.nextOffset < log.logStart) {", "if (row.nextOffset < 0) {"),
@@ -181,13 +185,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit(
     "topic id before a commit",
-    PIPELINE,
+    COMMITS,
     "if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;",
     "if (age === age) return true;",
   ),
   unit(
     "the log's end is judged by a look after the rows",
-    PIPELINE,
+    LOADING,
     "if (!(error instanceof StreamStopped)) throw error;\n      const after",
     "if (error) throw error;\n      const after",
   ),
@@ -253,8 +257,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit("idle is bounded by the clock", IDLE, "Math.min(clockBound, evidence.maxWindowEnd)", "evidence.maxWindowEnd"),
   unit(
     "idle knows what other instances counted",
-    PIPELINE,
-    "let maxWindowEnd = this.#streamMaxWindowEnd;",
+    STATE,
+    "let maxWindowEnd = this.#storedMaxWindowEnd;",
     "let maxWindowEnd: EpochMs = NEVER;",
   ),
   unit(
@@ -265,13 +269,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit(
     "silence goes by PostgreSQL's clock",
-    PIPELINE,
-    "return Math.floor(this.#server.now + this.#parts.clock.steady() - this.#server.at) as EpochMs;",
-    "return this.#parts.clock.now();",
+    STATE,
+    "return Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at) as EpochMs;",
+    "return this.parts.clock.now();",
   ),
   unit(
     "lengths of time go by a clock that cannot be set",
-    PIPELINE,
+    COMMITS,
     "const now = clock.steady();\n    const keys",
     "const now = clock.now();\n    const keys",
   ),
@@ -279,14 +283,14 @@ export const MUTANTS: readonly Mutant[] = [
 
   unit(
     "a fault seen from positions that others have moved stops nobody",
-    PIPELINE,
-    "if (source.renew && movedPartitions(this.#stoodAt, stored?.rows ?? []).length > 0) {",
+    "src/engine/halt.ts",
+    "if (source.renew && movedPartitions(state.stoodAt, stored?.rows ?? []).length > 0) {",
     "if (stored === undefined) {",
   ),
   unit(
     "readiness returns when the broker does",
     PIPELINE,
-    'if (this.#reason?.code === "source_unavailable" && !this.#wanted) this.#runningAgain();',
+    'if (state.reason?.code === "source_unavailable" && !state.wanted) state.running();',
     "",
   ),
 

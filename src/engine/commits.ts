@@ -1,0 +1,181 @@
+// When the delta is sent, and what its outcome means for the engine. One commit is on its way at a time; its result is taken by the loop.
+// I/O only through the ports.
+import { commitDue } from "../commit/decision.ts";
+import { Committer, type Delivery } from "../commit/committer.ts";
+import { Encoder } from "../commit/encode.ts";
+import type { CommitReason } from "../commit/port.ts";
+import { invariant, messageOf, StreamStopped, Unavailable } from "../shared/errors.ts";
+import { NEVER } from "../shared/units.ts";
+import { windowStart } from "../window/tumbling.ts";
+import { RETRY_MS, type Steady } from "./parts.ts";
+import type { EngineState } from "./state.ts";
+
+/** A commit may rest on a look at the topic's identity that is at most this old. */
+const IDENTITY_AGE_MS_MAX = 10_000;
+/** Dictionaries are forgotten between two deltas once they hold more than this. */
+const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
+/** Records that may be counted while a commit is in flight, whatever their keys. */
+const PENDING_RECORDS_MAX = 4_000_000;
+
+/** The commits of one engine. */
+export class Commits {
+  readonly #state: EngineState;
+  readonly #encoder: Encoder;
+  readonly #committer: Committer;
+  /** Called when a commit is in: windows may have become ready to be closed. */
+  readonly #onIn: () => void;
+  #delivered: Delivery | null = null;
+  #lastAt: Steady;
+  #notBefore: Steady = -Infinity;
+  /** Start of the window that our lowest watermark stood in at the last commit. */
+  #window: number = NEVER;
+
+  constructor(state: EngineState, onIn: () => void) {
+    const { reader, places, store, clock, log } = state.parts;
+    this.#state = state;
+    this.#onIn = onIn;
+    this.#lastAt = clock.steady();
+    this.#encoder = new Encoder({
+      hosts: reader.hosts,
+      referrers: reader.referrers,
+      place: (id) => places.place(id),
+      placeCount: () => places.size,
+    });
+    this.#committer = new Committer(store, clock, log, {
+      onTrouble: (message) => state.storeFailed(message),
+      onUnknown: () => state.unknown++,
+      onRead: (stored) => state.storeAnswered(stored),
+    });
+  }
+
+  /** When the last commit was sent. */
+  get lastAt(): Steady {
+    return this.#lastAt;
+  }
+
+  /** Whether a commit has an outcome that the loop has not taken. */
+  get delivered(): boolean {
+    return this.#delivered !== null;
+  }
+
+  /** Forgets the outcome that was not taken: memory was dropped already. */
+  dropDelivery(): void {
+    this.#delivered = null;
+  }
+
+  /** Takes the outcome of the last commit, if there is one. */
+  takeDelivery(): void {
+    const delivery = this.#delivered;
+    if (!delivery) return;
+    this.#delivered = null;
+    const state = this.#state;
+    if (delivery.kind === "committed") {
+      if (state.phase === "waiting") state.databaseIsBack();
+    } else if (delivery.kind === "fenced") state.giveUp(delivery.partitions);
+  }
+
+  /** Sends the delta where its time has come. */
+  async sendIfDue(signal: AbortSignal): Promise<void> {
+    this.takeDelivery();
+    const state = this.#state, { clock } = state.parts, { limits } = state.settings;
+    const now = clock.steady();
+    const keys = state.delta.keys;
+    const dirty = state.dirty;
+    let due: CommitReason | null = commitDue({
+      dirty,
+      keys,
+      sinceLastCommitMs: now - this.#lastAt,
+      // The first commit is never put off: a process that dies again and again within the longer interval would get nowhere.
+      catchingUp: state.totals.commits > 0 && state.catchingUp,
+    }, limits);
+    if (!due && dirty && this.#passedWindow()) due = "interval";
+    if (!due || now < this.#notBefore) return;
+    if (state.sending) {
+      // The next delta grows while one is in flight, up to its limit.
+      if (keys < limits.maxDeltaKeys && state.pendingRecords < PENDING_RECORDS_MAX) return;
+      await state.sending;
+      this.takeDelivery();
+      if (!state.dirty) return;
+    }
+    if (!await this.#identityIsFresh()) return;
+    this.takeDelivery();
+    if (state.dirty) this.send(due, signal);
+  }
+
+  /** Brings what is pending to an end: committed or fenced. @throws Unavailable where the topic cannot be looked at */
+  async settle(reason: CommitReason, signal: AbortSignal): Promise<void> {
+    const state = this.#state;
+    await state.sending;
+    this.takeDelivery();
+    if (signal.aborted || !state.dirty) return;
+    if (!await this.#identityIsFresh()) {
+      throw new Unavailable("source_unavailable", "the topic's identity cannot be checked", "");
+    }
+    if (state.stopped) return;
+    this.send(reason, signal);
+    await state.sending;
+    this.takeDelivery();
+  }
+
+  /** Freezes the delta and sends it. */
+  send(reason: CommitReason, signal: AbortSignal): void {
+    const state = this.#state;
+    invariant(state.sending === null && this.#delivered === null, "one commit at a time");
+    const { newId, clock, reader, source, onCommitted } = state.parts;
+    const payload = this.#encoder.freeze(state.delta, state.trackers.values(), newId(), reason);
+    state.expectation++;
+    state.resetDelta();
+    if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();
+    const lowest = state.lowestWatermark;
+    if (Number.isFinite(lowest)) this.#window = windowStart(lowest, state.settings.rules.windowSize);
+    this.#lastAt = clock.steady();
+    state.sending = this.#committer.deliver(payload, signal).then((delivery) => {
+      state.sending = null;
+      this.#delivered = delivery;
+      if (delivery.kind !== "committed") return;
+      state.storeReached();
+      state.totals.commits++;
+      state.lastCommit = { at: clock.now(), durationMs: delivery.durationMs, keys: payload.keys };
+      const positions = new Map(payload.moves.map((move) => [move.partition, move.nextOffset]));
+      for (const [partition, next] of positions) {
+        const tracker = state.trackers.get(partition);
+        if (tracker) tracker.committed = next;
+      }
+      onCommitted?.(delivery.durationMs, payload.keys);
+      this.#onIn();
+      void source.publish(positions);
+    });
+  }
+
+  /** Whether our lowest watermark has passed a window's end since the last commit: then rows wait to become visible. */
+  #passedWindow(): boolean {
+    const state = this.#state, lowest = state.lowestWatermark;
+    return Number.isFinite(lowest) && !state.catchingUp &&
+      windowStart(lowest, state.settings.rules.windowSize) > this.#window;
+  }
+
+  /** A topic that was deleted and created again must not be committed against the old positions. */
+  async #identityIsFresh(): Promise<boolean> {
+    const state = this.#state, { source, clock } = state.parts;
+    const age = clock.now() - source.identityCheckedAt();
+    if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;
+    try {
+      const identity = await source.identify();
+      if (identity.topicId !== null && state.topicId !== null && identity.topicId !== state.topicId) {
+        state.stop(
+          new StreamStopped(
+            "topic_recreated",
+            `${state.settings.stream.topic} was deleted and created again: its id is ${identity.topicId}, was ${state.topicId}.`,
+            "Check what happened to the topic. `tidemark resume --accept-gap` starts at the beginning of the new one and records the gap.",
+          ),
+        );
+        return false;
+      }
+      return true;
+    } catch (error) {
+      state.waiting("source_unavailable", messageOf(error));
+      this.#notBefore = clock.steady() + RETRY_MS;
+      return false;
+    }
+  }
+}

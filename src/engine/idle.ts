@@ -1,0 +1,29 @@
+// Raises the watermark of a partition that has nothing to say, by the rule of window/idle.ts. Pure.
+import type { DurationMs, EpochMs } from "../shared/units.ts";
+import { idleAdvance } from "../window/idle.ts";
+import type { Tracker } from "../window/tracker.ts";
+import type { EngineState } from "./state.ts";
+
+/** What a fetch showed. */
+export interface Seen {
+  /** When it was sent, by the lesser of our clock and PostgreSQL's. */
+  readonly sentAt: EpochMs;
+  /** Whether it showed that there is nothing more to read, open transactions included. */
+  readonly caughtUp: boolean;
+  /** How long the partition must have been silent; null = its silence closes nothing. */
+  readonly idleTimeout: DurationMs | null;
+}
+
+/** Advances the tracker's watermark where the rule allows it; the advance is committed with the delta. */
+export function advanceIfIdle(state: EngineState, tracker: Tracker, { sentAt, caughtUp, idleTimeout }: Seen): void {
+  const { windowSize, watermarkDelay } = state.settings.rules;
+  const { maxWindowEnd } = state;
+  const watermark = idleAdvance(
+    { sentAt, raisedAt: tracker.raisedAt, caughtUp, maxWindowEnd, watermark: tracker.watermark },
+    { windowSize, watermarkDelay, idleTimeout },
+  );
+  if (watermark === null) return;
+  tracker.watermark = watermark;
+  tracker.quietSince ??= tracker.raisedAt;
+  tracker.idleAdvances.push({ atOffset: tracker.position, watermark, quietSince: tracker.quietSince });
+}

@@ -1,0 +1,124 @@
+// Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
+import { checkLog } from "../commit/decision.ts";
+import type { NewPartition, StoredState, StreamSettings } from "../commit/port.ts";
+import { invariant, messageOf, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
+import type { Offset, PartitionId } from "../shared/units.ts";
+import type { LogIdentity } from "../source/port.ts";
+import { Tracker } from "../window/tracker.ts";
+import type { Commits } from "./commits.ts";
+import { RETRY_MS } from "./parts.ts";
+import type { EngineState, Wanted } from "./state.ts";
+
+/** The loading of positions of one engine. */
+export class Loading {
+  readonly #state: EngineState;
+  readonly #commits: Commits;
+
+  constructor(state: EngineState, commits: Commits) {
+    this.#state = state;
+    this.#commits = commits;
+  }
+
+  /**
+   * Brings wanted partitions to flow: 1. settle what is pending (the compare makes that safe also for partitions that are no longer ours),
+   * 2. see what the log holds, 3. make sure that every partition has a row, 4. read the rows, 5. check them against the log, 6. seek.
+   * What fails is tried again a moment later.
+   */
+  async loadIfWanted(signal: AbortSignal): Promise<void> {
+    const state = this.#state, { source, store, clock, log } = state.parts;
+    state.reclaimContested();
+    const { wanted, assignment } = state;
+    if (!wanted || !assignment || clock.steady() < wanted.notBefore) return;
+    try {
+      if (wanted.settle) { // 1
+        await this.#commits.settle("rebalance", signal);
+        if (signal.aborted || state.stopped) return;
+        if (state.wanted !== wanted) return; // fenced meanwhile: everything is wanted anew
+        state.forget();
+      }
+      const identity = await source.identify(); // 2
+      const partitions = await this.#newPartitions(identity);
+      const settings: StreamSettings = { ...state.settings.stream, topicId: identity.topicId };
+      await store.join(settings, partitions); // 3
+      const stored = await store.read(); // 4
+      invariant(stored !== null, "the stream row exists after joining");
+      state.storeAnswered(stored);
+      if (stored.stopped) return state.stoppedByStore(stored.stopped);
+      await this.#checkLog(settings, stored, identity); // 5
+      state.topicId = stored.topicId;
+      const positions = this.#track(wanted, stored, identity);
+      state.expectation++;
+      state.wanted = null;
+      state.running();
+      if (state.settings.once && identity.partitions.length > assignment.partitions.length) {
+        log.info("the group has other members: this run covers its own share", { partitions: assignment.partitions });
+      }
+      source.resume(assignment.generation, positions); // 6
+    } catch (error) {
+      if (error instanceof StreamStopped) return state.stop(error);
+      if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
+      state.waiting(error instanceof Unavailable ? error.code : "postgres_unavailable", messageOf(error));
+      log.warn("cannot load positions yet", { error: messageOf(error) });
+      wanted.notBefore = clock.steady() + RETRY_MS;
+    }
+  }
+
+  /** Makes a tracker for each wanted partition that is not retired; returns where each goes on. */
+  #track(wanted: Wanted, stored: StoredState, identity: LogIdentity): Map<PartitionId, Offset> {
+    const state = this.#state, now = state.parts.clock.now();
+    const rows = new Map(stored.rows.map((row) => [row.partition, row]));
+    const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
+    if (missing.length > 0) {
+      // The metadata that we were shown lags behind the group's, or the database was restored a moment ago: left out, they would never be read.
+      throw new Unavailable(
+        "source_unavailable",
+        `the topic's metadata do not show partition ${missing.join()} yet`,
+        "",
+      );
+    }
+    const positions = new Map<PartitionId, Offset>();
+    for (const partition of wanted.partitions) {
+      const row = rows.get(partition)!;
+      if (row.retired) continue;
+      const tracker = new Tracker(row, now);
+      const bounds = identity.partitions.find((p) => p.partition === partition);
+      if (bounds) {
+        tracker.logEnd = bounds.logEnd;
+        if (!state.targets.has(partition)) state.targets.set(partition, bounds.logEnd);
+      }
+      state.trackers.set(partition, tracker);
+      positions.set(partition, row.nextOffset);
+    }
+    return positions;
+  }
+
+  /**
+   * Between our look at the log and the reading of the rows the log may have grown, and its owner committed beyond the end that we saw: what
+   * looks like a fault is one only by ends and partitions seen after the rows, and by starts seen before them.
+   */
+  async #checkLog(settings: StreamSettings, stored: StoredState, before: LogIdentity): Promise<void> {
+    try {
+      checkLog(settings, stored, before);
+    } catch (error) {
+      if (!(error instanceof StreamStopped)) throw error;
+      const after = await this.#state.parts.source.identify();
+      const starts = new Map(before.partitions.map((bounds) => [bounds.partition, bounds.logStart]));
+      checkLog(settings, stored, {
+        topicId: after.topicId,
+        partitions: after.partitions.map((bounds) => ({
+          ...bounds,
+          logStart: starts.get(bounds.partition) ?? bounds.logStart,
+        })),
+      });
+    }
+  }
+
+  async #newPartitions(identity: LogIdentity): Promise<NewPartition[]> {
+    const { targets, settings } = this.#state;
+    return await Promise.all(identity.partitions.map(async (bounds) => ({
+      partition: bounds.partition,
+      startOffset: targets.size === 0 ? await settings.startOffset(bounds) : bounds.logStart,
+      logStart: bounds.logStart,
+    })));
+  }
+}

@@ -1,0 +1,81 @@
+// `run --once`: when everything up to the end offsets of the start is read, committed and closed. I/O only through the ports.
+import { Unavailable } from "../shared/errors.ts";
+import type { EpochMs } from "../shared/units.ts";
+import { NO_WAIT } from "../window/idle.ts";
+import type { Commits } from "./commits.ts";
+import { advanceIfIdle } from "./idle.ts";
+import type { Steady } from "./parts.ts";
+import type { EngineState } from "./state.ts";
+
+/** The end of a run that has one. */
+export class Once {
+  readonly #state: EngineState;
+  readonly #commits: Commits;
+  /** When nothing was last missing. */
+  #ranAt: Steady;
+
+  constructor(state: EngineState, commits: Commits) {
+    this.#state = state;
+    this.#commits = commits;
+    this.#ranAt = state.parts.clock.steady();
+  }
+
+  /** Whether a server has been missing for longer than was asked to wait. */
+  get waitedTooLong(): boolean {
+    const { parts, settings } = this.#state;
+    return parts.clock.steady() - this.#ranAt > settings.waitMs;
+  }
+
+  /**
+   * Whether all is read and in, silence included: what can be closed may then be closed.
+   *
+   * @throws Unavailable where a server stays absent
+   */
+  async allIsIn(signal: AbortSignal): Promise<boolean> {
+    const state = this.#state, { clock } = state.parts;
+    this.#judgeAbsence();
+    if (!this.#allIsRead() || !await this.#settled(signal)) return false;
+    const now = clock.now();
+    for (const tracker of state.trackers.values()) {
+      advanceIfIdle(state, tracker, {
+        sentAt: Math.min(now, state.serverTime()) as EpochMs,
+        caughtUp: tracker.logEnd === null || tracker.position >= tracker.logEnd,
+        idleTimeout: state.settings.idleTimeout === null ? null : NO_WAIT,
+      });
+    }
+    return await this.#settled(signal);
+  }
+
+  #judgeAbsence(): void {
+    const { phase, reason, settings, parts } = this.#state;
+    if (phase === "running") this.#ranAt = parts.clock.steady();
+    else if (this.waitedTooLong) {
+      throw new Unavailable(
+        reason?.code ?? "unavailable",
+        `Nothing could be read for ${Math.round(settings.waitMs / 1000)} s: ${reason?.text ?? "unknown"}`,
+        "Start the server or check its address, then run again; `--wait` sets how long to try.",
+      );
+    }
+  }
+
+  #allIsRead(): boolean {
+    const { wanted, contested, assignment, stopped, trackers, targets } = this.#state;
+    if (wanted || contested.size > 0 || !assignment || stopped) return false;
+    return assignment.partitions.every((partition) => {
+      const tracker = trackers.get(partition);
+      return tracker !== undefined && tracker.position >= (targets.get(partition) ?? Infinity);
+    });
+  }
+
+  /** Whether everything that was counted is in; where something is missing, the loop comes again. */
+  async #settled(signal: AbortSignal): Promise<boolean> {
+    const state = this.#state;
+    try {
+      await this.#commits.settle("end", signal);
+    } catch (error) {
+      if (error instanceof Unavailable) return false;
+      throw error;
+    }
+    return !state.wanted && !state.stopped && !signal.aborted;
+  }
+}

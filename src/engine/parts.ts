@@ -1,0 +1,48 @@
+// What one engine is given: settings, ports and callbacks. Types only.
+import type { CommitLimits } from "../commit/decision.ts";
+import type { Store, StreamSettings } from "../commit/port.ts";
+import type { EventReader } from "../event/types.ts";
+import type { PlaceLocator } from "../geo/port.ts";
+import type { SteadyClock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
+import type { PartitionBounds, Source } from "../source/port.ts";
+import type { CountingRules } from "../window/counter.ts";
+import type { Mask } from "../window/dead_letters.ts";
+
+export interface PipelineSettings {
+  readonly instance: string;
+  readonly stream: Omit<StreamSettings, "topicId">;
+  readonly rules: CountingRules;
+  readonly idleTimeout: DurationMs | null;
+  readonly limits: CommitLimits;
+  /** Read to the end offsets of the first look, close what can be closed, then end. */
+  readonly once: boolean;
+  /** With `once`: how long a server may be absent before the run ends with Unavailable. */
+  readonly waitMs: number;
+  readonly shutdownMs: number;
+  /** Where a first start begins in one partition. */
+  readonly startOffset: (bounds: PartitionBounds) => Promise<Offset>;
+}
+
+export interface PipelineParts {
+  readonly source: Source;
+  readonly store: Store;
+  readonly reader: EventReader;
+  readonly places: PlaceLocator;
+  readonly mask: Mask;
+  readonly clock: SteadyClock;
+  readonly log: Log;
+  /** A fresh random 128-bit id as a UUID. */
+  readonly newId: () => string;
+  /** Called for each closed window, with the time at which its rows became visible. */
+  readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
+  /** Called for each commit that is known to be in. */
+  readonly onCommitted?: (durationMs: number, keys: number) => void;
+}
+
+/** A moment of the steady clock, ms: every length of time is measured by it, so that a wall clock that is set stops nothing. */
+export type Steady = number;
+
+/** How long a step that a server refused is put off. */
+export const RETRY_MS = 1_000;

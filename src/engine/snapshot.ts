@@ -1,0 +1,47 @@
+// One engine's state as health, metrics and pages see it. Pure.
+import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import type { EngineState } from "./state.ts";
+
+/** Read-only values; nothing in them changes later. */
+export function snapshotOf(state: EngineState): PipelineSnapshot {
+  const { settings, parts: { source, clock }, contested, wanted, lastCommit } = state;
+  return {
+    instance: settings.instance,
+    source: source.kind,
+    topic: settings.stream.topic,
+    startedAt: state.startedAt,
+    now: clock.now(),
+    phase: state.phase,
+    reason: state.reason?.text ?? null,
+    reasonCode: state.reason?.code ?? null,
+    generation: state.assignment?.generation ?? 0,
+    partitions: [...state.trackers.values()].sort((a, b) => a.partition - b.partition).map((tracker) => ({
+      partition: tracker.partition,
+      position: tracker.position,
+      committed: tracker.committed,
+      logEnd: tracker.logEnd,
+      lastStable: tracker.lastStable,
+      watermark: tracker.watermark,
+      lastEventTime: tracker.lastEventTime,
+      progressAt: tracker.progressAt,
+      quietSince: tracker.quietSince,
+      state: contested.has(tracker.partition)
+        ? "contested"
+        : wanted?.partitions.has(tracker.partition)
+        ? "loading"
+        : "flowing",
+    })),
+    store: state.store,
+    commit: {
+      lastAt: lastCommit?.at ?? null,
+      lastDurationMs: lastCommit?.durationMs ?? null,
+      lastKeys: lastCommit?.keys ?? null,
+      pendingRecords: state.pendingRecords,
+      pendingKeys: state.delta.keys,
+      inFlight: state.sending !== null,
+      fenced: state.fenced,
+      unknownOutcomes: state.unknown,
+    },
+    totals: { ...state.totals },
+  };
+}

@@ -1,0 +1,236 @@
+// What one engine knows, and how that changes: assignment, trackers, delta, what the rows said, whether the stream is stopped. Nothing here
+// waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
+import type { StoredState } from "../commit/port.ts";
+import { invariant, StreamStopped } from "../shared/errors.ts";
+import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import { Delta } from "../window/delta.ts";
+import type { Tracker } from "../window/tracker.ts";
+import type { PipelineParts, PipelineSettings, Steady } from "./parts.ts";
+
+/** A partition further behind than this is catching up. */
+const CATCHING_UP_RECORDS = 20_000;
+
+/** Partitions whose rows must be read before they flow. */
+export interface Wanted {
+  readonly partitions: ReadonlySet<PartitionId>;
+  /** Whether what is pending has to be brought to an end first. */
+  readonly settle: boolean;
+  notBefore: Steady;
+}
+
+/** The state of one engine. */
+export class EngineState {
+  phase: PipelineSnapshot["phase"] = "starting";
+  reason: { readonly code: string; readonly text: string } | null = {
+    code: "joining",
+    text: "waiting for partitions",
+  };
+  assignment: { readonly generation: number; readonly partitions: readonly PartitionId[] } | null = null;
+  wanted: Wanted | null = null;
+  /** Partitions that were lost to another instance, since when: given up until the group confirms that they are ours. */
+  readonly contested = new Map<PartitionId, { readonly since: EpochMs; readonly confirmedAt: EpochMs }>();
+  readonly trackers = new Map<PartitionId, Tracker>();
+  delta: Delta;
+  /** Records in the delta. */
+  pendingRecords = 0;
+  /** Rises with every change of what the rows are expected to hold: a look that spans one proves nothing. */
+  expectation = 0;
+  /** A commit is on its way. */
+  sending: Promise<void> | null = null;
+  topicId: string | null = null;
+  /** With `once`: where each partition's reading ends. */
+  readonly targets = new Map<PartitionId, Offset>();
+
+  stopped: StreamStopped | null = null;
+  /** Whether the stream row says so, too. */
+  stopRecorded = false;
+  /** The rows on which a stop rests: what we expected of them when it was found. */
+  stoodAt: readonly Pick<Tracker, "partition" | "expected">[] = [];
+
+  store: PipelineSnapshot["store"] = { reachable: false, lastError: null, lastSuccessAt: null };
+  lastCommit: { readonly at: EpochMs; readonly durationMs: number; readonly keys: number } | null = null;
+  fenced = 0;
+  unknown = 0;
+  readonly totals = {
+    records: 0,
+    bytes: 0,
+    counted: 0,
+    late: 0,
+    dead: 0,
+    nulls: 0,
+    skipped: 0,
+    rebalances: 0,
+    commits: 0,
+    windowsClosed: 0,
+  };
+  readonly startedAt: EpochMs;
+  /** PostgreSQL's clock as last read, and when that was. */
+  #server: { readonly now: EpochMs; readonly at: Steady } | null = null;
+  /** End of the highest window that holds a counted record, by the rows as last read. */
+  #storedMaxWindowEnd: EpochMs = NEVER;
+
+  constructor(readonly settings: PipelineSettings, readonly parts: PipelineParts) {
+    this.delta = new Delta(parts.mask);
+    this.startedAt = parts.clock.now();
+  }
+
+  // ---- partitions
+
+  /** Asks for the rows of these partitions; with `settle` they replace all that was wanted or owned before. */
+  want(partitions: Iterable<PartitionId>, options: { settle: boolean }): void {
+    const known = this.wanted;
+    this.wanted = {
+      partitions: new Set(options.settle ? partitions : [...known?.partitions ?? [], ...partitions]),
+      settle: options.settle || (known?.settle ?? false),
+      notBefore: -Infinity,
+    };
+  }
+
+  /** Drops memory: everything in it rests on rows that somebody else has moved. The partitions that moved are left until confirmed. */
+  giveUp(moved: readonly PartitionId[]): void {
+    this.fenced++;
+    this.expectation++;
+    this.forget();
+    const owned = this.assignment?.partitions ?? [];
+    const { clock, source } = this.parts;
+    const then = { since: clock.now(), confirmedAt: source.confirmedAt() };
+    for (const partition of moved) if (owned.includes(partition)) this.contested.set(partition, then);
+    if (!this.assignment) return;
+    // Everything owned is read again, also what was wanted before; what was moved waits for the group.
+    this.wanted = {
+      partitions: new Set(owned.filter((p) => !this.contested.has(p))),
+      settle: false,
+      notBefore: -Infinity,
+    };
+  }
+
+  /** Takes partitions back that another instance had moved, once the group has confirmed after that that they are ours. */
+  reclaimContested(): void {
+    if (this.contested.size === 0) return;
+    const confirmedAt = this.parts.source.confirmedAt();
+    // A confirmation from before the one that was known then: our clock was set back meanwhile.
+    const confirmed = [...this.contested].filter(([, then]) =>
+      confirmedAt > then.since || confirmedAt < then.confirmedAt
+    ).map(([partition]) => partition);
+    for (const partition of confirmed) this.contested.delete(partition);
+    if (confirmed.length > 0) this.want(confirmed, { settle: false });
+  }
+
+  // ---- what is counted and not committed
+
+  /** Drops positions and counts that were not committed. */
+  forget(): void {
+    this.trackers.clear();
+    this.resetDelta();
+  }
+
+  resetDelta(): void {
+    this.delta = new Delta(this.parts.mask);
+    this.pendingRecords = 0;
+  }
+
+  /** Whether a commit would change a row. */
+  get dirty(): boolean {
+    for (const tracker of this.trackers.values()) if (tracker.dirty) return true;
+    return false;
+  }
+
+  get catchingUp(): boolean {
+    for (const tracker of this.trackers.values()) {
+      if (tracker.logEnd !== null && tracker.logEnd - tracker.position > CATCHING_UP_RECORDS) return true;
+    }
+    return false;
+  }
+
+  /** The lowest watermark of our partitions; Infinity without any. */
+  get lowestWatermark(): number {
+    let lowest = Infinity;
+    for (const tracker of this.trackers.values()) if (tracker.watermark < lowest) lowest = tracker.watermark;
+    return lowest;
+  }
+
+  /** End of the highest window that holds a counted record in the whole stream, as far as we know. */
+  get maxWindowEnd(): EpochMs {
+    let maxWindowEnd = this.#storedMaxWindowEnd;
+    for (const tracker of this.trackers.values()) {
+      if (tracker.maxWindowEnd > maxWindowEnd) maxWindowEnd = tracker.maxWindowEnd;
+    }
+    return maxWindowEnd;
+  }
+
+  // ---- the database
+
+  /** The rows were read. */
+  storeAnswered(stored: StoredState): void {
+    this.#server = { now: stored.serverNow, at: this.parts.clock.steady() };
+    this.storeReached();
+    this.#storedMaxWindowEnd = stored.rows.reduce((max, row) => row.maxWindowEnd > max ? row.maxWindowEnd : max, NEVER);
+    if (this.trackers.size > 0) this.databaseIsBack();
+  }
+
+  storeReached(): void {
+    this.store = { reachable: true, lastError: null, lastSuccessAt: this.parts.clock.now() };
+  }
+
+  storeFailed(message: string): void {
+    if (this.store.lastError !== message) {
+      this.parts.log.warn("database unavailable, trying again", { error: message });
+    }
+    this.store = { ...this.store, reachable: false, lastError: message };
+    this.waiting("postgres_unavailable", message);
+  }
+
+  /** PostgreSQL's clock now: read every few seconds, carried on by a clock that cannot be set. */
+  serverTime(): EpochMs {
+    invariant(this.#server !== null, "positions were read before records");
+    return Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at) as EpochMs;
+  }
+
+  // ---- phases
+
+  waiting(code: string, text: string): void {
+    if (this.phase === "stopped") return;
+    if (this.phase !== "starting") this.phase = "waiting";
+    this.reason = { code, text };
+  }
+
+  running(): void {
+    this.phase = "running";
+    this.reason = null;
+  }
+
+  /** Goes on where the database was what we waited for and nothing else is missing. */
+  databaseIsBack(): void {
+    if (this.reason?.code === "postgres_unavailable" && !this.wanted && !this.sending) this.running();
+  }
+
+  /** A named error was found: nothing is counted until an operator resumes the stream. */
+  stop(error: StreamStopped): void {
+    this.parts.log.error(error.message, { code: error.code, action: error.action });
+    this.#enterStopped(error, false);
+  }
+
+  /** The stream row says that the stream is stopped. */
+  stoppedByStore(stopped: { code: string; message: string }): void {
+    const error = new StreamStopped(
+      stopped.code as StreamStopped["code"] & never,
+      stopped.message,
+      "See `tidemark doctor`; `tidemark resume` goes on.",
+    );
+    this.parts.log.error("the stream is stopped", { code: stopped.code, reason: stopped.message });
+    this.#enterStopped(error, true);
+  }
+
+  #enterStopped(error: StreamStopped, recorded: boolean): void {
+    this.stopped = error;
+    this.stopRecorded = recorded;
+    this.phase = "stopped";
+    this.reason = { code: error.code, text: error.message };
+    this.expectation++;
+    this.stoodAt = [...this.trackers.values()];
+    this.forget();
+    this.contested.clear();
+    this.wanted = null;
+  }
+}
