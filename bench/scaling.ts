@@ -60,7 +60,13 @@ async function read(broker: TestBroker, server: TestPostgres, topic: string, pro
   };
   const run = (args: readonly string[], dataDir: string) =>
     new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", "--v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping", "src/main.ts", ...args],
+      args: [
+        "run",
+        "-A",
+        "--v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping",
+        "src/main.ts",
+        ...args,
+      ],
       cwd: REPOSITORY,
       env: { ...environment, DATA_DIR: `${folder}/${dataDir}` },
       stdin: "null",

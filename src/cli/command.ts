@@ -47,6 +47,9 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   readonly signal: AbortSignal;
 }
 
+/** What an engine needs of it, also in a thread of its own. */
+export type EngineContext = Pick<CommandContext, "settings" | "clock" | "log">;
+
 /** A subcommand. Each module in this folder that is one exports it as `command`. */
 export interface Command<F extends FlagTable = FlagTable> {
   /** What follows the name: `[FILE…]`; empty where nothing may. The name and the summary stand in `commands.ts`. */

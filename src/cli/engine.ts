@@ -5,35 +5,39 @@ import { maskPayload } from "../event/mask_payload.ts";
 import { createEventReader } from "../event/fast_reader.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
-import type { FolderLock } from "../shared/folder_lock.ts";
+import type { Notes } from "../shared/folder_lock.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
-import type { CommandContext } from "./command.ts";
+import type { EngineContext } from "./command.ts";
 import { createSource, demoAnchor, logName } from "./sources.ts";
-import type { Storage } from "./storage.ts";
+import type { Pools } from "./storage.ts";
 
 /** Commits this rare while catching up: one window is then mostly written whole. */
 const CATCH_UP_INTERVAL_MS = 5_000;
 
 export interface EngineOptions {
-  readonly storage: Storage;
-  readonly lock: FolderLock | null;
+  readonly storage: Pools;
+  /** Where the member id is kept for a successor. */
+  readonly notes: Notes | null;
   readonly places: PlaceLocator;
   readonly once: boolean;
   readonly waitMs: number;
-  /** Tells the engines of one process apart. */
+  /** Tells the engines of one process apart; 0 = it is alone. */
   readonly number: number;
   readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
   readonly onCommitted?: (durationMs: number, keys: number) => void;
   /** Puts something between the engine and its store: what a guarantee costs is measured by leaving it out. */
-  readonly wrapStore?: (store: Store, storage: Storage) => Store;
+  readonly wrapStore?: (store: Store, storage: Pools) => Store;
 }
 
+/** What an engine is called in checkpoints and logs: the process' name, and a number where it is not alone in it. */
+export const engineName = (process: string, number: number): string => number === 0 ? process : `${process}#${number}`;
+
 /** Makes one engine; it does nothing before `run`. The schema is up to date. */
-export async function createEngine(context: CommandContext, options: EngineOptions): Promise<Pipeline> {
+export async function createEngine(context: EngineContext, options: EngineOptions): Promise<Pipeline> {
   const { settings, clock, log } = context;
   const { storage, places } = options;
-  const instance = options.number === 0 ? settings.INSTANCE_ID : `${settings.INSTANCE_ID}#${options.number}`;
+  const instance = engineName(settings.INSTANCE_ID, options.number);
   const plainStore = createPostgresStore({
     commits: storage.commits,
     database: storage.work,
@@ -46,7 +50,7 @@ export async function createEngine(context: CommandContext, options: EngineOptio
     demoAnchor(clock.now(), settings.SOURCE === "demo" ? settings.DEMO_HISTORY_DAYS : 0);
   const open = () =>
     createSource(context, storage, {
-      lock: options.lock,
+      notes: options.notes,
       anchor,
       follow: settings.FILE_FOLLOW && !options.once,
       member: String(options.number),

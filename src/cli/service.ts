@@ -6,18 +6,15 @@ import { APP_DEFAULTS } from "../http/deps.ts";
 import { Metrics } from "../http/metrics_catalogue.ts";
 import { serveHttp } from "../http/server.ts";
 import { hashToken } from "../http/auth.ts";
-import type { Pipeline } from "../pipeline.ts";
 import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/settings.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
-import type { EpochMs } from "../shared/units.ts";
 import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "./command.ts";
 import { showSetting } from "./config.ts";
-import { createEngine } from "./engine.ts";
-import { relieveMemory } from "./memory.ts";
+import { createEngines, engineCount, type Engines } from "./engines.ts";
 import { logName } from "./sources.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
 
@@ -41,8 +38,15 @@ export async function runService(context: CommandContext, options: ServiceOption
   const startedAt = clock.now();
   const metrics = new Metrics(new Registry());
   const storage = await openStorage(context);
-  const geo = new GeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
-  const engines: Pipeline[] = [];
+  const count = engineCount(settings, options.once, navigator.hardwareConcurrency);
+  const geo = new GeoFiles({
+    paths: settings.GEO_DATABASE ?? [],
+    dataDir: settings.DATA_DIR,
+    log,
+    clock,
+    shared: options.engines && count > 1,
+  });
+  let engines: Engines | null = null;
   let trouble: string | null = null;
   const beforeEngines = (): PipelineSnapshot => startingSnapshot(context, startedAt, trouble);
   const stopping = new AbortController();
@@ -59,10 +63,9 @@ export async function runService(context: CommandContext, options: ServiceOption
         log,
         metrics: metrics.registry,
         version: VERSION,
-        snapshots: () =>
-          !options.engines ? [] : engines.length > 0 ? engines.map((engine) => engine.snapshot()) : [beforeEngines()],
-        geo: () => geo.state(),
-        ...(options.engines && { geoCounts: () => geo.locator }),
+        snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
+        geo: () => engines?.geoState() ?? geo.state(),
+        ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
         settings: {
           ...APP_DEFAULTS,
           access: {
@@ -93,7 +96,25 @@ export async function runService(context: CommandContext, options: ServiceOption
       waitMs: options.once ? options.waitMs : Infinity,
       onTrouble: (message) => trouble = message,
     });
-    return await runEngines(context, options, { storage, geo, engines, stopping, metrics, startedAt });
+    let closedAt = -Infinity;
+    engines = await createEngines(context, count, {
+      ...options,
+      storage,
+      geo,
+      before: beforeEngines(),
+      onCommitted(durationMs, keys) {
+        metrics.histogram("tidemark_commit_duration_seconds").observe(durationMs / 1000);
+        metrics.counter("tidemark_commit_keys_total").inc(keys);
+      },
+      onClosed(windowStart, at) {
+        closedAt = clock.now();
+        const end = windowStart + settings.WINDOW_SIZE;
+        // What ended before is history or an outage: neither says how soon a window becomes visible.
+        if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
+      },
+    });
+    const closing = () => clock.now() - closedAt < CLOSING_MS;
+    return await runEngines(context, { storage, geo, engines, stopping, closing, once: options.once });
   } catch (error) {
     if (signal.aborted) return EXIT.ok;
     throw error;
@@ -105,62 +126,38 @@ export async function runService(context: CommandContext, options: ServiceOption
   }
 }
 
-interface Parts {
+interface Running {
   readonly storage: Storage;
   readonly geo: GeoFiles;
-  readonly engines: Pipeline[];
+  readonly engines: Engines;
   readonly stopping: AbortController;
-  readonly metrics: Metrics;
-  readonly startedAt: EpochMs;
+  /** Whether windows of a backlog are being closed. */
+  readonly closing: () => boolean;
+  readonly once: boolean;
 }
 
+/** Runs the engines and what goes on beside them. */
 async function runEngines(
-  context: CommandContext,
-  options: ServiceOptions,
-  { storage, geo, engines, stopping, metrics, startedAt }: Parts,
+  { settings, clock, log }: CommandContext,
+  { storage, geo, engines, stopping, closing, once }: Running,
 ): Promise<ExitCode> {
-  const { settings, clock, log } = context;
-  let closedAt = -Infinity;
-  engines.push(
-    await createEngine(context, {
-      storage,
-      lock: options.lock,
-      places: geo.locator,
-      once: options.once,
-      waitMs: options.waitMs,
-      number: 0,
-      onCommitted(durationMs, keys) {
-        metrics.histogram("tidemark_commit_duration_seconds").observe(durationMs / 1000);
-        metrics.counter("tidemark_commit_keys_total").inc(keys);
-      },
-      onClosed(windowStart, at) {
-        closedAt = clock.now();
-        const end = windowStart + settings.WINDOW_SIZE;
-        // What ended before is history or an outage: neither says how soon a window becomes visible.
-        if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
-      },
-    }),
-  );
-  const background = [
-    geo.watch(stopping.signal),
-    runRollUp(
-      { database: storage.work, clock, log, closing: () => clock.now() - closedAt < CLOSING_MS },
-      stopping.signal,
-    ),
-    relieveMemory(clock, stopping.signal),
-    runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, stopping.signal),
+  const { signal } = stopping, database = storage.work;
+  const beside = [
+    geo.watch(signal),
+    runRollUp({ database, clock, log, closing }, signal),
+    runMaintenance({ database, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
   ];
   try {
-    await Promise.race([Promise.all(engines.map((engine) => engine.run(stopping.signal))), storage.failure]);
-    if (options.once) await rollUp(storage.work, () => stopping.signal.aborted);
+    await Promise.race([engines.run(signal), storage.failure]);
+    if (once) await rollUp(database, () => signal.aborted);
   } catch (error) {
     if (error instanceof StreamStopped) return EXIT.stopped;
     throw error;
   } finally {
     stopping.abort();
-    await Promise.allSettled(background);
+    await Promise.allSettled(beside);
   }
-  return engines.some((engine) => engine.snapshot().phase === "stopped") ? EXIT.stopped : EXIT.ok;
+  return engines.snapshots().some(({ phase }) => phase === "stopped") ? EXIT.stopped : EXIT.ok;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -3,13 +3,13 @@ import { postgresGenerations } from "../commit/postgres_generations.ts";
 import { postgresLease } from "../commit/postgres_lease.ts";
 import { readEvent } from "../event/read_event.ts";
 import { UsageError } from "../shared/errors.ts";
-import type { FolderLock } from "../shared/folder_lock.ts";
+import type { Notes } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/settings.ts";
 import type { EpochMs, Offset } from "../shared/units.ts";
 import type { KafkaConnection } from "../source/kafka_client.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
-import type { CommandContext } from "./command.ts";
-import type { Storage } from "./storage.ts";
+import type { EngineContext } from "./command.ts";
+import type { Pools } from "./storage.ts";
 
 export { demoAnchor } from "../source/demo_timeline.ts";
 
@@ -45,6 +45,9 @@ export function logName(settings: Settings): string {
   }
 }
 
+/** The note under which an engine's member id is kept. */
+export const memberNote = (member: string): string => `kafka-member-${member}`;
+
 /** A source, and where a new stream begins in it. */
 export interface OpenSource {
   readonly source: Source;
@@ -53,10 +56,10 @@ export interface OpenSource {
 
 /** @param anchor where the demo generator counts from, as stored */
 export async function createSource(
-  context: CommandContext,
-  storage: Storage,
+  context: EngineContext,
+  storage: Pick<Pools, "work">,
   options: {
-    readonly lock: FolderLock | null;
+    readonly notes: Notes | null;
     readonly anchor: EpochMs;
     readonly follow: boolean;
     readonly member: string;
@@ -76,8 +79,8 @@ export async function createSource(
   switch (settings.SOURCE) {
     case "kafka": {
       const { createKafkaSource } = await import("../source/kafka_source.ts");
-      const note = `kafka-member-${options.member}`;
-      const previousMemberId = await options.lock?.readNote(note);
+      const note = memberNote(options.member);
+      const previousMemberId = await options.notes?.readNote(note);
       const source = createKafkaSource({
         connection: kafkaConnection(settings),
         topic: settings.KAFKA_TOPIC,
@@ -87,7 +90,7 @@ export async function createSource(
         checkCrcs: settings.KAFKA_CHECK_CRCS,
         maxBytesPerPartition: settings.KAFKA_FETCH_BYTES,
         ...(previousMemberId !== undefined && { previousMemberId }),
-        onMemberId: (id) => void options.lock?.writeNote(note, id).catch(() => log.debug("cannot keep the member id")),
+        onMemberId: (id) => void options.notes?.writeNote(note, id).catch(() => log.debug("cannot keep the member id")),
       });
       if (start.kind !== "timestamp") return { source, startOffset: plainStart };
       const { time } = start;

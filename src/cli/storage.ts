@@ -1,10 +1,11 @@
 // Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
-import { type EmbeddedPostgres, startEmbeddedPostgres } from "../commit/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../commit/embedded_postgres.ts";
 import { ensureSchema, migrate } from "../commit/migrate.ts";
 import { Database, type PostgresAddress } from "../commit/postgres_client.ts";
 import { postgresTarget } from "../shared/config_postgres.ts";
 import { messageOf, Unavailable } from "../shared/errors.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
+import type { Settings } from "../shared/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
 import type { CommandContext } from "./command.ts";
 
@@ -13,18 +14,23 @@ const RETRY_MS_MAX = 5_000;
 const API_STATEMENT_TIMEOUT_MS = 30_000;
 
 /** Open pools over one schema. */
-export interface Storage {
+export interface Pools {
   /** For commits alone. */
   readonly commits: Database;
   /** For joining, reading, closing, leases and maintenance. */
   readonly work: Database;
   /** Read-only, for HTTP and reports. */
   readonly reads: Database;
+  close(): Promise<void>;
+}
+
+/** The pools of this process, and the server behind them. */
+export interface Storage extends Pools {
+  readonly address: PostgresAddress;
   /** In words, for logs: no password. */
   readonly description: string;
   /** Rejects when the embedded database fails for good; never resolves. */
   readonly failure: Promise<never>;
-  close(): Promise<void>;
 }
 
 /** The data folder's lock; whoever runs engines or the embedded database holds it. */
@@ -35,14 +41,33 @@ export function lockDataFolder({ settings }: Pick<CommandContext, "settings">): 
 /** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
 export async function openStorage({ settings }: Pick<CommandContext, "settings">): Promise<Storage> {
   const target = postgresTarget(settings);
-  let embedded: EmbeddedPostgres | null = null;
-  let address: PostgresAddress;
-  if (target.kind === "embedded") {
-    embedded = await startEmbeddedPostgres({ folder: `${settings.DATA_DIR}/pg` });
-    address = { kind: "url", url: embedded.url };
-  } else {
-    address = target;
+  if (target.kind !== "embedded") {
+    return {
+      ...openPools(target, settings),
+      address: target,
+      description: `${target.host}:${target.port}/${target.database}`,
+      failure: new Promise<never>(() => {}),
+    };
   }
+  const embedded = await startEmbeddedPostgres({ folder: `${settings.DATA_DIR}/pg` });
+  const address: PostgresAddress = { kind: "url", url: embedded.url };
+  const pools = openPools(address, settings);
+  return {
+    ...pools,
+    address,
+    description: `embedded in ${settings.DATA_DIR}`,
+    failure: embedded.failure,
+    async close() {
+      await pools.close();
+      await embedded.stop();
+    },
+  };
+}
+
+/** Pools over a server that runs already. */
+export function openPools(address: PostgresAddress, settings: Settings): Pools {
+  // The embedded database is one session: a read-only default would reach the commits too, and more connections only wait.
+  const embedded = address.kind === "url";
   const pool = (name: string, max: number, statementTimeoutMs: number, readOnly = false) =>
     new Database({
       address,
@@ -54,19 +79,13 @@ export async function openStorage({ settings }: Pick<CommandContext, "settings">
     });
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
   const work = pool("work", 2, 120 * SECOND);
-  // The embedded database is one session: a read-only default would reach the commits too.
-  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, embedded === null);
+  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, !embedded);
   return {
     commits,
     work,
     reads,
-    description: target.kind === "embedded"
-      ? `embedded in ${settings.DATA_DIR}`
-      : `${target.host}:${target.port}/${target.database}`,
-    failure: embedded?.failure ?? new Promise<never>(() => {}),
     async close() {
       await Promise.all([commits.close(), work.close(), reads.close()]);
-      await embedded?.stop();
     },
   };
 }

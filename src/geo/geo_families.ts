@@ -8,12 +8,16 @@ import { type MmdbFile, openMmdb } from "./mmdb_file.ts";
  */
 export async function openFamilies(
   paths: readonly string[],
-  onBroken?: (error: UsageError) => void,
+  options: { readonly onBroken?: (error: UsageError) => void; readonly shared?: boolean } = {},
 ): Promise<{ readonly v4: MmdbFile | null; readonly v6: MmdbFile | null }> {
   if (paths.length > 2) throw wrongFamilies("more than two files");
   const opened: MmdbFile[] = [];
   try {
-    for (const path of paths) opened.push(await openMmdb(path, { deferV6: paths.length === 2, onBroken }));
+    // What other threads are given must be whole.
+    const { shared = false, onBroken } = options;
+    for (const path of paths) {
+      opened.push(await openMmdb(path, { deferV6: paths.length === 2 && !shared, onBroken, shared }));
+    }
     if (opened.length === 1) {
       const only = opened[0]!;
       return { v4: only.facts.v4 ? only : null, v6: only.ipVersion === 6 ? only : null };

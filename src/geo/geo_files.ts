@@ -8,6 +8,7 @@ import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
 import { openFamilies } from "./geo_families.ts";
 import { baseName, type MmdbFile, openMmdbBytes } from "./mmdb_file.ts";
 import { type FileStamp, sameStamps, stampAll } from "./file_stamp.ts";
+import { sharedCopy, type SharedGeo } from "./shared_geo.ts";
 import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
 
 /** How often the files' stamps are looked at. */
@@ -25,6 +26,8 @@ export interface GeoFilesOptions {
   readonly dataDir: string;
   readonly log: Log;
   readonly clock?: Clock;
+  /** Keep the files where the engines of other threads can use them: see {@link GeoFiles.shared}. */
+  readonly shared?: boolean;
 }
 
 /**
@@ -65,6 +68,8 @@ export class GeoFiles {
   /** The last choice that was refused, so that a broken file is read and reported once and not every ten seconds. */
   #refused: { readonly stamps: Choice["stamps"] | null; readonly message: string } | null = null;
   #checking: Promise<boolean> | null = null;
+  /** Called after each exchange of the files, the first opening included. */
+  onExchange: () => void = () => {};
 
   constructor(options: GeoFilesOptions) {
     this.#options = options;
@@ -116,6 +121,13 @@ export class GeoFiles {
     this.#loaded.v6?.find6(new Uint32Array(4));
   }
 
+  /** The files in use, to be sent to another thread without a copy. */
+  shared(): SharedGeo {
+    const { v4, v6 } = this.#loaded;
+    const part = (file: MmdbFile | null) => file === null ? null : { name: file.name, bytes: file.content };
+    return { v4: part(v4), v6: part(v6) };
+  }
+
   /** Closes file handles. */
   close(): void {
     this.#loaded.v4?.close();
@@ -156,6 +168,7 @@ export class GeoFiles {
     this.#loaded = next;
     this.#refused = null;
     this.locator.replace({ v4: next.v4, v6: next.v6 });
+    this.onExchange();
   }
 
   async #choose(): Promise<Choice> {
@@ -168,9 +181,12 @@ export class GeoFiles {
   async #load(choice: Choice): Promise<Loaded> {
     const at = this.#clock.now();
     if (choice.origin === "bundled") return await this.#loadBundled(choice, at);
-    const pair = await openFamilies([...choice.stamps.keys()], (error) => {
-      this.#defect = `${error.message} IPv6 addresses are unknown until it is replaced.`;
-      this.#log.error("address database for IPv6 cannot be used", { error: error.message });
+    const pair = await openFamilies([...choice.stamps.keys()], {
+      shared: this.#options.shared ?? false,
+      onBroken: (error) => {
+        this.#defect = `${error.message} IPv6 addresses are unknown until it is replaced.`;
+        this.#log.error("address database for IPv6 cannot be used", { error: error.message });
+      },
     });
     this.#defect = null;
     return { choice, ...pair, at };
@@ -184,7 +200,7 @@ export class GeoFiles {
       this.#log.warn("no address database", { error: this.#defect });
       return { choice, v4: null, v6: null, at: null };
     }
-    const file = openMmdbBytes(bundled.bytes, BUNDLED_NAME);
+    const file = openMmdbBytes(this.#options.shared ? sharedCopy(bundled.bytes) : bundled.bytes, BUNDLED_NAME);
     return { choice, v4: file, v6: file, at };
   }
 

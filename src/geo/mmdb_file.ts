@@ -33,6 +33,8 @@ export interface OpenOptions {
    * The file stays the one that was opened, also when another is renamed over it; one that was changed in place is refused.
    */
   readonly deferV6?: boolean;
+  /** Hold the file in memory that other threads can be given without a copy. */
+  readonly shared?: boolean;
   /** Told once, when a deferred file turns out to be broken; its addresses are unknown from then on. */
   readonly onBroken?: ((error: UsageError) => void) | undefined;
 }
@@ -55,7 +57,7 @@ export async function openMmdb(path: string, options: OpenOptions = {}): Promise
   try {
     file = await Deno.open(path);
     const stamp = stampOf(await file.stat());
-    const bytes = new Uint8Array(stamp.size);
+    const bytes = new Uint8Array(options.shared ? new SharedArrayBuffer(stamp.size) : new ArrayBuffer(stamp.size));
     const unread = Math.max(0, bytes.length - METADATA_BYTES_MAX);
     await readRange(file, bytes, unread, bytes.length);
     const opened = new MmdbFile(bytes, name);
@@ -136,6 +138,15 @@ export class MmdbFile implements GeoDatabase {
   /** Leaves the rest to the first lookup. */
   defer(deferred: Deferred): void {
     this.#deferred = deferred;
+  }
+
+  /** The whole file as it lies in memory; not to be written to. */
+  get content(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get name(): string {
+    return this.#name;
   }
 
   /** Whether the whole file is in memory. */

@@ -44,6 +44,14 @@ const RELATIONS: readonly Relation[] = [
       }`,
   },
   {
+    // A log and a generator have one reader, by a lease: a second engine would only wait for it.
+    group: "commits",
+    reads: ["SOURCE", "WORKERS"],
+    problem: (s) =>
+      s.SOURCE !== "kafka" && typeof s.WORKERS === "number" && s.WORKERS > 1 &&
+      `WORKERS above 1 needs SOURCE=kafka, whose partitions can be shared: current value is ${s.WORKERS} with SOURCE=${s.SOURCE}`,
+  },
+  {
     group: "file",
     reads: ["SOURCE", "FILE_PATH"],
     problem: (s) => s.SOURCE === "file" && s.FILE_PATH === undefined && "FILE_PATH is required with SOURCE=file",

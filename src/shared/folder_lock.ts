@@ -2,16 +2,20 @@
 import { systemClock } from "./clock.ts";
 import { EXIT, messageOf, NamedError } from "./errors.ts";
 
-/**
- * A data folder that is ours until `release` or the end of the process, however it ends: the operating system drops the lock. Whoever
- * holds it knows that its predecessor is gone, so notes are read and written through it only.
- */
-export interface FolderLock {
-  readonly path: string;
+/** Small texts that outlive the process. */
+export interface Notes {
   /** The note that we or a predecessor left under `name`, or undefined. */
   readNote(name: string): Promise<string | undefined>;
   /** Replaces the note whole: a crash leaves the old one or the new one. */
   writeNote(name: string, text: string): Promise<void>;
+}
+
+/**
+ * A data folder that is ours until `release` or the end of the process, however it ends: the operating system drops the lock. Whoever
+ * holds it knows that its predecessor is gone, so notes are read and written through it only.
+ */
+export interface FolderLock extends Notes {
+  readonly path: string;
   /** Gives the folder back. Safe to call twice. */
   release(): void;
 }

@@ -260,6 +260,11 @@ export const SETTINGS = {
     group: "commits",
     doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
   }),
+  WORKERS: setting(orWord<number, "auto">(integer(1, 64), "auto", "auto"), "1", {
+    group: "commits",
+    doc:
+      "Engines in this process, each a thread and a member of the group; auto = one for each processor. More than one needs SOURCE=kafka.",
+  }),
 
   GEO_DATABASE: optional(listOf(path), {
     group: "geo",

@@ -43,7 +43,7 @@ function codesIn(source: string): string[] {
   for (
     const match of source.matchAll(/\b(?:reasonCode|code)(?:: | = )(?:[\w.]+ \?\? |trouble === null \? )?"([a-z_]+)"/g)
   ) codes.push(match[1]!);
-  for (const match of source.matchAll(/#waiting\("([a-z_]+)"/g)) codes.push(match[1]!);
+  for (const match of source.matchAll(/\bwaiting\("([a-z_]+)"/g)) codes.push(match[1]!);
   return codes;
 }
 

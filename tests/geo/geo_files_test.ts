@@ -1,6 +1,8 @@
 // Which files are used, and what happens to them while the stream runs: replaced, broken, removed, installed.
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { type GeoFiles, installedPaths, openGeoFiles, POLL_EVERY } from "../../src/geo/geo_files.ts";
+import { createPlaceLocator } from "../../src/geo/place_locator.ts";
+import { openShared } from "../../src/geo/shared_geo.ts";
 import type { Clock } from "../../src/shared/clock.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
@@ -61,6 +63,29 @@ Deno.test("openGeoFiles() uses the file of the setting and tells about it withou
       "US/California/Mountain View",
       "unknown",
     ]);
+  });
+});
+
+Deno.test("shared() hands the files to another thread without a copy, and tells of each exchange", async () => {
+  await withFolder(async (folder) => {
+    const path = `${folder}/combined.mmdb`;
+    await Deno.writeFile(path, combinedBytes());
+    const files = await openGeoFiles({ paths: [path], dataDir: folder, log: silentLog, shared: true });
+    const used: string[] = [];
+    files.onExchange = () => used.push(brief(createPlaceLocator(openShared(files.shared())), "8.8.8.8"));
+    const { v4, v6 } = files.shared();
+    assertEquals(v4?.bytes.buffer instanceof SharedArrayBuffer, true);
+    // What a thread receives is one file where it was one.
+    const sent = structuredClone({ v4, v6 });
+    const opened = openShared(sent);
+    assertEquals(opened.v4, opened.v6);
+    const locator = createPlaceLocator(opened);
+    assertEquals(brief(locator, "8.8.8.8"), brief(files.locator, "8.8.8.8"));
+    assertEquals(brief(locator, "2a01::1"), "FR/Île-de-France/Paris");
+    await replaceFile(path, movedBytes());
+    assertEquals(await files.check(), true);
+    assertEquals(used, ["CA/Quebec/Montreal"]);
+    files.close();
   });
 });
 

@@ -38,7 +38,8 @@ Deno.test("the scoped permissions suffice for the program and refuse everything 
     await using replay = start(MAIN, "replay", ...range, "--env-file", envFile);
     const replayed = await replay.exit();
     assertEquals(replayed.code, 0, replayed.stderr);
-    await using service = start(MAIN, "run", "--env-file", envFile);
+    // With threads: they have the permissions of the process, and may need no more.
+    await using service = start(MAIN, "run", "--workers", "2", "--env-file", envFile);
     await service.waitForLine("listening");
     for (const path of ["/livez", "/", "/pipeline", "/v1/ledger", "/docs", "/metrics"]) {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);

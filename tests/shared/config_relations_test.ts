@@ -16,6 +16,7 @@ Deno.test("relationProblems() names the setting to change for each broken relati
     ["WINDOW_SIZE", { WINDOW_SIZE: ms(7 * 60_000) }],
     ["WATERMARK_DELAY", { WATERMARK_DELAY: ms(1_999) }],
     ["FILE_PATH", { SOURCE: "file" }],
+    ["WORKERS", { SOURCE: "demo", WORKERS: 2 }],
     ["KAFKA_SASL_USERNAME", { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u" }],
     ["KAFKA_SASL_USERNAME", { KAFKA_SASL_USERNAME: "u" }],
     ["KAFKA_TLS_CERT", { KAFKA_TLS: true, KAFKA_TLS_KEY: "k" }],

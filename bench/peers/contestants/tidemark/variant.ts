@@ -35,7 +35,7 @@ const command = defineCommand({
       await prepareSchema(storage, context, { waitMs: 60_000 });
       const engine = await createEngine(context, {
         storage,
-        lock,
+        notes: lock,
         places: geo?.locator ?? nowhere,
         once: false,
         waitMs: 60_000,

@@ -1,0 +1,126 @@
+// An engine in a thread of its own, as the main thread sees it. Shell: starts a Worker, part of the composition root.
+import type { GeoCounts } from "../geo/geo_state.ts";
+import type { BrokenRecords, SharedGeo } from "../geo/shared_geo.ts";
+import { BugError, NamedError } from "../shared/errors.ts";
+import type { FolderLock } from "../shared/folder_lock.ts";
+import type { Log } from "../shared/log.ts";
+import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import type { EpochMs } from "../shared/units.ts";
+import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
+import { memberNote } from "./sources.ts";
+
+/** Beyond the engine's own deadline for its last commit and for leaving the group. */
+const STOP_GRACE_MS = 2_000;
+
+export interface EngineThreadOptions {
+  readonly start: Omit<ThreadStart, "notes" | "geo">;
+  /** The address databases in use when the thread starts. */
+  readonly geo: () => SharedGeo;
+  readonly lock: FolderLock | null;
+  readonly log: Log;
+  /** What is shown until the thread has told something. */
+  readonly before: PipelineSnapshot;
+  readonly onCommitted: (durationMs: number, keys: number) => void;
+  readonly onClosed: (windowStart: EpochMs, at: EpochMs) => void;
+}
+
+/** One thread. `run` may be called once. */
+export class EngineThread {
+  readonly #options: EngineThreadOptions;
+  #worker: Worker | null = null;
+  #snapshot: PipelineSnapshot;
+  #geo: GeoCounts = { located: 0, walked: 0, missed: 0 };
+  #broken: BrokenRecords = {};
+
+  constructor(options: EngineThreadOptions) {
+    this.#options = options;
+    this.#snapshot = options.before;
+  }
+
+  /** As the thread last told it, at most a quarter of a second ago while it is not busy. */
+  snapshot(): PipelineSnapshot {
+    return this.#snapshot;
+  }
+
+  get geoCounts(): GeoCounts {
+    return this.#geo;
+  }
+
+  get brokenRecords(): BrokenRecords {
+    return this.#broken;
+  }
+
+  /** Other address databases, from now on. */
+  useGeo(geo: SharedGeo): void {
+    this.#send({ kind: "geo", geo });
+  }
+
+  /**
+   * Runs the engine until the signal aborts.
+   *
+   * @throws NamedError with the code, exit code and text of what ended the engine in its thread
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { start, geo, lock } = this.#options;
+    const note = memberNote(String(start.number));
+    const known = await lock?.readNote(note);
+    const ended = Promise.withResolvers<void>();
+    const worker = this.#worker = new Worker(new URL("./engine_worker.ts", import.meta.url), {
+      type: "module",
+      name: `engine-${start.number}`,
+    });
+    worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
+      if (data.kind !== "ended") return this.#take(data);
+      if (data.failure === null) ended.resolve();
+      else {
+        const { code, lines, exitCode, action } = data.failure;
+        ended.reject(new NamedError(code, lines.join("\n"), exitCode, action));
+      }
+    };
+    worker.onerror = (event) => {
+      event.preventDefault();
+      ended.reject(new BugError(`Engine ${start.number} failed: ${event.message}`));
+    };
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const stop = () => {
+      this.#send({ kind: "stop" });
+      // PostgreSQL holds the truth: what a thread that hangs has not committed is read again.
+      timer = setTimeout(() => ended.resolve(), start.settings.SHUTDOWN_TIMEOUT + STOP_GRACE_MS);
+    };
+    this.#send({ kind: "start", start: { ...start, geo: geo(), notes: known === undefined ? {} : { [note]: known } } });
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+    try {
+      await ended.promise;
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", stop);
+      this.#worker = null;
+      worker.terminate();
+    }
+  }
+
+  #send(message: ToThread): void {
+    this.#worker?.postMessage(message);
+  }
+
+  #take(message: Exclude<FromThread, { kind: "ended" }>): void {
+    const { log, lock, onCommitted, onClosed } = this.#options;
+    switch (message.kind) {
+      case "snapshot":
+        this.#snapshot = message.snapshot;
+        this.#geo = message.geo;
+        this.#broken = message.broken;
+        return;
+      case "committed":
+        return onCommitted(message.durationMs, message.keys);
+      case "closed":
+        return onClosed(message.windowStart, message.at);
+      case "log":
+        return log[message.level](message.message, message.fields);
+      case "note":
+        void lock?.writeNote(message.name, message.text).catch(() => log.debug("cannot keep the member id"));
+        return;
+    }
+  }
+}

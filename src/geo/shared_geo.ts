@@ -1,0 +1,49 @@
+// Address databases that several threads use: one copy of the bytes, a reader of its own in each thread. No I/O.
+import type { GeoState } from "./geo_state.ts";
+import { type MmdbFile, openMmdbBytes } from "./mmdb_file.ts";
+
+/** One file: its bytes lie in a SharedArrayBuffer, so that sending them to a thread copies nothing. */
+export interface SharedFile {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Which file answers for which family; both may be the same one. */
+export interface SharedGeo {
+  readonly v4: SharedFile | null;
+  readonly v6: SharedFile | null;
+}
+
+/** The same bytes in memory that threads can share. */
+export function sharedCopy(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  copy.set(bytes);
+  return copy;
+}
+
+/** Readers over shared files. The files have been checked by whoever opened them. @throws {UsageError} `bad_geo_file` as `openMmdb` */
+export function openShared({ v4, v6 }: SharedGeo): { readonly v4: MmdbFile | null; readonly v6: MmdbFile | null } {
+  const open = (file: SharedFile | null) => file === null ? null : openMmdbBytes(file.bytes, file.name);
+  const first = open(v4);
+  return { v4: first, v6: v6 !== null && v6.bytes.buffer === v4?.bytes.buffer ? first : open(v6) };
+}
+
+/** Broken records met by one thread's readers, by file name. */
+export type BrokenRecords = Readonly<Record<string, number>>;
+
+export function brokenRecordsOf(files: readonly (MmdbFile | null)[]): BrokenRecords {
+  return Object.fromEntries(
+    [...new Set(files)].flatMap((file) => file === null ? [] : [[file.name, file.brokenRecords]]),
+  );
+}
+
+/** A state with what the readers of other threads have met added. */
+export function withBrokenRecords(state: GeoState, met: readonly BrokenRecords[]): GeoState {
+  return {
+    ...state,
+    files: state.files.map((file) => ({
+      ...file,
+      brokenRecords: met.reduce((sum, broken) => sum + (broken[file.name] ?? 0), file.brokenRecords),
+    })),
+  };
+}
