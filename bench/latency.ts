@@ -12,6 +12,7 @@ import { startPostgres } from "../tests/support/postgres.ts";
 import { type Child, REPOSITORY, spawn } from "../tests/support/process.ts";
 import { measureRecovery } from "../tests/faults/recovery.ts";
 import { LiveLoad, type Passed } from "./live_load.ts";
+import { V8_FLAGS } from "../tools/scope.ts";
 import { numberFlag, quantile, textFlag, write } from "./support.ts";
 
 const WINDOW_MS = numberFlag("window", 5) * 1_000;
@@ -48,7 +49,7 @@ function start(): Child {
     "run",
     "-A",
     "--quiet",
-    "--v8-flags=--max-semi-space-size=4,--expose-gc,--no-concurrent-array-buffer-sweeping",
+    V8_FLAGS,
     new URL("src/main.ts", REPOSITORY).href,
     "run",
   ], {

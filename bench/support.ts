@@ -1,4 +1,4 @@
-// What benchmarks share: flags, output, a seeded generator, the CPU time of a process. Shell.
+// What benchmarks share: flags, output, a seeded generator, CPU time and memory of a process. Shell.
 
 /** The number after `--name`, or a default. */
 export function numberFlag(name: string, fallback: number): number {
@@ -48,4 +48,10 @@ export function cpuSeconds(pid: number): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+}
+
+/** Most memory that a process has had resident so far, MiB (Linux). */
+export function peakMemoryMib(pid: number): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? NaN) / 1024;
 }
