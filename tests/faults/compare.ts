@@ -15,18 +15,33 @@ export interface Comparison {
 }
 
 const EXAMPLES = 5;
+/** Keys that the oracle holds in memory: beyond it they go to the database, so that hours of load fit. */
+const KEYS_IN_MEMORY_MAX = 300_000;
 
-/** Fills an oracle with `feed` under the idle advances that the database recorded, then compares. */
+/**
+ * Fills an oracle with `feed` under the idle advances that the database recorded, then compares. `feed` awaits `spill` now and then.
+ */
 export async function compareWithOracle(
   url: string,
   rules: OracleRules,
-  feed: (oracle: Oracle) => Promise<void> | void,
+  feed: (oracle: Oracle, spill: () => Promise<void>) => Promise<void> | void,
   options: { readonly startingAt?: ReadonlyMap<number, number> } = {},
 ): Promise<Comparison> {
-  const sql = postgres(url, { max: 1, onnotice: () => {}, connection: { application_name: "oracle" } });
+  // One connection that is never replaced by a new one: temporary tables live in it.
+  const connection = { application_name: "oracle" };
+  const sql = postgres(url, { max: 1, max_lifetime: null, onnotice: () => {}, connection });
   try {
     const oracle = new Oracle(rules, await recordedAdvances(sql), options.startingAt);
-    await feed(oracle);
+    await sql`create temp table expected_part (kind text, start_ms bigint, host text, referrer text, country text, hits bigint, bots bigint)`;
+    const spill = async (most: number) => {
+      for (const [kind, rows] of [["counted", oracle.counted], ["late", oracle.late]] as const) {
+        if (rows.size <= most) continue;
+        await copyRows(sql, kind, rows);
+        rows.clear();
+      }
+    };
+    await feed(oracle, () => spill(KEYS_IN_MEMORY_MAX));
+    await spill(0);
     return await compare(sql, oracle);
   } finally {
     await sql.end();
@@ -44,11 +59,11 @@ async function recordedAdvances(sql: postgres.Sql): Promise<RecordedAdvance[]> {
 }
 
 async function compare(sql: postgres.Sql, oracle: Oracle): Promise<Comparison> {
-  await sql`create temp table expected_row (kind text, start_ms bigint, host text, referrer text, country text, hits bigint, bots bigint)`;
+  await sql`
+    create temp table expected_row as
+    select kind, start_ms, host, referrer, country, sum(hits)::bigint as hits, sum(bots)::bigint as bots from expected_part group by 1, 2, 3, 4, 5`;
   await sql`create temp table expected_dead (partition integer, reason text, records bigint)`;
   await sql`create temp table expected_partition (partition integer, counted bigint, late bigint, dead bigint, nulls bigint, next bigint)`;
-  await copyRows(sql, "counted", oracle.counted);
-  await copyRows(sql, "late", oracle.late);
   for (const [key, records] of oracle.dead) {
     const [partition, reason] = key.split(" ");
     await sql`insert into expected_dead values (${partition!}, ${reason!}, ${records})`;
@@ -160,7 +175,7 @@ async function compare(sql: postgres.Sql, oracle: Oracle): Promise<Comparison> {
 }
 
 async function copyRows(sql: postgres.Sql, kind: string, rows: ReadonlyMap<string, Hits>): Promise<void> {
-  const stream = await sql`copy expected_row from stdin`.writable();
+  const stream = await sql`copy expected_part from stdin`.writable();
   const ended = new Promise((resolve, reject) => stream.on("finish", resolve).on("error", reject));
   let text = "";
   for (const [key, [hits, bots]] of rows) {

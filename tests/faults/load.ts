@@ -99,13 +99,14 @@ export async function topicBounds(
 }
 
 /**
- * Hands every record of the topic to `visit`, in order within each partition. The log must not grow meanwhile, and the last offset of each
- * partition must be a record (not a transaction marker).
+ * Hands every record of the topic to `visit`, in order within each partition, and awaits `afterBatch` after each batch. The log must not
+ * grow meanwhile, and the last offset of each partition must be a record (not a transaction marker).
  */
 export async function readTopic(
   broker: TestBroker,
   topic: string,
   visit: (record: LoggedRecord) => void,
+  afterBatch?: () => Promise<void>,
 ): Promise<void> {
   const bounds = await topicBounds(broker, topic);
   const open = new Map(bounds.filter(({ low, high }) => high > low).map(({ partition, high }) => [partition, high]));
@@ -128,13 +129,17 @@ export async function readTopic(
     try {
       await consumer.run({
         autoCommit: false,
-        // deno-lint-ignore require-await -- kafkajs wants a promise
         eachBatch: async ({ batch }) => {
           moved = performance.now();
           const end = open.get(batch.partition);
           if (end === undefined) return;
           for (const { offset, value, timestamp } of batch.messages) {
             visit({ partition: batch.partition, offset: Number(offset), value, recordTime: Number(timestamp) });
+          }
+          try {
+            await afterBatch?.();
+          } catch (error) {
+            done.reject(error); // kafkajs would try the batch again
           }
           if (Number(batch.lastOffset()) + 1 >= end) open.delete(batch.partition);
           if (open.size === 0) done.resolve();

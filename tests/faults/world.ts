@@ -147,10 +147,10 @@ export class World implements AsyncDisposable {
     return await compareWithOracle(
       this.database,
       this.rules,
-      (oracle) =>
+      (oracle, spill) =>
         readTopic(broker, this.topic, (record) => {
           if (record.value === null || !leaveOut?.(record.value)) oracle.apply(record);
-        }),
+        }, spill),
       options,
     );
   }
