@@ -6,11 +6,13 @@ import { type AccessLogResult, countAccessLog, throughFile, throughKafka } from 
 import { killRun } from "./kill_run.ts";
 import { ENTRIES, runMatrix } from "./matrix.ts";
 import { measureRecovery } from "./recovery.ts";
+import { soak } from "./soak.ts";
 
 const USAGE =
   `deno task faults access-log FILE      one access log through two brokers and from the file, against a count of its lines
 deno task faults kill [events] [kills] [seed]  kill -9 under load (default 2000000 events, 25 kills)
 deno task faults recovery [kills]     time from exec to the first commit after kill -9 (default 20 each way)
+deno task faults soak [--record] [minutes] [seed]  steady load and mixed faults around one instance that lives through all (default 60 minutes)
 deno task faults list                 names of the fault matrix
 deno task faults [--record] NAME…     entries of the matrix; "all" for every one; --record writes docs/reliability.md`;
 
@@ -76,6 +78,13 @@ async function main(args: readonly string[]): Promise<boolean> {
       );
     case "recovery":
       return await measureRecovery(Number(rest[0] ?? 20), say);
+    case "soak":
+      return await soak({
+        minutes: Number(rest[0] ?? 60),
+        seed: Number(rest[1] ?? Math.floor(Math.random() * 2 ** 31)),
+        record,
+        say,
+      });
     case "list":
       for (const { name, done } of ENTRIES) say(`${name}: ${done}`);
       return true;

@@ -2,15 +2,15 @@
 import { startBroker } from "../support/kafka_broker.ts";
 import { freePort } from "../support/postgres.ts";
 import { startProxy, type TcpProxy } from "../support/tcp_proxy.ts";
-import type { Entry, Outcome, Servers } from "./entry.ts";
+import type { Entry, Servers } from "./entry.ts";
 import { pause } from "./load.ts";
 import { underLoad } from "./under_load.ts";
 
 /** A broker with a second listener whose advertised address is our proxy; the harness itself goes straight to it. */
-async function behindProxy(
-  { postgres }: Servers,
-  work: (servers: Servers, proxy: TcpProxy) => Promise<Outcome>,
-): Promise<Outcome> {
+export async function behindProxy<T>(
+  { postgres }: Pick<Servers, "postgres">,
+  work: (servers: Servers, proxy: TcpProxy) => Promise<T>,
+): Promise<T> {
   const [plain, controller, proxied] = [freePort(), freePort(), freePort()];
   await using proxy = startProxy(`127.0.0.1:${proxied}`);
   await using broker = await startBroker({

@@ -1,4 +1,4 @@
-// Writes one outcome into the table of docs/reliability.md, between its markers. Shell.
+// Writes what runs have shown into docs/reliability.md, between markers: rows of the fault matrix, and sections. Shell.
 import { REPOSITORY } from "../support/process.ts";
 import type { Entry, Outcome } from "./entry.ts";
 
@@ -8,11 +8,18 @@ const END = "<!-- end of matrix -->";
 const HEAD = "| entry | what is done | outcome | events | commits | kills | fenced | seconds |";
 const RULE = "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |";
 
+/** Replaces what stands between two markers. @throws Error where the page lacks them */
+export async function replaceSection(begin: string, end: string, text: string): Promise<void> {
+  const page = await Deno.readTextFile(PAGE);
+  const from = page.indexOf(begin), to = page.indexOf(end);
+  if (from < 0 || to < from) throw new Error(`${PAGE.pathname} lacks its markers ${begin} and ${end}`);
+  await Deno.writeTextFile(PAGE, `${page.slice(0, from)}${begin}\n\n${text}\n\n${page.slice(to)}`);
+}
+
 /** Replaces or adds the row of `entry`; rows stay sorted by name. */
 export async function recordOutcome(entry: Entry, outcome: Outcome, seconds: number): Promise<void> {
   const page = await Deno.readTextFile(PAGE);
   const begin = page.indexOf(BEGIN), end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`${PAGE.pathname} lacks its markers ${BEGIN} and ${END}`);
   const rows = new Map(
     page.slice(begin, end).split("\n").filter((line) => line.startsWith("| `")).map((
       line,
@@ -32,5 +39,5 @@ export async function recordOutcome(entry: Entry, outcome: Outcome, seconds: num
   rows.set(entry.name, `| ${cells.map((cell) => String(cell).replaceAll("|", "\\|")).join(" | ")} |`);
   const sorted = [...rows].sort(([a], [b]) => a < b ? -1 : 1).map(([, row]) => row);
   const table = [HEAD, RULE, ...sorted].join("\n");
-  await Deno.writeTextFile(PAGE, `${page.slice(0, begin)}${BEGIN}\n\n${table}\n\n${page.slice(end)}`);
+  await replaceSection(BEGIN, END, table);
 }
