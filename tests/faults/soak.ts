@@ -1,5 +1,6 @@
 // `deno task faults soak`: a steady load and a mixture of faults for as long as one likes, while one instance lives through all of it;
 // then everything is compared with the oracle, and memory, descriptors and tables are judged for what must not grow. Shell.
+import { V8_FLAGS } from "../../tools/scope.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { randomStream } from "./generator.ts";
 import { pause } from "./load.ts";
@@ -44,7 +45,7 @@ export async function soak(options: SoakOptions): Promise<boolean> {
     const env = {
       KAFKA_URL: brokerProxy.url,
       POSTGRES_URL: world.proxiedDatabase,
-      DENO_V8_FLAGS: "--max-semi-space-size=4,--expose-gc",
+      DENO_V8_FLAGS: V8_FLAGS.replace("--v8-flags=", ""),
     };
     const [witness, second, third] = ["witness", "second", "third"].map((name) => world.instance(name, env)) as [
       Scene["witness"],
