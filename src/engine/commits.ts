@@ -69,9 +69,17 @@ export class Commits {
     if (!delivery) return;
     this.#delivered = null;
     const state = this.#state;
-    if (delivery.kind === "committed") {
-      if (state.phase === "waiting") state.databaseIsBack();
-    } else if (delivery.kind === "fenced") state.giveUp(delivery.partitions);
+    switch (delivery.kind) {
+      case "committed":
+        if (state.phase === "waiting") state.databaseIsBack();
+        return;
+      case "fenced":
+        return state.giveUp(delivery.partitions);
+      case "abandoned":
+        // What was counted since rests on a payload that may not be in: a last commit of it could raise a watermark by records that never were.
+        state.expectation++;
+        return state.forget();
+    }
   }
 
   /** Sends the delta where its time has come. */
@@ -89,7 +97,7 @@ export class Commits {
       catchingUp: state.totals.commits > 0 && state.catchingUp,
     }, limits);
     if (!due && dirty && this.#passedWindow()) due = "interval";
-    if (!due || now < this.#notBefore) return;
+    if (!due || now < this.#notBefore || signal.aborted) return; // the last commit has a deadline of its own
     if (state.sending) {
       // The next delta grows while one is in flight, up to its limit.
       if (keys < limits.maxDeltaKeys && state.pendingRecords < PENDING_RECORDS_MAX) return;

@@ -1,13 +1,28 @@
 // A stream that is stopped by a named error: what the engine does until an operator resumes it. I/O only through the ports.
 import { movedPartitions } from "../commit/decision.ts";
-import type { Store } from "../commit/port.ts";
-import { invariant, messageOf } from "../shared/errors.ts";
+import type { Store, StoredState } from "../commit/port.ts";
+import { invariant, messageOf, StreamStopped } from "../shared/errors.ts";
+import type { LogIdentity } from "../source/port.ts";
 import type { Commits } from "./commits.ts";
+import { checkStoredPositions } from "./log_check.ts";
 import type { EngineState } from "./state.ts";
 
+/** Faults that the stored positions and the log show to anybody who looks, whoever found them. */
+const SHOWN_BY_POSITIONS: ReadonlySet<string> = new Set([
+  "data_gap",
+  "position_beyond_end",
+  "topic_recreated",
+  "partitions_removed",
+  "partition_returned",
+]);
+
 /**
- * One step of a stopped engine: makes sure that the stream row says why, so that every instance stops. Not polling is back-pressure: the
- * source holds still and keeps its membership. Returns whether the engine goes on after all.
+ * One step of a stopped engine: makes sure that the fault is one, and that the stream row says so, so that every instance stops. Not polling
+ * is back-pressure: the source holds still and keeps its membership. Returns whether the engine goes on after all.
+ *
+ * An instance that slept past the log's retention, or read on from where it stood before it was fenced, sees faults that are none for those
+ * that have read on meanwhile. So what the stored positions do not show, or was seen from other rows than are stored, stops nobody: the
+ * positions are read again, and a fault that is one is found again.
  */
 export async function holdStopped(state: EngineState, commits: Commits): Promise<"stopped" | "restarted"> {
   const { source, store, log } = state.parts;
@@ -15,11 +30,17 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   await state.sending;
   commits.dropDelivery();
   if (state.stopRecorded) return "stopped";
+  let before: LogIdentity;
+  try {
+    before = await source.identify();
+  } catch (error) {
+    log.warn("the log cannot be looked at, to see whether the fault is one", { error: messageOf(error) });
+    return "stopped";
+  }
   try {
     const stored = await store.read();
-    if (source.renew && movedPartitions(state.stoodAt, stored?.rows ?? []).length > 0) {
-      // An instance that slept past the log's retention must not stop those that have read on meanwhile.
-      log.warn("a fault was seen from positions that another instance has moved: reading them again");
+    if (source.renew && !await isStill(state, stored, before)) {
+      log.warn("the fault that was seen is none by the stored positions: reading them again");
       restart(state);
       return "restarted";
     }
@@ -29,6 +50,20 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
     state.storeFailed(messageOf(error));
   }
   return "stopped";
+}
+
+/** Whether the stop is true of what is stored now. */
+async function isStill(state: EngineState, stored: StoredState | null, before: LogIdentity): Promise<boolean> {
+  if (stored !== null && SHOWN_BY_POSITIONS.has(state.stopped!.code)) {
+    try {
+      await checkStoredPositions(state, stored, before);
+      return false;
+    } catch (error) {
+      if (!(error instanceof StreamStopped)) throw error;
+      return true;
+    }
+  }
+  return !state.stoodOnGivenUp && movedPartitions(state.stoodAt, stored?.rows ?? []).length === 0;
 }
 
 /** The operator has resumed the stream, or the stop was not ours to make. */

@@ -1,11 +1,11 @@
 // Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
-import { checkLog } from "../commit/decision.ts";
-import type { NewPartition, StoredState, StreamSettings } from "../commit/port.ts";
+import type { NewPartition, StoredState } from "../commit/port.ts";
 import { invariant, messageOf, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { Tracker } from "../window/tracker.ts";
 import type { Commits } from "./commits.ts";
+import { checkStoredPositions } from "./log_check.ts";
 import { RETRY_MS } from "./parts.ts";
 import type { EngineState, Wanted } from "./state.ts";
 
@@ -38,13 +38,12 @@ export class Loading {
       }
       const identity = await source.identify(); // 2
       const partitions = await this.#newPartitions(identity);
-      const settings: StreamSettings = { ...state.settings.stream, topicId: identity.topicId };
-      await store.join(settings, partitions); // 3
+      await store.join({ ...state.settings.stream, topicId: identity.topicId }, partitions); // 3
       const stored = await store.read(); // 4
       invariant(stored !== null, "the stream row exists after joining");
       state.storeAnswered(stored);
       if (stored.stopped) return state.stoppedByStore(stored.stopped);
-      await this.#checkLog(settings, stored, identity); // 5
+      await checkStoredPositions(state, stored, identity); // 5
       state.topicId = stored.topicId;
       const positions = this.#track(wanted, stored, identity);
       state.expectation++;
@@ -90,27 +89,6 @@ export class Loading {
       positions.set(partition, row.nextOffset);
     }
     return positions;
-  }
-
-  /**
-   * Between our look at the log and the reading of the rows the log may have grown, and its owner committed beyond the end that we saw: what
-   * looks like a fault is one only by ends and partitions seen after the rows, and by starts seen before them.
-   */
-  async #checkLog(settings: StreamSettings, stored: StoredState, before: LogIdentity): Promise<void> {
-    try {
-      checkLog(settings, stored, before);
-    } catch (error) {
-      if (!(error instanceof StreamStopped)) throw error;
-      const after = await this.#state.parts.source.identify();
-      const starts = new Map(before.partitions.map((bounds) => [bounds.partition, bounds.logStart]));
-      checkLog(settings, stored, {
-        topicId: after.topicId,
-        partitions: after.partitions.map((bounds) => ({
-          ...bounds,
-          logStart: starts.get(bounds.partition) ?? bounds.logStart,
-        })),
-      });
-    }
   }
 
   async #newPartitions(identity: LogIdentity): Promise<NewPartition[]> {

@@ -47,6 +47,8 @@ export class EngineState {
   stopRecorded = false;
   /** The rows on which a stop rests: what we expected of them when it was found. */
   stoodAt: readonly Pick<Tracker, "partition" | "expected">[] = [];
+  /** Whether the fault may have been found where we stood before another instance moved a partition: until the group confirms it is read on. */
+  stoodOnGivenUp = false;
 
   store: PipelineSnapshot["store"] = { reachable: false, lastError: null, lastSuccessAt: null };
   lastCommit: { readonly at: EpochMs; readonly durationMs: number; readonly keys: number } | null = null;
@@ -229,6 +231,7 @@ export class EngineState {
     this.reason = { code: error.code, text: error.message };
     this.expectation++;
     this.stoodAt = [...this.trackers.values()];
+    this.stoodOnGivenUp = this.contested.size > 0;
     this.forget();
     this.contested.clear();
     this.wanted = null;

@@ -594,3 +594,69 @@ Deno.test("an instance that slept past the log's retention does not stop those t
   assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], [null, 36]);
   await scene.finish();
 });
+
+Deno.test("a fault seen from where an instance stood before it was fenced stops nobody", async () => {
+  const scene = new Scene();
+  scene.start(0);
+  scene.write(0, 1_000);
+  await scene.until(5_000);
+  const { process, source, pipeline } = scene.history.instances[0]!;
+  source.heartbeatsLost = true; // it goes on as a member that it no longer is
+  scene.history.group.expel(source.memberId!);
+  scene.start(1);
+  for (let at = 6_000; at < 20_000; at += 1_000) {
+    await scene.until(at);
+    scene.write(0, at);
+  }
+  assertEquals(pipeline.snapshot().commit.fenced > 0, true);
+  assertEquals(pipeline.snapshot().partitions, [], "it has given everything up");
+  process.freeze();
+  for (let at = 20_000; at < 30_000; at += 1_000) {
+    await scene.until(at);
+    scene.write(0, at);
+  }
+  await scene.until(35_000);
+  assertEquals(scene.row(0).nextOffset, 25);
+  scene.history.topic.partitions[0]!.logStart = 25;
+  process.thaw();
+  await scene.until(50_000);
+  source.heartbeatsLost = false;
+  await scene.until(60_000);
+  scene.write(0, 60_000);
+  await scene.until(70_000);
+  assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], [null, 26]);
+  await scene.finish();
+});
+
+Deno.test("silence that rests on a commit of unknown outcome is not committed by an instance that stops", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.start();
+  scene.write(0, 1_000);
+  scene.write(1, 1_000);
+  await scene.until(60_500);
+  assertEquals([scene.watermark(0), scene.watermark(1)], [20_000, 20_000]);
+  const { source, store, abort } = scene.history.instances[0]!;
+  const { commit, read } = store;
+  // The commit of the next record never arrives, and nobody can find that out.
+  store.commit = () => Promise.resolve({ kind: "unknown", cause: new Error("no answer") });
+  store.read = () => Promise.reject(new Error("no answer"));
+  scene.write(1, 45_000);
+  // Long enough for partition 0 to be raised to the end of that record's window, too short for partition 1 to be silent.
+  await scene.until(67_000);
+  // It is told to stop at the end of a poll, with the first commit still on its way.
+  const poll = source.poll.bind(source);
+  source.poll = async (ms) => {
+    const event = await poll(ms);
+    store.commit = commit;
+    store.read = read;
+    abort.abort();
+    return event;
+  };
+  await scene.until(75_000);
+  assertEquals([scene.watermark(0), scene.row(1).nextOffset], [20_000, 1]);
+  scene.verify();
+  scene.start();
+  await scene.until(90_000);
+  assertEquals([scene.watermark(0), scene.row(1).nextOffset], [60_000, 2]);
+  await scene.finish();
+});

@@ -13,4 +13,10 @@ export const CASES: readonly Case[] = [
   },
   { seed: 31, found: "run --once gave up where its last closing met one failed statement" },
   { seed: 11665, found: "a partition without a row yet was left out for good" },
+  {
+    seed: 10402582,
+    found: "silence that rested on a commit of unknown outcome was committed by an instance that stopped",
+  },
+  { seed: 10424396, found: "data_gap without cause: seen from where the instance stood before it was fenced" },
+  { seed: 10407952, found: "data_gap without cause: found before positions were read again, told after" },
 ];

@@ -157,6 +157,12 @@ export const MUTANTS: readonly Mutant[] = [
     "    this.fenced++;\n    this.expectation++;\n    this.forget();",
     "    this.fenced++;\n    this.expectation++;\n    this.trackers.clear();",
   ),
+  unit(
+    "memory that rests on a commit of unknown outcome is dropped by an instance that stops",
+    COMMITS,
+    "        state.expectation++;\n        return state.forget();",
+    "        return;",
+  ),
   unit("contested partitions are given up", STATE, "this.contested.set(partition, then);", ";"),
   unit(
     "contested partitions wait for a confirmation",
@@ -191,9 +197,9 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit(
     "the log's end is judged by a look after the rows",
-    LOADING,
-    "if (!(error instanceof StreamStopped)) throw error;\n      const after",
-    "if (error) throw error;\n      const after",
+    "src/engine/log_check.ts",
+    "if (!(error instanceof StreamStopped)) throw error;\n    const after",
+    "if (error) throw error;\n    const after",
   ),
 
   // ---- event time
@@ -284,7 +290,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a fault seen from positions that others have moved stops nobody",
     "src/engine/halt.ts",
-    "if (source.renew && movedPartitions(state.stoodAt, stored?.rows ?? []).length > 0) {",
+    "if (source.renew && !await isStill(state, stored, before)) {",
     "if (stored === undefined) {",
   ),
   unit(

@@ -1,0 +1,37 @@
+// Whether the stored positions mean something in the log that is there, told from two looks at a log that goes on growing. I/O only through
+// the port.
+import { checkLog } from "../commit/decision.ts";
+import type { StoredState } from "../commit/port.ts";
+import { StreamStopped } from "../shared/errors.ts";
+import type { LogIdentity } from "../source/port.ts";
+import type { EngineState } from "./state.ts";
+
+/**
+ * Between our look at the log and the reading of the rows the log may have grown, and its owner committed beyond the end that we saw: what
+ * looks like a fault is one only by ends and partitions seen after the rows, and by starts seen before them.
+ *
+ * @param stored the rows, read after `before`
+ * @throws StreamStopped with the name of what is wrong; the caller stops the stream
+ * @throws Unavailable where the log cannot be looked at a second time
+ */
+export async function checkStoredPositions(
+  { settings, parts }: EngineState,
+  stored: StoredState,
+  before: LogIdentity,
+): Promise<void> {
+  const stream = { ...settings.stream, topicId: before.topicId };
+  try {
+    checkLog(stream, stored, before);
+  } catch (error) {
+    if (!(error instanceof StreamStopped)) throw error;
+    const after = await parts.source.identify();
+    const starts = new Map(before.partitions.map((bounds) => [bounds.partition, bounds.logStart]));
+    checkLog(stream, stored, {
+      topicId: after.topicId,
+      partitions: after.partitions.map((bounds) => ({
+        ...bounds,
+        logStart: starts.get(bounds.partition) ?? bounds.logStart,
+      })),
+    });
+  }
+}
