@@ -4,7 +4,7 @@
 //
 // The fast path only ever says "this is an event, with these fields". Whatever it is not sure of (an escape in the time or address, a
 // repeated field, a number where text belongs, any error at all) goes to read_event.ts, so only that file gives reasons. Rules of host,
-// referrer and agent are the slow path's own, run once for each distinct token. bench/event_fuzz.ts holds the two against each other.
+// referrer and agent are the slow path's own, run once for each distinct token. tests/fuzz holds the two against each other.
 import type { PlaceLocator } from "../geo/port.ts";
 import { invariant } from "../shared/errors.ts";
 import { BotVerdicts } from "./bots.ts";

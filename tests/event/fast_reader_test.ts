@@ -1,10 +1,10 @@
-// What the engine relies on beyond equality with the slow path, which differential_test.ts shows.
+// What the engine relies on beyond equality with the slow path, which tests/fuzz shows.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { VALUE_BYTES_MAX } from "../../src/event/event_schema.ts";
 import { createEventReader } from "../../src/event/fast_reader.ts";
 import { BugError } from "../../src/shared/errors.ts";
 import { READ_OK, readCode } from "../../src/event/types.ts";
-import { createEchoLocator, RULE_SETS } from "./differential.ts";
+import { createEchoLocator, RULE_SETS } from "../fuzz/event_pair.ts";
 
 const encoder = new TextEncoder();
 const create = (rules: keyof typeof RULE_SETS = "json") => {

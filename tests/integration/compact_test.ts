@@ -7,7 +7,7 @@ import { createPostgresStore } from "../../src/commit/postgres_store.ts";
 import type { Store } from "../../src/commit/port.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { chunk, partition, payload, SETTINGS, SIZE, W } from "../contract/store_contract.ts";
-import { randomBelow } from "../event/hostile_values.ts";
+import { randomBelow } from "../fuzz/random.ts";
 import { startPostgres } from "../support/postgres.ts";
 
 interface Rig extends AsyncDisposable {

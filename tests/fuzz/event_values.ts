@@ -1,16 +1,6 @@
-// Makes record values from a seed that are mostly events with one thing odd about them. Pure: the same seed gives the same values.
+// Record values that are mostly events or lines of an access log with one thing odd about them. Pure.
 
-/** Numbers in [0, n) from a 32-bit seed (mulberry32), so that a case can be made again. */
-export type Below = (n: number) => number;
-export function randomBelow(seed: number): Below {
-  let state = seed | 0;
-  return (n) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return Math.floor(((t ^ (t >>> 14)) >>> 0) / 4294967296 * n);
-  };
-}
+import { type Below, chanceOf, mutated } from "./random.ts";
 
 const FIELDS = ["url", "referrer", "user_agent", "host", "ip", "headers", "event_time"];
 const ODD_KEYS = [
@@ -260,65 +250,11 @@ const LOG_FIELDS = [
 ];
 const BAD_LOG_FIELDS = ["\\", 'a"b', "\u0000"];
 const FORWARDED = ['"-"', '"203.0.113.9, 10.0.0.2"', '"unknown"', '""'];
-const SPECIAL_BYTES = [
-  0x00,
-  0x1f,
-  0x20,
-  0x22,
-  0x2c,
-  0x2d,
-  0x30,
-  0x39,
-  0x3a,
-  0x5b,
-  0x5c,
-  0x5d,
-  0x65,
-  0x6e,
-  0x7b,
-  0x7d,
-  0x7f,
-  0x80,
-  0xbf,
-  0xc0,
-  0xc3,
-  0xe2,
-  0xed,
-  0xef,
-  0xf0,
-  0xf4,
-  0xff,
-];
-/** Sequences on both sides of every bound of Unicode's table of well-formed UTF-8. */
-const UTF8_EDGES = [
-  [0xc1, 0xbf],
-  [0xc2, 0x80],
-  [0xdf, 0xbf],
-  [0xe0, 0x9f, 0xbf],
-  [0xe0, 0xa0, 0x80],
-  [0xed, 0x9f, 0xbf],
-  [0xed, 0xa0, 0x80],
-  [0xee, 0x80, 0x80],
-  [0xef, 0xbf, 0xbf],
-  [0xf0, 0x8f, 0xbf, 0xbf],
-  [0xf0, 0x90, 0x80, 0x80],
-  [0xf4, 0x8f, 0xbf, 0xbf],
-  [0xf4, 0x90, 0x80, 0x80],
-  [0xf5, 0x80, 0x80, 0x80],
-  [0xc3],
-  [0xe2, 0x82],
-  [0xf0, 0x9f, 0x98],
-  [0xc3, 0x22],
-  [0xe2, 0x82, 0x22],
-  [0xef, 0xbb, 0xbf],
-];
 const encoder = new TextEncoder();
 
 /** One value: mostly well-formed, mostly with something odd about it. */
 export function generateValue(below: Below): Uint8Array {
-  const pick = <T>(pool: readonly T[]): T => pool[below(pool.length)]!;
-  /** Almost always of the first pool: a value with one fault reaches further than one with many. */
-  const mostly = <T>(good: readonly T[], bad: readonly T[]): T => below(40) === 0 ? pick(bad) : pick(good);
+  const { pick, mostly } = chanceOf(below);
   const jsonValue = (key: string) => {
     if (below(8) === 0) return mostly(VALUES, BAD_VALUES);
     return `"${
@@ -355,31 +291,6 @@ export function generateValue(below: Below): Uint8Array {
   const shape = below(20);
   const text = shape < 15 ? jsonObject() : shape < 19 ? logLine() : pick(VALUES) + pick(TEXTS);
   let bytes = encoder.encode(text);
-  for (let n = below(3) ? 0 : 1 + below(3); n > 0; n--) bytes = mutate(bytes, below);
+  for (let n = below(3) ? 0 : 1 + below(3); n > 0; n--) bytes = mutated(bytes, below);
   return bytes;
-}
-
-function mutate(bytes: Uint8Array<ArrayBuffer>, below: Below): Uint8Array<ArrayBuffer> {
-  const at = below(bytes.length + 1);
-  const odd = SPECIAL_BYTES[below(SPECIAL_BYTES.length)]!;
-  const splice = (from: number, to: number, ...insert: number[]) =>
-    Uint8Array.from([...bytes.subarray(0, from), ...insert, ...bytes.subarray(to)]);
-  switch (below(7)) {
-    case 0:
-      return splice(at, at, odd);
-    case 1:
-      return splice(at, at + 1, odd);
-    case 2:
-      return splice(at, at + 1);
-    case 3:
-      return bytes.slice(0, at);
-    case 4:
-      return splice(at, at, ...UTF8_EDGES[below(UTF8_EDGES.length)]!);
-    case 5: {
-      const length = below(12);
-      return splice(at, at, ...bytes.subarray(at, at + length));
-    }
-    default:
-      return splice(at, at + 1, (bytes[at] ?? 0) ^ (1 << below(8)));
-  }
 }

@@ -1,0 +1,132 @@
+// Runs one target on any number of cases, slice by slice, and makes what fails smaller. No I/O but a clock.
+import { randomBelow, spliced } from "./random.ts";
+import type { Case, Judge, Target, Verdict } from "./target.ts";
+
+/** Each slice has its own seed, so that a failure is made again in seconds. */
+export const SLICE = 10_000;
+/** A case that takes longer is a fault: whoever sends such a value would hold up everybody else. */
+const CASE_MS_MAX = 10_000;
+/** Tries to make a failing case smaller. */
+const SHRINK_TRIES = 2_000;
+
+export interface FuzzOptions {
+  /** Seed of the first slice; the next ones count up. */
+  readonly seed: number;
+  readonly cases: number;
+  /** Told before each case: which slice, and which case of it. A watchdog can say where a run hangs. */
+  readonly onCase?: (sliceSeed: number, n: number) => void;
+}
+
+export interface FuzzReport {
+  readonly target: string;
+  readonly seed: number;
+  /** How many were judged. */
+  readonly cases: number;
+  readonly outcomes: ReadonlyMap<string, number>;
+  readonly failure: Failure | null;
+}
+
+/** A case that does not hold. */
+export interface Failure {
+  readonly sliceSeed: number;
+  /** Position in the slice: a run of one more case from this seed meets it again. */
+  readonly n: number;
+  /** As small as it could be made, where it fails by itself; else as it was generated. */
+  readonly found: Case;
+  readonly outcome: string;
+  readonly fault: string;
+}
+
+/** Judges `cases` cases; ends at the first failure. */
+export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzReport> {
+  const { seed, cases, onCase } = options;
+  const outcomes = new Map<string, number>();
+  const judge = await target.open();
+  let done = 0;
+  try {
+    for (let slice = 0; done < cases; slice++) {
+      const sliceSeed = (seed + slice) | 0;
+      const below = randomBelow(sliceSeed);
+      judge.restart?.();
+      for (let n = 0; n < SLICE && done < cases; n++, done++) {
+        onCase?.(sliceSeed, n);
+        const given = target.generate(below);
+        // Awaiting what is no promise would cost more than most judges.
+        const judged = judgeCase(judge, given);
+        const verdict = judged instanceof Promise ? await judged : judged;
+        outcomes.set(verdict.outcome, (outcomes.get(verdict.outcome) ?? 0) + 1);
+        if (verdict.fault !== undefined) {
+          const small = await shrink(judge, given);
+          const failure = { sliceSeed, n, ...(small ?? { found: given, ...verdict, fault: verdict.fault }) };
+          return { target: target.name, seed, cases: done + 1, outcomes, failure };
+        }
+      }
+    }
+  } finally {
+    await judge.close?.();
+  }
+  return { target: target.name, seed, cases: done, outcomes, failure: null };
+}
+
+/** The `n`th case of a slice, for a run that ended without naming it. */
+export function caseOf(target: Target, sliceSeed: number, n: number): Case {
+  const below = randomBelow(sliceSeed);
+  for (let i = 0; i < n; i++) target.generate(below);
+  return target.generate(below);
+}
+
+/** One case's verdict; what the judge throws and what takes too long are faults. */
+export function judgeCase(judge: Judge, given: Case): Verdict | Promise<Verdict> {
+  const startedAt = performance.now();
+  try {
+    const verdict = judge.check(given);
+    return verdict instanceof Promise
+      ? verdict.then((settled) => inTime(settled, startedAt), thrown)
+      : inTime(verdict, startedAt);
+  } catch (error) {
+    return thrown(error);
+  }
+}
+
+function inTime(verdict: Verdict, startedAt: number): Verdict {
+  const tookMs = performance.now() - startedAt;
+  if (tookMs <= CASE_MS_MAX || verdict.fault !== undefined) return verdict;
+  return { outcome: "slow", fault: `one case took ${(tookMs / 1000).toFixed(1)} s` };
+}
+
+function thrown(error: unknown): Verdict {
+  return { outcome: "thrown", fault: error instanceof Error ? error.stack ?? error.message : String(error) };
+}
+
+type Found = Pick<Failure, "found" | "outcome" | "fault">;
+
+/** The case with everything left out that can be, or `null` where it does not fail by itself. Time is no fault here. */
+async function shrink(judge: Judge, { variant, input }: Case): Promise<Found | null> {
+  const judged = async (input: Uint8Array): Promise<Found | null> => {
+    judge.restart?.();
+    const found = { variant, input };
+    const { outcome, fault } = await judgeCase(judge, found);
+    return fault === undefined || outcome === "slow" ? null : { found, outcome, fault };
+  };
+  let best = await judged(input);
+  let tries = SHRINK_TRIES;
+  for (let size = input.length >> 1; best !== null && size >= 1; size >>= 1) {
+    for (let at = 0; at + size <= best.found.input.length && tries > 0; tries--) {
+      const less = await judged(spliced(best.found.input, at, at + size, []));
+      if (less === null) at += size;
+      else best = less;
+    }
+  }
+  return best;
+}
+
+/** What of `shares` a report does not reach, in words; empty where a run was too short to tell. */
+export function missingShares(target: Target, report: FuzzReport): string[] {
+  if (report.cases < 1_000) return [];
+  return Object.entries(target.shares).flatMap(([outcome, share]) => {
+    const count = report.outcomes.get(outcome) ?? 0;
+    return count >= share * report.cases && count > 0
+      ? []
+      : [`${outcome}: ${count} of ${report.cases}, expected at least ${share * 100} %`];
+  });
+}
