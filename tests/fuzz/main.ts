@@ -8,6 +8,8 @@ import type { Done, Job } from "./worker.ts";
 
 /** Looks at a run this often, and ends it where it has stood at one case from one look to the next but one. */
 const LOOK_EVERY_MS = 15_000;
+/** Larger cases are not printed: whoever wants one makes it again from the seed. */
+const KEPT_BYTES_MAX = 64 * 1024;
 
 interface Arguments {
   readonly names: readonly string[];
@@ -112,8 +114,11 @@ async function main(): Promise<number> {
     const kept = { why: `seed ${sliceSeed}, case ${n}: ${why.split("\n")[0]}`, ...(found satisfies Case), expect };
     say(`${target.name}: ${why}`);
     say(`  again: deno task fuzz ${target.name} --seed ${sliceSeed} --cases ${n + 1}`);
-    say(`  ${corpusLine(kept)}`);
-    if (given.keep) await keep(target.name, kept);
+    if (found.input.length > KEPT_BYTES_MAX) say(`  ${found.input.length} bytes, too many for the corpus`);
+    else {
+      say(`  ${corpusLine(kept)}`);
+      if (given.keep) await keep(target.name, kept);
+    }
   }
   return failed === 0 ? 0 : 6;
 }

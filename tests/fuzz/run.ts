@@ -56,7 +56,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
         const verdict = judged instanceof Promise ? await judged : judged;
         outcomes.set(verdict.outcome, (outcomes.get(verdict.outcome) ?? 0) + 1);
         if (verdict.fault !== undefined) {
-          const small = await shrink(judge, given);
+          const small = await shrink(judge, given, verdict.outcome);
           const failure = { sliceSeed, n, ...(small ?? { found: given, ...verdict, fault: verdict.fault }) };
           return { target: target.name, seed, cases: done + 1, outcomes, failure };
         }
@@ -100,13 +100,13 @@ function thrown(error: unknown): Verdict {
 
 type Found = Pick<Failure, "found" | "outcome" | "fault">;
 
-/** The case with everything left out that can be, or `null` where it does not fail by itself. Time is no fault here. */
-async function shrink(judge: Judge, { variant, input }: Case): Promise<Found | null> {
+/** The case with everything left out that can be while it fails as it did, or `null` where it does not fail by itself. */
+async function shrink(judge: Judge, { variant, input }: Case, outcome: string): Promise<Found | null> {
   const judged = async (input: Uint8Array): Promise<Found | null> => {
     judge.restart?.();
     const found = { variant, input };
-    const { outcome, fault } = await judgeCase(judge, found);
-    return fault === undefined || outcome === "slow" ? null : { found, outcome, fault };
+    const verdict = await judgeCase(judge, found);
+    return verdict.fault === undefined || verdict.outcome !== outcome ? null : { found, outcome, fault: verdict.fault };
   };
   let best = await judged(input);
   let tries = SHRINK_TRIES;

@@ -1,9 +1,25 @@
 // All fuzz targets. A new grammar is a file and a line here.
+import { accessLogTarget } from "./access_log_target.ts";
+import { addressTarget } from "./address_target.ts";
 import { eventTarget } from "./event_target.ts";
+import { eventTimeTarget } from "./event_time_target.ts";
+import { linesTarget } from "./lines_target.ts";
+import { filePositionTarget } from "./file_position_target.ts";
+import { outcomeTarget } from "./outcome_target.ts";
+import { settingsFileTarget } from "./settings_file_target.ts";
+import { settingsTarget } from "./settings_target.ts";
 import type { Target } from "./target.ts";
 
 export const TARGETS: readonly Target[] = [
   eventTarget,
+  eventTimeTarget,
+  addressTarget,
+  accessLogTarget,
+  linesTarget,
+  outcomeTarget,
+  filePositionTarget,
+  settingsTarget,
+  settingsFileTarget,
 ];
 
 /** The target of a name. @throws Error that lists the names */

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
 import { parseSettingsFile } from "../../src/shared/config_file.ts";
 
 const values = (content: string) =>
@@ -49,13 +48,4 @@ Deno.test("parseSettingsFile() names the line of what it cannot read, never its 
       "line 6: a quote is never closed",
     ],
   });
-});
-
-Deno.test("parseSettingsFile() reads back any text in single quotes and never throws", () => {
-  fc.assert(fc.property(fc.string({ unit: "binary" }), fc.string(), (text, noise) => {
-    const written = text.replaceAll("'", "").replaceAll("\r\n", "\n");
-    assertEquals(parseSettingsFile(`A='${written}'\n`).lines, [{ name: "A", value: written, line: 1 }]);
-    parseSettingsFile(noise);
-    parseSettingsFile(`A=${noise}\nB="${noise}`);
-  }));
 });

@@ -1,20 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import fc from "fast-check";
 import { offset } from "../../src/shared/units.ts";
 import { GENERATION_BYTES_MAX, GENERATIONS_MAX, packPosition, unpackPosition } from "../../src/source/file_position.ts";
-
-const positions = fc.record({
-  generation: fc.integer({ min: 1, max: GENERATIONS_MAX }),
-  byte: fc.maxSafeNat().map((n) => n % GENERATION_BYTES_MAX),
-});
-
-Deno.test("unpackPosition() undoes packPosition(), and the order stays", () => {
-  fc.assert(fc.property(positions, positions, (a, b) => {
-    assertEquals(unpackPosition(packPosition(a)), { ...a });
-    const order = a.generation - b.generation || a.byte - b.byte;
-    assertEquals(Math.sign(packPosition(a) - packPosition(b)), Math.sign(order));
-  }));
-});
 
 Deno.test("packPosition() stays exact at its limits and refuses to go beyond", () => {
   const last = { generation: GENERATIONS_MAX, byte: GENERATION_BYTES_MAX - 1 };

@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import fc from "fast-check";
 import { offset } from "../../src/shared/units.ts";
 import { contentEnd, LINE_BYTES_MAX, LineRun, wholeLinesEnd } from "../../src/source/lines.ts";
 
@@ -26,22 +25,6 @@ Deno.test("LineRun.walk() visits lines with the position of their first byte and
 Deno.test("LineRun.walk() begins at the position asked for", () => {
   assertEquals(walked("a\nb\nc\n", 10, 12), [[12, "b"], [14, "c"]]);
   assertEquals(walked("a\nb\nc\n", 10, 16), []);
-});
-
-Deno.test("LineRun.walk() finds what a split by newlines finds", () => {
-  fc.assert(
-    fc.property(fc.array(fc.stringMatching(/^[ab\r\n ]{0,6}$/)), (parts) => {
-      const text = parts.join("\n");
-      let at = 0;
-      const expected: [number, string][] = [];
-      for (const line of text.split("\n")) {
-        const content = line.replace(/\r$/, "");
-        if (/[^ \t]/.test(content)) expected.push([at, content]);
-        at += line.length + 1;
-      }
-      assertEquals(walked(text, 0), expected);
-    }),
-  );
 });
 
 Deno.test("contentEnd() caps a line one byte above what is allowed", () => {
