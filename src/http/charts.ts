@@ -21,7 +21,7 @@ import type { Sql } from "./database.ts";
 import type { App, AppDeps } from "./deps.ts";
 import { CONTRIBUTIONS, TIMESERIES, TOP } from "./report_answers.ts";
 import { checkedQuery, coverageOf, type Ranged, refuseReportQuery, zoneProblem } from "./report_route.ts";
-import { refusals } from "./schemas.ts";
+import { databaseRefusals, refusals } from "./schemas.ts";
 import { queryOf } from "./validation.ts";
 
 interface ChartDefinition<Q extends Ranged> {
@@ -102,6 +102,7 @@ function registerChart<Q extends Ranged>(
       200: { description: "The chart.", content: { "image/svg+xml": { schema: z.string() } } },
       304: { description: "Nothing changed since the ETag in If-None-Match." },
       ...refusals,
+      ...databaseRefusals,
     },
   });
   app.openapi(route, async (c) => {

@@ -1,7 +1,7 @@
 // /v1/checkpoints: where each partition stands, and the commits that brought it there. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "./database.ts";
-import { CURSOR_INTEGER, CURSOR_UUID, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
+import { CURSOR_MICROS, CURSOR_UUID, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
 import type { App, AppDeps } from "./deps.ts";
 import {
   countSchema,
@@ -119,7 +119,7 @@ export function registerCheckpoints(app: App, deps: AppDeps): void {
   });
   app.openapi(historyRoute, async (c) => {
     const { limit, cursor } = c.req.valid("query");
-    const after = decodeCursor("commits", [CURSOR_INTEGER, CURSOR_UUID], cursor);
+    const after = decodeCursor("commits", [CURSOR_MICROS, CURSOR_UUID], cursor);
     const rows = await readHistory(database, limit + 1, after, settings.queryTimeoutMs);
     const { page, next } = pageOf(rows, limit, (last) => encodeCursor("commits", [last.at, last.commit_id]));
     return c.json({ commits: page.map(commitView), next_cursor: next }, 200);

@@ -2,7 +2,7 @@
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import { badField } from "./problem.ts";
 
-/** A cursor that holds where a page of `kind` ended. Values are strings or integers. */
+/** A cursor that holds where a page of `kind` ended. Values are strings or safe integers. */
 export function encodeCursor(kind: string, values: readonly (string | number)[]): string {
   return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(
     /=+$/,
@@ -10,21 +10,45 @@ export function encodeCursor(kind: string, values: readonly (string | number)[])
   );
 }
 
+/** What one value of a cursor may be. Bounds are those of the column that it is compared with: PostgreSQL has no words for a caller. */
+export interface CursorPart {
+  test(text: string): boolean;
+}
+
+/** An integer in [min, max], both inclusive. */
+function integer(min: bigint, max: bigint): CursorPart {
+  return { test: (text) => /^-?\d{1,19}$/.test(text) && BigInt(text) >= min && BigInt(text) <= max };
+}
+
+/** 0001-01-01 and 9999-12-31T23:59:59.999 in epoch ms: where windows and our own clocks lie. */
+const TIME_MIN = -62_135_596_800_000n;
+const TIME_MAX = 253_402_300_799_999n;
+
+/** Epoch ms. */
+export const CURSOR_TIME = integer(TIME_MIN, TIME_MAX);
+/** Epoch µs. */
+export const CURSOR_MICROS = integer(TIME_MIN * 1000n, TIME_MAX * 1000n + 999n);
+/** A column of type integer that is never negative. */
+export const CURSOR_INT4 = integer(0n, 2n ** 31n - 1n);
+/** A column of type bigint that is never negative. */
+export const CURSOR_INT8 = integer(0n, 2n ** 63n - 1n);
+export const CURSOR_UUID: CursorPart = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /**
- * The values of a cursor of `kind`, each matching its pattern; `undefined` where no cursor was given.
+ * The values of a cursor of `kind`, one for each part; `undefined` where no cursor was given.
  *
- * @throws HttpProblem naming `cursor` where it is not one of ours
+ * @throws HttpProblem naming `cursor` where it is not one of ours, to the letter
  */
 export function decodeCursor(
   kind: string,
-  patterns: readonly RegExp[],
+  parts: readonly CursorPart[],
   cursor: string | undefined,
 ): readonly string[] | undefined {
   if (cursor === undefined) return undefined;
-  const parts = parse(cursor);
-  const values = parts?.slice(1).map(String) ?? [];
-  const valid = parts?.[0] === kind && values.length === patterns.length &&
-    patterns.every((p, i) => p.test(values[i]!));
+  const [found, ...given] = parse(cursor) ?? [];
+  const values = given.map(String);
+  const valid = found === kind && values.length === parts.length && parts.every((part, i) => part.test(values[i]!)) &&
+    encodeCursor(kind, given as (string | number)[]) === cursor;
   if (!valid) throw badField("cursor", "is not one that this list gave out", ["next_cursor of the page before"]);
   return values;
 }
@@ -38,10 +62,6 @@ function parse(cursor: string): readonly unknown[] | undefined {
     return undefined;
   }
 }
-
-/** Patterns of cursor values. */
-export const CURSOR_INTEGER = /^-?\d{1,18}$/;
-export const CURSOR_UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** Splits `limit + 1` rows into a page and the cursor after it. */
 export function pageOf<T>(rows: readonly T[], limit: number, cursorAfter: (last: T) => string) {

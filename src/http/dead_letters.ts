@@ -1,7 +1,7 @@
 // /v1/dead-letters: what can never be counted, by reason and position; masked samples for operators. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { requireAdmin } from "./auth.ts";
-import { CURSOR_INTEGER, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
+import { CURSOR_INT4, CURSOR_INT8, CURSOR_MICROS, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
 import { readDeadByReason, readDeadRanges, readDeadSamples } from "./dead_letters_query.ts";
 import type { App, AppDeps } from "./deps.ts";
 import {
@@ -75,7 +75,7 @@ export function registerDeadLetters(app: App, deps: AppDeps): void {
   const { database, settings: { queryTimeoutMs } } = deps;
   app.openapi(listRoute, async (c) => {
     const { reason, partition, limit, cursor } = c.req.valid("query");
-    const after = decodeCursor("dead", [CURSOR_INTEGER], cursor);
+    const after = decodeCursor("dead", [CURSOR_INT8], cursor);
     const [byReason, rows] = await Promise.all([
       readDeadByReason(database, queryTimeoutMs),
       readDeadRanges(database, { reason, partition, limit: limit + 1, after }, queryTimeoutMs),
@@ -92,7 +92,7 @@ export function registerDeadLetters(app: App, deps: AppDeps): void {
   app.openapi(samplesRoute, async (c) => {
     requireAdmin(c);
     const { reason, partition, limit, cursor } = c.req.valid("query");
-    const after = decodeCursor("samples", [CURSOR_INTEGER, CURSOR_INTEGER, CURSOR_INTEGER], cursor);
+    const after = decodeCursor("samples", [CURSOR_MICROS, CURSOR_INT4, CURSOR_INT8], cursor);
     const rows = await readDeadSamples(database, { reason, partition, limit: limit + 1, after }, queryTimeoutMs);
     const { page, next } = pageOf(
       rows,

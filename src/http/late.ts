@@ -1,6 +1,6 @@
 // /v1/late: records that came after their window had closed, by the window they belong to. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
-import { CURSOR_INTEGER, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
+import { CURSOR_TIME, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
 import type { ReadDatabase } from "./database.ts";
 import type { App, AppDeps } from "./deps.ts";
 import {
@@ -58,7 +58,7 @@ export function registerLate(app: App, deps: AppDeps): void {
   const { database, settings: { queryTimeoutMs } } = deps;
   app.openapi(route, async (c) => {
     const { limit, cursor } = c.req.valid("query");
-    const after = decodeCursor("late", [CURSOR_INTEGER], cursor);
+    const after = decodeCursor("late", [CURSOR_TIME], cursor);
     const [totals, rows] = await Promise.all([
       readTotals(database, queryTimeoutMs),
       readLate(database, limit + 1, after === undefined ? null : Number(after[0]), queryTimeoutMs),

@@ -10,7 +10,7 @@ import type { App, AppContext, AppDeps } from "./deps.ts";
 import { badField, type FieldError, type HttpProblem } from "./problem.ts";
 import type { Body } from "./report_answers.ts";
 import { acceptedFormat, type Format, FORMAT_NAMES, FORMATS } from "./report_format.ts";
-import { jsonResponses } from "./schemas.ts";
+import { documentedProblem, jsonResponses } from "./schemas.ts";
 import { badQuery, fieldErrors, queryOf, type ValidationResult } from "./validation.ts";
 
 /** How a report was asked for, beside its query. */
@@ -70,6 +70,7 @@ export function registerReport<Q extends Ranged>(
         content: { ...responses[200].content, "text/csv": text, "application/x-ndjson": text, "text/plain": text },
       },
       304: { description: "Nothing changed since the ETag in If-None-Match." },
+      406: documentedProblem("None of the formats in Accept is one of ours."),
     },
   });
   app.openapi(route, async (c) => {

@@ -43,7 +43,8 @@ export function isoAlways(time: number): string {
   return new Date(time).toISOString();
 }
 
-const problem = (description: string) => ({
+/** A refusal in the document. */
+export const documentedProblem = (description: string) => ({
   description,
   content: { "application/problem+json": { schema: problemSchema } },
 });
@@ -53,13 +54,18 @@ export function jsonResponses<S extends z.ZodType>(schema: S, description: strin
   return {
     200: { description, content: { "application/json": { schema } } },
     ...refusals,
-    503: problem("The database does not answer, or not in time."),
+    ...databaseRefusals,
   };
 }
 
 /** What any route may refuse. */
 export const refusals = {
-  400: problem("A parameter is wrong; `errors` names it and what is allowed."),
-  401: problem("A token is required."),
-  429: problem("Too many requests; see Retry-After."),
+  400: documentedProblem("A parameter is wrong; `errors` names it and what is allowed."),
+  401: documentedProblem("A token is required."),
+  403: documentedProblem("The token does not reach that far, or only this machine may ask."),
+  414: documentedProblem("The address is too long."),
+  429: documentedProblem("Too many requests; see Retry-After."),
 };
+
+/** What a route that reads the database may refuse besides. */
+export const databaseRefusals = { 503: documentedProblem("The database does not answer, or not in time.") };

@@ -1,6 +1,6 @@
 // /v1/windows and /v1/windows/{start}/explain. Reads the database and snapshots.
 import { createRoute, z } from "@hono/zod-openapi";
-import { CURSOR_INTEGER, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
+import { CURSOR_TIME, decodeCursor, encodeCursor, pageOf } from "./cursor.ts";
 import type { App, AppDeps } from "./deps.ts";
 import { holdSchema } from "./pipeline_schema.ts";
 import { badField } from "./problem.ts";
@@ -78,7 +78,7 @@ export function registerWindows(app: App, deps: AppDeps): void {
   const { database, settings } = deps;
   app.openapi(listRoute, async (c) => {
     const { state, limit, cursor } = c.req.valid("query");
-    const after = decodeCursor("windows", [CURSOR_INTEGER], cursor);
+    const after = decodeCursor("windows", [CURSOR_TIME], cursor);
     const before = after === undefined ? null : Number(after[0]);
     const rows = await readWindows(database, { state, before, limit: limit + 1 }, settings.queryTimeoutMs);
     const { page, next } = pageOf(rows, limit, (last) => encodeCursor("windows", [last.window_start]));

@@ -1,7 +1,16 @@
 // What can be asked of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
 import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
-import { addDays, countDays, isLocalDate, isTimeZone, type LocalDate, localDate } from "./time_zone.ts";
+import {
+  addDays,
+  countDays,
+  isLocalDate,
+  isTimeZone,
+  LOCAL_DATE_MAX,
+  LOCAL_DATE_MIN,
+  type LocalDate,
+  localDate,
+} from "./time_zone.ts";
 
 /** Longest range in days; the database functions take twice as many, for the period that is compared. */
 export const RANGE_DAYS_MAX = 1101;
@@ -11,14 +20,20 @@ export const SERIES_POINTS_MAX = 10_000;
 export const LIMIT_MAX = 1_000;
 export const FORECAST_DAYS_MAX = 14;
 
-const date = z.string().refine(isLocalDate, { error: "must be a date that exists, as YYYY-MM-DD" });
-const integer = (min: number, max: number) =>
-  z.coerce.number({ error: `must be an integer from ${min} to ${max}` })
-    .int({ error: `must be an integer from ${min} to ${max}` })
-    .min(min, { error: `must be an integer from ${min} to ${max}` })
-    .max(max, { error: `must be an integer from ${min} to ${max}` });
-// Longer texts than a stored key cannot match anything.
-const key = (what: string) => z.string().max(4096).optional().describe(what);
+const date = z.string().refine(isLocalDate, {
+  error: `must be a date that exists, as YYYY-MM-DD, from ${LOCAL_DATE_MIN} to ${LOCAL_DATE_MAX}`,
+});
+/** Digits, or a number of the program's own: `Number` alone would also take an empty text, blanks, `0x10` and `1e2`. */
+const integer = (min: number, max: number) => {
+  const error = `must be an integer from ${min} to ${max}`;
+  const number = (given: unknown) => typeof given === "string" && /^\d{1,9}$/.test(given) ? Number(given) : given;
+  return z.preprocess(number, z.int({ error }).min(min, { error }).max(max, { error }));
+};
+// Longer texts than a stored key cannot match anything. PostgreSQL takes no U+0000; a stored key has U+FFFD in its place.
+const key = (what: string) =>
+  z.string().max(4096).refine(isStorable, { error: "must not hold U+0000" }).optional().describe(
+    what,
+  );
 
 const range = {
   from: date.optional().describe("First local day, inclusive. Default: six days before `to`."),
@@ -151,7 +166,8 @@ function ranged<Q extends Range>(schema: z.ZodType, given: Parameters, now: Epoc
   const result = checked(schema as z.ZodType<Omit<Q, keyof Range> & Partial<Range> & { readonly tz: string }>, given);
   if (!result.ok) return result;
   const to = result.query.to ?? localDate(now, result.query.tz);
-  const from = result.query.from ?? addDays(to, -6);
+  const sixBefore = addDays(to, -6);
+  const from = result.query.from ?? (sixBefore < LOCAL_DATE_MIN ? LOCAL_DATE_MIN : sixBefore);
   const days = countDays(from, to);
   if (days < 1) return failed("from", `must not be after \`to\` (${to})`, [`a date up to ${to}`]);
   if (days > RANGE_DAYS_MAX) {
@@ -173,6 +189,11 @@ function failed(
 /** Where a page of contributions ended: the row's first sort key, country, region and city. */
 export type ContributionCursor = readonly [sortKey: number, countryCode: string, region: string, city: string];
 
+/** Whether PostgreSQL can hold the text. */
+function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
 /** Text for `next_cursor`. */
 export function encodeContributionCursor(cursor: ContributionCursor): string {
   return new TextEncoder().encode(JSON.stringify(cursor)).toBase64({ alphabet: "base64url", omitPadding: true });
@@ -188,7 +209,10 @@ export function decodeContributionCursor(text: string): ContributionCursor | Que
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(text, { alphabet: "base64url" })));
     const parsed = z.tuple([z.int(), z.string(), z.string(), z.string()]).safeParse(value);
-    return parsed.success ? parsed.data : bad;
+    // To the letter: PostgreSQL's JSON takes neither U+0000 nor half of a surrogate pair, and no stored place has one.
+    const ours = parsed.success && parsed.data.every((part) => typeof part === "number" || isStorable(part)) &&
+      encodeContributionCursor(parsed.data) === text;
+    return ours ? parsed.data : bad;
   } catch (error) {
     if (error instanceof SyntaxError) return bad;
     throw error;

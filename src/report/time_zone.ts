@@ -1,8 +1,15 @@
 // Local days: which zone names are valid, and where a local day begins and ends. Pure; the zone rules are those of the runtime's ICU.
 import { type EpochMs, epochMs } from "../shared/units.ts";
 
-/** A calendar date, `YYYY-MM-DD`, years 0001 to 9999. */
+/** A calendar date, `YYYY-MM-DD`. */
 export type LocalDate = string;
+
+/**
+ * First and last date that can be asked for. A report looks up to three years further back and some days further on, and both must have the
+ * same four digits of year here and in PostgreSQL.
+ */
+export const LOCAL_DATE_MIN: LocalDate = "1000-01-01";
+export const LOCAL_DATE_MAX: LocalDate = "9998-12-31";
 
 const DAY_MS = 86_400_000;
 /** No zone has ever been further from UTC than this; it bounds the search for a midnight. */
@@ -21,9 +28,9 @@ export function isTimeZone(name: string): boolean {
   }
 }
 
-/** Whether `text` is a date that exists. */
+/** Whether `text` is a date that exists, from {@link LOCAL_DATE_MIN} to {@link LOCAL_DATE_MAX}. */
 export function isLocalDate(text: string): text is LocalDate {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text < "0001") return false;
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text) || text < LOCAL_DATE_MIN || text > LOCAL_DATE_MAX) return false;
   const ms = Date.parse(`${text}T00:00:00Z`);
   return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 10) === text;
 }

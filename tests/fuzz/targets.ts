@@ -4,8 +4,11 @@ import { addressTarget } from "./address_target.ts";
 import { eventTarget } from "./event_target.ts";
 import { eventTimeTarget } from "./event_time_target.ts";
 import { linesTarget } from "./lines_target.ts";
+import { cursorTarget } from "./cursor_target.ts";
 import { filePositionTarget } from "./file_position_target.ts";
+import { httpTarget } from "./http_target.ts";
 import { outcomeTarget } from "./outcome_target.ts";
+import { reportQueryTarget } from "./report_query_target.ts";
 import { settingsFileTarget } from "./settings_file_target.ts";
 import { settingsTarget } from "./settings_target.ts";
 import type { Target } from "./target.ts";
@@ -20,6 +23,9 @@ export const TARGETS: readonly Target[] = [
   filePositionTarget,
   settingsTarget,
   settingsFileTarget,
+  cursorTarget,
+  reportQueryTarget,
+  httpTarget,
 ];
 
 /** The target of a name. @throws Error that lists the names */

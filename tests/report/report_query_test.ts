@@ -46,6 +46,14 @@ Deno.test("contributionQuery() names the field and what it takes", () => {
     [{ limit: "0" }, "limit", ""],
     [{ limit: "1001" }, "limit", ""],
     [{ limit: "ten" }, "limit", ""],
+    // What `Number` takes besides.
+    [{ limit: "" }, "limit", ""],
+    [{ limit: " 1" }, "limit", ""],
+    [{ limit: "0x10" }, "limit", ""],
+    [{ limit: "1e2" }, "limit", ""],
+    [{ to: "9999-12-31" }, "to", "YYYY-MM-DD"],
+    [{ to: "0001-01-01" }, "to", "YYYY-MM-DD"],
+    [{ host: "a\0b" }, "host", ""],
   ];
   for (const [given, field, allowed] of table) {
     assertEquals(problems(contributionQuery(given, NOW)), [[field, allowed]], JSON.stringify(given));
@@ -78,7 +86,20 @@ Deno.test("topQuery() and forecastQuery() bound their lists", () => {
 Deno.test("decodeContributionCursor() takes back what was given out and nothing else", () => {
   const cursor = [-1500, "AU", "New South Wales", "Sydney 東京"] as const;
   assertEquals(decodeContributionCursor(encodeContributionCursor(cursor)), cursor);
-  for (const text of ["", "!!", "e30", encodeContributionCursor(cursor).slice(0, 9), btoa('["a","b","c","d"]')]) {
+  for (
+    const text of [
+      "",
+      "!!",
+      "e30",
+      encodeContributionCursor(cursor).slice(0, 9),
+      btoa('["a","b","c","d"]'),
+      btoa('[1, "a","b","c"]'),
+    ]
+  ) {
     assertEquals("field" in decodeContributionCursor(text), true, text);
+  }
+  // PostgreSQL's JSON takes neither.
+  for (const city of ["\0", "\ud800"]) {
+    assertEquals("field" in decodeContributionCursor(encodeContributionCursor([1, "AU", "", city])), true);
   }
 });

@@ -55,11 +55,12 @@ Deno.test("isTimeZone() takes names, not offsets", () => {
   }
 });
 
-Deno.test("isLocalDate() takes dates that exist", () => {
-  for (const date of ["2026-02-28", "2024-02-29", "0001-01-01", "9999-12-31"]) {
+Deno.test("isLocalDate() takes dates that exist, as far as a report can look around them", () => {
+  for (const date of ["2026-02-28", "2024-02-29", "1000-01-01", "9998-12-31"]) {
     assertEquals(isLocalDate(date), true, date);
   }
-  for (const date of ["2026-02-29", "2026-13-01", "2026-1-1", "0000-01-01", "2026-02-28T00", "-infinity", ""]) {
+  const others = ["2026-02-29", "2026-13-01", "2026-1-1", "0999-12-31", "9999-01-01", "2026-02-28T00", "-infinity", ""];
+  for (const date of others) {
     assertEquals(isLocalDate(date), false, date);
   }
 });
