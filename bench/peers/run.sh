@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 RUNS=${RUNS:-3}
-RESULTS=${RESULTS:-$LAB/results-$EVENTS.jsonl}
+RESULTS=${RESULTS:-$LAB/results-$(basename "$ORACLE").jsonl}
 export BUILD
 exec 9>"$LAB/lock"
 flock -n 9 || { say "another run uses $LAB: both would write the same table"; exit 3; }
@@ -40,7 +40,7 @@ for i in $(seq "$RUNS"); do # interleaved
           topic=$TOPIC-late
           say "filling $topic without the closing events (for $p)"
           fill "$topic" -sentinels=false
-          late="'$BUILD/gen/gen' -n $EVENTS -seed $SEED -mmdb '$MMDB' -brokers $KAFKA_URL -topic $topic -events=false"
+          late="'$BUILD/gen/gen' -n $EVENTS -seed $SEED -mmdb '$MMDB' -brokers $KAFKA_URL -topic $topic $GEN -events=false"
         fi
         say "run $i: $p $v"
         python3 "$HERE/measure.py" --peer "$p" --variant "$v" --topic "$topic" --oracle "$ORACLE" --results "$RESULTS" --logs "$LAB/logs" \
