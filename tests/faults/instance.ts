@@ -72,6 +72,21 @@ export class Instance {
     return [...this.log, ...this.#child?.lines ?? []];
   }
 
+  /** The service's address, from its log; the last life's. @throws Error while it does not listen */
+  get url(): string {
+    const url = /"url":"([^"]+)"/.exec(this.lines().findLast((line) => line.includes('"listening"')) ?? "")?.[1];
+    if (url === undefined) throw new Error(`${this.name} does not listen yet`);
+    return url;
+  }
+
+  /** The clock that the service sees, epoch ms. @throws Error where it does not answer */
+  async now(): Promise<number> {
+    const answer = await fetch(`${this.url}/v1/pipeline`);
+    const text = await answer.text();
+    if (!answer.ok) throw new Error(`/v1/pipeline of ${this.name} answered ${answer.status}: ${text}`);
+    return Date.parse(JSON.parse(text).now);
+  }
+
   waitForLine(pattern: RegExp | string, timeoutMs?: number): Promise<string> {
     return this.#current().waitForLine(pattern, timeoutMs);
   }

@@ -6,6 +6,7 @@ import { HOST_ENTRIES } from "./matrix_host.ts";
 import { LOG_ENTRIES } from "./matrix_log.ts";
 import { POSTGRES_ENTRIES } from "./matrix_postgres.ts";
 import { PROCESS_ENTRIES } from "./matrix_process.ts";
+import { TIME_ENTRIES } from "./matrix_time.ts";
 import type { Entry } from "./entry.ts";
 import { recordOutcome } from "./record.ts";
 
@@ -15,6 +16,7 @@ export const ENTRIES: readonly Entry[] = [
   ...BROKER_ENTRIES,
   ...LOG_ENTRIES,
   ...HOST_ENTRIES,
+  ...TIME_ENTRIES,
 ];
 
 /** Runs the named entries one after the other. Returns whether each came out as it must. */

@@ -4,6 +4,7 @@ import type { Entry, Outcome, Servers } from "./entry.ts";
 import { judged } from "./entry.ts";
 import { randomStream } from "./generator.ts";
 import { planOf } from "./kill_run.ts";
+import { FakeClock } from "./fake_clock.ts";
 import { underLoad } from "./under_load.ts";
 import { World } from "./world.ts";
 import { REPOSITORY } from "../support/process.ts";
@@ -98,47 +99,32 @@ export const HOST_ENTRIES: readonly Entry[] = [
     name: "clock-jumps",
     done: "under live traffic the process' clock jumps an hour forward, back, behind, to and fro (faketime), every 8 s",
     async run({ broker, postgres }) {
-      const folder = await Deno.makeTempDir({ prefix: "tidemark-clock-" });
-      const file = `${folder}/offset`;
-      await Deno.writeTextFile(file, "+0");
-      const library = await faketimeLibrary();
-      try {
-        await using world = await World.create({
-          broker,
-          database: postgres.url,
-          env: { LD_PRELOAD: library, FAKETIME_TIMESTAMP_FILE: file, FAKETIME_NO_CACHE: "1", DONT_FAKE_MONOTONIC: "1" },
-        });
-        const instance = world.instance("instance");
-        instance.start();
-        await instance.waitForLine("partitions assigned", 60_000);
-        const port = /:(\d+)"/.exec(instance.lines().find((line) => line.includes('"listening"'))!)![1];
-        const random = randomStream(13);
-        const sending = sendLive(world, 56, () => -Math.floor(random() * 20_000));
-        const hours = new Set<number>();
-        for (const offset of ["+3600", "+0", "-3600", "+0", "-3600", "+3600"]) {
-          await pause(5_000);
-          await Deno.writeTextFile(`${file}.new`, offset);
-          await Deno.rename(`${file}.new`, file);
-          await pause(3_000);
-          const answer = await fetch(`http://127.0.0.1:${port}/v1/pipeline`);
-          const { now } = await answer.json();
-          hours.add(Math.round((Date.parse(now) - Date.now()) / 3_600_000));
-        }
-        await sending;
-        await Deno.writeTextFile(file, "+0");
-        await world.caughtUp();
-        const outcome = await judged(
-          world,
-          `its clock was seen ${[...hours].sort((a, b) => a - b).join(", ")} h ahead`,
-        );
-        const differences = [...outcome.differences];
-        const [row] = await world.sql`select sum(dead)::int as dead, sum(late)::int as late from stream_partition`;
-        if (row!.dead > 0) differences.push(`${row!.dead} events became dead letters`);
-        if (hours.size < 3) differences.push("the clock did not jump");
-        return { ...outcome, differences, note: `${outcome.note}; ${row!.late} late` };
-      } finally {
-        await Deno.remove(folder, { recursive: true });
+      await using clock = await FakeClock.create();
+      await using world = await World.create({ broker, database: postgres.url, env: clock.env });
+      const instance = world.instance("instance");
+      instance.start();
+      await instance.waitForLine("partitions assigned", 60_000);
+      const random = randomStream(13);
+      const sending = sendLive(world, 56, () => -Math.floor(random() * 20_000));
+      const hours = new Set<number>();
+      for (const offset of [3_600, 0, -3_600, 0, -3_600, 3_600]) {
+        await pause(5_000);
+        await clock.set(offset * 1_000);
+        await pause(3_000);
+        hours.add(Math.round((await instance.now() - Date.now()) / 3_600_000));
       }
+      await sending;
+      await clock.set(0);
+      await world.caughtUp();
+      const outcome = await judged(
+        world,
+        `its clock was seen ${[...hours].sort((a, b) => a - b).join(", ")} h ahead`,
+      );
+      const differences = [...outcome.differences];
+      const [row] = await world.sql`select sum(dead)::int as dead, sum(late)::int as late from stream_partition`;
+      if (row!.dead > 0) differences.push(`${row!.dead} events became dead letters`);
+      if (hours.size < 3) differences.push("the clock did not jump");
+      return { ...outcome, differences, note: `${outcome.note}; ${row!.late} late` };
     },
   },
   {
@@ -245,16 +231,3 @@ export const HOST_ENTRIES: readonly Entry[] = [
     },
   },
 ];
-
-async function faketimeLibrary(): Promise<string> {
-  for await (const { name } of Deno.readDir("/usr/lib")) {
-    const path = `/usr/lib/${name}/faketime/libfaketimeMT.so.1`;
-    try {
-      await Deno.stat(path);
-      return path;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound) && !(error instanceof Deno.errors.NotADirectory)) throw error;
-    }
-  }
-  throw new Error("No libfaketime: apt-get install faketime");
-}
