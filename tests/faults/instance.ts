@@ -11,7 +11,8 @@ export class Instance {
   kills = 0;
   starts = 0;
 
-  constructor(readonly name: string, readonly env: Readonly<Record<string, string>>) {}
+  /** @param root checkout whose program it is */
+  constructor(readonly name: string, readonly env: Readonly<Record<string, string>>, readonly root: URL = REPOSITORY) {}
 
   /** Whether it was started and has ended without being told to. */
   get died(): boolean {
@@ -30,7 +31,7 @@ export class Instance {
   start(args: readonly string[] = ["run"], env: Readonly<Record<string, string>> = {}): Child {
     if (this.#child) throw new Error(`${this.name} is already running`);
     this.starts++;
-    const child = tidemark(args, { env: { ...this.env, ...env } });
+    const child = tidemark(args, { env: { ...this.env, ...env } }, this.root);
     return this.#watch(child);
   }
 
@@ -38,7 +39,7 @@ export class Instance {
   startThrough(script: string): Child {
     if (this.#child) throw new Error(`${this.name} is already running`);
     this.starts++;
-    const program = [Deno.execPath(), "run", "-A", "--quiet", new URL("src/main.ts", REPOSITORY).href, "run"];
+    const program = [Deno.execPath(), "run", "-A", "--quiet", new URL("src/main.ts", this.root).href, "run"];
     const child = spawn("sh", ["-c", script, "sh", ...program], { env: { NO_COLOR: "1", ...this.env } });
     return this.#watch(child);
   }

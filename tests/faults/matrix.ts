@@ -7,6 +7,7 @@ import { LOG_ENTRIES } from "./matrix_log.ts";
 import { POSTGRES_ENTRIES } from "./matrix_postgres.ts";
 import { PROCESS_ENTRIES } from "./matrix_process.ts";
 import { TIME_ENTRIES } from "./matrix_time.ts";
+import { UPGRADE_ENTRIES } from "./matrix_upgrade.ts";
 import type { Entry } from "./entry.ts";
 import { recordOutcome } from "./record.ts";
 
@@ -17,6 +18,7 @@ export const ENTRIES: readonly Entry[] = [
   ...LOG_ENTRIES,
   ...HOST_ENTRIES,
   ...TIME_ENTRIES,
+  ...UPGRADE_ENTRIES,
 ];
 
 /** Runs the named entries one after the other. Returns whether each came out as it must. */

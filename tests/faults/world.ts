@@ -63,8 +63,8 @@ export class World implements AsyncDisposable {
     return world;
   }
 
-  /** An instance with a data folder of its own (or the one given), not started. */
-  instance(name: string, env: Readonly<Record<string, string>> = {}): Instance {
+  /** An instance with a data folder of its own (or the one given), not started; `root` = checkout whose program it is. */
+  instance(name: string, env: Readonly<Record<string, string>> = {}, root?: URL): Instance {
     const instance = new Instance(name, {
       KAFKA_URL: this.options.broker.url,
       KAFKA_TOPIC: this.topic,
@@ -77,7 +77,7 @@ export class World implements AsyncDisposable {
       LOG_FORMAT: "json",
       ...this.options.env,
       ...env,
-    });
+    }, root);
     this.instances.push(instance);
     return instance;
   }

@@ -122,8 +122,8 @@ export function spawn(command: string, args: readonly string[], options: SpawnOp
 }
 
 /** Starts the program from source, e.g. `tidemark(["run", "--once"], { env })`; a temporary `cwd` keeps its data folder apart. */
-export function tidemark(args: readonly string[], options: SpawnOptions = {}): Child {
-  return spawn(Deno.execPath(), ["run", "-A", "--quiet", new URL("src/main.ts", REPOSITORY).href, ...args], {
+export function tidemark(args: readonly string[], options: SpawnOptions = {}, root: URL = REPOSITORY): Child {
+  return spawn(Deno.execPath(), ["run", "-A", "--quiet", new URL("src/main.ts", root).href, ...args], {
     ...options,
     env: { NO_COLOR: "1", ...options.env },
   });
