@@ -117,7 +117,7 @@ export class History {
     if (known?.running) return;
     this.world.touched = true;
     const { settings } = this.plan;
-    const process = new Process(this.world, `i${number}`);
+    const process = new Process(this.world, `i${number}`, settings.drifts[number] ?? 0);
     process.clockOffset = known?.process.clockOffset ?? 0;
     const { audit, server } = this;
     const rules = { ...settings, windowSize: settings.windowSize as DurationMs };

@@ -24,6 +24,8 @@ export interface Settings {
   readonly ending: "live" | "once";
   /** True time at which traffic and faults end, ms after the start. */
   readonly horizon: number;
+  /** By instance: its clocks run this much faster than true time, e.g. 0.01 = 1 %. */
+  readonly drifts: readonly number[];
 }
 
 /** Records written to one partition at one time. */
@@ -72,6 +74,8 @@ export interface Plan {
 /** True time at which every history starts: some way into a day. */
 export const START = BASE + 3_600_000;
 
+const INSTANCES_MAX = 3;
+
 /** Draws a history. */
 export function planOf(seed: number): Plan {
   const random = new Random(seed, 1);
@@ -80,7 +84,7 @@ export function planOf(seed: number): Plan {
   const latencyMax = calm ? 20 : random.pick([20, 100, 800]);
   const settings: Settings = {
     partitions: random.int(1, 4),
-    instances: random.pick([1, 1, 2, 2, 3]),
+    instances: random.pick([1, 1, 2, 2, INSTANCES_MAX]),
     windowSize: 20_000,
     watermarkDelay: random.pick([5_000, 10_000]),
     maxFutureSkew: 15_000,
@@ -97,8 +101,14 @@ export function planOf(seed: number): Plan {
     pollSlack: random.pick([300, 900]),
     ending: random.chance(0.2) ? "once" : "live",
     horizon,
+    drifts: drawDrifts(new Random(seed, 9)),
   };
   return { seed, settings, bursts: drawBursts(random, settings), faults: calm ? [] : drawFaults(random, settings) };
+}
+
+/** For each instance how much faster than true time its clocks run: mostly not at all, else by up to 2 %, as no real clock does. */
+function drawDrifts(random: Random): number[] {
+  return Array.from({ length: INSTANCES_MAX }, () => random.chance(0.2) ? (random.real() - 0.5) * 0.04 : 0);
 }
 
 function drawBursts(random: Random, { partitions, horizon }: Settings): Burst[] {

@@ -25,6 +25,7 @@ const SETTINGS: Settings = {
   pollSlack: 100,
   ending: "live",
   horizon: 0,
+  drifts: [],
 };
 
 /** Times are ms after the start, which is also the start of a window. */

@@ -98,15 +98,25 @@ async function settle(): Promise<void> {
  */
 export class Process {
   state: "running" | "frozen" | "dead" = "running";
-  /** This machine's clock minus true time, ms. */
+  /** This machine's clock minus true time, ms, beside what its drift has come to. */
   clockOffset = 0;
   readonly world: World;
   readonly name: string;
   #held: (() => void)[] = [];
+  readonly #rate: number;
+  readonly #start: number;
 
-  constructor(world: World, name: string) {
+  /** @param drift how much faster than true time this machine's clocks run, e.g. 0.01 = 1 % */
+  constructor(world: World, name: string, drift = 0) {
     this.world = world;
     this.name = name;
+    this.#rate = 1 + drift;
+    this.#start = world.now;
+  }
+
+  /** True time since the start of this process, as its clocks count it. */
+  #elapsed(): number {
+    return (this.world.now - this.#start) * this.#rate;
   }
 
   /** Runs `action` in this process after `delay` ms. */
@@ -155,13 +165,13 @@ export class Process {
   }
 
   readonly clock: SteadyClock = {
-    now: () => Math.floor(this.world.now + this.clockOffset) as EpochMs,
-    steady: () => this.world.now,
+    now: () => Math.floor(this.#start + this.#elapsed() + this.clockOffset) as EpochMs,
+    steady: () => this.#start + this.#elapsed(),
     sleep: (duration, signal) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       if (signal?.aborted) resolve();
       else {
-        this.reach(duration, resolve);
+        this.reach(duration / this.#rate, resolve);
         signal?.addEventListener("abort", () => resolve(), { once: true });
       }
       return promise;
