@@ -1,12 +1,21 @@
-// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Does I/O (Deno files); records are decoded by `maxmind`.
+// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Does I/O (Deno files); descriptions and records are
+// read by `maxmind`, each after a bounded walk over its bytes.
 // A file is held once, in one buffer. Walking it from disk instead would read other people's bytes when somebody copies over it.
 import { Buffer } from "node:buffer";
 import { Reader, type Response } from "maxmind";
 import { messageOf, UsageError } from "../shared/errors.ts";
-import { type EpochMs, epochMs } from "../shared/units.ts";
+import type { EpochMs } from "../shared/units.ts";
 import { type FileStamp, sameStamp, stampOf } from "./file_stamp.ts";
 import { formatV4, formatV6 } from "./address.ts";
 import type { GeoDatabase } from "./geo_database.ts";
+import { MmdbBounds } from "./mmdb_bounds.ts";
+import {
+  boundDescription,
+  describeMmdb,
+  DESCRIPTION_BYTES_MAX,
+  type MmdbDescription,
+  SEPARATOR_BYTES,
+} from "./mmdb_description.ts";
 import { type Attribution, attributionOf, type GeoSchema, placeOf, schemaOf } from "./mmdb_schema.ts";
 import { MmdbTree, NOT_FOUND } from "./mmdb_tree.ts";
 import { type Place, UNKNOWN_PLACE } from "./port.ts";
@@ -39,10 +48,6 @@ export interface OpenOptions {
   readonly onBroken?: ((error: UsageError) => void) | undefined;
 }
 
-/** The metadata lies in the last 128 KiB of a file, behind this marker (MaxMind DB format, "database metadata"). */
-const METADATA_BYTES_MAX = 128 * 1024;
-const METADATA_MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1");
-const SEPARATOR_BYTES = 16;
 /** Networks tried before a file is trusted; a fixed sequence, so that a file is either always or never accepted. */
 const SAMPLES = 2_000;
 
@@ -58,7 +63,7 @@ export async function openMmdb(path: string, options: OpenOptions = {}): Promise
     file = await Deno.open(path);
     const stamp = stampOf(await file.stat());
     const bytes = new Uint8Array(options.shared ? new SharedArrayBuffer(stamp.size) : new ArrayBuffer(stamp.size));
-    const unread = Math.max(0, bytes.length - METADATA_BYTES_MAX);
+    const unread = Math.max(0, bytes.length - DESCRIPTION_BYTES_MAX);
     await readRange(file, bytes, unread, bytes.length);
     const opened = new MmdbFile(bytes, name);
     if (options.deferV6 && opened.ipVersion === 6) {
@@ -114,6 +119,8 @@ export class MmdbFile implements GeoDatabase {
   readonly #buffer: Buffer;
   readonly #name: string;
   readonly #reader: Reader<Response>;
+  readonly #description: MmdbDescription;
+  readonly #bounds: MmdbBounds;
   #tree: MmdbTree;
   #schema: GeoSchema | null = null;
   #deferred: Deferred | null = null;
@@ -123,16 +130,12 @@ export class MmdbFile implements GeoDatabase {
   constructor(bytes: Uint8Array, name: string) {
     this.#bytes = bytes;
     this.#name = name;
-    const buffer = this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const marker = buffer.subarray(-METADATA_BYTES_MAX).lastIndexOf(METADATA_MARKER);
-    if (marker < 0) throw new Error("its end holds no MMDB description: it is cut off or of another format");
-    this.#reader = new Reader(buffer);
-    const { searchTreeSize, ipVersion, nodeCount } = this.#reader.metadata;
-    const treeEnd = Math.max(0, bytes.length - METADATA_BYTES_MAX) + marker - SEPARATOR_BYTES;
-    if (!(searchTreeSize > 0 && searchTreeSize <= treeEnd) || (ipVersion !== 4 && ipVersion !== 6)) {
-      throw new Error(`its description does not fit its size (${nodeCount} nodes, IP version ${ipVersion})`);
-    }
-    this.#tree = new MmdbTree(bytes, this.#reader.metadata);
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const dataEnd = boundDescription(bytes);
+    this.#reader = new Reader(this.#buffer);
+    const description = this.#description = describeMmdb(this.#reader.metadata, dataEnd);
+    this.#tree = new MmdbTree(bytes, description);
+    this.#bounds = new MmdbBounds(bytes, description.dataStart, dataEnd);
   }
 
   /** Leaves the rest to the first lookup. */
@@ -155,25 +158,25 @@ export class MmdbFile implements GeoDatabase {
   }
 
   get facts(): MmdbFacts {
-    const meta = this.#reader.metadata;
+    const { databaseType, ipVersion, buildTime, nodeCount, languages } = this.#description;
     return {
       name: this.#name,
-      databaseType: String(meta.databaseType),
+      databaseType,
       // Before it is read, a deferred file's tree cannot tell; only files that are not needed for IPv4 are deferred.
       v4: this.loaded && this.#tree.hasV4,
-      v6: meta.ipVersion === 6,
-      buildTime: epochMs(meta.buildEpoch.getTime()),
+      v6: ipVersion === 6,
+      buildTime,
       sizeBytes: this.#bytes.length,
-      nodeCount: meta.nodeCount,
-      languages: meta.languages ?? [],
+      nodeCount,
+      languages,
       schema: this.#schema,
-      attribution: attributionOf(String(meta.databaseType), this.#name),
+      attribution: attributionOf(databaseType, this.#name),
     };
   }
 
   /** The description's IP version alone: 4 or 6. */
   get ipVersion(): number {
-    return this.#reader.metadata.ipVersion;
+    return this.#description.ipVersion;
   }
 
   find4(address: number): number {
@@ -185,11 +188,11 @@ export class MmdbFile implements GeoDatabase {
   }
 
   placeOf4(address: number): Place {
-    return this.#place(formatV4(address));
+    return this.#place(this.find4(address), formatV4(address));
   }
 
   placeOf6(words: Uint32Array): Place {
-    return this.#place(formatV6(words));
+    return this.#place(this.find6(words), formatV6(words));
   }
 
   /**
@@ -199,14 +202,18 @@ export class MmdbFile implements GeoDatabase {
   check(): void {
     // What was derived from the tree before it was read is worth nothing.
     this.#reader.load(this.#buffer);
-    this.#tree = new MmdbTree(this.#bytes, this.#reader.metadata);
+    this.#tree = new MmdbTree(this.#bytes, this.#description);
     const words = new Uint32Array(4);
     let random = 1;
     const coin = () => (random = (Math.imul(random, 1664525) + 1013904223) | 0) >>> 31;
+    const seen = new Set<number>();
     for (let i = 0; i < SAMPLES; i++) {
-      if (this.#tree.sample(coin, words) === NOT_FOUND) continue;
-      const record: unknown = this.#reader.get(this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
-      this.#schema ??= schemaOf(record);
+      const record = this.#tree.sample(coin, words);
+      if (record === NOT_FOUND || seen.has(record)) continue;
+      seen.add(record);
+      // Read also where the schema is known: a record that cannot be read shows a damage.
+      const value = this.#read(record, this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
+      this.#schema ??= schemaOf(value);
     }
     if (this.#schema === null) throw new Error("it has no records that name a country");
   }
@@ -252,11 +259,19 @@ export class MmdbFile implements GeoDatabase {
     return !this.#broken;
   }
 
-  #place(address: string): Place {
+  /** What the record of an address holds. @throws {Error} where that cannot be read, or not soon. */
+  #read(record: number, address: string): unknown {
+    this.#bounds.check(record - this.#description.nodeCount - SEPARATOR_BYTES);
+    // The library walks the tree once more, to the same record: the fuzz target `mmdb` holds the two walks against each other.
+    return this.#reader.get(address);
+  }
+
+  #place(record: number, address: string): Place {
+    if (record === NOT_FOUND) return UNKNOWN_PLACE;
     try {
-      return placeOf(this.#reader.get(address));
+      return placeOf(this.#read(record, address));
     } catch {
-      // The file passed its check and one record in it does not decode: an address is no reason to stop the stream.
+      // The file passed its check and one record in it does not decode, or not within bounds: an address is no reason to stop the stream.
       this.brokenRecords++;
       return UNKNOWN_PLACE;
     }

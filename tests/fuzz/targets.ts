@@ -7,6 +7,7 @@ import { linesTarget } from "./lines_target.ts";
 import { cursorTarget } from "./cursor_target.ts";
 import { filePositionTarget } from "./file_position_target.ts";
 import { httpTarget } from "./http_target.ts";
+import { mmdbTarget } from "./mmdb_target.ts";
 import { outcomeTarget } from "./outcome_target.ts";
 import { reportQueryTarget } from "./report_query_target.ts";
 import { settingsFileTarget } from "./settings_file_target.ts";
@@ -17,6 +18,7 @@ export const TARGETS: readonly Target[] = [
   eventTarget,
   eventTimeTarget,
   addressTarget,
+  mmdbTarget,
   accessLogTarget,
   linesTarget,
   outcomeTarget,

@@ -99,6 +99,80 @@ Deno.test("a damaged record gives the unknown place and is counted, when the che
   assertEquals(file.brokenRecords, 1);
 });
 
+/** A list of five pointers to itself: more values than there is time for. */
+const REPEATED = [0x05, 0x04, ...Array.from({ length: 5 }, () => [0x38, 0, 0, 0, 0]).flat()];
+
+Deno.test("a record that leads to itself is unknown and counted, where the check has not met it, and the file refused where it has", () => {
+  const networks = [
+    { address: "8.0.0.0", prefixLength: 5, record: flat("US") },
+    { address: "8.8.8.77", prefixLength: 32, record: { x: "y".repeat(40) } },
+  ];
+  for (const [list, met] of [[networks, false], [networks.slice(1), true]] as const) {
+    const bytes = writeMmdb(list);
+    // The map's first bytes: one field, a key of one byte.
+    const latin1 = new TextDecoder("latin1").decode(bytes), at = latin1.indexOf("\u00e1Ax");
+    const dataStart = latin1.indexOf("\0".repeat(16)) + 16;
+    bytes.set(REPEATED.map((byte, i) => i > 1 && (i - 2) % 5 === 4 ? at - dataStart : byte), at);
+    if (met) {
+      refused(bytes, "nested too deeply");
+      continue;
+    }
+    const file = openMmdbBytes(bytes, "x");
+    assertEquals([file.placeOf4(0x0808084d), file.placeOf4(0x08010101).countryCode], [UNKNOWN_PLACE, "US"]);
+    assertEquals(file.brokenRecords, 1);
+  }
+});
+
+Deno.test("a key that objects inherit by is a key as any other", () => {
+  const record = JSON.parse('{"__proto__":{"country_code":"FR"},"city":"Paris"}');
+  refused(writeMmdb([{ address: "9.9.0.0", prefixLength: 16, record }]), "no records that name a country");
+});
+
+Deno.test("openMmdbBytes() refuses a description that the library must not read, also where that is not the last one", () => {
+  const whole = v4File(), latin1 = new TextDecoder("latin1").decode(whole);
+  const behind = latin1.indexOf("MaxMind.com") + "MaxMind.com".length;
+  refused(Uint8Array.from([...whole.subarray(0, behind), ...REPEATED]), "nested too deeply");
+  // A description that begins as a marker ends: the library's search does not find the marker before it.
+  const marker = whole.subarray(behind - 14, behind);
+  const decoy = [...marker, 0xef, 0x4d, ...new TextEncoder().encode("axMind.com 42"), 0xa0];
+  for (let i = 0; i < 14; i++) decoy.push(0x42, 0x61, 0x61 + i, 0xa0);
+  refused(Uint8Array.from([...whole.subarray(0, behind), ...REPEATED, ...decoy]), "nested too deeply");
+});
+
+Deno.test("openMmdbBytes() refuses a description that cannot be true", () => {
+  const whole = v4File(), latin1 = new TextDecoder("latin1").decode(whole);
+  /** The file with other bytes behind a field's name. */
+  const patched = (field: string, value: readonly number[]) => {
+    const bytes = Uint8Array.from(whole);
+    bytes.set(value, latin1.lastIndexOf(field) + field.length);
+    return bytes;
+  };
+  const text = (value: string) => [0x44, ...new TextEncoder().encode(value)];
+  // Five bytes each, as the writer's numbers have.
+  refused(patched("binary_format_major_version", [0xc4, 0, 0, 0, 3]), "format version 3");
+  refused(patched("ip_version", [0xc4, 0, 0, 0, 5]), "IP version 5");
+  refused(patched("node_count", [0xc4, 0, 0, 0, 0]), "0 nodes");
+  refused(patched("node_count", text("1e0 ")), "? nodes");
+  refused(patched("node_count", [0xc4, 255, 255, 255, 255]), "does not fit its size");
+  refused(patched("record_size", [0xc4, 0, 0, 0, 64]), "record size");
+  refused(patched("record_size", text("24  ")), "record size");
+  refused(patched("build_epoch", text("soon")), "no time of making");
+  refused(patched("build_epoch", text("9e11")), "no time of making");
+  refused(patched("build_epoch", text("-1.0")), "no time of making");
+});
+
+Deno.test("openMmdbBytes() takes a file in memory that threads share", () => {
+  const bytes = writeMmdb([{
+    address: "9.9.0.0",
+    prefixLength: 16,
+    record: flat("DE", "Thüringen", "\ufeffWeimar 東京"),
+  }]);
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  assertEquals(openMmdbBytes(shared, "x").placeOf4(0x09090909), openMmdbBytes(bytes, "x").placeOf4(0x09090909));
+  assertEquals(openMmdbBytes(shared, "x").placeOf4(0x09090909).region, "Thüringen");
+});
+
 Deno.test("openMmdb() names the file and not its folder when it is not there", async () => {
   await withFolder(async (folder) => {
     const error = await assertRejects(

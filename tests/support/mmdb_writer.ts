@@ -19,6 +19,8 @@ export interface MmdbFileOptions {
   /** Unix seconds. */
   readonly buildEpoch?: number;
   readonly languages?: readonly string[];
+  /** Texts and values that were written before become pointers, as in real files: `short` ones, or always of four bytes. */
+  readonly pointers?: "short" | "long";
 }
 
 type Node = [Branch, Branch];
@@ -32,6 +34,7 @@ export function writeMmdb(networks: readonly MmdbNetwork[], options: MmdbFileOpt
   const { recordSize = 24, ipVersion = 4, databaseType = "test city", buildEpoch = 1_700_000_000, languages = ["en"] } =
     options;
   const data: number[] = [];
+  const written = options.pointers && { form: options.pointers, offsets: new Map<string, number>() };
   const offsets = new Map<string, number>();
   const root: Node = [null, null];
   for (const { address, prefixLength, record } of networks) {
@@ -39,7 +42,7 @@ export function writeMmdb(networks: readonly MmdbNetwork[], options: MmdbFileOpt
     let offset = offsets.get(key);
     if (offset === undefined) {
       offsets.set(key, offset = data.length);
-      encode(record, data);
+      encode(record, data, written);
     }
     insert(root, prefixBits(address, prefixLength, ipVersion), { offset });
   }
@@ -110,7 +113,35 @@ function writeNode(out: number[], left: number, right: number, recordSize: 24 | 
 
 const TYPE = { text: 2, uint32: 6, map: 7, list: 11, boolean: 14 } as const;
 
-function encode(value: MmdbValue, out: number[]): void {
+/** Values that a pointer may lead to, by their content. */
+interface Written {
+  readonly form: "short" | "long";
+  readonly offsets: Map<string, number>;
+}
+
+function encode(value: MmdbValue, out: number[], written?: Written): void {
+  if (written !== undefined && typeof value !== "number" && typeof value !== "boolean") {
+    const key = JSON.stringify(value), known = written.offsets.get(key);
+    if (known !== undefined) return pointer(known, written.form, out);
+    const at = out.length;
+    encodePlain(value, out, written);
+    written.offsets.set(key, at);
+  } else encodePlain(value, out, written);
+}
+
+/** Offsets in the data section: 11 bits, or 19 or 27 above what the form before reaches, or 32. */
+function pointer(offset: number, form: Written["form"], out: number[]): void {
+  const put = (size: number, value: number, bytes: number) => {
+    out.push(0x20 | (size << 3) | (bytes === 4 ? 0 : value >>> (8 * bytes)));
+    for (let i = bytes - 1; i >= 0; i--) out.push((value >>> (8 * i)) & 255);
+  };
+  if (form === "long" || offset >= 526_336 + (1 << 27)) put(3, offset, 4);
+  else if (offset < 2048) put(0, offset, 1);
+  else if (offset < 526_336) put(1, offset - 2048, 2);
+  else put(2, offset - 526_336, 3);
+}
+
+function encodePlain(value: MmdbValue, out: number[], written?: Written): void {
   if (typeof value === "string") {
     const bytes = encoder.encode(value);
     control(out, TYPE.text, bytes.length);
@@ -122,13 +153,13 @@ function encode(value: MmdbValue, out: number[]): void {
     control(out, TYPE.boolean, value ? 1 : 0);
   } else if (isList(value)) {
     control(out, TYPE.list, value.length);
-    for (const item of value) encode(item, out);
+    for (const item of value) encode(item, out, written);
   } else {
     const entries = Object.entries(value);
     control(out, TYPE.map, entries.length);
     for (const [key, item] of entries) {
-      encode(key, out);
-      encode(item, out);
+      encode(key, out, written);
+      encode(item, out, written);
     }
   }
 }
@@ -137,11 +168,12 @@ function isList(value: MmdbValue): value is readonly MmdbValue[] {
   return Array.isArray(value);
 }
 
+/** Sizes below 2^24 + 65,821. */
 function control(out: number[], type: number, size: number): void {
-  const small = size < 29 ? size : size < 285 ? 29 : 30;
-  if (size >= 285 + 65_536) throw new Error("The test writer's values are at most 65,820 bytes long.");
+  const small = size < 29 ? size : size < 285 ? 29 : size < 65_821 ? 30 : 31;
   if (type <= 7) out.push((type << 5) | small);
   else out.push(small, type - 7);
   if (small === 29) out.push(size - 29);
   if (small === 30) out.push((size - 285) >> 8, (size - 285) & 255);
+  if (small === 31) out.push((size - 65_821) >> 16, ((size - 65_821) >> 8) & 255, (size - 65_821) & 255);
 }

@@ -1,0 +1,114 @@
+// Proves, before the library reads a value of an MMDB file, that the reading ends soon: a walk over the encoded bytes that makes no values. Pure.
+// Format: https://maxmind.github.io/MaxMind-DB/ (data section). Why: some hundred bytes can describe more values than there is time for (lists of
+// pointers to lists of pointers), and mmdb-lib, which `maxmind` reads with, reads them all: one small file stopped the process (tests/fuzz, `mmdb`).
+
+/** Values of one record, pointers included and repeated ones counted again; the richest city records have less than two hundred. */
+const VALUES_MAX = 4_096;
+/** Lists, maps and pointers within each other. */
+const DEPTH_MAX = 32;
+/** Bytes of one record's texts and byte strings, repeated ones counted again. */
+const TEXT_BYTES_MAX = 1_048_576;
+
+const TYPE = {
+  extended: 0,
+  pointer: 1,
+  text: 2,
+  double: 3,
+  bytes: 4,
+  map: 7,
+  list: 11,
+  boolean: 14,
+  float: 15,
+} as const;
+/** Most bytes of a number by its type: double, uint16, uint32, int32, uint64, uint128 and float. */
+const NUMBER_BYTES_MAX: Readonly<Record<number, number>> = { 3: 8, 5: 2, 6: 4, 8: 4, 9: 8, 10: 16, 15: 4 };
+/** What a pointer of each size counts from, by the bytes that follow its first, less one. */
+const POINTER_FROM = [0, 2_048, 526_336, 0];
+/** What sizes count from where the first byte's low five bits are 29, 30 and 31; so many bytes less 28 follow. */
+const SIZE_FROM = [29, 285, 65_821];
+
+/** One section of a file. */
+export class MmdbBounds {
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #end: number;
+  #at = 0;
+  #values = 0;
+  #textBytes = 0;
+
+  /** The section `bytes[start, end)`; pointers in it count from `start`. */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+  }
+
+  /**
+   * Returns where the library may read the value at `offset` from the section's start.
+   * @throws {Error} where it is none, leads out of the section, or is larger than any record of places: the caller refuses the file or the record.
+   */
+  check(offset: number): void {
+    this.#values = VALUES_MAX;
+    this.#textBytes = TEXT_BYTES_MAX;
+    this.#at = this.#start + offset;
+    this.#value(DEPTH_MAX);
+  }
+
+  /** Moves over one value and returns its type, a pointer's being that of what it leads to. */
+  #value(depth: number): number {
+    if (--this.#values < 0) throw new Error("a record has too many values");
+    if (depth === 0) throw new Error("a record is nested too deeply");
+    const first = this.#number(1);
+    let type = first >>> 5;
+    if (type === TYPE.pointer) return this.#pointed(first, depth);
+    if (type === TYPE.extended) type = this.#number(1) + 7;
+    const small = first & 31, size = small < 29 ? small : SIZE_FROM[small - 29]! + this.#number(small - 28);
+    if (type === TYPE.map || type === TYPE.list) {
+      for (let i = 0; i < size; i++) {
+        // The library makes a text of any key, however large a list or map it is.
+        if (type === TYPE.map && this.#value(depth - 1) !== TYPE.text) {
+          throw new Error("a record has a key that is no text");
+        }
+        this.#value(depth - 1);
+      }
+    } else if (type === TYPE.text || type === TYPE.bytes) {
+      if ((this.#textBytes -= size) < 0) throw new Error("a record has too long texts");
+      this.#take(size);
+    } else if (type !== TYPE.boolean) {
+      // Whole numbers may leave out leading zeros.
+      const most = NUMBER_BYTES_MAX[type] ?? -1, exact = type === TYPE.double || type === TYPE.float;
+      if (size > most || (exact && size < most)) {
+        throw new Error(`a record has a value of type ${type} and ${size} bytes`);
+      }
+      this.#take(size);
+    }
+    return type;
+  }
+
+  #pointed(first: number, depth: number): number {
+    const form = (first >>> 3) & 3;
+    // The largest form leaves the first byte's bits unused.
+    const high = form === 3 ? 0 : (first & 7) * 256 ** (form + 1);
+    const offset = high + this.#number(form + 1) + POINTER_FROM[form]!;
+    const back = this.#at;
+    this.#at = this.#start + offset;
+    const type = this.#value(depth - 1);
+    this.#at = back;
+    return type;
+  }
+
+  /** Moves over a number of `size` bytes, and returns it. */
+  #number(size: number): number {
+    let number = 0;
+    for (let at = this.#take(size); at < this.#at; at++) number = number * 256 + this.#bytes[at]!;
+    return number;
+  }
+
+  /** Moves over `size` bytes and returns where they start. */
+  #take(size: number): number {
+    const start = this.#at;
+    if (!(start >= this.#start && start + size <= this.#end)) throw new Error("a record leads out of its section");
+    this.#at = start + size;
+    return start;
+  }
+}
