@@ -4,6 +4,7 @@ import { addressTarget } from "./address_target.ts";
 import { eventTarget } from "./event_target.ts";
 import { eventTimeTarget } from "./event_time_target.ts";
 import { linesTarget } from "./lines_target.ts";
+import { codecTarget } from "./codec_target.ts";
 import { cursorTarget } from "./cursor_target.ts";
 import { filePositionTarget } from "./file_position_target.ts";
 import { httpTarget } from "./http_target.ts";
@@ -22,6 +23,7 @@ export const TARGETS: readonly Target[] = [
   accessLogTarget,
   linesTarget,
   outcomeTarget,
+  codecTarget,
   filePositionTarget,
   settingsTarget,
   settingsFileTarget,
