@@ -72,7 +72,7 @@ export class EnginePath {
   }
 
   /** Reads and counts a slice, freezing deltas as they fill. */
-  async count(slice: readonly PartitionBytes[]): Promise<void> {
+  count(slice: readonly PartitionBytes[]): void {
     for (const { partition, from, bytes } of slice) {
       const tracker = this.#trackers[partition]!;
       for (let position = from, at = 0; at < bytes.length;) {
@@ -80,7 +80,7 @@ export class EnginePath {
         const reader = new BatchReader({ from: position, records, aborted: [], sentAt: NOW }, { checkCrcs: true });
         const { next } = reader;
         while (!reader.done) {
-          const portion = await reader.read();
+          const portion = reader.read();
           this.#counter.count(
             tracker,
             {
@@ -185,12 +185,12 @@ export class NaivePath {
 }
 
 /** The values of a slice, each a copy of its own as kafkajs makes them. */
-export async function valuesOf(slice: readonly PartitionBytes[]): Promise<Uint8Array[]> {
+export function valuesOf(slice: readonly PartitionBytes[]): Uint8Array[] {
   const values: Uint8Array[] = [];
   for (const { from, bytes } of slice) {
     const reader = new BatchReader({ from, records: bytes, aborted: [], sentAt: NOW }, { checkCrcs: false });
     while (!reader.done) {
-      const { runs } = await reader.read();
+      const { runs } = reader.read();
       for (const run of runs) run.walk(from as Offset, (buffer, start, end) => values.push(buffer.slice(start, end)));
     }
   }

@@ -74,7 +74,7 @@ export class KafkaLogReader implements LogReader {
     if (reader.firstOffset > from && fetched.logStart > from) throw this.#gone(partition, from, fetched.logStart);
     const batches: FetchedBatch[] = [];
     while (!reader.done) {
-      const portion = await reader.read();
+      const portion = reader.read();
       batches.push({
         partition,
         from: offset(portion.from),

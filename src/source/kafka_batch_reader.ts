@@ -4,6 +4,7 @@ import { decodeLegacyBatch } from "./kafka_legacy.ts";
 import { CODEC_NAMES, decompress, DecompressError } from "./kafka_codecs.ts";
 import { crc32c } from "./kafka_crc32c.ts";
 import { type AbortedTransaction, BATCH, readInt64, scanBatches } from "./kafka_fetch_decoder.ts";
+import { messageOf } from "../shared/errors.ts";
 import { framingFault, RecordBatchRun, type RecordBody } from "./kafka_record_run.ts";
 import type { RecordRun } from "./port.ts";
 
@@ -55,6 +56,8 @@ export class BatchReader {
   readonly #pending: AbortedTransaction[];
   readonly #aborting = new Set<number>();
   #at = 0;
+  /** Offset of the last record before `#at`, or −1. */
+  #last = -1;
   #position: number;
 
   constructor(private readonly fetched: FetchedRecords, private readonly options: { readonly checkCrcs: boolean }) {
@@ -70,7 +73,7 @@ export class BatchReader {
   }
 
   /** The next portion of at least one batch, as far as there is one; check `fault` when `done`. */
-  async read(): Promise<Portion> {
+  read(): Portion {
     const from = this.#position, runs: RecordRun[] = [];
     let bytes = 0;
     while (this.#at < this.#end && bytes < PORTION_BYTES) {
@@ -78,7 +81,7 @@ export class BatchReader {
       const base = readInt64(this.#view, this.#at);
       const legacy = this.fetched.records[this.#at + BATCH.magicAt]! < 2;
       try {
-        const run = legacy ? await this.#legacy(size) : this.#batch(base, size);
+        const run = legacy ? this.#legacy(size) : this.#batch(base, size);
         if (run !== null) {
           runs.push(run.run);
           bytes += run.bytes;
@@ -91,6 +94,7 @@ export class BatchReader {
       }
       const last = legacy ? base : base + this.#view.getInt32(this.#at + BATCH.lastOffsetDeltaAt);
       this.#position = Math.max(this.#position, last + 1);
+      this.#last = last;
       this.#at += size;
     }
     this.done = this.#at >= this.#end;
@@ -161,16 +165,17 @@ export class BatchReader {
     return this.#view.getInt16(p + 2);
   }
 
-  async #legacy(size: number): Promise<{ run: RecordRun; bytes: number }> {
+  #legacy(size: number): { run: RecordRun; bytes: number } {
+    const { records, sentAt } = this.fetched;
     try {
-      const run = await decodeLegacyBatch(
-        this.fetched.records.subarray(this.#at, this.#at + size),
-        this.fetched.sentAt,
-      );
+      const run = decodeLegacyBatch(records.subarray(this.#at, this.#at + size), {
+        readAt: sentAt,
+        after: this.#last,
+        checkCrcs: this.options.checkCrcs,
+      });
       return { run, bytes: run.bytes };
     } catch (cause) {
-      if (cause instanceof Unreadable) throw cause;
-      throw new Unreadable("corrupt_batch", cause instanceof Error ? cause.message : String(cause), { cause });
+      throw new Unreadable("corrupt_batch", messageOf(cause), { cause });
     }
   }
 }

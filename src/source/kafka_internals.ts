@@ -5,11 +5,9 @@ import type { ISocketFactory } from "kafkajs";
 import RawCluster from "kafkajs/src/cluster/index.js";
 import rawLoggers from "kafkajs/src/loggers/index.js";
 import rawSocketFactory from "kafkajs/src/network/socketFactory.js";
-import rawCompression from "kafkajs/src/protocol/message/compression/index.js";
 import RawDecoder from "kafkajs/src/protocol/decoder.js";
 import RawEncoder from "kafkajs/src/protocol/encoder.js";
 import rawErrors from "kafkajs/src/protocol/error.js";
-import rawMessageSetDecoder from "kafkajs/src/protocol/messageSet/decoder.js";
 import rawFetch from "kafkajs/src/protocol/requests/fetch/index.js";
 import RawRequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
@@ -103,37 +101,15 @@ export interface Cluster {
   >;
 }
 
-/** A record of the message formats before Kafka 0.11. */
-export interface LegacyMessage {
-  readonly offset: string;
-  /** Epoch ms as text; absent in format 0, "-1" where the producer gave none. */
-  readonly timestamp?: string;
-  readonly value: Buffer | null;
-}
-
 export const Cluster = RawCluster as unknown as new (options: Readonly<Record<string, unknown>>) => Cluster;
 export const fetchDefinition = rawFetch as unknown as FetchDefinition;
 export const newEncoder = (): Encoder => new (RawEncoder as unknown as new () => Encoder)();
 export const newDecoder = (raw: Buffer): Decoder => new (RawDecoder as unknown as new (raw: Buffer) => Decoder)(raw);
-/** Decodes `size` bytes of message formats 0 and 1; expands with the registered codecs. */
-export const decodeMessageSet = rawMessageSetDecoder as unknown as (
-  decoder: Decoder,
-  size: number,
-) => Promise<LegacyMessage[]>;
 /** The error that kafkajs itself makes of a Kafka error code; it knows which are worth a retry. */
 export const errorOfCode = (rawErrors as { createErrorFromCode(code: number): Error }).createErrorFromCode;
 export const defaultSocketFactory = rawSocketFactory as unknown as () => ISocketFactory;
 export const createLogger =
   (rawLoggers as { createLogger(options: { level: number; logCreator: unknown }): unknown }).createLogger;
-/** One compression codec of kafkajs. */
-export interface Codec {
-  compress(encoder: unknown): Promise<Buffer>;
-  decompress(body: Buffer): Promise<Buffer>;
-}
-
-/** Codec number → factory, for what still goes through kafkajs' own decoder. */
-export const codecRegistry = (rawCompression as { Codecs: Record<number, () => Codec> }).Codecs;
-
 /** What a connection's queue of requests is patched by. */
 export interface RequestQueuePrototype {
   scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;

@@ -8,7 +8,6 @@ import type { ReadFault } from "./kafka_batch_reader.ts";
 import { createKafka } from "./kafka_client.ts";
 import { registerFetchTap } from "./kafka_fetch_hook.ts";
 import { KafkaIntake, type Sent } from "./kafka_intake.ts";
-import { registerLegacyCodecs } from "./kafka_legacy.ts";
 import { KafkaMetadata } from "./kafka_metadata.ts";
 import { KafkaQueue, waitAtMost, type WaitingBatch } from "./kafka_queue.ts";
 import { KafkaSession, type KafkaSourceOptions } from "./kafka_session.ts";
@@ -25,7 +24,6 @@ export interface KafkaSource extends Source {
 
 /** Makes a source; `open` connects. @throws UsageError where the settings can never work */
 export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
-  registerLegacyCodecs();
   return new PullingKafkaSource(options);
 }
 
@@ -90,7 +88,7 @@ class PullingKafkaSource implements KafkaSource {
         if (left <= 0) return { kind: "timeout" };
         await waitAtMost(clock, durationMs(left), this.#queue.filled);
       } else if (head.kind === "waiting") {
-        const event = await this.#deliver(head);
+        const event = this.#deliver(head);
         if (event !== null) return event;
       } else {
         this.#queue.drop();
@@ -133,15 +131,14 @@ class PullingKafkaSource implements KafkaSource {
   }
 
   /** The next portion of the batch at the head, or `null` when it is no longer wanted. */
-  async #deliver(head: WaitingBatch): Promise<SourceEvent | null> {
+  #deliver(head: WaitingBatch): SourceEvent | null {
     const { reader, partition, ticket, logStart, logEnd, lastStable, sentAt } = head;
     if (!this.#assignment.deliverable(partition, ticket)) {
       this.#queue.drop();
       return null;
     }
-    const { from, next, runs } = await reader.read();
+    const { from, next, runs } = reader.read();
     if (reader.done) this.#queue.drop();
-    if (!this.#assignment.deliverable(partition, ticket)) return null;
     const { generation } = this.#assignment;
     if (reader.done && reader.fault !== null) {
       this.#session.stop(this.#unreadable(partition, reader.fault));

@@ -171,4 +171,5 @@ export const reportQueryTarget: Target = {
   open: () => judge,
   shares: { query: 0.1, refused: 0.3 },
   testCases: 5_000,
+  isWhole: true,
 };

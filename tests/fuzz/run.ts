@@ -56,7 +56,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
         const verdict = judged instanceof Promise ? await judged : judged;
         outcomes.set(verdict.outcome, (outcomes.get(verdict.outcome) ?? 0) + 1);
         if (verdict.fault !== undefined) {
-          const small = await shrink(judge, given, verdict.outcome);
+          const small = target.isWhole ? null : await shrink(judge, given, verdict.outcome);
           const failure = { sliceSeed, n, ...(small ?? { found: given, ...verdict, fault: verdict.fault }) };
           return { target: target.name, seed, cases: done + 1, outcomes, failure };
         }

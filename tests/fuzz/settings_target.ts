@@ -270,4 +270,5 @@ export const settingsTarget: Target = {
   open: () => judge,
   shares: { accepted: 0.1, refused: 0.3 },
   testCases: 5_000,
+  isWhole: true,
 };

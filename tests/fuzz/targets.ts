@@ -4,8 +4,10 @@ import { addressTarget } from "./address_target.ts";
 import { eventTarget } from "./event_target.ts";
 import { eventTimeTarget } from "./event_time_target.ts";
 import { linesTarget } from "./lines_target.ts";
+import { batchTarget } from "./batch_target.ts";
 import { codecTarget } from "./codec_target.ts";
 import { cursorTarget } from "./cursor_target.ts";
+import { fetchTarget } from "./fetch_target.ts";
 import { filePositionTarget } from "./file_position_target.ts";
 import { httpTarget } from "./http_target.ts";
 import { mmdbTarget } from "./mmdb_target.ts";
@@ -24,6 +26,8 @@ export const TARGETS: readonly Target[] = [
   linesTarget,
   outcomeTarget,
   codecTarget,
+  batchTarget,
+  fetchTarget,
   filePositionTarget,
   settingsTarget,
   settingsFileTarget,

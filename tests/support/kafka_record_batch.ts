@@ -83,11 +83,15 @@ export function encodeRecord(spec: RecordSpec, index: number): Uint8Array {
 }
 
 /** The bit-by-bit CRC-32C: the slow twin of the one under test. */
-export function slowCrc32c(bytes: Uint8Array): number {
+export const slowCrc32c = (bytes: Uint8Array): number => slowCrc(bytes, 0x82f63b78);
+/** The CRC-32 of the old formats (zip's). */
+const slowCrc32 = (bytes: Uint8Array): number => slowCrc(bytes, 0xedb88320);
+
+function slowCrc(bytes: Uint8Array, polynomial: number): number {
   let crc = 0xffffffff;
   for (const byte of bytes) {
     crc ^= byte;
-    for (let i = 0; i < 8; i++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
+    for (let i = 0; i < 8; i++) crc = (crc & 1) !== 0 ? (crc >>> 1) ^ polynomial : crc >>> 1;
   }
   return ~crc >>> 0;
 }
@@ -147,17 +151,29 @@ export function encodeMarker(spec: { baseOffset: number; producerId: number; typ
 
 /** A message of format 0 or 1; a compressed wrapper where `codec` is given, `value` then being the inner set. */
 export function encodeLegacyMessage(
-  spec: { offset: number; magic: 0 | 1; value: Uint8Array | null; timestamp?: number; codec?: number },
+  spec: {
+    offset: number;
+    magic: 0 | 1;
+    value: Uint8Array | null;
+    key?: Uint8Array;
+    timestamp?: number;
+    codec?: number;
+    /** The broker stamped the wrapper (LogAppendTime). */
+    appendTime?: boolean;
+    badCrc?: boolean;
+  },
 ): Uint8Array {
   const codec = spec.codec ?? 0;
   const value = spec.value === null ? null : compress(codec, spec.value);
-  const message = Buffer.concat([
-    int32(0), // CRC, which kafkajs does not check
-    Uint8Array.of(spec.magic, codec),
+  const checked = Buffer.concat([
+    Uint8Array.of(spec.magic, codec | (spec.appendTime ? 8 : 0)),
     ...(spec.magic === 1 ? [int64(spec.timestamp ?? -1)] : []),
-    int32(-1), // no key
+    ...(spec.key === undefined ? [int32(-1)] : [int32(spec.key.length), spec.key]),
     ...(value === null ? [int32(-1)] : [int32(value.length), value]),
   ]);
+  const crc = Buffer.alloc(4);
+  crc.writeUInt32BE((slowCrc32(checked) ^ (spec.badCrc ? 1 : 0)) >>> 0);
+  const message = Buffer.concat([crc, checked]);
   return Buffer.concat([int64(spec.offset), int32(message.length), message]);
 }
 
