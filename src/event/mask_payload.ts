@@ -82,7 +82,8 @@ function maskLoose(text: string, cut: boolean): string {
   // A broken object's field: its value ends at the next quote that ends a value, or never.
   plain = plain.replace(LOOSE_FIELD, (_, name) => `"${name}":"${ADDRESS_KEY.test(name) ? ADDRESS : HIDDEN}"`);
   plain = plain.replace(LOOSE_HEADER, `$1: ${HIDDEN}`);
-  plain = maskText(plain);
+  // Where a value ends within a URL's authority, its @ may be what is missing.
+  plain = maskText(plain.replace(/:\/\/[^\s"\/?#]*:[^\s"\/?#]*$/, "://"));
   // The cut may have gone through a password or an address, of which the rest would no longer look like one.
   return cut ? plain.replace(/:\/\/[^\s"\/]*$/, "").replace(/[^\s"]{0,64}$/, "") : plain;
 }

@@ -63,6 +63,8 @@ Deno.test("maskPayload() masks text that is no JSON", () => {
     ["https:\\/\\/joe:hunter2@a.example\\/p?x", "https://a.example/p?…"],
     ["\\u0031.2.3.4", "[address]"],
     ["10:05:03 12:00", "10:05:03 12:00"],
+    ['{"url":"https://joe:hunter2', '{"url":"https://'],
+    ['{"url":"https://joe', '{"url":"https://joe'],
   ];
   for (const [text, expected] of cases) assertEquals(mask(text), expected);
 });

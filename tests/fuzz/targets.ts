@@ -10,11 +10,13 @@ import { cursorTarget } from "./cursor_target.ts";
 import { fetchTarget } from "./fetch_target.ts";
 import { filePositionTarget } from "./file_position_target.ts";
 import { httpTarget } from "./http_target.ts";
+import { maskTarget } from "./mask_target.ts";
 import { mmdbTarget } from "./mmdb_target.ts";
 import { outcomeTarget } from "./outcome_target.ts";
 import { reportQueryTarget } from "./report_query_target.ts";
 import { settingsFileTarget } from "./settings_file_target.ts";
 import { settingsTarget } from "./settings_target.ts";
+import { tarTarget } from "./tar_target.ts";
 import type { Target } from "./target.ts";
 
 export const TARGETS: readonly Target[] = [
@@ -22,9 +24,11 @@ export const TARGETS: readonly Target[] = [
   eventTimeTarget,
   addressTarget,
   mmdbTarget,
+  tarTarget,
   accessLogTarget,
   linesTarget,
   outcomeTarget,
+  maskTarget,
   codecTarget,
   batchTarget,
   fetchTarget,
