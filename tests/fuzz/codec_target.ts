@@ -6,8 +6,6 @@ import { type Case, faulty, type Judge, sound, type Target, type Verdict } from 
 
 /** What a body may expand to here: small, so that a bomb shows soon. */
 const CAP_BYTES = 1 << 20;
-/** What one small body may take, ms. */
-const MS_MAX = 1_000;
 const WAYS = ["gzip", "snappy", "snappy-raw", "lz4", "zstd"] as const;
 type Way = typeof WAYS[number];
 const codecOf = (way: Way) => (CODEC_NAMES as readonly string[]).indexOf(way.replace("-raw", ""));
@@ -120,7 +118,6 @@ const equal = (a: Uint8Array, b: Uint8Array) => a.length === b.length && a.every
 const judge: Judge = {
   check({ variant, input }): Verdict {
     const [way, kind] = variant.split(" ") as [Way, string];
-    const startedAt = performance.now();
     if (kind === "whole") {
       const body = compress(codecOf(way), input, way === "snappy-raw");
       // Where others follow and precede it, too.
@@ -138,9 +135,7 @@ const judge: Judge = {
       return sound(way);
     }
     const back = expand(way, input, CAP_BYTES);
-    const tookMs = performance.now() - startedAt;
     if (back !== null && back.length > CAP_BYTES) return faulty(`${way} taken`, `expands to ${back.length} bytes`);
-    if (tookMs > MS_MAX) return faulty(`${way} slow`, `${input.length} bytes took ${Math.round(tookMs)} ms`);
     return sound(back === null ? `${way} refused` : `${way} taken`);
   },
 };
@@ -163,4 +158,5 @@ export const codecTarget: Target = {
     "zstd refused": 0.03,
   },
   testCases: 2_000,
+  msMax: 1_000,
 };

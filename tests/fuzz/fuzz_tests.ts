@@ -29,7 +29,7 @@ export function testTargets(wanted: (name: string) => boolean): void {
       try {
         for (const kept of await readCorpus(target.name)) {
           judge.restart?.();
-          const { outcome, fault } = await judgeCase(judge, kept);
+          const { outcome, fault } = await judgeCase(judge, kept, target);
           assertEquals(
             { outcome, fault },
             { outcome: kept.expect, fault: undefined },

@@ -35,6 +35,8 @@ export interface Target {
   readonly shares: Readonly<Record<string, number>>;
   /** Cases in `deno task test`. */
   readonly testCases: number;
+  /** What one case may take, ms; ten seconds unless told. Whoever sends what takes longer would hold up everybody else. */
+  readonly msMax?: number;
   /** Inputs are descriptions that make no sense in part: one that fails is not made smaller. */
   readonly isWhole?: true;
 }
