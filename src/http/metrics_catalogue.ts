@@ -98,6 +98,16 @@ export const METRICS_CATALOGUE = {
   tidemark_dead_letters: { type: "gauge", help: "Dead letters of the whole stream, by reason.", labels: ["reason"] },
   tidemark_windows_open: { type: "gauge", help: "Windows that hold uncommitted totals: not closed yet.", labels: [] },
   tidemark_windows_closed: { type: "gauge", help: "Closed windows that the table holds.", labels: [] },
+  tidemark_windows_folded: {
+    type: "gauge",
+    help: "Of those, windows that had more keys than MAX_KEYS_PER_WINDOW: the rest is their row (other).",
+    labels: [],
+  },
+  tidemark_keys_folded: {
+    type: "gauge",
+    help: "Keys that are folded into rows (other), over the closed windows that the table holds.",
+    labels: [],
+  },
   tidemark_freshness_objective_seconds: {
     type: "gauge",
     help: "FRESHNESS_OBJECTIVE: how soon after its end a window's rows should be visible.",

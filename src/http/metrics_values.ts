@@ -72,6 +72,8 @@ export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now
     "tidemark_dead_letters",
     "tidemark_windows_open",
     "tidemark_windows_closed",
+    "tidemark_windows_folded",
+    "tidemark_keys_folded",
     "tidemark_data_gaps",
   ] as const;
   for (const name of names) metrics.gauge(name).clear();
@@ -91,6 +93,8 @@ export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now
   }
   metrics.gauge("tidemark_windows_open").set(stats.windows_open);
   metrics.gauge("tidemark_windows_closed").set(stats.windows_closed);
+  metrics.gauge("tidemark_windows_folded").set(stats.windows_folded);
+  metrics.gauge("tidemark_keys_folded").set(stats.keys_folded);
   metrics.gauge("tidemark_data_gaps").set(stats.data_gaps);
 }
 

@@ -18,6 +18,9 @@ export interface StreamStats {
   readonly dead_by_reason: readonly { readonly reason: string; readonly records: number }[];
   readonly windows_open: number;
   readonly windows_closed: number;
+  /** Closed windows that had more keys than MAX_KEYS_PER_WINDOW, and the keys that their closings folded into `(other)`. */
+  readonly windows_folded: number;
+  readonly keys_folded: number;
   readonly data_gaps: number;
 }
 
@@ -32,7 +35,7 @@ export async function readStreamStats(database: ReadDatabase, deadlineMs: number
              coalesce((select jsonb_agg(jsonb_build_object('reason', d.reason, 'records', d.records) order by d.records desc, d.reason)
                from (select reason, sum(records) as records from dead_letter_count group by reason) d), '[]') as dead_by_reason,
              (select count(distinct window_start)::float8 from open_delta) as windows_open,
-             (select count(*)::float8 from web_traffic_window) as windows_closed,
+             w.windows_closed, w.windows_folded, w.keys_folded,
              (select count(*)::float8 from data_gap) as data_gaps
       from stream_progress p
       cross join (
@@ -40,6 +43,11 @@ export async function readStreamStats(database: ReadDatabase, deadlineMs: number
                coalesce(sum(dead), 0)::float8 as dead, coalesce(sum(null_records), 0)::float8 as null,
                coalesce(sum(skipped), 0)::float8 as skipped
         from stream_partition
-      ) t`, deadlineMs);
+      ) t
+      cross join (
+        select count(*)::float8 as windows_closed, count(*) filter (where folded_keys > 0)::float8 as windows_folded,
+               coalesce(sum(folded_keys), 0)::float8 as keys_folded
+        from web_traffic_window
+      ) w`, deadlineMs);
   return row ?? null;
 }

@@ -22,6 +22,8 @@ const stats: StreamStats = {
   dead_by_reason: [],
   windows_open: 1,
   windows_closed: 1,
+  windows_folded: 1,
+  keys_folded: 40,
   data_gaps: 0,
 };
 const rendered = (registry: Registry) => registry.render().split("\n");
@@ -81,7 +83,9 @@ Deno.test("setFromDatabase() shows nothing rather than an old number when the da
   const registry = new Registry();
   const metrics = new Metrics(registry);
   setFromDatabase(metrics, stats, NOW);
-  assert(rendered(registry).includes("tidemark_freshness_seconds 60"));
+  const lines = ["tidemark_freshness_seconds 60", "tidemark_windows_folded 1", "tidemark_keys_folded 40"];
+  for (const line of lines) assert(rendered(registry).includes(line), line);
   setFromDatabase(metrics, null, NOW);
-  assert(!rendered(registry).some((line) => line.startsWith("tidemark_freshness_seconds ")));
+  const names = lines.map((line) => `${line.split(" ")[0]} `);
+  assertEquals(rendered(registry).filter((line) => names.some((name) => line.startsWith(name))), []);
 });

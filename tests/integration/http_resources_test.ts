@@ -162,6 +162,8 @@ Deno.test("samples need the admin token where there is one", async () => {
 
 Deno.test("/metrics shows snapshots and the database with names of the catalogue only", async () => {
   await using stream = await streamDatabase();
+  await stream
+    .sql`update web_traffic_window set folded_keys = 7 where window_start = (select min(window_start) from web_traffic_window)`;
   const lagging = partition(0, { logEnd: offset(110), watermark: epochMs(NOW - 60_000) });
   const app = testApp({ database: stream.database, snapshots: [snapshot({ partitions: [lagging, partition(1)] })] });
   const text = await (await app.request("/metrics")).text();
@@ -176,6 +178,8 @@ Deno.test("/metrics shows snapshots and the database with names of the catalogue
       'tidemark_dead_letters{reason="bad_json"} 1',
       "tidemark_windows_open 2",
       "tidemark_windows_closed 2",
+      "tidemark_windows_folded 1",
+      "tidemark_keys_folded 7",
       'tidemark_records_total{result="counted"} 18',
       "tidemark_stream_stopped 0",
     ]
