@@ -1,8 +1,9 @@
 // `tidemark plan`: how much of everything a given traffic needs, computed from measured figures. Asks no server.
-import { boolean, bytes, decimal, duration, integer } from "../shared/config_kinds.ts";
+import { boolean, bytes, decimal, duration, integer, oneOf } from "../shared/config_kinds.ts";
 import { EXIT } from "../shared/errors.ts";
 import { DAY, SECOND } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";
+import { beside, OLD_ENGINES, renderBeside } from "./plan_beside.ts";
 import { FIGURES } from "./plan_figures.ts";
 import { type Plan, plan, show, showBytes } from "./plan_model.ts";
 
@@ -44,6 +45,9 @@ export const command = defineCommand({
     "price-network": price("One GiB over the network."),
     "price-backup-month": price("One GiB of backup for a month."),
     "price-monitoring-month": price("All of your monitoring for a month."),
+    beside: flag(oneOf(...OLD_ENGINES), {
+      doc: "Also set processors and memory beside those of the replaced stack with this engine.",
+    }),
     figures: flag(boolean, { doc: "Print the measured figures and their sources." }),
     json: flag(boolean, { doc: "One JSON object." }),
   },
@@ -54,6 +58,14 @@ export const command = defineCommand({
       }
       return Promise.resolve(EXIT.ok);
     }
+    const prices = {
+      cpuHour: flags["price-cpu-hour"],
+      memoryGibHour: flags["price-memory-hour"],
+      diskGibMonth: flags["price-disk-month"],
+      networkGib: flags["price-network"],
+      backupGibMonth: flags["price-backup-month"],
+      monitoringMonth: flags["price-monitoring-month"],
+    };
     const result = plan({
       eventsPerSecond: flags["events-per-second"],
       keys: flags.keys,
@@ -69,15 +81,14 @@ export const command = defineCommand({
       backups: flags.backups,
       brokerCpus: flags["broker-cpus"],
       brokerMemoryGib: flags["broker-memory"],
-    }, {
-      cpuHour: flags["price-cpu-hour"],
-      memoryGibHour: flags["price-memory-hour"],
-      diskGibMonth: flags["price-disk-month"],
-      networkGib: flags["price-network"],
-      backupGibMonth: flags["price-backup-month"],
-      monitoringMonth: flags["price-monitoring-month"],
-    });
-    out(flags.json ? JSON.stringify(result, null, 2) : renderPlan(result));
+    }, prices);
+    const engine = flags.beside;
+    const lines = engine === undefined ? null : beside(result, prices, flags["events-per-second"], engine);
+    if (flags.json) out(JSON.stringify(lines === null ? result : { ...result, beside: { engine, lines } }, null, 2));
+    else {
+      out(renderPlan(result));
+      if (lines !== null) out(`\n${renderBeside(lines, engine!)}`);
+    }
     return Promise.resolve(EXIT.ok);
   },
 });

@@ -97,7 +97,12 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
       n(i.commitSeconds)
     } s`,
   );
-  const rowsPerSecond = rowsPerWindow / i.windowSeconds;
+  const rowsPerSecond = add(
+    "rows per second",
+    rowsPerWindow / i.windowSeconds,
+    "rows/s",
+    `${n(rowsPerWindow)} rows ÷ ${n(i.windowSeconds)} s`,
+  );
 
   const serviceCpu = add(
     "service, live",

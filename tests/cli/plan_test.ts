@@ -2,6 +2,7 @@
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
 import { renderPlan } from "../../src/cli/plan.ts";
 import { FIGURES } from "../../src/cli/plan_figures.ts";
+import { beside, OLD_ENGINES, renderBeside } from "../../src/cli/plan_beside.ts";
 import { distinctKeys, plan, type PlanInputs, type Prices, show, showBytes } from "../../src/cli/plan_model.ts";
 
 const inputs: PlanInputs = {
@@ -101,4 +102,26 @@ Deno.test("every figure says what measures it", () => {
     assert(value > 0);
     assert(/deno task|docs\/performance\.md/.test(source), source);
   }
+});
+
+Deno.test("beside() sets every part of the old stack beside ours, from measured figures alone", () => {
+  const prices = { ...free, cpuHour: 1, memoryGibHour: 2 };
+  const made = plan(inputs, prices);
+  for (const engine of OLD_ENGINES) {
+    const lines = beside(made, prices, inputs.eventsPerSecond, engine);
+    const [first] = lines;
+    assertEquals(first!.part, "engine");
+    assert(first!.there.cpus > first!.here.cpus && first!.there.memoryMib > first!.here.memoryMib, engine);
+    for (const { here, there } of lines) {
+      for (const { cpus, memoryMib, perMonth } of [here, there]) {
+        assertAlmostEquals(perMonth, 730 * (cpus + 2 * memoryMib / 1024), 1e-9);
+      }
+    }
+    const text = renderBeside(lines, engine);
+    assertStringIncludes(text, `with ${engine}`);
+    const memory = lines.reduce((sum, { there }) => sum + there.memoryMib, 0);
+    assert(new RegExp(`^together .* ${memory.toLocaleString("en-US")} MiB`, "m").test(text), text);
+  }
+  const flink = beside(made, free, 2 * inputs.eventsPerSecond, "flink")[0]!.there.cpus;
+  assertAlmostEquals(flink, 2 * beside(made, free, inputs.eventsPerSecond, "flink")[0]!.there.cpus, 1e-12);
 });
