@@ -1,6 +1,7 @@
 // What an entry of the fault matrix is and what comes of it. The judgement at the end is the world's.
 import type { TestBroker } from "../support/kafka_broker.ts";
 import type { TestPostgres } from "../support/postgres.ts";
+import type { JudgeOptions } from "./compare.ts";
 import type { World } from "./world.ts";
 
 /** What an entry is given: servers of its own. */
@@ -36,7 +37,7 @@ export interface Entry {
 export async function judged(
   world: World,
   note?: string,
-  options: { readonly startingAt?: ReadonlyMap<number, number> } = {},
+  options: JudgeOptions = {},
 ): Promise<Outcome> {
   const { events, commits, differences } = await world.judge(options);
   return {

@@ -1,5 +1,9 @@
 // One Tidemark process of a fault run: started, killed, frozen, restarted; its output is kept. Shell.
+import { V8_FLAGS } from "../../tools/scope.ts";
 import { type Child, type Exit, REPOSITORY, spawn, tidemark } from "../support/process.ts";
+
+/** V8's flags of the tasks and the binary: memory is measured as users have it. */
+export const TASK_FLAGS = { DENO_V8_FLAGS: V8_FLAGS.replace("--v8-flags=", "") };
 
 /** A Tidemark instance that may die and come back; its data folder stays. */
 export class Instance {
@@ -86,6 +90,20 @@ export class Instance {
     const text = await answer.text();
     if (!answer.ok) throw new Error(`/v1/pipeline of ${this.name} answered ${answer.status}: ${text}`);
     return Date.parse(JSON.parse(text).now);
+  }
+
+  /** The most memory that this life has taken (VmHWM), bytes. */
+  async peakMemory(): Promise<number> {
+    const status = await Deno.readTextFile(`/proc/${this.pid}/status`);
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+  }
+
+  /** What /metrics says of a metric without labels. @throws Error where it is missing */
+  async metric(name: string): Promise<number> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const value = new RegExp(`^${name} (.+)$`, "m").exec(text)?.[1];
+    if (value === undefined) throw new Error(`/metrics of ${this.name} has no ${name}`);
+    return Number(value);
   }
 
   waitForLine(pattern: RegExp | string, timeoutMs?: number): Promise<string> {

@@ -2,6 +2,7 @@
 import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { BROKER_ENTRIES } from "./matrix_broker.ts";
+import { FLOOD_ENTRIES } from "./matrix_flood.ts";
 import { HOST_ENTRIES } from "./matrix_host.ts";
 import { LOG_ENTRIES } from "./matrix_log.ts";
 import { POSTGRES_ENTRIES } from "./matrix_postgres.ts";
@@ -18,6 +19,7 @@ export const ENTRIES: readonly Entry[] = [
   ...LOG_ENTRIES,
   ...HOST_ENTRIES,
   ...TIME_ENTRIES,
+  ...FLOOD_ENTRIES,
   ...UPGRADE_ENTRIES,
 ];
 

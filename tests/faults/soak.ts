@@ -1,8 +1,8 @@
 // `deno task faults soak`: a steady load and a mixture of faults for as long as one likes, while one instance lives through all of it;
 // then everything is compared with the oracle, and memory, descriptors and tables are judged for what must not grow. Shell.
-import { V8_FLAGS } from "../../tools/scope.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { randomStream } from "./generator.ts";
+import { TASK_FLAGS } from "./instance.ts";
 import { pause } from "./load.ts";
 import { behindProxy } from "./matrix_broker.ts";
 import { BadExit, faultDeck, type Scene, SOAK_FAULTS } from "./soak_faults.ts";
@@ -41,12 +41,7 @@ export async function soak(options: SoakOptions): Promise<boolean> {
       // A killed broker reads its last segments again when it starts.
       topicConfig: { "segment.bytes": "67108864" },
     });
-    // As `deno task run` starts it.
-    const env = {
-      KAFKA_URL: brokerProxy.url,
-      POSTGRES_URL: world.proxiedDatabase,
-      DENO_V8_FLAGS: V8_FLAGS.replace("--v8-flags=", ""),
-    };
+    const env = { KAFKA_URL: brokerProxy.url, POSTGRES_URL: world.proxiedDatabase, ...TASK_FLAGS };
     const [witness, second, third] = ["witness", "second", "third"].map((name) => world.instance(name, env)) as [
       Scene["witness"],
       Scene["second"],

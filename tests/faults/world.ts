@@ -3,7 +3,7 @@ import postgres from "postgres";
 import type { TestBroker } from "../support/kafka_broker.ts";
 import { createTopic } from "../support/kafka_topics.ts";
 import { startProxy, type TcpProxy } from "../support/tcp_proxy.ts";
-import { compareWithOracle, type Comparison } from "./compare.ts";
+import { compareWithOracle, type Comparison, type JudgeOptions } from "./compare.ts";
 import { countryLookup } from "./countries.ts";
 import type { LoadPlan } from "./generator.ts";
 import { Instance } from "./instance.ts";
@@ -132,7 +132,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Stops what runs, reads the rest with `run --once`, and compares everything with the oracle. */
-  async judge(options: { readonly startingAt?: ReadonlyMap<number, number> } = {}): Promise<Comparison> {
+  async judge(options: JudgeOptions = {}): Promise<Comparison> {
     for (const instance of this.instances) if (instance.running) await instance.stop();
     const finisher = this.instance("finisher");
     finisher.start(["run", "--once"]);
@@ -142,7 +142,7 @@ export class World implements AsyncDisposable {
   }
 
   /** Compares what the database holds now with the oracle over the topic's records. */
-  async compare(options: { readonly startingAt?: ReadonlyMap<number, number> } = {}): Promise<Comparison> {
+  async compare(options: JudgeOptions = {}): Promise<Comparison> {
     const { broker, leaveOut } = this.options;
     return await compareWithOracle(
       this.database,
