@@ -45,7 +45,7 @@ export function judgeSample(sample: Sample): Finding[] {
       warn(
         "event_clock",
         `${percent(future, records)} of the events lie in the future`,
-        "Set the clocks of the web servers, or check their time zone.",
+        "Set the clocks of the web servers (and of the brokers, where these stamp the records), or check their time zone.",
       ),
     );
   }

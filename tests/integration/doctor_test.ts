@@ -119,6 +119,19 @@ Deno.test("doctor finds what is wrong, and only that", async (t) => {
     assertEquals([rights.status, rights.detail], ["fail", "doctor_reader may not write the stream's tables"]);
   });
 
+  await t.step("doctor adds the newest windows of an old log again, not those of today", async () => {
+    await using old = await rig.stream("old", 1, { "message.timestamp.type": "LogAppendTime" });
+    await old.produce(0, Array.from({ length: 30 }, (_, i) => event(i * MINUTE)));
+    await old.runOnce();
+    const well = (await doctor(old)).of("ledger");
+    assertEquals(well.status, "ok");
+    assertMatch(well.detail, /rows of 6 windows since 2026-01-29T00:30:00/);
+    await old.sql`update aggregated_web_traffic set num_hits = num_hits + 1 where window_start = '2026-01-31T00:10Z'`;
+    const wrong = (await doctor(old)).of("ledger");
+    assertEquals(wrong.status, "fail");
+    assertMatch(wrong.detail, /window 2026-01-31T00:10:00.000Z was closed with/);
+  });
+
   await t.step("doctor works in part while a server is away", async () => {
     const noDatabase = await doctor(stream, { POSTGRES_URL: "postgres://postgres@127.0.0.1:9/postgres" });
     assertEquals([
