@@ -187,7 +187,14 @@ export class World implements AsyncDisposable {
     await this.sql.end({ timeout: 2 });
     await this.postgresProxy.stop();
     await Deno.remove(this.folder, { recursive: true });
+    for (const { name, log } of this.instances) {
+      const line = log.find((text) => CLIENT_ADDRESS.test(text));
+      if (line !== undefined) throw new Error(`The log of ${name} holds a client's address: ${line}`);
+    }
   }
 }
+
+/** Servers are on loopback here: any other address can only be a client's, out of the load. */
+const CLIENT_ADDRESS = /(?<![\d.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/;
 
 const isNoTable = (error: unknown) => error instanceof postgres.PostgresError && error.code === "42P01";

@@ -123,10 +123,40 @@ export function spawn(command: string, args: readonly string[], options: SpawnOp
 
 /** Starts the program from source, e.g. `tidemark(["run", "--once"], { env })`; a temporary `cwd` keeps its data folder apart. */
 export function tidemark(args: readonly string[], options: SpawnOptions = {}, root: URL = REPOSITORY): Child {
-  return spawn(Deno.execPath(), ["run", "-A", "--quiet", new URL("src/main.ts", root).href, ...args], {
-    ...options,
-    env: { NO_COLOR: "1", ...options.env },
-  });
+  const env = { NO_COLOR: "1", PGADMIN_DEFAULT_PASSWORD: PLANTED, ...options.env };
+  const program = ["run", "-A", "--quiet", new URL("src/main.ts", root).href, ...args];
+  return withoutLeaks(spawn(Deno.execPath(), program, { ...options, env }), env);
+}
+
+/** A secret that every run of the program in any test is given. */
+const PLANTED = "canary-of-every-run-5d1c9e";
+/** Shorter ones would be found by chance. */
+const SECRET_LENGTH_MIN = 8;
+
+/** A child whose output must hold none of the secrets in its variables: else `exit` rejects, and so does its disposal. */
+export function withoutLeaks(child: Child, env: Readonly<Record<string, string>>): Child {
+  const secrets = Object.entries(env).flatMap(([name, value]) => {
+    const password = name === "POSTGRES_URL" && URL.canParse(value) ? new URL(value).password : "";
+    return [[name, /(TOKEN|PASSWORD|KEY)$/.test(name) ? value : password] as const];
+  }).filter(([, secret]) => secret.length >= SECRET_LENGTH_MIN);
+  const check = () => {
+    for (const [name, secret] of secrets) {
+      const line = child.lines.find((text) => text.includes(secret));
+      if (line !== undefined) throw new Error(`The secret in ${name} is in the program's output: ${line}`);
+    }
+  };
+  return {
+    ...child,
+    async exit() {
+      const exit = await child.exit();
+      check();
+      return exit;
+    },
+    async [Symbol.asyncDispose]() {
+      await child[Symbol.asyncDispose]();
+      check();
+    },
+  };
 }
 
 /** Sends `signal`; returns whether the process was still there. */

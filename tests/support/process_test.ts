@@ -1,6 +1,6 @@
 // Helpers that guard other tests: a child that outlived its test would spoil the ones after it.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { REPOSITORY, signalProcess, spawn } from "./process.ts";
+import { REPOSITORY, signalProcess, spawn, withoutLeaks } from "./process.ts";
 
 Deno.test("spawn() collects output, lines and the exit code", async () => {
   await using child = spawn("sh", ["-c", "echo one; echo two >&2; read line; echo got $line; exit 3"]);
@@ -45,4 +45,20 @@ Deno.test("a child dies with its parent, even when that is killed", async () => 
     alive = state !== "" && !state.startsWith("Z");
   }
   assert(!alive, `process ${pid} outlived its parent`);
+});
+
+Deno.test("withoutLeaks() finds a secret of the child's variables in its output", async () => {
+  const env = {
+    POSTGRES_URL: "postgres://u:hidden-away@localhost/x",
+    API_TOKEN: "another-secret",
+    HTTP_PORT: "12345678",
+  };
+  const say = (text: string) => withoutLeaks(spawn("echo", [text]), env);
+  await using harmless = say("listening on 12345678");
+  assertEquals((await harmless.exit()).code, 0);
+  for (const [name, text] of [["POSTGRES_URL", "url hidden-away"], ["API_TOKEN", "token=another-secret"]]) {
+    const leaking = say(text!);
+    await assertRejects(() => leaking.exit(), Error, `The secret in ${name}`);
+    await assertRejects(async () => await leaking[Symbol.asyncDispose](), Error, `The secret in ${name}`);
+  }
 });
