@@ -48,6 +48,8 @@ Deno.test("a wrong parameter is a page that says so, and a problem where a scrip
   const html = await page.text();
   assertMatch(html, /must be an IANA time zone/);
   assertNotMatch(html, /"><script>/);
+  // Sentences do not run into each other.
+  assertMatch(await (await app.request("/?from=garbage")).text(), /9998-12-31\. Allowed: YYYY-MM-DD\./);
   const fragments = await app.request("/fragments/overview?tz=Mars&have=totals.x");
   assertEquals(fragments.status, 400);
   assertEquals((await fragments.json()).errors[0].field, "tz");

@@ -163,7 +163,7 @@ function problemList(problems: readonly QueryProblem[]): Markup {
     <div class="notice bad" role="alert">
       <h2>This cannot be shown</h2>
       <ul>${problems.map(({ field, message, allowed }) =>
-        html`<li id="problem-${field}"><strong>${field}</strong> ${message}.${
+        html`<li id="problem-${field}"><strong>${field}</strong> ${message}. ${
           allowed.length === 0 ? "" : html`
             Allowed: ${allowed.slice(0, 10).join(", ")}.
           `
