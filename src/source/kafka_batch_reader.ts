@@ -25,6 +25,8 @@ export interface Portion {
   /** The position after this portion. */
   readonly next: number;
   readonly runs: readonly RecordRun[];
+  /** Bytes of the runs, expanded: more than {@link PORTION_BYTES} where the last batch is large. */
+  readonly bytes: number;
 }
 
 /** What the reader needs to know of a fetch. */
@@ -98,7 +100,7 @@ export class BatchReader {
       this.#at += size;
     }
     this.done = this.#at >= this.#end;
-    return { from, next: this.#position, runs };
+    return { from, next: this.#position, runs, bytes };
   }
 
   /** One batch of format v2, or `null` where nothing in it is to be delivered. */

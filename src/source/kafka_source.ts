@@ -1,6 +1,7 @@
 // The Kafka source: a pull interface over kafkajs' push. Puts the parts together and hands fetched records to the engine, a bounded
 // portion at a time. Network and timers are in the parts.
 import { messageOf, StreamStopped } from "../shared/errors.ts";
+import { collectGarbage } from "../shared/garbage.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../shared/units.ts";
 import { Assignment } from "./assignment.ts";
@@ -14,6 +15,12 @@ import { KafkaSession, type KafkaSourceOptions } from "./kafka_session.ts";
 import type { LogIdentity, Source, SourceEvent } from "./port.ts";
 
 export type { KafkaSourceOptions } from "./kafka_session.ts";
+
+/**
+ * After a portion of more bytes its garbage is collected before the next is expanded. Batches of 1 MiB seldom get there; small ones that
+ * expand to 50 MiB, one after the other, took 420 to 720 MiB without it, and take 270.
+ */
+const LARGE_PORTION_BYTES = 16 * 1024 * 1024;
 
 /** A {@link Source} over Kafka, with what only Kafka can answer. */
 export interface KafkaSource extends Source {
@@ -39,6 +46,8 @@ class PullingKafkaSource implements KafkaSource {
   readonly #tap;
   /** Aborted by `close` and by the caller's signal. */
   readonly #ended = new AbortController();
+  /** Bytes of the last portion that was handed out. */
+  #handedOut = 0;
 
   constructor(private readonly options: KafkaSourceOptions) {
     const { clock, connection, group, metrics, topic } = options;
@@ -137,7 +146,9 @@ class PullingKafkaSource implements KafkaSource {
       this.#queue.drop();
       return null;
     }
-    const { from, next, runs } = reader.read();
+    if (this.#handedOut > LARGE_PORTION_BYTES) collectGarbage();
+    const { from, next, runs, bytes } = reader.read();
+    this.#handedOut = bytes;
     if (reader.done) this.#queue.drop();
     const { generation } = this.#assignment;
     if (reader.done && reader.fault !== null) {

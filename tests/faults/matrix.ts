@@ -2,6 +2,7 @@
 import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { BROKER_ENTRIES } from "./matrix_broker.ts";
+import { EXPLOSION_ENTRIES } from "./matrix_explosion.ts";
 import { FLOOD_ENTRIES } from "./matrix_flood.ts";
 import { HOST_ENTRIES } from "./matrix_host.ts";
 import { LOG_ENTRIES } from "./matrix_log.ts";
@@ -20,6 +21,7 @@ export const ENTRIES: readonly Entry[] = [
   ...HOST_ENTRIES,
   ...TIME_ENTRIES,
   ...FLOOD_ENTRIES,
+  ...EXPLOSION_ENTRIES,
   ...UPGRADE_ENTRIES,
 ];
 

@@ -6,6 +6,7 @@ import { createTopic, withAdmin } from "../support/kafka_topics.ts";
 import { type Entry, judged, type Outcome, type Servers } from "./entry.ts";
 import { generate } from "./generator.ts";
 import { planOf } from "./kill_run.ts";
+import type { Instance } from "./instance.ts";
 import { pause, topicBounds } from "./load.ts";
 import type { Codec } from "./produce_wire.ts";
 import { World } from "./world.ts";
@@ -22,14 +23,18 @@ async function readAndStopped({ broker, postgres }: Servers, events: number): Pr
 }
 
 /** Runs `run` until it says that the stream is stopped by `code`, and `run --once`, which must end with exit code 4. */
-async function stoppedBy(world: World, code: string): Promise<Outcome> {
+export async function stoppedBy(
+  world: World,
+  code: string,
+  look?: (service: Instance) => Promise<void>,
+): Promise<Outcome> {
   const service = world.instance("service");
   service.start();
   await service.waitForLine(code, 60_000);
-  const url = /"url":"([^"]+)"/.exec(service.lines().find((line) => line.includes('"listening"'))!)![1]!;
   await pause(1_500);
-  const ready = await fetch(`${url}/readyz`);
+  const ready = await fetch(`${service.url}/readyz`);
   const words = await ready.text();
+  await look?.(service);
   await service.stop();
   const once = world.instance("once");
   once.start(["run", "--once"]);

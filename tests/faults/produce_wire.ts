@@ -139,20 +139,38 @@ export function encodeBatch(records: readonly GeneratedRecord[], codec: Codec = 
     }
     body[at++] = 0; // headers
   }
-  const packed = compress(body.subarray(0, at), codec);
+  return frameBatch({
+    packed: compress(body.subarray(0, at), codec),
+    codec,
+    records: records.length,
+    baseTime,
+    maxTime,
+  });
+}
+
+/** The batch around a body that is compressed already (or only says so). */
+export function frameBatch(
+  { packed, codec, records, baseTime, maxTime }: {
+    readonly packed: Uint8Array;
+    readonly codec: Codec;
+    readonly records: number;
+    readonly baseTime: number;
+    readonly maxTime: number;
+  },
+): Uint8Array {
   const batch = new Uint8Array(BATCH_HEADER_BYTES + packed.length);
   const view = new DataView(batch.buffer);
   view.setInt32(8, batch.length - 12);
   view.setInt32(12, -1); // leader epoch
   view.setInt8(16, 2); // magic
   view.setInt16(21, CODECS[codec]);
-  view.setInt32(23, records.length - 1);
+  view.setInt32(23, records - 1);
   view.setBigInt64(27, BigInt(baseTime));
   view.setBigInt64(35, BigInt(maxTime));
   view.setBigInt64(43, -1n); // producer id
   view.setInt16(51, -1);
   view.setInt32(53, -1);
-  view.setInt32(57, records.length);
+  view.setInt32(57, records);
   batch.set(packed, BATCH_HEADER_BYTES);
   view.setUint32(17, crc32c(batch.subarray(CRC_FROM)));
   return batch;
