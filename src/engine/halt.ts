@@ -39,12 +39,14 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   }
   try {
     const stored = await store.read();
-    if (source.renew && !await isStill(state, stored, before)) {
+    const fault = source.renew ? await confirmed(state, stored, before) : state.stopped;
+    if (fault === null) {
       log.warn("the fault that was seen is none by the stored positions: reading them again");
       restart(state);
       return "restarted";
     }
-    await store.stop(state.stopped.code as Parameters<Store["stop"]>[0], state.stopped.message);
+    state.nameStop(fault);
+    await store.stop(fault.code as Parameters<Store["stop"]>[0], fault.message);
     state.stopRecorded = true;
   } catch (error) {
     state.storeFailed(messageOf(error));
@@ -52,18 +54,23 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   return "stopped";
 }
 
-/** Whether the stop is true of what is stored now. */
-async function isStill(state: EngineState, stored: StoredState | null, before: LogIdentity): Promise<boolean> {
+/** The fault by the name that what is stored now gives it; null where it is none. */
+async function confirmed(
+  state: EngineState,
+  stored: StoredState | null,
+  before: LogIdentity,
+): Promise<StreamStopped | null> {
   if (stored !== null && SHOWN_BY_POSITIONS.has(state.stopped!.code)) {
     try {
       await checkStoredPositions(state, stored, before);
-      return false;
+      return null;
     } catch (error) {
       if (!(error instanceof StreamStopped)) throw error;
-      return true;
+      return error;
     }
   }
-  return !state.stoodOnGivenUp && movedPartitions(state.stoodAt, stored?.rows ?? []).length === 0;
+  const seenFromStored = !state.stoodOnGivenUp && movedPartitions(state.stoodAt, stored?.rows ?? []).length === 0;
+  return seenFromStored ? state.stopped : null;
 }
 
 /** The operator has resumed the stream, or the stop was not ours to make. */

@@ -213,6 +213,12 @@ export class EngineState {
     this.#enterStopped(error, false);
   }
 
+  /** A stop that was looked into: another name may be the right one. */
+  nameStop(error: StreamStopped): void {
+    this.stopped = error;
+    this.reason = { code: error.code, text: error.message };
+  }
+
   /** The stream row says that the stream is stopped. */
   stoppedByStore(stopped: { code: string; message: string }): void {
     const error = new StreamStopped(

@@ -4,6 +4,7 @@ import { Unavailable } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
 import type { SourceEvent } from "../../src/source/port.ts";
 import { START } from "./plan.ts";
+import { StreamStopped } from "../../src/shared/errors.ts";
 import { Scene } from "./scene.ts";
 
 const DELAY = 5_000, SIZE = 20_000, HOUR = 3_600_000;
@@ -659,4 +660,20 @@ Deno.test("silence that rests on a commit of unknown outcome is not committed by
   await scene.until(90_000);
   assertEquals([scene.watermark(0), scene.row(1).nextOffset], [60_000, 2]);
   await scene.finish();
+});
+
+Deno.test("a stop is recorded by the name that the stored positions give it", async () => {
+  const scene = new Scene();
+  scene.start();
+  for (let i = 0; i < 4; i++) scene.write(0, i * 100);
+  await scene.until(5_000);
+  const { source, pipeline } = scene.history.instances[0]!;
+  scene.history.topic.partitions[0]!.truncate(2);
+  // What the source has seen, from wherever it stood, was something else.
+  source.poll = () => Promise.resolve({ kind: "stopped", error: new StreamStopped("data_gap", "seen", "look") });
+  await scene.until(10_000);
+  assertEquals(
+    [scene.history.database.state.stream?.stopped, pipeline.snapshot().reasonCode],
+    ["position_beyond_end", "position_beyond_end"],
+  );
 });

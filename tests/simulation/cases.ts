@@ -18,5 +18,6 @@ export const CASES: readonly Case[] = [
     found: "silence that rested on a commit of unknown outcome was committed by an instance that stopped",
   },
   { seed: 10424396, found: "data_gap without cause: seen from where the instance stood before it was fenced" },
+  { seed: 50087302, found: "a truncated log recorded as data_gap, as an instance had seen it from an older position" },
   { seed: 10407952, found: "data_gap without cause: found before positions were read again, told after" },
 ];

@@ -290,7 +290,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a fault seen from positions that others have moved stops nobody",
     "src/engine/halt.ts",
-    "if (source.renew && !await isStill(state, stored, before)) {",
+    "if (fault === null) {",
     "if (stored === undefined) {",
   ),
   unit(
