@@ -668,9 +668,15 @@ Deno.test("a stop is recorded by the name that the stored positions give it", as
   for (let i = 0; i < 4; i++) scene.write(0, i * 100);
   await scene.until(5_000);
   const { source, pipeline } = scene.history.instances[0]!;
+  // What the source has seen, from wherever it stood, is something else than what is there.
+  let event: SourceEvent = { kind: "timeout" };
+  source.poll = async () => {
+    await scene.wait(50);
+    return event;
+  };
+  await scene.until(6_000);
   scene.history.topic.partitions[0]!.truncate(2);
-  // What the source has seen, from wherever it stood, was something else.
-  source.poll = () => Promise.resolve({ kind: "stopped", error: new StreamStopped("data_gap", "seen", "look") });
+  event = { kind: "stopped", error: new StreamStopped("data_gap", "seen", "look") };
   await scene.until(10_000);
   assertEquals(
     [scene.history.database.state.stream?.stopped, pipeline.snapshot().reasonCode],
