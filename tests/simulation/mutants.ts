@@ -290,8 +290,14 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a fault seen from positions that others have moved stops nobody",
     "src/engine/halt.ts",
-    "if (fault === null) {",
-    "if (stored === undefined) {",
+    "const fault = source.renew ? await confirmed(state, stored, before) : state.stopped;",
+    "const fault: StreamStopped | null = state.stopped;",
+  ),
+  unit(
+    "a stop by the name that the positions give it",
+    "src/engine/halt.ts",
+    "      return error;\n",
+    "      return state.stopped;\n",
   ),
   unit(
     "readiness returns when the broker does",
