@@ -49,7 +49,10 @@ export class Pipeline {
     });
     this.#commits = new Commits(state, () => this.#closer.wake());
     this.#loading = new Loading(state, this.#commits);
-    this.#watch = new RowWatch(state, this.#commits, () => restart(state));
+    this.#watch = new RowWatch(state, this.#commits, () => {
+      parts.log.info("the stream was resumed");
+      restart(state);
+    });
     this.#once = new Once(state, this.#commits);
   }
 

@@ -97,16 +97,28 @@ function threads({ settings, log }: CommandContext, count: number, options: Engi
     geoState: () => withBrokenRecords(geo.state(), engines.map((engine) => engine.brokenRecords)),
     async run(signal) {
       geo.onExchange = () => engines.forEach((engine) => engine.useGeo(geo.shared()));
-      // One that fails takes the others along, each with its last commit: the process ends and is started again whole.
-      const failed = new AbortController();
-      const together = AbortSignal.any([signal, failed.signal]);
-      const ends = await Promise.allSettled(engines.map((engine) =>
-        engine.run(together).catch((error) => {
-          failed.abort();
-          throw error;
-        })
-      ));
-      for (const end of ends) if (end.status === "rejected") throw end.reason;
+      await runTogether(engines, signal);
     },
   };
+}
+
+/**
+ * Runs all until the signal aborts. One that fails takes the others along, each with its last commit: the process ends and is started again
+ * whole. Rejects, once all have ended, with the first error in the order of the engines.
+ */
+export async function runTogether(
+  engines: readonly { run(signal: AbortSignal): Promise<void> }[],
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const together = AbortSignal.any([signal, failed.signal]);
+  const ends = await Promise.allSettled(engines.map(async (engine) => {
+    try {
+      await engine.run(together);
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  }));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
 }

@@ -10,7 +10,7 @@ import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/settings.ts";
-import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "./command.ts";
 import { showSetting } from "./config.ts";
@@ -194,17 +194,6 @@ function startingSnapshot(
       fenced: 0,
       unknownOutcomes: 0,
     },
-    totals: {
-      records: 0,
-      bytes: 0,
-      counted: 0,
-      late: 0,
-      dead: 0,
-      nulls: 0,
-      skipped: 0,
-      rebalances: 0,
-      commits: 0,
-      windowsClosed: 0,
-    },
+    totals: noTotals(),
   };
 }

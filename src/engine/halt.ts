@@ -75,7 +75,6 @@ async function confirmed(
 
 /** The operator has resumed the stream, or the stop was not ours to make. */
 export function restart(state: EngineState): void {
-  state.parts.log.info("the stream was resumed");
   state.stopped = null;
   state.phase = "waiting";
   state.waiting("joining", "reading positions again");

@@ -2,7 +2,7 @@
 // waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
 import type { StoredState } from "../commit/port.ts";
 import { invariant, StreamStopped } from "../shared/errors.ts";
-import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
@@ -54,18 +54,7 @@ export class EngineState {
   lastCommit: { readonly at: EpochMs; readonly durationMs: number; readonly keys: number } | null = null;
   fenced = 0;
   unknown = 0;
-  readonly totals = {
-    records: 0,
-    bytes: 0,
-    counted: 0,
-    late: 0,
-    dead: 0,
-    nulls: 0,
-    skipped: 0,
-    rebalances: 0,
-    commits: 0,
-    windowsClosed: 0,
-  };
+  readonly totals = noTotals();
   readonly startedAt: EpochMs;
   /** PostgreSQL's clock as last read, and when that was. */
   #server: { readonly now: EpochMs; readonly at: Steady } | null = null;

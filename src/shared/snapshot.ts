@@ -22,6 +22,33 @@ export interface PartitionSnapshot {
   readonly state: "flowing" | "loading" | "contested";
 }
 
+/** What one engine has done since the start of this process; committed or not. */
+export interface EngineTotals {
+  records: number;
+  bytes: number;
+  counted: number;
+  late: number;
+  dead: number;
+  nulls: number;
+  skipped: number;
+  rebalances: number;
+  commits: number;
+  windowsClosed: number;
+}
+
+export const noTotals = (): EngineTotals => ({
+  records: 0,
+  bytes: 0,
+  counted: 0,
+  late: 0,
+  dead: 0,
+  nulls: 0,
+  skipped: 0,
+  rebalances: 0,
+  commits: 0,
+  windowsClosed: 0,
+});
+
 /** State of one engine, taken between two steps of its loop. */
 export interface PipelineSnapshot {
   readonly instance: string;
@@ -52,17 +79,5 @@ export interface PipelineSnapshot {
     readonly fenced: number;
     readonly unknownOutcomes: number;
   };
-  /** Since the start of this process; committed or not. */
-  readonly totals: {
-    readonly records: number;
-    readonly bytes: number;
-    readonly counted: number;
-    readonly late: number;
-    readonly dead: number;
-    readonly nulls: number;
-    readonly skipped: number;
-    readonly rebalances: number;
-    readonly commits: number;
-    readonly windowsClosed: number;
-  };
+  readonly totals: Readonly<EngineTotals>;
 }

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { engineCount } from "../../src/cli/engines.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { engineCount, runTogether } from "../../src/cli/engines.ts";
 
 Deno.test("engineCount() is one where a log has one reader, with --once, and otherwise what WORKERS says", () => {
   const cases: [workers: number | "auto", source: "kafka" | "file" | "demo", once: boolean, count: number][] = [
@@ -15,4 +15,30 @@ Deno.test("engineCount() is one where a log has one reader, with --once, and oth
     assertEquals(engineCount({ WORKERS, SOURCE }, once, 8), count, `${WORKERS} ${SOURCE} ${once}`);
   }
   assertEquals(engineCount({ WORKERS: "auto", SOURCE: "kafka" }, false, 0), 1);
+});
+
+/** Runs until it is told to stop, then takes a moment for its last commit. */
+class Engine {
+  ended = false;
+  async run(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    await Promise.resolve();
+    this.ended = true;
+  }
+}
+
+Deno.test("runTogether() ends all when one fails, and tells its error once the others have ended", async () => {
+  const others = [new Engine(), new Engine()];
+  const failing = { run: () => Promise.reject(new Error("the second cannot go on")) };
+  const running = runTogether([others[0]!, failing, others[1]!], new AbortController().signal);
+  await assertRejects(() => running, Error, "the second cannot go on");
+  assertEquals(others.map(({ ended }) => ended), [true, true]);
+});
+
+Deno.test("runTogether() ends all by the signal", async () => {
+  const engines = [new Engine(), new Engine()], stop = new AbortController();
+  const running = runTogether(engines, stop.signal);
+  stop.abort();
+  await running;
+  assertEquals(engines.map(({ ended }) => ended), [true, true]);
 });

@@ -188,7 +188,7 @@ export class World implements AsyncDisposable {
     await this.postgresProxy.stop();
     await Deno.remove(this.folder, { recursive: true });
     for (const { name, log } of this.instances) {
-      const line = log.find((text) => CLIENT_ADDRESS.test(text));
+      const line = log.find(holdsClientAddress);
       if (line !== undefined) throw new Error(`The log of ${name} holds a client's address: ${line}`);
     }
   }
@@ -196,5 +196,8 @@ export class World implements AsyncDisposable {
 
 /** Servers are on loopback here: any other address can only be a client's, out of the load. */
 const CLIENT_ADDRESS = /(?<![\d.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/;
+
+/** Whether a line of the log tells a client's IPv4 address. */
+export const holdsClientAddress = (line: string): boolean => CLIENT_ADDRESS.test(line);
 
 const isNoTable = (error: unknown) => error instanceof postgres.PostgresError && error.code === "42P01";

@@ -2,6 +2,7 @@
 // that fit the document.
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { createApp } from "../../src/http/app.ts";
+import { PAGE_PARAMETERS } from "../../src/http/dashboard/page_query.ts";
 import { encodeCursor } from "../../src/http/cursor.ts";
 import { encodeContributionCursor } from "../../src/report/report_query.ts";
 import { createLog } from "../../src/shared/log.ts";
@@ -38,23 +39,10 @@ const API: readonly Route[] = Object.entries(document.paths ?? {}).map(([path, i
   parameters: (item as { get?: { parameters?: readonly Parameter[] } }).get?.parameters ?? [],
 }));
 /** Pages take what they know and ignore the rest. */
-const PAGE_PARAMETERS: readonly Parameter[] = [
-  "range",
-  "from",
-  "to",
-  "tz",
-  "place",
-  "traffic",
-  "host",
-  "referrer",
-  "late",
-  "compare",
-  "cursor",
-]
-  .map((name) => ({ name, in: "query" }));
+const ON_PAGES: readonly Parameter[] = PAGE_PARAMETERS.map((name) => ({ name, in: "query" }));
 const PAGES: readonly Route[] = ["/", "/pipeline", "/docs", "/openapi.json"].map((path) => ({
   path,
-  parameters: PAGE_PARAMETERS,
+  parameters: ON_PAGES,
 }));
 /** The event stream ends when its client does; its query is the same as that of others. */
 const ROUTES = [...API, ...PAGES].filter(({ path }) => path !== "/v1/events");

@@ -5,6 +5,8 @@ import { planOf } from "../faults/kill_run.ts";
 import { pause } from "../faults/load.ts";
 import { World } from "../faults/world.ts";
 import { startBroker } from "../support/kafka_broker.ts";
+import { produce } from "../support/kafka_topics.ts";
+import { writeMmdb } from "../support/mmdb_writer.ts";
 import { startPostgres } from "../support/postgres.ts";
 
 interface Engine {
@@ -80,4 +82,37 @@ Deno.test("run() with WORKERS=2 ends as a whole, by name, when one thread cannot
   const { code, stderr } = await other.ended();
   assertEquals(code, 2, stderr);
   assert(/referrer_granularity/i.test(stderr), stderr);
+});
+
+Deno.test("run() with WORKERS=2 takes an exchanged address database into both threads", async () => {
+  await using broker = await startBroker();
+  await using database = await startPostgres();
+  await using world = await World.create({ broker, database: database.url });
+  const place = `${world.folder}/place.mmdb`;
+  const write = async (country: string) => {
+    const network = { address: "8.8.8.0", prefixLength: 24, record: { country_code: country } };
+    await Deno.writeFile(`${place}.new`, writeMmdb([network]));
+    await Deno.rename(`${place}.new`, place);
+  };
+  /** One event in each partition, so that both threads count. */
+  const produceEverywhere = async () => {
+    const value = JSON.stringify({ host: "h", ip: "8.8.8.8", event_time: new Date().toISOString() });
+    await produce(broker, world.topic, Array.from({ length: 4 }, (_, partition) => ({ partition, value })));
+    await world.caughtUp();
+  };
+  const counted = async () => {
+    const rows = await world.sql<{ country_code: string; hits: number }[]>`
+      select country_code, sum(num_hits)::int as hits from web_traffic_live group by 1`;
+    return Object.fromEntries(rows.map(({ country_code, hits }) => [country_code, hits]));
+  };
+  await write("US");
+  const instance = world.instance("threads", { WORKERS: "2", GEO_DATABASE: place });
+  instance.start();
+  for (const name of ["threads#1", "threads#2"]) await instance.waitForLine(`assigned","instance":"${name}"`);
+  await produceEverywhere();
+  assertEquals(await counted(), { US: 4 });
+  await write("CA");
+  await instance.waitForLine("address database exchanged");
+  await produceEverywhere();
+  assertEquals(await counted(), { US: 4, CA: 4 });
 });

@@ -23,7 +23,7 @@ export const RANGES = [
 const DEFAULT_RANGE = "7d";
 
 /** Parameters of the pages; everything else in a URL is ignored, so that links with tracking parameters work. */
-const NAMES = [
+export const PAGE_PARAMETERS = [
   "range",
   "from",
   "to",
@@ -36,7 +36,7 @@ const NAMES = [
   "compare",
   "cursor",
 ] as const;
-export type PageParameter = typeof NAMES[number];
+export type PageParameter = typeof PAGE_PARAMETERS[number];
 
 /** The parameters as given, without empty ones. */
 export type PageState = Readonly<Partial<Record<PageParameter, string>>>;
@@ -49,7 +49,7 @@ const VALUE_LENGTH_MAX = 2_048;
 
 export function pageState(url: URL): PageState {
   const state: Partial<Record<PageParameter, string>> = {};
-  for (const name of NAMES) {
+  for (const name of PAGE_PARAMETERS) {
     const value = url.searchParams.get(name)?.slice(0, VALUE_LENGTH_MAX);
     if (value) state[name] = value;
   }
@@ -64,7 +64,7 @@ export function pageHref(
 ): string {
   const parameters = new URLSearchParams();
   const all = { ...state, cursor: null, ...changes };
-  for (const name of NAMES) {
+  for (const name of PAGE_PARAMETERS) {
     const value = all[name];
     if (value) parameters.set(name, value);
   }
