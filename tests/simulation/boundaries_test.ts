@@ -683,3 +683,50 @@ Deno.test("a stop is recorded by the name that the stored positions give it", as
     ["position_beyond_end", "position_beyond_end"],
   );
 });
+
+Deno.test("an instance that is told to stop while a commit is due makes it its last one", async () => {
+  const scene = new Scene();
+  scene.start();
+  scene.write(0, 1_000);
+  await scene.until(5_000);
+  assertEquals(scene.row(0).nextOffset, 1);
+  const { source, abort } = scene.history.instances[0]!;
+  const poll = source.poll.bind(source);
+  source.poll = async (ms) => {
+    const event = await poll(ms);
+    if (event.kind === "batch" && event.batch.next > event.batch.from) abort.abort();
+    return event;
+  };
+  await scene.until(8_000); // the interval is over
+  scene.write(0, 8_000);
+  await scene.until(12_000);
+  assertEquals([scene.row(0).nextOffset, scene.row(0).counted], [2, 2]);
+  await scene.finish();
+});
+
+Deno.test("a batch that cannot be read stops nobody where it was read after the partition was given up", async () => {
+  const scene = new Scene();
+  scene.start(0);
+  scene.write(0, 1_000);
+  await scene.until(5_000);
+  const { source, pipeline } = scene.history.instances[0]!;
+  source.heartbeatsLost = true; // it goes on as a member that it no longer is
+  scene.history.group.expel(source.memberId!);
+  scene.start(1);
+  for (let at = 6_000; at < 20_000; at += 1_000) {
+    await scene.until(at);
+    scene.write(0, at);
+  }
+  assertEquals(pipeline.snapshot().partitions.length, 0, "it has given everything up");
+  const { poll } = source;
+  source.poll = () => {
+    source.poll = poll;
+    return Promise.resolve({ kind: "stopped", error: new StreamStopped("corrupt_batch", "an old fetch", "look") });
+  };
+  await scene.until(40_000);
+  source.heartbeatsLost = false;
+  scene.write(0, 40_000);
+  await scene.until(60_000);
+  assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], [null, 16]);
+  await scene.finish();
+});

@@ -294,6 +294,18 @@ export const MUTANTS: readonly Mutant[] = [
     "const fault: StreamStopped | null = state.stopped;",
   ),
   unit(
+    "a fault that was read after the partition was given up stops nobody",
+    "src/engine/halt.ts",
+    "const seenFromStored = !state.stoodOnGivenUp && ",
+    "const seenFromStored = ",
+  ),
+  unit(
+    "a commit that is due at a stop is the last one",
+    COMMITS,
+    "|| now < this.#notBefore || signal.aborted) return;",
+    "|| now < this.#notBefore) return;",
+  ),
+  unit(
     "a stop by the name that the positions give it",
     "src/engine/halt.ts",
     "      return error;\n",
