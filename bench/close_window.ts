@@ -1,10 +1,10 @@
 // What closing a window costs PostgreSQL when many commits have contributed to it: `deno run -A bench/close_window.ts [--chunks 300] [--keys 20000]
 // [--universe 100000] [--compact N]`. With --compact, chunks are merged as the closer would merge them, whenever a window holds N.
 // Starts a server of its own. CPU-seconds are those of the server process; wall time says what a reader of the table waits.
-import { migrate } from "../src/commit/migrate.ts";
-import { createPostgresStore } from "../src/commit/postgres_store.ts";
-import { Database } from "../src/commit/postgres_client.ts";
-import { Encoder } from "../src/commit/encode.ts";
+import { migrate } from "../src/store/migrate.ts";
+import { createPostgresStore } from "../src/store/postgres/store.ts";
+import { Database } from "../src/store/postgres/client.ts";
+import { Encoder } from "../src/store/encode.ts";
 import { createLog } from "../src/shared/log.ts";
 import type { EpochMs, Offset, PartitionId } from "../src/shared/units.ts";
 import { emptyTally } from "../src/window/tracker.ts";

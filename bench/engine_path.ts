@@ -1,14 +1,14 @@
 // The engine without broker and database: bytes of a fetch → records → events → counts → frozen payload, by the same code as in production.
 // Beside it the naive way to do the same, as the yardstick that makes a measurement independent of the machine. No I/O.
 import process from "node:process";
-import { Encoder } from "../src/commit/encode.ts";
-import type { PartitionRow } from "../src/commit/port.ts";
+import { Encoder } from "../src/store/encode.ts";
+import type { PartitionRow } from "../src/store/port.ts";
 import { createEventReader } from "../src/event/fast_reader.ts";
 import { maskPayload } from "../src/event/mask_payload.ts";
 import type { GeoDatabase } from "../src/geo/geo_database.ts";
 import { createPlaceLocator } from "../src/geo/place_locator.ts";
 import { DAY, type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../src/shared/units.ts";
-import { BatchReader } from "../src/source/kafka_batch_reader.ts";
+import { BatchReader } from "../src/source/kafka/batch_reader.ts";
 import { Counter } from "../src/window/counter.ts";
 import { Delta } from "../src/window/delta.ts";
 import { Tracker } from "../src/window/tracker.ts";

@@ -8,7 +8,7 @@ import { startBroker, type TestBroker } from "../tests/support/kafka_broker.ts";
 import { createTopic } from "../tests/support/kafka_topics.ts";
 import { startPostgres, type TestPostgres } from "../tests/support/postgres.ts";
 import { REPOSITORY } from "../tests/support/process.ts";
-import { DemoGenerator } from "../src/source/demo_generator.ts";
+import { DemoGenerator } from "../src/source/demo/generator.ts";
 import { epochMs, offset } from "../src/shared/units.ts";
 import { V8_FLAGS } from "../tools/scope.ts";
 import { cpuSeconds, numberFlag, peakMemoryMib, write } from "./support.ts";

@@ -1,9 +1,9 @@
 // docs/http_api.md: the OpenAPI document as a page to read. No I/O beyond making an application that is never served.
-import { createApp } from "../src/http/app.ts";
-import { APP_DEFAULTS } from "../src/http/deps.ts";
-import { docsOf, type OperationDoc } from "../src/http/docs_view.ts";
-import type { OpenApiDocument } from "../src/http/openapi.ts";
-import { PROBLEMS } from "../src/http/problem.ts";
+import { createApp } from "../src/http/server/app.ts";
+import { APP_DEFAULTS } from "../src/http/server/deps.ts";
+import { docsOf, type OperationDoc } from "../src/http/pages/docs/docs_view.ts";
+import type { OpenApiDocument } from "../src/http/server/openapi.ts";
+import { PROBLEMS } from "../src/http/server/problem.ts";
 import { systemClock } from "../src/shared/clock.ts";
 import { silentLog } from "../src/shared/log.ts";
 import { Registry } from "../src/shared/metrics.ts";

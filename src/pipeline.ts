@@ -7,7 +7,7 @@
 //
 // Commits, the periodic look at the rows and closings run beside the loop; their results are taken by the loop, one at a time. What the
 // engine knows, and every change of it, is engine/state.ts; the steps that wait are the other files of engine/.
-import { Closer } from "./commit/closer.ts";
+import { Closer } from "./store/closer.ts";
 import { Commits } from "./engine/commits.ts";
 import { holdStopped, restart } from "./engine/halt.ts";
 import { advanceIfIdle } from "./engine/idle.ts";

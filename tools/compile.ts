@@ -5,7 +5,7 @@ import { EXIT } from "../src/shared/errors.ts";
 import { MAIN, REPOSITORY, scopeFlags, V8_FLAGS } from "./scope.ts";
 
 /** What is read or started by path at run time: embedded files need no permission. */
-const INCLUDED = ["ddl", "src/commit/embedded_worker.ts", "src/cli/engine_worker.ts"];
+const INCLUDED = ["ddl", "src/store/embedded/worker.ts", "src/app/engine_worker.ts"];
 
 const { values } = parseArgs({
   options: {

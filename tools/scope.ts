@@ -1,8 +1,8 @@
 // Permissions of this repository's program by a settings file: what `deno task compile` and `deno task run:scoped` share. Reads files.
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { loadSettings } from "../src/shared/config.ts";
-import { parseSettingsFile } from "../src/shared/config_file.ts";
+import { loadSettings } from "../src/shared/config/load.ts";
+import { parseSettingsFile } from "../src/shared/config/file.ts";
 import { genericPermissions, permissionFlags, scopedPermissions } from "../src/shared/permissions.ts";
 
 /** Root of the repository, without a trailing slash. */

@@ -1,8 +1,8 @@
 // The words after a command's name: settings' flags, the command's own, and the rest. No I/O.
 import { parseArgs } from "node:util";
-import { parseValue } from "../shared/config_kinds.ts";
-import { suggestion } from "../shared/config_suggest.ts";
-import { flagOf, SETTING_NAMES, type SettingName, settingOf } from "../shared/settings.ts";
+import { parseValue } from "../shared/config/kinds.ts";
+import { suggestion } from "../shared/config/suggest.ts";
+import { flagOf, SETTING_NAMES, type SettingName, settingOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 
 /** What the words say. Nothing in it is checked against other sources of settings yet. */

@@ -1,10 +1,10 @@
 // What a subcommand is, and what it is given to work with. No I/O.
-import type { LoadedSettings } from "../shared/config.ts";
-import type { Kind, KindValue } from "../shared/config_kinds.ts";
+import type { LoadedSettings } from "../shared/config/load.ts";
+import type { Kind, KindValue } from "../shared/config/kinds.ts";
 import type { SteadyClock } from "../shared/clock.ts";
 import type { ExitCode } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import type { SettingGroup, Settings } from "../shared/settings.ts";
+import type { SettingGroup, Settings } from "../shared/config/settings.ts";
 
 /** A flag that belongs to one command alone and is no setting. Its name is the key, in kebab-case and without dashes. */
 export interface Flag {

@@ -13,14 +13,14 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: { summary: "Read, count and commit: the service", load: () => import("./run.ts") },
   dev: { summary: "Demo traffic into an embedded database, for a first look", load: () => import("./dev.ts") },
   serve: { summary: "The HTTP API and pages alone, read-only", load: () => import("./serve.ts") },
-  produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce.ts") },
+  produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
   report: {
     summary: "Print a report: contributions, time series, rankings, forecasts",
     load: () => import("./report.ts"),
   },
   doctor: {
     summary: "Check settings, broker, database, places and the topic's content",
-    load: () => import("./doctor.ts"),
+    load: () => import("./doctor/doctor.ts"),
   },
   resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
   replay: {
@@ -39,7 +39,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   plan: {
     summary: "Machines, bytes and cost for a given traffic, from measured figures",
-    load: () => import("./plan.ts"),
+    load: () => import("./plan/plan.ts"),
   },
   config: {
     summary: "Print the effective settings and where each came from",

@@ -1,9 +1,15 @@
 // `tidemark config`: the settings in effect and where each came from, secrets hidden. Also prints the generated pages.
-import { boolean } from "../shared/config_kinds.ts";
-import { showPostgresUrl } from "../shared/config_postgres.ts";
-import type { LoadedSettings } from "../shared/config.ts";
+import { boolean } from "../shared/config/kinds.ts";
+import { showPostgresUrl } from "../shared/config/postgres.ts";
+import type { LoadedSettings } from "../shared/config/load.ts";
 import { EXIT } from "../shared/errors.ts";
-import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup, type SettingName, settingOf } from "../shared/settings.ts";
+import {
+  SETTING_GROUPS,
+  SETTING_NAMES,
+  type SettingGroup,
+  type SettingName,
+  settingOf,
+} from "../shared/config/settings.ts";
 import { defineCommand, flag } from "./command.ts";
 import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
 

@@ -1,12 +1,12 @@
 // `tidemark dead-letters`: what can never be counted, why, and where it lies. Payloads were masked before they were stored.
 import { DEAD_REASONS } from "../event/types.ts";
-import { readDeadRanges } from "../http/dead_letters_query.ts";
+import { readDeadRanges } from "../http/api/stream/dead_letters_query.ts";
 import { purgeSamples, readDeadCounts, readDeadLetter } from "../operate/dead_letter_store.ts";
-import { boolean, duration, integer, oneOf } from "../shared/config_kinds.ts";
+import { boolean, duration, integer, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { DAY, type DurationMs } from "../shared/units.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage, type Storage } from "./storage.ts";
+import { lockDataFolder, openStorage, type Storage } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
 const USAGE = "list | show PARTITION OFFSET | purge";

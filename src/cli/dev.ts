@@ -1,7 +1,7 @@
 // `tidemark dev`: demo traffic into the embedded database, on a machine with neither broker nor database.
 import { defineCommand } from "./command.ts";
-import { runService } from "./service.ts";
-import { lockDataFolder } from "./storage.ts";
+import { runService } from "../app/service.ts";
+import { lockDataFolder } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",

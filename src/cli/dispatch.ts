@@ -1,7 +1,7 @@
 // From words to a running command: help, version, arguments, settings, context. I/O only through the host.
 import { systemClock } from "../shared/clock.ts";
-import { loadSettings } from "../shared/config.ts";
-import { suggestion } from "../shared/config_suggest.ts";
+import { loadSettings } from "../shared/config/load.ts";
+import { suggestion } from "../shared/config/suggest.ts";
 import { EXIT, type ExitCode, messageOf, UsageError } from "../shared/errors.ts";
 import { createLog } from "../shared/log.ts";
 import { VERSION } from "../shared/version.ts";

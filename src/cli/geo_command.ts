@@ -1,5 +1,5 @@
 // `tidemark geo` as a subcommand: its flags and settings; the work is in geo.ts.
-import { boolean } from "../shared/config_kinds.ts";
+import { boolean } from "../shared/config/kinds.ts";
 import { defineCommand, flag } from "./command.ts";
 import { GEO_HELP, geoCommand } from "./geo.ts";
 

@@ -1,5 +1,5 @@
 // `tidemark health`: asks a process on this machine whether it is alive or ready. For health checks of containers, which have no curl.
-import { boolean, duration } from "../shared/config_kinds.ts";
+import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT, messageOf, UsageError } from "../shared/errors.ts";
 import { MINUTE } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";

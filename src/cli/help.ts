@@ -1,7 +1,7 @@
 // `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
-import type { Kind } from "../shared/config_kinds.ts";
+import type { Kind } from "../shared/config/kinds.ts";
 import { EXIT } from "../shared/errors.ts";
-import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/settings.ts";
+import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 import type { CommandEntry } from "./commands.ts";
 import { EXIT_MEANING } from "./exit_codes.ts";

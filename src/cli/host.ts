@@ -1,5 +1,5 @@
 // The process around a command: environment, files, standard streams, signals. The only file here that reads them. I/O.
-import type { Environment } from "../shared/config.ts";
+import type { Environment } from "../shared/config/load.ts";
 import { LineWriter } from "./line_writer.ts";
 
 /** What a command line needs of the process; tests pass their own. */

@@ -1,10 +1,10 @@
 // `tidemark migrate`: brings the schema up to date, or says what would be done.
-import { appliedMigrations, initSql, MIGRATIONS } from "../commit/migrate.ts";
-import { boolean, duration } from "../shared/config_kinds.ts";
+import { appliedMigrations, initSql, MIGRATIONS } from "../store/migrate.ts";
+import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT } from "../shared/errors.ts";
 import { HOUR } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage, prepareSchema } from "./storage.ts";
+import { lockDataFolder, openStorage, prepareSchema } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",

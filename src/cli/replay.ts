@@ -1,18 +1,18 @@
 // `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
-import { createPostgresStore } from "../commit/postgres_store.ts";
+import { createPostgresStore } from "../store/postgres/store.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
 import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
 import { replay } from "../operate/replay.ts";
 import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
-import { boolean, integer, type Kind, kindBy } from "../shared/config_kinds.ts";
+import { boolean, integer, type Kind, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader } from "./replay_reader.ts";
-import { logName } from "./sources.ts";
-import { lockDataFolder, openStorage, type Storage } from "./storage.ts";
+import { eventReader, openLogReader } from "../app/replay_reader.ts";
+import { logName } from "../app/sources.ts";
+import { lockDataFolder, openStorage, type Storage } from "../app/storage.ts";
 
 const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
   const time = Date.parse(text);

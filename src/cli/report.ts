@@ -9,7 +9,7 @@ import {
   type Rendering,
   TIMESERIES,
   TOP,
-} from "../http/report_answers.ts";
+} from "../http/api/reports/report_answers.ts";
 import {
   botsQuery,
   botsSchema,
@@ -28,15 +28,15 @@ import {
   topSchema,
 } from "../report/report_query.ts";
 import { bots, contributions, forecastReport, timeseries, top } from "../report/report_store.ts";
-import { svgBars } from "../report/svg_bars.ts";
-import { svgMap } from "../report/svg_map.ts";
-import { svgTimeseries } from "../report/svg_timeseries.ts";
-import { boolean, type Kind, kindOf, oneOf } from "../shared/config_kinds.ts";
+import { svgBars } from "../report/chart/svg_bars.ts";
+import { svgMap } from "../report/chart/svg_map.ts";
+import { svgTimeseries } from "../report/chart/svg_timeseries.ts";
+import { boolean, type Kind, kindOf, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, NamedError, UsageError } from "../shared/errors.ts";
 import type { EpochMs } from "../shared/units.ts";
-import { codeOf, type Database, type Sql } from "../commit/postgres_client.ts";
+import { codeOf, type Database, type Sql } from "../store/postgres/client.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage } from "./storage.ts";
+import { lockDataFolder, openStorage } from "../app/storage.ts";
 
 const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
 type Format = typeof FORMATS[number];

@@ -1,20 +1,20 @@
 // `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
-import { checkLog } from "../commit/decision.ts";
-import { createPostgresStore } from "../commit/postgres_store.ts";
-import type { StoredState, StreamSettings } from "../commit/port.ts";
+import { checkLog } from "../store/decision.ts";
+import { createPostgresStore } from "../store/postgres/store.ts";
+import type { StoredState, StreamSettings } from "../store/port.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
 import { firstEventTime } from "../operate/first_event.ts";
 import type { LogReader } from "../operate/log_reader.ts";
 import { isRecreated, planResume, resumePosition, type ResumeStep } from "../operate/resume_plan.ts";
 import { applyResume } from "../operate/resume_store.ts";
-import { boolean, duration } from "../shared/config_kinds.ts";
+import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
 import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader } from "./replay_reader.ts";
-import { logName } from "./sources.ts";
-import { lockDataFolder, openStorage, prepareSchema, type Storage } from "./storage.ts";
+import { eventReader, openLogReader } from "../app/replay_reader.ts";
+import { logName } from "../app/sources.ts";
+import { lockDataFolder, openStorage, prepareSchema, type Storage } from "../app/storage.ts";
 
 /** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
 const TRIES = 3;

@@ -1,9 +1,9 @@
 // `tidemark run`: the service. Or, with --once, read to the end, close, exit.
-import { boolean, duration } from "../shared/config_kinds.ts";
+import { boolean, duration } from "../shared/config/kinds.ts";
 import { HOUR } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";
-import { runService } from "./service.ts";
-import { lockDataFolder } from "./storage.ts";
+import { runService } from "../app/service.ts";
+import { lockDataFolder } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",

@@ -1,7 +1,7 @@
 // `tidemark serve`: the HTTP API and pages alone, read-only, over a database that others fill.
 import { UsageError } from "../shared/errors.ts";
 import { defineCommand } from "./command.ts";
-import { runService } from "./service.ts";
+import { runService } from "../app/service.ts";
 
 export const command = defineCommand({
   usage: "",

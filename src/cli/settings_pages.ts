@@ -1,6 +1,12 @@
 // The settings table as stream.env and as docs/configuration.md. No I/O; a test holds the committed files equal to these texts.
 import { EXIT } from "../shared/errors.ts";
-import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup, type SettingName, settingOf } from "../shared/settings.ts";
+import {
+  SETTING_GROUPS,
+  SETTING_NAMES,
+  type SettingGroup,
+  type SettingName,
+  settingOf,
+} from "../shared/config/settings.ts";
 import { EXIT_MEANING } from "./exit_codes.ts";
 
 const GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
@@ -12,7 +18,7 @@ export function renderStreamEnv(): string {
     "# Settings for a Kafka and a PostgreSQL on this machine, as docker-compose.yml starts them.",
     "# Use: tidemark run --env-file stream.env, or docker compose --env-file stream.env up.",
     "# The passwords here are for a first look: change them before anybody else can reach the ports.",
-    "# Made by `deno task docs` from src/shared/settings.ts.",
+    "# Made by `deno task docs` from src/shared/config/settings.ts.",
   ];
   for (const group of GROUPS) {
     lines.push("", `## ${SETTING_GROUPS[group]}`);
@@ -30,7 +36,7 @@ export function renderConfigurationPage(): string {
   const lines = [
     "# Configuration",
     "",
-    "Made by `deno task docs` from `src/shared/settings.ts`.",
+    "Made by `deno task docs` from `src/shared/config/settings.ts`.",
     "",
     "Every setting is an environment variable (`KAFKA_URL`), a flag of the commands that use it (`--kafka-url`) and a line of",
     "a settings file (`--env-file stream.env`). A flag wins over the environment, that over the settings file, that over the",

@@ -1,9 +1,9 @@
 // When the delta is sent, and what its outcome means for the engine. One commit is on its way at a time; its result is taken by the loop.
 // I/O only through the ports.
-import { commitDue } from "../commit/decision.ts";
-import { Committer, type Delivery } from "../commit/committer.ts";
-import { Encoder } from "../commit/encode.ts";
-import type { CommitReason } from "../commit/port.ts";
+import { commitDue } from "../store/decision.ts";
+import { Committer, type Delivery } from "../store/committer.ts";
+import { Encoder } from "../store/encode.ts";
+import type { CommitReason } from "../store/port.ts";
 import { invariant, messageOf, StreamStopped, Unavailable } from "../shared/errors.ts";
 import { NEVER } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";

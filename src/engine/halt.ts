@@ -1,6 +1,6 @@
 // A stream that is stopped by a named error: what the engine does until an operator resumes it. I/O only through the ports.
-import { movedPartitions } from "../commit/decision.ts";
-import type { Store, StoredState } from "../commit/port.ts";
+import { movedPartitions } from "../store/decision.ts";
+import type { Store, StoredState } from "../store/port.ts";
 import { invariant, messageOf, StreamStopped } from "../shared/errors.ts";
 import type { LogIdentity } from "../source/port.ts";
 import type { Commits } from "./commits.ts";

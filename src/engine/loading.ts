@@ -1,5 +1,5 @@
 // Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
-import type { NewPartition, StoredState } from "../commit/port.ts";
+import type { NewPartition, StoredState } from "../store/port.ts";
 import { invariant, messageOf, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";

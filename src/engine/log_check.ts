@@ -1,7 +1,7 @@
 // Whether the stored positions mean something in the log that is there, told from two looks at a log that goes on growing. I/O only through
 // the port.
-import { checkLog } from "../commit/decision.ts";
-import type { StoredState } from "../commit/port.ts";
+import { checkLog } from "../store/decision.ts";
+import type { StoredState } from "../store/port.ts";
 import { StreamStopped } from "../shared/errors.ts";
 import type { LogIdentity } from "../source/port.ts";
 import type { EngineState } from "./state.ts";

@@ -1,6 +1,6 @@
 // What one engine is given: settings, ports and callbacks. Types only.
-import type { CommitLimits } from "../commit/decision.ts";
-import type { Store, StreamSettings } from "../commit/port.ts";
+import type { CommitLimits } from "../store/decision.ts";
+import type { Store, StreamSettings } from "../store/port.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import type { SteadyClock } from "../shared/clock.ts";

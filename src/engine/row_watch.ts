@@ -1,7 +1,7 @@
 // The periodic look at the stored rows: a restored database, a stop by another instance or a resumption is noticed although we have nothing
 // to commit. Runs beside the loop, which takes the result. I/O only through the port.
-import { movedPartitions } from "../commit/decision.ts";
-import type { StoredState } from "../commit/port.ts";
+import { movedPartitions } from "../store/decision.ts";
+import type { StoredState } from "../store/port.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Commits } from "./commits.ts";
 import type { Steady } from "./parts.ts";

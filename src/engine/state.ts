@@ -1,6 +1,6 @@
 // What one engine knows, and how that changes: assignment, trackers, delta, what the rows said, whether the stream is stopped. Nothing here
 // waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
-import type { StoredState } from "../commit/port.ts";
+import type { StoredState } from "../store/port.ts";
 import { invariant, StreamStopped } from "../shared/errors.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";

@@ -1,6 +1,6 @@
 // Which of the given files answers for which address family. Does I/O (opens them).
 import { UsageError } from "../shared/errors.ts";
-import { type MmdbFile, openMmdb } from "./mmdb_file.ts";
+import { type MmdbFile, openMmdb } from "./mmdb/file.ts";
 
 /**
  * Opens one file or one for each family and says which answers for which. With two files IPv4 goes to the IPv4 file; the other is deferred.

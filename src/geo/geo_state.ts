@@ -1,6 +1,6 @@
 // What is told about the address databases in use: by HTTP, the pages and `tidemark geo status`. Types only.
 import type { EpochMs } from "../shared/units.ts";
-import type { Attribution, GeoSchema } from "./mmdb_schema.ts";
+import type { Attribution, GeoSchema } from "./mmdb/schema.ts";
 
 /** One file, without its folder. */
 export interface GeoFileState {

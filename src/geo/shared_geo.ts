@@ -1,6 +1,6 @@
 // Address databases that several threads use: one copy of the bytes, a reader of its own in each thread. No I/O.
 import type { GeoState } from "./geo_state.ts";
-import { type MmdbFile, openMmdbBytes } from "./mmdb_file.ts";
+import { type MmdbFile, openMmdbBytes } from "./mmdb/file.ts";
 
 /** One file: its bytes lie in a SharedArrayBuffer, so that sending them to a thread copies nothing. */
 export interface SharedFile {

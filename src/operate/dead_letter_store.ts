@@ -1,5 +1,5 @@
 // What `tidemark dead-letters` asks and deletes beside what the API reads. Shell.
-import type { Database } from "../commit/postgres_client.ts";
+import type { Database } from "../store/postgres/client.ts";
 
 const TIMEOUT_MS = 30_000;
 

@@ -4,17 +4,17 @@ import type { Clock } from "../shared/clock.ts";
 import { EXIT, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId } from "../shared/units.ts";
-import { BatchReader } from "../source/kafka_batch_reader.ts";
-import { createCluster, type KafkaConnection } from "../source/kafka_client.ts";
-import { faultOf } from "../source/kafka_faults.ts";
+import { BatchReader } from "../source/kafka/batch_reader.ts";
+import { createCluster, type KafkaConnection } from "../source/kafka/client.ts";
+import { faultOf } from "../source/kafka/faults.ts";
 import {
   type FetchMessage,
   type FetchResult,
   OFFSET_OUT_OF_RANGE,
   registerFetchTap,
-} from "../source/kafka_fetch_hook.ts";
-import type { Broker, Cluster, FetchOptions } from "../source/kafka_internals.ts";
-import { KafkaMetadata } from "../source/kafka_metadata.ts";
+} from "../source/kafka/fetch_hook.ts";
+import type { Broker, Cluster, FetchOptions } from "../source/kafka/internals.ts";
+import { KafkaMetadata } from "../source/kafka/metadata.ts";
 import type { FetchedBatch, LogIdentity } from "../source/port.ts";
 import type { LogReader } from "./log_reader.ts";
 

@@ -2,7 +2,7 @@
 import { type Admin, ConfigResourceTypes } from "kafkajs";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { createKafka, type KafkaConnection } from "../source/kafka_client.ts";
+import { createKafka, type KafkaConnection } from "../source/kafka/client.ts";
 
 /** What the cluster says. Each part may be refused by itself. */
 export interface TopicProbe {

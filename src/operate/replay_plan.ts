@@ -5,7 +5,7 @@
 // (range start − guard − delay), no record before it can belong to the range.
 import { EXIT, NamedError } from "../shared/errors.ts";
 import { type DurationMs, type EpochMs, isoOrNull, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
-import type { IdleAdvance } from "../commit/port.ts";
+import type { IdleAdvance } from "../store/port.ts";
 import type { LogIdentity } from "../source/port.ts";
 
 /** A position with the watermark that records at it met. */

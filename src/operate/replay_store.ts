@@ -1,5 +1,5 @@
 // Reads what a replay needs of the database: positions with their anchors, and the published rows. Shell; writes nothing.
-import type { Database } from "../commit/postgres_client.ts";
+import type { Database } from "../store/postgres/client.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { ReplayPartition } from "./replay_plan.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";

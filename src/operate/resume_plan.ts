@@ -1,5 +1,5 @@
 // What `tidemark resume` would do: from the stored rows and the log that is there now to one step for each partition. Pure.
-import type { PartitionRow, StoredState } from "../commit/port.ts";
+import type { PartitionRow, StoredState } from "../store/port.ts";
 import { type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { StopCode } from "../shared/errors.ts";
 import type { LogIdentity, PartitionBounds } from "../source/port.ts";

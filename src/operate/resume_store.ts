@@ -1,5 +1,5 @@
 // Carries a resume plan out: one call of one function of ddl/. Shell.
-import { codeOf, type Database } from "../commit/postgres_client.ts";
+import { codeOf, type Database } from "../store/postgres/client.ts";
 import type { ResumeStep } from "./resume_plan.ts";
 
 const TIMEOUT_MS = 15_000;

@@ -1,5 +1,5 @@
 // Shapes the contribution report: who contributed how much, the days around it, and what each number is worth. Pure.
-import type { Forecast } from "./forecast.ts";
+import type { Forecast } from "./forecast/forecast.ts";
 import { countryName } from "./country_names.ts";
 import { bucketHits, completenessOf, type Counting, daysBetween, dayTotals, totalHits } from "./completeness.ts";
 import { type ContributionCursor, type ContributionQuery, encodeContributionCursor } from "./report_query.ts";

@@ -1,7 +1,7 @@
 // Which columns the reports have as tables: the same for CSV and NDJSON, flat, one row a line. Pure.
 import type { Contribution, ContributionReport } from "./contribution.ts";
-import type { Column } from "./csv.ts";
-import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast_report.ts";
+import type { Column } from "./text/csv.ts";
+import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/forecast_report.ts";
 import type { BotsReport, SeriesPoint } from "./timeseries.ts";
 import type { TopRow } from "./top.ts";
 

@@ -1,6 +1,6 @@
 // All rows of the contribution report, page by page, so that an export of any size needs the memory of one page. No I/O of its own.
 import type { ContributionReport } from "./contribution.ts";
-import { csvHeader, csvLine, ndjsonLine, type TableFormat } from "./csv.ts";
+import { csvHeader, csvLine, ndjsonLine, type TableFormat } from "./text/csv.ts";
 import { CONTRIBUTION_COLUMNS } from "./report_columns.ts";
 import {
   type ContributionCursor,

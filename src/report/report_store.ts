@@ -11,8 +11,8 @@ import {
   placeKey,
   shapeContributions,
 } from "./contribution.ts";
-import { forecast, HISTORY_DAYS_MAX } from "./forecast.ts";
-import { type ForecastReport, shapeForecast } from "./forecast_report.ts";
+import { forecast, HISTORY_DAYS_MAX } from "./forecast/forecast.ts";
+import { type ForecastReport, shapeForecast } from "./forecast/forecast_report.ts";
 import {
   type BotsQuery,
   type ContributionCursor,

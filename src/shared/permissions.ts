@@ -1,7 +1,7 @@
 // What the program may touch, in one place: from settings to Deno's permissions. The scoped run, the scoped binary and the tests of refusal
 // all take them from here. No I/O.
-import { postgresTarget } from "./config_postgres.ts";
-import { ENVIRONMENT_NAMES, type Settings } from "./settings.ts";
+import { postgresTarget } from "./config/postgres.ts";
+import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 
 /** Permissions as Deno takes them; "any" = without restriction. What is not named here (run, ffi, sys, import) is never granted. */
 export interface Permissions {

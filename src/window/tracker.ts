@@ -1,6 +1,6 @@
 // What is known of one owned partition: its row as last read, the position and watermark in memory, and what has happened since. Pure.
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
-import type { IdleAdvance, PartitionRow } from "../commit/port.ts";
+import type { IdleAdvance, PartitionRow } from "../store/port.ts";
 
 /** Records of one partition since its row, by what became of them. */
 export interface Tally {

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { parseArguments } from "../../src/cli/args.ts";
 import { defineCommand, flag } from "../../src/cli/command.ts";
-import { boolean, duration, text } from "../../src/shared/config_kinds.ts";
+import { boolean, duration, text } from "../../src/shared/config/kinds.ts";
 
 const command = defineCommand({
   usage: "[FILE…]",

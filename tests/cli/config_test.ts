@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { dispatch } from "../../src/cli/dispatch.ts";
-import { SETTING_NAMES } from "../../src/shared/settings.ts";
+import { SETTING_NAMES } from "../../src/shared/config/settings.ts";
 import { fakeHost } from "./fake_host.ts";
 
 async function config(...flags: string[]) {

@@ -3,9 +3,9 @@ import { assertEquals, assertMatch, assertNotMatch, assertStringIncludes } from 
 import { type Command, type CommandContext, defineCommand, flag } from "../../src/cli/command.ts";
 import { type CommandEntry, COMMANDS } from "../../src/cli/commands.ts";
 import { dispatch } from "../../src/cli/dispatch.ts";
-import { boolean } from "../../src/shared/config_kinds.ts";
+import { boolean } from "../../src/shared/config/kinds.ts";
 import { BugError, EXIT, type ExitCode, StreamStopped, Unavailable, UsageError } from "../../src/shared/errors.ts";
-import { SETTING_NAMES, settingOf } from "../../src/shared/settings.ts";
+import { SETTING_NAMES, settingOf } from "../../src/shared/config/settings.ts";
 import { VERSION } from "../../src/shared/version.ts";
 import { fakeHost, type FakeHostOptions } from "./fake_host.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { engineCount, runTogether } from "../../src/cli/engines.ts";
+import { engineCount, runTogether } from "../../src/app/engines.ts";
 
 Deno.test("engineCount() is one where a log has one reader, with --once, and otherwise what WORKERS says", () => {
   const cases: [workers: number | "auto", source: "kafka" | "file" | "demo", once: boolean, count: number][] = [

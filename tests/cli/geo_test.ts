@@ -1,7 +1,7 @@
 // `tidemark geo` as its user sees it.
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { geoCommand, geoPaths } from "../../src/cli/geo.ts";
-import { CITY_PACKAGE } from "../../src/geo/city_npm.ts";
+import { CITY_PACKAGE } from "../../src/geo/install/city_npm.ts";
 import { installedPaths } from "../../src/geo/geo_files.ts";
 import { EXIT, UsageError } from "../../src/shared/errors.ts";
 import { writeMmdb } from "../support/mmdb_writer.ts";

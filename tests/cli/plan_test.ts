@@ -1,9 +1,9 @@
 // The plan: every number follows from its arithmetic and grows with what it should grow with; a hand-made case is the oracle.
 import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
-import { renderPlan } from "../../src/cli/plan.ts";
-import { FIGURES } from "../../src/cli/plan_figures.ts";
-import { beside, OLD_ENGINES, renderBeside } from "../../src/cli/plan_beside.ts";
-import { distinctKeys, plan, type PlanInputs, type Prices, show, showBytes } from "../../src/cli/plan_model.ts";
+import { renderPlan } from "../../src/cli/plan/plan.ts";
+import { FIGURES } from "../../src/cli/plan/plan_figures.ts";
+import { beside, OLD_ENGINES, renderBeside } from "../../src/cli/plan/plan_beside.ts";
+import { distinctKeys, plan, type PlanInputs, type Prices, show, showBytes } from "../../src/cli/plan/plan_model.ts";
 
 const inputs: PlanInputs = {
   eventsPerSecond: 1_000,

@@ -1,7 +1,7 @@
 // Demo traffic into a topic: records come as their time comes, each once, and are events.
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import { produceDemo } from "../../src/cli/produce_demo.ts";
-import type { OutMessage } from "../../src/cli/produce_message.ts";
+import { produceDemo } from "../../src/cli/produce/produce_demo.ts";
+import type { OutMessage } from "../../src/cli/produce/produce_message.ts";
 import { epochMs } from "../../src/shared/units.ts";
 
 Deno.test("produceDemo() sends nothing of the past, then about the rate, in order, until it is stopped", async () => {

@@ -1,12 +1,17 @@
 // What `produce` makes of lines, and how it batches, paces, stops and counts; a real broker is in tests/integration/produce_test.ts.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { gzipSync } from "node:zlib";
-import { produceInputs, type ProduceOptions } from "../../src/cli/produce_inputs.ts";
-import { messageOfLine, type MessageRules, type OutMessage, SENT_BYTES_MAX } from "../../src/cli/produce_message.ts";
+import { produceInputs, type ProduceOptions } from "../../src/cli/produce/produce_inputs.ts";
+import {
+  messageOfLine,
+  type MessageRules,
+  type OutMessage,
+  SENT_BYTES_MAX,
+} from "../../src/cli/produce/produce_message.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
-import { streamContent } from "../../src/source/file_content.ts";
-import { ManualClock } from "../source/file_rig.ts";
+import { streamContent } from "../../src/source/file/content.ts";
+import { ManualClock } from "../source/file/rig.ts";
 
 const ACCESS = `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 20 "http://r.example/" "curl/8"`;
 const encode = (text: string) => new TextEncoder().encode(text);

@@ -2,9 +2,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { EXIT_MEANING } from "../../src/cli/exit_codes.ts";
 import { renderConfigurationPage, renderStreamEnv } from "../../src/cli/settings_pages.ts";
-import { loadSettings } from "../../src/shared/config.ts";
-import { postgresTarget } from "../../src/shared/config_postgres.ts";
-import { SETTING_NAMES } from "../../src/shared/settings.ts";
+import { loadSettings } from "../../src/shared/config/load.ts";
+import { postgresTarget } from "../../src/shared/config/postgres.ts";
+import { SETTING_NAMES } from "../../src/shared/config/settings.ts";
 
 const committed = (path: string) => Deno.readTextFileSync(new URL(`../../${path}`, import.meta.url));
 const HINT = "run `deno task docs`";

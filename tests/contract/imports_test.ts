@@ -9,24 +9,25 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   geo: ["shared"],
   event: ["shared", "geo/port.ts"],
-  window: ["shared", "event/types.ts", "commit/port.ts", "source/port.ts"],
+  window: ["shared", "event/types.ts", "store/port.ts", "source/port.ts"],
   source: ["shared"],
-  commit: [
+  store: [
     "shared",
     "window",
     "event/types.ts",
     "geo/port.ts",
     "source/port.ts",
     // Ports of the file source that PostgreSQL implements.
-    "source/file_lease.ts",
-    "source/file_generations.ts",
+    "source/file/lease.ts",
+    "source/file/generations.ts",
   ],
   report: ["shared"],
-  operate: ["shared", "window", "commit", "event", "geo", "source"],
+  operate: ["shared", "window", "store", "event", "geo", "source"],
   http: ["shared", "report", "geo/geo_state.ts"],
-  engine: ["shared", "window", "commit", "event/types.ts", "geo/port.ts", "source/port.ts"],
-  "pipeline.ts": ["shared", "engine", "window", "commit/closer.ts", "source/port.ts"],
-  cli: ["shared", "window", "commit", "event", "geo", "source", "report", "operate", "http", "pipeline.ts"],
+  engine: ["shared", "window", "store", "event/types.ts", "geo/port.ts", "source/port.ts"],
+  "pipeline.ts": ["shared", "engine", "window", "store/closer.ts", "source/port.ts"],
+  app: ["shared", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "cli"],
+  cli: ["shared", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "app"],
   "main.ts": ["cli"],
 };
 

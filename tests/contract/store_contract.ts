@@ -1,15 +1,8 @@
-// What every Store owes the engine (src/commit/port.ts), as one suite: run over the model database of the simulation, so that the model stays
+// What every Store owes the engine (src/store/port.ts), as one suite: run over the model database of the simulation, so that the model stays
 // honest, and over PostgreSQL, so that ddl/ is what the model says.
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Encoder } from "../../src/commit/encode.ts";
-import type {
-  Chunk,
-  CommitPayload,
-  NewPartition,
-  PartitionMove,
-  Store,
-  StreamSettings,
-} from "../../src/commit/port.ts";
+import { Encoder } from "../../src/store/encode.ts";
+import type { Chunk, CommitPayload, NewPartition, PartitionMove, Store, StreamSettings } from "../../src/store/port.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
 import { KeyTable } from "../../src/window/key_table.ts";

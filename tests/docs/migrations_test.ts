@@ -1,6 +1,6 @@
 // docs/upgrades.md promises that a running old program survives a migration: files of ddl/ add and never take away, functions carry a version.
 import { assertEquals } from "@std/assert";
-import { loadMigrations } from "../../src/commit/migrate.ts";
+import { loadMigrations } from "../../src/store/migrate.ts";
 
 /** Part of the stable surface: it grows by parameters with defaults only. */
 const STABLE_FUNCTIONS = ["contribution_report"];

@@ -3,10 +3,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { openApi } from "../../docs/http_api_page.ts";
 import { alertsOf } from "../../docs/monitoring_page.ts";
-import { METRICS_CATALOGUE } from "../../src/http/metrics_catalogue.ts";
-import { PROBLEMS } from "../../src/http/problem.ts";
+import { METRICS_CATALOGUE } from "../../src/http/api/metrics/catalogue.ts";
+import { PROBLEMS } from "../../src/http/server/problem.ts";
 import { DEAD_REASONS } from "../../src/event/types.ts";
-import { ENVIRONMENT_NAMES, SETTING_NAMES } from "../../src/shared/settings.ts";
+import { ENVIRONMENT_NAMES, SETTING_NAMES } from "../../src/shared/config/settings.ts";
 import { walkFiles } from "../support/files.ts";
 
 const ROOT = new URL("../../", import.meta.url);

@@ -58,7 +58,9 @@ Deno.test("docs/runbook.md has an entry for every named error, and none for what
   const codes = new Set<string>();
   for await (const path of walkFiles(new URL("src/", ROOT))) {
     // Problems of the HTTP API are described in its own page; "custom" is zod's.
-    if (!path.endsWith(".ts") || /^http\/(?!readiness\.ts|server\.ts)|^shared\/config_kinds\.ts/.test(path)) continue;
+    if (
+      !path.endsWith(".ts") || /^http\/(?!api\/readiness\.ts|server\/server\.ts)|^shared\/config\/kinds\.ts/.test(path)
+    ) continue;
     for (const code of codesIn(await read(`src/${path}`))) codes.add(code);
   }
   const entries = [...(await read("docs/runbook.md")).matchAll(/^### `([a-z_]+)`$/gm)].map((match) => match[1]!);

@@ -42,8 +42,8 @@ export class NewerTree implements AsyncDisposable {
       "select 'newer', p_commit_id, p_instance,",
     );
     await Deno.writeTextFile(new URL(`ddl/${NAME}.sql`, tree.root), `${ADDS}\n${second}\n`);
-    await tree.#edit("src/commit/migrate.ts", /(export const MIGRATIONS = \[[^\]]*?),?\s*\]/, `$1, "${NAME}"]`);
-    await tree.#edit("src/commit/postgres_store.ts", "select tidemark_commit_v1(", "select tidemark_commit_v2(");
+    await tree.#edit("src/store/migrate.ts", /(export const MIGRATIONS = \[[^\]]*?),?\s*\]/, `$1, "${NAME}"]`);
+    await tree.#edit("src/store/postgres/store.ts", "select tidemark_commit_v1(", "select tidemark_commit_v2(");
     return tree;
   }
 

@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser, formatV4, formatV6 } from "../../src/geo/address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "../../src/geo/address_class.ts";
-import { openMmdbBytes } from "../../src/geo/mmdb_file.ts";
+import { openMmdbBytes } from "../../src/geo/mmdb/file.ts";
 import { createPlaceLocator } from "../../src/geo/place_locator.ts";
 import { V4_NETWORKS, V6_NETWORKS } from "../geo/geo_rig.ts";
 import { type MmdbNetwork, writeMmdb } from "../support/mmdb_writer.ts";

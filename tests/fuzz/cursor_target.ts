@@ -8,8 +8,8 @@ import {
   type CursorPart,
   decodeCursor,
   encodeCursor,
-} from "../../src/http/cursor.ts";
-import { HttpProblem } from "../../src/http/problem.ts";
+} from "../../src/http/server/cursor.ts";
+import { HttpProblem } from "../../src/http/server/problem.ts";
 import {
   type ContributionCursor,
   decodeContributionCursor,

@@ -7,7 +7,7 @@ import {
   GENERATIONS_MAX,
   packPosition,
   unpackPosition,
-} from "../../src/source/file_position.ts";
+} from "../../src/source/file/position.ts";
 import { type Below, chanceOf } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf } from "./target.ts";
 

@@ -1,7 +1,7 @@
 // The database behind the HTTP target: a small stream, in a real PostgreSQL where its programs are found (or POSTGRES_TEST_URL is set), else in the
 // embedded one. Shell: starts servers.
-import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/commit/embedded_postgres.ts";
-import { Database } from "../../src/commit/postgres_client.ts";
+import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { fill, migrated } from "../http/stream_fixture.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { startPostgres } from "../support/postgres.ts";

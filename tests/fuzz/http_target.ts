@@ -1,9 +1,9 @@
 // Any query on every documented route and page over a filled database: never an error of ours, a problem document for every refusal, and answers
 // that fit the document.
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import { createApp } from "../../src/http/app.ts";
-import { PAGE_PARAMETERS } from "../../src/http/dashboard/page_query.ts";
-import { encodeCursor } from "../../src/http/cursor.ts";
+import { createApp } from "../../src/http/server/app.ts";
+import { PAGE_PARAMETERS } from "../../src/http/pages/page_query.ts";
+import { encodeCursor } from "../../src/http/server/cursor.ts";
 import { encodeContributionCursor } from "../../src/report/report_query.ts";
 import { createLog } from "../../src/shared/log.ts";
 import { openApi } from "../../docs/http_api_page.ts";

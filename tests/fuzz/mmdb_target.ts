@@ -4,9 +4,9 @@
 import { Buffer } from "node:buffer";
 import { Reader, type Response } from "maxmind";
 import { formatV4, formatV6 } from "../../src/geo/address.ts";
-import { type MmdbFile, openMmdbBytes } from "../../src/geo/mmdb_file.ts";
-import { placeOf } from "../../src/geo/mmdb_schema.ts";
-import { NOT_FOUND } from "../../src/geo/mmdb_tree.ts";
+import { type MmdbFile, openMmdbBytes } from "../../src/geo/mmdb/file.ts";
+import { placeOf } from "../../src/geo/mmdb/schema.ts";
+import { NOT_FOUND } from "../../src/geo/mmdb/tree.ts";
 import { type Place, UNKNOWN_PLACE } from "../../src/geo/port.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { type MmdbNetwork, writeMmdb } from "../support/mmdb_writer.ts";

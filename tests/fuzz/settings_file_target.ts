@@ -1,5 +1,5 @@
 // The settings file: what is written by its rules is read back, and any text gives assignments and problems that name its lines.
-import { parseSettingsFile } from "../../src/shared/config_file.ts";
+import { parseSettingsFile } from "../../src/shared/config/file.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf, type Verdict } from "./target.ts";
 

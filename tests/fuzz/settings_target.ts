@@ -1,7 +1,7 @@
 // Any texts for any settings: typed settings or a UsageError with every problem, never anything else; what is accepted can be written again.
-import { loadSettings } from "../../src/shared/config.ts";
-import { formatBytes, formatDuration, type StartAt } from "../../src/shared/config_kinds.ts";
-import type { PostgresUrl } from "../../src/shared/config_postgres.ts";
+import { loadSettings } from "../../src/shared/config/load.ts";
+import { formatBytes, formatDuration, type StartAt } from "../../src/shared/config/kinds.ts";
+import type { PostgresUrl } from "../../src/shared/config/postgres.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import {
   ENVIRONMENT_NAMES,
@@ -9,7 +9,7 @@ import {
   type SettingName,
   settingOf,
   type Settings,
-} from "../../src/shared/settings.ts";
+} from "../../src/shared/config/settings.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf, type Verdict } from "./target.ts";
 

@@ -1,6 +1,6 @@
 // Archives of packages: their files come out in chunks of any size; a damaged one ends in an error or in files within its bytes.
-import { readTar } from "../../src/geo/tar.ts";
-import { writeTar } from "../geo/tar_rig.ts";
+import { readTar } from "../../src/geo/install/tar.ts";
+import { writeTar } from "../geo/install/tar_rig.ts";
 import { type Below, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf, type Verdict } from "./target.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { formatV4 } from "../../src/geo/address.ts";
 import type { GeoDatabases } from "../../src/geo/geo_database.ts";
-import { openMmdbBytes } from "../../src/geo/mmdb_file.ts";
+import { openMmdbBytes } from "../../src/geo/mmdb/file.ts";
 import {
   createPlaceLocator,
   INVALID_ID,

@@ -4,9 +4,9 @@ import { type Log, silentLog } from "../../src/shared/log.ts";
 import type { Clock } from "../../src/shared/clock.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { type DurationMs, durationMs, type EpochMs, epochMs, offset, partitionId } from "../../src/shared/units.ts";
-import { createApp } from "../../src/http/app.ts";
-import type { ReadDatabase } from "../../src/http/database.ts";
-import { APP_DEFAULTS, type AppDeps, type AppSettings } from "../../src/http/deps.ts";
+import { createApp } from "../../src/http/server/app.ts";
+import type { ReadDatabase } from "../../src/http/server/database.ts";
+import { APP_DEFAULTS, type AppDeps, type AppSettings } from "../../src/http/server/deps.ts";
 import { DAY0, MIN } from "./stream_fixture.ts";
 
 /** 2026-01-31T00:30:00Z: ten minutes after the newest record of the filled stream. */

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { createLog } from "../../src/shared/log.ts";
-import { hashToken } from "../../src/http/auth.ts";
+import { hashToken } from "../../src/http/server/auth.ts";
 import { NOW, testApp, TestClock } from "./app_fixture.ts";
 import { fitsDocument } from "./openapi_check.ts";
 

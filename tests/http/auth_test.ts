@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { hashToken, scopeOf, tokenOf } from "../../src/http/auth.ts";
+import { hashToken, scopeOf, tokenOf } from "../../src/http/server/auth.ts";
 
 const readTokenHash = await hashToken("reader");
 const adminTokenHash = await hashToken("admin");

@@ -1,8 +1,14 @@
 // What caches may keep: a table over tokens, revisions and If-None-Match.
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { Hono } from "hono";
-import { cacheHeaders, type Coverage, type DataVersion, isUnchanged, revisionOf } from "../../src/http/caching.ts";
-import type { AccessSettings, AppEnv } from "../../src/http/deps.ts";
+import {
+  cacheHeaders,
+  type Coverage,
+  type DataVersion,
+  isUnchanged,
+  revisionOf,
+} from "../../src/http/server/caching.ts";
+import type { AccessSettings, AppEnv } from "../../src/http/server/deps.ts";
 import { DAY0 } from "./stream_fixture.ts";
 
 const VERSION: DataVersion = { closedThrough: DAY0, dataRevision: 7, late: 2, counted: 9 };

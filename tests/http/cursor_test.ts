@@ -9,8 +9,8 @@ import {
   decodeCursor,
   encodeCursor,
   pageOf,
-} from "../../src/http/cursor.ts";
-import { HttpProblem } from "../../src/http/problem.ts";
+} from "../../src/http/server/cursor.ts";
+import { HttpProblem } from "../../src/http/server/problem.ts";
 
 Deno.test("decodeCursor() gives back what encodeCursor() was given, for its own list only", () => {
   const cursor = encodeCursor("samples", ["1780310130123456", 3, 2 ** 53 - 1]);

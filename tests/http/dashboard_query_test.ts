@@ -1,7 +1,7 @@
 // What a page's URL says, and the links that change it.
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { epochMs } from "../../src/shared/units.ts";
-import { DIRECT, downloadHref, pageHref, pageQueries, pageState } from "../../src/http/dashboard/page_query.ts";
+import { DIRECT, downloadHref, pageHref, pageQueries, pageState } from "../../src/http/pages/page_query.ts";
 import { contributionSchema, topSchema } from "../../src/report/report_query.ts";
 
 const NOW = epochMs(Date.UTC(2026, 2, 29, 22, 30));

@@ -2,9 +2,9 @@
 import { assert, assertEquals, assertMatch, assertNotMatch, assertRejects, assertStringIncludes } from "@std/assert";
 import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
-import { commitChart } from "../../src/http/dashboard/commit_chart.ts";
-import { forecastChart } from "../../src/http/dashboard/forecast_chart.ts";
-import { changedFragments, parseHave, slot, versionOf } from "../../src/http/dashboard/fragments.ts";
+import { commitChart } from "../../src/http/pages/pipeline/commit_chart.ts";
+import { forecastChart } from "../../src/http/pages/overview/forecast_chart.ts";
+import { changedFragments, parseHave, slot, versionOf } from "../../src/http/pages/fragments.ts";
 import {
   bar,
   bytesText,
@@ -15,13 +15,13 @@ import {
   inlineSvg,
   timeOf,
   worth,
-} from "../../src/http/dashboard/markup.ts";
-import { notice } from "../../src/http/dashboard/notices.ts";
-import { COMMIT_BUCKET_MS, type CommitBucket } from "../../src/http/dashboard/pipeline_data.ts";
-import { ratesOf } from "../../src/http/dashboard/pipeline_rates.ts";
-import { readerLocale, readerOf } from "../../src/http/dashboard/reader.ts";
-import { ReportCache } from "../../src/http/dashboard/report_cache.ts";
-import { streamWords } from "../../src/http/dashboard/stream_state.ts";
+} from "../../src/http/pages/markup.ts";
+import { notice } from "../../src/http/pages/notices.ts";
+import { COMMIT_BUCKET_MS, type CommitBucket } from "../../src/http/pages/pipeline/pipeline_data.ts";
+import { ratesOf } from "../../src/http/pages/pipeline/pipeline_rates.ts";
+import { readerLocale, readerOf } from "../../src/http/pages/reader.ts";
+import { ReportCache } from "../../src/http/pages/overview/report_cache.ts";
+import { streamWords } from "../../src/http/pages/stream_state.ts";
 import { NOW, partition, snapshot, TestClock } from "./app_fixture.ts";
 
 const HOSTILE = `<script>alert(1)</script>"'&\u202e\u0000`;

@@ -1,7 +1,7 @@
 // What a database error means for a caller, and that a hanging database cannot pile up work.
 import { assertEquals, assertRejects } from "@std/assert";
-import { bounded, databaseProblem, type ReadDatabase } from "../../src/http/database.ts";
-import { HttpProblem } from "../../src/http/problem.ts";
+import { bounded, databaseProblem, type ReadDatabase } from "../../src/http/server/database.ts";
+import { HttpProblem } from "../../src/http/server/problem.ts";
 
 Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of its business", () => {
   const cases = [

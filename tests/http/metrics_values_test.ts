@@ -1,8 +1,8 @@
 // Metrics: totals that somebody else keeps become counters that never fall, labels stay bounded, an absent database leaves no old number.
 import { assert, assertEquals } from "@std/assert";
-import { Metrics, METRICS_CATALOGUE } from "../../src/http/metrics_catalogue.ts";
-import { setFromDatabase, setFromSnapshots } from "../../src/http/metrics_values.ts";
-import type { StreamStats } from "../../src/http/stream_stats.ts";
+import { Metrics, METRICS_CATALOGUE } from "../../src/http/api/metrics/catalogue.ts";
+import { setFromDatabase, setFromSnapshots } from "../../src/http/api/metrics/values.ts";
+import type { StreamStats } from "../../src/http/api/stream/stream_stats.ts";
 import { Registry } from "../../src/shared/metrics.ts";
 import { epochMs, offset } from "../../src/shared/units.ts";
 import { NOW, partition, snapshot } from "./app_fixture.ts";

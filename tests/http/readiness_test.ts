@@ -1,6 +1,6 @@
 // Readiness is about progress: a table of what makes it red, and with which words.
 import { assertEquals, assertMatch } from "@std/assert";
-import { readiness } from "../../src/http/readiness.ts";
+import { readiness } from "../../src/http/api/readiness.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
 import { NOW, partition, snapshot } from "./app_fixture.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { HttpProblem } from "../../src/http/problem.ts";
-import { acceptedFormat } from "../../src/http/report_format.ts";
+import { HttpProblem } from "../../src/http/server/problem.ts";
+import { acceptedFormat } from "../../src/http/api/reports/report_format.ts";
 
 Deno.test("acceptedFormat() takes the best of ours, JSON where anything goes", () => {
   for (

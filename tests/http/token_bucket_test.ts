@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { clientKey, TokenBuckets } from "../../src/http/token_bucket.ts";
+import { clientKey, TokenBuckets } from "../../src/http/server/token_bucket.ts";
 
 Deno.test("TokenBuckets.take() lets a burst through, then the rate, and says how long to wait", () => {
   const buckets = new TokenBuckets({ perSecond: 10, burst: 2, clientsMax: 10 });

@@ -1,7 +1,7 @@
 // Who holds a watermark and why: a table over what a partition shows, at the edges of the idle rule.
 import { assertEquals, assertMatch } from "@std/assert";
-import { holdOf } from "../../src/http/watermark_hold.ts";
-import type { PartitionRow } from "../../src/http/stream_rows.ts";
+import { holdOf } from "../../src/http/api/stream/watermark_hold.ts";
+import type { PartitionRow } from "../../src/http/api/stream/stream_rows.ts";
 import { offset } from "../../src/shared/units.ts";
 import { partition } from "./app_fixture.ts";
 import { DAY0, MIN } from "./stream_fixture.ts";

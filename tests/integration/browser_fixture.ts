@@ -1,8 +1,8 @@
 // The pages over a real database with hostile names in it, served on a port, and a browser to look at them.
 import type { Sql } from "postgres";
-import { createApp } from "../../src/http/app.ts";
-import { APP_DEFAULTS } from "../../src/http/deps.ts";
-import { serveHttp } from "../../src/http/server.ts";
+import { createApp } from "../../src/http/server/app.ts";
+import { APP_DEFAULTS } from "../../src/http/server/deps.ts";
+import { serveHttp } from "../../src/http/server/server.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Registry } from "../../src/shared/metrics.ts";

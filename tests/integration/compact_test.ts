@@ -1,10 +1,10 @@
 // Compaction of open windows (ddl/0002_commit.sql): counts stay as they are, commits go on beside it, and a closing finds few chunks.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { ensureSchema, migrate } from "../../src/commit/migrate.ts";
-import { codeOf, Database } from "../../src/commit/postgres_client.ts";
-import { createPostgresStore } from "../../src/commit/postgres_store.ts";
-import type { Store } from "../../src/commit/port.ts";
+import { ensureSchema, migrate } from "../../src/store/migrate.ts";
+import { codeOf, Database } from "../../src/store/postgres/client.ts";
+import { createPostgresStore } from "../../src/store/postgres/store.ts";
+import type { Store } from "../../src/store/port.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { chunk, partition, payload, SETTINGS, SIZE, W } from "../contract/store_contract.ts";
 import { randomBelow } from "../fuzz/random.ts";

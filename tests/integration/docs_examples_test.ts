@@ -1,7 +1,7 @@
 // Goal: examples of the pages work. Method: shell blocks below `<!-- runs -->` are run as they stand, with a data folder of their own, and print
 // what the block below `<!-- prints -->` says; every call of docs/http_api.md is made against a filled stream.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { hashToken } from "../../src/http/auth.ts";
+import { hashToken } from "../../src/http/server/auth.ts";
 import { walkFiles } from "../support/files.ts";
 import { spawn } from "../support/process.ts";
 import { snapshot, testApp, TestClock } from "../http/app_fixture.ts";

@@ -1,6 +1,6 @@
 // A commit must reach the disk: PGlite alone never flushes, and PostgreSQL's own counters cannot tell.
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
-import { openDatabase } from "../../src/commit/embedded_database.ts";
+import { openDatabase } from "../../src/store/embedded/database.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
 
 Deno.test("openDatabase() flushes the log to the disk at each commit", async () => {

@@ -5,7 +5,7 @@ import {
   EMBEDDED_CLIENT_OPTIONS,
   type EmbeddedPostgres,
   startEmbeddedPostgres,
-} from "../../src/commit/embedded_postgres.ts";
+} from "../../src/store/embedded/postgres.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { REPOSITORY, spawn } from "../support/process.ts";
 
@@ -146,7 +146,7 @@ Deno.test("a new database whose making was interrupted is made again", () =>
 
 Deno.test("kill -9 in the middle of writes loses no committed row and keeps no uncommitted one", () =>
   temporary(async (folder) => {
-    const module = new URL("src/commit/embedded_postgres.ts", REPOSITORY).href;
+    const module = new URL("src/store/embedded/postgres.ts", REPOSITORY).href;
     const script = `import { startEmbeddedPostgres } from "${module}"; import postgres from "postgres";
       const database = await startEmbeddedPostgres({ folder: Deno.args[0] });
       const sql = postgres(database.url, { max: 2, onnotice: () => {} });

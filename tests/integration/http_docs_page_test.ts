@@ -1,7 +1,7 @@
 // /docs in a real browser: its style is let through by the policy, nothing is blocked or logged, and axe finds nothing serious.
 import { assert, assertEquals } from "@std/assert";
 import type { AxeResults } from "axe-core";
-import { serveHttp } from "../../src/http/server.ts";
+import { serveHttp } from "../../src/http/server/server.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { startBrowser } from "../support/browser.ts";

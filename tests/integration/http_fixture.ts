@@ -1,6 +1,6 @@
 // A real PostgreSQL with a small stream in it, and the API over it.
 import type { Sql } from "postgres";
-import { Database } from "../../src/commit/postgres_client.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { fill, migrated } from "../http/stream_fixture.ts";
 import { type PostgresOptions, startPostgres, type TestPostgres } from "../support/postgres.ts";
 

@@ -1,7 +1,7 @@
 // Reports and charts over HTTP: formats agree with SQL written independently, hostile text stays text, caches are told the truth.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Sql } from "postgres";
-import { hashToken } from "../../src/http/auth.ts";
+import { hashToken } from "../../src/http/server/auth.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { fitsDocument } from "../http/openapi_check.ts";
 import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { epochMs, offset } from "../../src/shared/units.ts";
 import { durationMs } from "../../src/shared/units.ts";
-import { hashToken } from "../../src/http/auth.ts";
+import { hashToken } from "../../src/http/server/auth.ts";
 import { NOW, partition, snapshot, testApp } from "../http/app_fixture.ts";
 import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { streamDatabase } from "./http_fixture.ts";

@@ -1,10 +1,10 @@
 // The application behind a real socket: timeouts, half-open connections, ports, server-sent events.
 import { assert, assertEquals, assertInstanceOf, assertLess, assertStringIncludes } from "@std/assert";
-import { serveHttp } from "../../src/http/server.ts";
+import { serveHttp } from "../../src/http/server/server.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { EXIT, NamedError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { hashToken } from "../../src/http/auth.ts";
+import { hashToken } from "../../src/http/server/auth.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { commit, DAY0, MIN } from "../http/stream_fixture.ts";
 import { streamDatabase } from "./http_fixture.ts";

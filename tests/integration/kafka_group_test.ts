@@ -1,7 +1,7 @@
 // How Kafka sources share a topic, survive their broker, and log in: against a real broker.
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import type { Offset, PartitionId } from "../../src/shared/units.ts";
-import type { KafkaConnection } from "../../src/source/kafka_client.ts";
+import type { KafkaConnection } from "../../src/source/kafka/client.ts";
 import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
 import { TestReader, testSource } from "../support/kafka_reader.ts";
 import { createTopic, produce, withAdmin } from "../support/kafka_topics.ts";

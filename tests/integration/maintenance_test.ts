@@ -1,7 +1,7 @@
 // What maintenance leaves of dead letters' ranges: bounded, and no record less.
 import { assertEquals } from "@std/assert";
-import { DEAD_RANGES_KEPT, maintain } from "../../src/commit/maintenance.ts";
-import { Database } from "../../src/commit/postgres_client.ts";
+import { DEAD_RANGES_KEPT, maintain } from "../../src/store/maintenance.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { streamDatabase } from "./http_fixture.ts";

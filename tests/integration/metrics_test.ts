@@ -1,7 +1,7 @@
 // What a scrape of a real database says: the freshness objective, whole and violated, and everything that the alert rules read.
 import { assert, assertEquals } from "@std/assert";
-import { readFreshness } from "../../src/http/freshness.ts";
-import { Metrics } from "../../src/http/metrics_catalogue.ts";
+import { readFreshness } from "../../src/http/api/stream/freshness.ts";
+import { Metrics } from "../../src/http/api/metrics/catalogue.ts";
 import { Registry } from "../../src/shared/metrics.ts";
 import { snapshot, testApp } from "../http/app_fixture.ts";
 import { systemClock } from "../../src/shared/clock.ts";

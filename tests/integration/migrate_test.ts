@@ -1,7 +1,7 @@
 // The schema: init.sql and migrations make the same one, many instances may migrate at once, every column is explained.
 import { assertEquals, assertRejects } from "@std/assert";
-import { ensureSchema, initSql, migrate, MIGRATIONS } from "../../src/commit/migrate.ts";
-import { Database } from "../../src/commit/postgres_client.ts";
+import { ensureSchema, initSql, migrate, MIGRATIONS } from "../../src/store/migrate.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { NamedError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { startPostgres } from "../support/postgres.ts";

@@ -1,9 +1,9 @@
 // The store contract over a real PostgreSQL, and what only a real one has: locks, isolation levels, sums that somebody has broken, the cap on keys.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { ensureSchema, migrate } from "../../src/commit/migrate.ts";
-import { codeOf, Database } from "../../src/commit/postgres_client.ts";
-import { createPostgresStore } from "../../src/commit/postgres_store.ts";
+import { ensureSchema, migrate } from "../../src/store/migrate.ts";
+import { codeOf, Database } from "../../src/store/postgres/client.ts";
+import { createPostgresStore } from "../../src/store/postgres/store.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import {
   chunk,

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { systemClock } from "../../src/shared/clock.ts";
 import { EXIT, UsageError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { produceCommand } from "../../src/cli/produce.ts";
+import { produceCommand } from "../../src/cli/produce/produce.ts";
 import { brokerClient, startBroker, type TestBroker } from "../support/kafka_broker.ts";
 
 type Context = Parameters<typeof produceCommand>[1];

@@ -1,7 +1,7 @@
 // Goal: a roll-up happens once, only when nothing can be added any more, and never changes a number. Also on the embedded database.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import postgres, { type Sql } from "postgres";
-import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/commit/embedded_postgres.ts";
+import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { contributionQuery, timeseriesQuery, topQuery } from "../../src/report/report_query.ts";
 import { contributions, timeseries, top } from "../../src/report/report_store.ts";
 import { epochMs } from "../../src/shared/units.ts";

@@ -1,6 +1,6 @@
 // Each way in which a log and its stored positions can disagree, and the step that it leads to.
 import { assertEquals } from "@std/assert";
-import type { PartitionRow, StoredState } from "../../src/commit/port.ts";
+import type { PartitionRow, StoredState } from "../../src/store/port.ts";
 import { planResume, type ResumeStep } from "../../src/operate/resume_plan.ts";
 import { type DurationMs, type EpochMs, MINUTE, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
 

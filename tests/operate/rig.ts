@@ -1,9 +1,9 @@
 // A broker, a database and the command line for tests of operators' tools: events in, commands run, rows and books out.
 import { assert, assertEquals } from "@std/assert";
 import postgres, { type Sql } from "postgres";
-import { Database } from "../../src/commit/postgres_client.ts";
-import { imbalances } from "../../src/http/ledger_balance.ts";
-import { readLedger } from "../../src/http/ledger_query.ts";
+import { Database } from "../../src/store/postgres/client.ts";
+import { imbalances } from "../../src/http/api/stream/ledger_balance.ts";
+import { readLedger } from "../../src/http/api/stream/ledger_query.ts";
 import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
 import { createTopic, produce, withAdmin } from "../support/kafka_topics.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";

@@ -6,10 +6,10 @@ import {
   placeKey,
   shapeContributions,
 } from "../../src/report/contribution.ts";
-import { forecast } from "../../src/report/forecast.ts";
+import { forecast } from "../../src/report/forecast/forecast.ts";
 import { type ContributionQuery, contributionQuery } from "../../src/report/report_query.ts";
 import type { Bucket, Progress } from "../../src/report/report_types.ts";
-import { textBars } from "../../src/report/text_bars.ts";
+import { textBars } from "../../src/report/text/text_bars.ts";
 import { addDays, countDays, dayStart } from "../../src/report/time_zone.ts";
 import { epochMs } from "../../src/shared/units.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Column, csvCell, tableLines } from "../../src/report/csv.ts";
+import { type Column, csvCell, tableLines } from "../../src/report/text/csv.ts";
 
 Deno.test("csvCell() puts an apostrophe before what a spreadsheet would run", () => {
   const table: [string, string][] = [

@@ -8,8 +8,8 @@ import {
   assertLess,
   assertLessOrEqual,
 } from "@std/assert";
-import { backtest, scaledError } from "../../src/report/backtest.ts";
-import { forecast, HISTORY_DAYS_MIN } from "../../src/report/forecast.ts";
+import { backtest, scaledError } from "../../src/report/forecast/backtest.ts";
+import { forecast, HISTORY_DAYS_MIN } from "../../src/report/forecast/forecast.ts";
 import {
   absorb,
   fitSmoothing,
@@ -17,8 +17,8 @@ import {
   predict,
   type Smoothing,
   type SmoothingState,
-} from "../../src/report/holt_winters.ts";
-import { seasonalNaive } from "../../src/report/seasonal_naive.ts";
+} from "../../src/report/forecast/holt_winters.ts";
+import { seasonalNaive } from "../../src/report/forecast/seasonal_naive.ts";
 
 // International tourist visitor nights in Australia, quarterly 2005–2010: Hyndman & Athanasopoulos, FPP section 7.5 (R package fpp).
 const AUSTOURISTS = [

@@ -6,10 +6,10 @@ import { feature } from "topojson-client";
 import { geoArea, geoCentroid } from "d3-geo";
 import fine from "world-atlas/countries-50m.json" with { type: "json" };
 import points from "../../src/report/country_points.json" with { type: "json" };
-import { escapeXml } from "../../src/report/svg.ts";
-import { svgBars } from "../../src/report/svg_bars.ts";
-import { svgMap } from "../../src/report/svg_map.ts";
-import { svgTimeseries } from "../../src/report/svg_timeseries.ts";
+import { escapeXml } from "../../src/report/chart/svg.ts";
+import { svgBars } from "../../src/report/chart/svg_bars.ts";
+import { svgMap } from "../../src/report/chart/svg_map.ts";
+import { svgTimeseries } from "../../src/report/chart/svg_timeseries.ts";
 import type { SeriesPoint } from "../../src/report/timeseries.ts";
 
 const HOSTILE = [

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { percentText, textBars } from "../../src/report/text_bars.ts";
-import { cutText, textWidth } from "../../src/report/text_width.ts";
+import { percentText, textBars } from "../../src/report/text/text_bars.ts";
+import { cutText, textWidth } from "../../src/report/text/text_width.ts";
 
 Deno.test("textBars() keeps columns under wide and combining characters", () => {
   const chart = textBars([

@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
-import { defaultSettings } from "../../src/shared/config.ts";
-import { parseValue } from "../../src/shared/config_kinds.ts";
-import { postgresUrl } from "../../src/shared/config_postgres.ts";
+import { defaultSettings } from "../../src/shared/config/load.ts";
+import { parseValue } from "../../src/shared/config/kinds.ts";
+import { postgresUrl } from "../../src/shared/config/postgres.ts";
 import { genericPermissions, permissionFlags, scopedPermissions } from "../../src/shared/permissions.ts";
-import { ENVIRONMENT_NAMES, type Settings } from "../../src/shared/settings.ts";
+import { ENVIRONMENT_NAMES, type Settings } from "../../src/shared/config/settings.ts";
 
 const absolute = (path: string) => path.startsWith("/") ? path : `/srv/${path}`;
 const scoped = (over: Partial<Settings>) => scopedPermissions(defaultSettings(over), { absolute });

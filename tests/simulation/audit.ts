@@ -1,5 +1,5 @@
 // Invariants of the database, checked after every change of it against the auditor's own copy of what went before. Pure.
-import type { CommitPayload } from "../../src/commit/port.ts";
+import type { CommitPayload } from "../../src/store/port.ts";
 import type { ClosedWindow, ModelDatabase } from "./model_database.ts";
 
 interface Seen {

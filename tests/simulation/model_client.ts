@@ -8,7 +8,7 @@ import type {
   Store,
   StoredState,
   StreamSettings,
-} from "../../src/commit/port.ts";
+} from "../../src/store/port.ts";
 import { type StopCode, Unavailable, UsageError } from "../../src/shared/errors.ts";
 import type { EpochMs } from "../../src/shared/units.ts";
 import type { Audit } from "./audit.ts";

@@ -1,6 +1,6 @@
 // What ddl/ does, statement by statement, over plain objects: join, read, commit, close, stop, backup, restore. Each method is one statement (a
 // closing is two steps, so that commits can fall between them). `Guards` can take single checks away, to see that the suite notices. Pure.
-import type { Chunk, CommitPayload, IdleAdvance, NewPartition, StreamSettings } from "../../src/commit/port.ts";
+import type { Chunk, CommitPayload, IdleAdvance, NewPartition, StreamSettings } from "../../src/store/port.ts";
 import type { StopCode } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
 

@@ -7,8 +7,8 @@ const COPIED = ["src", "tests", "ddl", "deno.json", "deno.lock"];
 const FILES: Readonly<Record<Suite, readonly string[]>> = {
   unit: [
     "tests/window",
-    "tests/commit/decision_test.ts",
-    "tests/commit/encode_test.ts",
+    "tests/store/decision_test.ts",
+    "tests/store/encode_test.ts",
     "tests/source/assignment_test.ts",
     "tests/simulation/boundaries_test.ts",
     "tests/simulation/model_store_test.ts",

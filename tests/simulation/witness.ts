@@ -1,5 +1,5 @@
 // What really reached each instance, and what each commit claims of it: evidence that neither the engine nor the database can bend. Pure.
-import type { CommitPayload, IdleAdvance } from "../../src/commit/port.ts";
+import type { CommitPayload, IdleAdvance } from "../../src/store/port.ts";
 import type { SteadyClock } from "../../src/shared/clock.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 

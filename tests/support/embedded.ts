@@ -1,5 +1,5 @@
 // An embedded database's folder without the seconds that making one takes: a copy of one made once per machine and version. Shell.
-import { startEmbeddedPostgres } from "../../src/commit/embedded_postgres.ts";
+import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { publish, temporaryFolder } from "./postgres_binaries.ts";
 
 /** Makes `folder` hold an empty embedded database. */

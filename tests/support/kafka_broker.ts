@@ -1,6 +1,6 @@
 // Starts a real single-node Kafka (KRaft) for tests on free loopback ports in a folder of its own. Runs `java`; nothing is left behind.
 import { Kafka, logLevel } from "kafkajs";
-import { silenceIdleTimer } from "../../src/source/kafka_idle_timer.ts";
+import { silenceIdleTimer } from "../../src/source/kafka/idle_timer.ts";
 import { certificateAuthority } from "./kafka_certificates.ts";
 import { KAFKA_INSTALL_HINT, kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
 

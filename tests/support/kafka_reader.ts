@@ -3,8 +3,8 @@ import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/shared/clock.ts";
 import { type Log, silentLog } from "../../src/shared/log.ts";
 import { type Offset, type PartitionId, partitionId } from "../../src/shared/units.ts";
-import { createKafkaSource, type KafkaSource, type KafkaSourceOptions } from "../../src/source/kafka_source.ts";
-import type { KafkaConnection } from "../../src/source/kafka_client.ts";
+import { createKafkaSource, type KafkaSource, type KafkaSourceOptions } from "../../src/source/kafka/source.ts";
+import type { KafkaConnection } from "../../src/source/kafka/client.ts";
 import type { FetchedBatch, SourceEvent } from "../../src/source/port.ts";
 import type { TestBroker } from "./kafka_broker.ts";
 

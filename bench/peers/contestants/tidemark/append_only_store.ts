@@ -1,7 +1,7 @@
 // A Store without the guarantee: positions live in memory, a commit only appends, a closing only merges. What exactly-once costs is the
 // difference between this and the real one in the same run. Shell. Loses and repeats records at a crash: never use it.
-import type { CommitPayload, PartitionRow, Store, StoredState, StreamSettings } from "../../../../src/commit/port.ts";
-import type { Database } from "../../../../src/commit/postgres_client.ts";
+import type { CommitPayload, PartitionRow, Store, StoredState, StreamSettings } from "../../../../src/store/port.ts";
+import type { Database } from "../../../../src/store/postgres/client.ts";
 import { type EpochMs, NEVER } from "../../../../src/shared/units.ts";
 
 const DEADLINE_MS = 60_000;

@@ -1,13 +1,13 @@
 // The service with one thing left out, named by VARIANT: no-geo (places) or no-guarantee (fencing, stored offsets, ledger). Only for measuring.
-// Composes the engine from the same parts as src/cli/service.ts, so that everything else is the same program.
+// Composes the engine from the same parts as src/app/service.ts, so that everything else is the same program.
 import { command as runCommand } from "../../../../src/cli/run.ts";
 import { defineCommand } from "../../../../src/cli/command.ts";
 import { dispatch } from "../../../../src/cli/dispatch.ts";
-import { createEngine } from "../../../../src/cli/engine.ts";
+import { createEngine } from "../../../../src/app/engine.ts";
 import { processHost } from "../../../../src/cli/host.ts";
-import { relieveMemory } from "../../../../src/cli/memory.ts";
-import { lockDataFolder, openStorage, prepareSchema } from "../../../../src/cli/storage.ts";
-import { runMaintenance, runRollUp } from "../../../../src/commit/maintenance.ts";
+import { relieveMemory } from "../../../../src/app/memory.ts";
+import { lockDataFolder, openStorage, prepareSchema } from "../../../../src/app/storage.ts";
+import { runMaintenance, runRollUp } from "../../../../src/store/maintenance.ts";
 import { openGeoFiles } from "../../../../src/geo/geo_files.ts";
 import { type PlaceLocator, UNKNOWN_PLACE } from "../../../../src/geo/port.ts";
 import { EXIT } from "../../../../src/shared/errors.ts";
@@ -15,7 +15,7 @@ import { appendOnlyStore } from "./append_only_store.ts";
 
 const nowhere: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
 
-/** As in src/cli/service.ts: roll-ups wait while windows of a backlog are closed. */
+/** As in src/app/service.ts: roll-ups wait while windows of a backlog are closed. */
 const CLOSING_MS = 2_000;
 
 const command = defineCommand({

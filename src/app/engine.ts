@@ -1,0 +1,110 @@
+// Wires one engine: source, event reader, places, store, pipeline. Part of the composition root.
+import type { Store } from "../store/port.ts";
+import { createPostgresStore } from "../store/postgres/store.ts";
+import { maskPayload } from "../event/mask_payload.ts";
+import { createEventReader } from "../event/fast_reader.ts";
+import type { PlaceLocator } from "../geo/port.ts";
+import { Pipeline } from "../pipeline.ts";
+import type { Notes } from "../shared/folder_lock.ts";
+import type { EpochMs } from "../shared/units.ts";
+import { renewable } from "../source/renewable_source.ts";
+import type { EngineContext } from "../cli/command.ts";
+import { createSource, demoAnchor, logName } from "./sources.ts";
+import type { Pools } from "./storage.ts";
+
+/** Commits this rare while catching up: one window is then mostly written whole. */
+const CATCH_UP_INTERVAL_MS = 5_000;
+
+export interface EngineOptions {
+  readonly storage: Pools;
+  /** Where the member id is kept for a successor. */
+  readonly notes: Notes | null;
+  readonly places: PlaceLocator;
+  readonly once: boolean;
+  readonly waitMs: number;
+  /** Tells the engines of one process apart; 0 = it is alone. */
+  readonly number: number;
+  readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
+  readonly onCommitted?: (durationMs: number, keys: number) => void;
+  /** Puts something between the engine and its store: what a guarantee costs is measured by leaving it out. */
+  readonly wrapStore?: (store: Store, storage: Pools) => Store;
+}
+
+/** What an engine is called in checkpoints and logs: the process' name, and a number where it is not alone in it. */
+export const engineName = (process: string, number: number): string => number === 0 ? process : `${process}#${number}`;
+
+/** Makes one engine; it does nothing before `run`. The schema is up to date. */
+export async function createEngine(context: EngineContext, options: EngineOptions): Promise<Pipeline> {
+  const { settings, clock, log } = context;
+  const { storage, places } = options;
+  const instance = engineName(settings.INSTANCE_ID, options.number);
+  const plainStore = createPostgresStore({
+    commits: storage.commits,
+    database: storage.work,
+    instance,
+    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    commitTimeoutMs: settings.COMMIT_TIMEOUT,
+  });
+  const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
+  const anchor = (await store.read())?.anchor ??
+    demoAnchor(clock.now(), settings.SOURCE === "demo" ? settings.DEMO_HISTORY_DAYS : 0);
+  const open = () =>
+    createSource(context, storage, {
+      notes: options.notes,
+      anchor,
+      follow: settings.FILE_FOLLOW && !options.once,
+      member: String(options.number),
+    });
+  const { source: first, startOffset } = await open();
+  const source = renewable(first, async () => (await open()).source);
+  const reader = createEventReader({
+    format: settings.SOURCE === "file" ? "lines" : "json",
+    referrerGranularity: settings.REFERRER_GRANULARITY,
+    keyBytesMax: settings.KEY_BYTES_MAX,
+    trustedProxyHops: settings.TRUSTED_PROXY_HOPS,
+    defaultHost: settings.FILE_HOST,
+    locator: places,
+    hashSeed: crypto.getRandomValues(new Uint32Array(1))[0]!,
+  });
+  return new Pipeline({
+    instance,
+    stream: {
+      source: settings.SOURCE,
+      topic: logName(settings),
+      group: settings.KAFKA_GROUP,
+      windowSizeMs: settings.WINDOW_SIZE,
+      referrerGranularity: settings.REFERRER_GRANULARITY,
+      keyBytesMax: settings.KEY_BYTES_MAX,
+      offsetsCountRecords: source.offsetsCountRecords,
+      anchor,
+    },
+    rules: {
+      windowSize: settings.WINDOW_SIZE,
+      watermarkDelay: settings.WATERMARK_DELAY,
+      maxFutureSkew: settings.MAX_FUTURE_SKEW,
+      latePolicy: settings.LATE_POLICY,
+      offsetsCountRecords: source.offsetsCountRecords,
+    },
+    idleTimeout: settings.IDLE_TIMEOUT,
+    limits: {
+      intervalMs: settings.COMMIT_INTERVAL,
+      catchUpIntervalMs: Math.max(settings.COMMIT_INTERVAL, CATCH_UP_INTERVAL_MS),
+      maxDeltaKeys: settings.MAX_DELTA_KEYS,
+    },
+    once: options.once,
+    waitMs: options.waitMs,
+    shutdownMs: settings.SHUTDOWN_TIMEOUT,
+    startOffset,
+  }, {
+    source,
+    store,
+    reader,
+    places,
+    mask: maskPayload,
+    clock,
+    log: log.with({ instance }),
+    newId: () => crypto.randomUUID(),
+    ...(options.onClosed && { onClosed: options.onClosed }),
+    ...(options.onCommitted && { onCommitted: options.onCommitted }),
+  });
+}

@@ -1,0 +1,99 @@
+// The thread of one engine: its own connections, reader and heap; address databases are shared. Shell: Worker entry, part of the composition root.
+import { createPlaceLocator } from "../geo/place_locator.ts";
+import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.ts";
+import type { Pipeline } from "../pipeline.ts";
+import { type Clock, systemClock } from "../shared/clock.ts";
+import type { Log, LogFields, LogLevel } from "../shared/log.ts";
+import type { DurationMs } from "../shared/units.ts";
+import { createEngine } from "./engine.ts";
+import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
+import { describeFailure } from "../cli/exit_codes.ts";
+import { relieveMemory } from "./memory.ts";
+import { openPools } from "./storage.ts";
+
+/** How often the main thread is told how far the engine is: as often as its pages ask at the most. */
+const SNAPSHOT_MS = 250 as DurationMs;
+
+// The worker's global scope is typed by a library that the rest of the program must not see.
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<ToThread>) => void) | null;
+  postMessage(message: FromThread): void;
+};
+
+let databases: ReturnType<typeof openShared> = { v4: null, v6: null };
+const locator = createPlaceLocator(databases);
+const stopping = new AbortController();
+
+async function run({ settings, address, number, waitMs, geo, notes }: ThreadStart): Promise<void> {
+  useGeo(geo);
+  const clock = systemClock, log = threadLog({}), storage = openPools(address, settings);
+  try {
+    const engine = await createEngine({ settings, clock, log }, {
+      storage,
+      notes: {
+        readNote: (name) => Promise.resolve(notes[name]),
+        writeNote: (name, text) => Promise.resolve(scope.postMessage({ kind: "note", name, text })),
+      },
+      places: locator,
+      once: false,
+      waitMs,
+      number,
+      onCommitted: (durationMs, keys) => scope.postMessage({ kind: "committed", durationMs, keys }),
+      onClosed: (windowStart, at) => scope.postMessage({ kind: "closed", windowStart, at }),
+    });
+    const ended = new AbortController();
+    const beside = [tellSnapshots(engine, clock, ended.signal), relieveMemory(clock, ended.signal)];
+    try {
+      await engine.run(stopping.signal);
+    } finally {
+      ended.abort();
+      await Promise.all(beside);
+    }
+  } finally {
+    await storage.close();
+  }
+}
+
+function useGeo(geo: SharedGeo): void {
+  databases = openShared(geo);
+  locator.replace(databases);
+}
+
+/** Tells the main thread how far the engine is, one last time when the signal aborts. */
+async function tellSnapshots(engine: Pipeline, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const { located, walked, missed } = locator;
+    const broken = brokenRecordsOf([databases.v4, databases.v6]);
+    scope.postMessage({ kind: "snapshot", snapshot: engine.snapshot(), geo: { located, walked, missed }, broken });
+    if (signal.aborted) return;
+    await clock.sleep(SNAPSHOT_MS, signal);
+  }
+}
+
+/** Writes nothing itself: one thread alone writes to standard error. */
+function threadLog(bound: LogFields): Log {
+  const emit = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    scope.postMessage({ kind: "log", level, message, fields: { ...bound, ...fields } });
+  return {
+    debug: emit("debug"),
+    info: emit("info"),
+    warn: emit("warn"),
+    error: emit("error"),
+    with: (fields) => threadLog({ ...bound, ...fields }),
+  };
+}
+
+scope.onmessage = ({ data }) => {
+  switch (data.kind) {
+    case "start":
+      void run(data.start).then(
+        () => scope.postMessage({ kind: "ended", failure: null }),
+        (error) => scope.postMessage({ kind: "ended", failure: describeFailure(error) }),
+      );
+      return;
+    case "geo":
+      return useGeo(data.geo);
+    case "stop":
+      return stopping.abort();
+  }
+};

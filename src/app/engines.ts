@@ -1,0 +1,124 @@
+// The engines of one process: one in the main thread, or several in threads of their own. Part of the composition root.
+import type { GeoCounts, GeoState } from "../geo/geo_state.ts";
+import type { GeoFiles } from "../geo/geo_files.ts";
+import { withBrokenRecords } from "../geo/shared_geo.ts";
+import type { FolderLock } from "../shared/folder_lock.ts";
+import type { Settings } from "../shared/config/settings.ts";
+import type { PipelineSnapshot } from "../shared/snapshot.ts";
+import type { EpochMs } from "../shared/units.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { createEngine, engineName } from "./engine.ts";
+import { EngineThread } from "./engine_thread.ts";
+import { relieveMemory } from "./memory.ts";
+import type { Storage } from "./storage.ts";
+
+/** Engines that run together. */
+export interface Engines {
+  snapshots(): readonly PipelineSnapshot[];
+  geoCounts(): GeoCounts;
+  /** The address databases, with what the engines met in them. */
+  geoState(): GeoState;
+  /** Runs all until the signal aborts, or with `once` to the end; rejects with the first error. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface EnginesOptions {
+  readonly storage: Storage;
+  readonly lock: FolderLock | null;
+  readonly geo: GeoFiles;
+  readonly once: boolean;
+  readonly waitMs: number;
+  /** What is shown of an engine that has not told anything. */
+  readonly before: PipelineSnapshot;
+  readonly onCommitted: (durationMs: number, keys: number) => void;
+  readonly onClosed: (windowStart: EpochMs, at: EpochMs) => void;
+}
+
+/**
+ * How many engines a process runs. `--once` runs one: its last windows are closed when all partitions are read, which engines that end one
+ * after the other cannot know of each other. `auto` is one for sources that have a single reader.
+ */
+export function engineCount(
+  { WORKERS, SOURCE }: Pick<Settings, "WORKERS" | "SOURCE">,
+  once: boolean,
+  processors: number,
+): number {
+  if (once || SOURCE !== "kafka") return 1;
+  return WORKERS === "auto" ? Math.max(1, processors) : WORKERS;
+}
+
+/** Makes the engines; nothing runs before `run`. The schema is up to date and the address databases are open. */
+export async function createEngines(context: CommandContext, count: number, options: EnginesOptions): Promise<Engines> {
+  return count === 1 ? await oneEngine(context, options) : threads(context, count, options);
+}
+
+async function oneEngine(context: CommandContext, options: EnginesOptions): Promise<Engines> {
+  const { lock, geo } = options;
+  const engine = await createEngine(context, { ...options, notes: lock, places: geo.locator, number: 0 });
+  return {
+    snapshots: () => [engine.snapshot()],
+    geoCounts: () => geo.locator,
+    geoState: () => geo.state(),
+    async run(signal) {
+      const ended = new AbortController();
+      const relieved = relieveMemory(context.clock, ended.signal);
+      try {
+        await engine.run(signal);
+      } finally {
+        ended.abort();
+        await relieved;
+      }
+    },
+  };
+}
+
+function threads({ settings, log }: CommandContext, count: number, options: EnginesOptions): Engines {
+  const { storage: { address }, lock, geo, waitMs, before, onCommitted, onClosed } = options;
+  const engines = Array.from({ length: count }, (_, i) => {
+    const number = i + 1;
+    return new EngineThread({
+      start: { settings, address, number, waitMs },
+      geo: () => geo.shared(),
+      lock,
+      log,
+      before: { ...before, instance: engineName(settings.INSTANCE_ID, number) },
+      onCommitted,
+      onClosed,
+    });
+  });
+  return {
+    snapshots: () => engines.map((engine) => engine.snapshot()),
+    geoCounts: () =>
+      engines.map((engine) => engine.geoCounts).reduce((sum, { located, walked, missed }) => ({
+        located: sum.located + located,
+        walked: sum.walked + walked,
+        missed: sum.missed + missed,
+      })),
+    geoState: () => withBrokenRecords(geo.state(), engines.map((engine) => engine.brokenRecords)),
+    async run(signal) {
+      geo.onExchange = () => engines.forEach((engine) => engine.useGeo(geo.shared()));
+      await runTogether(engines, signal);
+    },
+  };
+}
+
+/**
+ * Runs all until the signal aborts. One that fails takes the others along, each with its last commit: the process ends and is started again
+ * whole. Rejects, once all have ended, with the first error in the order of the engines.
+ */
+export async function runTogether(
+  engines: readonly { run(signal: AbortSignal): Promise<void> }[],
+  signal: AbortSignal,
+): Promise<void> {
+  const failed = new AbortController();
+  const together = AbortSignal.any([signal, failed.signal]);
+  const ends = await Promise.allSettled(engines.map(async (engine) => {
+    try {
+      await engine.run(together);
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  }));
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+}

@@ -1,0 +1,199 @@
+// One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
+import { rollUp, runMaintenance, runRollUp } from "../store/maintenance.ts";
+import { GeoFiles } from "../geo/geo_files.ts";
+import { createApp } from "../http/server/app.ts";
+import { APP_DEFAULTS } from "../http/server/deps.ts";
+import { Metrics } from "../http/api/metrics/catalogue.ts";
+import { serveHttp } from "../http/server/server.ts";
+import { hashToken } from "../http/server/auth.ts";
+import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
+import type { FolderLock } from "../shared/folder_lock.ts";
+import { Registry } from "../shared/metrics.ts";
+import { SETTING_NAMES } from "../shared/config/settings.ts";
+import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
+import { VERSION } from "../shared/version.ts";
+import type { CommandContext } from "../cli/command.ts";
+import { showSetting } from "../cli/config.ts";
+import { createEngines, engineCount, type Engines } from "./engines.ts";
+import { logName } from "./sources.ts";
+import { openStorage, prepareSchema, type Storage } from "./storage.ts";
+
+/** A window that was closed so recently says that more of a backlog are coming. */
+const CLOSING_MS = 2_000;
+
+export interface ServiceOptions {
+  readonly lock: FolderLock | null;
+  /** Run engines; false = only HTTP (`serve`). */
+  readonly engines: boolean;
+  readonly http: boolean;
+  readonly once: boolean;
+  readonly waitMs: number;
+  /** Called once HTTP listens, with its address. */
+  readonly onListening?: (url: string) => void;
+}
+
+/** Runs until the signal aborts (or with `once` until all is read), then stops in order. */
+export async function runService(context: CommandContext, options: ServiceOptions): Promise<ExitCode> {
+  const { settings, clock, log, signal } = context;
+  const startedAt = clock.now();
+  const metrics = new Metrics(new Registry());
+  const storage = await openStorage(context);
+  const count = engineCount(settings, options.once, navigator.hardwareConcurrency);
+  const geo = new GeoFiles({
+    paths: settings.GEO_DATABASE ?? [],
+    dataDir: settings.DATA_DIR,
+    log,
+    clock,
+    shared: options.engines && count > 1,
+  });
+  let engines: Engines | null = null;
+  let trouble: string | null = null;
+  const beforeEngines = (): PipelineSnapshot => startingSnapshot(context, startedAt, trouble);
+  const stopping = new AbortController();
+  // A signal may have come while the folder was locked and the pools were made: its event is not sent again.
+  if (signal.aborted) stopping.abort();
+  else signal.addEventListener("abort", () => stopping.abort(), { once: true });
+
+  let server: Awaited<ReturnType<typeof serveHttp>> | null = null;
+  try {
+    if (options.http) {
+      const app = createApp({
+        database: storage.reads,
+        clock,
+        log,
+        metrics: metrics.registry,
+        version: VERSION,
+        snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
+        geo: () => engines?.geoState() ?? geo.state(),
+        ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
+        settings: {
+          ...APP_DEFAULTS,
+          access: {
+            ...(settings.API_TOKEN !== undefined && { readTokenHash: await hashToken(settings.API_TOKEN) }),
+            ...(settings.API_ADMIN_TOKEN !== undefined &&
+              { adminTokenHash: await hashToken(settings.API_ADMIN_TOKEN) }),
+            publicAccess: settings.API_PUBLIC,
+          },
+          watermarkDelayMs: settings.WATERMARK_DELAY,
+          idleTimeoutMs: settings.IDLE_TIMEOUT,
+          freshnessObjectiveMs: settings.FRESHNESS_OBJECTIVE,
+        },
+        settingsView: SETTING_NAMES.map((name) => ({
+          name,
+          value: showSetting(name, context),
+          source: context.sources[name].from,
+        })),
+      });
+      server = await serveHttp(app, { host: settings.HTTP_HOST, port: settings.HTTP_PORT, log });
+      options.onListening?.(server.url);
+    }
+    if (!options.engines) {
+      await aborted(signal);
+      return EXIT.ok;
+    }
+    await geo.open();
+    await prepareSchema(storage, context, {
+      waitMs: options.once ? options.waitMs : Infinity,
+      onTrouble: (message) => trouble = message,
+    });
+    let closedAt = -Infinity;
+    engines = await createEngines(context, count, {
+      ...options,
+      storage,
+      geo,
+      before: beforeEngines(),
+      onCommitted(durationMs, keys) {
+        metrics.histogram("tidemark_commit_duration_seconds").observe(durationMs / 1000);
+        metrics.counter("tidemark_commit_keys_total").inc(keys);
+      },
+      onClosed(windowStart, at) {
+        closedAt = clock.now();
+        const end = windowStart + settings.WINDOW_SIZE;
+        // What ended before is history or an outage: neither says how soon a window becomes visible.
+        if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
+      },
+    });
+    const closing = () => clock.now() - closedAt < CLOSING_MS;
+    return await runEngines(context, { storage, geo, engines, stopping, closing, once: options.once });
+  } catch (error) {
+    if (signal.aborted) return EXIT.ok;
+    throw error;
+  } finally {
+    stopping.abort();
+    await server?.close(5_000);
+    geo.close();
+    await storage.close();
+  }
+}
+
+interface Running {
+  readonly storage: Storage;
+  readonly geo: GeoFiles;
+  readonly engines: Engines;
+  readonly stopping: AbortController;
+  /** Whether windows of a backlog are being closed. */
+  readonly closing: () => boolean;
+  readonly once: boolean;
+}
+
+/** Runs the engines and what goes on beside them. */
+async function runEngines(
+  { settings, clock, log }: CommandContext,
+  { storage, geo, engines, stopping, closing, once }: Running,
+): Promise<ExitCode> {
+  const { signal } = stopping, database = storage.work;
+  const beside = [
+    geo.watch(signal),
+    runRollUp({ database, clock, log, closing }, signal),
+    runMaintenance({ database, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
+  ];
+  try {
+    await Promise.race([engines.run(signal), storage.failure]);
+    if (once) await rollUp(database, () => signal.aborted);
+  } catch (error) {
+    if (error instanceof StreamStopped) return EXIT.stopped;
+    throw error;
+  } finally {
+    stopping.abort();
+    await Promise.allSettled(beside);
+  }
+  return engines.snapshots().some(({ phase }) => phase === "stopped") ? EXIT.stopped : EXIT.ok;
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) =>
+    signal.aborted ? resolve() : signal.addEventListener("abort", () => resolve(), { once: true })
+  );
+}
+
+/** What health shows before the first engine exists: the database is awaited. */
+function startingSnapshot(
+  { settings, clock }: CommandContext,
+  startedAt: PipelineSnapshot["startedAt"],
+  trouble: string | null,
+): PipelineSnapshot {
+  return {
+    instance: settings.INSTANCE_ID,
+    source: settings.SOURCE,
+    topic: logName(settings),
+    startedAt,
+    now: clock.now(),
+    phase: trouble === null ? "starting" : "waiting",
+    reason: trouble ?? "preparing the database",
+    reasonCode: trouble === null ? "preparing" : "postgres_unavailable",
+    generation: 0,
+    partitions: [],
+    store: { reachable: false, lastError: trouble, lastSuccessAt: null },
+    commit: {
+      lastAt: null,
+      lastDurationMs: null,
+      lastKeys: null,
+      pendingRecords: 0,
+      pendingKeys: 0,
+      inFlight: false,
+      fenced: 0,
+      unknownOutcomes: 0,
+    },
+    totals: noTotals(),
+  };
+}

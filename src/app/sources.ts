@@ -1,0 +1,143 @@
+// Makes the source that the settings name. Part of the composition root.
+import { postgresGenerations } from "../store/postgres/generations.ts";
+import { postgresLease } from "../store/postgres/lease.ts";
+import { readEvent } from "../event/read_event.ts";
+import { UsageError } from "../shared/errors.ts";
+import type { Notes } from "../shared/folder_lock.ts";
+import type { Settings } from "../shared/config/settings.ts";
+import type { EpochMs, Offset } from "../shared/units.ts";
+import type { KafkaConnection } from "../source/kafka/client.ts";
+import type { PartitionBounds, Source } from "../source/port.ts";
+import type { EngineContext } from "../cli/command.ts";
+import type { Pools } from "./storage.ts";
+
+export { demoAnchor } from "../source/demo/timeline.ts";
+
+/** The settings that say how to reach Kafka, as the client takes them. */
+export function kafkaConnection(settings: Settings): KafkaConnection {
+  const { KAFKA_SASL_MECHANISM: mechanism } = settings;
+  return {
+    brokers: settings.KAFKA_URL,
+    clientId: `tidemark-${settings.INSTANCE_ID}`,
+    tls: settings.KAFKA_TLS
+      ? {
+        ca: settings.KAFKA_TLS_CA ?? null,
+        cert: settings.KAFKA_TLS_CERT ?? null,
+        key: settings.KAFKA_TLS_KEY ?? null,
+        verify: true,
+      }
+      : null,
+    sasl: mechanism === "none"
+      ? null
+      : { mechanism, username: settings.KAFKA_SASL_USERNAME ?? "", password: settings.KAFKA_SASL_PASSWORD ?? "" },
+  };
+}
+
+/** What the log is called in the stream row: topic, path or generator. */
+export function logName(settings: Settings): string {
+  switch (settings.SOURCE) {
+    case "kafka":
+      return settings.KAFKA_TOPIC;
+    case "file":
+      return settings.FILE_PATH ?? "";
+    case "demo":
+      return `demo-${settings.DEMO_SEED}`;
+  }
+}
+
+/** The note under which an engine's member id is kept. */
+export const memberNote = (member: string): string => `kafka-member-${member}`;
+
+/** A source, and where a new stream begins in it. */
+export interface OpenSource {
+  readonly source: Source;
+  readonly startOffset: (bounds: PartitionBounds) => Promise<Offset>;
+}
+
+/** @param anchor where the demo generator counts from, as stored */
+export async function createSource(
+  context: EngineContext,
+  storage: Pick<Pools, "work">,
+  options: {
+    readonly notes: Notes | null;
+    readonly anchor: EpochMs;
+    readonly follow: boolean;
+    readonly member: string;
+  },
+): Promise<OpenSource> {
+  const { settings, clock, log } = context;
+  const start = settings.START_AT;
+  const plainStart = (bounds: PartitionBounds) => {
+    if (start.kind === "timestamp") {
+      throw new UsageError(
+        [`START_AT: a time is understood with SOURCE=kafka only; SOURCE is ${settings.SOURCE}`],
+        "Use earliest or latest.",
+      );
+    }
+    return Promise.resolve(start.kind === "latest" ? bounds.logEnd : bounds.logStart);
+  };
+  switch (settings.SOURCE) {
+    case "kafka": {
+      const { createKafkaSource } = await import("../source/kafka/source.ts");
+      const note = memberNote(options.member);
+      const previousMemberId = await options.notes?.readNote(note);
+      const source = createKafkaSource({
+        connection: kafkaConnection(settings),
+        topic: settings.KAFKA_TOPIC,
+        group: settings.KAFKA_GROUP,
+        clock,
+        log,
+        checkCrcs: settings.KAFKA_CHECK_CRCS,
+        maxBytesPerPartition: settings.KAFKA_FETCH_BYTES,
+        ...(previousMemberId !== undefined && { previousMemberId }),
+        onMemberId: (id) => void options.notes?.writeNote(note, id).catch(() => log.debug("cannot keep the member id")),
+      });
+      if (start.kind !== "timestamp") return { source, startOffset: plainStart };
+      const { time } = start;
+      let found: ReturnType<typeof source.offsetsAt> | undefined;
+      return {
+        source,
+        startOffset: async (bounds) =>
+          (await (found ??= source.offsetsAt(time))).get(bounds.partition) ?? bounds.logEnd,
+      };
+    }
+    case "file": {
+      const { createFileSource } = await import("../source/file/source.ts");
+      const path = settings.FILE_PATH;
+      if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
+      const rules = {
+        format: "lines",
+        referrerGranularity: settings.REFERRER_GRANULARITY,
+        keyBytesMax: settings.KEY_BYTES_MAX,
+        trustedProxyHops: settings.TRUSTED_PROXY_HOPS,
+        defaultHost: settings.FILE_HOST ?? "unknown",
+      } as const;
+      const source = createFileSource({
+        path,
+        follow: options.follow,
+        generations: postgresGenerations(storage.work),
+        firstEventTime: (bytes, start, end) => {
+          const read = readEvent(bytes.subarray(start, end), rules);
+          return read.kind === "event" ? read.eventTime : undefined;
+        },
+        clock,
+        log,
+        lease: postgresLease(storage.work, `file:${path}`, settings.INSTANCE_ID + ":" + Deno.pid),
+      });
+      return { source, startOffset: plainStart };
+    }
+    case "demo": {
+      const { createDemoSource } = await import("../source/demo/source.ts");
+      const source = createDemoSource({
+        seed: settings.DEMO_SEED,
+        shards: settings.DEMO_PARTITIONS,
+        anchor: options.anchor,
+        ...(settings.DEMO_RATE !== undefined && { rate: settings.DEMO_RATE }),
+        clock,
+        log,
+        lease: postgresLease(storage.work, "demo", settings.INSTANCE_ID + ":" + Deno.pid),
+      });
+      return { source, startOffset: plainStart };
+    }
+  }
+}

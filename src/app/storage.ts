@@ -1,0 +1,133 @@
+// Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
+import { startEmbeddedPostgres } from "../store/embedded/postgres.ts";
+import { ensureSchema, migrate } from "../store/migrate.ts";
+import { Database, type PostgresAddress } from "../store/postgres/client.ts";
+import { postgresTarget } from "../shared/config/postgres.ts";
+import { messageOf, Unavailable } from "../shared/errors.ts";
+import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
+import type { Settings } from "../shared/config/settings.ts";
+import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
+import type { CommandContext } from "../cli/command.ts";
+
+const RETRY_MS_MAX = 5_000;
+/** The API's statements must never wait for a commit's connection, nor take the server from it. */
+const API_STATEMENT_TIMEOUT_MS = 30_000;
+
+/** Open pools over one schema. */
+export interface Pools {
+  /** For commits alone. */
+  readonly commits: Database;
+  /** For joining, reading, closing, leases and maintenance. */
+  readonly work: Database;
+  /** Read-only, for HTTP and reports. */
+  readonly reads: Database;
+  close(): Promise<void>;
+}
+
+/** The pools of this process, and the server behind them. */
+export interface Storage extends Pools {
+  readonly address: PostgresAddress;
+  /** In words, for logs: no password. */
+  readonly description: string;
+  /** Rejects when the embedded database fails for good; never resolves. */
+  readonly failure: Promise<never>;
+}
+
+/** The data folder's lock; whoever runs engines or the embedded database holds it. */
+export function lockDataFolder({ settings }: Pick<CommandContext, "settings">): Promise<FolderLock> {
+  return lockFolder(settings.DATA_DIR);
+}
+
+/** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
+export async function openStorage({ settings }: Pick<CommandContext, "settings">): Promise<Storage> {
+  const target = postgresTarget(settings);
+  if (target.kind !== "embedded") {
+    return {
+      ...openPools(target, settings),
+      address: target,
+      description: `${target.host}:${target.port}/${target.database}`,
+      failure: new Promise<never>(() => {}),
+    };
+  }
+  const embedded = await startEmbeddedPostgres({ folder: `${settings.DATA_DIR}/pg` });
+  const address: PostgresAddress = { kind: "url", url: embedded.url };
+  const pools = openPools(address, settings);
+  return {
+    ...pools,
+    address,
+    description: `embedded in ${settings.DATA_DIR}`,
+    failure: embedded.failure,
+    async close() {
+      await pools.close();
+      await embedded.stop();
+    },
+  };
+}
+
+/** Pools over a server that runs already. */
+export function openPools(address: PostgresAddress, settings: Settings): Pools {
+  // The embedded database is one session: a read-only default would reach the commits too, and more connections only wait.
+  const embedded = address.kind === "url";
+  const pool = (name: string, max: number, statementTimeoutMs: number, readOnly = false) =>
+    new Database({
+      address,
+      schema: settings.POSTGRES_SCHEMA,
+      applicationName: `tidemark ${name}`,
+      max,
+      statementTimeoutMs,
+      readOnly,
+    });
+  const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
+  const work = pool("work", 2, 120 * SECOND);
+  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, !embedded);
+  return {
+    commits,
+    work,
+    reads,
+    async close() {
+      await Promise.all([commits.close(), work.close(), reads.close()]);
+    },
+  };
+}
+
+/**
+ * Creates what the schema lacks, waiting for an absent server with one line a try.
+ *
+ * @param waitMs how long to try; Infinity for a service
+ * @throws Unavailable after `waitMs`, or when the signal aborts
+ */
+export async function prepareSchema(
+  storage: Storage,
+  context: CommandContext,
+  options: { waitMs: number; onTrouble?: (message: string) => void },
+): Promise<string[]> {
+  const { settings, clock, log, signal } = context;
+  const startedAt = clock.now();
+  for (let backoff = 250;; backoff = Math.min(backoff * 2, RETRY_MS_MAX)) {
+    try {
+      await ensureSchema(storage.work, settings.POSTGRES_SCHEMA);
+      return await migrate(storage.work, settings.POSTGRES_SCHEMA, log);
+    } catch (error) {
+      if (!(error instanceof Unavailable) && !isStartingUp(error)) throw error;
+      const waited: EpochMs = clock.now() - startedAt as EpochMs;
+      if (signal.aborted || waited + backoff > options.waitMs) {
+        throw new Unavailable(
+          "postgres_unavailable",
+          `No database at ${storage.description}: ${messageOf(error)}`,
+          "Start PostgreSQL or check POSTGRES_URL; `--wait` sets how long to try.",
+          { cause: error },
+        );
+      }
+      options.onTrouble?.(messageOf(error));
+      log.warn("database unavailable, trying again", { database: storage.description, error: messageOf(error) });
+      await clock.sleep(backoff as DurationMs, signal);
+    }
+  }
+}
+
+/** A server that starts up, shuts down or has no slot free answers with an error of its own. */
+function isStartingUp(error: unknown): boolean {
+  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+  return code === "57P03" || code === "53300" || code === "25006" ||
+    error instanceof Error && error.name === "DeadlineError";
+}

@@ -1,0 +1,156 @@
+// `tidemark doctor`: looks at everything that the stream stands on and says what to do. Works with what answers. Shell.
+import { openGeoFiles } from "../../geo/geo_files.ts";
+import type { GeoState } from "../../geo/geo_state.ts";
+import { createPlaceLocator } from "../../geo/place_locator.ts";
+import type { PlaceLocator } from "../../geo/port.ts";
+import { fail, failed, type Finding, ok, renderFinding, skip, warn } from "../../operate/finding.ts";
+import { boolean } from "../../shared/config/kinds.ts";
+import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
+import type { FolderLock } from "../../shared/folder_lock.ts";
+import { silentLog } from "../../shared/log.ts";
+import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
+import { VERSION } from "../../shared/version.ts";
+import { type CommandContext, defineCommand, flag } from "../command.ts";
+import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
+import { checkSource } from "./doctor_log.ts";
+import { lockDataFolder, openStorage, type Storage } from "../../app/storage.ts";
+
+/** Address blocks move slowly; after some months a few per cent of hits are counted for the wrong city. */
+const GEO_AGE_DAYS_WARN = 100;
+
+type DoctorContext = Omit<CommandContext, "flags">;
+
+export const command = defineCommand({
+  usage: "",
+  description: "Reads and changes nothing: it joins no group and takes no lease. Exit code 6 where a check fails.",
+  groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
+  flags: { json: flag(boolean, { doc: "One JSON object: healthy, findings [{check, status, detail, action}]." }) },
+  async run(_args, context) {
+    const { flags, out, colour } = context;
+    // What the clients would log is in the findings.
+    const findings = await examine({ ...context, log: silentLog });
+    const healthy = !failed(findings);
+    if (flags.json) out(JSON.stringify({ healthy, version: VERSION, findings }, null, 2));
+    else {
+      for (const finding of findings) out(renderFinding(finding, colour));
+      const count = (status: Finding["status"]) => findings.filter((f) => f.status === status).length;
+      out(`${count("ok")} ok, ${count("warn")} to look at, ${count("fail")} failed`);
+    }
+    return healthy ? EXIT.ok : EXIT.findings;
+  },
+});
+
+/** All findings, in the order in which they are told. */
+async function examine(context: DoctorContext): Promise<Finding[]> {
+  const { settings } = context;
+  const findings: Finding[] = [
+    ok("settings", `valid; source ${settings.SOURCE}`),
+    await checkDataFolder(settings.DATA_DIR),
+  ];
+  const geo = await checkGeo(context);
+  findings.push(geo.finding);
+  const opened = await openDatabase(context);
+  findings.push(...opened.findings);
+  try {
+    const report: DatabaseReport = opened.storage === null
+      ? { findings: [], stored: null }
+      : await checkDatabase(opened.storage, context);
+    findings.push(...report.findings);
+    findings.push(
+      ...await checkSource(context, {
+        database: report.findings.some(({ check, status }) => check === "postgres" && status === "ok")
+          ? opened.storage!.work
+          : null,
+        stored: report.stored,
+        places: geo.places,
+      }),
+    );
+  } finally {
+    await opened.storage?.close();
+    opened.lock?.release();
+    geo.close();
+  }
+  return findings;
+}
+
+async function checkDataFolder(path: string): Promise<Finding> {
+  try {
+    const probe = `${path}/.doctor-${crypto.randomUUID()}`;
+    const info = await Deno.stat(path);
+    if (!info.isDirectory) return fail("data_folder", `${path} is no folder`, "Set DATA_DIR to a folder.");
+    await Deno.writeTextFile(probe, "");
+    await Deno.remove(probe);
+    const open = info.mode !== null && (info.mode & 0o077) !== 0;
+    return open
+      ? warn("data_folder", `${path} can be entered by others`, `chmod 700 ${path}`)
+      : ok("data_folder", `${path} can be written`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return ok("data_folder", `${path} is made at the first start`);
+    return fail("data_folder", `${path}: ${messageOf(error)}`, "Set DATA_DIR to a folder that this user may write.");
+  }
+}
+
+async function checkGeo(
+  { settings, log }: DoctorContext,
+): Promise<{ finding: Finding; places: PlaceLocator; close(): void }> {
+  try {
+    const files = await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log });
+    files.readAll();
+    return { finding: judgeGeo(files.state()), places: files.locator, close: () => files.close() };
+  } catch (error) {
+    if (!(error instanceof NamedError)) throw error;
+    return {
+      finding: fail("geo", error.message, error.action),
+      places: createPlaceLocator({ v4: null, v6: null }),
+      close() {},
+    };
+  }
+}
+
+function judgeGeo({ origin, files, lastError }: GeoState): Finding {
+  const age = Math.max(0, ...files.map((file) => file.ageDays));
+  const detail = `${origin}: ${files.map((file) => file.name).join(", ") || "no file"}${
+    files.length > 0 ? `, ${age} days old` : ""
+  }`;
+  const install = "Run `tidemark geo install`.";
+  if (lastError !== null) {
+    return fail("geo", `${detail}; ${lastError}`, "Replace the file, or run `tidemark geo install`.");
+  }
+  if (origin === "none") return warn("geo", "no place database: every place is unknown", install);
+  if (origin === "bundled") return warn("geo", `${detail}: countries only`, `${install} It brings cities.`);
+  return age > GEO_AGE_DAYS_WARN
+    ? warn("geo", detail, `${install} Or renew the file of GEO_DATABASE.`)
+    : ok("geo", detail);
+}
+
+interface OpenedDatabase {
+  readonly storage: Storage | null;
+  readonly lock: FolderLock | null;
+  readonly findings: readonly Finding[];
+}
+
+/** The embedded database belongs to the process that runs: then its part is left out. */
+async function openDatabase(context: DoctorContext): Promise<OpenedDatabase> {
+  const { settings } = context;
+  const none = (finding: Finding): OpenedDatabase => ({ storage: null, lock: null, findings: [finding] });
+  if (settings.POSTGRES_URL !== undefined) return { storage: await openStorage(context), lock: null, findings: [] };
+  try {
+    await Deno.stat(`${settings.DATA_DIR}/pg`);
+  } catch {
+    return none(skip("postgres", `embedded in ${settings.DATA_DIR}: is made at the first start`));
+  }
+  let lock: FolderLock | null = null;
+  try {
+    lock = await lockDataFolder(context);
+    return { storage: await openStorage(context), lock, findings: [] };
+  } catch (error) {
+    lock?.release();
+    if (!(error instanceof NamedError)) throw error;
+    if (error.code === "data_dir_locked") {
+      return none(
+        skip("postgres", `embedded, and in use: ${error.message} Ask that process over HTTP (/readyz, /v1/ledger).`),
+      );
+    }
+    return none(fail("postgres", error.message, error.action));
+  }
+}

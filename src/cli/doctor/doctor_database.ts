@@ -1,0 +1,200 @@
+// The database's part of `tidemark doctor`: asks the server, leaves the judging to src/operate. Shell.
+import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
+import { createPostgresStore } from "../../store/postgres/store.ts";
+import type { StoredState } from "../../store/port.ts";
+import type { Database } from "../../store/postgres/client.ts";
+import { imbalances } from "../../http/api/stream/ledger_balance.ts";
+import { readLedger } from "../../http/api/stream/ledger_query.ts";
+import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
+import { type DatabaseFacts, judgeDatabase } from "../../operate/judge_database.ts";
+import { messageOf, NamedError } from "../../shared/errors.ts";
+import { DAY } from "../../shared/units.ts";
+import type { CommandContext } from "../command.ts";
+import { logName } from "../../app/sources.ts";
+import type { Storage } from "../../app/storage.ts";
+
+const TIMEOUT_MS = 5_000;
+const DEEP_TIMEOUT_MS = 30_000;
+/** Days of closed windows whose rows are re-added, up to the newest. */
+const DEEP_DAYS = 2;
+
+/** What the database says, and the stream's state as far as it can be read. */
+export interface DatabaseReport {
+  readonly findings: readonly Finding[];
+  /** `null` without a stream or a readable schema. */
+  readonly stored: StoredState | null;
+}
+
+/** Runs all checks that need the database; never throws for what a check can find. */
+export async function checkDatabase(storage: Storage, context: Omit<CommandContext, "flags">): Promise<DatabaseReport> {
+  const { settings } = context;
+  const findings: Finding[] = [];
+  try {
+    const facts = await readFacts(storage.work, context);
+    findings.push(ok("postgres", storage.description));
+    findings.push(...judgeDatabase(facts, settings.MAX_FUTURE_SKEW));
+  } catch (error) {
+    const action = error instanceof NamedError ? error.action : "Start PostgreSQL or check POSTGRES_URL.";
+    return {
+      findings: [
+        fail("postgres", `${storage.description}: ${messageOf(error)}`, action),
+        skip("schema", "no database"),
+      ],
+      stored: null,
+    };
+  }
+  const schema = await checkSchema(storage.work, settings.POSTGRES_SCHEMA);
+  findings.push(schema);
+  if (schema.status === "fail" || schema.detail.endsWith(NOT_YET)) return { findings, stored: null };
+  const stored = await createPostgresStore({
+    commits: storage.commits,
+    database: storage.work,
+    instance: settings.INSTANCE_ID,
+    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    commitTimeoutMs: settings.COMMIT_TIMEOUT,
+  }).read();
+  if (stored === null) return { findings: [...findings, skip("stream", "not started yet")], stored };
+  findings.push(
+    stored.stopped === null ? ok("stream", "may run") : fail(
+      "stream",
+      `stopped by ${stored.stopped.code}: ${stored.stopped.message}`,
+      `See ${stored.stopped.code} in docs/runbook.md; then \`tidemark resume\`.`,
+    ),
+    await checkStreamSettings(storage.work, context),
+    await checkLedger(storage.work, context),
+  );
+  return { findings, stored };
+}
+
+const NOT_YET = "not made yet";
+
+async function checkSchema(database: Database, schema: string): Promise<Finding> {
+  const applied = await appliedMigrations(database);
+  if (applied === null) return ok("schema", `${schema}: ${NOT_YET}`);
+  const missing = MIGRATIONS.filter((name) => !applied.has(Number(name.slice(0, 4))));
+  const known = MIGRATIONS.map((name) => Number(name.slice(0, 4)));
+  const newer = [...applied.keys()].filter((version) => !known.includes(version));
+  if (missing.length > 0) {
+    return fail(
+      "schema",
+      `${schema}: ${missing.join(", ")} missing`,
+      "Run `tidemark migrate` (a start of `run` does it too).",
+    );
+  }
+  return newer.length > 0
+    ? warn("schema", `${schema}: was migrated by a newer release`, "Bring this program up to date.")
+    : ok("schema", `${schema}: up to date (${MIGRATIONS.at(-1)})`);
+}
+
+/** What a start would refuse. */
+async function checkStreamSettings(
+  database: Database,
+  { settings }: Pick<CommandContext, "settings">,
+): Promise<Finding> {
+  const [stored] = await database.query(
+    (sql) =>
+      sql<Record<string, string | number>[]>`
+      select source, topic, consumer_group, window_size_ms::integer as window_size_ms, referrer_granularity, key_bytes_max from stream`,
+    TIMEOUT_MS,
+  );
+  const given: Readonly<Record<string, string | number>> = {
+    source: settings.SOURCE,
+    topic: logName(settings),
+    consumer_group: settings.KAFKA_GROUP,
+    window_size_ms: settings.WINDOW_SIZE,
+    referrer_granularity: settings.REFERRER_GRANULARITY,
+    key_bytes_max: settings.KEY_BYTES_MAX,
+  };
+  const differing = Object.keys(given).filter((name) => stored?.[name] !== given[name]);
+  if (differing.length === 0) return ok("stream_settings", "the ones that the stream was made with");
+  return fail(
+    "stream_settings",
+    differing.map((name) => `${name} is ${stored?.[name]} in the schema, ${given[name]} in the settings`).join("; "),
+    "Use the old settings, or another POSTGRES_SCHEMA and KAFKA_GROUP for a second stream.",
+  );
+}
+
+async function checkLedger(database: Database, { clock }: Pick<CommandContext, "clock">): Promise<Finding> {
+  const now = clock.now();
+  try {
+    const known = await readLedger(database, null, DEEP_TIMEOUT_MS);
+    if (known === null) return skip("ledger", "not started yet");
+    // A stream that reads a backlog, or an old log, has its newest windows far behind the clock.
+    const newest = Math.min(now, known.closed_through ?? now);
+    const sums = await readLedger(database, { from: newest - DEEP_DAYS * DAY, to: now + DAY }, DEEP_TIMEOUT_MS);
+    if (sums === null) return skip("ledger", "not started yet");
+    const wrong = imbalances(sums);
+    if (wrong.length > 0) {
+      return fail(
+        "ledger",
+        `${wrong.length} equations do not hold: ${wrong.slice(0, 3).map((w) => w.message).join("; ")}`,
+        "Somebody has changed the tables, or the disk lost data: see 'The ledger does not balance' in docs/runbook.md.",
+      );
+    }
+    const from = new Date(newest - DEEP_DAYS * DAY).toISOString();
+    return ok(
+      "ledger",
+      `balanced; the rows of ${sums.deep?.windows_checked ?? 0} windows since ${from} were added again`,
+    );
+  } catch (error) {
+    return skip("ledger", messageOf(error));
+  }
+}
+
+interface FactsRow {
+  readonly version: number;
+  readonly version_text: string;
+  readonly user: string;
+  readonly superuser: boolean;
+  readonly isolation: string;
+  readonly fsync: boolean;
+  readonly full_page_writes: boolean;
+  readonly read_only: boolean;
+  readonly now: number;
+  readonly may_write: boolean | null;
+  readonly may_make_days: boolean | null;
+  readonly may_create: boolean;
+}
+
+async function readFacts(database: Database, { settings, clock }: Pick<CommandContext, "settings" | "clock">) {
+  const schema = settings.POSTGRES_SCHEMA;
+  const ask = () =>
+    database.query((sql) =>
+      sql<FactsRow[]>`
+        select current_setting('server_version_num')::integer as version, current_setting('server_version') as version_text,
+          current_user::text as user, (select rolsuper from pg_roles where rolname = current_user) as superuser,
+          current_setting('transaction_isolation') as isolation,
+          current_setting('fsync')::boolean as fsync, current_setting('full_page_writes')::boolean as full_page_writes,
+          pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only,
+          (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
+          (select bool_and(has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
+             and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
+           from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = ${schema} and c.relname in ('stream', 'stream_partition', 'open_delta', 'web_traffic_window', 'commit_history')) as may_write,
+          (select pg_has_role(c.relowner, 'usage') or exists (
+             select from pg_proc f where f.pronamespace = n.oid and f.proname = 'tidemark_ensure_day_v1' and f.prosecdef)
+           from pg_class c join pg_namespace n on n.oid = c.relnamespace
+           where n.nspname = ${schema} and c.relname = 'aggregated_web_traffic') as may_make_days,
+          coalesce((select has_schema_privilege(n.oid, 'create') from pg_namespace n where n.nspname = ${schema}),
+            has_database_privilege(current_database(), 'create')) as may_create`, TIMEOUT_MS);
+  await ask(); // the first statement pays for the connection, which would look like a clock that is off
+  const sentAt = clock.now();
+  const [row] = await ask();
+  const answeredAt = clock.now();
+  const facts: DatabaseFacts = {
+    version: row!.version,
+    versionText: row!.version_text,
+    user: row!.user,
+    superuser: row!.superuser,
+    isolation: row!.isolation,
+    fsync: row!.fsync,
+    fullPageWrites: row!.full_page_writes,
+    readOnly: row!.read_only,
+    aheadMs: row!.now - (sentAt + answeredAt) / 2,
+    exactMs: (answeredAt - sentAt) / 2,
+    mayWrite: row!.may_write,
+    mayMakeDays: row!.may_make_days,
+    mayCreate: row!.may_create,
+  };
+  return facts;
+}

@@ -1,0 +1,208 @@
+// The log's part of `tidemark doctor`: identity, positions, content, retention, group. Asks; src/operate judges. Shell.
+import { checkLog } from "../../store/decision.ts";
+import type { StoredState } from "../../store/port.ts";
+import type { Database } from "../../store/postgres/client.ts";
+import type { PlaceLocator } from "../../geo/port.ts";
+import { addTraits, type BatchTraits, noTraits } from "../../operate/batch_traits.ts";
+import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
+import { type Backlog, judgeRetention, judgeSample, judgeTraits } from "../../operate/judge_log.ts";
+import { KafkaLogReader } from "../../operate/kafka_log_reader.ts";
+import { probeTopic } from "../../operate/kafka_topic_probe.ts";
+import type { LogReader } from "../../operate/log_reader.ts";
+import { sampleTopic } from "../../operate/topic_sample.ts";
+import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
+import { type EpochMs, NEVER, type Offset } from "../../shared/units.ts";
+import type { LogIdentity } from "../../source/port.ts";
+import type { CommandContext } from "../command.ts";
+import { eventReader, openLogReader } from "../../app/replay_reader.ts";
+import { demoAnchor, kafkaConnection, logName } from "../../app/sources.ts";
+
+type DoctorContext = Omit<CommandContext, "flags">;
+
+/** What the checks of the log have at hand. */
+export interface LogCheckInputs {
+  readonly database: Database | null;
+  readonly stored: StoredState | null;
+  readonly places: PlaceLocator;
+}
+
+/** Runs all checks that need the log; never throws for what a check can find. */
+export async function checkSource(context: DoctorContext, inputs: LogCheckInputs): Promise<Finding[]> {
+  const { settings } = context;
+  const name = settings.SOURCE === "kafka" ? "broker" : "source";
+  const reader = await openLogReader(
+    context,
+    inputs.database,
+    inputs.stored?.anchor ?? demoAnchor(context.clock.now(), 0),
+  );
+  try {
+    return await withLog(reader, name, context, inputs);
+  } finally {
+    await reader.close();
+  }
+}
+
+async function withLog(
+  reader: LogReader,
+  name: string,
+  context: DoctorContext,
+  inputs: LogCheckInputs,
+): Promise<Finding[]> {
+  const { settings } = context;
+  const findings: Finding[] = [];
+  let log: LogIdentity;
+  try {
+    log = await reader.identify();
+  } catch (error) {
+    return [
+      fail(name, messageOf(error), error instanceof NamedError ? error.action : "Check the settings of the source."),
+    ];
+  }
+  const where = settings.SOURCE === "kafka" ? ` at ${settings.KAFKA_URL.join(", ")}` : "";
+  findings.push(ok(name, `${logName(settings)}${where}: ${log.partitions.length} partitions`));
+  if (settings.SOURCE === "kafka") findings.push(topicIds(log));
+  findings.push(positions(context, inputs.stored, log));
+  try {
+    const events = eventReader(settings, inputs.places);
+    findings.push(...judgeSample(
+      await sampleTopic(log.partitions, {
+        log: reader,
+        events,
+        places: inputs.places,
+        rules: {
+          windowSize: settings.WINDOW_SIZE,
+          watermarkDelay: settings.WATERMARK_DELAY,
+          maxFutureSkew: settings.MAX_FUTURE_SKEW,
+          latePolicy: "store",
+          offsetsCountRecords: settings.SOURCE !== "file",
+        },
+        now: context.clock.now(),
+      }),
+    ));
+  } catch (error) {
+    findings.push(unreadable("topic_sample", error));
+  }
+  if (reader instanceof KafkaLogReader) findings.push(...await kafkaChecks(reader, context, inputs.stored, log));
+  return findings;
+}
+
+const topicIds = (log: LogIdentity) =>
+  log.topicId !== null ? ok("topic_id", log.topicId) : warn(
+    "topic_id",
+    "the broker knows no topic ids (Kafka before 2.8)",
+    "A topic that is deleted and created again can only be noticed by its offsets: renew the brokers.",
+  );
+
+/** Whether the stored positions mean something in this log. */
+function positions({ settings }: DoctorContext, stored: StoredState | null, log: LogIdentity): Finding {
+  if (stored === null) return skip("positions", "none are stored yet");
+  try {
+    checkLog(
+      {
+        source: settings.SOURCE,
+        topic: logName(settings),
+        topicId: log.topicId,
+        group: settings.KAFKA_GROUP,
+        windowSizeMs: settings.WINDOW_SIZE,
+        referrerGranularity: settings.REFERRER_GRANULARITY,
+        keyBytesMax: settings.KEY_BYTES_MAX,
+        offsetsCountRecords: settings.SOURCE !== "file",
+        anchor: stored.anchor,
+      },
+      stored,
+      log,
+    );
+    return ok("positions", "the log holds every stored position");
+  } catch (error) {
+    if (error instanceof StreamStopped) return fail("positions", error.message, error.action);
+    throw error;
+  }
+}
+
+async function kafkaChecks(
+  reader: KafkaLogReader,
+  context: DoctorContext,
+  stored: StoredState | null,
+  log: LogIdentity,
+): Promise<Finding[]> {
+  const { settings, clock } = context;
+  const findings: Finding[] = [];
+  try {
+    findings.push(...judgeTraits(await traitsOf(reader, log)));
+  } catch (error) {
+    findings.push(unreadable("codecs", error));
+  }
+  try {
+    const { config, group, refused } = await probeTopic({
+      connection: kafkaConnection(settings),
+      topic: settings.KAFKA_TOPIC,
+      group: settings.KAFKA_GROUP,
+      log: context.log,
+    });
+    const retention = config === null ? null : Number(config["retention.ms"] ?? -1);
+    findings.push(judgeRetention(await backlogsOf(reader, stored, log), retention, clock.now()));
+    if (group !== null) findings.push(judgeGroup(settings.KAFKA_GROUP, group));
+    if (refused.length > 0) findings.push(skip("kafka_rights", `not allowed to ask everything: ${refused.join("; ")}`));
+  } catch (error) {
+    findings.push(unreadable("retention", error));
+  }
+  return findings;
+}
+
+function judgeGroup(
+  name: string,
+  group: { state: string; clientIds: readonly string[]; protocolType: string },
+): Finding {
+  const foreign = group.clientIds.filter((id) => !id.startsWith("tidemark"));
+  const detail = `${name}: ${group.state}, ${group.clientIds.length} members`;
+  return foreign.length > 0
+    ? warn("group", `${detail}, of them foreign: ${foreign.join(", ")}`, "Give Tidemark a KAFKA_GROUP of its own.")
+    : ok("group", detail);
+}
+
+/** Headers of the first and the newest batches of each partition. */
+async function traitsOf(reader: KafkaLogReader, log: LogIdentity): Promise<BatchTraits> {
+  const traits = noTraits();
+  for (const { partition, logStart, logEnd } of log.partitions) {
+    if (logEnd === logStart) continue;
+    addTraits(traits, (await reader.fetch(partition, logStart)).records);
+    const late = Math.max(logStart, logEnd - 100) as Offset;
+    if (late > logStart) addTraits(traits, (await reader.fetch(partition, late)).records);
+  }
+  return traits;
+}
+
+/** What each stored position still has before it. */
+async function backlogsOf(reader: LogReader, stored: StoredState | null, log: LogIdentity): Promise<Backlog[]> {
+  const backlogs: Backlog[] = [];
+  for (const row of stored?.rows ?? []) {
+    const bounds = log.partitions.find(({ partition }) => partition === row.partition);
+    if (row.retired || bounds === undefined) continue;
+    const { nextOffset } = row;
+    const held = nextOffset >= bounds.logStart && nextOffset < bounds.logEnd;
+    backlogs.push({
+      partition: row.partition,
+      lag: Math.max(0, bounds.logEnd - nextOffset),
+      recordTime: held ? await recordTimeAt(reader, row.partition, nextOffset) : null,
+    });
+  }
+  return backlogs;
+}
+
+async function recordTimeAt(reader: LogReader, partition: LogIdentity["partitions"][number]["partition"], at: Offset) {
+  let time: EpochMs = NEVER;
+  for (const batch of await reader.read(partition, at)) {
+    for (const run of batch.runs) {
+      run.walk(at, (_bytes, _start, _end, _offset, recordTime) => {
+        if (time === NEVER) time = recordTime as EpochMs;
+      });
+    }
+    if (time !== NEVER) return time;
+  }
+  return null;
+}
+
+function unreadable(check: string, error: unknown): Finding {
+  if (!(error instanceof NamedError)) throw error;
+  return fail(check, error.message, error.action);
+}

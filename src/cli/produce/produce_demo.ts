@@ -1,0 +1,50 @@
+// Live demo traffic for a topic: the generator's records, broken ones included, sent as their time comes. Shell over its sender.
+import { Buffer } from "node:buffer";
+import type { Clock } from "../../shared/clock.ts";
+import { type DurationMs, offset } from "../../shared/units.ts";
+import { DemoGenerator } from "../../source/demo/generator.ts";
+import { demoAnchor } from "../../source/demo/timeline.ts";
+import { type OutMessage, SENT_BYTES_MAX } from "./produce_message.ts";
+import type { ProduceCounts } from "./produce_inputs.ts";
+
+/** Mean records per second where none is asked for: a dashboard that moves, on a laptop that stays cool. */
+const RATE_DEFAULT = 20;
+const EVERY_MS = 250 as DurationMs;
+
+export interface DemoOptions {
+  /** Mean records per second; by hour and weekday it is more or less. */
+  readonly rate: number | undefined;
+  readonly send: (messages: readonly OutMessage[]) => Promise<void>;
+  readonly onProgress: (counts: ProduceCounts) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Sends from now on until the signal aborts. Rejects with what `send` rejects with. */
+export async function produceDemo(options: DemoOptions): Promise<ProduceCounts> {
+  const { clock, signal } = options;
+  const generator = new DemoGenerator({
+    seed: 1,
+    shard: 0,
+    shards: 1,
+    anchor: demoAnchor(clock.now(), 0),
+    rate: options.rate ?? RATE_DEFAULT,
+  });
+  const counts: ProduceCounts = { sent: 0, bytes: 0, unsent: { bad_line: 0, too_large: 0 } };
+  for (let next = generator.timeline.countAt(clock.now()); !signal.aborted;) {
+    const end = generator.timeline.countAt(clock.now());
+    const messages: OutMessage[] = [];
+    generator.run(offset(next), offset(end)).walk(offset(next), (bytes, from, to) => {
+      // The walker's buffer is written anew for each record. What a broker would refuse is only of use to a file.
+      if (to - from <= SENT_BYTES_MAX) messages.push({ key: null, value: Buffer.from(bytes.slice(from, to)) });
+      else counts.unsent.too_large++;
+    });
+    next = end;
+    if (messages.length > 0) await options.send(messages);
+    counts.sent += messages.length;
+    counts.bytes += messages.reduce((sum, { value }) => sum + value.length, 0);
+    options.onProgress(counts);
+    await clock.sleep(EVERY_MS, signal);
+  }
+  return counts;
+}

@@ -1,0 +1,296 @@
+// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Does I/O (Deno files); descriptions and records are
+// read by `maxmind`, each after a bounded walk over its bytes.
+// A file is held once, in one buffer. Walking it from disk instead would read other people's bytes when somebody copies over it.
+import { Buffer } from "node:buffer";
+import { Reader, type Response } from "maxmind";
+import { messageOf, UsageError } from "../../shared/errors.ts";
+import type { EpochMs } from "../../shared/units.ts";
+import { type FileStamp, sameStamp, stampOf } from "../file_stamp.ts";
+import { formatV4, formatV6 } from "../address.ts";
+import type { GeoDatabase } from "../geo_database.ts";
+import { MmdbBounds } from "./bounds.ts";
+import {
+  boundDescription,
+  describeMmdb,
+  DESCRIPTION_BYTES_MAX,
+  type MmdbDescription,
+  SEPARATOR_BYTES,
+} from "./description.ts";
+import { type Attribution, attributionOf, type GeoSchema, placeOf, schemaOf } from "./schema.ts";
+import { MmdbTree, NOT_FOUND } from "./tree.ts";
+import { type Place, UNKNOWN_PLACE } from "../port.ts";
+
+/** What a file says about itself. */
+export interface MmdbFacts {
+  /** File name without its folder: a path may tell more than a page should show. */
+  readonly name: string;
+  readonly databaseType: string;
+  readonly v4: boolean;
+  readonly v6: boolean;
+  readonly buildTime: EpochMs;
+  readonly sizeBytes: number;
+  readonly nodeCount: number;
+  readonly languages: readonly string[];
+  /** null until the file has been read: see {@link OpenOptions.deferV6}. */
+  readonly schema: GeoSchema | null;
+  readonly attribution: Attribution | null;
+}
+
+export interface OpenOptions {
+  /**
+   * Read only the description of an IPv6 file now, and the rest when the first IPv6 address comes. A city file for IPv6 is 71 MB that most streams never need.
+   * The file stays the one that was opened, also when another is renamed over it; one that was changed in place is refused.
+   */
+  readonly deferV6?: boolean;
+  /** Hold the file in memory that other threads can be given without a copy. */
+  readonly shared?: boolean;
+  /** Told once, when a deferred file turns out to be broken; its addresses are unknown from then on. */
+  readonly onBroken?: ((error: UsageError) => void) | undefined;
+}
+
+/** Networks tried before a file is trusted; a fixed sequence, so that a file is either always or never accepted. */
+const SAMPLES = 2_000;
+
+/**
+ * Opens and checks the file at `path`.
+ * @throws {UsageError} `bad_geo_file` where it is absent, unreadable, truncated, of another format or without countries. Caught by `main` at the start
+ * and by the reload, which keeps the old file.
+ */
+export async function openMmdb(path: string, options: OpenOptions = {}): Promise<MmdbFile> {
+  const name = baseName(path);
+  let file: Deno.FsFile | undefined;
+  try {
+    file = await Deno.open(path);
+    const stamp = stampOf(await file.stat());
+    const bytes = new Uint8Array(options.shared ? new SharedArrayBuffer(stamp.size) : new ArrayBuffer(stamp.size));
+    const unread = Math.max(0, bytes.length - DESCRIPTION_BYTES_MAX);
+    await readRange(file, bytes, unread, bytes.length);
+    const opened = new MmdbFile(bytes, name);
+    if (options.deferV6 && opened.ipVersion === 6) {
+      opened.defer({ file, stamp, unread, onBroken: options.onBroken });
+      file = undefined;
+      return opened;
+    }
+    await readRange(file, bytes, 0, unread);
+    if (!sameStamp(stamp, stampOf(await file.stat()))) throw new Error("it changed while it was read");
+    opened.check();
+    return opened;
+  } catch (error) {
+    throw badFile(name, error);
+  } finally {
+    file?.close();
+  }
+}
+
+async function readRange(file: Deno.FsFile, bytes: Uint8Array, start: number, end: number): Promise<void> {
+  await file.seek(start, Deno.SeekMode.Start);
+  for (let at = start; at < end;) {
+    const read = await file.read(bytes.subarray(at, end));
+    if (read === null) throw new Error("it became shorter while it was read");
+    at += read;
+  }
+}
+
+/** Checks a database that is already in memory; `bytes` is kept, not copied. @throws {UsageError} as {@link openMmdb}. */
+export function openMmdbBytes(bytes: Uint8Array, name: string): MmdbFile {
+  try {
+    const opened = new MmdbFile(bytes, name);
+    opened.check();
+    return opened;
+  } catch (error) {
+    throw badFile(name, error);
+  }
+}
+
+interface Deferred {
+  readonly file: Deno.FsFile;
+  readonly stamp: FileStamp;
+  /** Bytes `[0, unread)` are still to be read. */
+  readonly unread: number;
+  readonly onBroken: OpenOptions["onBroken"];
+}
+
+/** One open file. Made by {@link openMmdb} and {@link openMmdbBytes}. */
+export class MmdbFile implements GeoDatabase {
+  /** Counts records that could not be decoded; above zero the file is damaged behind what the check saw. */
+  brokenRecords = 0;
+  readonly #bytes: Uint8Array;
+  /** The same memory, as the library wants it. */
+  readonly #buffer: Buffer;
+  readonly #name: string;
+  readonly #reader: Reader<Response>;
+  readonly #description: MmdbDescription;
+  readonly #bounds: MmdbBounds;
+  #tree: MmdbTree;
+  #schema: GeoSchema | null = null;
+  #deferred: Deferred | null = null;
+  #broken = false;
+
+  /** `bytes` need hold no more than the description, at their end, until {@link MmdbFile.check}. @throws {Error} where that is not there. */
+  constructor(bytes: Uint8Array, name: string) {
+    this.#bytes = bytes;
+    this.#name = name;
+    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const dataEnd = boundDescription(bytes);
+    this.#reader = new Reader(this.#buffer);
+    const description = this.#description = describeMmdb(this.#reader.metadata, dataEnd);
+    this.#tree = new MmdbTree(bytes, description);
+    this.#bounds = new MmdbBounds(bytes, description.dataStart, dataEnd);
+  }
+
+  /** Leaves the rest to the first lookup. */
+  defer(deferred: Deferred): void {
+    this.#deferred = deferred;
+  }
+
+  /** The whole file as it lies in memory; not to be written to. */
+  get content(): Uint8Array {
+    return this.#bytes;
+  }
+
+  get name(): string {
+    return this.#name;
+  }
+
+  /** Whether the whole file is in memory. */
+  get loaded(): boolean {
+    return this.#deferred === null;
+  }
+
+  get facts(): MmdbFacts {
+    const { databaseType, ipVersion, buildTime, nodeCount, languages } = this.#description;
+    return {
+      name: this.#name,
+      databaseType,
+      // Before it is read, a deferred file's tree cannot tell; only files that are not needed for IPv4 are deferred.
+      v4: this.loaded && this.#tree.hasV4,
+      v6: ipVersion === 6,
+      buildTime,
+      sizeBytes: this.#bytes.length,
+      nodeCount,
+      languages,
+      schema: this.#schema,
+      attribution: attributionOf(databaseType, this.#name),
+    };
+  }
+
+  /** The description's IP version alone: 4 or 6. */
+  get ipVersion(): number {
+    return this.#description.ipVersion;
+  }
+
+  find4(address: number): number {
+    return this.#ready() ? this.#tree.find4(address) : NOT_FOUND;
+  }
+
+  find6(words: Uint32Array): number {
+    return this.#ready() ? this.#tree.find6(words) : NOT_FOUND;
+  }
+
+  placeOf4(address: number): Place {
+    return this.#place(this.find4(address), formatV4(address));
+  }
+
+  placeOf6(words: Uint32Array): Place {
+    return this.#place(this.find6(words), formatV6(words));
+  }
+
+  /**
+   * Looks up a fixed sample of the file's networks; sets the schema.
+   * @throws {Error} where a record cannot be read or no record names a country.
+   */
+  check(): void {
+    // What was derived from the tree before it was read is worth nothing.
+    this.#reader.load(this.#buffer);
+    this.#tree = new MmdbTree(this.#bytes, this.#description);
+    const words = new Uint32Array(4);
+    let random = 1;
+    const coin = () => (random = (Math.imul(random, 1664525) + 1013904223) | 0) >>> 31;
+    const seen = new Set<number>();
+    for (let i = 0; i < SAMPLES; i++) {
+      const record = this.#tree.sample(coin, words);
+      if (record === NOT_FOUND || seen.has(record)) continue;
+      seen.add(record);
+      // Read also where the schema is known: a record that cannot be read shows a damage.
+      const value = this.#read(record, this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
+      this.#schema ??= schemaOf(value);
+    }
+    if (this.#schema === null) throw new Error("it has no records that name a country");
+  }
+
+  /** Closes what a deferred file keeps open. */
+  close(): void {
+    this.#deferred?.file.close();
+    this.#deferred = null;
+  }
+
+  /** Reads the rest of a deferred file now. @throws {UsageError} `bad_geo_file`. */
+  load(): void {
+    const deferred = this.#deferred;
+    if (deferred === null) return;
+    this.#deferred = null;
+    try {
+      deferred.file.seekSync(0, Deno.SeekMode.Start);
+      for (let at = 0; at < deferred.unread;) {
+        const read = deferred.file.readSync(this.#bytes.subarray(at, deferred.unread));
+        if (read === null) throw new Error("it became shorter after it was opened");
+        at += read;
+      }
+      const now = stampOf(deferred.file.statSync());
+      if (!sameStamp(deferred.stamp, now)) throw new Error("it was changed in place after it was opened");
+      this.check();
+    } catch (error) {
+      this.#broken = true;
+      throw badFile(this.#name, error);
+    } finally {
+      deferred.file.close();
+    }
+  }
+
+  #ready(): boolean {
+    const deferred = this.#deferred;
+    if (deferred === null) return !this.#broken;
+    try {
+      this.load();
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      deferred.onBroken?.(error);
+    }
+    return !this.#broken;
+  }
+
+  /** What the record of an address holds. @throws {Error} where that cannot be read, or not soon. */
+  #read(record: number, address: string): unknown {
+    this.#bounds.check(record - this.#description.nodeCount - SEPARATOR_BYTES);
+    // The library walks the tree once more, to the same record: the fuzz target `mmdb` holds the two walks against each other.
+    return this.#reader.get(address);
+  }
+
+  #place(record: number, address: string): Place {
+    if (record === NOT_FOUND) return UNKNOWN_PLACE;
+    try {
+      return placeOf(this.#read(record, address));
+    } catch {
+      // The file passed its check and one record in it does not decode, or not within bounds: an address is no reason to stop the stream.
+      this.brokenRecords++;
+      return UNKNOWN_PLACE;
+    }
+  }
+}
+
+function badFile(name: string, cause: unknown): UsageError {
+  if (cause instanceof UsageError) return cause;
+  const why = cause instanceof Deno.errors.NotFound ? "there is no such file" : messageOf(cause);
+  const error = new UsageError(
+    [`Cannot use the address database ${name}: ${why}.`],
+    "Put a whole MMDB file there (country or city), run `tidemark geo install`, or correct GEO_DATABASE.",
+    "bad_geo_file",
+  );
+  error.cause = cause;
+  return error;
+}
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.replace(/^.*[\\/]/, "");
+}

@@ -1,0 +1,104 @@
+// One poll of the database for all clients of /v1/events, and none while there are none. Reads the database; its timer is the clock's.
+import type { Clock } from "../../shared/clock.ts";
+import { messageOf } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import { durationMs } from "../../shared/units.ts";
+import type { ReadDatabase } from "../server/database.ts";
+import { iso } from "./schemas.ts";
+import { readStreamStats, type StreamStats } from "./stream/stream_stats.ts";
+
+const POLL_MS = durationMs(1_000);
+/** After a failed look: the database has enough to do when it comes back. */
+const RETRY_MS = durationMs(3_000);
+const QUERY_TIMEOUT_MS = 5_000;
+
+/** What a client is sent. */
+export interface FeedEvent {
+  /** Data revision and closed-through: what a page's numbers were computed from. */
+  readonly id: string;
+  readonly event: "progress" | "unavailable";
+  readonly data: string;
+}
+
+type Listener = (event: FeedEvent) => void;
+
+/** Tells listeners what changed. */
+export class EventFeed {
+  /** What each client knew when it came; null once it was told something since. */
+  readonly #listeners = new Map<Listener, { readonly lastId: string | undefined } | null>();
+  #last: FeedEvent | null = null;
+  #polling: AbortController | null = null;
+
+  constructor(readonly database: ReadDatabase, readonly clock: Clock, readonly log: Log) {}
+
+  get clients(): number {
+    return this.#listeners.size;
+  }
+
+  /** Calls `listener` with each change until the returned function is called, and at once with what is known, unless its id is `lastId`. */
+  subscribe(listener: Listener, lastId: string | undefined): () => void {
+    this.#listeners.set(listener, { lastId });
+    if (this.#last !== null) this.#tell(this.#last, false);
+    if (this.#polling === null) {
+      this.#polling = new AbortController();
+      void this.#poll(this.#polling.signal);
+    }
+    return () => {
+      this.#listeners.delete(listener);
+      if (this.#listeners.size > 0) return;
+      this.#polling?.abort();
+      this.#polling = null;
+      this.#last = null;
+    };
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const event = await this.#look();
+      if (signal.aborted) return;
+      const changed = event.data !== this.#last?.data;
+      this.#last = event;
+      this.#tell(event, changed);
+      await this.clock.sleep(event.event === "progress" ? POLL_MS : RETRY_MS, signal);
+    }
+  }
+
+  /** Tells those who came since the last look what they do not know, and everybody else what changed. */
+  #tell(event: FeedEvent, changed: boolean): void {
+    for (const [listener, newcomer] of this.#listeners) {
+      this.#listeners.set(listener, null);
+      if (newcomer === null ? changed : event.id !== newcomer.lastId) listener(event);
+    }
+  }
+
+  async #look(): Promise<FeedEvent> {
+    try {
+      const stats = await readStreamStats(this.database, QUERY_TIMEOUT_MS);
+      return { id: idOf(stats), event: "progress", data: JSON.stringify(progress(stats)) };
+    } catch (error) {
+      this.log.debug(`events: ${messageOf(error)}`);
+      // No id: a client that comes back is told the state whatever it knew.
+      return { id: "", event: "unavailable", data: JSON.stringify({ database: "unavailable" }) };
+    }
+  }
+}
+
+function idOf(stats: StreamStats | null): string {
+  return stats === null ? "0-0" : `${stats.data_revision}-${stats.closed_through ?? 0}`;
+}
+
+function progress(stats: StreamStats | null) {
+  return stats === null ? { stream: null } : {
+    data_revision: stats.data_revision,
+    closed_through: iso(stats.closed_through),
+    final_through: iso(stats.final_through),
+    quiet_since: iso(stats.quiet_since),
+    watermark: iso(stats.watermark),
+    stopped_code: stats.stopped_code,
+    counted: stats.counted,
+    late: stats.late,
+    dead: stats.dead,
+    windows_open: stats.windows_open,
+    windows_closed: stats.windows_closed,
+  };
+}

@@ -1,0 +1,122 @@
+// /livez, /readyz, /healthz and /version: is it alive, does it make progress, how is it. Reads snapshots and one probe of the database.
+import { createRoute, z } from "@hono/zod-openapi";
+import { durationMs } from "../../shared/units.ts";
+import type { App, AppDeps } from "../server/deps.ts";
+import type { DatabaseProbe } from "../server/probe.ts";
+import { readiness } from "./readiness.ts";
+import { refusals, timeSchema } from "./schemas.ts";
+
+const reasonSchema = z.strictObject({
+  code: z.string().openapi({ example: "postgres_unavailable" }),
+  reason: z.string().openapi({ example: "PostgreSQL does not answer" }),
+}).openapi("Reason");
+
+const liveSchema = z.strictObject({ status: z.literal("alive") }).openapi("Live");
+
+const readySchema = z.strictObject({
+  ready: z.boolean(),
+  reasons: z.array(reasonSchema).openapi({ description: "Why not; only the codes without a token." }),
+}).openapi("Ready");
+
+const versionSchema = z.strictObject({ name: z.literal("tidemark"), version: z.string() }).openapi("Version");
+
+const healthSchema = z.strictObject({
+  status: z.enum(["ok", "degraded"]),
+  version: z.string(),
+  now: timeSchema,
+  mode: z.enum(["run", "serve"]).openapi({ description: "serve: only this API runs here, without a pipeline." }),
+  uptime_seconds: z.number().min(0),
+  database: z.strictObject({ reachable: z.boolean() }),
+  reasons: z.array(reasonSchema),
+  engines: z.array(z.strictObject({
+    instance: z.string(),
+    phase: z.enum(["starting", "running", "waiting", "stopped", "stopping"]),
+    partitions: z.int(),
+    lag_records: z.int().nullable().openapi({ description: "Over all owned partitions; null before the first fetch." }),
+  })),
+}).openapi("Health");
+
+const json = <S extends z.ZodType>(schema: S, description: string) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+const liveRoute = createRoute({
+  method: "get",
+  path: "/livez",
+  tags: ["Health"],
+  summary: "The process is alive: its event loop turns",
+  responses: { 200: json(liveSchema, "It is.") },
+});
+const readyRoute = createRoute({
+  method: "get",
+  path: "/readyz",
+  tags: ["Health"],
+  summary: "The process makes progress",
+  description:
+    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, not stopped by a named error.",
+  responses: { 200: json(readySchema, "It does."), 503: json(readySchema, "It does not, and why.") },
+});
+const healthRoute = createRoute({
+  method: "get",
+  path: "/healthz",
+  tags: ["Health"],
+  summary: "How it is, in short",
+  responses: { 200: json(healthSchema, "Always 200: `status` says how it is."), ...refusals },
+});
+const versionRoute = createRoute({
+  method: "get",
+  path: "/version",
+  tags: ["Health"],
+  summary: "What runs here",
+  responses: { 200: json(versionSchema, "Name and version."), ...refusals },
+});
+
+/** Registers the health routes. */
+export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): void {
+  const startedAt = deps.clock.now();
+  const look = async () => {
+    const databaseProblem = await probe();
+    const state = readiness({
+      snapshots: deps.snapshots(),
+      now: deps.clock.now(),
+      progressTimeoutMs: deps.settings.progressTimeoutMs,
+      databaseProblem,
+    });
+    return { databaseProblem, reasons: state.reasons.map(({ code, reason }) => ({ code, reason })) };
+  };
+
+  app.openapi(liveRoute, async (c) => {
+    // A timer that fires is what tells a turning event loop from one that only reads sockets.
+    await deps.clock.sleep(durationMs(0));
+    return c.json({ status: "alive" as const }, 200);
+  });
+  app.openapi(readyRoute, async (c) => {
+    const { reasons } = await look();
+    const shown = c.get("scope") === "none" ? reasons.map(({ code }) => ({ code, reason: code })) : reasons;
+    const ready = reasons.length === 0;
+    return c.json({ ready, reasons: shown }, ready ? 200 : 503);
+  });
+  app.openapi(healthRoute, async (c) => {
+    const { databaseProblem, reasons } = await look();
+    const snapshots = deps.snapshots();
+    return c.json({
+      status: reasons.length === 0 ? "ok" as const : "degraded" as const,
+      version: deps.version,
+      now: new Date(deps.clock.now()).toISOString(),
+      mode: snapshots.length > 0 ? "run" as const : "serve" as const,
+      uptime_seconds: Math.max(0, (deps.clock.now() - startedAt) / 1000),
+      database: { reachable: databaseProblem === null },
+      reasons,
+      engines: snapshots.map((s) => ({
+        instance: s.instance,
+        phase: s.phase,
+        partitions: s.partitions.length,
+        lag_records: s.partitions.some((p) => p.logEnd === null)
+          ? null
+          : s.partitions.reduce((sum, p) => sum + Math.max(0, p.logEnd! - p.position), 0),
+      })),
+    }, 200);
+  });
+  app.openapi(versionRoute, (c) => c.json({ name: "tidemark" as const, version: deps.version }, 200));
+}

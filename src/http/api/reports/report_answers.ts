@@ -1,0 +1,124 @@
+// Each report in each format: JSON as it is, tables line by line, bars as text. Reads the database through src/report.
+import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
+import { type Column, tableLines } from "../../../report/text/csv.ts";
+import {
+  BOTS_COLUMNS,
+  CONTRIBUTION_COLUMNS,
+  contributionLines,
+  FORECAST_COLUMNS,
+  forecastLines,
+  TIMESERIES_COLUMNS,
+  TOP_COLUMNS,
+} from "../../../report/report_columns.ts";
+import { exportContributions } from "../../../report/report_export.ts";
+import type { ContributionCursor, ContributionQuery } from "../../../report/report_query.ts";
+import { contributions } from "../../../report/report_store.ts";
+import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
+import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
+import type { TopReport } from "../../../report/top.ts";
+import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
+import type { ReadDatabase } from "../../server/database.ts";
+import type { Format } from "./report_format.ts";
+
+/** The body of an answer: whole, or a stream where it has no bound. */
+export type Body = string | ReadableStream<Uint8Array>;
+
+/** How one report is written. */
+export interface Rendering<R, Line> {
+  readonly columns: readonly Column<Line>[];
+  readonly lines: (report: R) => readonly Line[];
+  readonly title: (report: R) => string;
+  readonly bars: (report: R) => readonly TextBar[];
+}
+
+/** A whole report in one format. */
+export function render<R, Line>(report: R, format: Format, rendering: Rendering<R, Line>): string {
+  switch (format) {
+    case "json":
+      return JSON.stringify(report);
+    case "text":
+      return `${rendering.title(report)}\n${textBars(rendering.bars(report))}\n`;
+    case "csv":
+    case "ndjson":
+      return [...tableLines(format, rendering.columns, rendering.lines(report))].join("");
+  }
+}
+
+/** All rows of the contribution report. The first page is read before the answer begins, so that its failure is still a problem document. */
+export async function exportBody(
+  database: ReadDatabase,
+  query: ContributionQuery,
+  format: "csv" | "ndjson",
+  deadlineMs: number,
+): Promise<ReadableStream<Uint8Array>> {
+  const read = (query: ContributionQuery, after: ContributionCursor | undefined) =>
+    database.query((sql) => contributions(sql, query, after), deadlineMs);
+  const lines = exportContributions(format, query, read);
+  const first = [await lines.next()];
+  if (format === "csv") first.push(await lines.next());
+  return ReadableStream.from((async function* () {
+    yield first.map(({ value }) => value ?? "").join("");
+    yield* lines;
+  })()).pipeThrough(new TextEncoderStream());
+}
+
+const share = (part: number | null, whole: number | null) =>
+  part === null || whole === null || whole === 0 ? null : 100 * part / whole;
+const words = (count: number | null, status: string) => `${count ?? "unknown"} hits, ${status}`;
+
+const contributionBar = (row: Contribution): TextBar => ({
+  label: row.city_contribution.city,
+  count: row.city_contribution.count,
+  percentage: row.percentage_contribution,
+  isRest: row.place === null,
+});
+
+export const CONTRIBUTIONS: Rendering<ContributionReport, ReturnType<typeof contributionLines>[number]> = {
+  columns: CONTRIBUTION_COLUMNS,
+  lines: contributionLines,
+  title: ({ query: q, total_count, completeness }) =>
+    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range.status)}`,
+  bars: (report) => [...report.rows, ...(report.other ? [report.other] : [])].map(contributionBar),
+};
+
+export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][number]> = {
+  columns: TIMESERIES_COLUMNS,
+  lines: ({ points }) => points,
+  title: ({ query: q, total, completeness }) =>
+    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness.status)}`,
+  bars: ({ points, total }) =>
+    points.map((p) => ({
+      label: `${p.start.slice(0, 16).replace("T", " ")} UTC`,
+      count: p.total,
+      percentage: share(p.total, total.total),
+    })),
+};
+
+export const TOP: Rendering<TopReport, TopReport["rows"][number]> = {
+  columns: TOP_COLUMNS,
+  lines: ({ rows, other }) => [...rows, ...(other ? [other] : [])],
+  title: ({ query: q, total_count, completeness }) =>
+    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.status)}`,
+  bars: ({ rows, other }) => [...rows, ...(other ? [{ ...other, isRest: true }] : [])],
+};
+
+export const BOTS: Rendering<BotsReport, BotsReport["days"][number]> = {
+  columns: BOTS_COLUMNS,
+  lines: ({ days }) => days,
+  title: ({ query: q, bot, completeness }) =>
+    `Bots ${q.from} to ${q.to} (${q.tz}): ${words(bot, completeness.status)}; per cent of each day's hits`,
+  bars: ({ days }) => days.map((d) => ({ label: d.day, count: d.bot, percentage: d.bot_share })),
+};
+
+export const FORECAST: Rendering<ForecastReport, ReturnType<typeof forecastLines>[number]> = {
+  columns: FORECAST_COLUMNS,
+  lines: forecastLines,
+  title: ({ query: q, last_complete_day }) =>
+    `Forecast of ${q.days} days after ${last_complete_day ?? "the first complete day"} (${q.tz})`,
+  bars: ({ series }) =>
+    series.flatMap((s): TextBar[] =>
+      s.days.length === 0
+        ? [{ label: `${s.label} (${s.reason})`, count: null, percentage: null }]
+        : s.days.map((d) => ({ label: `${s.label} ${d.day}`, count: d.count, percentage: null }))
+    ),
+};

@@ -1,0 +1,149 @@
+// Shapes of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
+import { z } from "@hono/zod-openapi";
+import { certaintySchema, countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
+
+const maybeCount = countSchema.nullable().openapi({ description: "null where it is unknown." });
+const statusOrUnknown = z.enum(["final", "provisional", "unknown"]);
+const day = z.string().openapi({ format: "date", example: "2026-01-31" });
+const percentage = z.number().min(0).max(100);
+
+export const completenessSchema = z.strictObject({
+  status: certaintySchema,
+  watermark: maybeTimeSchema,
+  quiet_since: maybeTimeSchema,
+  windows_closed: countSchema,
+  windows_expected: countSchema,
+  late_count: countSchema,
+  gap: z.boolean().openapi({ description: "Days of the period are unknown: they are in no sum." }),
+}).openapi("Completeness");
+
+const placeSchema = z.strictObject({
+  kind: z.enum(["city", "region", "country"]),
+  country_code: z.string().openapi({ description: "ISO code, or unknown, private, invalid.", example: "AU" }),
+  country: z.string().openapi({ example: "Australia" }),
+  region: z.string().openapi({ example: "New South Wales" }),
+  city: z.string().openapi({ example: "Sydney" }),
+});
+
+const contributionSchema = z.strictObject({
+  rank: z.int().min(1).nullable(),
+  place: placeSchema.nullable().openapi({ description: "null for (other)." }),
+  city_contribution: z.strictObject({ city: z.string().openapi({ example: "Sydney" }), count: countSchema }),
+  country_contribution: z.strictObject({ country: z.string(), total_count: countSchema }).nullable(),
+  percentage_contribution: percentage.openapi({ description: "Of the range's total of everything." }),
+  status: certaintySchema,
+  previous_day_contribution: maybeCount,
+  previous_day_status: statusOrUnknown,
+  next_day_contribution: maybeCount,
+  next_day_kind: z.enum(["actual", "forecast", "unknown"]),
+  next_day_status: statusOrUnknown,
+  forecast: z.strictObject({
+    low: z.number(),
+    high: z.number(),
+    method: z.string(),
+    mase: z.number().nullable(),
+    history_days: countSchema,
+  }).nullable().openapi({ description: "Where the next day is not known yet; low to high is the 80 % interval." }),
+  next_day_reason: z.string().nullable(),
+  forecasted_change: z.number().nullable().openapi({ description: "Next day - previous day." }),
+  comparison: z.strictObject({ count: maybeCount, change: z.number().nullable() }),
+}).openapi("Contribution");
+
+/** The query as it was understood, defaults filled in. */
+const querySchema = z.record(z.string(), z.union([z.string(), z.number()]));
+
+export const contributionsSchema = z.strictObject({
+  query: querySchema,
+  total_count: maybeCount,
+  total_rows: countSchema,
+  rows: z.array(contributionSchema),
+  other: orNull(contributionSchema).openapi({ description: "All that the page does not list." }),
+  total: orNull(contributionSchema),
+  next_cursor: nextCursorSchema,
+  days: z.array(z.strictObject({
+    day,
+    hours: z.number().openapi({ description: "23 or 25 where the clocks change." }),
+    count: maybeCount,
+    completeness: completenessSchema,
+  })),
+  comparison_period: z.strictObject({
+    kind: z.enum(["previous_day", "same_weekday", "previous_period"]),
+    from: day,
+    to: day,
+  }),
+  completeness: z.strictObject({
+    range: completenessSchema,
+    previous_day: completenessSchema,
+    next_day: completenessSchema,
+    comparison: completenessSchema,
+  }),
+  data_revision: countSchema,
+}).openapi("ContributionReport");
+
+const split = { human: maybeCount, bot: maybeCount, total: maybeCount };
+
+export const timeseriesReportSchema = z.strictObject({
+  query: querySchema,
+  points: z.array(z.strictObject({
+    start: timeSchema,
+    end: timeSchema.openapi({ description: "Exclusive." }),
+    ...split,
+    late_count: countSchema,
+    status: certaintySchema,
+    gap: z.boolean(),
+  })),
+  total: z.strictObject(split),
+  completeness: completenessSchema,
+  data_revision: countSchema,
+}).openapi("TimeseriesReport");
+
+const share = percentage.nullable();
+
+export const botsReportSchema = z.strictObject({
+  query: querySchema,
+  ...split,
+  bot_share: share,
+  days: z.array(z.strictObject({ day, ...split, bot_share: share, status: certaintySchema })),
+  completeness: completenessSchema,
+  data_revision: countSchema,
+}).openapi("BotsReport");
+
+const topRowSchema = z.strictObject({
+  rank: z.int().min(1).nullable(),
+  key: z.string().nullable().openapi({ description: "The stored text. Hostile: escape it." }),
+  label: z.string(),
+  count: countSchema,
+  human: maybeCount,
+  bot: maybeCount,
+  percentage,
+  status: certaintySchema,
+}).openapi("TopRow");
+
+export const topReportSchema = z.strictObject({
+  query: querySchema,
+  total_count: maybeCount,
+  total_rows: countSchema,
+  rows: z.array(topRowSchema),
+  other: orNull(topRowSchema),
+  completeness: completenessSchema,
+  data_revision: countSchema,
+}).openapi("TopReport");
+
+export const forecastReportSchema = z.strictObject({
+  query: querySchema,
+  last_complete_day: day.nullable(),
+  interval: z.number().min(0).max(1),
+  series: z.array(z.strictObject({
+    label: z.string(),
+    place: placeSchema.omit({ kind: true }).nullable().openapi({ description: "null for the total." }),
+    method: z.string().nullable(),
+    reason: z.string().nullable().openapi({ description: "Why there is no forecast." }),
+    mase: z.number().nullable(),
+    relative_error: z.number().nullable(),
+    history_days: countSchema,
+    history: z.array(z.strictObject({ day, count: maybeCount })),
+    days: z.array(z.strictObject({ day, count: z.number(), low: z.number(), high: z.number() })),
+  })),
+  completeness: completenessSchema,
+  data_revision: countSchema,
+}).openapi("ForecastReport");

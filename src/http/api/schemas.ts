@@ -1,0 +1,71 @@
+// Pieces of schemas that several resources share, and the responses that every route may give. No I/O.
+import { z } from "@hono/zod-openapi";
+import { type EpochMs, isoOrNull } from "../../shared/units.ts";
+import { problemSchema } from "../server/problem.ts";
+import { integerField } from "../server/validation.ts";
+
+/** RFC 3339 in UTC with milliseconds. */
+export const timeSchema = z.string().openapi({ format: "date-time", example: "2026-01-31T00:05:00.000Z" });
+/** A time, or null for "not yet". */
+export const maybeTimeSchema = timeSchema.nullable();
+
+/** Whether a number can still change. */
+export const certaintySchema = z.enum(["final", "provisional"]).openapi("Certainty", {
+  description:
+    "final: no later record can change it. provisional: it may still rise, or it rests on a silence that no later record has confirmed.",
+});
+export type Certainty = z.infer<typeof certaintySchema>;
+
+/** A count of records or hits: exact up to 2^53. */
+export const countSchema = z.int().min(0);
+
+/** A named schema or null. `.nullable()` would lose the null in the document, which only refers to the name. */
+export function orNull<S extends z.ZodType>(schema: S) {
+  return z.union([schema, z.null()]);
+}
+
+/** Length of a page. */
+export const limitField = integerField(1, 1000, "Rows of a page.").default(100);
+/** Where the page before ended. */
+export const cursorField = z.string().max(500, "must be a cursor of the page before").optional()
+  .openapi({ description: "`next_cursor` of the page before." });
+export const nextCursorSchema = z.string().nullable().openapi({
+  description: "Pass as `cursor` for the next page; null on the last one.",
+});
+
+/** A number of SQL (epoch ms, or null) as RFC 3339. */
+export function iso(time: number | null): string | null {
+  return time === null ? null : isoOrNull(time as EpochMs);
+}
+
+/** As {@link iso}, for a time that is always there. */
+export function isoAlways(time: number): string {
+  return new Date(time).toISOString();
+}
+
+/** A refusal in the document. */
+export const documentedProblem = (description: string) => ({
+  description,
+  content: { "application/problem+json": { schema: problemSchema } },
+});
+
+/** Responses of a route that reads the database. */
+export function jsonResponses<S extends z.ZodType>(schema: S, description: string) {
+  return {
+    200: { description, content: { "application/json": { schema } } },
+    ...refusals,
+    ...databaseRefusals,
+  };
+}
+
+/** What any route may refuse. */
+export const refusals = {
+  400: documentedProblem("A parameter is wrong; `errors` names it and what is allowed."),
+  401: documentedProblem("A token is required."),
+  403: documentedProblem("The token does not reach that far, or only this machine may ask."),
+  414: documentedProblem("The address is too long."),
+  429: documentedProblem("Too many requests; see Retry-After."),
+};
+
+/** What a route that reads the database may refuse besides. */
+export const databaseRefusals = { 503: documentedProblem("The database does not answer, or not in time.") };

@@ -1,0 +1,41 @@
+// /v1/pipeline: what one opened the Flink UI for. Reads snapshots and the database.
+import { createRoute } from "@hono/zod-openapi";
+import type { App, AppDeps } from "../../server/deps.ts";
+import { pipelineSchema } from "./pipeline_schema.ts";
+import { engineView, geoView, livePartitions, partitionView, streamView } from "./pipeline_view.ts";
+import { isoAlways, jsonResponses } from "../schemas.ts";
+import { streamMissing } from "./stream_missing.ts";
+import { readStream } from "./stream_rows.ts";
+import { queryOf } from "../../server/validation.ts";
+
+const route = createRoute({
+  method: "get",
+  path: "/v1/pipeline",
+  tags: ["Pipeline"],
+  summary: "The stream, its partitions and what holds each of them",
+  request: { query: queryOf({}) },
+  responses: jsonResponses(pipelineSchema, "State of this moment."),
+});
+
+/** Registers the route. */
+export function registerPipeline(app: App, deps: AppDeps): void {
+  app.openapi(route, async (c) => {
+    const state = await readStream(deps.database, deps.settings.queryTimeoutMs);
+    if (state === null) throw streamMissing();
+    const snapshots = deps.snapshots();
+    const live = livePartitions(snapshots);
+    const now = deps.clock.now();
+    const geo = deps.geo();
+    return c.json({
+      version: deps.version,
+      now: isoAlways(now),
+      certainty: "provisional" as const,
+      mode: snapshots.length > 0 ? "run" as const : "serve" as const,
+      stream: streamView(state.stream),
+      partitions: state.partitions.map((row) => partitionView(row, live.get(row.partition), state, now, deps.settings)),
+      engines: snapshots.map(engineView),
+      geo: geo === null ? null : geoView(geo),
+      settings: deps.settingsView.map(({ name, value, source }) => ({ name, value, source })),
+    }, 200);
+  });
+}

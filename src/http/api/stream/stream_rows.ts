@@ -1,0 +1,76 @@
+// Reads the stream row and its partitions in one statement. Reads the database.
+import type { ReadDatabase } from "../../server/database.ts";
+import { ms } from "../../server/sql_time.ts";
+
+/** The stream row with its progress; times in epoch ms, null for "not yet". */
+export interface StreamRow {
+  readonly source: "kafka" | "file" | "demo";
+  readonly topic: string;
+  readonly topic_id: string | null;
+  readonly consumer_group: string;
+  readonly window_size_ms: number;
+  readonly referrer_granularity: string;
+  readonly offsets_count_records: boolean;
+  readonly created_at: number;
+  readonly closed_through: number | null;
+  readonly final_through: number | null;
+  readonly quiet_since: number | null;
+  readonly watermark: number | null;
+  readonly max_window_end: number | null;
+  readonly data_revision: number;
+  readonly retired_through: number | null;
+  readonly stopped_code: string | null;
+  readonly stopped_message: string | null;
+  readonly stopped_at: number | null;
+  readonly data_gaps: number;
+}
+
+/** One partition row. */
+export interface PartitionRow {
+  readonly partition: number;
+  readonly commit_id: string;
+  readonly first_offset: number;
+  readonly next_offset: number;
+  readonly watermark: number | null;
+  readonly record_watermark: number | null;
+  readonly max_window_end: number | null;
+  readonly raised_at: number;
+  readonly quiet_since: number | null;
+  readonly counted: number;
+  readonly late: number;
+  readonly late_dropped: number;
+  readonly dead: number;
+  readonly null_records: number;
+  readonly skipped: number;
+  readonly retired: boolean;
+  readonly updated_at: number;
+}
+
+export interface StreamState {
+  readonly stream: StreamRow;
+  readonly partitions: readonly PartitionRow[];
+}
+
+/** Reads stream and partitions of one moment; null where no stream was started yet. */
+export async function readStream(database: ReadDatabase, deadlineMs: number): Promise<StreamState | null> {
+  const [row] = await database.query((sql) =>
+    sql<(StreamRow & { readonly partitions: readonly PartitionRow[] })[]>`
+      select s.source, s.topic, s.topic_id, s.consumer_group, s.window_size_ms::float8 as window_size_ms, s.referrer_granularity,
+             s.offsets_count_records, ${ms(sql, "s.created_at")} as created_at,
+             ${ms(sql, "g.closed_through")} as closed_through, ${ms(sql, "g.final_through")} as final_through,
+             ${ms(sql, "g.quiet_since")} as quiet_since, ${ms(sql, "g.watermark")} as watermark,
+             ${ms(sql, "g.max_window_end")} as max_window_end, s.data_revision::float8 as data_revision,
+             ${ms(sql, "s.retired_through")} as retired_through, s.stopped_code, s.stopped_message,
+             ${ms(sql, "s.stopped_at")} as stopped_at, (select count(*)::float8 from data_gap) as data_gaps,
+             coalesce((select jsonb_agg(jsonb_build_object(
+               'partition', t.partition, 'commit_id', t.commit_id, 'first_offset', t.first_offset, 'next_offset', t.next_offset,
+               'watermark', tidemark_ms_v1(t.watermark), 'record_watermark', tidemark_ms_v1(t.record_watermark),
+               'max_window_end', tidemark_ms_v1(t.max_window_end), 'raised_at', tidemark_ms_v1(t.raised_at),
+               'quiet_since', tidemark_ms_v1(t.quiet_since), 'counted', t.counted, 'late', t.late, 'late_dropped', t.late_dropped,
+               'dead', t.dead, 'null_records', t.null_records, 'skipped', t.skipped, 'retired', t.retired,
+               'updated_at', tidemark_ms_v1(t.updated_at)) order by t.partition) from stream_partition t), '[]') as partitions
+      from stream s cross join stream_progress g`, deadlineMs);
+  if (row === undefined) return null;
+  const { partitions, ...stream } = row;
+  return { stream, partitions };
+}

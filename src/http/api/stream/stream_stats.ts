@@ -1,0 +1,53 @@
+// The one cheap read behind /metrics and the page of the pipeline: totals of the whole stream. Reads the database.
+import type { ReadDatabase } from "../../server/database.ts";
+import { ms } from "../../server/sql_time.ts";
+
+/** Totals of the stream; times in epoch ms, null before the first record. */
+export interface StreamStats {
+  readonly closed_through: number | null;
+  readonly final_through: number | null;
+  readonly quiet_since: number | null;
+  readonly watermark: number | null;
+  readonly data_revision: number;
+  readonly stopped_code: string | null;
+  readonly counted: number;
+  readonly late: number;
+  readonly dead: number;
+  readonly null: number;
+  readonly skipped: number;
+  readonly dead_by_reason: readonly { readonly reason: string; readonly records: number }[];
+  readonly windows_open: number;
+  readonly windows_closed: number;
+  /** Closed windows that had more keys than MAX_KEYS_PER_WINDOW, and the keys that their closings folded into `(other)`. */
+  readonly windows_folded: number;
+  readonly keys_folded: number;
+  readonly data_gaps: number;
+}
+
+/** Reads the totals in one statement; null where no stream was started yet. */
+export async function readStreamStats(database: ReadDatabase, deadlineMs: number): Promise<StreamStats | null> {
+  const [row] = await database.query((sql) =>
+    sql<StreamStats[]>`
+      select ${ms(sql, "p.closed_through")} as closed_through, ${ms(sql, "p.final_through")} as final_through,
+             ${ms(sql, "p.quiet_since")} as quiet_since, ${ms(sql, "p.watermark")} as watermark,
+             p.data_revision::float8 as data_revision, p.stopped_code,
+             t.counted, t.late, t.dead, t.null, t.skipped,
+             coalesce((select jsonb_agg(jsonb_build_object('reason', d.reason, 'records', d.records) order by d.records desc, d.reason)
+               from (select reason, sum(records) as records from dead_letter_count group by reason) d), '[]') as dead_by_reason,
+             (select count(distinct window_start)::float8 from open_delta) as windows_open,
+             w.windows_closed, w.windows_folded, w.keys_folded,
+             (select count(*)::float8 from data_gap) as data_gaps
+      from stream_progress p
+      cross join (
+        select coalesce(sum(counted), 0)::float8 as counted, coalesce(sum(late), 0)::float8 as late,
+               coalesce(sum(dead), 0)::float8 as dead, coalesce(sum(null_records), 0)::float8 as null,
+               coalesce(sum(skipped), 0)::float8 as skipped
+        from stream_partition
+      ) t
+      cross join (
+        select count(*)::float8 as windows_closed, count(*) filter (where folded_keys > 0)::float8 as windows_folded,
+               coalesce(sum(folded_keys), 0)::float8 as keys_folded
+        from web_traffic_window
+      ) w`, deadlineMs);
+  return row ?? null;
+}

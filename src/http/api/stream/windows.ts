@@ -1,0 +1,121 @@
+// /v1/windows and /v1/windows/{start}/explain. Reads the database and snapshots.
+import { createRoute, z } from "@hono/zod-openapi";
+import { CURSOR_TIME, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
+import type { App, AppDeps } from "../../server/deps.ts";
+import { holdSchema } from "./pipeline_schema.ts";
+import { badField } from "../../server/problem.ts";
+import {
+  certaintySchema,
+  countSchema,
+  cursorField,
+  iso,
+  isoAlways,
+  jsonResponses,
+  limitField,
+  maybeTimeSchema,
+  nextCursorSchema,
+  orNull,
+  timeSchema,
+} from "../schemas.ts";
+import { streamMissing } from "./stream_missing.ts";
+import { readStream } from "./stream_rows.ts";
+import { queryOf, timeField } from "../../server/validation.ts";
+import { EXPLAIN_STATES, explainWindow } from "./window_explain.ts";
+import { readWindows, type WindowRow } from "./windows_query.ts";
+
+const windowSchema = z.strictObject({
+  window_start: timeSchema,
+  window_end: timeSchema.openapi({ description: "Exclusive." }),
+  state: z.enum(["open", "closed"]),
+  certainty: certaintySchema,
+  hits: countSchema,
+  bot_hits: countSchema,
+  keys: countSchema.openapi({ description: "Rows of a closed window; of an open one an upper bound of them." }),
+  folded_keys: countSchema.openapi({ description: "Keys beyond the cap, in the (other) row." }),
+  late: countSchema.openapi({ description: "Stored late hits; they are not part of hits and may always rise." }),
+  closed_at: maybeTimeSchema,
+  closed_by: z.string().nullable(),
+}).openapi("Window");
+
+const listRoute = createRoute({
+  method: "get",
+  path: "/v1/windows",
+  tags: ["Pipeline"],
+  summary: "Windows, open and closed, newest first",
+  request: {
+    query: queryOf({ state: z.enum(["all", "open", "closed"]).default("all"), limit: limitField, cursor: cursorField }),
+  },
+  responses: jsonResponses(
+    z.strictObject({ windows: z.array(windowSchema), next_cursor: nextCursorSchema }).openapi("Windows"),
+    "One page of windows.",
+  ),
+});
+
+const explainRoute = createRoute({
+  method: "get",
+  path: "/v1/windows/{start}/explain",
+  tags: ["Pipeline"],
+  summary: "Which partitions hold a window open, why, and what would close it",
+  request: { params: z.strictObject({ start: timeField("Start of the window.") }), query: queryOf({}) },
+  responses: jsonResponses(
+    z.strictObject({
+      window_start: timeSchema,
+      window_end: timeSchema,
+      now: timeSchema,
+      state: z.enum(EXPLAIN_STATES),
+      certainty: certaintySchema,
+      summary: z.string(),
+      closed_through: maybeTimeSchema,
+      window: orNull(windowSchema),
+      holders: z.array(z.strictObject({ ...holdSchema.shape, partition: z.int(), watermark: maybeTimeSchema })),
+    }).openapi("WindowExplanation"),
+    "The explanation.",
+  ),
+});
+
+/** Registers both routes. */
+export function registerWindows(app: App, deps: AppDeps): void {
+  const { database, settings } = deps;
+  app.openapi(listRoute, async (c) => {
+    const { state, limit, cursor } = c.req.valid("query");
+    const after = decodeCursor("windows", [CURSOR_TIME], cursor);
+    const before = after === undefined ? null : Number(after[0]);
+    const rows = await readWindows(database, { state, before, limit: limit + 1 }, settings.queryTimeoutMs);
+    const { page, next } = pageOf(rows, limit, (last) => encodeCursor("windows", [last.window_start]));
+    return c.json({ windows: page.map(windowView), next_cursor: next }, 200);
+  });
+  app.openapi(explainRoute, async (c) => {
+    const { start } = c.req.valid("param");
+    const state = await readStream(database, settings.queryTimeoutMs);
+    if (state === null) throw streamMissing();
+    const size = state.stream.window_size_ms;
+    if (start % size !== 0) {
+      const floor = start - start % size;
+      throw badField("start", "must be the start of a window", [isoAlways(floor), isoAlways(floor + size)]);
+    }
+    const [row] = await readWindows(database, { state: "all", before: null, start, limit: 1 }, settings.queryTimeoutMs);
+    const now = deps.clock.now();
+    const explanation = explainWindow({ start, row, state, snapshots: deps.snapshots(), now, settings });
+    return c.json({
+      window_start: isoAlways(start),
+      window_end: isoAlways(start + size),
+      now: isoAlways(now),
+      state: explanation.state,
+      certainty: row?.confirmed && row.state === "closed" ? "final" as const : "provisional" as const,
+      summary: explanation.summary,
+      closed_through: iso(state.stream.closed_through),
+      window: row === undefined ? null : windowView(row),
+      holders: explanation.holders.map((h) => ({ ...h, watermark: iso(h.watermark), closes_at: iso(h.closes_at) })),
+    }, 200);
+  });
+}
+
+function windowView({ confirmed, ...row }: WindowRow) {
+  return {
+    ...row,
+    window_start: isoAlways(row.window_start),
+    window_end: isoAlways(row.window_end),
+    closed_at: iso(row.closed_at),
+    certainty: confirmed && row.state === "closed" ? "final" as const : "provisional" as const,
+  };
+}

@@ -1,0 +1,57 @@
+// Reads windows, open and closed, newest first, with their late hits. Reads the database.
+import type { ReadDatabase } from "../../server/database.ts";
+import { at, ms } from "../../server/sql_time.ts";
+
+export type WindowState = "open" | "closed";
+
+/** One window; times in epoch ms. */
+export interface WindowRow {
+  readonly window_start: number;
+  readonly window_end: number;
+  readonly state: WindowState;
+  readonly hits: number;
+  readonly bot_hits: number;
+  /** Rows of a closed window; for an open one its keys, those of several commits counted several times. */
+  readonly keys: number;
+  readonly folded_keys: number;
+  readonly late: number;
+  readonly closed_at: number | null;
+  readonly closed_by: string | null;
+  /** Whether records, not silence alone, confirm that it is over. */
+  readonly confirmed: boolean;
+}
+
+export interface WindowFilter {
+  readonly state: WindowState | "all";
+  /** Only windows that start before this time, epoch ms. */
+  readonly before: number | null;
+  /** Only the window that starts at this time, epoch ms. */
+  readonly start?: number;
+  readonly limit: number;
+}
+
+/** Windows that hold counted records; a window without any is neither open nor closed. */
+export function readWindows(database: ReadDatabase, filter: WindowFilter, deadlineMs: number): Promise<WindowRow[]> {
+  const { state, before, start, limit } = filter;
+  return database.query(async (sql) => {
+    const range = sql`${before === null ? sql`true` : sql`window_start < ${at(sql, before)}`}
+      and ${start === undefined ? sql`true` : sql`window_start = ${at(sql, start)}`}`;
+    return await sql<WindowRow[]>`
+      with w as (
+        (select window_start, window_end, 'closed' as state, hits, bot_hits, row_count as keys, folded_keys, closed_at, closed_by
+         from web_traffic_window where ${range} and ${state !== "open"} order by window_start desc limit ${limit})
+        union all
+        (select d.window_start, d.window_start + (select window_size_ms from stream) * interval '1 millisecond', 'open',
+                sum(d.hits), sum(d.bot_hits), sum(d.keys), 0, null, null
+         from open_delta d where ${range} and ${
+      state !== "closed"
+    } group by d.window_start order by d.window_start desc limit ${limit})
+      )
+      select ${ms(sql, "w.window_start")} as window_start, ${ms(sql, "w.window_end")} as window_end, w.state,
+             w.hits::float8 as hits, w.bot_hits::float8 as bot_hits, w.keys::float8 as keys, w.folded_keys::float8 as folded_keys,
+             (select coalesce(sum(l.num_hits), 0)::float8 from late_web_traffic l where l.window_start = w.window_start) as late,
+             ${ms(sql, "w.closed_at")} as closed_at, w.closed_by,
+             w.window_end <= (select final_through from stream_progress) as confirmed
+      from w order by w.window_start desc limit ${limit}`;
+  }, deadlineMs);
+}

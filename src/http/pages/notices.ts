@@ -1,0 +1,121 @@
+// What a page says instead of numbers, or above them: no data yet, preparing, catching up, stopped, database away. Pure.
+import type { PipelineSnapshot } from "../../shared/snapshot.ts";
+import type { StreamState } from "../api/stream/stream_rows.ts";
+import type { StreamStats } from "../api/stream/stream_stats.ts";
+import { hostile, html, type Markup } from "./markup.ts";
+import type { StreamWords } from "./stream_state.ts";
+
+export interface NoticeInput {
+  /** As in {@link StreamWords}: null = database away, undefined = no stream yet. */
+  readonly state: StreamState | null | undefined;
+  readonly stats: StreamStats | null;
+  readonly snapshots: readonly PipelineSnapshot[];
+  readonly words: StreamWords;
+}
+
+/** Whether there is anything to report on. */
+export function hasData({ state }: NoticeInput): boolean {
+  return state != null && state.stream.max_window_end !== null;
+}
+
+/** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
+export function notice(input: NoticeInput, slow = false): Markup {
+  const { state, words } = input;
+  if (state === null && words.kind === "waiting") {
+    return html`
+      <div class="notice calm">
+        <h2>The database is busy</h2>
+        <p>It did not answer in time. The numbers follow by themselves as soon as it does.</p>
+      </div>
+    `;
+  }
+  if (state === null) {
+    return html`
+      <div class="notice bad" role="alert">
+        <h2>The database does not answer</h2>
+        <p>PostgreSQL is away, so there are no numbers to show. Reading waits and nothing is lost; this page recovers by itself.</p>
+      </div>
+    `;
+  }
+  if (words.kind === "stopped") {
+    return html`
+      <div class="notice bad" role="alert">
+        <h2>${words.label}</h2>
+        <p>${hostile(words.detail)}</p>
+        <p>The numbers below stay true up to where reading stopped. <a href="/pipeline">See the pipeline</a>; <code>tidemark resume --help</code> says how to go on.</p>
+      </div>
+    `;
+  }
+  if (words.kind === "catching_up" && words.progress !== null) return progress(words, sourceOf(input) === "demo");
+  if (!hasData(input)) return empty(input);
+  if (slow) {
+    return html`
+      <div class="notice warn">
+        <h2>The numbers take their time</h2>
+        <p>The database answers, but does not add these up in time right now. They follow by themselves; a shorter range is faster.</p>
+      </div>
+    `;
+  }
+  if (words.kind === "trouble") {
+    return html`
+      <div class="notice warn">
+        <h2>${words.label}</h2>
+        <p>${hostile(words.detail)}</p>
+      </div>
+    `;
+  }
+  return html``;
+}
+
+function progress(words: StreamWords, demo: boolean): Markup {
+  const share = words.progress ?? 0;
+  return html`<div class="notice calm"><h2>${
+    demo ? "Preparing weeks of demo history" : "Catching up with the log"
+  }</h2><p>${words.detail} The page fills by itself.</p>
+<progress max="100" value="${(100 * share).toFixed(1)}" aria-label="Share of the log that is read">${
+    (100 * share).toFixed(0)
+  } %</progress></div>`;
+}
+
+/** What to do next, by where events come from. */
+function empty(input: NoticeInput): Markup {
+  const source = sourceOf(input);
+  const topic = input.state?.stream.topic ?? input.snapshots[0]?.topic ?? "";
+  switch (source) {
+    case "demo":
+      return html`
+        <div class="notice calm">
+          <h2>Preparing the demo</h2>
+          <p>The first records come in a moment; weeks of history take about half a minute. This page fills by itself.</p>
+        </div>
+      `;
+    case "kafka":
+      return html`
+        <div class="notice calm">
+          <h2>No events in ${topic === "" ? "the topic" : hostile(topic)} yet</h2>
+          <p>The stream is set up and waits for its first record. Send some:</p>
+          <pre tabindex="0"><code>tidemark produce access.log</code></pre>
+          <p>One JSON object a record, with <code>event_time</code>, <code>host</code>, <code>ip</code>, <code>url</code>, <code>referrer</code> and <code>user_agent</code>. <a href="/pipeline">The pipeline</a> shows what arrives and what is refused, and why.</p>
+        </div>
+      `;
+    case "file":
+      return html`
+        <div class="notice calm">
+          <h2>No line read from ${topic === "" ? "the files" : hostile(topic)} yet</h2>
+          <p>Check that the path matches files that this user may read, and that they hold NDJSON or access logs in common or combined format. <a href="/pipeline">The pipeline</a> shows lines that could not be read.</p>
+        </div>
+      `;
+    case null:
+      return html`
+        <div class="notice calm">
+          <h2>No stream in this database yet</h2>
+          <p>This process only shows what others read. Start one beside it, or have a first look with made-up traffic:</p>
+          <pre tabindex="0"><code>tidemark run&#10;tidemark dev</code></pre>
+        </div>
+      `;
+  }
+}
+
+function sourceOf({ state, snapshots }: NoticeInput): PipelineSnapshot["source"] | null {
+  return state?.stream.source ?? snapshots[0]?.source ?? null;
+}

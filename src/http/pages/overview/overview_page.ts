@@ -1,0 +1,155 @@
+// `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
+import type { QueryProblem } from "../../../report/report_query.ts";
+import type { EpochMs } from "../../../shared/units.ts";
+import type { AppContext, AppDeps } from "../../server/deps.ts";
+import { databaseProblem } from "../../server/database.ts";
+import { nonceOf } from "../../server/headers.ts";
+import { HttpProblem } from "../../server/problem.ts";
+import { zoneProblem } from "../../api/reports/report_route.ts";
+import { badQuery } from "../../server/validation.ts";
+import { controls } from "./controls_view.ts";
+import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.ts";
+import { page, stateView } from "../layout.ts";
+import { hasData, notice, type NoticeInput } from "../notices.ts";
+import { type OverviewData, OverviewReader } from "./overview_data.ts";
+import { allViews, fastViews, OVERVIEW_SECTIONS, type ViewContext } from "./overview_view.ts";
+import { pageHref, type PageQueries, pageQueries, type PageState, pageState } from "../page_query.ts";
+import { readerLocale, readerOf } from "../reader.ts";
+import type { ReportCache } from "./report_cache.ts";
+import { readStreamNow, statusOf } from "../stream_now.ts";
+import { html } from "../markup.ts";
+
+/** Without a script a page that only says "not yet" asks again. */
+const RELOAD_S = 5;
+
+/** The whole page. 400 where the URL asks for what cannot be, 503 while the database is away: it says so, and recovers by itself. */
+export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {
+  const now = deps.clock.now();
+  const state = pageState(new URL(c.req.url));
+  const parsed = pageQueries(state, now);
+  const stream = await readStreamNow(deps, now);
+  const outcome: Outcome = parsed.ok
+    ? await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), true)
+    : { kind: "refused", problems: parsed.problems };
+  const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
+  const problems = outcome.kind === "refused" ? outcome.problems : [];
+  const views: Views = outcome.kind === "views" ? outcome.views : new Map();
+  const body = html`
+    <h1 class="sr">Overview</h1>
+    ${slot({ id: "notice", pace: "fast", className: "notices" }, notice(input, outcome.kind === "slow"))} ${controls({
+      state,
+      range: parsed.ok ? parsed.queries.range : null,
+      from: parsed.ok ? parsed.queries.contribution.from : state.from ?? "",
+      to: parsed.ok ? parsed.queries.contribution.to : state.to ?? "",
+      problems,
+      data: outcome.kind === "views" ? outcome.data : null,
+    })}
+    <div class="grid">${OVERVIEW_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
+  `;
+  const markup = page({
+    nonce: nonceOf(c),
+    title: "Overview",
+    path: "/",
+    search: pageHref("", state),
+    version: deps.version,
+    words: input.words,
+    geo: deps.geo(),
+    fragments: problems.length > 0 ? null : `/fragments/overview${pageHref("", state)}`,
+    ...(views.size === 0 && problems.length === 0 && { reloadAfterS: RELOAD_S }),
+    body,
+  });
+  return c.html(markup, problems.length > 0 ? 400 : input.state === null ? 503 : 200);
+}
+
+/** What a page asks for after an event: the sections that it names and does not have in their newest version. */
+export async function overviewFragments(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {
+  const now = deps.clock.now();
+  const have = parseHave(c.req.query("have"));
+  const state = pageState(new URL(c.req.url));
+  const parsed = pageQueries(state, now);
+  if (!parsed.ok) throw badQuery(parsed.problems.map(({ field, message }) => ({ field, message })));
+  const stream = await readStreamNow(deps, now);
+  const calm = OVERVIEW_SECTIONS.some(({ id, pace }) => pace === "calm" && have.has(id));
+  const outcome = await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), calm);
+  if (outcome.kind === "refused") throw badQuery(outcome.problems.map(({ field, message }) => ({ field, message })));
+  const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
+  const views = withState(input, outcome.kind === "views" ? outcome.views : new Map(), outcome.kind === "slow");
+  return sendFragments(c, {
+    again: input.state === null || outcome.kind === "slow",
+    tookMs: deps.clock.now() - now,
+    fragments: changedFragments(views, have),
+  });
+}
+
+/** How reading went. slow: the database answers, but not in time. */
+type Outcome =
+  | { readonly kind: "views"; readonly views: Views; readonly data: OverviewData | null }
+  | { readonly kind: "refused"; readonly problems: readonly QueryProblem[] }
+  | { readonly kind: "slow" | "away" };
+
+async function readViews(
+  deps: AppDeps,
+  cache: ReportCache,
+  stream: NoticeInput,
+  context: ViewContext,
+  calm: boolean,
+): Promise<Outcome> {
+  if (!hasData(stream)) return { kind: "views", views: new Map(), data: null };
+  const reports = new OverviewReader(deps, cache, context.queries);
+  try {
+    // Until the log is read, the database has better things to do than to rank what changes at once: the words of the notice move with
+    // every event, totals and chart now and then, the rest comes when the stream has caught up.
+    const behind = stream.words.kind === "catching_up";
+    if (behind && !calm) return { kind: "views", views: new Map(), data: null };
+    if (behind || !calm) return { kind: "views", views: fastViews(context, await reports.fast()), data: null };
+    const data = await reports.all();
+    return { kind: "views", views: allViews({ ...context, data }), data };
+  } catch (error) {
+    return failureOf(error);
+  }
+}
+
+/** @throws what was given, where it is a bug */
+function failureOf(error: unknown): Outcome {
+  const problem = zoneProblem(error) ?? (error instanceof HttpProblem ? error : databaseProblem(error));
+  if (problem === undefined) throw error;
+  if (problem.code === "query_timeout" || (error as Error).name === "DeadlineError") return { kind: "slow" };
+  if (problem.status === 503) return { kind: "away" };
+  const problems = problem.errors.map(({ field, message, allowed }) => ({ field, message, allowed: allowed ?? [] }));
+  return { kind: "refused", problems };
+}
+
+function contextOf(
+  c: AppContext,
+  deps: AppDeps,
+  state: PageState,
+  queries: PageQueries,
+  now: EpochMs,
+): ViewContext {
+  return { queries, state, reader: readerFor(c, queries.contribution.tz, now), geo: deps.geo() };
+}
+
+/** The header's state and the notice stand on every page. */
+export function withState(input: NoticeInput, views: Views, slow = false): Views {
+  return new Map([["state", stateView(input.words)], ["notice", notice(input, slow)], ...views]);
+}
+
+/**
+ * Answers a page that asks for changes. `again`: no event will tell of the next one, so it has to ask by itself. `tookMs`: what reading cost;
+ * a page asks the less often the longer that takes.
+ */
+export function sendFragments(
+  c: AppContext,
+  { again, tookMs, fragments }: {
+    readonly again: boolean;
+    readonly tookMs: number;
+    readonly fragments: readonly Fragment[];
+  },
+): Response {
+  return c.json({ again, took_ms: tookMs, fragments });
+}
+
+/** Numbers in the reader's language, times in the page's zone. */
+export function readerFor(c: AppContext, tz: string, now: number) {
+  return readerOf(readerLocale(c.req.header("accept-language")), tz, now);
+}

@@ -1,0 +1,127 @@
+// The overview as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
+import { localDate } from "../../../report/time_zone.ts";
+import type { GeoState } from "../../../geo/geo_state.ts";
+import { epochMs } from "../../../shared/units.ts";
+import { contributionTable } from "./contribution_view.ts";
+import { forecastPanel } from "./forecast_view.ts";
+import { counted, forecasted, html, legend, type Markup, timeOf, worth } from "../markup.ts";
+import type { FastData, OverviewData } from "./overview_data.ts";
+import type { Views } from "../fragments.ts";
+import type { PageQueries, PageState } from "../page_query.ts";
+import { mapPanel } from "./map_view.ts";
+import type { Reader } from "../reader.ts";
+import { seriesPanel } from "./series_view.ts";
+import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.ts";
+
+/** What the views of the overview are made from, beside the reports. */
+export interface ViewContext {
+  readonly queries: PageQueries;
+  readonly state: PageState;
+  readonly reader: Reader;
+  readonly geo: GeoState | null;
+}
+
+export interface OverviewInput extends ViewContext {
+  readonly data: OverviewData;
+}
+
+/** The sections in the order in which they stand; `fast` ones follow every event, the others now and then. */
+export const OVERVIEW_SECTIONS = [
+  { id: "totals", pace: "fast", className: "totals wide" },
+  { id: "series", pace: "calm", className: "panel wide" },
+  { id: "map", pace: "calm", className: "panel two" },
+  { id: "cities", pace: "calm", className: "panel" },
+  { id: "hosts", pace: "calm", className: "panel" },
+  { id: "referrers", pace: "calm", className: "panel" },
+  { id: "channels", pace: "calm", className: "panel" },
+  { id: "forecast", pace: "calm", className: "panel wide" },
+  { id: "table", pace: "calm", className: "panel wide" },
+] as const;
+
+/** The sections that need the fast reports alone. */
+export function fastViews(context: ViewContext, data: FastData): Views {
+  return new Map([
+    ["totals", totals(context, data)],
+    ["series", seriesPanel(context, data.series)],
+    ["forecast", forecastPanel(context, data.forecast)],
+  ]);
+}
+
+/** Every section by id. */
+export function allViews(input: OverviewInput): Views {
+  return new Map([
+    ...fastViews(input, input.data),
+    ["map", mapPanel(input)],
+    ["cities", cityPanel(input)],
+    ["hosts", hostPanel(input)],
+    ["referrers", referrerPanel(input)],
+    ["channels", channelPanel(input)],
+    ["table", contributionTable(input)],
+  ]);
+}
+
+function totals({ reader, queries }: ViewContext, { series, forecast }: FastData): Markup {
+  const { completeness, query } = series;
+  const { traffic, late } = queries.contribution;
+  const name = traffic === "all" ? "total" : traffic;
+  const share = series.total.total ? 100 * (series.total.bot ?? 0) / series.total.total : null;
+  const today = series.points.filter((point) => localDate(epochMs(Date.parse(point.start)), query.tz) === query.to);
+  const known = today.flatMap((point) => point[name] ?? []);
+  const ahead = forecast.series[0];
+  const next = ahead?.days[0];
+  const card = (label: string, value: unknown, note: unknown) =>
+    html`
+      <div>
+        <dt>${label}</dt>
+        <dd class="big">${value}</dd>
+        <dd class="note">${note}</dd>
+      </div>
+    `;
+  return html`
+    <h2 class="sr">Totals</h2>
+    <dl>${[
+      card(
+        TRAFFIC[traffic],
+        counted(reader, series.total[name], completeness.status),
+        `${reader.date(query.from)} – ${reader.date(query.to)}`,
+      ),
+      card(
+        reader.day(query.to),
+        today.length === 0 ? html`<span class="none">–</span>` : counted(
+          reader,
+          known.length === 0 ? null : known.reduce((sum, hits) => sum + hits, 0),
+          today.at(-1)!.status,
+        ),
+        "last day of the range",
+      ),
+      card(
+        "Bots",
+        share === null ? html`<span class="none">–</span>` : worth(reader.percent(share), completeness.status),
+        html`${reader.count(series.total.bot)} of ${reader.count(series.total.total)}`,
+      ),
+      card(
+        query.host === undefined && query.referrer === undefined ? "Forecast" : "Forecast, unfiltered",
+        next === undefined ? html`<span class="none">–</span>` : forecasted(reader, next.count, ""),
+        next === undefined
+          ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
+          : html`${reader.day(next.day)}: ${reader.compact(next.low)} – ${reader.compact(next.high)}`,
+      ),
+      card(
+        "Windows closed",
+        reader.count(completeness.windows_closed),
+        html`of ${reader.count(completeness.windows_expected)}${completeness.gap ? ", with a data gap" : ""}`,
+      ),
+      card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
+      card(
+        "Watermark",
+        timeOf(reader, completeness.watermark),
+        completeness.quiet_since === null
+          ? "read up to here"
+          : html`quiet since ${timeOf(reader, completeness.quiet_since)}`,
+      ),
+    ]}</dl>
+    <p class="legend">${legend()}</p>
+  `;
+}
+
+const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;

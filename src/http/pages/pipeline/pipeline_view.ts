@@ -1,0 +1,67 @@
+// The pipeline page as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
+import type { GeoState } from "../../../geo/geo_state.ts";
+import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
+import type { EpochMs } from "../../../shared/units.ts";
+import type { AppSettings, SettingView } from "../../server/deps.ts";
+import type { StreamState } from "../../api/stream/stream_rows.ts";
+import type { StreamStats } from "../../api/stream/stream_stats.ts";
+import { commitPanel, enginePanel } from "./commit_view.ts";
+import { flow } from "./flow_view.ts";
+import type { Views } from "../fragments.ts";
+import { ledgerPanel } from "./ledger_view.ts";
+import { partitionPanel } from "./partition_view.ts";
+import type { PipelineData } from "./pipeline_data.ts";
+import type { Rates } from "./pipeline_rates.ts";
+import type { Reader } from "../reader.ts";
+import { deadPanel, latePanel } from "./reject_view.ts";
+import { geoPanel, settingsPanel } from "./settings_view.ts";
+import { windowPanel } from "./window_view.ts";
+
+export interface PipelineInput {
+  readonly data: PipelineData;
+  readonly stats: StreamStats | null;
+  readonly rates: Rates;
+  readonly reader: Reader;
+  readonly snapshots: readonly PipelineSnapshot[];
+  readonly now: EpochMs;
+  readonly settings: AppSettings;
+  readonly settingsView: readonly SettingView[];
+  readonly version: string;
+  readonly geo: GeoState | null;
+  /** Dead letters that are looked at, if one reason was picked. */
+  readonly reason: string | undefined;
+  /** Link to this page with another reason. */
+  readonly path: (changes: { readonly reason: string | null }) => string;
+}
+
+/** The sections in the order in which they stand. */
+export const PIPELINE_SECTIONS = [
+  { id: "flow", pace: "fast", className: "wide" },
+  { id: "partitions", pace: "fast", className: "panel wide" },
+  { id: "windows", pace: "fast", className: "panel half" },
+  { id: "commits", pace: "fast", className: "panel half" },
+  { id: "ledger", pace: "calm", className: "panel wide" },
+  { id: "dead", pace: "calm", className: "panel half" },
+  { id: "late", pace: "calm", className: "panel half" },
+  { id: "engines", pace: "calm", className: "panel half" },
+  { id: "geo", pace: "calm", className: "panel half" },
+  { id: "settings", pace: "calm", className: "panel wide" },
+] as const;
+
+/** Every section by id; those of the stream only where there is one. */
+export function pipelineViews(input: PipelineInput, state: StreamState | undefined): Views {
+  return new Map([
+    ...(state === undefined ? [] : [
+      ["flow", flow(input, state)],
+      ["partitions", partitionPanel(input, state)],
+      ["windows", windowPanel(input, state)],
+      ["commits", commitPanel(input)],
+      ["ledger", ledgerPanel(input)],
+      ["dead", deadPanel(input)],
+      ["late", latePanel(input)],
+    ] as const),
+    ["engines", enginePanel(input)],
+    ["geo", geoPanel(input)],
+    ["settings", settingsPanel(input)],
+  ]);
+}

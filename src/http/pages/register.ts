@@ -1,0 +1,17 @@
+// The pages: which addresses they have. Registered like every other resource.
+import { compress } from "hono/compress";
+import type { App, AppDeps } from "../server/deps.ts";
+import { registerAssets } from "./assets.ts";
+import { overviewFragments, overviewPage } from "./overview/overview_page.ts";
+import { pipelineFragments, pipelinePage } from "./pipeline/pipeline_page.ts";
+import { ReportCache } from "./overview/report_cache.ts";
+
+/** Registers `/`, `/pipeline`, their live sections and their assets. */
+export function registerPages(app: App, deps: AppDeps): void {
+  const cache = new ReportCache(deps.clock);
+  registerAssets(app);
+  app.get("/", compress(), (c) => overviewPage(c, deps, cache));
+  app.get("/fragments/overview", compress(), (c) => overviewFragments(c, deps, cache));
+  app.get("/pipeline", compress(), (c) => pipelinePage(c, deps, cache));
+  app.get("/fragments/pipeline", compress(), (c) => pipelineFragments(c, deps, cache));
+}

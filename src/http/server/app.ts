@@ -1,0 +1,68 @@
+// The HTTP application: middlewares in the order in which a request meets them, then one registration a resource. A plain fetch handler.
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { methodNotAllowed } from "hono/method-not-allowed";
+import { authenticate } from "./auth.ts";
+import { dataVersionReader } from "./caching.ts";
+import { registerCharts } from "../api/reports/charts.ts";
+import { registerCheckpoints } from "../api/stream/checkpoints.ts";
+import { bounded } from "./database.ts";
+import { registerDeadLetters } from "../api/stream/dead_letters.ts";
+import { registerPages } from "../pages/register.ts";
+import type { App, AppDeps, AppEnv } from "./deps.ts";
+import { registerDocs } from "../pages/docs/docs.ts";
+import { registerEvents } from "../api/events.ts";
+import { noStoreByDefault, securityHeaders } from "./headers.ts";
+import { registerHealth } from "../api/health.ts";
+import { registerLate } from "../api/stream/late.ts";
+import { registerLedger } from "../api/stream/ledger.ts";
+import { limits } from "./limits.ts";
+import { registerMetrics } from "../api/metrics/metrics.ts";
+import { Metrics } from "../api/metrics/catalogue.ts";
+import { observe } from "./observe.ts";
+import { openApiDocument, registerOpenApi } from "./openapi.ts";
+import { registerPipeline } from "../api/stream/pipeline.ts";
+import { databaseProbe } from "./probe.ts";
+import { methodRefused, notFound, onError } from "./problem_response.ts";
+import { registerReports } from "../api/reports/reports.ts";
+import { refuseInvalid } from "./validation.ts";
+import { registerWindows } from "../api/stream/windows.ts";
+
+/** Statements of the API at once; a connection pool of 4 to 8 lies below it, so this bounds the queue. */
+const QUERIES_MAX = 64;
+
+/** Makes the application. It holds no socket and no timer: whoever serves it decides about those. */
+export function createApp(given: AppDeps): App {
+  const deps: AppDeps = { ...given, database: bounded(given.database, QUERIES_MAX) };
+  const { clock, log, settings } = deps;
+  const metrics = new Metrics(deps.metrics);
+  const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
+  app.onError(onError(log));
+  app.notFound(notFound);
+
+  app.use(observe({ clock, log, metrics }));
+  app.use(securityHeaders());
+  app.use(noStoreByDefault());
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => methodRefused(c, allow) }));
+  const onLimited = () => metrics.counter("tidemark_http_rate_limited_total").inc();
+  app.use(limits({ clock, ...settings.rateLimit, onLimited }));
+  app.use(authenticate(settings.access));
+
+  const probe = databaseProbe(deps.database, clock);
+  registerHealth(app, deps, probe);
+  registerMetrics(app, deps, metrics, probe);
+  const version = dataVersionReader(deps.database, clock, settings.queryTimeoutMs);
+  registerReports(app, deps, version);
+  registerCharts(app, deps, version);
+  registerPipeline(app, deps);
+  registerCheckpoints(app, deps);
+  registerWindows(app, deps);
+  registerLedger(app, deps);
+  registerDeadLetters(app, deps);
+  registerLate(app, deps);
+  registerEvents(app, deps, metrics);
+  const document = openApiDocument(app, deps.version);
+  registerOpenApi(app, document);
+  registerDocs(app, document);
+  registerPages(app, deps);
+  return app;
+}

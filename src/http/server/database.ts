@@ -1,0 +1,54 @@
+// The seam to PostgreSQL: every statement of the API has a deadline, and what a failure means for the caller is decided here. Types and decisions only, no I/O.
+import type postgres from "postgres";
+import { HttpProblem } from "./problem.ts";
+
+export type Sql = postgres.Sql<Record<string, never>>;
+
+/** Runs single reading statements; the `Database` of `src/store` is one. */
+export interface ReadDatabase {
+  /** Runs `read` and rejects after `deadlineMs` whatever the connection does: postgres.js may otherwise wait for ever. */
+  query<T>(read: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T>;
+}
+
+/**
+ * Refuses more than `max` statements at once: when PostgreSQL hangs, requests must pile up neither in the driver's queue nor in memory.
+ */
+export function bounded(database: ReadDatabase, max: number): ReadDatabase {
+  let running = 0;
+  return {
+    async query(read, deadlineMs) {
+      if (running >= max) throw new HttpProblem("overloaded", `${max} queries are running already`);
+      running++;
+      try {
+        return await database.query(read, deadlineMs);
+      } finally {
+        running--;
+      }
+    },
+  };
+}
+
+/** What the caller is told about a database error; `undefined` where it is no such error. Never holds the server's own words. */
+export function databaseProblem(error: unknown): HttpProblem | undefined {
+  const code = codeOf(error);
+  if (code === undefined) return undefined;
+  if (code === "57014") {
+    return new HttpProblem("query_timeout", "The query took too long. Ask for a shorter range.", { cause: error });
+  }
+  if (code === "42P01" || code === "3F000" || code === "42883") {
+    return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
+  }
+  // 08 connection, 53 resources, 57P server going down or starting, 28 authorization, 42501 rights, 3D000 no such database.
+  if (/^(08|53|57P|28|42501|3D000|CONNECT|E[A-Z]+$|postgres_)/.test(code)) {
+    return new HttpProblem("database_unavailable", "PostgreSQL does not answer.", { cause: error });
+  }
+  return undefined;
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  // By name, as the class lives in a folder that this one does not import.
+  if (error.name === "DeadlineError") return "postgres_deadline";
+  const code = (error as { code?: unknown }).code;
+  return typeof code === "string" ? code : undefined;
+}

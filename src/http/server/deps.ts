@@ -1,0 +1,86 @@
+// What the HTTP application is given, and the types that its files share. No I/O.
+import type { OpenAPIHono } from "@hono/zod-openapi";
+import type { Context } from "hono";
+import type { GeoCounts, GeoState } from "../../geo/geo_state.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Registry } from "../../shared/metrics.ts";
+import type { PipelineSnapshot } from "../../shared/snapshot.ts";
+import type { DurationMs } from "../../shared/units.ts";
+import type { ReadDatabase } from "./database.ts";
+
+/** One effective setting; `value` is `(hidden)` for secrets. */
+export interface SettingView {
+  readonly name: string;
+  readonly value: string;
+  readonly source: string;
+}
+
+/** Who may read. Hashes are SHA-256 of the tokens; the tokens themselves are nowhere. */
+export interface AccessSettings {
+  readonly readTokenHash?: Uint8Array;
+  readonly adminTokenHash?: Uint8Array;
+  /** Readers without a token are let in, from anywhere. */
+  readonly publicAccess: boolean;
+}
+
+export interface AppSettings {
+  readonly access: AccessSettings;
+  /** Deadline of one database statement of a request. */
+  readonly queryTimeoutMs: DurationMs;
+  /** Deadline of statements that were asked to re-add rows. */
+  readonly deepQueryTimeoutMs: DurationMs;
+  /** An owned partition that has neither moved nor been seen caught up for this long makes readiness red. */
+  readonly progressTimeoutMs: DurationMs;
+  readonly watermarkDelayMs: DurationMs;
+  /** `null` where idle partitions hold windows open until their next record. */
+  readonly idleTimeoutMs: DurationMs | null;
+  /** How soon after its end a window's rows should be visible. */
+  readonly freshnessObjectiveMs: DurationMs;
+  readonly rateLimit: { readonly perSecond: number; readonly burst: number };
+  /** Concurrent `/v1/events` clients. */
+  readonly eventClientsMax: number;
+}
+
+/** Defaults of everything that has no setting of its own; times in ms. */
+export const APP_DEFAULTS = {
+  queryTimeoutMs: 5_000 as DurationMs,
+  deepQueryTimeoutMs: 30_000 as DurationMs,
+  progressTimeoutMs: 30_000 as DurationMs,
+  freshnessObjectiveMs: 180_000 as DurationMs,
+  // A dashboard makes about 15 requests when it opens; ten open at once in one office behind one address stay below this.
+  rateLimit: { perSecond: 50, burst: 200 },
+  eventClientsMax: 100,
+} as const;
+
+export interface AppDeps {
+  /** Used for reading only. */
+  readonly database: ReadDatabase;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Registry;
+  readonly version: string;
+  /** One per running engine; empty where only the API runs (`tidemark serve`). */
+  readonly snapshots: () => readonly PipelineSnapshot[];
+  readonly geo: () => GeoState | null;
+  /** Look-ups of the engines of this process; absent where none run. */
+  readonly geoCounts?: () => GeoCounts;
+  readonly settings: AppSettings;
+  readonly settingsView: readonly SettingView[];
+}
+
+/** What a caller may see: `none` only reaches the probes; `admin` also samples of rejected records. */
+export type Scope = "none" | "read" | "admin";
+
+/** The part of node:http's request that we look at; absent in tests and in-process calls. */
+export interface PeerBindings {
+  readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } };
+}
+
+export interface AppEnv {
+  Variables: { requestId: string; scope: Scope; secureHeadersNonce?: string };
+  Bindings: PeerBindings;
+}
+
+export type App = OpenAPIHono<AppEnv>;
+export type AppContext = Context<AppEnv>;

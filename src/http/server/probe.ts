@@ -1,0 +1,38 @@
+// Asks the database whether it answers, at most once a second however many ask us. Reads the database.
+import type { Clock } from "../../shared/clock.ts";
+import { type ReadDatabase } from "./database.ts";
+import { databaseProblem } from "./database.ts";
+
+/** A red readiness must be quick: orchestrators give up after a second by default. */
+const PROBE_TIMEOUT_MS = 800;
+const PROBE_TTL_MS = 1_000;
+
+/** Keeps the result of `load` for `ttlMs` and lets callers share a running one. Rejections are not kept. */
+export function cached<T>(clock: Clock, ttlMs: number, load: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  let held: { readonly value: T; readonly at: number } | undefined;
+  return () => {
+    if (held && clock.now() - held.at < ttlMs && clock.now() >= held.at) return Promise.resolve(held.value);
+    running ??= load().then((value) => {
+      held = { value, at: clock.now() };
+      return value;
+    }).finally(() => running = undefined);
+    return running;
+  };
+}
+
+/** Why the database does not answer, in words without its address; null when it does. */
+export type DatabaseProbe = () => Promise<string | null>;
+
+export function databaseProbe(database: ReadDatabase, clock: Clock): DatabaseProbe {
+  return cached(clock, PROBE_TTL_MS, async () => {
+    try {
+      await database.query((sql) => sql`select 1 from stream limit 1`, PROBE_TIMEOUT_MS);
+      return null;
+    } catch (error) {
+      const problem = databaseProblem(error);
+      if (problem === undefined) throw error;
+      return problem.code === "schema_missing" ? problem.detail : "PostgreSQL does not answer";
+    }
+  });
+}

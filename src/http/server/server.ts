@@ -1,0 +1,109 @@
+// Serves the application over node:http, whose timeouts end half-open requests (Deno.serve keeps them for ever). Shell: owns the socket.
+import type { Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { createAdaptorServer } from "@hono/node-server";
+import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+
+/** Times in ms. Headers come from clients at once or never; answers may take as long as they need. */
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 15_000;
+const KEEP_ALIVE_TIMEOUT_MS = 20_000;
+/** How often node looks for connections that are over time. */
+const CHECK_INTERVAL_MS = 2_000;
+/** More than a thousand half-open sockets must leave room for health checks; descriptors are what limits it. */
+const CONNECTIONS_MAX = 4_096;
+const HEADER_BYTES_MAX = 16_384;
+
+/** The application, as far as serving goes. */
+export interface Handler {
+  readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
+}
+
+export interface ServeOptions {
+  /** Address or name to listen on. */
+  readonly host: string;
+  /** 0 = any free one. */
+  readonly port: number;
+  readonly log: Log;
+}
+
+/** A listening server. */
+export interface RunningServer {
+  /** As others can type it, e.g. `http://localhost:8080`. */
+  readonly url: string;
+  readonly port: number;
+  /** Stops listening, lets running requests end for at most `deadlineMs`, then cuts what is left. Never rejects. */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/**
+ * Starts to listen.
+ *
+ * @throws NamedError `port_in_use` (exit 5), or `cannot_listen` where the address is not ours or the port is reserved (exit 2)
+ */
+export function serveHttp(app: Handler, { host, port, log }: ServeOptions): Promise<RunningServer> {
+  const server = createAdaptorServer({
+    fetch: app.fetch as Parameters<typeof createAdaptorServer>[0]["fetch"],
+    overrideGlobalObjects: false,
+    serverOptions: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      maxHeaderSize: HEADER_BYTES_MAX,
+    },
+  }) as Server;
+  server.maxConnections = CONNECTIONS_MAX;
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(listenError(error, host, port)));
+    server.listen({ host, port }, () => {
+      server.removeAllListeners("error");
+      // Without a listener an error of the listening socket, such as no more descriptors, would end the process.
+      server.on("error", (error) => log.warn(`HTTP server: ${messageOf(error)}`));
+      const bound = (server.address() as AddressInfo).port;
+      resolve({ url: urlOf(host, bound), port: bound, close: (deadlineMs) => close(server, deadlineMs) });
+    });
+  });
+}
+
+function close(server: Server, deadlineMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => server.closeAllConnections(), deadlineMs);
+    server.close(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+    server.closeIdleConnections();
+  });
+}
+
+function urlOf(host: string, port: number): string {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  const name = everywhere || host === "127.0.0.1" || host === "::1"
+    ? "localhost"
+    : host.includes(":")
+    ? `[${host}]`
+    : host;
+  return `http://${name}:${port}`;
+}
+
+function listenError(error: unknown, host: string, port: number): NamedError {
+  const code = (error as { code?: unknown }).code;
+  if (code === "EADDRINUSE") {
+    return new NamedError(
+      "port_in_use",
+      `port ${port} on ${host} is in use by another process`,
+      EXIT.busy,
+      "Stop that process, or choose another port with HTTP_PORT (0 = any free one).",
+      { cause: error },
+    );
+  }
+  return new NamedError(
+    "cannot_listen",
+    `cannot listen on ${host} port ${port}: ${messageOf(error)}`,
+    EXIT.usage,
+    "Set HTTP_HOST to an address of this machine and HTTP_PORT to a port that this user may open.",
+    { cause: error },
+  );
+}

@@ -1,0 +1,138 @@
+// Hits over time as SVG: humans and bots stacked, gaps left open, the provisional part hatched. Pure: points in, text out.
+// @ts-types="npm:@types/d3-scale@4.0.9"
+import { scaleLinear, scaleTime } from "d3-scale";
+// @ts-types="npm:@types/d3-shape@3.2.0"
+import { area as areaShape } from "d3-shape";
+import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
+import { tickTimes } from "./svg_ticks.ts";
+import type { SeriesPoint } from "../timeseries.ts";
+
+/** Size of a chart that nobody gave one. */
+const DEFAULT_SIZE = { width: 860, height: 260 };
+const LEFT = 64;
+const RIGHT = 12;
+const TOP = 34;
+const BOTTOM = 40;
+
+interface Drawn {
+  readonly start: number;
+  readonly end: number;
+  readonly human: number;
+  readonly bot: number;
+}
+
+/** A chart of `points`; times are written in the zone `tz`. */
+export function svgTimeseries(
+  points: readonly SeriesPoint[],
+  { tz, title, id = "series", locale = "en", width = DEFAULT_SIZE.width, height = DEFAULT_SIZE.height }: SvgOptions & {
+    readonly tz: string;
+    readonly title: string;
+    readonly width?: number;
+    readonly height?: number;
+  },
+): string {
+  const number = numberFormat(locale);
+  const name = id.replace(/[^A-Za-z0-9_-]/g, "_");
+  const head = `<text x="8" y="20" font-weight="600">${escapeXml(title)}</text>`;
+  const first = points[0];
+  const last = points.at(-1);
+  if (!first || !last) {
+    const body = `${head}<text class="s" x="${LEFT}" y="${TOP + 24}">No data in this range.</text>`;
+    return svgFrame({ width, height, title, description: "No data in this range.", id: name, body });
+  }
+  const x = scaleTime([Date.parse(first.start), Date.parse(last.end)], [LEFT, width - RIGHT]);
+  const y = scaleLinear([0, Math.max(1, ...points.map((point) => point.total ?? 0))], [height - BOTTOM, TOP]).nice(4);
+  const runs = drawnRuns(points);
+  const shape = (low: (point: Drawn) => number, high: (point: Drawn) => number) => (run: readonly Drawn[]) =>
+    areaShape<readonly [number, Drawn]>().x(([time]) => x(time)).y0(([, p]) => y(low(p))).y1(([, p]) => y(high(p)))
+      // Steps: a bucket's number holds from its start to its end.
+      .digits(2)(run.flatMap((point) => [[point.start, point], [point.end, point]] as const)) ?? "";
+  const humans = runs.map(shape(() => 0, (p) => p.human)).map((d) => `<path class="b" d="${d}"/>`);
+  const bots = runs.map(shape((p) => p.human, (p) => p.human + p.bot)).map((d) => `<path class="b2" d="${d}"/>`);
+  const gaps = points.filter((point) => point.gap).map((point) =>
+    band(x, point, { fill: `url(#${name}-gap)`, why: "unknown: records are missing", height })
+  );
+  const open = points.filter((point) => point.status === "provisional" && !point.gap);
+  const provisional = open.length === 0 ? "" : band(
+    x,
+    { start: open[0]!.start, end: open.at(-1)!.end },
+    { fill: `url(#${name}-open)`, why: "provisional: numbers can still grow", height },
+  );
+  const total = points.reduce((sum, point) => sum + (point.total ?? 0), 0);
+  const gapCount = points.filter((point) => point.gap).length;
+  const time = timeFormat(tz, locale, Date.parse(last.end) - Date.parse(first.start));
+  const grid = y.ticks(4).map((tick) =>
+    `<path class="l" d="M${LEFT},${coordinate(y(tick))}H${width - RIGHT}"/><text class="s e" x="${LEFT - 6}" y="${
+      coordinate(y(tick) + 4)
+    }">${escapeXml(number(tick))}</text>`
+  );
+  const ticks = tickTimes(points.map((point) => Date.parse(point.start)), tz, Math.floor(width / 110)).map((tick) =>
+    `<text class="s m" x="${coordinate(Math.min(width - RIGHT - 40, Math.max(LEFT + 24, x(tick))))}" y="${
+      height - 18
+    }">${escapeXml(time(tick))}</text>`
+  );
+  const key =
+    `<rect class="b" x="${width - 190}" y="10" width="12" height="12"/><text class="s" x="${
+      width - 174
+    }" y="20">humans</text>` +
+    `<rect class="b2" x="${width - 110}" y="10" width="12" height="12"/><text class="s" x="${
+      width - 94
+    }" y="20">bots</text>`;
+  return svgFrame({
+    width,
+    height,
+    title,
+    description:
+      `${number(total)} hits from ${time(Date.parse(first.start))} to ${time(Date.parse(last.end))} (${tz})` +
+      `${gapCount > 0 ? `, ${gapCount} intervals unknown` : ""}${
+        open.length > 0 ? `, the last ${open.length} provisional` : ""
+      }.`,
+    id: name,
+    body: `<defs>${hatch(`${name}-open`, "var(--ground)", 2)}${hatch(`${name}-gap`, "var(--bar2)", 1)}</defs>` + head +
+      key + grid.join("") +
+      humans.join("") + bots.join("") + provisional + gaps.join("") + ticks.join("") +
+      `<text class="s e" x="${width - RIGHT}" y="${height - 3}" font-size="11">${escapeXml(tz)}</text>`,
+  });
+}
+
+/** Runs of known points without a gap between them. */
+function drawnRuns(points: readonly SeriesPoint[]): Drawn[][] {
+  const runs: Drawn[][] = [];
+  let run: Drawn[] | undefined;
+  for (const { start, end, human, bot } of points) {
+    if (human === null || bot === null) {
+      run = undefined;
+      continue;
+    }
+    if (!run) runs.push(run = []);
+    run.push({ start: Date.parse(start), end: Date.parse(end), human, bot });
+  }
+  return runs;
+}
+
+function band(
+  x: (time: number) => number,
+  { start, end }: { start: string; end: string },
+  { fill, why, height }: { fill: string; why: string; height: number },
+): string {
+  const from = x(Date.parse(start));
+  return `<rect x="${coordinate(from)}" y="${TOP}" width="${
+    coordinate(Math.max(1, x(Date.parse(end)) - from))
+  }" height="${height - BOTTOM - TOP}" ` +
+    `fill="${fill}"><title>${escapeXml(why)}</title></rect>`;
+}
+
+function hatch(id: string, colour: string, width: number): string {
+  return `<pattern id="${id}" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">` +
+    `<path d="M0,0V6" stroke="${colour}" stroke-width="${width}"/></pattern>`;
+}
+
+function timeFormat(tz: string, locale: string, span: number): (time: number) => string {
+  const day = { month: "short", day: "numeric" } as const;
+  const format = new Intl.DateTimeFormat(locale, {
+    timeZone: tz,
+    hourCycle: "h23",
+    ...(span <= 4 * 86_400_000 ? { ...day, hour: "2-digit", minute: "2-digit" } : day),
+  });
+  return (time) => format.format(time);
+}

@@ -1,0 +1,147 @@
+// What must hold between settings, each with the reason. No I/O.
+import { isLoopback } from "./hosts.ts";
+import { formatDuration } from "./kinds.ts";
+import { postgresTarget } from "./postgres.ts";
+import type { SettingGroup, SettingName, Settings } from "./settings.ts";
+import { DAY, type DurationMs, durationMs, SECOND } from "../units.ts";
+
+/**
+ * How often the topic's metadata is read. An added partition holds windows open only from the moment when we know of it; until then they
+ * may close without it. Reading twice in every watermark delay finds it before a window of its first events can close.
+ */
+export function metadataRefresh(settings: Pick<Settings, "WATERMARK_DELAY">): DurationMs {
+  return durationMs(Math.min(10 * SECOND, settings.WATERMARK_DELAY / 2));
+}
+
+/** A broker is asked at most once a second: the least refresh that {@link metadataRefresh} may come to. */
+const METADATA_REFRESH_MIN = SECOND;
+
+interface Relation {
+  /** Checked where the command uses this group. */
+  readonly group: SettingGroup;
+  /** Skipped where one of these has no valid value. */
+  readonly reads: readonly SettingName[];
+  /** The problem in words, without any value of a secret. */
+  readonly problem: (settings: Settings) => string | undefined | false;
+}
+
+/** Relations that end in exit code 2. */
+const RELATIONS: readonly Relation[] = [
+  {
+    // Reports are made of days: a window across midnight would belong to two.
+    group: "windows",
+    reads: ["WINDOW_SIZE"],
+    problem: (s) =>
+      DAY % s.WINDOW_SIZE !== 0 && `WINDOW_SIZE must divide a day: current value is ${formatDuration(s.WINDOW_SIZE)}`,
+  },
+  {
+    group: "windows",
+    reads: ["SOURCE", "WATERMARK_DELAY"],
+    problem: (s) =>
+      s.SOURCE === "kafka" && metadataRefresh(s) < METADATA_REFRESH_MIN &&
+      `WATERMARK_DELAY must be at least 2s with SOURCE=kafka, or the first events of an added partition would be late: current value is ${
+        formatDuration(s.WATERMARK_DELAY)
+      }`,
+  },
+  {
+    // A log and a generator have one reader, by a lease: a second engine would only wait for it.
+    group: "commits",
+    reads: ["SOURCE", "WORKERS"],
+    problem: (s) =>
+      s.SOURCE !== "kafka" && typeof s.WORKERS === "number" && s.WORKERS > 1 &&
+      `WORKERS above 1 needs SOURCE=kafka, whose partitions can be shared: current value is ${s.WORKERS} with SOURCE=${s.SOURCE}`,
+  },
+  {
+    group: "file",
+    reads: ["SOURCE", "FILE_PATH"],
+    problem: (s) => s.SOURCE === "file" && s.FILE_PATH === undefined && "FILE_PATH is required with SOURCE=file",
+  },
+  {
+    group: "kafka",
+    reads: ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"],
+    problem: (s) =>
+      s.KAFKA_SASL_MECHANISM !== "none" &&
+      (s.KAFKA_SASL_USERNAME === undefined || s.KAFKA_SASL_PASSWORD === undefined) &&
+      `KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are required with KAFKA_SASL_MECHANISM=${s.KAFKA_SASL_MECHANISM}`,
+  },
+  {
+    // Otherwise the connection would silently be anonymous.
+    group: "kafka",
+    reads: ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"],
+    problem: (s) =>
+      s.KAFKA_SASL_MECHANISM === "none" &&
+      (s.KAFKA_SASL_USERNAME !== undefined || s.KAFKA_SASL_PASSWORD !== undefined) &&
+      "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD need a KAFKA_SASL_MECHANISM other than none",
+  },
+  {
+    group: "kafka",
+    reads: ["KAFKA_TLS_CERT", "KAFKA_TLS_KEY"],
+    problem: (s) =>
+      (s.KAFKA_TLS_CERT === undefined) !== (s.KAFKA_TLS_KEY === undefined) &&
+      "KAFKA_TLS_CERT and KAFKA_TLS_KEY are only of use together",
+  },
+  {
+    // Otherwise somebody who gave a certificate would talk in clear.
+    group: "kafka",
+    reads: ["KAFKA_TLS", "KAFKA_TLS_CA", "KAFKA_TLS_CERT"],
+    problem: (s) =>
+      !s.KAFKA_TLS && (s.KAFKA_TLS_CA !== undefined || s.KAFKA_TLS_CERT !== undefined) &&
+      "KAFKA_TLS_CA and KAFKA_TLS_CERT need KAFKA_TLS=true",
+  },
+  {
+    group: "storage",
+    reads: ["POSTGRES_URL", "POSTGRES_TLS", "POSTGRES_TLS_CA", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"],
+    problem: (s) => {
+      if (s.POSTGRES_TLS_CA === undefined) return false;
+      const target = postgresTarget(s);
+      return (target.kind === "embedded" || target.tls !== "verify") &&
+        "POSTGRES_TLS_CA is only of use with POSTGRES_TLS=verify and a POSTGRES_URL";
+    },
+  },
+  {
+    // Counts of visitors are nobody else's business until somebody says so.
+    group: "http",
+    reads: ["HTTP_HOST", "API_TOKEN", "API_PUBLIC"],
+    problem: (s) =>
+      !isLoopback(s.HTTP_HOST) && s.API_TOKEN === undefined && !s.API_PUBLIC &&
+      `API_TOKEN (or API_PUBLIC=true) is required, since others can reach HTTP_HOST=${s.HTTP_HOST}`,
+  },
+  {
+    // The last commit must have its whole time, or a stop at a bad moment leaves its outcome to be looked up at the next start.
+    group: "commits",
+    reads: ["COMMIT_TIMEOUT", "SHUTDOWN_TIMEOUT"],
+    problem: (s) =>
+      s.SHUTDOWN_TIMEOUT <= s.COMMIT_TIMEOUT &&
+      `SHUTDOWN_TIMEOUT must be longer than COMMIT_TIMEOUT: current values are ${
+        formatDuration(s.SHUTDOWN_TIMEOUT)
+      } and ${formatDuration(s.COMMIT_TIMEOUT)}`,
+  },
+];
+
+/** What is wrong between the settings in `groups`; relations that read a name in `invalid` are left out. */
+export function relationProblems(
+  settings: Settings,
+  groups: ReadonlySet<SettingGroup>,
+  invalid: ReadonlySet<SettingName>,
+): readonly string[] {
+  return RELATIONS
+    .filter(({ group, reads }) => groups.has(group) && !reads.some((name) => invalid.has(name)))
+    .flatMap(({ problem }) => problem(settings) || []);
+}
+
+/** What is allowed but worth a line at start. */
+export function relationNotices(settings: Settings, groups: ReadonlySet<SettingGroup>): readonly string[] {
+  const notices: string[] = [];
+  const remote = settings.KAFKA_URL.some((broker) => !isLoopback(broker.replace(/:\d+$/, "")));
+  if (groups.has("kafka") && settings.KAFKA_SASL_MECHANISM === "plain" && !settings.KAFKA_TLS && remote) {
+    notices.push("KAFKA_SASL_MECHANISM=plain without KAFKA_TLS sends the password in clear.");
+  }
+  const ignored = settings.POSTGRES_URL?.ignored ?? [];
+  if (groups.has("storage") && ignored.length > 0) {
+    notices.push(`POSTGRES_URL has parameters without a meaning here: ${ignored.join(", ")}.`);
+  }
+  if (groups.has("http") && settings.API_TOKEN !== undefined && settings.API_PUBLIC) {
+    notices.push("API_PUBLIC=true answers readers without a token although API_TOKEN is set.");
+  }
+  return notices;
+}

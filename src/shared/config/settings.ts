@@ -1,0 +1,359 @@
+// THE settings table: parsing, validation, --help, stream.env and docs/configuration.md all come from it. No I/O.
+import {
+  boolean,
+  bytes,
+  decimal,
+  duration,
+  hostPort,
+  integer,
+  type Kind,
+  listOf,
+  oneOf,
+  orWord,
+  pattern,
+  pem,
+  startAt,
+  text,
+} from "./kinds.ts";
+import { postgresUrl } from "./postgres.ts";
+import { DAY, HOUR, SECOND } from "../units.ts";
+
+/** Groups in the order in which help and documentation show them, with their headings. */
+export const SETTING_GROUPS = {
+  source: "Source",
+  kafka: "Kafka",
+  file: "Files",
+  demo: "Demo traffic",
+  events: "Events",
+  windows: "Windows",
+  storage: "PostgreSQL and storage",
+  commits: "Commits and memory",
+  geo: "Places",
+  http: "HTTP",
+  process: "Process",
+  legacy: "Kept for older set-ups",
+} as const;
+export type SettingGroup = keyof typeof SETTING_GROUPS;
+
+/** What is said about a setting beside its grammar. */
+interface Spec {
+  readonly group: SettingGroup;
+  /** One sentence; names the unit where the value has none. */
+  readonly doc: string;
+  /** Never shown: not in problems, logs, `tidemark config` or documentation. */
+  readonly secret?: boolean;
+  /** `NAME_FILE` names a file that holds the value. */
+  readonly fromFile?: boolean;
+  /** A second, shorter flag without its dashes. */
+  readonly alias?: string;
+  /** The value in `stream.env`, where it differs from the default. */
+  readonly example?: string;
+  /** Shown in documentation as the default where that is found out at start. */
+  readonly defaultNote?: string;
+  /** Accepted without effect: the notice that says so, once, when it is set. */
+  readonly ignored?: string;
+}
+
+/** One row of the table. */
+export interface Setting<T = unknown> extends Spec {
+  readonly kind: Kind<unknown>;
+  /** The default as a user would write it; `undefined` = unset. */
+  readonly default: string | undefined;
+  /** The default is found out at start, by the caller of `loadSettings`. */
+  readonly computed?: boolean;
+  /** Carries the value's type only; never present. */
+  readonly type?: T;
+}
+
+const setting = <T>(kind: Kind<T>, value: string, spec: Spec): Setting<T> => ({ kind, default: value, ...spec });
+const computed = <T>(kind: Kind<T>, spec: Spec): Setting<T> => ({ kind, default: undefined, computed: true, ...spec });
+const optional = <T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> => ({ kind, default: undefined, ...spec });
+
+const path = text("<path>");
+
+export const SETTINGS = {
+  SOURCE: setting(oneOf("kafka", "file", "demo"), "kafka", {
+    group: "source",
+    doc: "Where events are read: a Kafka topic, access logs or NDJSON files, or a generator for a first look.",
+  }),
+  START_AT: setting(startAt, "earliest", {
+    group: "source",
+    doc: "Where a new stream begins; a time means the first record at or after it. Ignored once positions are stored.",
+  }),
+
+  KAFKA_URL: setting(listOf(hostPort(9092)), "localhost:9093", {
+    group: "kafka",
+    doc: "Brokers to ask first.",
+  }),
+  KAFKA_TOPIC: setting(
+    pattern(
+      "<topic>",
+      "1 to 249 of a-z A-Z 0-9 . _ - (neither . nor ..)",
+      /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/,
+    ),
+    "web_traffic_topic",
+    { group: "kafka", doc: "Topic that holds the raw events." },
+  ),
+  KAFKA_GROUP: setting(text("<group>", 249), "web_traffic_group", {
+    group: "kafka",
+    doc: "Consumer group that spreads the partitions over instances.",
+  }),
+  KAFKA_TLS: setting(boolean, "false", { group: "kafka", doc: "Encrypts the connection and verifies the broker." }),
+  KAFKA_TLS_CA: optional(pem, {
+    group: "kafka",
+    doc: "Authority to trust instead of the system's, as PEM text.",
+    fromFile: true,
+  }),
+  KAFKA_TLS_CERT: optional(pem, {
+    group: "kafka",
+    doc: "Client certificate for mutual TLS, as PEM text.",
+    fromFile: true,
+  }),
+  KAFKA_TLS_KEY: optional(pem, {
+    group: "kafka",
+    doc: "Key of the client certificate, as PEM text.",
+    secret: true,
+    fromFile: true,
+  }),
+  KAFKA_SASL_MECHANISM: setting(oneOf("none", "plain", "scram-sha-256", "scram-sha-512"), "none", {
+    group: "kafka",
+    doc: "How to log in to the broker.",
+  }),
+  KAFKA_SASL_USERNAME: optional(text("<name>"), { group: "kafka", doc: "User for SASL." }),
+  KAFKA_SASL_PASSWORD: optional(text("<password>"), {
+    group: "kafka",
+    doc: "Password for SASL.",
+    secret: true,
+    fromFile: true,
+  }),
+  KAFKA_CHECK_CRCS: setting(boolean, "true", {
+    group: "kafka",
+    doc: "Checks each batch's CRC-32C, so that bytes damaged on the way stop the stream instead of being counted.",
+  }),
+  KAFKA_FETCH_BYTES: setting(bytes(2 ** 12, 2 ** 26), "1MiB", {
+    group: "kafka",
+    doc: "Most bytes that one fetch asks of one partition.",
+  }),
+
+  FILE_PATH: optional(path, { group: "file", doc: "File or glob of one logical log, for `SOURCE=file`." }),
+  FILE_FOLLOW: setting(boolean, "true", {
+    group: "file",
+    doc: "Goes on reading as the log grows and rotates, like `tail -F`.",
+  }),
+  FILE_HOST: optional(text("<host>", 255), {
+    group: "file",
+    doc: "Host that access logs without a virtual-host column are counted for.",
+    alias: "host",
+  }),
+
+  DEMO_SEED: setting(integer(0, 2 ** 32 - 1), "1", { group: "demo", doc: "Same seed, same traffic." }),
+  DEMO_PARTITIONS: setting(integer(1, 64), "4", { group: "demo", doc: "Generator shards." }),
+  DEMO_HISTORY_DAYS: setting(integer(0, 366), "28", {
+    group: "demo",
+    doc: "Days of traffic that exist at the first start.",
+  }),
+  DEMO_RATE: optional(decimal(0.001, 1_000_000), {
+    group: "demo",
+    doc: "Mean events per second over all shards.",
+    defaultNote: "the generator's own",
+  }),
+
+  REFERRER_GRANULARITY: setting(oneOf("raw", "origin", "domain"), "raw", {
+    group: "events",
+    doc: "How much of a referrer makes a key: all of it, scheme and host, or the registrable domain. Fixed per stream.",
+  }),
+  KEY_BYTES_MAX: setting(bytes(64, 2 ** 10), "1KiB", {
+    group: "events",
+    doc:
+      "Longest host or referrer kept as it is; a longer one ends in a hash so that keys stay distinct. Fixed per stream.",
+  }),
+  TRUSTED_PROXY_HOPS: setting(integer(0, 16), "0", {
+    group: "events",
+    doc:
+      "Trusted proxies in front of the web server: so many addresses at the end of an address list are not the visitor's.",
+  }),
+  MAX_FUTURE_SKEW: setting(duration(0, DAY), "5m", {
+    group: "events",
+    doc: "An event further ahead of its record's time is a dead letter.",
+  }),
+
+  WINDOW_SIZE: setting(duration(SECOND, DAY), "5m", {
+    group: "windows",
+    doc: "Length of a window; must divide a day. Fixed per stream.",
+  }),
+  WATERMARK_DELAY: setting(duration(0, DAY), "1m", {
+    group: "windows",
+    doc: "How much later than the newest event of its partition an event may come and still be counted in its window.",
+  }),
+  IDLE_TIMEOUT: setting(orWord(duration(SECOND, DAY), "off", null), "1m", {
+    group: "windows",
+    doc: "How long a partition that is read to its end holds windows open; off = until its next event.",
+  }),
+  FRESHNESS_OBJECTIVE: setting(duration(SECOND, DAY), "3m", {
+    group: "windows",
+    doc:
+      "Target: rows of a window are visible this long after its end; metrics say for which share of windows that held.",
+  }),
+  LATE_POLICY: setting(oneOf("store", "drop"), "store", {
+    group: "windows",
+    doc: "Late events go to `late_web_traffic`, or are only counted in the ledger.",
+  }),
+
+  POSTGRES_URL: optional(postgresUrl, {
+    group: "storage",
+    doc: "Database server, `postgresql://…` or `jdbc:postgresql://…`; empty = PostgreSQL embedded in `DATA_DIR`.",
+    fromFile: true,
+    example: "jdbc:postgresql://localhost:5432",
+    defaultNote: "embedded",
+  }),
+  POSTGRES_USER: setting(text("<name>", 63), "postgres", { group: "storage", doc: "User, where the URL names none." }),
+  POSTGRES_PASSWORD: optional(text("<password>"), {
+    group: "storage",
+    doc: "Password, where the URL holds none.",
+    secret: true,
+    fromFile: true,
+    example: "postgres",
+  }),
+  POSTGRES_DB: setting(text("<name>", 63), "postgres", {
+    group: "storage",
+    doc: "Database, where the URL names none.",
+  }),
+  POSTGRES_SCHEMA: setting(
+    pattern(
+      "<name>",
+      "a lower-case name of 1 to 63 letters, digits and _, not beginning with a digit or pg_",
+      /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
+    ),
+    "public",
+    { group: "storage", doc: "Schema that holds this stream; another one makes room for a second stream." },
+  ),
+  POSTGRES_TLS: setting(oneOf("auto", "disable", "prefer", "require", "verify"), "auto", {
+    group: "storage",
+    doc: "auto = what the URL says, else off on this machine and `verify` elsewhere; `require` and `prefer` encrypt " +
+      "without proving who answers.",
+  }),
+  POSTGRES_TLS_CA: optional(pem, {
+    group: "storage",
+    doc: "Authority to trust instead of the system's, as PEM text.",
+    fromFile: true,
+  }),
+  RETENTION_DAYS: optional(integer(1, 36_500), {
+    group: "storage",
+    doc: "Days of closed windows to keep; unset = for ever.",
+    defaultNote: "for ever",
+  }),
+
+  COMMIT_INTERVAL: setting(duration(50, HOUR), "1s", {
+    group: "commits",
+    doc: "Time between commits; longer while catching up.",
+  }),
+  COMMIT_TIMEOUT: setting(duration(SECOND, HOUR), "15s", {
+    group: "commits",
+    doc:
+      "A commit without an answer for this long is looked up in the database and, where it did not happen, sent again.",
+  }),
+  MAX_DELTA_KEYS: setting(integer(1, 10_000_000), "200000", {
+    group: "commits",
+    doc: "Keys (window, host, referrer, place) counted in memory before a commit is made early.",
+  }),
+  MAX_KEYS_PER_WINDOW: setting(integer(1, 100_000_000), "1000000", {
+    group: "commits",
+    doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
+  }),
+  WORKERS: setting(orWord<number, "auto">(integer(1, 64), "auto", "auto"), "1", {
+    group: "commits",
+    doc:
+      "Engines in this process, each a thread and a member of the group; auto = one for each processor. More than one needs SOURCE=kafka.",
+  }),
+
+  GEO_DATABASE: optional(listOf(path), {
+    group: "geo",
+    doc: "MMDB file, or one for each address family.",
+    defaultNote: "the installed one, else countries only",
+  }),
+
+  HTTP_HOST: setting(text("<host>", 255), "127.0.0.1", {
+    group: "http",
+    doc: "Address to listen on; one that others can reach needs `API_TOKEN` or `API_PUBLIC=true`.",
+  }),
+  HTTP_PORT: setting(integer(0, 65_535), "8080", { group: "http", doc: "Port to listen on; 0 = any free one." }),
+  API_TOKEN: optional(
+    pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/),
+    {
+      group: "http",
+      doc: "Token that readers send as `Authorization: Bearer …` or as the password of HTTP Basic.",
+      secret: true,
+      fromFile: true,
+    },
+  ),
+  API_ADMIN_TOKEN: optional(
+    pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/),
+    { group: "http", doc: "Token for what operators alone may do.", secret: true, fromFile: true },
+  ),
+  API_PUBLIC: setting(boolean, "false", {
+    group: "http",
+    doc: "Answers readers without a token, also on an address that others can reach.",
+  }),
+
+  DATA_DIR: setting(path, ".tidemark", {
+    group: "process",
+    doc: "Folder for the embedded database, the installed place database and this instance's lock.",
+  }),
+  LOG_LEVEL: setting(oneOf("debug", "info", "warn", "error"), "info", { group: "process", doc: "Least level logged." }),
+  LOG_FORMAT: setting(oneOf("auto", "json", "text"), "auto", {
+    group: "process",
+    doc: "auto = text on a terminal, else one JSON object a line. Logs go to standard error.",
+  }),
+  SHUTDOWN_TIMEOUT: setting(duration(SECOND, HOUR), "20s", {
+    group: "process",
+    doc: "How long a stop may take: the last commit, and leaving the group. A second signal exits at once.",
+  }),
+  INSTANCE_ID: computed(text("<name>", 128), {
+    group: "process",
+    doc: "Name of this process in checkpoints and logs.",
+    defaultNote: "host name and process id",
+  }),
+
+  PGADMIN_DEFAULT_EMAIL: optional(text("<email>", 255), {
+    group: "legacy",
+    doc: "Read by docker-compose.yml alone (its `tools` profile), never by this program.",
+    example: "admin@example.com",
+  }),
+  PGADMIN_DEFAULT_PASSWORD: optional(text("<password>"), {
+    group: "legacy",
+    doc: "Read by docker-compose.yml alone (its `tools` profile), never by this program.",
+    secret: true,
+    example: "admin",
+  }),
+  IP_CODING_KEY: optional(text("<key>"), {
+    group: "legacy",
+    doc: "Key of a look-up service: accepted and unused.",
+    secret: true,
+    ignored: "IP_CODING_KEY is not used: places come from a file, no address leaves this machine.",
+  }),
+} as const satisfies Readonly<Record<string, Setting>>;
+
+/** The name of a setting, which is also its environment variable. */
+export type SettingName = keyof typeof SETTINGS;
+
+/** All settings with their values, by name. */
+export type Settings = {
+  readonly [N in SettingName]: typeof SETTINGS[N] extends Setting<infer T> ? T : never;
+};
+
+/** All names in the table's order. */
+export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
+
+/** The row of a name, without the type of its value. */
+export const settingOf = (name: SettingName): Setting => SETTINGS[name];
+
+/** Whether `name` is a setting's name. */
+export const isSettingName = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name);
+
+/** The flag of a setting: `KAFKA_URL` → `--kafka-url`. */
+export const flagOf = (name: string): string => `--${name.toLowerCase().replaceAll("_", "-")}`;
+
+/** Every environment variable that is read, `_FILE` forms included: what `--allow-env` must grant for the settings. */
+export const ENVIRONMENT_NAMES: readonly string[] = SETTING_NAMES.flatMap((name) =>
+  settingOf(name).fromFile ? [name, `${name}_FILE`] : [name]
+);

@@ -1,0 +1,121 @@
+// Reads one file's content from a position on and gives whole lines, with a bound on memory whatever a line's length. Shell over FileContent.
+import type { FileContent } from "./content.ts";
+import { LINE_BYTES_MAX, LineRun, wholeLinesEnd } from "../lines.ts";
+
+/** Bytes asked for at once. Large enough that the system calls do not show, small enough that a batch is a fraction of a second's work. */
+const CHUNK_BYTES = 512 * 1024;
+/** The part of an over-long line that is kept. */
+const KEPT_BYTES = LINE_BYTES_MAX + 1;
+
+/** What {@link LineReader.read} found. */
+export interface ReadLines {
+  /** Absent where no whole line was there. */
+  readonly run?: LineRun;
+  /** Byte after what was delivered: where to go on. */
+  readonly next: number;
+  /** The content's end (for now) was met. */
+  readonly atEnd: boolean;
+}
+
+/** Lines of one generation, from a byte that begins a line. */
+export class LineReader {
+  readonly content: FileContent;
+  readonly #origin: number;
+  #buffer = new Uint8Array(CHUNK_BYTES);
+  #filled = 0;
+  /** `#buffer[0, #searched)` holds no newline. */
+  #searched = 0;
+  /** Byte in the content of `#buffer[0]`: the first one not delivered. */
+  #position: number;
+  /** Bytes of an over-long line that were read behind those kept. */
+  #skipped = 0;
+
+  /** @param at `byte` is where the content stands; `origin` is added to bytes to make records' offsets */
+  constructor(content: FileContent, at: { readonly byte: number; readonly origin: number }) {
+    this.content = content;
+    this.#origin = at.origin;
+    this.#position = at.byte;
+  }
+
+  /** The first byte not delivered. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** One past the last byte that was read, delivered or not. */
+  get readTo(): number {
+    return this.#position + this.#filled + this.#skipped;
+  }
+
+  /** Reads until a whole line is there or the content ends. `recordTime` is the clock now, in epoch ms. */
+  async read(recordTime: number): Promise<ReadLines> {
+    while (true) {
+      if (this.#filled > this.#searched) {
+        const end = wholeLinesEnd(this.#buffer, this.#filled);
+        if (end > 0) return { run: this.#deliver(end, recordTime), next: this.#position, atEnd: false };
+        this.#searched = this.#filled;
+      }
+      if (this.#filled === KEPT_BYTES) return await this.#skipLine(recordTime);
+      this.#makeRoom();
+      const n = await this.content.read(this.#buffer.subarray(this.#filled));
+      if (n === 0) return { next: this.#position, atEnd: true };
+      this.#filled += n;
+    }
+  }
+
+  /** The unterminated line at the end, if any: it counts once nothing will be added to it. */
+  takeRest(recordTime: number): ReadLines {
+    if (this.#filled === 0) return { next: this.#position, atEnd: true };
+    const skipped = this.#skipped;
+    const run = this.#deliver(this.#filled, recordTime);
+    this.#position += skipped;
+    this.#skipped = 0;
+    return { run, next: this.#position, atEnd: true };
+  }
+
+  close(): Promise<void> {
+    return this.content.close();
+  }
+
+  #makeRoom(): void {
+    if (this.#filled < this.#buffer.length) return;
+    const larger = new Uint8Array(Math.min(this.#buffer.length * 2, KEPT_BYTES));
+    larger.set(this.#buffer.subarray(0, this.#filled));
+    this.#buffer = larger;
+  }
+
+  /** Hands `#buffer[0, end)` out for good and goes on in a new buffer with what follows. */
+  #deliver(end: number, recordTime: number): LineRun {
+    const base = this.#origin + this.#position;
+    const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime);
+    const rest = this.#buffer.subarray(end, this.#filled);
+    const next = new Uint8Array(Math.max(CHUNK_BYTES, rest.length));
+    next.set(rest);
+    this.#buffer = next;
+    this.#filled = rest.length;
+    this.#searched = rest.length;
+    this.#position += end;
+    return run;
+  }
+
+  /** The line is longer than any record: what was kept is delivered when its end is found, the rest is never held. */
+  async #skipLine(recordTime: number): Promise<ReadLines> {
+    const scratch = new Uint8Array(CHUNK_BYTES);
+    while (true) {
+      const n = await this.content.read(scratch);
+      if (n === 0) return { next: this.#position, atEnd: true };
+      const newline = scratch.subarray(0, n).indexOf(0x0a);
+      if (newline < 0) {
+        this.#skipped += n;
+        continue;
+      }
+      const run = this.#deliver(KEPT_BYTES, recordTime);
+      this.#position += this.#skipped + newline + 1;
+      this.#skipped = 0;
+      this.#buffer.set(scratch.subarray(newline + 1, n));
+      this.#filled = n - newline - 1;
+      this.#searched = 0;
+      return { run, next: this.#position, atEnd: false };
+    }
+  }
+}

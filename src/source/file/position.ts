@@ -1,0 +1,34 @@
+// Where a reader stands in a log of several files, packed into the one integer that the engine stores. Pure.
+//
+// offset = generation × 2^36 + byte. A generation is one file's content (it survives a rename or compression), numbered from 1 in reading
+// order; byte is a position in its *uncompressed* content. So offsets rise, a rotation needs no new partition, and the end of a log is
+// known without decompressing anything: it is (last generation + 1, 0) once the last one is finished.
+import { invariant } from "../../shared/errors.ts";
+import { type Offset, offset } from "../../shared/units.ts";
+
+/** One file may hold this many bytes of uncompressed content: 64 GiB. */
+export const GENERATION_BYTES_MAX = 2 ** 36;
+/** Generations that fit beside it below 2^53: 131,071, which is 14 years of hourly rotation. */
+export const GENERATIONS_MAX = 2 ** 17 - 1;
+
+/** A generation (from 1) and a byte in its uncompressed content. */
+export interface FilePosition {
+  readonly generation: number;
+  readonly byte: number;
+}
+
+/** Packs a position. Greater positions give greater offsets. */
+export function packPosition({ generation, byte }: FilePosition): Offset {
+  invariant(
+    Number.isInteger(generation) && generation >= 1 && generation <= GENERATIONS_MAX,
+    `generation ${generation}`,
+  );
+  invariant(Number.isInteger(byte) && byte >= 0 && byte < GENERATION_BYTES_MAX, `byte ${byte} of a file`);
+  return offset(generation * GENERATION_BYTES_MAX + byte);
+}
+
+/** Undoes {@link packPosition}. Offsets below generation 1 (a stream's plain 0) are the log's start. */
+export function unpackPosition(packed: Offset): FilePosition {
+  const generation = Math.floor(packed / GENERATION_BYTES_MAX);
+  return generation < 1 ? { generation: 1, byte: 0 } : { generation, byte: packed % GENERATION_BYTES_MAX };
+}

@@ -1,0 +1,95 @@
+// Makes kafkajs clients from settings: addresses, TLS, SASL, time limits, log. Opens no connection by itself.
+import { Kafka, type KafkaConfig, logLevel, type RetryOptions } from "kafkajs";
+import { UsageError } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import { Cluster, createLogger, defaultSocketFactory } from "./internals.ts";
+import { silenceIdleTimer } from "./idle_timer.ts";
+import { kafkaLogCreator } from "./log.ts";
+
+/** SASL mechanisms that are supported. */
+export const SASL_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+export type SaslMechanism = typeof SASL_MECHANISMS[number];
+
+/** How to reach the brokers. Texts are contents, never paths. */
+export interface KafkaConnection {
+  /** `host:port` of one or more brokers; the rest is learnt from them. */
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  /** `null` speaks plain text. */
+  readonly tls: KafkaTls | null;
+  readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string } | null;
+}
+
+/** Certificates in PEM; `null` uses the runtime's authorities, and no client certificate. */
+export interface KafkaTls {
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  /** Whether the broker's certificate and name are checked. `false` is for tests alone. */
+  readonly verify: boolean;
+}
+
+/** How long a TCP or TLS connection may take. kafkajs' one second is short for TLS over a wide network. */
+const CONNECT_MS_MAX = 5_000;
+/** How long a broker may take to answer. kafkajs raises it by itself for requests that wait on purpose (join, fetch). */
+const REQUEST_MS_MAX = 10_000;
+
+/**
+ * A few quick tries; what fails for longer is left to our own loops, which say so. Joining uses the same numbers, and a storm of
+ * rebalances must not use them up at once: six tries last about 3.5 s.
+ */
+const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 6 };
+
+/** A client for producing, consuming and administration. Connects to nothing yet. @throws UsageError where the settings cannot work */
+export function createKafka(connection: KafkaConnection, log: Log): Kafka {
+  return new Kafka(clientConfig(connection, log));
+}
+
+/**
+ * The cluster view that kafkajs' clients are built on, for questions that they cannot ask. Reads offsets regardless of open
+ * transactions: the end of a log is its end.
+ */
+export function createCluster(connection: KafkaConnection, log: Log): Cluster {
+  const { logCreator, logLevel: level, ...config } = clientConfig(connection, log);
+  return new Cluster({
+    ...config,
+    logger: createLogger({ level: level ?? logLevel.INFO, logCreator }),
+    socketFactory: defaultSocketFactory(),
+    retry: { ...RETRY, retries: 2 },
+    metadataMaxAge: 5_000,
+    allowAutoTopicCreation: false,
+    isolationLevel: 0,
+  });
+}
+
+function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Log): KafkaConfig {
+  const problems: string[] = [];
+  if (brokers.length === 0) problems.push("No Kafka broker is given");
+  if (tls !== null && (tls.cert === null) !== (tls.key === null)) {
+    problems.push("A Kafka client certificate needs both its certificate and its key");
+  }
+  if (sasl !== null && (sasl.username === "" || sasl.password === "")) {
+    problems.push("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD");
+  }
+  if (problems.length > 0) throw new UsageError(problems);
+  silenceIdleTimer();
+  return {
+    brokers: [...brokers],
+    clientId,
+    connectionTimeout: CONNECT_MS_MAX,
+    authenticationTimeout: CONNECT_MS_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    retry: RETRY,
+    logLevel: logLevel.INFO,
+    logCreator: kafkaLogCreator(log),
+    ...(tls === null ? {} : {
+      ssl: {
+        rejectUnauthorized: tls.verify,
+        ...(tls.ca === null ? {} : { ca: [tls.ca] }),
+        ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
+      },
+    }),
+    // kafkajs types each mechanism apart; the three that we take have the same shape.
+    ...(sasl === null ? {} : { sasl: { ...sasl, mechanism: sasl.mechanism as "plain" } }),
+  };
+}

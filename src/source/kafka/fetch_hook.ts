@@ -1,0 +1,147 @@
+// Puts our Fetch decoder into kafkajs, for those consumers that ask for it, and tells when and from where each fetch was sent.
+// Changes one shared object of kafkajs, once a process; no I/O of its own.
+import type { Buffer } from "node:buffer";
+import { StreamStopped } from "../../shared/errors.ts";
+import { decodeFetchResponse, type PartitionResponse } from "./fetch_decoder.ts";
+import { errorOfCode, fetchDefinition, type FetchOptions, type ProtocolRequest } from "./internals.ts";
+
+/** The one Fetch version whose layout we decode: the highest that kafkajs speaks, offered by every broker since Kafka 2.3. */
+const FETCH_VERSION = 11;
+
+/** Kafka's OFFSET_OUT_OF_RANGE. kafkajs would move to another offset without a word; here it reaches the source as a result. */
+export const OFFSET_OUT_OF_RANGE = 1;
+
+/** kafkajs asks again at once where a leader has moved; this keeps it from doing so thousands of times a second. */
+const LEADER_RETRY_MS = 100;
+
+/** What a tap is told of one partition of one fetch that succeeded (or found its position out of range). */
+export interface FetchResult<Sent> extends PartitionResponse {
+  /** The position that was asked for. */
+  readonly from: number;
+  /** What `sending` returned for this partition. */
+  readonly sent: Sent;
+}
+
+/** A consumer's side of the hook. */
+export interface FetchTap<Sent> {
+  /** Called for each partition when its request is encoded, just before it is sent. */
+  sending(partition: number): Sent;
+  pause(ms: number): Promise<void>;
+}
+
+/** A message as the consumer hands it to `eachBatch`: exactly one a partition and fetch, also an empty one. */
+export interface FetchMessage<Sent> {
+  readonly result: FetchResult<Sent>;
+}
+
+const taps = new Map<string, FetchTap<unknown>>();
+let installed = false;
+let tags = 0;
+
+/**
+ * Registers a tap and returns the tag that its consumer must be created with as `rackId`. That option is the only one that travels
+ * unchanged to every fetch of a consumer; it is taken off before the request is sent. Other consumers of the process stay as they are.
+ */
+export function registerFetchTap<Sent>(tap: FetchTap<Sent>): { readonly rackId: string; readonly remove: () => void } {
+  installFetchDecoder();
+  const rackId = `tidemark-tap-${++tags}`;
+  taps.set(rackId, tap);
+  return { rackId, remove: () => void taps.delete(rackId) };
+}
+
+/** Replaces kafkajs' Fetch request builder by one that looks for a tap. Does nothing the second time. */
+export function installFetchDecoder(): void {
+  if (installed) return;
+  installed = true;
+  const original = fetchDefinition.protocol;
+  fetchDefinition.protocol = ({ version }) => (options) => {
+    const tap = taps.get(options.rackId ?? "");
+    if (tap === undefined) return original({ version })(options);
+    if (version !== FETCH_VERSION) throw unsupportedVersion(version);
+    return tapped(original({ version })({ ...options, rackId: "" }), options, tap);
+  };
+}
+
+function tapped<Sent>(
+  plain: ProtocolRequest<unknown, unknown>,
+  options: FetchOptions,
+  tap: FetchTap<Sent>,
+): ProtocolRequest<unknown, unknown> {
+  const asked = new Map<string, { readonly from: number; readonly sent: Sent }>();
+  return {
+    ...plain,
+    request: {
+      ...plain.request,
+      encode: () => {
+        for (const { topic, partitions } of options.topics) {
+          for (const { partition, fetchOffset } of partitions) {
+            asked.set(`${topic}/${partition}`, { from: Number(fetchOffset), sent: tap.sending(partition) });
+          }
+        }
+        return plain.request.encode();
+      },
+    },
+    response: {
+      decode: async (raw: Buffer) => {
+        const response = decodeFetchResponse(raw);
+        if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
+        const failed = response.topics.flatMap(({ partitions }) => partitions).find(({ errorCode }) =>
+          isFailure(errorCode)
+        );
+        const responses = response.topics.map(({ topic, partitions }) => ({
+          topicName: topic,
+          partitions: partitions.filter(({ errorCode }) => !isFailure(errorCode)).map((part) => {
+            const request = asked.get(`${topic}/${part.partition}`);
+            if (request === undefined) throw new Error(`The broker answered for ${topic}/${part.partition}, unasked`);
+            return partitionOf({ ...part, ...request });
+          }),
+        }));
+        // A partition without a leader does not hold up the others: the metadata is read again within seconds anyway.
+        if (failed !== undefined && responses.every(({ partitions }) => partitions.every(({ idle }) => idle))) {
+          await tap.pause(LEADER_RETRY_MS);
+          throw errorOfCode(failed.errorCode);
+        }
+        return {
+          throttleTime: 0,
+          clientSideThrottleTime: response.throttleMs,
+          errorCode: 0,
+          sessionId: response.sessionId,
+          responses,
+        };
+      },
+      parse: (decoded) => Promise.resolve(decoded),
+    },
+  };
+}
+
+function isFailure(errorCode: number): boolean {
+  return errorCode !== 0 && errorCode !== OFFSET_OUT_OF_RANGE;
+}
+
+/** The highest offset there is: kafkajs drops messages below the position that it asked for, and this one must always pass. */
+const ALWAYS_DELIVERED = "9223372036854775807";
+
+function partitionOf<Sent>(result: FetchResult<Sent>) {
+  const message = { offset: ALWAYS_DELIVERED, isControlRecord: false, key: null, result };
+  return {
+    partition: result.partition,
+    errorCode: 0,
+    highWatermark: String(result.logEnd),
+    lastStableOffset: String(result.lastStable),
+    lastStartOffset: String(result.logStart),
+    abortedTransactions: [],
+    preferredReadReplica: -1,
+    messages: [message],
+    idle: result.errorCode === 0 && result.records.length === 0,
+  };
+}
+
+function unsupportedVersion(version: number): Error {
+  const error = new StreamStopped(
+    "source_refused",
+    `The broker offers Fetch version ${version}, Tidemark reads version ${FETCH_VERSION}`,
+    "Use a broker of Kafka 2.3 or later.",
+  );
+  // Without this mark kafkajs would ask again.
+  return Object.assign(error, { retriable: false });
+}

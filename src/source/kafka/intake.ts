@@ -1,0 +1,140 @@
+// Takes what kafkajs fetched into the queue: checks that it is wanted and in its place, thins out observations, holds the next fetch back
+// while the engine is busy, and finds out what happened where the log does not hold a position. Waits on the clock; no I/O of its own.
+import type { Clock } from "../../shared/clock.ts";
+import { messageOf, type StreamStopped } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Registry } from "../../shared/metrics.ts";
+import {
+  durationMs,
+  type EpochMs,
+  type Offset,
+  offset,
+  type PartitionId,
+  partitionId,
+  SECOND,
+} from "../../shared/units.ts";
+import type { Assignment, Ticket } from "../assignment.ts";
+import { BatchReader } from "./batch_reader.ts";
+import { type FetchResult, OFFSET_OUT_OF_RANGE } from "./fetch_hook.ts";
+import type { BatchControl, KafkaMember } from "./member.ts";
+import { positionFault } from "./metadata.ts";
+import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
+import type { LogIdentity } from "../port.ts";
+
+/** What is remembered of a fetch from the moment it was sent. */
+export interface Sent {
+  readonly ticket: Ticket | null;
+  readonly at: EpochMs;
+}
+
+/** What the intake works with. */
+export interface KafkaIntakeOptions {
+  readonly topic: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Registry | undefined;
+  readonly checkCrcs: boolean;
+  readonly assignment: Assignment;
+  readonly queue: KafkaQueue;
+  /** Aborted when the source closes. */
+  readonly ended: AbortSignal;
+  /** The member that fetches now, if there is one. */
+  readonly member: () => Pick<KafkaMember<Sent>, "flow" | "pause" | "seek"> | null;
+  readonly identify: () => Promise<LogIdentity>;
+  readonly stop: (error: StreamStopped) => void;
+}
+
+/** Caught-up observations of an unchanged partition are passed on this often. The idle rule counts in tens of seconds. */
+const OBSERVE_MS = 1_000;
+/** While a fetched batch waits for the engine, kafkajs is given the chance of a heartbeat this often. */
+const ALIVE_MS = durationMs(500);
+
+/** The way from the client to the queue. */
+export class KafkaIntake {
+  readonly #observed = new Map<PartitionId, WaitingBatch>();
+  readonly #bytes;
+  readonly #dropped;
+
+  constructor(private readonly options: KafkaIntakeOptions) {
+    const { metrics } = options;
+    this.#bytes = metrics?.counter("tidemark_kafka_fetched_bytes_total", "Bytes of record batches fetched from Kafka");
+    this.#dropped = metrics?.counter("tidemark_kafka_dropped_batches_total", "Fetched batches dropped as stale");
+  }
+
+  /** What is known of a partition's end is news again. */
+  forget(partition: PartitionId): void {
+    this.#observed.delete(partition);
+  }
+
+  /** Takes one partition's part of a fetch; resolves when the next fetch may be sent. */
+  async fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void> {
+    const { assignment, queue, clock } = this.options;
+    const partition = partitionId(result.partition), from = offset(result.from), { ticket, at } = result.sent;
+    if (ticket === null || !assignment.deliverable(partition, ticket)) return this.#dropped?.inc();
+    if (result.errorCode === OFFSET_OUT_OF_RANGE) return void this.#examine(partition, ticket, from);
+    const { records, aborted } = result;
+    const reader = new BatchReader({ from, records, aborted, sentAt: at }, this.options);
+    // Records were deleted under our feet, and what came is from after the gap.
+    if (reader.firstOffset > from && result.logStart > from) return void this.#examine(partition, ticket, from);
+    const taken = assignment.accept(partition, ticket, from, offset(reader.next));
+    if (taken.kind !== "accepted") {
+      this.#dropped?.inc();
+      if (taken.kind === "misplaced") this.options.member()?.seek(partition, taken.position);
+      return;
+    }
+    const empty = reader.next === from && reader.fault === null;
+    const batch: WaitingBatch = {
+      kind: "waiting",
+      partition,
+      ticket,
+      reader,
+      bytes: empty ? 0 : records.length,
+      logStart: offset(result.logStart),
+      logEnd: offset(result.logEnd),
+      lastStable: offset(result.lastStable),
+      sentAt: at,
+    };
+    if (empty) return this.#observe(batch);
+    this.#bytes?.inc(records.length);
+    this.#observed.delete(partition);
+    if (reader.next > from) control.advance(offset(reader.next));
+    queue.put(batch);
+    while (queue.full && assignment.deliverable(partition, ticket)) {
+      await waitAtMost(clock, ALIVE_MS, queue.drained);
+      await control.alive();
+    }
+  }
+
+  /** An empty result: passed on when it says something new, or once a second. */
+  #observe(batch: WaitingBatch): void {
+    const last = this.#observed.get(batch.partition);
+    const unchanged = last?.ticket === batch.ticket && last.logEnd === batch.logEnd &&
+      last.lastStable === batch.lastStable && last.logStart === batch.logStart;
+    if (unchanged && batch.sentAt - last.sentAt < OBSERVE_MS && batch.sentAt >= last.sentAt) return;
+    this.#observed.set(batch.partition, batch);
+    this.options.queue.observe(batch);
+  }
+
+  /** The log does not hold a position: finds out why, before anything else is read of this partition. Never rejects. */
+  async #examine(partition: PartitionId, ticket: Ticket, position: Offset): Promise<void> {
+    const { assignment, clock, ended, log, queue, topic } = this.options;
+    this.options.member()?.pause([partition]);
+    while (assignment.deliverable(partition, ticket) && !ended.aborted) {
+      try {
+        const { partitions } = await this.options.identify();
+        if (!assignment.deliverable(partition, ticket)) return;
+        const bounds = partitions.find((entry) => entry.partition === partition);
+        const fault = bounds === undefined ? null : positionFault(topic, position, bounds);
+        if (fault !== null) return this.options.stop(fault);
+        // A new leader may lag behind for a moment: ask again from the same position.
+        log.info("The broker refused a position that its log holds: asking again", { partition, position });
+        await clock.sleep(SECOND, ended);
+        if (assignment.deliverable(partition, ticket)) this.options.member()?.flow(new Map([[partition, position]]));
+        return;
+      } catch (error) {
+        queue.put({ kind: "unavailable", reason: messageOf(error) });
+        await clock.sleep(SECOND, ended);
+      }
+    }
+  }
+}

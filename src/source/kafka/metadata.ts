@@ -1,0 +1,164 @@
+// Asks the cluster what the consumer cannot: topic id, bounds of every partition, offsets by time, and to forget a dead member.
+// Opens connections of its own, so that a question never waits behind a fetch.
+import type { Clock } from "../../shared/clock.ts";
+import { StreamStopped, Unavailable } from "../../shared/errors.ts";
+import type { Log } from "../../shared/log.ts";
+import { type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
+import { createCluster, type KafkaConnection } from "./client.ts";
+import { faultOf } from "./faults.ts";
+import { type Cluster, errorOfCode, type OffsetsQuery } from "./internals.ts";
+import { describeTopic, knowsTopicIds } from "./topic_id.ts";
+import type { LogIdentity, PartitionBounds } from "../port.ts";
+
+/** What {@link KafkaMetadata} needs. */
+export interface KafkaMetadataOptions {
+  readonly connection: KafkaConnection;
+  readonly topic: string;
+  readonly group: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A topic's id and partitions at one moment. */
+export interface TopicIdentity {
+  /** `null` where the broker knows no topic ids. */
+  readonly topicId: string | null;
+  readonly partitions: readonly number[];
+  /** Our clock just before the question was sent. */
+  readonly askedAt: EpochMs;
+}
+
+/** Questions about one topic. Every method rejects with Unavailable, or StreamStopped where waiting is of no use. */
+export class KafkaMetadata {
+  #cluster: Promise<Cluster> | null = null;
+
+  constructor(private readonly options: KafkaMetadataOptions) {}
+
+  /** The topic's id and partition numbers. */
+  describe(): Promise<TopicIdentity> {
+    return this.#ask(async (cluster) => {
+      const { topic, clock } = this.options;
+      const askedAt = clock.now();
+      const broker = await cluster.brokerPool.findConnectedBroker();
+      if (!knowsTopicIds(broker)) {
+        await this.#load(cluster);
+        return { topicId: null, partitions: this.#partitions(cluster), askedAt };
+      }
+      const { errorCode, topicId, partitions } = await describeTopic(broker, topic);
+      if (errorCode !== 0) throw errorOfCode(errorCode);
+      return { topicId, partitions, askedAt };
+    });
+  }
+
+  /** The topic's id with the bounds of all partitions. */
+  async identify(): Promise<{ readonly identity: LogIdentity; readonly askedAt: EpochMs }> {
+    const { topicId, partitions, askedAt } = await this.describe();
+    const [starts, ends] = await Promise.all([
+      this.#offsets(partitions, { fromBeginning: true }),
+      this.#offsets(partitions, { fromBeginning: false }),
+    ]);
+    const bounds = partitions.map((partition): PartitionBounds => ({
+      partition: partitionId(partition),
+      logStart: starts.get(partitionId(partition))!,
+      logEnd: ends.get(partitionId(partition))!,
+    }));
+    return { identity: { topicId, partitions: bounds }, askedAt };
+  }
+
+  /** For each partition the first offset whose record time is at or after `time`; the log's end where there is none. */
+  async offsetsAt(time: EpochMs): Promise<ReadonlyMap<PartitionId, Offset>> {
+    const { partitions } = await this.describe();
+    const [found, ends] = await Promise.all([
+      this.#offsets(partitions, { fromTimestamp: time }),
+      this.#offsets(partitions, { fromBeginning: false }),
+    ]);
+    // Kafka answers −1 where no record is that late.
+    return new Map([...found].map(([partition, at]) => [partition, at < 0 ? ends.get(partition)! : at]));
+  }
+
+  /** Tells the group that a member is gone, so that its partitions are free before its session times out. */
+  forgetMember(memberId: string): Promise<void> {
+    return this.#ask(async (cluster) => {
+      const coordinator = await cluster.findGroupCoordinator({ groupId: this.options.group });
+      await coordinator.leaveGroup({ groupId: this.options.group, memberId });
+    });
+  }
+
+  /** Closes the connections; a later question opens new ones. Never rejects. */
+  async close(): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = null;
+    // A connection that failed or will not close has nothing left to lose.
+    await cluster?.then((open) => open.disconnect()).catch(() => {});
+  }
+
+  #offsets(
+    partitions: readonly number[],
+    rule: Pick<OffsetsQuery, "fromBeginning" | "fromTimestamp">,
+  ): Promise<ReadonlyMap<PartitionId, Offset>> {
+    return this.#ask(async (cluster) => {
+      const { topic } = this.options;
+      await this.#load(cluster);
+      const query = { topic, partitions: partitions.map((partition) => ({ partition })), ...rule };
+      const answers = (await cluster.fetchTopicsOffset([query])).flatMap((answer) => answer.partitions);
+      const offsets = new Map(answers.map((answer) => [partitionId(answer.partition), offset(Number(answer.offset))]));
+      const missing = partitions.find((partition) => !offsets.has(partitionId(partition)));
+      if (missing !== undefined) throw new Error(`No broker answered for ${topic}/${missing}`);
+      return offsets;
+    });
+  }
+
+  async #load(cluster: Cluster): Promise<void> {
+    await cluster.addTargetTopic(this.options.topic);
+    await cluster.refreshMetadata();
+  }
+
+  #partitions(cluster: Cluster): number[] {
+    return cluster.findTopicPartitionMetadata(this.options.topic).map((entry) => entry.partitionId).sort((a, b) =>
+      a - b
+    );
+  }
+
+  /** Runs a question; after a failure the next one starts from fresh connections. */
+  async #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
+    const cluster = this.#cluster ??= this.#connect();
+    try {
+      return await question(await cluster);
+    } catch (error) {
+      if (this.#cluster === cluster) void this.close();
+      const fault = faultOf(error, { ...this.options, brokers: this.options.connection.brokers });
+      if (fault.kind === "stopped") throw fault.error;
+      throw new Unavailable("kafka_unavailable", fault.reason, "Start the broker, or correct KAFKA_URL.", {
+        cause: error,
+      });
+    }
+  }
+
+  async #connect(): Promise<Cluster> {
+    const cluster = createCluster(this.options.connection, this.options.log);
+    await cluster.connect();
+    return cluster;
+  }
+}
+
+/** What a source does about a stored position that the log does not hold, or `null` where it holds it. */
+export function positionFault(topic: string, position: Offset, bounds: PartitionBounds): StreamStopped | null {
+  const { partition, logStart, logEnd } = bounds;
+  const held = `the log holds offsets ${logStart} to ${logEnd} (exclusive)`;
+  const action = "Find out what removed the records; then `tidemark resume --accept-gap` records the gap and goes on.";
+  if (position < logStart) {
+    return new StreamStopped(
+      "data_gap",
+      `Topic "${topic}", partition ${partition}: position ${position} is gone, ${held}`,
+      action,
+    );
+  }
+  if (position > logEnd) {
+    return new StreamStopped(
+      "position_beyond_end",
+      `Topic "${topic}", partition ${partition}: position ${position} is beyond the end, ${held}`,
+      action,
+    );
+  }
+  return null;
+}

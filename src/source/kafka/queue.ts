@@ -1,0 +1,102 @@
+// What a Kafka source holds between kafkajs, which pushes, and the engine, which polls: events in order, batches bounded by bytes. No I/O.
+import type { BatchReader } from "./batch_reader.ts";
+import type { Ticket } from "../assignment.ts";
+import type { SourceEvent } from "../port.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { DurationMs, EpochMs, Offset, PartitionId } from "../../shared/units.ts";
+
+/** Fetched bytes that may wait. One more response may be at hand, so about twice this is held. */
+const WAITING_BYTES_MAX = 4 * 1024 * 1024;
+/** Batches that may wait, whatever their size. */
+const WAITING_BATCHES_MAX = 256;
+
+/** A fetched batch whose records have not been looked at. */
+export interface WaitingBatch {
+  readonly kind: "waiting";
+  readonly partition: PartitionId;
+  readonly ticket: Ticket;
+  readonly reader: BatchReader;
+  readonly bytes: number;
+  readonly logStart: Offset;
+  readonly logEnd: Offset;
+  readonly lastStable: Offset;
+  readonly sentAt: EpochMs;
+}
+
+export type Queued = WaitingBatch | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;
+
+/** A queue with one reader and one signal for each side. */
+export class KafkaQueue {
+  readonly #items: Queued[] = [];
+  #bytes = 0;
+  #batches = 0;
+  #filled = Promise.withResolvers<void>();
+  #drained = Promise.withResolvers<void>();
+
+  /** Whether kafkajs should wait before it fetches more. */
+  get full(): boolean {
+    return this.#bytes > WAITING_BYTES_MAX || this.#batches > WAITING_BATCHES_MAX;
+  }
+
+  /** Resolves once something is put in. */
+  get filled(): Promise<void> {
+    return this.#filled.promise;
+  }
+
+  /** Resolves once something is taken out, or `release` is called. */
+  get drained(): Promise<void> {
+    return this.#drained.promise;
+  }
+
+  head(): Queued | undefined {
+    return this.#items[0];
+  }
+
+  put(item: Queued): void {
+    this.#items.push(item);
+    this.#count(item, 1);
+    this.#filled.resolve();
+    this.#filled = Promise.withResolvers<void>();
+  }
+
+  /**
+   * Puts an observation that a partition is caught up; one of the same partition that still waits at the end of its stretch is replaced,
+   * so that the engine never sees an old one and the queue never fills with them.
+   */
+  observe(item: WaitingBatch): void {
+    const at = this.#items.findLastIndex((other) => other.kind === "waiting" && other.partition === item.partition);
+    const other = this.#items[at];
+    if (other?.kind === "waiting" && other.ticket === item.ticket && other.bytes === 0) this.#items[at] = item;
+    else this.put(item);
+  }
+
+  /** Takes the head out. */
+  drop(): void {
+    const item = this.#items.shift();
+    if (item === undefined) return;
+    this.#count(item, -1);
+    this.release();
+  }
+
+  /** Wakes whoever waits for space, since what it waits with may no longer be wanted. */
+  release(): void {
+    this.#drained.resolve();
+    this.#drained = Promise.withResolvers<void>();
+  }
+
+  #count(item: Queued, sign: 1 | -1): void {
+    if (item.kind !== "waiting") return;
+    this.#bytes += sign * item.bytes;
+    this.#batches += sign;
+  }
+}
+
+/** Without a reason of ours each abort makes a DOMException with a stack: 1 % of a drain's CPU. */
+const OVER = "the wait is over";
+
+/** Waits for `event`, at most `limit`; leaves no timer behind. */
+export async function waitAtMost(clock: Clock, limit: DurationMs, event: Promise<unknown>): Promise<void> {
+  const timer = new AbortController();
+  await Promise.race([event, clock.sleep(limit, timer.signal)]);
+  timer.abort(OVER);
+}

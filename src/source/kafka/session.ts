@@ -1,0 +1,227 @@
+// Keeps a source in its consumer group for as long as it is open: joins, tells what changes, tries again where the broker is away, and
+// watches that the topic is still the same one. Network through kafkajs; timers through the clock.
+//
+//   ask for the topic ──▶ tell the group of a dead predecessor ──▶ join and read ──▶ (ends by close or stop)
+//         ▲                                                            │ failure: `lost`, `unavailable`, wait
+//         └────────────────────────────────────────────────────────────┘
+import type { Kafka } from "kafkajs";
+import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { Log } from "../../shared/log.ts";
+import type { Registry } from "../../shared/metrics.ts";
+import { durationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
+import type { Assignment } from "../assignment.ts";
+import type { KafkaConnection } from "./client.ts";
+import { faultOf } from "./faults.ts";
+import type { KafkaIntake, Sent } from "./intake.ts";
+import { KafkaMember } from "./member.ts";
+import type { KafkaMetadata } from "./metadata.ts";
+import type { KafkaQueue } from "./queue.ts";
+import type { LogIdentity } from "../port.ts";
+
+/** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed (DESIGN §5.5). */
+export const IDENTITY_CHECK_MS = durationMs(5_000);
+const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
+const BYTES_PER_PARTITION = 1024 * 1024;
+const WAIT_MS = 250;
+
+/** How a Kafka source is made. */
+export interface KafkaSourceOptions {
+  readonly connection: KafkaConnection;
+  readonly topic: string;
+  readonly group: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics?: Registry;
+  /** Whether batch checksums are verified (default true: 0.1 CPU-s a million records of 280 B). */
+  readonly checkCrcs?: boolean;
+  /** What one fetch brings of one partition (default 1 MiB; a larger batch still comes whole). */
+  readonly maxBytesPerPartition?: number;
+  /** How long a broker holds a fetch that finds nothing, ms (default 250); also the delay of a resume. */
+  readonly maxWaitMs?: number;
+  /** Member id of a predecessor that is known to be dead: the group is told before joining, instead of waiting for its session to end. */
+  readonly previousMemberId?: string;
+  /** Called with our member id after each join, to be kept for a successor. Must not throw. */
+  readonly onMemberId?: (memberId: string) => void;
+}
+
+/** What a session works with. */
+export interface KafkaSessionParts {
+  readonly kafka: Kafka;
+  /** The tag of the source's fetch tap. */
+  readonly rackId: string;
+  readonly log: Log;
+  readonly assignment: Assignment;
+  readonly queue: KafkaQueue;
+  readonly metadata: KafkaMetadata;
+  readonly intake: KafkaIntake;
+  /** Aborted when the source closes. */
+  readonly ended: AbortSignal;
+}
+
+/** One source's membership. */
+export class KafkaSession {
+  /** Our clock when the last successful confirmation of membership was sent; NEVER outside of the group. */
+  confirmedAt: EpochMs = NEVER;
+  /** Our clock when the topic was last asked for its id and had kept it. */
+  identityCheckedAt: EpochMs = NEVER;
+  member: KafkaMember<Sent> | null = null;
+  /** The topic id seen first. */
+  #topicId: string | null = null;
+  #stopped = false;
+  #tries = 0;
+  #predecessor: string | null;
+  readonly #joins;
+
+  constructor(private readonly options: KafkaSourceOptions, private readonly parts: KafkaSessionParts) {
+    this.#predecessor = options.previousMemberId ?? null;
+    this.#joins = options.metrics?.counter("tidemark_kafka_joins_total", "Times this member joined its consumer group");
+  }
+
+  /** Runs until the source is closed or stopped. Rejects on a bug alone. */
+  async run(): Promise<void> {
+    await Promise.all([this.#keepJoined(), this.#watchIdentity()]);
+  }
+
+  async identify(): Promise<LogIdentity> {
+    const { identity, askedAt } = await this.parts.metadata.identify();
+    this.#sawIdentity(identity.topicId, askedAt);
+    return identity;
+  }
+
+  /** Lets partitions flow that `Assignment.resume` returned. */
+  flow(positions: ReadonlyMap<PartitionId, Offset>): void {
+    for (const partition of positions.keys()) this.parts.intake.forget(partition);
+    this.member?.flow(positions);
+  }
+
+  /** The end of reading: what waits is dropped, the engine is told once. Membership stays, so that nobody else runs into the same. */
+  stop(error: StreamStopped): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    const { assignment, queue } = this.parts;
+    this.member?.pause(assignment.partitions);
+    assignment.halt();
+    queue.put({ kind: "stopped", error });
+    queue.release();
+  }
+
+  get #over(): boolean {
+    return this.#stopped || this.parts.ended.aborted;
+  }
+
+  async #keepJoined(): Promise<void> {
+    const { clock } = this.options, { metadata, ended } = this.parts;
+    while (!this.#over) {
+      try {
+        const { topicId, askedAt } = await metadata.describe();
+        this.#sawIdentity(topicId, askedAt);
+        await this.#forgetPredecessor();
+        if (this.#over) return;
+        this.member = this.#newMember();
+        await this.member.run();
+      } catch (error) {
+        if (ended.aborted) return;
+        this.#failed(error);
+        void this.member?.stop();
+        this.member = null;
+        const wait = Math.min(RETRY_MS_MAX, RETRY_MS_MIN * 2 ** this.#tries++) * (0.8 + 0.4 * Math.random());
+        await clock.sleep(durationMs(Math.round(wait)), ended);
+      }
+    }
+  }
+
+  #newMember(): KafkaMember<Sent> {
+    const { topic, group, clock, maxBytesPerPartition, maxWaitMs } = this.options, { kafka, log, rackId } = this.parts;
+    return new KafkaMember<Sent>({
+      kafka,
+      topic,
+      group,
+      clock,
+      log,
+      rackId,
+      maxBytesPerPartition: maxBytesPerPartition ?? BYTES_PER_PARTITION,
+      maxWaitMs: maxWaitMs ?? WAIT_MS,
+    }, {
+      joined: (memberId, partitions) => this.#joined(memberId, partitions),
+      lost: (reason) => this.#lost(reason),
+      confirmed: (sentAt) => this.confirmedAt = sentAt,
+      fetched: (result, control) => this.parts.intake.fetched(result, control),
+    });
+  }
+
+  async #forgetPredecessor(): Promise<void> {
+    if (this.#predecessor === null) return;
+    const { log, metadata } = this.parts;
+    try {
+      await metadata.forgetMember(this.#predecessor);
+      log.info("Told the group that the previous process is gone");
+    } catch (error) {
+      // Its session has ended already, or ends within seconds: joining works either way.
+      log.debug("The group does not know the previous process", { error: messageOf(error) });
+    }
+    this.#predecessor = null;
+  }
+
+  #joined(memberId: string, partitions: readonly PartitionId[]): void {
+    if (this.#over) return;
+    const { assignment, queue } = this.parts;
+    const generation = assignment.assign(partitions);
+    this.#tries = 0;
+    this.#joins?.inc();
+    queue.put({ kind: "assigned", generation, partitions });
+    queue.release();
+    this.options.onMemberId?.(memberId);
+  }
+
+  #lost(reason: string): void {
+    const { assignment, queue } = this.parts;
+    const generation = assignment.lose();
+    if (generation === null) return;
+    this.confirmedAt = NEVER;
+    queue.put({ kind: "lost", generation, reason });
+    queue.release();
+  }
+
+  #failed(error: unknown): void {
+    if (this.#stopped) return;
+    const { connection, topic, group } = this.options;
+    // Our own Unavailable already carries the one line.
+    const fault = error instanceof Unavailable
+      ? { kind: "unavailable" as const, reason: error.message }
+      : faultOf(error, { topic, group, brokers: connection.brokers });
+    if (fault.kind === "stopped") return this.stop(fault.error);
+    this.#lost(fault.reason);
+    this.parts.queue.put({ kind: "unavailable", reason: fault.reason });
+  }
+
+  async #watchIdentity(): Promise<void> {
+    const { clock } = this.options, { metadata, queue, ended } = this.parts;
+    while (!this.#over) {
+      await clock.sleep(IDENTITY_CHECK_MS, ended);
+      if (this.#over || this.member === null) continue; // while joining the other loop asks
+      try {
+        const { topicId, askedAt } = await metadata.describe();
+        this.#sawIdentity(topicId, askedAt);
+      } catch (error) {
+        if (!this.#over) queue.put({ kind: "unavailable", reason: messageOf(error) });
+      }
+    }
+  }
+
+  /** Compares ids where both are known: during an upgrade of the brokers some may know none. */
+  #sawIdentity(topicId: string | null, askedAt: EpochMs): void {
+    this.#topicId ??= topicId;
+    if (topicId === null || topicId === this.#topicId) {
+      this.identityCheckedAt = askedAt;
+      return;
+    }
+    this.stop(
+      new StreamStopped(
+        "topic_recreated",
+        `Topic "${this.options.topic}" was deleted and created again: its id was ${this.#topicId}, now it is ${topicId}`,
+        "If the new topic continues the stream, `tidemark resume --accept-gap` goes on with it.",
+      ),
+    );
+  }
+}

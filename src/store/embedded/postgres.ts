@@ -1,0 +1,79 @@
+// The database of a machine without PostgreSQL: PGlite in a Worker behind a loopback socket. Shell: starts the Worker.
+import { BugError } from "../../shared/errors.ts";
+import { type DurationMs, MINUTE } from "../../shared/units.ts";
+import { EMBEDDED_NAME } from "./server.ts";
+import type { WorkerReply, WorkerRequest } from "./worker.ts";
+
+/**
+ * Settings of postgres.js that fit the embedded database. All connections share one PostgreSQL session and take turns, statement or
+ * transaction by transaction, so more of them add nothing but a place in the queue. Named prepared statements work and save
+ * a round trip; `SET`, temporary tables, session locks and LISTEN must not be relied on; COPY and cancelling are not supported.
+ */
+export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
+
+/** A connection that holds its turn without a word for so long is closed and its transaction rolled back. */
+export const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
+
+/** A running embedded database. */
+export interface EmbeddedPostgres {
+  /** `postgres://…@127.0.0.1:port/…` with a password that only this process knows. */
+  readonly url: string;
+  /** Rejects when the database fails for good, and never resolves: the process must end, and starts again from the folder. */
+  readonly failure: Promise<never>;
+  /** Waits for the running statement, closes all connections and the database. Safe to call twice. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedOptions {
+  /** Folder of the database, made on first use. The caller holds the data folder's lock. */
+  readonly folder: string;
+  readonly holdMax?: DurationMs;
+}
+
+/** Starts the embedded database. @throws BugError when PGlite cannot open the folder; caught by `main` */
+export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
+  const send = (request: WorkerRequest) => worker.postMessage(request);
+  const started = Promise.withResolvers<number>();
+  const stopped = Promise.withResolvers<void>();
+  const failure = Promise.withResolvers<never>();
+  const fail = (reason: string) => {
+    const error = new BugError(`The embedded database failed: ${reason}`);
+    for (const waiting of [started, stopped, failure]) waiting.reject(error);
+  };
+  // Nobody has to listen to the failure of a database that was stopped or never started.
+  for (const { promise } of [started, stopped, failure]) promise.catch(() => {});
+  worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
+    if (data.kind === "started") started.resolve(data.port);
+    else if (data.kind === "stopped") stopped.resolve();
+    else fail(data.reason);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    fail(event.message);
+  };
+  const password = crypto.randomUUID().replaceAll("-", "");
+  send({
+    kind: "start",
+    folder: options.folder,
+    password,
+    holdMsMax: options.holdMax ?? EMBEDDED_HOLD_MAX,
+  });
+  let port: number;
+  try {
+    port = await started.promise;
+  } catch (error) {
+    worker.terminate();
+    throw error;
+  }
+  let stopping: Promise<void> | undefined;
+  return {
+    url: `postgres://${EMBEDDED_NAME}:${password}@127.0.0.1:${port}/${EMBEDDED_NAME}`,
+    failure: failure.promise,
+    stop: () =>
+      stopping ??= (async () => {
+        send({ kind: "stop" });
+        await stopped.promise.finally(() => worker.terminate());
+      })(),
+  };
+}

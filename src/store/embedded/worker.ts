@@ -1,0 +1,46 @@
+// The thread of the embedded database: WebAssembly blocks it while a statement runs, and the engine goes on. Shell: Worker entry.
+import type { PGlite } from "@electric-sql/pglite";
+import { openDatabase } from "./database.ts";
+import { EmbeddedServer } from "./server.ts";
+
+/** What the main thread sends. */
+export type WorkerRequest =
+  | { readonly kind: "start"; readonly folder: string; readonly password: string; readonly holdMsMax: number }
+  | { readonly kind: "stop" };
+
+/** What the worker answers; `failed` can come at any time. */
+export type WorkerReply =
+  | { readonly kind: "started"; readonly port: number }
+  | { readonly kind: "stopped" }
+  | { readonly kind: "failed"; readonly reason: string };
+
+// The worker's global scope is typed by a library that the rest of the program must not see.
+const scope = globalThis as unknown as {
+  onmessage: ((event: MessageEvent<WorkerRequest>) => void) | null;
+  postMessage(reply: WorkerReply): void;
+};
+
+let database: PGlite | undefined;
+let server: EmbeddedServer | undefined;
+
+const fail = (error: unknown) =>
+  scope.postMessage({ kind: "failed", reason: error instanceof Error ? error.stack ?? error.message : String(error) });
+
+async function handle(request: WorkerRequest): Promise<void> {
+  if (request.kind === "start") {
+    database = await openDatabase(request.folder);
+    server = await EmbeddedServer.start({
+      database,
+      password: request.password,
+      holdMsMax: request.holdMsMax,
+      onFailure: fail,
+    });
+    scope.postMessage({ kind: "started", port: server.port });
+  } else {
+    await server?.stop();
+    await database?.close();
+    scope.postMessage({ kind: "stopped" });
+  }
+}
+
+scope.onmessage = (event) => void handle(event.data).catch(fail);

@@ -1,0 +1,34 @@
+// The lease of a log's one reader, as a row that runs out by PostgreSQL's clock. Shell.
+import type { Lease } from "../../source/file/lease.ts";
+import type { Database } from "./client.ts";
+
+/** Renewed every two seconds; a dead holder is replaced after this. */
+const LEASE_SECONDS = 10;
+const TIMEOUT_MS = 3_000;
+
+/** A lease called `name`, held as `holder` (unique to the process). */
+export function postgresLease(database: Database, name: string, holder: string): Lease {
+  return {
+    async acquire() {
+      const rows = await database.query((sql) =>
+        sql`
+          insert into lease as l (name, holder, expires_at)
+          values (${name}, ${holder}, clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}))
+          on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+          where l.holder = excluded.holder or l.expires_at < clock_timestamp()
+          returning 1`, TIMEOUT_MS);
+      return rows.length === 1;
+    },
+    async renew() {
+      const rows = await database.query((sql) =>
+        sql`
+          update lease set expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+          where name = ${name} and holder = ${holder} and expires_at >= clock_timestamp()
+          returning 1`, TIMEOUT_MS);
+      return rows.length === 1;
+    },
+    async release() {
+      await database.query((sql) => sql`delete from lease where name = ${name} and holder = ${holder}`, TIMEOUT_MS);
+    },
+  };
+}

@@ -1,0 +1,187 @@
+// Drives a file source as the engine does, in a folder of its own, on a clock that only the test moves.
+import { assert, assertEquals } from "@std/assert";
+import { gzipSync } from "node:zlib";
+import type { Clock } from "../../../src/shared/clock.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { type DurationMs, epochMs, type Offset, partitionId } from "../../../src/shared/units.ts";
+import { MemoryGenerations } from "../../../src/source/file/generations.ts";
+import { MemoryLease } from "../../../src/source/file/lease.ts";
+import { createFileSource } from "../../../src/source/file/source.ts";
+import type { Source, SourceEvent } from "../../../src/source/port.ts";
+
+/** Time stands still between `advance` calls; a sleep of 0 returns at once. */
+export class ManualClock implements Clock {
+  #now: number;
+  #sleepers: { readonly due: number; readonly wake: () => void }[] = [];
+  constructor(start: number) {
+    this.#now = start;
+  }
+  now() {
+    return epochMs(this.#now);
+  }
+  sleep(duration: DurationMs, signal?: AbortSignal): Promise<void> {
+    if (duration <= 0 || signal?.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#sleepers.push({ due: this.#now + duration, wake: resolve });
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+    });
+  }
+  advance(ms: number) {
+    this.#now += ms;
+    const due = this.#sleepers.filter((s) => s.due <= this.#now);
+    this.#sleepers = this.#sleepers.filter((s) => s.due > this.#now);
+    for (const { wake } of due) wake();
+  }
+}
+
+/** The first number of a line that holds `t=NUMBER`. */
+export function timeOfLine(bytes: Uint8Array, start: number, end: number): number | undefined {
+  const match = /t=(\d+)/.exec(new TextDecoder().decode(bytes.subarray(start, end)));
+  return match ? Number(match[1]) : undefined;
+}
+
+export interface RigOptions {
+  /** Below the rig's folder; default `access.log`. */
+  readonly path?: string;
+  readonly follow?: boolean;
+}
+
+/** A folder, a store, a position, and a source that can be restarted. */
+export class FileRig {
+  readonly folder = Deno.makeTempDirSync({ prefix: "tidemark_file_" });
+  /** Behind the files' own times, so that no file ever looks old but by `touch`. */
+  readonly clock = new ManualClock(Date.now() - 86_400_000);
+  readonly generations = new MemoryGenerations();
+  readonly holder: { owner: MemoryLease | null } = { owner: null };
+  /** Committed lines. */
+  readonly lines: string[] = [];
+  /** Delivered since the last commit. */
+  pending: string[] = [];
+  position: Offset | null = null;
+  committed: Offset | null = null;
+  readonly seen: SourceEvent[] = [];
+  readonly #options: RigOptions;
+  #source: Source | null = null;
+
+  constructor(options: RigOptions = {}) {
+    this.#options = options;
+  }
+
+  path(name = "access.log"): string {
+    return `${this.folder}/${name}`;
+  }
+  write(name: string, text: string | Uint8Array): void {
+    Deno.writeFileSync(this.path(name), typeof text === "string" ? new TextEncoder().encode(text) : text);
+  }
+  append(name: string, text: string): void {
+    Deno.writeTextFileSync(this.path(name), text, { append: true });
+  }
+  /** Written to just now, on the rig's clock. */
+  touch(name: string): void {
+    Deno.utimeSync(this.path(name), this.clock.now() / 1_000, this.clock.now() / 1_000);
+  }
+  /** As gzip(1) does: the compressed file appears, the plain one goes. */
+  gzip(name: string): void {
+    this.write(`${name}.gz`, gzipSync(Deno.readFileSync(this.path(name))));
+    Deno.removeSync(this.path(name));
+  }
+  /** As logrotate's copytruncate does. */
+  copyTruncate(from: string, to: string): void {
+    Deno.copyFileSync(this.path(from), this.path(to));
+    Deno.truncateSync(this.path(from));
+  }
+
+  async source(): Promise<Source> {
+    if (this.#source) return this.#source;
+    this.#source = createFileSource({
+      path: this.path(this.#options.path ?? "access.log"),
+      follow: this.#options.follow ?? true,
+      generations: this.generations,
+      firstEventTime: timeOfLine,
+      clock: this.clock,
+      log: silentLog,
+      lease: new MemoryLease(this.holder),
+    });
+    await this.#source.open(new AbortController().signal);
+    return this.#source;
+  }
+
+  /** One poll, answered as the engine would; batches must chain without gap. */
+  async step(): Promise<SourceEvent> {
+    const source = await this.source();
+    const event = await source.poll(0);
+    this.seen.push(event);
+    if (event.kind === "assigned") {
+      const bounds = (await source.identify()).partitions[0]!;
+      this.position = this.committed ?? bounds.logStart;
+      assert(
+        this.position >= bounds.logStart && this.position <= bounds.logEnd,
+        `outside: ${this.position} ${JSON.stringify(bounds)}`,
+      );
+      source.resume(event.generation, new Map([[partitionId(0), this.position]]));
+    } else if (event.kind === "batch") {
+      const { from, next, logEnd, runs } = event.batch;
+      assertEquals(from, this.position!);
+      assert(next >= from && next <= logEnd, `from ${from} next ${next} end ${logEnd}`);
+      let last = -1;
+      for (const run of runs) {
+        run.walk(from, (bytes, start, end, at) => {
+          assert(at >= from && at < next && at > last, `offset ${at} in [${from}, ${next})`);
+          last = at;
+          this.pending.push(new TextDecoder().decode(bytes.subarray(start, end)));
+        });
+      }
+      this.position = next;
+    }
+    return event;
+  }
+
+  /** Polls until the log has been at its end for longer than a rotation takes. */
+  async drain(): Promise<void> {
+    let quiet = 0;
+    for (let i = 0; i < 500 && quiet < 5; i++) {
+      const event = await this.step();
+      if (event.kind === "stopped") throw event.error;
+      const idle = event.kind === "unavailable" ||
+        (event.kind === "batch" && event.batch.runs.length === 0 && event.batch.next === event.batch.from);
+      quiet = idle ? quiet + 1 : 0;
+      if (idle) this.clock.advance(3_000);
+    }
+    assert(quiet >= 5, "the log never came to its end");
+  }
+
+  commit(): void {
+    this.lines.push(...this.pending);
+    this.pending = [];
+    this.committed = this.position;
+  }
+
+  /** The process ends, with or without a last commit, and another one starts from what was committed. */
+  async restart(): Promise<void> {
+    this.pending = [];
+    await this.#source?.close(1_000);
+    this.#source = null;
+    this.position = null;
+  }
+
+  /** Drains, commits and gives all lines so far. */
+  async all(): Promise<string[]> {
+    await this.drain();
+    this.commit();
+    return this.lines;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#source?.close(1_000);
+    Deno.removeSync(this.folder, { recursive: true });
+  }
+}
+
+/** `count` numbered lines with times, from `first` on. */
+export function numbered(first: number, count: number): string {
+  return Array.from({ length: count }, (_, i) => `line ${first + i} t=${1_000_000 + first + i}\n`).join("");
+}
+/** What {@link numbered} wrote, as records. */
+export function records(first: number, count: number): string[] {
+  return numbered(first, count).trimEnd().split("\n");
+}
