@@ -43,19 +43,19 @@ async function modules(): Promise<Module[]> {
   const src = new URL("src/", ROOT);
   const found: Module[] = [];
   for await (const path of walkFiles(src)) {
-    if (!path.endsWith(".ts")) continue;
+    if (!/\.tsx?$/.test(path)) continue;
     const text = await Deno.readTextFile(new URL(path, src));
     const imports = [...text.matchAll(/^(?:import|export)\s+(type\s+)?(?:[^'"`;]*?from\s+)?"(\.[^"]+)"/gm)].map((
       m,
     ) => ({ name: m[2]!, typeOnly: m[1] !== undefined }));
-    const dynamic = [...text.matchAll(/(?:import\(|new URL\()\s*"(\.[^"]+\.ts)"/g)].map((m) => ({
+    const dynamic = [...text.matchAll(/(?:import\(|new URL\()\s*"(\.[^"]+\.tsx?)"/g)].map((m) => ({
       name: m[1]!,
       typeOnly: false,
     }));
     found.push({
       path,
       text,
-      imports: [...imports, ...dynamic].filter(({ name }) => name.endsWith(".ts"))
+      imports: [...imports, ...dynamic].filter(({ name }) => /\.tsx?$/.test(name))
         .map(({ name, typeOnly }) => ({
           path: new URL(name, new URL(path, src)).href.slice(src.href.length),
           typeOnly,
@@ -110,7 +110,7 @@ Deno.test("every file is reached from main.ts, or from a tool that builds the pr
   const tools = new URL("tools/", ROOT);
   for await (const path of walkFiles(tools)) {
     const text = await Deno.readTextFile(new URL(path, tools));
-    for (const [, target] of text.matchAll(/"\.\.\/src\/([^"]+\.ts)"/g)) visit(target!);
+    for (const [, target] of text.matchAll(/"\.\.\/src\/([^"]+\.tsx?)"/g)) visit(target!);
   }
   assertEquals([...all.keys()].filter((path) => !seen.has(path)), []);
 });

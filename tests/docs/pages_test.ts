@@ -60,7 +60,7 @@ Deno.test("paths of this repository that pages name exist", async () => {
 Deno.test("tests that docs/architecture.md calls guards exist", async () => {
   let tests = "";
   for await (const path of walkFiles(new URL("tests/", ROOT))) {
-    if (path.endsWith(".ts")) tests += await Deno.readTextFile(new URL(`tests/${path}`, ROOT));
+    if (/\.tsx?$/.test(path)) tests += await Deno.readTextFile(new URL(`tests/${path}`, ROOT));
   }
   const page = await Deno.readTextFile(new URL("docs/architecture.md", ROOT));
   const table = page.slice(page.indexOf("## Not obvious"));

@@ -59,7 +59,7 @@ Deno.test("docs/runbook.md has an entry for every named error, and none for what
   for await (const path of walkFiles(new URL("src/", ROOT))) {
     // Problems of the HTTP API are described in its own page; "custom" is zod's.
     if (
-      !path.endsWith(".ts") || /^http\/(?!api\/readiness\.ts|server\/server\.ts)|^shared\/config\/kinds\.ts/.test(path)
+      !/\.tsx?$/.test(path) || /^http\/(?!api\/readiness\.ts|server\/server\.ts)|^shared\/config\/kinds\.ts/.test(path)
     ) continue;
     for (const code of codesIn(await read(`src/${path}`))) codes.add(code);
   }

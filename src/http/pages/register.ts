@@ -2,8 +2,8 @@
 import { compress } from "hono/compress";
 import type { App, AppDeps } from "../server/deps.ts";
 import { registerAssets } from "./assets.ts";
-import { overviewFragments, overviewPage } from "./overview/overview_page.ts";
-import { pipelineFragments, pipelinePage } from "./pipeline/pipeline_page.ts";
+import { overviewFragments, overviewPage } from "./overview/overview_page.tsx";
+import { pipelineFragments, pipelinePage } from "./pipeline/pipeline_page.tsx";
 import { ReportCache } from "./overview/report_cache.ts";
 
 /** Registers `/`, `/pipeline`, their live sections and their assets. */

@@ -5,7 +5,7 @@ import { databaseProblem } from "../server/database.ts";
 import type { AppDeps } from "../server/deps.ts";
 import { readStream, type StreamState } from "../api/stream/stream_rows.ts";
 import { readStreamStats, type StreamStats } from "../api/stream/stream_stats.ts";
-import type { NoticeInput } from "./notices.ts";
+import type { NoticeInput } from "./notices.tsx";
 import { streamWords } from "./stream_state.ts";
 
 /** Reads the stream; a database that is away or empty is an answer, not an error. */

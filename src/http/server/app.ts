@@ -9,7 +9,7 @@ import { bounded } from "./database.ts";
 import { registerDeadLetters } from "../api/stream/dead_letters.ts";
 import { registerPages } from "../pages/register.ts";
 import type { App, AppDeps, AppEnv } from "./deps.ts";
-import { registerDocs } from "../pages/docs/docs.ts";
+import { registerDocs } from "../pages/docs/docs.tsx";
 import { registerEvents } from "../api/events.ts";
 import { noStoreByDefault, securityHeaders } from "./headers.ts";
 import { registerHealth } from "../api/health.ts";

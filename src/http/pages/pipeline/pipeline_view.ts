@@ -5,17 +5,17 @@ import type { EpochMs } from "../../../shared/units.ts";
 import type { AppSettings, SettingView } from "../../server/deps.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import type { StreamStats } from "../../api/stream/stream_stats.ts";
-import { commitPanel, enginePanel } from "./commit_view.ts";
-import { flow } from "./flow_view.ts";
-import type { Views } from "../fragments.ts";
-import { ledgerPanel } from "./ledger_view.ts";
-import { partitionPanel } from "./partition_view.ts";
+import { commitPanel, enginePanel } from "./commit_view.tsx";
+import { flow } from "./flow_view.tsx";
+import type { Views } from "../fragments.tsx";
+import { ledgerPanel } from "./ledger_view.tsx";
+import { partitionPanel } from "./partition_view.tsx";
 import type { PipelineData } from "./pipeline_data.ts";
 import type { Rates } from "./pipeline_rates.ts";
 import type { Reader } from "../reader.ts";
-import { deadPanel, latePanel } from "./reject_view.ts";
-import { geoPanel, settingsPanel } from "./settings_view.ts";
-import { windowPanel } from "./window_view.ts";
+import { deadPanel, latePanel } from "./reject_view.tsx";
+import { geoPanel, settingsPanel } from "./settings_view.tsx";
+import { windowPanel } from "./window_view.tsx";
 
 export interface PipelineInput {
   readonly data: PipelineData;

@@ -1,6 +1,6 @@
 // Live updates: sections with a version each, so that a page is sent only those that changed since. Pure.
 import { createHash } from "node:crypto";
-import { html, type Markup } from "./markup.ts";
+import type { Markup } from "./markup.tsx";
 
 /** Markup of sections by id. */
 export type Views = ReadonlyMap<string, Markup>;
@@ -43,8 +43,9 @@ export function changedFragments(views: Views, have: ReadonlyMap<string, string>
 /** The section as it stands in the page at first; hidden while there is nothing to show. */
 export function slot({ id, pace, className }: Slot, view: Markup | undefined): Markup {
   const text = String(view ?? "");
-  return html`
-    <section id="${id}" class="${className}" data-live="${pace}" data-version="${versionOf(text)}"
-      ${text === "" ? html`hidden` : ""}>${view ?? ""}</section>
-  `;
+  return (
+    <section id={id} class={className} data-live={pace} data-version={versionOf(text)} hidden={text === ""}>
+      {view ?? ""}
+    </section>
+  );
 }

@@ -4,19 +4,19 @@ import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { commitChart } from "../../src/http/pages/pipeline/commit_chart.ts";
 import { forecastChart } from "../../src/http/pages/overview/forecast_chart.ts";
-import { changedFragments, parseHave, slot, versionOf } from "../../src/http/pages/fragments.ts";
+import { changedFragments, parseHave, slot, versionOf } from "../../src/http/pages/fragments.tsx";
 import {
   bar,
   bytesText,
   counted,
   durationText,
   hostile,
-  html,
   inlineSvg,
+  NOTHING,
   timeOf,
   worth,
-} from "../../src/http/pages/markup.ts";
-import { notice } from "../../src/http/pages/notices.ts";
+} from "../../src/http/pages/markup.tsx";
+import { notice } from "../../src/http/pages/notices.tsx";
 import { COMMIT_BUCKET_MS, type CommitBucket } from "../../src/http/pages/pipeline/pipeline_data.ts";
 import { ratesOf } from "../../src/http/pages/pipeline/pipeline_rates.ts";
 import { readerLocale, readerOf } from "../../src/http/pages/reader.ts";
@@ -27,17 +27,15 @@ import { NOW, partition, snapshot, TestClock } from "./app_fixture.ts";
 const HOSTILE = `<script>alert(1)</script>"'&\u202e\u0000`;
 const reader = readerOf("en-u-nu-latn", "UTC", NOW);
 
-Deno.test("html`` escapes values wherever they stand, and drops only the source's own white space", () => {
-  const item = html`
-    <li title="${HOSTILE}">
-      ${HOSTILE} <b>x</b>
-    </li>
-  `;
-  const text = String(item);
+Deno.test("JSX escapes values in text and attributes", () => {
+  const text = String(
+    <li title={HOSTILE}>
+      {HOSTILE} <b>x</b>
+    </li>,
+  );
   assertNotMatch(text, /<script|"'&[^aql#]/);
   assertMatch(text, /^<li title="&lt;script&gt;/);
   assertMatch(text, / <b>x<\/b><\/li>$/);
-  assertEquals(String(html`a  ${"\n  b  "}\n c`), "a  \n  b   c");
 });
 
 Deno.test("hostile() neither breaks out of its element nor turns what follows", () => {
@@ -163,7 +161,7 @@ Deno.test("notice() says what to do next, by where events come from", () => {
 });
 
 Deno.test("changedFragments() sends what a page names and does not have", () => {
-  const views = new Map([["a", html`one`], ["b", html`two`], ["c", html``]]);
+  const views = new Map([["a", <>one</>], ["b", <>two</>], ["c", NOTHING]]);
   const have = parseHave(`a.${versionOf("one")},b.old,unknown.x,c.old`);
   assertEquals(changedFragments(views, have).map(({ id, html: text }) => [id, text]), [["b", "two"], ["c", ""]]);
   assertEquals(changedFragments(views, parseHave(undefined)), []);
@@ -171,8 +169,8 @@ Deno.test("changedFragments() sends what a page names and does not have", () => 
 });
 
 Deno.test("slot() hides a section that has nothing to show", () => {
-  assertMatch(String(slot({ id: "a", pace: "fast", className: "panel" }, undefined)), / hidden><\/section>$/);
-  assertNotMatch(String(slot({ id: "a", pace: "fast", className: "panel" }, html`<p>x</p>`)), / hidden/);
+  assertMatch(String(slot({ id: "a", pace: "fast", className: "panel" }, undefined)), / hidden=""><\/section>$/);
+  assertNotMatch(String(slot({ id: "a", pace: "fast", className: "panel" }, <p>x</p>)), / hidden/);
 });
 
 function bucket(at: number, changes: Partial<CommitBucket> = {}): CommitBucket {

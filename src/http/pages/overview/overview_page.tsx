@@ -7,17 +7,16 @@ import { nonceOf } from "../../server/headers.ts";
 import { HttpProblem } from "../../server/problem.ts";
 import { zoneProblem } from "../../api/reports/report_route.ts";
 import { badQuery } from "../../server/validation.ts";
-import { controls } from "./controls_view.ts";
-import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.ts";
-import { page, stateView } from "../layout.ts";
-import { hasData, notice, type NoticeInput } from "../notices.ts";
+import { controls } from "./controls_view.tsx";
+import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.tsx";
+import { page, stateView } from "../layout.tsx";
+import { hasData, notice, type NoticeInput } from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
-import { allViews, fastViews, OVERVIEW_SECTIONS, type ViewContext } from "./overview_view.ts";
+import { allViews, fastViews, OVERVIEW_SECTIONS, type ViewContext } from "./overview_view.tsx";
 import { pageHref, type PageQueries, pageQueries, type PageState, pageState } from "../page_query.ts";
 import { readerLocale, readerOf } from "../reader.ts";
 import type { ReportCache } from "./report_cache.ts";
 import { readStreamNow, statusOf } from "../stream_now.ts";
-import { html } from "../markup.ts";
 
 /** Without a script a page that only says "not yet" asks again. */
 const RELOAD_S = 5;
@@ -34,18 +33,20 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
   const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
   const problems = outcome.kind === "refused" ? outcome.problems : [];
   const views: Views = outcome.kind === "views" ? outcome.views : new Map();
-  const body = html`
-    <h1 class="sr">Overview</h1>
-    ${slot({ id: "notice", pace: "fast", className: "notices" }, notice(input, outcome.kind === "slow"))} ${controls({
-      state,
-      range: parsed.ok ? parsed.queries.range : null,
-      from: parsed.ok ? parsed.queries.contribution.from : state.from ?? "",
-      to: parsed.ok ? parsed.queries.contribution.to : state.to ?? "",
-      problems,
-      data: outcome.kind === "views" ? outcome.data : null,
-    })}
-    <div class="grid">${OVERVIEW_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
-  `;
+  const body = (
+    <>
+      <h1 class="sr">Overview</h1>
+      {slot({ id: "notice", pace: "fast", className: "notices" }, notice(input, outcome.kind === "slow"))} {controls({
+        state,
+        range: parsed.ok ? parsed.queries.range : null,
+        from: parsed.ok ? parsed.queries.contribution.from : state.from ?? "",
+        to: parsed.ok ? parsed.queries.contribution.to : state.to ?? "",
+        problems,
+        data: outcome.kind === "views" ? outcome.data : null,
+      })}
+      <div class="grid">{OVERVIEW_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
+    </>
+  );
   const markup = page({
     nonce: nonceOf(c),
     title: "Overview",

@@ -6,11 +6,11 @@ import { nonceOf } from "../../server/headers.ts";
 import { HttpProblem } from "../../server/problem.ts";
 import { isTimeZone } from "../../../report/time_zone.ts";
 import type { StreamStats } from "../../api/stream/stream_stats.ts";
-import { changedFragments, parseHave, slot, type Views } from "../fragments.ts";
-import { page } from "../layout.ts";
-import { html } from "../markup.ts";
-import { notice, type NoticeInput } from "../notices.ts";
-import { readerFor, sendFragments, withState } from "../overview/overview_page.ts";
+import { changedFragments, parseHave, slot, type Views } from "../fragments.tsx";
+import { page } from "../layout.tsx";
+
+import { notice, type NoticeInput } from "../notices.tsx";
+import { readerFor, sendFragments, withState } from "../overview/overview_page.tsx";
 import { pageHref, type PageState, pageState } from "../page_query.ts";
 import { type PipelineData, readFastPipeline, readPipelineData } from "./pipeline_data.ts";
 import { ratesOf } from "./pipeline_rates.ts";
@@ -46,11 +46,13 @@ export async function pipelinePage(c: AppContext, deps: AppDeps, cache: ReportCa
     geo: deps.geo(),
     fragments: `/fragments/pipeline${withReason(search, reason)}`,
     ...(input.state == null && { reloadAfterS: RELOAD_S }),
-    body: html`
-      <h1 class="sr">Pipeline</h1>
-      ${slot({ id: "notice", pace: "fast", className: "notices" }, notice(input))}
-      <div class="grid pipeline">${PIPELINE_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
-    `,
+    body: (
+      <>
+        <h1 class="sr">Pipeline</h1>
+        {slot({ id: "notice", pace: "fast", className: "notices" }, notice(input))}
+        <div class="grid pipeline">{PIPELINE_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
+      </>
+    ),
   });
   return c.html(markup, input.state === null ? 503 : 200);
 }

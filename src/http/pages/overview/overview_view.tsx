@@ -2,16 +2,16 @@
 import { localDate } from "../../../report/time_zone.ts";
 import type { GeoState } from "../../../geo/geo_state.ts";
 import { epochMs } from "../../../shared/units.ts";
-import { contributionTable } from "./contribution_view.ts";
-import { forecastPanel } from "./forecast_view.ts";
-import { counted, forecasted, html, legend, type Markup, timeOf, worth } from "../markup.ts";
+import { contributionTable } from "./contribution_view.tsx";
+import { forecastPanel } from "./forecast_view.tsx";
+import { counted, forecasted, legend, type Markup, timeOf, worth } from "../markup.tsx";
 import type { FastData, OverviewData } from "./overview_data.ts";
-import type { Views } from "../fragments.ts";
+import type { Views } from "../fragments.tsx";
 import type { PageQueries, PageState } from "../page_query.ts";
-import { mapPanel } from "./map_view.ts";
+import { mapPanel } from "./map_view.tsx";
 import type { Reader } from "../reader.ts";
-import { seriesPanel } from "./series_view.ts";
-import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.ts";
+import { seriesPanel } from "./series_view.tsx";
+import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.tsx";
 
 /** What the views of the overview are made from, beside the reports. */
 export interface ViewContext {
@@ -69,59 +69,62 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
   const known = today.flatMap((point) => point[name] ?? []);
   const ahead = forecast.series[0];
   const next = ahead?.days[0];
-  const card = (label: string, value: unknown, note: unknown) =>
-    html`
-      <div>
-        <dt>${label}</dt>
-        <dd class="big">${value}</dd>
-        <dd class="note">${note}</dd>
-      </div>
-    `;
-  return html`
-    <h2 class="sr">Totals</h2>
-    <dl>${[
-      card(
-        TRAFFIC[traffic],
-        counted(reader, series.total[name], completeness.status),
-        `${reader.date(query.from)} – ${reader.date(query.to)}`,
-      ),
-      card(
-        reader.day(query.to),
-        today.length === 0 ? html`<span class="none">–</span>` : counted(
-          reader,
-          known.length === 0 ? null : known.reduce((sum, hits) => sum + hits, 0),
-          today.at(-1)!.status,
-        ),
-        "last day of the range",
-      ),
-      card(
-        "Bots",
-        share === null ? html`<span class="none">–</span>` : worth(reader.percent(share), completeness.status),
-        html`${reader.count(series.total.bot)} of ${reader.count(series.total.total)}`,
-      ),
-      card(
-        query.host === undefined && query.referrer === undefined ? "Forecast" : "Forecast, unfiltered",
-        next === undefined ? html`<span class="none">–</span>` : forecasted(reader, next.count, ""),
-        next === undefined
-          ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
-          : html`${reader.day(next.day)}: ${reader.compact(next.low)} – ${reader.compact(next.high)}`,
-      ),
-      card(
-        "Windows closed",
-        reader.count(completeness.windows_closed),
-        html`of ${reader.count(completeness.windows_expected)}${completeness.gap ? ", with a data gap" : ""}`,
-      ),
-      card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
-      card(
-        "Watermark",
-        timeOf(reader, completeness.watermark),
-        completeness.quiet_since === null
-          ? "read up to here"
-          : html`quiet since ${timeOf(reader, completeness.quiet_since)}`,
-      ),
-    ]}</dl>
-    <p class="legend">${legend()}</p>
-  `;
+  const card = (label: string, value: unknown, note: unknown) => (
+    <div>
+      <dt>{label}</dt>
+      <dd class="big">{value}</dd>
+      <dd class="note">{note}</dd>
+    </div>
+  );
+  return (
+    <>
+      <h2 class="sr">Totals</h2>
+      <dl>
+        {[
+          card(
+            TRAFFIC[traffic],
+            counted(reader, series.total[name], completeness.status),
+            `${reader.date(query.from)} – ${reader.date(query.to)}`,
+          ),
+          card(
+            reader.day(query.to),
+            today.length === 0 ? <span class="none">–</span> : counted(
+              reader,
+              known.length === 0 ? null : known.reduce((sum, hits) => sum + hits, 0),
+              today.at(-1)!.status,
+            ),
+            "last day of the range",
+          ),
+          card(
+            "Bots",
+            share === null ? <span class="none">–</span> : worth(reader.percent(share), completeness.status),
+            <>{reader.count(series.total.bot)} of {reader.count(series.total.total)}</>,
+          ),
+          card(
+            query.host === undefined && query.referrer === undefined ? "Forecast" : "Forecast, unfiltered",
+            next === undefined ? <span class="none">–</span> : forecasted(reader, next.count, ""),
+            next === undefined
+              ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
+              : <>{reader.day(next.day)}: {reader.compact(next.low)} – {reader.compact(next.high)}</>,
+          ),
+          card(
+            "Windows closed",
+            reader.count(completeness.windows_closed),
+            <>of {reader.count(completeness.windows_expected)}{completeness.gap ? ", with a data gap" : ""}</>,
+          ),
+          card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
+          card(
+            "Watermark",
+            timeOf(reader, completeness.watermark),
+            completeness.quiet_since === null
+              ? "read up to here"
+              : <>quiet since {timeOf(reader, completeness.quiet_since)}</>,
+          ),
+        ]}
+      </dl>
+      <p class="legend">{legend()}</p>
+    </>
+  );
 }
 
 const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;

@@ -1,7 +1,7 @@
 // The flow source → parse → place → windows → PostgreSQL as a picture with rates; what leaves the flow stands below its step. Pure.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
-import { hostile, html, type Markup, timeOf } from "../markup.ts";
+import { hostile, type Markup, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_view.ts";
 import type { Rates } from "./pipeline_rates.ts";
 import type { Reader } from "../reader.ts";
@@ -31,31 +31,44 @@ const SOURCES = { kafka: "Kafka topic", file: "Log files", demo: "Demo traffic" 
 /** The picture. */
 export function flow(input: PipelineInput, state: StreamState): Markup {
   const moving = input.rates.records > 0;
-  return html`
-    <h2 class="sr">Flow</h2>
-    <ol class="flow ${moving ? "moving" : ""}">${steps(input, state).map((step) =>
-      html`
-        <li>
-          <div class="step">
-                  <p class="step-name"><svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" focusable="false"><path d="${step
-                    .sign}"/></svg>${step.name}</p>
-                  <p class="step-value">${step.value} <span class="soft">${step.unit}</span></p>
-                  ${step.notes.map((note) => html`<p class="step-note">${note}</p>`)}
-                </div>
-          <p class="exit">${step.exit === undefined ? "" : exit(step.exit)}</p>
-        </li>
-      `
-    )}</ol>
-  `;
+  return (
+    <>
+      <h2 class="sr">Flow</h2>
+      <ol class={`flow ${moving ? "moving" : ""}`}>
+        {steps(input, state).map((step) => (
+          <li>
+            <div class="step">
+              <p class="step-name">
+                <svg viewBox="0 0 24 24" width="18" height="18" aria-hidden="true" focusable="false">
+                  <path
+                    d={step
+                      .sign}
+                  />
+                </svg>
+                {step.name}
+              </p>
+              <p class="step-value">
+                {step.value} <span class="soft">{step.unit}</span>
+              </p>
+              {step.notes.map((note) => <p class="step-note">{note}</p>)}
+            </div>
+            <p class="exit">{step.exit === undefined ? "" : exit(step.exit)}</p>
+          </li>
+        ))}
+      </ol>
+    </>
+  );
 }
 
 function exit({ label, value }: NonNullable<Step["exit"]>): Markup {
-  return html`
-    <svg viewBox="0 0 12 14" width="12" height="14" aria-hidden="true" focusable="false">
-      <path d="M6 0v12M2 8l4 5 4-5" />
-    </svg>
-    ${label} <strong>${value}</strong>
-  `;
+  return (
+    <>
+      <svg viewBox="0 0 12 14" width="12" height="14" aria-hidden="true" focusable="false">
+        <path d="M6 0v12M2 8l4 5 4-5" />
+      </svg>
+      {label} <strong>{value}</strong>
+    </>
+  );
 }
 
 function steps(input: PipelineInput, { stream, partitions }: StreamState): Step[] {
@@ -93,10 +106,8 @@ function steps(input: PipelineInput, { stream, partitions }: StreamState): Step[
       value: reader.count(openWindows),
       unit: openWindows === 1 ? "open window" : "open windows",
       notes: [
-        html`${reader.count(stream.window_size_ms / 60_000)} min, closed through ${
-          timeOf(reader, stream.closed_through)
-        }`,
-        html`watermark ${timeOf(reader, stream.watermark)}`,
+        <>{reader.count(stream.window_size_ms / 60_000)} min, closed through {timeOf(reader, stream.closed_through)}</>,
+        <>watermark {timeOf(reader, stream.watermark)}</>,
       ],
       exit: { label: "late", value: total(({ late }) => late) },
     },

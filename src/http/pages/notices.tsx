@@ -2,7 +2,7 @@
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StreamState } from "../api/stream/stream_rows.ts";
 import type { StreamStats } from "../api/stream/stream_stats.ts";
-import { hostile, html, type Markup } from "./markup.ts";
+import { hostile, type Markup, NOTHING } from "./markup.tsx";
 import type { StreamWords } from "./stream_state.ts";
 
 export interface NoticeInput {
@@ -22,59 +22,71 @@ export function hasData({ state }: NoticeInput): boolean {
 export function notice(input: NoticeInput, slow = false): Markup {
   const { state, words } = input;
   if (state === null && words.kind === "waiting") {
-    return html`
+    return (
       <div class="notice calm">
         <h2>The database is busy</h2>
         <p>It did not answer in time. The numbers follow by themselves as soon as it does.</p>
       </div>
-    `;
+    );
   }
   if (state === null) {
-    return html`
+    return (
       <div class="notice bad" role="alert">
         <h2>The database does not answer</h2>
-        <p>PostgreSQL is away, so there are no numbers to show. Reading waits and nothing is lost; this page recovers by itself.</p>
+        <p>
+          PostgreSQL is away, so there are no numbers to show. Reading waits and nothing is lost; this page recovers by
+          itself.
+        </p>
       </div>
-    `;
+    );
   }
   if (words.kind === "stopped") {
-    return html`
+    return (
       <div class="notice bad" role="alert">
-        <h2>${words.label}</h2>
-        <p>${hostile(words.detail)}</p>
-        <p>The numbers below stay true up to where reading stopped. <a href="/pipeline">See the pipeline</a>; <code>tidemark resume --help</code> says how to go on.</p>
+        <h2>{words.label}</h2>
+        <p>{hostile(words.detail)}</p>
+        <p>
+          The numbers below stay true up to where reading stopped. <a href="/pipeline">See the pipeline</a>;{" "}
+          <code>tidemark resume --help</code> says how to go on.
+        </p>
       </div>
-    `;
+    );
   }
   if (words.kind === "catching_up" && words.progress !== null) return progress(words, sourceOf(input) === "demo");
   if (!hasData(input)) return empty(input);
   if (slow) {
-    return html`
+    return (
       <div class="notice warn">
         <h2>The numbers take their time</h2>
-        <p>The database answers, but does not add these up in time right now. They follow by themselves; a shorter range is faster.</p>
+        <p>
+          The database answers, but does not add these up in time right now. They follow by themselves; a shorter range
+          is faster.
+        </p>
       </div>
-    `;
+    );
   }
   if (words.kind === "trouble") {
-    return html`
+    return (
       <div class="notice warn">
-        <h2>${words.label}</h2>
-        <p>${hostile(words.detail)}</p>
+        <h2>{words.label}</h2>
+        <p>{hostile(words.detail)}</p>
       </div>
-    `;
+    );
   }
-  return html``;
+  return NOTHING;
 }
 
 function progress(words: StreamWords, demo: boolean): Markup {
   const share = words.progress ?? 0;
-  return html`<div class="notice calm"><h2>${
-    demo ? "Preparing weeks of demo history" : "Catching up with the log"
-  }</h2><p>${words.detail} The page fills by itself.</p>
-<progress max="100" value="${(100 * share).toFixed(1)}" aria-label="Share of the log that is read">${
-    (100 * share).toFixed(0)
-  } %</progress></div>`;
+  return (
+    <div class="notice calm">
+      <h2>{demo ? "Preparing weeks of demo history" : "Catching up with the log"}</h2>
+      <p>{words.detail} The page fills by itself.</p>
+      <progress max="100" value={(100 * share).toFixed(1)} aria-label="Share of the log that is read">
+        {(100 * share).toFixed(0)} %
+      </progress>
+    </div>
+  );
 }
 
 /** What to do next, by where events come from. */
@@ -83,36 +95,48 @@ function empty(input: NoticeInput): Markup {
   const topic = input.state?.stream.topic ?? input.snapshots[0]?.topic ?? "";
   switch (source) {
     case "demo":
-      return html`
+      return (
         <div class="notice calm">
           <h2>Preparing the demo</h2>
-          <p>The first records come in a moment; weeks of history take about half a minute. This page fills by itself.</p>
+          <p>
+            The first records come in a moment; weeks of history take about half a minute. This page fills by itself.
+          </p>
         </div>
-      `;
+      );
     case "kafka":
-      return html`
+      return (
         <div class="notice calm">
-          <h2>No events in ${topic === "" ? "the topic" : hostile(topic)} yet</h2>
+          <h2>No events in {topic === "" ? "the topic" : hostile(topic)} yet</h2>
           <p>The stream is set up and waits for its first record. Send some:</p>
-          <pre tabindex="0"><code>tidemark produce access.log</code></pre>
-          <p>One JSON object a record, with <code>event_time</code>, <code>host</code>, <code>ip</code>, <code>url</code>, <code>referrer</code> and <code>user_agent</code>. <a href="/pipeline">The pipeline</a> shows what arrives and what is refused, and why.</p>
+          <pre tabindex={0}><code>tidemark produce access.log</code></pre>
+          <p>
+            One JSON object a record, with <code>event_time</code>, <code>host</code>, <code>ip</code>,{" "}
+            <code>url</code>, <code>referrer</code> and <code>user_agent</code>. <a href="/pipeline">The pipeline</a>
+            {" "}
+            shows what arrives and what is refused, and why.
+          </p>
         </div>
-      `;
+      );
     case "file":
-      return html`
+      return (
         <div class="notice calm">
-          <h2>No line read from ${topic === "" ? "the files" : hostile(topic)} yet</h2>
-          <p>Check that the path matches files that this user may read, and that they hold NDJSON or access logs in common or combined format. <a href="/pipeline">The pipeline</a> shows lines that could not be read.</p>
+          <h2>No line read from {topic === "" ? "the files" : hostile(topic)} yet</h2>
+          <p>
+            Check that the path matches files that this user may read, and that they hold NDJSON or access logs in
+            common or combined format. <a href="/pipeline">The pipeline</a> shows lines that could not be read.
+          </p>
         </div>
-      `;
+      );
     case null:
-      return html`
+      return (
         <div class="notice calm">
           <h2>No stream in this database yet</h2>
-          <p>This process only shows what others read. Start one beside it, or have a first look with made-up traffic:</p>
-          <pre tabindex="0"><code>tidemark run&#10;tidemark dev</code></pre>
+          <p>
+            This process only shows what others read. Start one beside it, or have a first look with made-up traffic:
+          </p>
+          <pre tabindex={0}><code>tidemark run&#10;tidemark dev</code></pre>
         </div>
-      `;
+      );
   }
 }
 

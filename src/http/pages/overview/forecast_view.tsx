@@ -1,0 +1,84 @@
+// The next days in total: four weeks of history, the forecast with its band, and how good the method was on this very data. Pure.
+import { counted, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
+import { forecastChart } from "./forecast_chart.ts";
+import type { ViewContext } from "./overview_view.tsx";
+
+const METHODS: Readonly<Record<string, string>> = {
+  seasonal_naive: "the same weekday of the week before",
+  holt_winters: "exponential smoothing with trend and weekly season",
+};
+
+export function forecastPanel({ reader, queries }: ViewContext, forecast: ForecastReport): Markup {
+  const { query, series } = forecast;
+  const [total] = series;
+  const parameters = new URLSearchParams({
+    tz: query.tz,
+    of: query.of,
+    days: String(query.days),
+    traffic: query.traffic,
+    late: query.late,
+  });
+  const href = (format: string) => `/v1/reports/forecast?${parameters}&format=${format}`;
+  const filtered = queries.contribution.host !== undefined || queries.contribution.referrer !== undefined;
+  const head = panelHead("Next 7 days", [{ label: "CSV", href: href("csv") }, { label: "JSON", href: href("json") }]);
+  if (total === undefined || total.days.length === 0) {
+    const why = total?.reason === "short_history"
+      ? `A forecast needs some weeks of complete days; there are ${total.history_days} so far.`
+      : "There is no complete day to learn from yet.";
+    return (
+      <>
+        {head}
+        <p class="hint">{why}</p>
+      </>
+    );
+  }
+  const title = `Hits per day, ${total.history.length} days and ${total.days.length} ahead`;
+  return (
+    <>
+      {head}
+      <div class="chart chart-forecast">{inlineSvg(forecastChart(total, { title, reader, id: "forecast-chart" }))}</div>
+      <p class="legend">
+        <span class="key human"></span>complete days <span class="key band"></span>forecast with {reader
+          .count(Math.round(100 * forecast.interval))} % band. Method: {METHODS[total.method ?? ""] ?? total.method ??
+          ""}, chosen by backtest on {reader.count(total.history_days)}{" "}
+        days{total.mase === null ? "" : <>; error {reader.decimal(total.mase)} MASE</>}.{filtered
+          ? " Of all hosts and referrers: the filter does not apply here."
+          : ""}
+      </p>
+      <details id="forecast-data">
+        <summary>Table</summary>
+        <div class="scroll" tabindex={0} role="region" aria-label={title}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Day</th>
+                <th scope="col" class="n">Hits</th>
+                <th scope="col" class="n">Low</th>
+                <th scope="col" class="n">High</th>
+              </tr>
+            </thead>
+            <tbody>
+              {total.history.map((day) => (
+                <tr>
+                  <th scope="row">{reader.day(day.day)}</th>
+                  <td class="n">{counted(reader, day.count, "final")}</td>
+                  <td></td>
+                  <td></td>
+                </tr>
+              ))}
+              {total.days.map((day) => (
+                <tr>
+                  <th scope="row">{reader.day(day.day)}</th>
+                  <td class="n">{forecasted(reader, day.count, "")}</td>
+                  <td class="n">{reader.count(day.low)}</td>
+                  <td class="n">{reader.count(day.high)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </>
+  );
+}

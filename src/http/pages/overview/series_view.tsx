@@ -1,0 +1,84 @@
+// Hits over time: the chart in two sizes, so that its words stay readable on a phone, and the same numbers as a table. Pure.
+import { svgTimeseries } from "../../../report/chart/svg_timeseries.ts";
+import type { Traffic } from "../../../report/report_types.ts";
+import { localDate } from "../../../report/time_zone.ts";
+import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
+import { epochMs } from "../../../shared/units.ts";
+import { inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import type { ViewContext } from "./overview_view.tsx";
+import { downloadHref } from "../page_query.ts";
+
+const SIZES = [
+  { name: "large", width: 1_360, height: 290 },
+  { name: "small", width: 420, height: 240 },
+] as const;
+/** The upper part of the picture names it, which the panel's head does already. */
+const CROP = { top: 4, bottom: 0 };
+const STEPS = { "5min": "five minutes", hour: "hour", day: "day" } as const;
+
+export function seriesPanel({ reader, queries }: ViewContext, series: TimeseriesReport): Markup {
+  const { query } = series;
+  const points = series.points.map((point) => onlyTraffic(point, queries.contribution.traffic));
+  const title = `Hits per ${STEPS[query.step]}`;
+  const label = (start: string) => {
+    const time = epochMs(Date.parse(start));
+    return query.step === "day" ? reader.day(localDate(time, query.tz)) : reader.dateTime(time);
+  };
+  const href = (format: string) => downloadHref("/v1/reports/timeseries", queries.series, { step: query.step, format });
+  return (
+    <>
+      {panelHead(title, [
+        { label: "CSV", href: href("csv") },
+        { label: "NDJSON", href: href("ndjson") },
+        { label: "JSON", href: href("json") },
+        { label: "SVG", href: downloadHref("/v1/charts/timeseries.svg", queries.series, { step: query.step }) },
+      ])} {SIZES.map(({ name, width, height }) => (
+        <div class={`chart chart-series ${name}`} data-points="series-data">
+          {inlineSvg(
+            svgTimeseries(points, { tz: query.tz, title, id: `series-${name}`, locale: reader.locale, width, height }),
+            CROP,
+          )}
+        </div>
+      ))}
+      <p class="legend">
+        <span class="key provisional"></span>provisional: can still change<span class="key gap"></span>unknown: records
+        are missing{" "}
+      </p>
+      <details id="series-data">
+        <summary>Table</summary>
+        <div class="scroll" tabindex={0} role="region" aria-label={title}>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Start ({reader.tz})</th>
+                <th scope="col" class="n">Humans</th>
+                <th scope="col" class="n">Bots</th>
+                <th scope="col" class="n">All</th>
+                <th scope="col" class="n">Late</th>
+                <th scope="col">State</th>
+              </tr>
+            </thead>
+            <tbody>
+              {points.map((point) => (
+                <tr>
+                  <th scope="row">{label(point.start)}</th>
+                  <td>{reader.count(point.human)}</td>
+                  <td>{reader.count(point.bot)}</td>
+                  <td>{reader.count(point.total)}</td>
+                  <td>{reader.count(point.late_count)}</td>
+                  <td>{point.gap ? "unknown" : point.status}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </>
+  );
+}
+
+/** Humans or bots alone, where the page shows only these. */
+function onlyTraffic(point: SeriesPoint, traffic: Traffic): SeriesPoint {
+  if (traffic === "all" || point.total === null) return point;
+  return traffic === "human" ? { ...point, bot: 0, total: point.human } : { ...point, human: 0, total: point.bot };
+}

@@ -1,0 +1,95 @@
+// Commits: how many, how long, how much; and the instances that make them. Pure.
+import { commitChart } from "./commit_chart.ts";
+import { durationText, hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
+import type { PipelineInput } from "./pipeline_view.ts";
+
+/** Rows of the chart's table, newest first. */
+const TABLE_ROWS = 60;
+
+export function commitPanel({ data, reader, now }: PipelineInput): Markup {
+  return (
+    <>
+      {panelHead("Commits", [{ label: "JSON", href: "/v1/checkpoints/history" }])}
+      <div class="chart chart-commits">{inlineSvg(commitChart(data.commits, { now, reader, id: "commit-chart" }))}</div>
+      <details id="commit-data">
+        <summary>Table</summary>
+        <div class="scroll" tabindex={0} role="region" aria-label="Commits">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Ten seconds from</th>
+                <th scope="col" class="n">Commits</th>
+                <th scope="col" class="n">Records</th>
+                <th scope="col" class="n">Mean ms</th>
+                <th scope="col" class="n">Slowest ms</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.commits.slice(-TABLE_ROWS).toReversed().map((bucket) => (
+                <tr>
+                  <th scope="row">{timeOf(reader, bucket.at, "seconds")}</th>
+                  <td>{reader.count(bucket.commits)}</td>
+                  <td>{reader.count(bucket.records)}</td>
+                  <td>{reader.decimal(bucket.mean_ms)}</td>
+                  <td>{reader.decimal(bucket.max_ms)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </>
+  );
+}
+
+export function enginePanel({ snapshots, reader, now }: PipelineInput): Markup {
+  if (snapshots.length === 0) {
+    return (
+      <>
+        {panelHead("This process", [])}
+        <p class="hint">
+          It only shows what others read (<code>tidemark serve</code>): no positions of its own, no rates of reading.
+        </p>
+      </>
+    );
+  }
+  return (
+    <>
+      {panelHead("This process", [])}
+      {snapshots.map((snapshot) => {
+        const { commit, store, totals } = snapshot;
+        const facts: readonly (readonly [string, unknown])[] = [
+          ["Instance", hostile(snapshot.instance)],
+          ["Phase", <>{snapshot.phase}{snapshot.reason === null ? "" : <>: {hostile(snapshot.reason)}</>}</>],
+          ["Running for", durationText(now - snapshot.startedAt)],
+          ["Partitions", snapshot.partitions.map(({ partition }) => partition).join(", ") || "none"],
+          ["Database", store.reachable ? "reachable" : "away"],
+          ["Last commit", timeOf(reader, commit.lastAt, "seconds")],
+          [
+            "Waiting to be committed",
+            `${reader.count(commit.pendingRecords)} records, ${reader.count(commit.pendingKeys)} keys`,
+          ],
+          ["Records read", reader.count(totals.records)],
+          ["Commits", reader.count(totals.commits)],
+          ["Fenced, outcome unknown", `${reader.count(commit.fenced)}, ${reader.count(commit.unknownOutcomes)}`],
+          ["Rebalances", reader.count(totals.rebalances)],
+        ];
+        return factList(facts);
+      })}
+    </>
+  );
+}
+
+/** Names and values. */
+export function factList(facts: readonly (readonly [string, unknown])[]): Markup {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

@@ -1,0 +1,197 @@
+// What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
+import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
+import type { PipelineInput } from "./pipeline_view.ts";
+import { printable } from "../../../report/text/text_width.ts";
+
+/** What each reason means. */
+const REASONS: Readonly<Record<string, string>> = {
+  bad_encoding: "the value is not UTF-8",
+  bad_json: "the value is not a JSON object",
+  too_large: "the value is larger than 1 MiB",
+  bad_line: "the line is not in the log's format",
+  bad_event_time: "event_time is missing or no time",
+  missing_host: "neither host nor an absolute url",
+  future_event_time: "event_time lies too far ahead of the record's time",
+};
+
+export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup {
+  const total = data.dead.reduce((sum, { records }) => sum + records, 0);
+  const largest = Math.max(1, ...data.dead.map(({ records }) => records));
+  if (total === 0) {
+    return (
+      <>
+        {panelHead("Dead letters", [])}
+        <p class="hint">None: every record could be read.</p>
+      </>
+    );
+  }
+  return (
+    <>
+      {panelHead(`Dead letters: ${reader.count(total)}`, [{ label: "JSON", href: "/v1/dead-letters" }])}
+      <table class="ranking">
+        <colgroup>
+          <col />
+          <col class="c-hits" />
+        </colgroup>
+        <thead class="sr">
+          <tr>
+            <th scope="col">Reason</th>
+            <th scope="col">Records</th>
+          </tr>
+        </thead>
+        <tbody>
+          {data.dead.map((row) => (
+            <tr>
+              <th scope="row">
+                <a
+                  href={`${
+                    path({
+                      reason: row.reason === reason ? null : row.reason,
+                    })
+                  }#dead`}
+                  aria-current={row.reason === reason ? "true" : undefined}
+                >
+                  <code>
+                    {row
+                      .reason}
+                  </code>{" "}
+                  <span class="soft">{REASONS[row.reason] ?? ""}</span>
+                </a>
+                {bar(
+                  row.records / largest,
+                  "bad",
+                )}
+              </th>
+              <td class="n">{reader.count(row.records)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {samples(data.samples, reason, reader)}
+      <details id="dead-ranges">
+        <summary>Newest positions{reason === undefined ? "" : ` of ${reason}`}</summary>
+        <div class="scroll" tabindex={0} role="region" aria-label="Positions of dead letters">
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">Reason</th>
+                <th scope="col" class="n">Partition</th>
+                <th scope="col" class="n">Offsets</th>
+                <th scope="col" class="n">Records</th>
+                <th scope="col" class="n">Seen</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.ranges.map((range) => (
+                <tr>
+                  <th scope="row">
+                    <code>{range.reason}</code>
+                  </th>
+                  <td>{range.partition}</td>
+                  <td>
+                    {reader.count(range.first_offset)}
+                    {range.last_offset === range.first_offset ? "" : <>– {reader.count(range.last_offset)}</>}
+                  </td>
+                  <td>{reader.count(range.records)}</td>
+                  <td>{timeOf(reader, range.seen_at, "seconds")}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      </details>
+    </>
+  );
+}
+
+/** The latest samples; the payloads are strangers' text. */
+function samples(
+  list: PipelineInput["data"]["samples"],
+  reason: string | undefined,
+  reader: PipelineInput["reader"],
+): Markup {
+  const title = (
+    <h3>
+      Newest samples{reason === undefined ? "" : (
+        <>
+          of <code>{reason}</code>
+        </>
+      )}
+    </h3>
+  );
+  if (list === null) {
+    return (
+      <>
+        {title}
+        <p class="hint">
+          Samples need the token of <code>API_ADMIN_TOKEN</code>.
+        </p>
+      </>
+    );
+  }
+  if (list.length === 0) {
+    return (
+      <>
+        {title}
+        <p class="hint">No sample is kept.</p>
+      </>
+    );
+  }
+  return (
+    <>
+      {title}
+      <div class="samples">
+        {list.map((sample) => (
+          <details id={`sample-${sample.partition}-${sample.offset}`}>
+            <summary>
+              <code>{sample.reason}</code> partition {sample.partition}, offset {reader.count(
+                sample.offset,
+              )}, {reader.count(
+                sample.payload_bytes,
+              )} bytes, {timeOf(reader, sample.seen_at, "seconds")}
+            </summary>
+            <pre tabindex={0}><code>{printable(sample.payload)}</code></pre>
+          </details>
+        ))}
+      </div>
+      <p class="legend">Addresses, headers and query strings are masked before a sample is kept.</p>
+    </>
+  );
+}
+
+export function latePanel({ data, reader }: PipelineInput): Markup {
+  const late = data.ledger?.partitions.reduce((sum, row) => sum + row.late, 0) ?? 0;
+  const dropped = data.ledger?.partitions.reduce((sum, row) => sum + row.late_dropped, 0) ?? 0;
+  return (
+    <>
+      {panelHead(`Late records: ${reader.count(late)}`, [{ label: "JSON", href: "/v1/late" }])}{" "}
+      {late === 0 ? <p class="hint">None: every record came before its window closed.</p> : (
+        <>
+          <p class="legend">
+            Their window had closed for their partition. They never change a closed number; {dropped === 0
+              ? "they are stored beside it"
+              : `${reader.count(dropped)} were counted only, the others stored beside it`}, and reports take them with
+            {" "}
+            <code>late=include</code>.
+          </p>
+          <table class="plain">
+            <thead>
+              <tr>
+                <th scope="col">Newest windows with late records</th>
+                <th scope="col" class="n">Hits</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.late.map((row) => (
+                <tr>
+                  <th scope="row">{timeOf(reader, row.window_start)}</th>
+                  <td class="n">{reader.count(row.hits)}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,92 @@
+// Windows: which are open, what holds each and when it will close; the last closed ones. Pure.
+import type { StreamState } from "../../api/stream/stream_rows.ts";
+import { explainWindow, type Explanation } from "../../api/stream/window_explain.ts";
+import type { WindowRow } from "../../api/stream/windows_query.ts";
+import { durationText, type Markup, NOTHING, panelHead, timeOf, worth } from "../markup.tsx";
+import type { PipelineInput } from "./pipeline_view.ts";
+
+/** Newest first: the older ones of a backlog close by themselves. */
+const OPEN_SHOWN = 6;
+
+export function windowPanel(input: PipelineInput, state: StreamState): Markup {
+  const { reader, data, stats, snapshots, now, settings } = input;
+  const explained = data.open.slice(0, OPEN_SHOWN).map((row) => ({
+    row,
+    explanation: explainWindow({ start: row.window_start, row, state, snapshots, now, settings }),
+  }));
+  return (
+    <>
+      {panelHead("Windows", [{ label: "JSON", href: "/v1/windows" }])} {explained.length === 0
+        ? <p class="hint">No window is open.</p>
+        : (
+          <div class="scroll whole" tabindex={0} role="region" aria-label="Open windows">
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">Open window</th>
+                  <th scope="col" class="n">Hits so far</th>
+                  <th scope="col">Closes</th>
+                </tr>
+              </thead>
+              <tbody>
+                {explained.map(({ row, explanation }) => (
+                  <tr>
+                    <th scope="row">{span(input, row)}</th>
+                    <td class="n">{worth(reader.count(row.hits), "provisional")}</td>
+                    <td class="why">{closes(input, explanation)}</td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )} {(stats?.windows_open ?? 0) > explained.length
+        ? <p class="legend">and {reader.count(stats!.windows_open - explained.length)} older ones</p>
+        : ""}
+      <h3>Closed last</h3>
+      <div class="scroll whole" tabindex={0} role="region" aria-label="Closed windows">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Window</th>
+              <th scope="col" class="n">Hits</th>
+              <th scope="col" class="n">Rows</th>
+              <th scope="col" class="n">Late</th>
+              <th scope="col" class="n">Closed after its end</th>
+            </tr>
+          </thead>
+          <tbody>
+            {data.closed.map((row) => (
+              <tr>
+                <th scope="row">{span(input, row)}</th>
+                <td class="n">{worth(reader.count(row.hits), row.confirmed ? "final" : "provisional")}</td>
+                <td class="n">{reader.count(row.keys)}</td>
+                <td class="n">{reader.count(row.late)}</td>
+                <td class="n">
+                  {row.closed_at === null ? "–" : durationText(Math.max(0, row.closed_at - row.window_end))}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </>
+  );
+}
+
+function span({ reader }: PipelineInput, row: WindowRow): Markup {
+  return <>{timeOf(reader, row.window_start)} – {timeOf(reader, row.window_end)}</>;
+}
+
+/** When, as far as that can be told, and why not yet. */
+function closes({ reader }: PipelineInput, { holders }: Explanation): Markup {
+  const [first] = holders;
+  if (first === undefined) return <>at the next tick</>;
+  const times = holders.flatMap(({ closes_at }) => closes_at ?? []);
+  const when = times.length === holders.length ? <>by {timeOf(reader, Math.max(...times), "seconds")}:</> : NOTHING;
+  const more = holders.length > 1 ? ` (and ${holders.length - 1} more partitions)` : "";
+  return (
+    <>
+      {when} <span class="soft">partition {first.partition}: {first.reason}{more}</span>
+    </>
+  );
+}
