@@ -4,6 +4,7 @@ import { postgresLease } from "../store/postgres/lease.ts";
 import { readEvent } from "../event/read_event.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { Notes } from "../shared/folder_lock.ts";
+import { metadataRefresh } from "../shared/config/relations.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import type { EpochMs, Offset } from "../shared/units.ts";
 import type { KafkaConnection } from "../source/kafka/client.ts";
@@ -89,6 +90,7 @@ export async function createSource(
         log,
         checkCrcs: settings.KAFKA_CHECK_CRCS,
         maxBytesPerPartition: settings.KAFKA_FETCH_BYTES,
+        metadataMs: metadataRefresh(settings),
         ...(previousMemberId !== undefined && { previousMemberId }),
         onMemberId: (id) => void options.notes?.writeNote(note, id).catch(() => log.debug("cannot keep the member id")),
       });

@@ -4,8 +4,9 @@ import { commitDue } from "../store/decision.ts";
 import { Committer, type Delivery } from "../store/committer.ts";
 import { Encoder } from "../store/encode.ts";
 import type { CommitReason } from "../store/port.ts";
-import { invariant, messageOf, StreamStopped, Unavailable } from "../shared/errors.ts";
+import { invariant, messageOf, Unavailable } from "../shared/errors.ts";
 import { NEVER } from "../shared/units.ts";
+import { topicRecreated } from "../source/log_faults.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { RETRY_MS, type Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
@@ -170,13 +171,7 @@ export class Commits {
     try {
       const identity = await source.identify();
       if (identity.topicId !== null && state.topicId !== null && identity.topicId !== state.topicId) {
-        state.stop(
-          new StreamStopped(
-            "topic_recreated",
-            `${state.settings.stream.topic} was deleted and created again: its id is ${identity.topicId}, was ${state.topicId}.`,
-            "Check what happened to the topic. `tidemark resume --accept-gap` starts at the beginning of the new one and records the gap.",
-          ),
-        );
+        state.stop(topicRecreated(state.settings.stream.topic, state.topicId, identity.topicId));
         return false;
       }
       return true;

@@ -1,5 +1,6 @@
 // The decisions of exactly-once as pure functions: from what was seen to what is true. I/O happens elsewhere.
 import type { CommitPayload, PartitionRow, StoredState, StreamSettings } from "./port.ts";
+import { positionFault, topicRecreated } from "../source/log_faults.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { StreamStopped } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
@@ -56,11 +57,7 @@ export function movedPartitions(
  */
 export function checkLog(settings: StreamSettings, stored: StoredState, log: LogIdentity): void {
   if (stored.topicId !== null && log.topicId !== null && stored.topicId !== log.topicId) {
-    throw new StreamStopped(
-      "topic_recreated",
-      `${settings.topic} was deleted and created again: its id is ${log.topicId}, the stored positions belong to ${stored.topicId}.`,
-      "Check what happened to the topic. `tidemark resume --accept-gap` starts at the beginning of the new one and records the gap.",
-    );
+    throw topicRecreated(settings.topic, stored.topicId, log.topicId);
   }
   const bounds = new Map(log.partitions.map((p) => [p.partition, p]));
   for (const row of stored.rows) {
@@ -80,21 +77,8 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
         "`tidemark resume --accept-gap` retires partitions that are gone, so that they no longer hold windows open.",
       );
     }
-    if (row.nextOffset < log.logStart) {
-      throw new StreamStopped(
-        "data_gap",
-        `${settings.topic}[${row.partition}]: the next record to read is ${row.nextOffset}, but the log now starts at ${log.logStart}: ` +
-          `${log.logStart - row.nextOffset} offsets are gone.`,
-        "`tidemark resume --accept-gap` records the gap, shows it in reports as unknown, and goes on at the log's start.",
-      );
-    }
-    if (row.nextOffset > log.logEnd) {
-      throw new StreamStopped(
-        "position_beyond_end",
-        `${settings.topic}[${row.partition}]: the next record to read is ${row.nextOffset}, but the log ends at ${log.logEnd}: it was truncated.`,
-        "Find out what the broker lost. `tidemark resume --accept-gap` records it and goes on at the log's end.",
-      );
-    }
+    const fault = positionFault(settings.topic, row.nextOffset, log);
+    if (fault !== null) throw fault;
   }
 }
 

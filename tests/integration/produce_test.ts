@@ -4,6 +4,8 @@ import { systemClock } from "../../src/shared/clock.ts";
 import { EXIT, UsageError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { produceCommand } from "../../src/cli/produce/produce.ts";
+import { probeTopic } from "../../src/operate/kafka_topic_probe.ts";
+import { plainConnection } from "../support/kafka_reader.ts";
 import { brokerClient, startBroker, type TestBroker } from "../support/kafka_broker.ts";
 
 type Context = Parameters<typeof produceCommand>[1];
@@ -107,6 +109,13 @@ Deno.test("produceCommand()", async (t) => {
         assert(out.at(-1)!.includes("bad_line 1"), out.at(-1));
         const records = await readAll(broker, topic, 5_002);
         assertEquals(new Set(records.map((r) => r.partition)).size, 3);
+        const { config } = await probeTopic({
+          connection: plainConnection(broker),
+          topic,
+          group: topic,
+          log: silentLog,
+        });
+        assertEquals(config?.["message.timestamp.type"], "LogAppendTime", "doctor warns of producers' own times");
         assert(records.every((r) => r.timestamp >= before - 1_000 && r.timestamp <= Date.now() + 1_000));
         const urls = records.filter((r) => r.key !== null).map((r) => (JSON.parse(r.value) as { url: string }).url);
         assertEquals(

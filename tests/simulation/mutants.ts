@@ -18,6 +18,7 @@ export type Edit = readonly [target: string, replacement: string];
 const PIPELINE = "src/pipeline.ts",
   STATE = "src/engine/state.ts",
   COMMITS = "src/engine/commits.ts",
+  LOG_FAULTS = "src/source/log_faults.ts",
   LOADING = "src/engine/loading.ts",
   ROW_WATCH = "src/engine/row_watch.ts",
   DECISION = "src/store/decision.ts",
@@ -180,8 +181,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit("the last commit of a stopping instance", PIPELINE, 'this.#commits.send("shutdown", deadline.signal);', ""),
 
   // ---- the log
-  unit("data gap", DECISION, "if (row.nextOffset < log.logStart) {", "if (row.nextOffset < 0) {"),
-  unit("position beyond the end", DECISION, "if (row.nextOffset > log.logEnd) {", "if (row.nextOffset < 0) {"),
+  unit("data gap", LOG_FAULTS, "if (position < logStart) {", "if (position < 0) {"),
+  unit("position beyond the end", LOG_FAULTS, "if (position > logEnd) {", "if (position < 0) {"),
   unit("partitions removed", DECISION, "    if (!log) {\n", "    if (!log) continue;\n    if (!log) {\n"),
   unit(
     "topic id at loading",

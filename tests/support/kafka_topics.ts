@@ -25,11 +25,11 @@ export async function createTopic(
   const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
   const topics = [{ topic, numPartitions: options.partitions ?? 1, replicationFactor: 1, configEntries }];
   await withAdmin(broker, async (admin) => {
-    while (!await admin.createTopics({ waitForLeaders: true, topics })) {
+    while (!await admin.createTopics({ waitForLeaders: false, topics })) {
       await admin.deleteTopics({ topics: [topic] });
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    // A fresh 3.9 names leaders before they serve.
+    // The loop waits for leaders: metadata just after the creation may not know the topic yet, and a fresh 3.9 names leaders before they serve.
     for (const deadline = Date.now() + 10_000;;) {
       try {
         await admin.fetchTopicOffsets(topic);

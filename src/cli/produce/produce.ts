@@ -142,7 +142,15 @@ async function prepareTopic(kafka: Kafka, topic: string, context: CommandContext
         "no_topic",
       );
     }
-    await admin.createTopics({ topics: [{ topic, numPartitions: context.flags.partitions }], waitForLeaders: true });
+    await admin.createTopics({
+      // The broker stamps the records, so that a replay judges every event the same; replicas are the broker's default.
+      topics: [{
+        topic,
+        numPartitions: context.flags.partitions,
+        configEntries: [{ name: "message.timestamp.type", value: "LogAppendTime" }],
+      }],
+      waitForLeaders: true,
+    });
     context.log.info("topic created", { topic, partitions: context.flags.partitions });
   } finally {
     await admin.disconnect();

@@ -86,6 +86,13 @@ export const boolean: Kind<boolean> = kindOf(
 export const oneOf = <const W extends readonly [string, ...string[]]>(...words: W): Kind<W[number]> =>
   kindOf(words.join("|"), `one of ${words.join(", ")}`, z.enum(words) as unknown as z.ZodType<W[number], string>);
 
+/** `kind` in any mixture of capitals and small letters: `SCRAM-SHA-512` is `scram-sha-512`. */
+export const anyCase = <T>(kind: Kind<T>): Kind<T> =>
+  kindBy<T>(kind.placeholder, kind.grammar, (written) => {
+    const parsed = parseValue(kind, written.toLowerCase());
+    return parsed.ok ? parsed : undefined;
+  });
+
 /** `kind`, or the one word that stands for `value`: `off`, `auto`. */
 export const orWord = <T, V>(kind: Kind<T>, word: string, value: V): Kind<T | V> =>
   kindBy<T | V>(`${kind.placeholder}|${word}`, `${kind.grammar}, or ${word}`, (written) => {

@@ -1,5 +1,6 @@
 // THE settings table: parsing, validation, --help, stream.env and docs/configuration.md all come from it. No I/O.
 import {
+  anyCase,
   boolean,
   bytes,
   decimal,
@@ -115,9 +116,9 @@ export const SETTINGS = {
     secret: true,
     fromFile: true,
   }),
-  KAFKA_SASL_MECHANISM: setting(oneOf("none", "plain", "scram-sha-256", "scram-sha-512"), "none", {
+  KAFKA_SASL_MECHANISM: setting(anyCase(oneOf("none", "plain", "scram-sha-256", "scram-sha-512")), "none", {
     group: "kafka",
-    doc: "How to log in to the broker.",
+    doc: "How to log in to the broker; capitals do not matter.",
   }),
   KAFKA_SASL_USERNAME: optional(text("<name>"), { group: "kafka", doc: "User for SASL." }),
   KAFKA_SASL_PASSWORD: optional(text("<password>"), {

@@ -3,7 +3,6 @@
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, type StreamStopped } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
-import type { Registry } from "../../shared/metrics.ts";
 import {
   durationMs,
   type EpochMs,
@@ -17,8 +16,8 @@ import type { Assignment, Ticket } from "../assignment.ts";
 import { BatchReader } from "./batch_reader.ts";
 import { type FetchResult, OFFSET_OUT_OF_RANGE } from "./fetch_hook.ts";
 import type { BatchControl, KafkaMember } from "./member.ts";
-import { positionFault } from "./metadata.ts";
 import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
+import { positionFault } from "../log_faults.ts";
 import type { LogIdentity } from "../port.ts";
 
 /** What is remembered of a fetch from the moment it was sent. */
@@ -32,7 +31,6 @@ export interface KafkaIntakeOptions {
   readonly topic: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics: Registry | undefined;
   readonly checkCrcs: boolean;
   readonly assignment: Assignment;
   readonly queue: KafkaQueue;
@@ -52,14 +50,8 @@ const ALIVE_MS = durationMs(500);
 /** The way from the client to the queue. */
 export class KafkaIntake {
   readonly #observed = new Map<PartitionId, WaitingBatch>();
-  readonly #bytes;
-  readonly #dropped;
 
-  constructor(private readonly options: KafkaIntakeOptions) {
-    const { metrics } = options;
-    this.#bytes = metrics?.counter("tidemark_kafka_fetched_bytes_total", "Bytes of record batches fetched from Kafka");
-    this.#dropped = metrics?.counter("tidemark_kafka_dropped_batches_total", "Fetched batches dropped as stale");
-  }
+  constructor(private readonly options: KafkaIntakeOptions) {}
 
   /** What is known of a partition's end is news again. */
   forget(partition: PartitionId): void {
@@ -70,7 +62,7 @@ export class KafkaIntake {
   async fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void> {
     const { assignment, queue, clock } = this.options;
     const partition = partitionId(result.partition), from = offset(result.from), { ticket, at } = result.sent;
-    if (ticket === null || !assignment.deliverable(partition, ticket)) return this.#dropped?.inc();
+    if (ticket === null || !assignment.deliverable(partition, ticket)) return;
     if (result.errorCode === OFFSET_OUT_OF_RANGE) return void this.#examine(partition, ticket, from);
     const { records, aborted } = result;
     const reader = new BatchReader({ from, records, aborted, sentAt: at }, this.options);
@@ -78,7 +70,6 @@ export class KafkaIntake {
     if (reader.firstOffset > from && result.logStart > from) return void this.#examine(partition, ticket, from);
     const taken = assignment.accept(partition, ticket, from, offset(reader.next));
     if (taken.kind !== "accepted") {
-      this.#dropped?.inc();
       if (taken.kind === "misplaced") this.options.member()?.seek(partition, taken.position);
       return;
     }
@@ -95,7 +86,6 @@ export class KafkaIntake {
       sentAt: at,
     };
     if (empty) return this.#observe(batch);
-    this.#bytes?.inc(records.length);
     this.#observed.delete(partition);
     if (reader.next > from) control.advance(offset(reader.next));
     queue.put(batch);

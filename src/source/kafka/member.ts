@@ -12,8 +12,6 @@ export const SESSION_MS = 6_000;
 const HEARTBEAT_MS = 2_000;
 /** How long the group waits for a member that does not join again. Ours answer at a heartbeat; a frozen one must not hold up the rest. */
 const REBALANCE_MS = 15_000;
-/** How soon added partitions are noticed. DESIGN §4 wants this well below WATERMARK_DELAY. */
-const METADATA_MS_MAX = 5_000;
 /** Bytes of one response over all partitions: with the queue's own limit this bounds the memory for what is fetched. */
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 
@@ -47,6 +45,8 @@ export interface MemberOptions {
   readonly rackId: string;
   readonly maxBytesPerPartition: number;
   readonly maxWaitMs: number;
+  /** How soon added partitions are noticed. */
+  readonly metadataMs: number;
 }
 
 /** A group member. Made once, run once. */
@@ -62,7 +62,7 @@ export class KafkaMember<Sent> {
       sessionTimeout: SESSION_MS,
       heartbeatInterval: HEARTBEAT_MS,
       rebalanceTimeout: REBALANCE_MS,
-      metadataMaxAge: METADATA_MS_MAX,
+      metadataMaxAge: options.metadataMs,
       maxBytesPerPartition: options.maxBytesPerPartition,
       maxBytes: RESPONSE_BYTES_MAX,
       // While everything is paused kafkajs sleeps this long between heartbeats: it is also the delay of a resume.

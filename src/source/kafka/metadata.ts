@@ -1,7 +1,7 @@
 // Asks the cluster what the consumer cannot: topic id, bounds of every partition, offsets by time, and to forget a dead member.
 // Opens connections of its own, so that a question never waits behind a fetch.
 import type { Clock } from "../../shared/clock.ts";
-import { StreamStopped, Unavailable } from "../../shared/errors.ts";
+import { Unavailable } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
 import { createCluster, type KafkaConnection } from "./client.ts";
@@ -139,26 +139,4 @@ export class KafkaMetadata {
     await cluster.connect();
     return cluster;
   }
-}
-
-/** What a source does about a stored position that the log does not hold, or `null` where it holds it. */
-export function positionFault(topic: string, position: Offset, bounds: PartitionBounds): StreamStopped | null {
-  const { partition, logStart, logEnd } = bounds;
-  const held = `the log holds offsets ${logStart} to ${logEnd} (exclusive)`;
-  const action = "Find out what removed the records; then `tidemark resume --accept-gap` records the gap and goes on.";
-  if (position < logStart) {
-    return new StreamStopped(
-      "data_gap",
-      `Topic "${topic}", partition ${partition}: position ${position} is gone, ${held}`,
-      action,
-    );
-  }
-  if (position > logEnd) {
-    return new StreamStopped(
-      "position_beyond_end",
-      `Topic "${topic}", partition ${partition}: position ${position} is beyond the end, ${held}`,
-      action,
-    );
-  }
-  return null;
 }

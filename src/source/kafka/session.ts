@@ -5,10 +5,9 @@
 //         ▲                                                            │ failure: `lost`, `unavailable`, wait
 //         └────────────────────────────────────────────────────────────┘
 import type { Kafka } from "kafkajs";
-import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
+import { messageOf, type StreamStopped, Unavailable } from "../../shared/errors.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
-import type { Registry } from "../../shared/metrics.ts";
 import { durationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import type { Assignment } from "../assignment.ts";
 import type { KafkaConnection } from "./client.ts";
@@ -17,13 +16,15 @@ import type { KafkaIntake, Sent } from "./intake.ts";
 import { KafkaMember } from "./member.ts";
 import type { KafkaMetadata } from "./metadata.ts";
 import type { KafkaQueue } from "./queue.ts";
+import { topicRecreated } from "../log_faults.ts";
 import type { LogIdentity } from "../port.ts";
 
-/** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed (DESIGN §5.5). */
+/** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */
 export const IDENTITY_CHECK_MS = durationMs(5_000);
 const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
 const BYTES_PER_PARTITION = 1024 * 1024;
 const WAIT_MS = 250;
+const METADATA_MS = 5_000;
 
 /** How a Kafka source is made. */
 export interface KafkaSourceOptions {
@@ -32,13 +33,14 @@ export interface KafkaSourceOptions {
   readonly group: string;
   readonly clock: Clock;
   readonly log: Log;
-  readonly metrics?: Registry;
   /** Whether batch checksums are verified (default true: 0.1 CPU-s a million records of 280 B). */
   readonly checkCrcs?: boolean;
   /** What one fetch brings of one partition (default 1 MiB; a larger batch still comes whole). */
   readonly maxBytesPerPartition?: number;
   /** How long a broker holds a fetch that finds nothing, ms (default 250); also the delay of a resume. */
   readonly maxWaitMs?: number;
+  /** How often the partitions of the topic are read anew, ms (default 5 s): at least twice in a watermark delay. */
+  readonly metadataMs?: number;
   /** Member id of a predecessor that is known to be dead: the group is told before joining, instead of waiting for its session to end. */
   readonly previousMemberId?: string;
   /** Called with our member id after each join, to be kept for a successor. Must not throw. */
@@ -71,11 +73,9 @@ export class KafkaSession {
   #stopped = false;
   #tries = 0;
   #predecessor: string | null;
-  readonly #joins;
 
   constructor(private readonly options: KafkaSourceOptions, private readonly parts: KafkaSessionParts) {
     this.#predecessor = options.previousMemberId ?? null;
-    this.#joins = options.metrics?.counter("tidemark_kafka_joins_total", "Times this member joined its consumer group");
   }
 
   /** Runs until the source is closed or stopped. Rejects on a bug alone. */
@@ -132,7 +132,8 @@ export class KafkaSession {
   }
 
   #newMember(): KafkaMember<Sent> {
-    const { topic, group, clock, maxBytesPerPartition, maxWaitMs } = this.options, { kafka, log, rackId } = this.parts;
+    const { topic, group, clock, maxBytesPerPartition, maxWaitMs, metadataMs } = this.options;
+    const { kafka, log, rackId } = this.parts;
     return new KafkaMember<Sent>({
       kafka,
       topic,
@@ -142,6 +143,7 @@ export class KafkaSession {
       rackId,
       maxBytesPerPartition: maxBytesPerPartition ?? BYTES_PER_PARTITION,
       maxWaitMs: maxWaitMs ?? WAIT_MS,
+      metadataMs: metadataMs ?? METADATA_MS,
     }, {
       joined: (memberId, partitions) => this.#joined(memberId, partitions),
       lost: (reason) => this.#lost(reason),
@@ -168,7 +170,6 @@ export class KafkaSession {
     const { assignment, queue } = this.parts;
     const generation = assignment.assign(partitions);
     this.#tries = 0;
-    this.#joins?.inc();
     queue.put({ kind: "assigned", generation, partitions });
     queue.release();
     this.options.onMemberId?.(memberId);
@@ -216,12 +217,6 @@ export class KafkaSession {
       this.identityCheckedAt = askedAt;
       return;
     }
-    this.stop(
-      new StreamStopped(
-        "topic_recreated",
-        `Topic "${this.options.topic}" was deleted and created again: its id was ${this.#topicId}, now it is ${topicId}`,
-        "If the new topic continues the stream, `tidemark resume --accept-gap` goes on with it.",
-      ),
-    );
+    this.stop(topicRecreated(this.options.topic, this.#topicId, topicId));
   }
 }

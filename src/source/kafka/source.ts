@@ -50,7 +50,7 @@ class PullingKafkaSource implements KafkaSource {
   #handedOut = 0;
 
   constructor(private readonly options: KafkaSourceOptions) {
-    const { clock, connection, group, metrics, topic } = options;
+    const { clock, connection, group, topic } = options;
     const log = this.#log = options.log.with({ topic, group });
     const shared = { log, assignment: this.#assignment, queue: this.#queue, ended: this.#ended.signal };
     const metadata = this.#metadata = new KafkaMetadata({ connection, topic, group, clock, log });
@@ -62,7 +62,6 @@ class PullingKafkaSource implements KafkaSource {
       ...shared,
       topic,
       clock,
-      metrics,
       checkCrcs: options.checkCrcs ?? true,
       member: () => this.#session.member,
       identify: () => this.#session.identify(),

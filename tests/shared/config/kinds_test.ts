@@ -1,6 +1,7 @@
 // Tables of texts that are values and texts that are none, for every kind.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
+  anyCase,
   boolean,
   bytes,
   decimal,
@@ -46,6 +47,7 @@ const CASES: Readonly<Record<string, Case>> = {
     good: [["true", true], ["FALSE", false], ["1", true], ["0", false], ["yes", true], ["off", false]],
     bad: ["", "maybe", "2", "t"],
   },
+  anyCase: { kind: anyCase(oneOf("a-1", "b")), good: [["A-1", "a-1"], ["b", "b"]], bad: ["", "c", "a,b"] },
   oneOf: { kind: oneOf("a", "b"), good: [["a", "a"], ["b", "b"]], bad: ["", "A", "c", "a,b"] },
   orWord: { kind: orWord(integer(1, 2), "off", null), good: [["off", null], ["2", 2]], bad: ["OFF", "3", "null", ""] },
   listOf: {

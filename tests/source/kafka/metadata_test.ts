@@ -2,23 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { Unavailable } from "../../../src/shared/errors.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { offset, partitionId } from "../../../src/shared/units.ts";
-import { KafkaMetadata, positionFault } from "../../../src/source/kafka/metadata.ts";
-
-Deno.test("positionFault() allows [logStart, logEnd] and names what lies outside", () => {
-  const bounds = { partition: partitionId(3), logStart: offset(10), logEnd: offset(20) };
-  const cases: readonly [position: number, code: string | undefined][] = [
-    [9, "data_gap"],
-    [10, undefined],
-    [20, undefined],
-    [21, "position_beyond_end"],
-  ];
-  for (const [position, code] of cases) {
-    const fault = positionFault("clicks", offset(position), bounds);
-    assertEquals(fault?.code, code, `position ${position}`);
-    if (fault) assertStringIncludes(fault.message, `Topic "clicks", partition 3: position ${position}`);
-  }
-});
+import { KafkaMetadata } from "../../../src/source/kafka/metadata.ts";
 
 Deno.test({
   name: "describe() rejects with one line that names the broker where nothing listens",

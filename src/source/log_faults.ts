@@ -1,0 +1,34 @@
+// Why a stream stops where the log does not hold what the stored positions need: one wording and one action for each named error. Pure.
+import { StreamStopped } from "../shared/errors.ts";
+import type { Offset } from "../shared/units.ts";
+import type { PartitionBounds } from "./port.ts";
+
+/** The log was deleted and created again. `was` and `now` are its ids. */
+export function topicRecreated(log: string, was: string | null, now: string | null): StreamStopped {
+  return new StreamStopped(
+    "topic_recreated",
+    `${log} was deleted and created again: its id is ${now}, the stored positions belong to ${was}.`,
+    "Check what happened to the topic. `tidemark resume --accept-gap` starts at the beginning of the new one and records the gap.",
+  );
+}
+
+/** What is wrong with a position in a partition's log; `null` where the log holds it, that is within [logStart, logEnd]. */
+export function positionFault(log: string, position: Offset, bounds: PartitionBounds): StreamStopped | null {
+  const { partition, logStart, logEnd } = bounds;
+  const where = `${log}[${partition}]: the next record to read is ${position}`;
+  if (position < logStart) {
+    return new StreamStopped(
+      "data_gap",
+      `${where}, but the log now starts at ${logStart}: ${logStart - position} offsets are gone.`,
+      "Find out what removed the records. `tidemark resume --accept-gap` records the gap, shows it in reports as unknown, and goes on at the log's start.",
+    );
+  }
+  if (position > logEnd) {
+    return new StreamStopped(
+      "position_beyond_end",
+      `${where}, but the log ends at ${logEnd}: it was truncated.`,
+      "Find out what the broker lost. `tidemark resume --accept-gap` records it and goes on at the log's end.",
+    );
+  }
+  return null;
+}
