@@ -6,7 +6,7 @@ import { Encoder } from "../store/encode.ts";
 import type { CommitReason } from "../store/port.ts";
 import { invariant, messageOf, Unavailable } from "../shared/errors.ts";
 import { NEVER } from "../shared/units.ts";
-import { topicRecreated } from "../source/log_faults.ts";
+import { topicRecreated } from "../shared/log_faults.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { RETRY_MS, type Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";

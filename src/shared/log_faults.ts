@@ -1,7 +1,13 @@
 // Why a stream stops where the log does not hold what the stored positions need: one wording and one action for each named error. Pure.
-import { StreamStopped } from "../shared/errors.ts";
-import type { Offset } from "../shared/units.ts";
-import type { PartitionBounds } from "./port.ts";
+import { StreamStopped } from "./errors.ts";
+import type { Offset, PartitionId } from "./units.ts";
+
+/** A partition's log: it holds the records in [logStart, logEnd). */
+interface Bounds {
+  readonly partition: PartitionId;
+  readonly logStart: Offset;
+  readonly logEnd: Offset;
+}
 
 /** The log was deleted and created again. `was` and `now` are its ids. */
 export function topicRecreated(log: string, was: string | null, now: string | null): StreamStopped {
@@ -13,7 +19,7 @@ export function topicRecreated(log: string, was: string | null, now: string | nu
 }
 
 /** What is wrong with a position in a partition's log; `null` where the log holds it, that is within [logStart, logEnd]. */
-export function positionFault(log: string, position: Offset, bounds: PartitionBounds): StreamStopped | null {
+export function positionFault(log: string, position: Offset, bounds: Bounds): StreamStopped | null {
   const { partition, logStart, logEnd } = bounds;
   const where = `${log}[${partition}]: the next record to read is ${position}`;
   if (position < logStart) {
