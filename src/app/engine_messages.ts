@@ -26,8 +26,9 @@ export type ToThread =
   | { readonly kind: "geo"; readonly geo: SharedGeo }
   | { readonly kind: "stop" };
 
-/** From the thread. `ended` is the last one. */
+/** From the thread. `alive` comes every second for as long as its event loop turns. `ended` is the last one. */
 export type FromThread =
+  | { readonly kind: "alive" }
   | {
     readonly kind: "snapshot";
     readonly snapshot: PipelineSnapshot;

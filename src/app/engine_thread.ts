@@ -1,6 +1,7 @@
 // An engine in a thread of its own, as the main thread sees it. Shell: starts a Worker, part of the composition root.
 import type { GeoCounts } from "../geo/geo_state.ts";
 import type { BrokenRecords, SharedGeo } from "../geo/shared_geo.ts";
+import type { SteadyClock } from "../shared/clock.ts";
 import { BugError, NamedError } from "../shared/errors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import type { Log } from "../shared/log.ts";
@@ -9,6 +10,8 @@ import type { EpochMs } from "../shared/units.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
 import { memberNote } from "./sources.ts";
 
+/** A thread that says nothing for this long does not turn: what it does in one step (a batch, a commit's texts) takes under a second. */
+export const SILENCE_MS_MAX = 30_000;
 /** Beyond the engine's own deadline for its last commit and for leaving the group. */
 const STOP_GRACE_MS = 2_000;
 
@@ -18,8 +21,11 @@ export interface EngineThreadOptions {
   readonly geo: () => SharedGeo;
   readonly lock: FolderLock | null;
   readonly log: Log;
+  readonly clock: SteadyClock;
   /** What is shown until the thread has told something. */
   readonly before: PipelineSnapshot;
+  /** For tests: another program of the thread. */
+  readonly module?: URL;
   readonly onCommitted: (durationMs: number, keys: number) => void;
   readonly onClosed: (windowStart: EpochMs, at: EpochMs) => void;
 }
@@ -31,6 +37,8 @@ export class EngineThread {
   #snapshot: PipelineSnapshot;
   #geo: GeoCounts = { located: 0, walked: 0, missed: 0 };
   #broken: BrokenRecords = {};
+  /** When it last told anything, by the steady clock; null while it does not run. */
+  #heardAt: number | null = null;
 
   constructor(options: EngineThreadOptions) {
     this.#options = options;
@@ -40,6 +48,12 @@ export class EngineThread {
   /** As the thread last told it, at most a quarter of a second ago while it is not busy. */
   snapshot(): PipelineSnapshot {
     return this.#snapshot;
+  }
+
+  /** Its name where it runs and has been silent for longer than {@link SILENCE_MS_MAX}, else null. */
+  get stuck(): string | null {
+    const silent = this.#heardAt !== null && this.#options.clock.steady() - this.#heardAt > SILENCE_MS_MAX;
+    return silent ? this.#snapshot.instance : null;
   }
 
   get geoCounts(): GeoCounts {
@@ -65,11 +79,13 @@ export class EngineThread {
     const note = memberNote(String(start.number));
     const known = await lock?.readNote(note);
     const ended = Promise.withResolvers<void>();
-    const worker = this.#worker = new Worker(new URL("./engine_worker.ts", import.meta.url), {
+    this.#heardAt = this.#options.clock.steady();
+    const worker = this.#worker = new Worker(this.#options.module ?? new URL("./engine_worker.ts", import.meta.url), {
       type: "module",
       name: `engine-${start.number}`,
     });
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
+      this.#heardAt = this.#options.clock.steady();
       if (data.kind !== "ended") return this.#take(data);
       if (data.failure === null) ended.resolve();
       else {
@@ -96,6 +112,7 @@ export class EngineThread {
       clearTimeout(timer);
       signal.removeEventListener("abort", stop);
       this.#worker = null;
+      this.#heardAt = null;
       worker.terminate();
     }
   }
@@ -107,6 +124,8 @@ export class EngineThread {
   #take(message: Exclude<FromThread, { kind: "ended" }>): void {
     const { log, lock, onCommitted, onClosed } = this.#options;
     switch (message.kind) {
+      case "alive":
+        return;
       case "snapshot":
         this.#snapshot = message.snapshot;
         this.#geo = message.geo;

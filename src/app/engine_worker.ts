@@ -14,6 +14,9 @@ import { openPools } from "./storage.ts";
 /** How often the main thread is told how far the engine is: as often as its pages ask at the most. */
 const SNAPSHOT_MS = 250 as DurationMs;
 
+/** How often the main thread hears that this one's event loop turns: far below what it takes for stuck. */
+const ALIVE_MS = 1_000;
+
 // The worker's global scope is typed by a library that the rest of the program must not see.
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<ToThread>) => void) | null;
@@ -86,6 +89,7 @@ function threadLog(bound: LogFields): Log {
 scope.onmessage = ({ data }) => {
   switch (data.kind) {
     case "start":
+      setInterval(() => scope.postMessage({ kind: "alive" }), ALIVE_MS);
       void run(data.start).then(
         () => scope.postMessage({ kind: "ended", failure: null }),
         (error) => scope.postMessage({ kind: "ended", failure: describeFailure(error) }),

@@ -15,6 +15,8 @@ import type { Storage } from "./storage.ts";
 /** Engines that run together. */
 export interface Engines {
   snapshots(): readonly PipelineSnapshot[];
+  /** Names of engines whose threads no longer turn. An engine in the main thread would keep anybody from asking. */
+  stuck(): readonly string[];
   geoCounts(): GeoCounts;
   /** The address databases, with what the engines met in them. */
   geoState(): GeoState;
@@ -57,6 +59,7 @@ async function oneEngine(context: CommandContext, options: EnginesOptions): Prom
   const engine = await createEngine(context, { ...options, notes: lock, places: geo.locator, number: 0 });
   return {
     snapshots: () => [engine.snapshot()],
+    stuck: () => [],
     geoCounts: () => geo.locator,
     geoState: () => geo.state(),
     async run(signal) {
@@ -72,7 +75,7 @@ async function oneEngine(context: CommandContext, options: EnginesOptions): Prom
   };
 }
 
-function threads({ settings, log }: CommandContext, count: number, options: EnginesOptions): Engines {
+function threads({ settings, log, clock }: CommandContext, count: number, options: EnginesOptions): Engines {
   const { storage: { address }, lock, geo, waitMs, before, onCommitted, onClosed } = options;
   const engines = Array.from({ length: count }, (_, i) => {
     const number = i + 1;
@@ -81,6 +84,7 @@ function threads({ settings, log }: CommandContext, count: number, options: Engi
       geo: () => geo.shared(),
       lock,
       log,
+      clock,
       before: { ...before, instance: engineName(settings.INSTANCE_ID, number) },
       onCommitted,
       onClosed,
@@ -88,6 +92,7 @@ function threads({ settings, log }: CommandContext, count: number, options: Engi
   });
   return {
     snapshots: () => engines.map((engine) => engine.snapshot()),
+    stuck: () => engines.flatMap((engine) => engine.stuck ?? []),
     geoCounts: () =>
       engines.map((engine) => engine.geoCounts).reduce((sum, { located, walked, missed }) => ({
         located: sum.located + located,

@@ -64,6 +64,7 @@ export async function runService(context: CommandContext, options: ServiceOption
         metrics: metrics.registry,
         version: VERSION,
         snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
+        stuckEngines: () => engines?.stuck() ?? [],
         geo: () => engines?.geoState() ?? geo.state(),
         ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
         settings: {

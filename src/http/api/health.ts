@@ -13,6 +13,14 @@ const reasonSchema = z.strictObject({
 
 const liveSchema = z.strictObject({ status: z.literal("alive") }).openapi("Live");
 
+const stuckSchema = z.strictObject({
+  status: z.literal("stuck"),
+  engines: z.array(z.string()).openapi({ description: "Engines whose threads do not turn; only a restart helps." }),
+}).openapi("Stuck");
+
+/** Messages of threads may wait in the queue where the whole process was suspended: they are given this long before one is called stuck. */
+const SECOND_LOOK_MS = durationMs(1_000);
+
 const readySchema = z.strictObject({
   ready: z.boolean(),
   reasons: z.array(reasonSchema).openapi({ description: "Why not; only the codes without a token." }),
@@ -45,8 +53,8 @@ const liveRoute = createRoute({
   method: "get",
   path: "/livez",
   tags: ["Health"],
-  summary: "The process is alive: its event loop turns",
-  responses: { 200: json(liveSchema, "It is.") },
+  summary: "The process is alive: its event loop turns, and that of every engine's thread",
+  responses: { 200: json(liveSchema, "It is."), 503: json(stuckSchema, "The thread of an engine does not turn.") },
 });
 const readyRoute = createRoute({
   method: "get",
@@ -89,7 +97,12 @@ export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): v
   app.openapi(liveRoute, async (c) => {
     // A timer that fires is what tells a turning event loop from one that only reads sockets.
     await deps.clock.sleep(durationMs(0));
-    return c.json({ status: "alive" as const }, 200);
+    const stuck = () => deps.stuckEngines?.() ?? [];
+    if (stuck().length > 0) await deps.clock.sleep(SECOND_LOOK_MS);
+    const engines = stuck();
+    return engines.length > 0
+      ? c.json({ status: "stuck" as const, engines: c.get("scope") === "none" ? [] : [...engines] }, 503)
+      : c.json({ status: "alive" as const }, 200);
   });
   app.openapi(readyRoute, async (c) => {
     const { reasons } = await look();

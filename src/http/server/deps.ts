@@ -62,6 +62,8 @@ export interface AppDeps {
   readonly version: string;
   /** One per running engine; empty where only the API runs (`tidemark serve`). */
   readonly snapshots: () => readonly PipelineSnapshot[];
+  /** Engines whose threads have stopped turning; absent where none run in threads. */
+  readonly stuckEngines?: () => readonly string[];
   readonly geo: () => GeoState | null;
   /** Look-ups of the engines of this process; absent where none run. */
   readonly geoCounts?: () => GeoCounts;
