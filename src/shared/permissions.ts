@@ -1,5 +1,6 @@
 // What the program may touch, in one place: from settings to Deno's permissions. The scoped run, the scoped binary and the tests of refusal
 // all take them from here. No I/O.
+import { UsageError } from "./errors.ts";
 import { postgresTarget } from "./config/postgres.ts";
 import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 
@@ -59,11 +60,19 @@ export interface PermissionContext {
   readonly read?: readonly string[];
 }
 
-/** Exactly what these settings need. */
+/**
+ * Exactly what these settings need.
+ *
+ * @throws UsageError where a setting can only be granted together with the root folder, which is every file of the machine
+ */
 export function scopedPermissions(settings: Settings, context: PermissionContext): Permissions {
   const { absolute } = context;
   const target = postgresTarget(settings);
   const net = [...context.net ?? [], ...listeningAddresses(settings.HTTP_HOST, settings.HTTP_PORT)];
+  const problems = rootProblems(settings, absolute);
+  if (problems.length > 0) {
+    throw new UsageError(problems, "Move it into a folder of its own and set that path.", "permission_too_wide");
+  }
   const read = [
     absolute(settings.DATA_DIR),
     ...(context.read ?? []).map(absolute),
@@ -112,8 +121,35 @@ function listeningAddresses(host: string, port: number): string[] {
   ];
 }
 
+/** Settings whose grant would be the root folder. */
+function rootProblems(settings: Settings, absolute: (path: string) => string): string[] {
+  const target = postgresTarget(settings);
+  const granted: readonly (readonly [string, string | undefined])[] = [
+    ["DATA_DIR", absolute(settings.DATA_DIR)],
+    [
+      "FILE_PATH",
+      settings.SOURCE === "file" && settings.FILE_PATH ? logFolder(absolute(settings.FILE_PATH)) : undefined,
+    ],
+    ["POSTGRES_URL", target.kind !== "embedded" && target.host.startsWith("/") ? target.host : undefined],
+    ...(settings.GEO_DATABASE ?? []).map((path) => ["GEO_DATABASE", absolute(path)] as const),
+  ];
+  return granted.filter(([, path]) => path !== undefined && isRoot(path)).map(([name]) =>
+    `${name} names what lies directly in the root folder: the program would have to be allowed to read every file`
+  );
+}
+
+/** Whether an absolute path is the root folder, also in spellings such as `//`, `/.` and `/a/..`. */
+function isRoot(path: string): boolean {
+  const parts: string[] = [];
+  for (const part of path.split("/")) {
+    if (part === "..") parts.pop();
+    else if (part !== "" && part !== ".") parts.push(part);
+  }
+  return parts.length === 0;
+}
+
 /** The folder above everything that a path or glob can name: rotation makes new files beside the log. */
 function logFolder(path: string): string {
-  const fixed = path.split(/[*?[{]/, 1)[0]!;
+  const fixed = path.split(/[*?[{]/, 1)[0]!.replace(/\/+/g, "/");
   return fixed.slice(0, Math.max(1, fixed.lastIndexOf("/")));
 }

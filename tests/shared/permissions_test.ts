@@ -1,4 +1,5 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { UsageError } from "../../src/shared/errors.ts";
 import { defaultSettings } from "../../src/shared/config/load.ts";
 import { parseValue } from "../../src/shared/config/kinds.ts";
 import { postgresUrl } from "../../src/shared/config/postgres.ts";
@@ -29,6 +30,26 @@ Deno.test("scopedPermissions() follows the source, the embedded database and a U
   assertEquals(scoped({ SOURCE: "file", FILE_PATH: "log" }).read.at(-1), "/srv");
   const socket = scoped({ SOURCE: "demo", POSTGRES_URL: url("postgresql:///x?host=/run/postgresql&user=u") });
   assertEquals([socket.net, socket.write], [["127.0.0.1:8080"], ["/srv/.tidemark", "/run/postgresql"]]);
+});
+
+Deno.test("scopedPermissions() never grants the root folder, whatever its spelling", () => {
+  for (
+    const over of [
+      ...["/access.log", "/*.log", "/*/access.log", "//access.log", "/./access.log", "/var/../access.log"].map((
+        path,
+      ) => ({
+        SOURCE: "file" as const,
+        FILE_PATH: path,
+      })),
+      { DATA_DIR: "/" },
+      { GEO_DATABASE: ["/a/.."] },
+      { POSTGRES_URL: url("postgresql:///x?host=/&user=u") },
+    ]
+  ) {
+    const { message } = assertThrows(() => scoped(over), UsageError, "root folder");
+    assert(message.startsWith(Object.keys(over).at(-1)!), message);
+  }
+  assertEquals(scoped({ SOURCE: "file", FILE_PATH: "//var//log/*.log" }).read.at(-1), "/var/log");
 });
 
 Deno.test("scopedPermissions() lets health ask a process that listens on every interface", () => {
