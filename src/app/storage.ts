@@ -3,7 +3,7 @@ import { startEmbeddedPostgres } from "../store/embedded/postgres.ts";
 import { ensureSchema, migrate } from "../store/migrate.ts";
 import { Database, type PostgresAddress } from "../store/postgres/client.ts";
 import { postgresTarget } from "../shared/config/postgres.ts";
-import { messageOf, Unavailable } from "../shared/errors.ts";
+import { messageOf, Unavailable, UsageError } from "../shared/errors.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
@@ -38,12 +38,80 @@ export function lockDataFolder({ settings }: Pick<CommandContext, "settings">): 
   return lockFolder(settings.DATA_DIR);
 }
 
+/**
+ * Opens the database for a command that changes it, and closes it whatever happens. An embedded one is made where there is none.
+ *
+ * @throws NamedError `data_dir_locked` where another process has the embedded database open
+ */
+export async function withStorage<T>(
+  context: Pick<CommandContext, "settings">,
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+  try {
+    const storage = await openStorage(context);
+    try {
+      return await use(storage);
+    } finally {
+      await storage.close();
+    }
+  } finally {
+    lock?.release();
+  }
+}
+
+/**
+ * The same for a command that only looks: its connections refuse writes, and `use` gets `null` where no embedded database was made yet;
+ * nothing is made then, not even the folder.
+ *
+ * @throws NamedError `data_dir_locked` where another process has the embedded database open
+ */
+export async function withStorageToLookAt<T>(
+  context: Pick<CommandContext, "settings">,
+  use: (storage: Storage | null) => Promise<T>,
+): Promise<T> {
+  const { settings } = context;
+  if (settings.POSTGRES_URL === undefined && !await embeddedExists(settings.DATA_DIR)) return await use(null);
+  const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
+  try {
+    const storage = await openStorage(context, { readOnly: true });
+    try {
+      return await use(storage);
+    } finally {
+      await storage.close();
+    }
+  } finally {
+    lock?.release();
+  }
+}
+
+/** Whether an embedded database was made in this data folder: PostgreSQL writes this file first. */
+export async function embeddedExists(dataDir: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(`${dataDir}/pg/PG_VERSION`)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** The answer of a command that looks where there is no stream. */
+export const streamMissing = (): UsageError =>
+  new UsageError(
+    ["No stream was started here yet."],
+    "Start one with `tidemark run`, or check POSTGRES_URL, POSTGRES_SCHEMA and DATA_DIR.",
+    "stream_missing",
+  );
+
 /** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
-export async function openStorage({ settings }: Pick<CommandContext, "settings">): Promise<Storage> {
+export async function openStorage(
+  { settings }: Pick<CommandContext, "settings">,
+  options: { readonly readOnly?: boolean } = {},
+): Promise<Storage> {
   const target = postgresTarget(settings);
   if (target.kind !== "embedded") {
     return {
-      ...openPools(target, settings),
+      ...openPools(target, settings, options),
       address: target,
       description: `${target.host}:${target.port}/${target.database}`,
       failure: new Promise<never>(() => {}),
@@ -51,7 +119,7 @@ export async function openStorage({ settings }: Pick<CommandContext, "settings">
   }
   const embedded = await startEmbeddedPostgres({ folder: `${settings.DATA_DIR}/pg` });
   const address: PostgresAddress = { kind: "url", url: embedded.url };
-  const pools = openPools(address, settings);
+  const pools = openPools(address, settings, options);
   return {
     ...pools,
     address,
@@ -64,8 +132,12 @@ export async function openStorage({ settings }: Pick<CommandContext, "settings">
   };
 }
 
-/** Pools over a server that runs already. */
-export function openPools(address: PostgresAddress, settings: Settings): Pools {
+/** Pools over a server that runs already. With `readOnly` none of them can write. */
+export function openPools(
+  address: PostgresAddress,
+  settings: Settings,
+  { readOnly: look = false }: { readonly readOnly?: boolean } = {},
+): Pools {
   // The embedded database is one session: a read-only default would reach the commits too, and more connections only wait.
   const embedded = address.kind === "url";
   const pool = (name: string, max: number, statementTimeoutMs: number, readOnly = false) =>
@@ -75,7 +147,7 @@ export function openPools(address: PostgresAddress, settings: Settings): Pools {
       applicationName: `tidemark ${name}`,
       max,
       statementTimeoutMs,
-      readOnly,
+      readOnly: readOnly || look,
     });
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
   const work = pool("work", 2, 120 * SECOND);

@@ -29,8 +29,13 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   readonly flags: FlagValues<F>;
   /** Words that are neither flags nor values of flags. */
   readonly positionals: readonly string[];
-  /** Writes a result line to standard output; a reader that went away is no error. */
+  /**
+   * Writes a result line for people to standard output; a reader that went away is no error. Control characters are replaced (line ends,
+   * tabs and our colours are kept), so a field that others filled goes through `printable` first: its line ends would be kept.
+   */
   readonly out: (line: string) => void;
+  /** Writes data for programs (CSV, JSON) to standard output, unchanged unless that is a terminal. */
+  readonly data: (text: string) => void;
   /** Resolves when all results are written, `false` where the reader went away: await it now and then while writing many. */
   readonly drained: () => Promise<boolean>;
   /** Writes a line for people to standard error. */

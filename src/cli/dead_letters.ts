@@ -1,12 +1,14 @@
 // `tidemark dead-letters`: what can never be counted, why, and where it lies. Payloads were masked before they were stored.
 import { DEAD_REASONS } from "../event/types.ts";
+import { appliedMigrations } from "../store/migrate.ts";
 import { readDeadRanges } from "../http/api/stream/dead_letters_query.ts";
 import { purgeSamples, readDeadCounts, readDeadLetter } from "../operate/dead_letter_store.ts";
 import { boolean, duration, integer, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
+import { printable, printableJson } from "../shared/printable.ts";
 import { DAY, type DurationMs } from "../shared/units.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage, type Storage } from "../app/storage.ts";
+import { type Storage, streamMissing, withStorage, withStorageToLookAt } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
 const USAGE = "list | show PARTITION OFFSET | purge";
@@ -43,14 +45,11 @@ export const command = defineCommand({
         "bad_arguments",
       );
     }
-    const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-    const storage = await openStorage(context);
-    try {
+    const withDatabase = run === purge ? withStorage : withStorageToLookAt;
+    return await withDatabase(context, async (storage: Storage | null) => {
+      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
       return await run(storage, context);
-    } finally {
-      await storage.close();
-      lock?.release();
-    }
+    });
   },
 });
 
@@ -95,16 +94,19 @@ function show(words: readonly string[]) {
       "bad_arguments",
     );
   }
-  return async ({ work }: Storage, { flags, out }: DeadContext): Promise<ExitCode> => {
+  return async ({ work }: Storage, { flags, out, data }: DeadContext): Promise<ExitCode> => {
     const letters = await readDeadLetter(work, partition!, offset!);
     if (flags.json) {
-      out(JSON.stringify(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) })), null, 2));
+      data(
+        printableJson(JSON.stringify(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) })), null, 2)),
+      );
       return letters.length > 0 ? EXIT.ok : EXIT.findings;
     }
     const sampled = letters.some(({ payload }) => payload !== null);
     for (const { reason, seen_at, payload, payload_bytes, first_offset, last_offset, records } of letters) {
-      if (payload !== null) out(`${reason}, committed ${iso(seen_at)}, ${payload_bytes} bytes, masked:\n${payload}`);
-      else if (!sampled) {
+      if (payload !== null) {
+        out(`${reason}, committed ${iso(seen_at)}, ${payload_bytes} bytes, masked:\n${printable(payload)}`);
+      } else if (!sampled) {
         out(
           `${reason}: one of ${records} from ${first_offset} to ${last_offset}, last committed ${
             iso(seen_at)

@@ -4,6 +4,7 @@ import { loadSettings } from "../shared/config/load.ts";
 import { suggestion } from "../shared/config/suggest.ts";
 import { EXIT, type ExitCode, messageOf, UsageError } from "../shared/errors.ts";
 import { createLog } from "../shared/log.ts";
+import { printable, printableLines } from "../shared/printable.ts";
 import { VERSION } from "../shared/version.ts";
 import { type Arguments, parseArguments } from "./args.ts";
 import type { Command, CommandContext } from "./command.ts";
@@ -69,13 +70,15 @@ function createContext(command: Command, parsed: Arguments, host: Host): Command
     ...loaded,
     flags: parsed.flags as CommandContext["flags"],
     positionals: parsed.positionals,
-    out: host.out.line,
+    out: (line) => host.out.line(printableLines(line)),
+    // To a file or another program data goes as it is.
+    data: host.outIsTerminal ? (text) => host.out.line(printableLines(text.replaceAll("\r\n", "\n"))) : host.out.line,
     drained: async () => {
       await host.out.flush();
       return !host.out.closed;
     },
-    err: host.err.line,
-    progress: host.errIsTerminal ? host.err.progress : () => {},
+    err: (line) => host.err.line(printableLines(line)),
+    progress: host.errIsTerminal ? (line) => host.err.progress(printable(line)) : () => {},
     isTerminal: host.outIsTerminal,
     colour: host.outIsTerminal && !host.noColour,
     log,
@@ -96,7 +99,8 @@ function readSettingsFile(path: string | undefined, host: Host, problems: string
 
 /** One JSON line where logs are JSON, so that a collector can parse the last line too; text for people, and for whoever mistyped. */
 function tell(failure: Failure, host: Host, context: CommandContext | undefined): void {
-  const { code, lines, action, exitCode } = failure;
+  const { code, exitCode } = failure;
+  const lines = failure.lines.map(printable), action = printable(failure.action);
   const json = context?.settings.LOG_FORMAT === "json" ||
     (context?.settings.LOG_FORMAT === "auto" && !host.errIsTerminal);
   if (context && json && exitCode !== EXIT.usage) {

@@ -1,6 +1,7 @@
 // `tidemark health`: asks a process on this machine whether it is alive or ready. For health checks of containers, which have no curl.
 import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT, messageOf, UsageError } from "../shared/errors.ts";
+import { printable } from "../shared/printable.ts";
 import { MINUTE } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";
 
@@ -23,10 +24,10 @@ export const command = defineCommand({
     try {
       const response = await fetch(url, { signal: AbortSignal.timeout(flags.timeout), redirect: "error" });
       const body = (await response.text()).slice(0, 2_000).trim();
-      if (response.ok) return out(body), EXIT.ok;
-      err(`${url} answers ${response.status}: ${body}`);
+      if (response.ok) return out(printable(body)), EXIT.ok;
+      err(`${url} answers ${response.status}: ${printable(body)}`);
     } catch (error) {
-      err(`${url} does not answer: ${messageOf(error)}`);
+      err(`${url} does not answer: ${printable(messageOf(error))}`);
     }
     return UNHEALTHY;
   },

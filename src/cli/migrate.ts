@@ -4,7 +4,7 @@ import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT } from "../shared/errors.ts";
 import { HOUR } from "../shared/units.ts";
 import { defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage, prepareSchema } from "../app/storage.ts";
+import { prepareSchema, withStorage, withStorageToLookAt } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",
@@ -16,28 +16,25 @@ export const command = defineCommand({
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },
   async run(_args, context) {
-    const { settings, flags, out } = context;
+    const { flags, out } = context;
     if (flags.print) {
       out((await initSql()).trimEnd());
       return EXIT.ok;
     }
-    const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-    const storage = await openStorage(context);
-    try {
-      if (flags["dry-run"]) {
-        const applied = await appliedMigrations(storage.work);
+    if (flags["dry-run"]) {
+      return await withStorageToLookAt(context, async (storage) => {
+        const applied = storage === null ? null : await appliedMigrations(storage.work);
         const missing = MIGRATIONS.filter((name) => !applied?.has(Number(name.slice(0, 4))));
         for (const name of missing) out(`missing ${name}`);
         if (missing.length === 0) out("up to date");
         return EXIT.ok;
-      }
+      });
+    }
+    return await withStorage(context, async (storage) => {
       const done = await prepareSchema(storage, context, { waitMs: flags.wait });
       for (const name of done) out(`applied ${name}`);
       if (done.length === 0) out("up to date");
       return EXIT.ok;
-    } finally {
-      await storage.close();
-      lock?.release();
-    }
+    });
   },
 });

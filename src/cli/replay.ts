@@ -1,18 +1,20 @@
 // `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
-import { createPostgresStore } from "../store/postgres/store.ts";
+import { appliedMigrations } from "../store/migrate.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
 import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
 import { replay } from "../operate/replay.ts";
+import { requireSameSettings } from "../operate/stream_settings.ts";
 import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
 import { boolean, integer, type Kind, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
+import { printable, printableJson } from "../shared/printable.ts";
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 import { eventReader, openLogReader } from "../app/replay_reader.ts";
 import { logName } from "../app/sources.ts";
-import { lockDataFolder, openStorage, type Storage } from "../app/storage.ts";
+import { type Storage, streamMissing, withStorageToLookAt } from "../app/storage.ts";
 
 const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
   const time = Date.parse(text);
@@ -48,14 +50,10 @@ export const command = defineCommand({
     ) => `${name} must be the start of a window, such as ${isoOrNull(windowStart(time, size))}`);
     if (to <= from) problems.push("--to must be after --from");
     if (problems.length > 0) throw new UsageError(problems, "See `tidemark replay --help`.", "bad_arguments");
-    const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-    const storage = await openStorage(context);
-    try {
+    return await withStorageToLookAt(context, async (storage) => {
+      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
       return await compare(storage, context, { from, to, limit: flags.limit, json: flags.json });
-    } finally {
-      await storage.close();
-      lock?.release();
-    }
+    });
   },
 });
 
@@ -68,7 +66,7 @@ interface Range {
 }
 
 async function compare(storage: Storage, context: ReplayContext, range: Range): Promise<ExitCode> {
-  const { settings, clock, log, out, progress, signal } = context;
+  const { settings, clock, log, out, data, progress, signal } = context;
   const { from, to } = range;
   const rules = {
     windowSize: settings.WINDOW_SIZE,
@@ -99,9 +97,8 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
       throw new UsageError(["Stopped before the end: nothing can be said."], "Run it again.", "interrupted");
     }
     const differences = compareTables(state.published, replayed, state.folded);
-    for (
-      const line of range.json ? [json(state, replayed, differences, range)] : text(state, replayed, differences, range)
-    ) out(line);
+    if (range.json) data(printableJson(json(state, replayed, differences, range)));
+    else for (const line of text(state, replayed, differences, range)) out(line);
     return differences.length === 0 ? EXIT.ok : EXIT.findings;
   } finally {
     geo.close();
@@ -118,28 +115,16 @@ async function readState(
 ): Promise<ReplayState> {
   const { settings } = context;
   const state = await readReplayState(storage.work, { from, to, bound });
-  if (state === null) {
-    throw new UsageError(["No stream was started in this schema yet."], "Check POSTGRES_SCHEMA.", "stream_missing");
-  }
-  const store = createPostgresStore({
-    commits: storage.commits,
-    database: storage.work,
-    instance: settings.INSTANCE_ID,
-    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
-    commitTimeoutMs: settings.COMMIT_TIMEOUT,
-  });
-  // Refuses settings under which everything would differ. No partition is named, so no row is made.
-  await store.join({
+  if (state === null) throw streamMissing();
+  // Under other settings everything would differ.
+  await requireSameSettings(storage.work, {
     source: settings.SOURCE,
     topic: logName(settings),
-    topicId: state.topicId,
     group: settings.KAFKA_GROUP,
     windowSizeMs: settings.WINDOW_SIZE,
     referrerGranularity: settings.REFERRER_GRANULARITY,
     keyBytesMax: settings.KEY_BYTES_MAX,
-    offsetsCountRecords: settings.SOURCE !== "file",
-    anchor: state.anchor,
-  }, []);
+  });
   if (to > state.closedThrough) {
     throw new UsageError(
       [`Windows are closed up to ${isoOrNull(state.closedThrough) ?? "nowhere yet"}; --to is ${isoOrNull(to)}.`],
@@ -187,9 +172,9 @@ function* text(
     )
   ) {
     const place = [countryCode, region, city].filter((part) => part !== "").join("/");
-    yield `${isoOrNull(window as EpochMs)} ${table} ${kind}: ${host} ${
-      referrer || "(direct)"
-    } ${place}: published ${published.hits} (${published.bots} by bots), replayed ${replayed.hits} (${replayed.bots})`;
+    yield `${isoOrNull(window as EpochMs)} ${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${
+      printable(place)
+    }: published ${published.hits} (${published.bots} by bots), replayed ${replayed.hits} (${replayed.bots})`;
   }
   if (differences.length > limit) yield `… and ${differences.length - limit} more (--limit)`;
 }

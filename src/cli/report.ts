@@ -33,10 +33,11 @@ import { svgMap } from "../report/chart/svg_map.ts";
 import { svgTimeseries } from "../report/chart/svg_timeseries.ts";
 import { boolean, type Kind, kindOf, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, NamedError, UsageError } from "../shared/errors.ts";
+import { printableJson } from "../shared/printable.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { codeOf, type Database, type Sql } from "../store/postgres/client.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { lockDataFolder, openStorage } from "../app/storage.ts";
+import { streamMissing, withStorageToLookAt } from "../app/storage.ts";
 
 const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
 type Format = typeof FORMATS[number];
@@ -150,21 +151,16 @@ export const command = defineCommand({
     }
     if (problems.length > 0) throw new UsageError(problems, "Run `tidemark report --help`.", "bad_arguments");
 
-    const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-    try {
-      const storage = await openStorage(context);
+    return await withStorageToLookAt(context, async (storage) => {
+      if (storage === null) throw streamMissing();
       try {
         await report.print(given, format, storage.reads, context);
         await context.drained();
         return EXIT.ok;
       } catch (error) {
         throw namedError(error);
-      } finally {
-        await storage.close();
       }
-    } finally {
-      lock?.release();
-    }
+    });
   },
 });
 
@@ -188,10 +184,10 @@ function asked<Q, R, Line>(
       const text = format === "svg"
         ? svg!(report)
         : format === "json"
-        ? JSON.stringify(report, null, 2)
+        ? printableJson(JSON.stringify(report, null, 2))
         : render(report, format, rendering);
       // The line writer ends the line; of CSV's \r\n it leaves the \r.
-      context.out(text.replace(/\n$/, ""));
+      (format === "text" ? context.out : context.data)(text.replace(/\n$/, ""));
     },
   };
 }
@@ -200,12 +196,12 @@ async function exportAll(
   query: ContributionQuery,
   format: "csv" | "ndjson",
   database: Database,
-  { out, drained }: CommandContext,
+  { data, drained }: CommandContext,
 ): Promise<void> {
   for await (
     const text of (await exportBody(database, query, format, DEADLINE_MS)).pipeThrough(new TextDecoderStream())
   ) {
-    if (text !== "") out(text.replace(/\n$/, ""));
+    if (text !== "") data(text.replace(/\n$/, ""));
     if (!await drained()) return;
   }
 }

@@ -1,5 +1,6 @@
 // `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
 import { checkLog } from "../store/decision.ts";
+import { appliedMigrations } from "../store/migrate.ts";
 import { createPostgresStore } from "../store/postgres/store.ts";
 import type { StoredState, StreamSettings } from "../store/port.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
@@ -7,14 +8,16 @@ import { firstEventTime } from "../operate/first_event.ts";
 import type { LogReader } from "../operate/log_reader.ts";
 import { isRecreated, planResume, resumePosition, type ResumeStep } from "../operate/resume_plan.ts";
 import { applyResume } from "../operate/resume_store.ts";
+import { requireSameSettings } from "../operate/stream_settings.ts";
 import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
+import { printable } from "../shared/printable.ts";
 import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 import { eventReader, openLogReader } from "../app/replay_reader.ts";
 import { logName } from "../app/sources.ts";
-import { lockDataFolder, openStorage, prepareSchema, type Storage } from "../app/storage.ts";
+import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from "../app/storage.ts";
 
 /** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
 const TRIES = 3;
@@ -33,18 +36,24 @@ export const command = defineCommand({
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },
   async run(_args, context) {
-    const { settings } = context;
-    const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-    const storage = await openStorage(context);
-    try {
+    if (context.flags["dry-run"]) {
+      return await withStorageToLookAt(context, async (storage) => {
+        const applied = storage === null ? null : await appliedMigrations(storage.work);
+        if (storage === null || applied === null) {
+          context.out(NOT_STARTED);
+          return EXIT.ok;
+        }
+        return await resume(storage, context);
+      });
+    }
+    return await withStorage(context, async (storage) => {
       await prepareSchema(storage, context, { waitMs: context.flags.wait });
       return await resume(storage, context);
-    } finally {
-      await storage.close();
-      lock?.release();
-    }
+    });
   },
 });
+
+const NOT_STARTED = "No stream was started in this schema yet.";
 
 interface Flags {
   readonly "accept-gap": boolean;
@@ -65,17 +74,17 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
   for (let attempt = 1;; attempt++) {
     const stored = await store.read();
     if (stored === null || stored.stopped === null) {
-      out(stored === null ? "No stream was started in this schema yet." : "Nothing is stopped.");
+      out(stored === null ? NOT_STARTED : "Nothing is stopped.");
       return EXIT.ok;
     }
     // With the settings of another stream its whole log would look recreated.
-    await store.join(streamSettings(context, stored), []);
-    out(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`);
+    await requireSameSettings(storage.work, streamSettings(context, stored));
+    out(printable(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`));
     const { steps, log } = await look(storage, stored, context);
     const problem = logProblem(context, stored, log);
     if (problem === null) out("The log holds every stored position: nothing is lost.");
     else if (!flags["accept-gap"]) throw problem;
-    else for (const step of steps) if (step.kind !== "keep") out(describeStep(step, logName(settings)));
+    else for (const step of steps) if (step.kind !== "keep") out(printable(describeStep(step, logName(settings))));
     if (flags["dry-run"]) return EXIT.ok;
     if (problem !== null) askWhether(context);
     const outcome = await applyResume(storage.work, stored.stopped.code, log.topicId, steps);
@@ -99,7 +108,7 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
             "Run it again in a few seconds.",
           );
         }
-        out(`${outcome.reason}; looking again.`);
+        out(printable(`${outcome.reason}; looking again.`));
     }
   }
 }

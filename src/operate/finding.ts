@@ -1,5 +1,7 @@
 // What a check of `tidemark doctor` comes to, and how findings are told. Pure.
 
+import { printable } from "../shared/printable.ts";
+
 /** skip: could not be looked at, for the reason that another finding names. */
 export type FindingStatus = "ok" | "warn" | "fail" | "skip";
 
@@ -44,5 +46,6 @@ const COLOUR: Readonly<Record<FindingStatus, string>> = {
 /** Two columns and an indented action, for people. */
 export function renderFinding({ check, status, detail, action }: Finding, colour: boolean): string {
   const mark = colour ? `${COLOUR[status]}${status.padEnd(4)}\x1b[0m` : status.padEnd(4);
-  return `${mark}  ${check.padEnd(18)}  ${detail}${action === null ? "" : `\n${" ".repeat(26)}→ ${action}`}`;
+  const next = action === null ? "" : `\n${" ".repeat(26)}→ ${printable(action)}`;
+  return `${mark}  ${check.padEnd(18)}  ${printable(detail)}${next}`;
 }

@@ -1,5 +1,7 @@
 // Structured logging: one JSON line per entry, or readable text on a terminal. Never log a secret, a full address or a payload.
 
+import { printable, printableJson } from "./printable.ts";
+
 export type LogLevel = "debug" | "info" | "warn" | "error";
 export type LogFields = Readonly<
   Record<string, string | number | boolean | null | undefined | readonly (string | number)[]>
@@ -33,14 +35,17 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     const time = new Date(options.now()).toISOString();
     const all = { ...bound, ...fields };
     options.write(
-      options.format === "json" ? JSON.stringify({ time, level, message, ...all }) : text(time, level, message, all),
+      options.format === "json"
+        ? printableJson(JSON.stringify({ time, level, message, ...all }))
+        : text(time, level, message, all),
     );
   };
   const text = (time: string, level: LogLevel, message: string, fields: LogFields) => {
     const tail = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) =>
       ` ${k}=${typeof v === "string" && /[\s"=]/.test(v) ? JSON.stringify(v) : v}`
     ).join("");
-    const line = `${time.slice(11, 23)} ${level.padEnd(5)} ${message}${tail}`;
+    // Messages and fields quote hosts, topics and servers' errors: one entry is one line, whatever they hold.
+    const line = printable(`${time.slice(11, 23)} ${level.padEnd(5)} ${message}${tail}`);
     return options.colour && COLOUR[level] !== "" ? `${COLOUR[level]}${line}\x1b[0m` : line;
   };
   return {

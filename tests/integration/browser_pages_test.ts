@@ -2,7 +2,7 @@
 import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
-import { printable } from "../../src/report/text/text_width.ts";
+import { printable } from "../../src/shared/printable.ts";
 import { HOSTILE, startDashboard } from "./browser_fixture.ts";
 
 const PAGES = ["/", "/pipeline"] as const;

@@ -35,6 +35,7 @@ function context(broker: TestBroker, topic: string, flags: Partial<Context["flag
       ...flags,
     },
     positionals: [],
+    data: () => {},
     out: (line) => out.push(line),
     drained: () => Promise.resolve(true),
     err: () => {},

@@ -1,4 +1,6 @@
 // `tidemark doctor`: looks at everything that the stream stands on and says what to do. Works with what answers. Shell.
+import { access, constants } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { openGeoFiles } from "../../geo/geo_files.ts";
 import type { GeoState } from "../../geo/geo_state.ts";
 import { createPlaceLocator } from "../../geo/place_locator.ts";
@@ -6,6 +8,7 @@ import type { PlaceLocator } from "../../geo/port.ts";
 import { fail, failed, type Finding, ok, renderFinding, skip, warn } from "../../operate/finding.ts";
 import { boolean } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
+import { printableJson } from "../../shared/printable.ts";
 import type { FolderLock } from "../../shared/folder_lock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
@@ -13,7 +16,7 @@ import { VERSION } from "../../shared/version.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
 import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
 import { checkSource } from "./doctor_log.ts";
-import { lockDataFolder, openStorage, type Storage } from "../../app/storage.ts";
+import { embeddedExists, lockDataFolder, openStorage, type Storage } from "../../app/storage.ts";
 
 /** Address blocks move slowly; after some months a few per cent of hits are counted for the wrong city. */
 const GEO_AGE_DAYS_WARN = 100;
@@ -22,15 +25,17 @@ type DoctorContext = Omit<CommandContext, "flags">;
 
 export const command = defineCommand({
   usage: "",
-  description: "Reads and changes nothing: it joins no group and takes no lease. Exit code 6 where a check fails.",
+  description:
+    "Reads and changes nothing: it joins no group, takes no lease and writes no file. An embedded database that no process has open is opened " +
+    "for it, with connections that refuse writes. Exit code 6 where a check fails.",
   groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
   flags: { json: flag(boolean, { doc: "One JSON object: healthy, findings [{check, status, detail, action}]." }) },
   async run(_args, context) {
-    const { flags, out, colour } = context;
+    const { flags, out, data, colour } = context;
     // What the clients would log is in the findings.
     const findings = await examine({ ...context, log: silentLog });
     const healthy = !failed(findings);
-    if (flags.json) out(JSON.stringify({ healthy, version: VERSION, findings }, null, 2));
+    if (flags.json) data(printableJson(JSON.stringify({ healthy, version: VERSION, findings }, null, 2)));
     else {
       for (const finding of findings) out(renderFinding(finding, colour));
       const count = (status: Finding["status"]) => findings.filter((f) => f.status === status).length;
@@ -53,14 +58,12 @@ async function examine(context: DoctorContext): Promise<Finding[]> {
   findings.push(...opened.findings);
   try {
     const report: DatabaseReport = opened.storage === null
-      ? { findings: [], stored: null }
+      ? { findings: [], stored: null, ready: false }
       : await checkDatabase(opened.storage, context);
     findings.push(...report.findings);
     findings.push(
       ...await checkSource(context, {
-        database: report.findings.some(({ check, status }) => check === "postgres" && status === "ok")
-          ? opened.storage!.work
-          : null,
+        database: report.ready ? opened.storage!.work : null,
         stored: report.stored,
         places: geo.places,
       }),
@@ -75,18 +78,33 @@ async function examine(context: DoctorContext): Promise<Finding[]> {
 
 async function checkDataFolder(path: string): Promise<Finding> {
   try {
-    const probe = `${path}/.doctor-${crypto.randomUUID()}`;
     const info = await Deno.stat(path);
-    if (!info.isDirectory) return fail("data_folder", `${path} is no folder`, "Set DATA_DIR to a folder.");
-    await Deno.writeTextFile(probe, "");
-    await Deno.remove(probe);
+    if (!info.isDirectory) return fail("data_folder", `${path} is not a folder`, "Set DATA_DIR to a folder.");
+    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const open = info.mode !== null && (info.mode & 0o077) !== 0;
     return open
       ? warn("data_folder", `${path} can be entered by others`, `chmod 700 ${path}`)
       : ok("data_folder", `${path} can be written`);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return ok("data_folder", `${path} is made at the first start`);
+    if (error instanceof Deno.errors.NotFound) return await checkParent(path);
     return fail("data_folder", `${path}: ${messageOf(error)}`, "Set DATA_DIR to a folder that this user may write.");
+  }
+}
+
+/** A folder that is made at the first start: by whoever may write the nearest folder above it. */
+async function checkParent(path: string): Promise<Finding> {
+  for (let above = dirname(resolve(path));; above = dirname(above)) {
+    try {
+      await access(above, constants.W_OK | constants.X_OK);
+      return ok("data_folder", `${path} is made at the first start`);
+    } catch (error) {
+      if ((error as { code?: unknown }).code === "ENOENT" && above !== dirname(above)) continue;
+      return fail(
+        "data_folder",
+        `${path} is not there, and cannot be made in ${above}: ${messageOf(error)}`,
+        "Set DATA_DIR to a folder that this user may write.",
+      );
+    }
   }
 }
 
@@ -133,16 +151,16 @@ interface OpenedDatabase {
 async function openDatabase(context: DoctorContext): Promise<OpenedDatabase> {
   const { settings } = context;
   const none = (finding: Finding): OpenedDatabase => ({ storage: null, lock: null, findings: [finding] });
-  if (settings.POSTGRES_URL !== undefined) return { storage: await openStorage(context), lock: null, findings: [] };
-  try {
-    await Deno.stat(`${settings.DATA_DIR}/pg`);
-  } catch {
+  if (settings.POSTGRES_URL !== undefined) {
+    return { storage: await openStorage(context, { readOnly: true }), lock: null, findings: [] };
+  }
+  if (!await embeddedExists(settings.DATA_DIR)) {
     return none(skip("postgres", `embedded in ${settings.DATA_DIR}: is made at the first start`));
   }
   let lock: FolderLock | null = null;
   try {
     lock = await lockDataFolder(context);
-    return { storage: await openStorage(context), lock, findings: [] };
+    return { storage: await openStorage(context, { readOnly: true }), lock, findings: [] };
   } catch (error) {
     lock?.release();
     if (!(error instanceof NamedError)) throw error;

@@ -7,6 +7,7 @@ import { imbalances } from "../../http/api/stream/ledger_balance.ts";
 import { readLedger } from "../../http/api/stream/ledger_query.ts";
 import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
 import { type DatabaseFacts, judgeDatabase } from "../../operate/judge_database.ts";
+import { differingSettings } from "../../operate/stream_settings.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import { DAY } from "../../shared/units.ts";
 import type { CommandContext } from "../command.ts";
@@ -23,6 +24,8 @@ export interface DatabaseReport {
   readonly findings: readonly Finding[];
   /** `null` without a stream or a readable schema. */
   readonly stored: StoredState | null;
+  /** Whether the tables are there: without them nothing more can be asked. */
+  readonly ready: boolean;
 }
 
 /** Runs all checks that need the database; never throws for what a check can find. */
@@ -41,11 +44,12 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
         skip("schema", "no database"),
       ],
       stored: null,
+      ready: false,
     };
   }
   const schema = await checkSchema(storage.work, settings.POSTGRES_SCHEMA);
-  findings.push(schema);
-  if (schema.status === "fail" || schema.detail.endsWith(NOT_YET)) return { findings, stored: null };
+  findings.push(schema.finding);
+  if (!schema.ready) return { findings, stored: null, ready: false };
   const stored = await createPostgresStore({
     commits: storage.commits,
     database: storage.work,
@@ -53,7 +57,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
     maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
     commitTimeoutMs: settings.COMMIT_TIMEOUT,
   }).read();
-  if (stored === null) return { findings: [...findings, skip("stream", "not started yet")], stored };
+  if (stored === null) return { findings: [...findings, skip("stream", "not started yet")], stored, ready: true };
   findings.push(
     stored.stopped === null ? ok("stream", "may run") : fail(
       "stream",
@@ -63,27 +67,32 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
     await checkStreamSettings(storage.work, context),
     await checkLedger(storage.work, context),
   );
-  return { findings, stored };
+  return { findings, stored, ready: true };
 }
 
-const NOT_YET = "not made yet";
-
-async function checkSchema(database: Database, schema: string): Promise<Finding> {
+async function checkSchema(
+  database: Database,
+  schema: string,
+): Promise<{ readonly finding: Finding; readonly ready: boolean }> {
   const applied = await appliedMigrations(database);
-  if (applied === null) return ok("schema", `${schema}: ${NOT_YET}`);
+  if (applied === null) {
+    return { finding: ok("schema", `${schema}: not made yet; \`run\` and \`migrate\` make it`), ready: false };
+  }
   const missing = MIGRATIONS.filter((name) => !applied.has(Number(name.slice(0, 4))));
   const known = MIGRATIONS.map((name) => Number(name.slice(0, 4)));
   const newer = [...applied.keys()].filter((version) => !known.includes(version));
   if (missing.length > 0) {
-    return fail(
+    const finding = fail(
       "schema",
       `${schema}: ${missing.join(", ")} missing`,
       "Run `tidemark migrate` (a start of `run` does it too).",
     );
+    return { finding, ready: false };
   }
-  return newer.length > 0
+  const finding = newer.length > 0
     ? warn("schema", `${schema}: was migrated by a newer release`, "Bring this program up to date.")
     : ok("schema", `${schema}: up to date (${MIGRATIONS.at(-1)})`);
+  return { finding, ready: true };
 }
 
 /** What a start would refuse. */
@@ -91,25 +100,18 @@ async function checkStreamSettings(
   database: Database,
   { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding> {
-  const [stored] = await database.query(
-    (sql) =>
-      sql<Record<string, string | number>[]>`
-      select source, topic, consumer_group, window_size_ms::integer as window_size_ms, referrer_granularity, key_bytes_max from stream`,
-    TIMEOUT_MS,
-  );
-  const given: Readonly<Record<string, string | number>> = {
+  const differing = await differingSettings(database, {
     source: settings.SOURCE,
     topic: logName(settings),
-    consumer_group: settings.KAFKA_GROUP,
-    window_size_ms: settings.WINDOW_SIZE,
-    referrer_granularity: settings.REFERRER_GRANULARITY,
-    key_bytes_max: settings.KEY_BYTES_MAX,
-  };
-  const differing = Object.keys(given).filter((name) => stored?.[name] !== given[name]);
+    group: settings.KAFKA_GROUP,
+    windowSizeMs: settings.WINDOW_SIZE,
+    referrerGranularity: settings.REFERRER_GRANULARITY,
+    keyBytesMax: settings.KEY_BYTES_MAX,
+  });
   if (differing.length === 0) return ok("stream_settings", "the ones that the stream was made with");
   return fail(
     "stream_settings",
-    differing.map((name) => `${name} is ${stored?.[name]} in the schema, ${given[name]} in the settings`).join("; "),
+    differing.join("; "),
     "Use the old settings, or another POSTGRES_SCHEMA and KAFKA_GROUP for a second stream.",
   );
 }

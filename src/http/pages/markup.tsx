@@ -1,7 +1,7 @@
 // Pieces of markup that all sections share. Pure; JSX escapes every value.
 import { raw } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
-import { printable } from "../../report/text/text_width.ts";
+import { printable } from "../../shared/printable.ts";
 import type { Status } from "../../report/report_types.ts";
 import type { Reader } from "./reader.ts";
 

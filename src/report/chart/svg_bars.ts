@@ -3,7 +3,8 @@
 import { scaleLinear } from "d3-scale";
 import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
 import { largestBar, percentText, type TextBar } from "../text/text_bars.ts";
-import { cutText, printable } from "../text/text_width.ts";
+import { printable } from "../../shared/printable.ts";
+import { cutText } from "../text/text_width.ts";
 
 const WIDTH = 640;
 const ROW = 26;

@@ -11,7 +11,8 @@ import { countryName } from "../country_names.ts";
 // outlines lack the small countries.
 import countryPoints from "../country_points.json" with { type: "json" };
 import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
-import { cutText, printable } from "../text/text_width.ts";
+import { printable } from "../../shared/printable.ts";
+import { cutText } from "../text/text_width.ts";
 
 /** Hits of one country; codes that are no country (`unknown`, `private`, `invalid`) are told below the map. */
 export interface MapCountry {

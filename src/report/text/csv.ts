@@ -1,5 +1,7 @@
 // Rows as CSV (RFC 4180) that a spreadsheet shows but never runs, and as NDJSON. Pure.
 
+import { printableJson } from "../../shared/printable.ts";
+
 /** What a cell may hold; null is an empty cell (CSV) or null (NDJSON). */
 export type Cell = string | number | boolean | null;
 
@@ -32,7 +34,7 @@ export function csvLine<T>(columns: readonly Column<T>[], row: T): string {
 
 /** One object a line, with its line end. JSON has no formulas: text stays as it is. */
 export function ndjsonLine<T>(columns: readonly Column<T>[], row: T): string {
-  return JSON.stringify(Object.fromEntries(columns.map(({ name, value }) => [name, value(row)]))) + "\n";
+  return printableJson(JSON.stringify(Object.fromEntries(columns.map(({ name, value }) => [name, value(row)])))) + "\n";
 }
 
 export type TableFormat = "csv" | "ndjson";

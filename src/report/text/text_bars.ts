@@ -1,5 +1,6 @@
 // A bar chart for a terminal. Pure: rows in, lines out.
-import { cutText, padText, printable, textWidth } from "./text_width.ts";
+import { printable } from "../../shared/printable.ts";
+import { cutText, padText, textWidth } from "./text_width.ts";
 
 /** One bar; null where the number is unknown. */
 export interface TextBar {

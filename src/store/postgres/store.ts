@@ -75,11 +75,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
         );
       } catch (error) {
         if (codeOf(error) !== "TM003") throw error;
-        throw new UsageError(
-          [`This schema holds a stream with other settings: ${(error as Error).message}`],
-          "Use the old settings, or another POSTGRES_SCHEMA (and KAFKA_GROUP) for a second stream.",
-          "stream_settings_differ",
-        );
+        throw settingsDiffer((error as Error).message);
       }
     },
 
@@ -158,6 +154,15 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
       );
     },
   };
+}
+
+/** The refusal of settings with which this stream was not made. */
+export function settingsDiffer(differences: string): UsageError {
+  return new UsageError(
+    [`This schema holds a stream with other settings: ${differences}`],
+    "Use the old settings, or another POSTGRES_SCHEMA (and KAFKA_GROUP) for a second stream.",
+    "stream_settings_differ",
+  );
 }
 
 /** Errors after which the database certainly holds nothing new are judged like those after which nobody knows: the rows decide. */

@@ -1,7 +1,7 @@
 // What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_view.ts";
-import { printable } from "../../../report/text/text_width.ts";
+import { printable } from "../../../shared/printable.ts";
 
 /** What each reason means. */
 const REASONS: Readonly<Record<string, string>> = {
