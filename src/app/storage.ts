@@ -132,7 +132,7 @@ export async function openStorage(
   };
 }
 
-/** Pools over a server that runs already. With `readOnly` none of them can write. */
+/** Pools over a server that runs already. With `readOnly` only `commits` can write, which nothing that looks uses for rows. */
 export function openPools(
   address: PostgresAddress,
   settings: Settings,
@@ -147,11 +147,11 @@ export function openPools(
       applicationName: `tidemark ${name}`,
       max,
       statementTimeoutMs,
-      readOnly: readOnly || look,
+      readOnly,
     });
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
-  const work = pool("work", 2, 120 * SECOND);
-  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, !embedded);
+  const work = pool("work", 2, 120 * SECOND, look);
+  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, look || !embedded);
   return {
     commits,
     work,

@@ -33,7 +33,8 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
   const { settings } = context;
   const findings: Finding[] = [];
   try {
-    const facts = await readFacts(storage.work, context);
+    // Over the connection that commits would use: the others of doctor refuse writes, which is one of the facts.
+    const facts = await readFacts(storage.commits, context);
     findings.push(ok("postgres", storage.description));
     findings.push(...judgeDatabase(facts, settings.MAX_FUTURE_SKEW));
   } catch (error) {
