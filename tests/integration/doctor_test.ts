@@ -144,6 +144,6 @@ Deno.test("doctor finds what is wrong, and only that", async (t) => {
     const noTopic = await doctor(stream, { KAFKA_TOPIC: "nowhere" });
     assertMatch(noTopic.of("broker").detail, /does not exist/);
     assertEquals([noTopic.of("stream").status, noTopic.of("stream_settings").status], ["ok", "fail"]);
-    assertMatch(noTopic.of("stream_settings").detail, /topic is doctor in the schema, nowhere in the settings/);
+    assertMatch(noTopic.of("stream_settings").detail, /topic is 'doctor' in this schema, 'nowhere' in the settings/);
   });
 });
