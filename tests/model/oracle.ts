@@ -1,0 +1,190 @@
+// The oracle: keeps every event, counts by looking at all of them, and decides what a report may leave open. Slow and obvious on purpose; it
+// shares the event format with the product and nothing else. Pure.
+import { dayEnd, dayStart, HOUR, localDay } from "./calendar.ts";
+import type { LogRecord, ModelEvent } from "./event.ts";
+
+/** A committed event, with the window it belongs to. */
+export interface Fact extends ModelEvent {
+  readonly window: number;
+  readonly late: boolean;
+}
+
+export interface Rules {
+  readonly windowSize: number;
+  readonly watermarkDelay: number;
+  readonly latePolicy: "store" | "drop";
+}
+
+/** Which events a number counts. */
+export interface Filter {
+  readonly host?: string | undefined;
+  readonly referrer?: string | undefined;
+  readonly traffic?: "all" | "human" | "bot";
+  readonly late?: "include" | "exclude";
+}
+
+/** What the oracle demands of a number over a stretch of time. */
+export interface Worth {
+  /** yes: null is the only right answer. no: a number is demanded. may: either. */
+  readonly unknown: "yes" | "no" | "may";
+  /** Whether the number can never change again. */
+  readonly final: boolean;
+}
+
+interface Partition {
+  readonly log: readonly LogRecord[];
+  /** Events below it are committed, but for the lost ones. */
+  next: number;
+  /** Where a partition that was added later began, and the watermark it began with. */
+  startWatermark: number;
+  readonly lost: Set<number>;
+  /** Watermarks that silence raised: from this offset on. */
+  readonly silences: { readonly at: number; readonly watermark: number }[];
+}
+
+export class Oracle {
+  readonly rules: Rules;
+  readonly partitions = new Map<number, Partition>();
+  /** Times of events that are gone for good, both ends inclusive. */
+  readonly gaps: { readonly from: number; readonly to: number }[] = [];
+  /** As the database states them; {@link Oracle.bounds} says what they may be. */
+  closedThrough = -Infinity;
+  retiredThrough = -Infinity;
+  #facts: readonly Fact[] | null = null;
+
+  constructor(rules: Rules) {
+    this.rules = rules;
+  }
+
+  start(partition: number, log: readonly LogRecord[], startWatermark: number): void {
+    this.partitions.set(partition, { log, next: 0, startWatermark, lost: new Set(), silences: [] });
+  }
+
+  commit(partition: number, next: number): void {
+    this.partitions.get(partition)!.next = next;
+    this.#facts = null;
+  }
+
+  silence(partition: number, at: number, watermark: number): void {
+    this.partitions.get(partition)!.silences.push({ at, watermark });
+    this.#facts = null;
+  }
+
+  /** The next `count` events of a partition are gone. */
+  lose(partition: number, count: number): void {
+    const p = this.partitions.get(partition)!;
+    const times: number[] = [];
+    for (let offset = p.next; offset < p.next + count; offset++) {
+      p.lost.add(offset);
+      times.push(p.log[offset]!.event.time);
+    }
+    p.next += count;
+    this.gaps.push({ from: Math.min(...times), to: Math.max(...times) });
+    this.#facts = null;
+  }
+
+  /** Another oracle that knows what this one knows now. */
+  copy(): Oracle {
+    const copy = new Oracle(this.rules);
+    for (const [id, p] of this.partitions) {
+      copy.partitions.set(id, { ...p, lost: new Set(p.lost), silences: [...p.silences] });
+    }
+    copy.gaps.push(...this.gaps);
+    copy.closedThrough = this.closedThrough;
+    copy.retiredThrough = this.retiredThrough;
+    return copy;
+  }
+
+  /** Watermark of one partition, by records and silence or by records alone. */
+  watermark(partition: number, by: "all" | "records"): number {
+    const p = this.partitions.get(partition)!;
+    let watermark = -Infinity;
+    for (const [offset, { event }] of p.log.slice(0, p.next).entries()) {
+      if (!p.lost.has(offset)) watermark = Math.max(watermark, event.time - this.rules.watermarkDelay);
+    }
+    if (by === "records") return watermark;
+    return Math.max(watermark, p.startWatermark, ...p.silences.map((silence) => silence.watermark));
+  }
+
+  /** Every committed event that counts; late ones only where they are kept. */
+  facts(): readonly Fact[] {
+    return this.#facts ??= this.committed().filter(({ late }) => !late || this.rules.latePolicy === "store");
+  }
+
+  /** Every committed event, late ones included. */
+  committed(): Fact[] {
+    const { windowSize, watermarkDelay } = this.rules;
+    const facts: Fact[] = [];
+    for (const p of this.partitions.values()) {
+      let watermark = p.startWatermark;
+      for (const [offset, { event }] of p.log.slice(0, p.next).entries()) {
+        for (const silence of p.silences) if (silence.at <= offset) watermark = Math.max(watermark, silence.watermark);
+        if (p.lost.has(offset)) continue;
+        const window = Math.floor(event.time / windowSize) * windowSize;
+        facts.push({ ...event, window, late: window + windowSize <= watermark });
+        watermark = Math.max(watermark, event.time - watermarkDelay);
+      }
+    }
+    return facts;
+  }
+
+  /** Up to where windows may be closed. */
+  get closable(): number {
+    return Math.min(...[...this.partitions.keys()].map((id) => this.watermark(id, "all")));
+  }
+
+  /** Numbers of windows that end at or before it can never change: closed, and confirmed by records of every partition that has any. */
+  get finalThrough(): number {
+    const read = [...this.partitions].filter(([, p]) => p.next > 0).map(([id]) => this.watermark(id, "records"));
+    return Math.min(this.closedThrough, ...(read.length > 0 ? read : [-Infinity]));
+  }
+
+  /** Start of the first window that holds an event; Infinity while there is none. */
+  get firstWindow(): number {
+    return this.committed().reduce((first, { window }) => Math.min(first, window), Infinity);
+  }
+
+  /** End of the newest window that holds an event; -Infinity while there is none. */
+  get lastWindowEnd(): number {
+    return this.committed().reduce((last, { window }) => Math.max(last, window + this.rules.windowSize), -Infinity);
+  }
+
+  /**
+   * What a number over [from, to) must say.
+   *
+   * @param raw whether it is about a host or referrer, which retention drops, or beside the hour
+   */
+  worth(from: number, to: number, raw: boolean): Worth {
+    const final = to <= this.finalThrough;
+    if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
+    if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
+    return { unknown: "no", final };
+  }
+
+  /** As {@link worth}, of a local day. */
+  dayWorth(day: string, zone: string, raw: boolean): Worth {
+    return this.worth(dayStart(day, zone), dayEnd(day, zone), raw);
+  }
+
+  /** The events whose windows start in [from, to) and pass the filter. */
+  select(from: number, to: number, filter: Filter): Fact[] {
+    const { host, referrer, traffic = "all", late = "exclude" } = filter;
+    return this.facts().filter((fact) =>
+      fact.window >= from && fact.window < to && (late === "include" || !fact.late) &&
+      (host === undefined || fact.host === host) && (referrer === undefined || fact.referrer === referrer) &&
+      (traffic === "all" || fact.bot === (traffic === "bot"))
+    );
+  }
+
+  /** The events of one local day. */
+  day(day: string, zone: string, filter: Filter): Fact[] {
+    return this.select(dayStart(day, zone), dayEnd(day, zone), filter);
+  }
+
+  /** Local days from that of the first event to that of the newest. */
+  span(zone: string): { readonly first: string; readonly last: string } | null {
+    const first = this.firstWindow;
+    if (first === Infinity) return null;
+    return { first: localDay(first, zone), last: localDay(this.lastWindowEnd - 1, zone) };
+  }
+}

@@ -1,0 +1,83 @@
+// What is asked of the reports: drawn around the time that the stream has seen, in every zone and by every kind of filter. Pure.
+import type { Random } from "../simulation/random.ts";
+import { dayAfter, daysOf, ZONES } from "./calendar.ts";
+import { HOSTS, REFERRERS } from "./event.ts";
+import type { Oracle } from "./oracle.ts";
+
+export const KINDS = ["contributions", "timeseries", "bots", "top", "forecast", "function", "live", "ledger"] as const;
+export type Kind = typeof KINDS[number];
+
+/** A report with its parameters, as they stand in a URL. */
+export interface Question {
+  readonly kind: Kind;
+  readonly params: Readonly<Record<string, string>>;
+}
+
+/** Draws one question of a kind, or of any. */
+export function draw(random: Random, oracle: Oracle, kind: Kind = random.pick(KINDS)): Question {
+  const tz = random.pick(ZONES);
+  const range = drawRange(random, oracle, tz);
+  const late = random.chance(0.4) ? { late: "include" } : {};
+  const traffic = random.chance(0.4) ? { traffic: random.pick(["human", "bot"]) } : {};
+  const filter = {
+    ...(random.chance(0.25) ? { host: random.pick(HOSTS) } : {}),
+    ...(random.chance(0.25) ? { referrer: random.pick(REFERRERS) } : {}),
+  };
+  switch (kind) {
+    case "contributions":
+    case "function":
+      return {
+        kind,
+        params: {
+          tz,
+          ...range,
+          ...late,
+          ...traffic,
+          ...filter,
+          place: random.pick(["city", "region", "country"]),
+          compare: random.pick(["previous_day", "same_weekday", "previous_period"]),
+          order: random.pick(["count_desc", "count_asc", "place"]),
+          ...(kind === "contributions" ? { limit: random.pick(["2", "1000", "1000"]) } : {}),
+        },
+      };
+    case "timeseries":
+      return { kind, params: { tz, ...range, ...late, ...filter, step: random.pick(["5min", "hour", "day"]) } };
+    case "bots":
+      return { kind, params: { tz, ...range, ...late, ...filter } };
+    case "top":
+      return {
+        kind,
+        params: {
+          tz,
+          ...range,
+          ...late,
+          ...traffic,
+          ...filter,
+          by: random.pick(["host", "referrer", "referrer", "country", "city"]),
+          limit: random.pick(["2", "1000", "1000"]),
+        },
+      };
+    case "forecast":
+      return { kind, params: { tz, ...late, ...traffic, of: random.pick(["total", "country", "city"]), limit: "100" } };
+    case "live":
+    case "ledger":
+      return { kind, params: {} };
+  }
+}
+
+/** One question of each kind. */
+export function drawAll(random: Random, oracle: Oracle): Question[] {
+  return KINDS.map((kind) => draw(random, oracle, kind));
+}
+
+/** Days of the stream, seldom also a day before or after. */
+function drawRange(random: Random, oracle: Oracle, tz: string): { readonly from: string; readonly to: string } {
+  const span = oracle.span(tz);
+  if (span === null) return { from: "2026-10-24", to: "2026-10-25" };
+  const first = random.chance(0.08) ? dayAfter(span.first, -1) : span.first;
+  const last = random.chance(0.08) ? dayAfter(span.last, 1) : span.last;
+  const days = daysOf(first, last);
+  const from = random.int(0, days.length - 1);
+  const to = random.chance(0.4) ? from : random.int(from, days.length - 1);
+  return { from: days[from]!, to: days[to]! };
+}
