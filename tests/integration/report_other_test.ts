@@ -130,14 +130,14 @@ Deno.test("forecastReport() learns from complete local days only", async () => {
   const { sql } = database;
   for (const steps of [0, Infinity]) {
     await rollUp(sql, steps);
-    for (const  of of["total", "country", "city"] as const) {
+    for (const subject of ["total", "country", "city"] as const) {
       const report = await forecastReport(
         sql,
-        asked(forecastQuery({ of, days: "14", limit: "3", tz: "Europe/Berlin" })),
+        asked(forecastQuery({ of: subject, days: "14", limit: "3", tz: "Europe/Berlin" })),
       );
       // Closed through 13:05 UTC on 3 November: the day before is the last complete one.
       assertEquals(report.last_complete_day, "2026-11-02");
-      assertEquals(report.series.length, of === "total" ? 1 : 3);
+      assertEquals(report.series.length, subject === "total" ? 1 : 3);
       for (const series of report.series) {
         assertEquals(series.days.length, 14);
         assertEquals(series.days[0]?.day, "2026-11-03");
@@ -149,7 +149,7 @@ Deno.test("forecastReport() learns from complete local days only", async () => {
             select coalesce(sum(num_hits), 0)::float8 as hits from truth
             where (window_start at time zone 'Europe/Berlin')::date = ${day}::text::date and not is_late
               and (${place === null} or country_code = ${place?.country_code ?? ""})
-              and (${of !== "city"} or (region, city) = (${place?.region ?? ""}, ${place?.city ?? ""}))`;
+              and (${subject !== "city"} or (region, city) = (${place?.region ?? ""}, ${place?.city ?? ""}))`;
           assertEquals(count, day === "2026-10-14" ? null : row!.hits, `${series.label} ${day}`);
         }
       }

@@ -1,9 +1,12 @@
 // How well a method would have forecast this very series: rolling origins, no look ahead. Pure.
-import { absorb, fitSmoothing, initialState, predict, type SmoothingState } from "./holt_winters.ts";
-import { seasonalNaive, WEEK } from "./seasonal_naive.ts";
+import { mean } from "./averages.ts";
+import { absorb, fitSmoothing, initialState, predict } from "./smoothing.ts";
+import { thetaForecast } from "./theta.ts";
+import { seasonalNaive, WEEK } from "./weekly.ts";
 
-export type Method = "seasonal_naive" | "holt_winters";
-export const METHODS: readonly Method[] = ["seasonal_naive", "holt_winters"];
+/** combination: the mean of Theta and of damped smoothing of the values and of their logarithms. */
+export type Method = "seasonal_naive" | "combination";
+export const METHODS: readonly Method[] = ["seasonal_naive", "combination"];
 
 /** Days that are forecast from at least so many days of history. */
 export const TRAINING_DAYS_MIN = 2 * WEEK;
@@ -18,7 +21,7 @@ export interface Backtest {
 }
 
 /**
- * Forecasts the last days of a series from every origin that leaves {@link TRAINING_DAYS_MIN} days of history. Holt-Winters is fitted once,
+ * Forecasts the last days of a series from every origin that leaves {@link TRAINING_DAYS_MIN} days of history. Smoothing is fitted once,
  * on the days before the first origin, and then only fed: no forecast knows a value that lay ahead of it.
  *
  * @param values daily values, gaps filled in
@@ -34,7 +37,7 @@ export function backtest(
 ): Backtest {
   const first = values.length - origins;
   const errors: number[][] = Array.from({ length: horizons }, () => []);
-  const forecastFrom = method === "holt_winters" ? smoother(values, first) : naive(values);
+  const forecastFrom = method === "combination" ? combination(values, first) : naive(values);
   let sum = 0;
   let count = 0;
   for (let origin = first; origin < values.length; origin++) {
@@ -56,26 +59,47 @@ export function backtest(
 type ForecastFrom = (origin: number) => (horizon: number) => number;
 
 function naive(values: readonly number[]): ForecastFrom {
-  return (origin) => (horizon) => values[origin - WEEK + ((horizon - 1) % WEEK)]!;
+  return (origin) => (horizon) => seasonalNaive(values.slice(0, origin), horizon);
+}
+
+/** Averages of unlike methods are better than the best of them picked by its past (Makridakis et al. 2020, "The M4 competition"). */
+function combination(values: readonly number[], first: number): ForecastFrom {
+  // Growth of traffic is a share, not a number; +1, since a day may have no hits.
+  const logs = values.map(Math.log1p);
+  const parts = [
+    smoother(values, first),
+    logarithmic(smoother(logs, first)),
+    logarithmic((origin) => thetaForecast(logs.slice(0, origin))),
+  ];
+  return (origin) => {
+    const forecasts = parts.map((part) => part(origin));
+    return (horizon) => mean(forecasts.map((forecast) => forecast(horizon)));
+  };
+}
+
+/** The forecast of logarithms as one of values. */
+function logarithmic(part: ForecastFrom): ForecastFrom {
+  return (origin) => {
+    const forecast = part(origin);
+    return (horizon) => Math.expm1(forecast(horizon));
+  };
 }
 
 function smoother(values: readonly number[], first: number): ForecastFrom {
   const training = values.slice(0, first);
-  const smoothing = fitSmoothing(training, WEEK);
-  const state: SmoothingState = initialState(training, WEEK);
+  const smoothing = fitSmoothing(training);
+  const state = initialState(training);
   let known = 0;
   return (origin) => {
     for (; known < origin; known++) absorb(state, values[known]!, smoothing);
-    return (horizon) => predict(state, horizon);
+    return (horizon) => predict(state, horizon, smoothing.phi);
   };
 }
 
 /** Forecasts after the whole series, 1 to `horizons` days ahead, never negative. */
 export function forecastAhead(method: Method, values: readonly number[], horizons: number): number[] {
-  const ahead = Array.from({ length: horizons }, (_, i) => i + 1);
-  if (method === "seasonal_naive") return ahead.map((h) => seasonalNaive(values, h));
-  const forecast = smoother(values, values.length)(values.length);
-  return ahead.map((h) => Math.max(0, forecast(h)));
+  const forecast = (method === "combination" ? combination(values, values.length) : naive(values))(values.length);
+  return Array.from({ length: horizons }, (_, i) => Math.max(0, forecast(i + 1)));
 }
 
 /**

@@ -8,7 +8,7 @@ import {
   scaledError,
   TRAINING_DAYS_MIN,
 } from "./backtest.ts";
-import { WEEK } from "./seasonal_naive.ts";
+import { WEEK } from "./weekly.ts";
 
 /** Fewer days of history give no number: two weeks to learn the season and one to check what was learnt. */
 export const HISTORY_DAYS_MIN = TRAINING_DAYS_MIN + WEEK;
@@ -83,15 +83,20 @@ function filled(values: readonly (number | null)[]): number[] {
 }
 
 /**
- * Half width of the interval for each horizon: Student's quantile × root mean square of the backtest errors. Errors of neighbouring horizons
- * are pooled, since one horizon alone has few; a spread never shrinks with the horizon.
+ * Half width of the interval for each horizon, from the sizes of the backtest errors: the mean of the width that holds if they are normal
+ * (Student's quantile × root mean square; steady, but one outlier widens it) and of their own 80 % quantile (the other way round). Errors of
+ * neighbouring horizons are pooled, since one horizon alone has few; a spread never shrinks with the horizon.
  */
 function spreads({ errors }: Backtest, horizons: number): number[] {
   const result: number[] = [];
   for (let h = 0; h < horizons; h++) {
     const pool = errors.slice(Math.max(0, Math.min(h, errors.length - 1) - 1), h + 2).flat();
     const square = pool.reduce((sum, error) => sum + error * error, 0) / Math.max(1, pool.length);
-    result.push(Math.max(result[h - 1] ?? 0, studentQuantile90(Math.max(1, pool.length - 1)) * Math.sqrt(square)));
+    const normal = studentQuantile90(Math.max(1, pool.length - 1)) * Math.sqrt(square);
+    const sizes = pool.map(Math.abs).sort((a, b) => a - b);
+    // The (n + 1)-th part: with n errors the next one is as likely to lie in each of the n + 1 gaps between them.
+    const own = sizes[Math.min(sizes.length - 1, Math.ceil(COVERAGE * (sizes.length + 1)) - 1)] ?? normal;
+    result.push(Math.max(result[h - 1] ?? 0, (normal + own) / 2));
   }
   return result;
 }

@@ -28,7 +28,7 @@ export interface ForecastSeries {
     readonly region: string;
     readonly city: string;
   } | null;
-  /** seasonal_naive or holt_winters; null where there is no forecast. */
+  /** seasonal_naive or combination; null where there is no forecast. */
   readonly method: string | null;
   /** Why there is no forecast: short_history, no_hits; else null. */
   readonly reason: string | null;

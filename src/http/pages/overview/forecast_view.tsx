@@ -6,7 +6,7 @@ import type { ViewContext } from "./overview_view.tsx";
 
 const METHODS: Readonly<Record<string, string>> = {
   seasonal_naive: "the same weekday of the week before",
-  holt_winters: "exponential smoothing with trend and weekly season",
+  combination: "the mean of Theta and of damped smoothing with a weekly season",
 };
 
 export function forecastPanel({ reader, queries }: ViewContext, forecast: ForecastReport): Markup {
