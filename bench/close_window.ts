@@ -118,6 +118,8 @@ async function commit(chunks: Parameters<typeof store.commit>[0]["chunks"], wate
       maxWindowEnd: START + 3 * WINDOW_MS as EpochMs,
       raisedAt: START,
       quietSince: null,
+      firstEventTime: START,
+      newestEventTime: START,
       idleAdvances: [],
       counted: hits,
     }],

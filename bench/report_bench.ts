@@ -84,7 +84,7 @@ async function rollUp(sql: Sql, rows: number) {
   const calls = { hour: 0, day: 0 };
   for (;;) {
     const started = performance.now();
-    const [row] = await sql<{ state: "hour" | "day" | "nothing" }[]>`select tidemark_roll_up_v1() ->> 'state' as state`;
+    const [row] = await sql<{ state: "hour" | "day" | "nothing" }[]>`select tidemark_roll_up_v2() ->> 'state' as state`;
     const { state } = row!;
     if (state === "nothing") break;
     spent[state] += performance.now() - started;

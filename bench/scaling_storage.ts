@@ -111,7 +111,7 @@ async function sizes(url: string) {
   const sql = postgres(url, { max: 1, onnotice: () => {} });
   try {
     for (let state = ""; state !== "nothing";) {
-      const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v1() ->> 'state' as state`;
+      const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v2() ->> 'state' as state`;
       state = row!.state;
     }
     // The demo has too few keys for a size per key: page rounding would be most of it.

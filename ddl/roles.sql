@@ -37,8 +37,8 @@ begin
     select format('%I.%I', schema_name, c.relname) as name, c.relname, c.relkind
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = schema_name and c.relkind in ('r', 'p', 'v')
-      and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
-          'dead_letter_count', 'dead_letter_range', 'dead_letter_sample', 'data_gap', 'source_generation', 'lease', 'schema_migration', 'rollup_progress')
+      and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'stream_span', 'stream_step', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
+          'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'lease', 'schema_migration', 'rollup_progress')
         or c.relname ~ '^(aggregated_web_traffic|web_traffic)(_|$)')
     order by c.relkind, c.relname
   loop
@@ -63,8 +63,8 @@ begin
     if o.provolatile <> 'v' then
       execute format('grant execute on function %s to %I', o.name, reader_name);
     end if;
-    -- The one thing of the owner's that a writer does each day. With a search path of its own nobody can slip it another table.
-    if o.proname = 'tidemark_ensure_day_v1' then
+    -- What of the owner's a writer does each day: make a day's table, and drop that of a retired one. With a search path of its own nobody can slip it another table.
+    if o.proname in ('tidemark_ensure_day_v1', 'tidemark_ensure_day_v2', 'tidemark_identify_v1', 'tidemark_drop_retired_v1') then
       execute format('alter function %s security definer', o.name);
       execute format('alter function %s set search_path = %I, pg_temp', o.name, schema_name);
     end if;

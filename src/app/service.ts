@@ -1,5 +1,5 @@
 // One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
-import { rollUp, runMaintenance, runRollUp } from "../store/maintenance.ts";
+import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
 import { createApp } from "../http/server/app.ts";
 import { APP_DEFAULTS } from "../http/server/deps.ts";
@@ -11,6 +11,7 @@ import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/config/settings.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
+import { StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
 import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { showSetting } from "../cli/config.ts";
@@ -36,6 +37,7 @@ export interface ServiceOptions {
 export async function runService(context: CommandContext, options: ServiceOptions): Promise<ExitCode> {
   const { settings, clock, log, signal } = context;
   const startedAt = clock.now();
+  const steps = new StepBoard(UPKEEP_STEPS, clock);
   const metrics = new Metrics(new Registry());
   const storage = await openStorage(context);
   const count = engineCount(settings, options.once, navigator.hardwareConcurrency);
@@ -115,7 +117,7 @@ export async function runService(context: CommandContext, options: ServiceOption
       },
     });
     const closing = () => clock.now() - closedAt < CLOSING_MS;
-    return await runEngines(context, { storage, geo, engines, stopping, closing, once: options.once });
+    return await runEngines(context, { storage, geo, engines, stopping, closing, once: options.once, steps });
   } catch (error) {
     if (signal.aborted) return EXIT.ok;
     throw error;
@@ -135,18 +137,21 @@ interface Running {
   /** Whether windows of a backlog are being closed. */
   readonly closing: () => boolean;
   readonly once: boolean;
+  readonly steps: StepBoard<UpkeepStep>;
 }
 
 /** Runs the engines and what goes on beside them. */
 async function runEngines(
   { settings, clock, log }: CommandContext,
-  { storage, geo, engines, stopping, closing, once }: Running,
+  { storage, geo, engines, stopping, closing, once, steps }: Running,
 ): Promise<ExitCode> {
   const { signal } = stopping, database = storage.work;
+  const maintenance = { database, clock, log, steps };
   const beside = [
     geo.watch(signal),
-    runRollUp({ database, clock, log, closing }, signal),
-    runMaintenance({ database, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
+    runRollUp({ ...maintenance, closing }, signal),
+    runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
+    runUpkeep(maintenance, signal),
   ];
   try {
     await Promise.race([engines.run(signal), storage.failure]);

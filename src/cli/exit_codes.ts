@@ -1,5 +1,6 @@
 // What each exit code means, and which one an error ends in. No I/O.
 import { EXIT, type ExitCode, NamedError } from "../shared/errors.ts";
+import { namedRefusal } from "../shared/refusal.ts";
 
 /** For `--help` and docs/configuration.md. */
 export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
@@ -22,7 +23,8 @@ export interface Failure {
 }
 
 /** Turns anything thrown into what is told about it; unknown errors are bugs and keep their stack. */
-export function describeFailure(error: unknown): Failure {
+export function describeFailure(thrown: unknown): Failure {
+  const error = namedRefusal(thrown);
   if (error instanceof NamedError) {
     return { code: error.code, exitCode: error.exitCode, lines: error.message.split("\n"), action: error.action };
   }

@@ -36,7 +36,7 @@ export interface KeyDayJson {
   readonly hits: number;
 }
 
-/** Hits of each key by day, as `tidemark_key_days_v1` answers them. */
+/** Hits of each key by day, as `tidemark_key_days_v2` answers them. */
 export type KeyDays = ReadonlyMap<string, ReadonlyMap<LocalDate, number>>;
 
 const time = (ms: Ms): EpochMs => epochMs(ms ?? -Infinity);
@@ -118,7 +118,7 @@ export interface CommonRow {
   readonly buckets: readonly BucketJson[];
 }
 
-/** The counted hits of a row `d` of `tidemark_key_days_v1`. */
+/** The counted hits of a row `d` of `tidemark_key_days_v2`. */
 export function hitsOf(sql: Sql, { traffic }: { readonly traffic: Traffic }) {
   return { all: sql`d.num_hits`, human: sql`d.num_hits - d.bot_hits`, bot: sql`d.bot_hits` }[traffic];
 }

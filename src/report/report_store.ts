@@ -88,7 +88,7 @@ export async function contributions(
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
     hitsOf(sql, query)
   })), '[]')
-             from tidemark_key_days_v1(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
+             from tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
                ${host ?? null}::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
              -- Where the next day is known, nothing is forecast.
              where (select s.closed_through < tidemark_day_start_v1(${
@@ -254,7 +254,7 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
       hitsOf(sql, query)
     })), '[]')
-            from edge e cross join lateral tidemark_key_days_v1(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
+            from edge e cross join lateral tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
               array(select r.key from ranked r), null, null, ${query.late === "include"}::boolean) d
             where ${of !== "total"}::boolean) as key_days`,
   );

@@ -117,6 +117,8 @@ export class Encoder {
         maxWindowEnd: tracker.maxWindowEnd,
         raisedAt: tracker.raisedAt,
         quietSince: tracker.quietSince,
+        firstEventTime: Number.isFinite(tracker.firstEventTime) ? tracker.firstEventTime : null,
+        newestEventTime: Number.isFinite(tracker.lastEventTime) ? tracker.lastEventTime : null,
         idleAdvances: tracker.idleAdvances,
         ...tracker.tally,
       });

@@ -4,7 +4,7 @@ import type { Log } from "../shared/log.ts";
 import { codeOf, type Database } from "./postgres/client.ts";
 
 /** The migrations in order. A file that was released is never edited: its checksum is stored. */
-export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report", "0004_operate"] as const;
+export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report", "0004_operate", "0005_exact"] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);
 const MIGRATE_TIMEOUT_MS = 120_000;

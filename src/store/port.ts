@@ -71,6 +71,9 @@ export interface PartitionMove {
   readonly maxWindowEnd: EpochMs;
   readonly raisedAt: EpochMs;
   readonly quietSince: EpochMs | null;
+  /** Lowest and highest event time of counted and late records since the row was loaded; `null` where there was none. */
+  readonly firstEventTime: EpochMs | null;
+  readonly newestEventTime: EpochMs | null;
   readonly counted: number;
   readonly late: number;
   readonly lateDropped: number;

@@ -98,6 +98,7 @@ export class Counter {
       if (windowEnd > tracker.maxWindowEnd) tracker.maxWindowEnd = windowEnd as EpochMs;
     }
     if (eventTime > tracker.lastEventTime) tracker.lastEventTime = eventTime as EpochMs;
+    if (eventTime < tracker.firstEventTime) tracker.firstEventTime = eventTime as EpochMs;
     const raised = (eventTime < seenAt ? eventTime : seenAt) - rules.watermarkDelay;
     if (raised > tracker.recordWatermark) {
       tracker.recordWatermark = raised as EpochMs;

@@ -2,19 +2,38 @@
 import { DEAD_REASONS, type DeadReason } from "../event/types.ts";
 import type { PartitionId } from "../shared/units.ts";
 
-/** Ranges kept per partition and reason in one commit; beyond it neighbours merge into ranges that also cover other records. */
-export const RANGES_PER_COMMIT_MAX = 16;
+/** Runs of dead letters kept per partition and reason in one commit; what lies behind them is one merged range, which also covers other records. */
+export const RUNS_PER_COMMIT_MAX = 2_000;
 /** Samples kept per reason in one commit; the database keeps at most 100 a reason and hour. */
 export const SAMPLES_PER_COMMIT_MAX = 5;
 
+/** First and last offset of records that are all dead letters of one reason, both inclusive. */
+type Run = [first: number, last: number];
+
+/**
+ * Where dead letters of one partition and reason lie. Exact where `runs` is given or the records fill the range; else merged: the range also
+ * covers other records.
+ */
 export interface DeadRange {
   readonly partition: PartitionId;
   readonly reason: DeadReason;
   /** Inclusive. */
-  firstOffset: number;
+  readonly firstOffset: number;
   /** Inclusive. */
-  lastOffset: number;
+  readonly lastOffset: number;
+  readonly records: number;
+  /** Ascending; `null` where the records fill the range, or are too many runs to keep. */
+  readonly runs: readonly Readonly<Run>[] | null;
+}
+
+/** Dead letters of one partition and reason. */
+interface Place {
+  readonly partition: PartitionId;
+  readonly reason: DeadReason;
   records: number;
+  readonly runs: Run[];
+  /** Everything behind the last run that is kept. */
+  merged: { readonly firstOffset: number; lastOffset: number; records: number } | null;
 }
 
 export interface DeadSample {
@@ -32,7 +51,7 @@ export type Mask = (bytes: Uint8Array, start: number, end: number) => string;
 
 /** Collects dead letters until the delta is frozen. */
 export class DeadLetters {
-  readonly #byPlace = new Map<number, { count: number; ranges: DeadRange[] }>();
+  readonly #byPlace = new Map<number, Place>();
   readonly #samples: DeadSample[] = [];
   readonly #samplesByReason = new Map<DeadReason, number>();
   readonly #mask: Mask;
@@ -51,15 +70,15 @@ export class DeadLetters {
     this.#count++;
     const place = partition * DEAD_REASONS.length + DEAD_REASONS.indexOf(reason);
     let entry = this.#byPlace.get(place);
-    if (!entry) this.#byPlace.set(place, entry = { count: 0, ranges: [] });
-    entry.count++;
-    const last = entry.ranges.at(-1);
-    if (last && (last.lastOffset === offset - 1 || entry.ranges.length >= RANGES_PER_COMMIT_MAX)) {
-      last.lastOffset = offset;
-      last.records++;
-    } else {
-      entry.ranges.push({ partition, reason, firstOffset: offset, lastOffset: offset, records: 1 });
-    }
+    if (!entry) this.#byPlace.set(place, entry = { partition, reason, records: 0, runs: [], merged: null });
+    entry.records++;
+    const last = entry.runs.at(-1);
+    if (entry.merged) {
+      entry.merged.lastOffset = offset;
+      entry.merged.records++;
+    } else if (last?.[1] === offset - 1) last[1] = offset;
+    else if (entry.runs.length < RUNS_PER_COMMIT_MAX) entry.runs.push([offset, offset]);
+    else entry.merged = { firstOffset: offset, lastOffset: offset, records: 1 };
     const sampled = this.#samplesByReason.get(reason) ?? 0;
     if (sampled < SAMPLES_PER_COMMIT_MAX) {
       this.#samplesByReason.set(reason, sampled + 1);
@@ -74,15 +93,21 @@ export class DeadLetters {
   }
 
   get ranges(): readonly DeadRange[] {
-    return [...this.#byPlace.values()].flatMap((entry) => entry.ranges);
+    return [...this.#byPlace.values()].flatMap(({ partition, reason, records, runs, merged }) => [
+      {
+        partition,
+        reason,
+        firstOffset: runs[0]![0],
+        lastOffset: runs.at(-1)![1],
+        records: records - (merged?.records ?? 0),
+        runs: runs.length > 1 ? runs : null,
+      },
+      ...(merged ? [{ partition, reason, ...merged, runs: null }] : []),
+    ]);
   }
 
   get counts(): readonly { readonly partition: PartitionId; readonly reason: DeadReason; readonly records: number }[] {
-    return [...this.#byPlace.values()].map(({ count, ranges }) => ({
-      partition: ranges[0]!.partition,
-      reason: ranges[0]!.reason,
-      records: count,
-    }));
+    return [...this.#byPlace.values()].map(({ partition, reason, records }) => ({ partition, reason, records }));
   }
 
   get samples(): readonly DeadSample[] {

@@ -29,8 +29,10 @@ export class Tracker {
   tally = emptyTally();
   /** Watermarks raised by silence since the last freeze. */
   idleAdvances: IdleAdvance[] = [];
-  /** For the snapshot only. */
+  /** Of counted and late records since the row was loaded. */
+  firstEventTime = Infinity as EpochMs;
   lastEventTime: EpochMs = NEVER;
+  /** For the snapshot only. */
   logEnd: Offset | null = null;
   lastStable: Offset | null = null;
   progressAt: EpochMs;

@@ -112,6 +112,8 @@ export async function payload(
       maxWindowEnd: (step.maxWindowEnd ?? NEVER) as EpochMs,
       raisedAt: W as EpochMs,
       quietSince: idle.length > 0 ? W as EpochMs : null,
+      firstEventTime: null,
+      newestEventTime: null,
       counted: step.to - from - late - dead - nulls - skipped,
       late,
       lateDropped: 0,
@@ -209,7 +211,14 @@ export const STORE_CONTRACT: readonly { readonly name: string; readonly run: (ri
         [chunk(W, [["a", "", 3, 1], ["b", "r", 1]]), chunk(W - SIZE, [["a", "x"]], true)],
         {
           counts: [{ partition: 0 as PartitionId, reason: "bad_json", records: 2 }],
-          ranges: [{ partition: 0 as PartitionId, reason: "bad_json", firstOffset: 11, lastOffset: 12, records: 2 }],
+          ranges: [{
+            partition: 0 as PartitionId,
+            reason: "bad_json",
+            firstOffset: 11,
+            lastOffset: 12,
+            records: 2,
+            runs: null,
+          }],
           samples: [],
         },
       );

@@ -160,9 +160,9 @@ export async function closeAll(sql: Sql): Promise<number> {
   for (let closed = 0;;) {
     const [row] = await sql<
       { done: { state: string; day?: string } }[]
-    >`select tidemark_close_v1('test', 1000000) as done`;
+    >`select tidemark_close_v2('test', 1000000) as done`;
     const done = row!.done;
-    if (done.state === "day_missing") await sql`select tidemark_ensure_day_v1(${done.day!}::date)`;
+    if (done.state === "day_missing") await sql`select tidemark_ensure_day_v2(${done.day!}::date)`;
     else if (done.state === "closed") closed++;
     else return closed;
   }

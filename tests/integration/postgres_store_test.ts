@@ -124,7 +124,7 @@ Deno.test("createPostgresStore()", async (t) => {
       await using rig = await fresh();
       const { store, other, sql } = rig;
       await store.join(SETTINGS, [partition(0)]);
-      await sql`select tidemark_ensure_day_v1(${new Date(W).toISOString().slice(0, 10)}::date)`;
+      await sql`select tidemark_ensure_day_v2(${new Date(W).toISOString().slice(0, 10)}::date)`;
       let closings = 0;
       for (let round = 0; round < 6; round++) {
         const w = W + round * SIZE;
@@ -153,7 +153,7 @@ Deno.test("createPostgresStore()", async (t) => {
     for (const level of ["repeatable read", "serializable"]) {
       for (
         const call of [
-          "tidemark_close_v1('x', 10)",
+          "tidemark_close_v2('x', 10)",
           "tidemark_join_v1('{}', '[]')",
           "tidemark_commit_v1(gen_random_uuid(), 'x', 'end', '[]', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null)",
         ]

@@ -2,6 +2,7 @@
 // The table `truth` holds every hit once, apart from our own tables: what the reports are held against.
 import type { Sql } from "postgres";
 import postgres from "postgres";
+import { MIGRATIONS } from "../../src/store/migrate.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 /** First UTC day of the data; windows before `CLOSED` are closed, later ones open. */
@@ -12,7 +13,7 @@ export const GAP_DAY = "2026-10-14";
 /** A UTC day without any traffic. */
 export const EMPTY_DAY = "2026-10-20";
 
-export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report"];
+export { MIGRATIONS };
 
 export interface ReportDatabase extends AsyncDisposable {
   readonly sql: Sql;
@@ -40,7 +41,7 @@ export async function reportDatabase(options: { readonly empty?: boolean } = {})
 /** Rolls up at most `steps` hours or days; returns what the last call did. */
 export async function rollUp(sql: Sql, steps = Infinity): Promise<string> {
   for (let step = 0; step < steps; step++) {
-    const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v1() ->> 'state' as state`;
+    const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v2() ->> 'state' as state`;
     if (row!.state === "nothing") return row!.state;
   }
   return "more";

@@ -11,7 +11,7 @@ import { CLOSED, MIGRATIONS, reportDatabase, rollUp } from "./report_fixture.ts"
 const NOW = epochMs(Date.parse(CLOSED));
 
 async function state(sql: Sql): Promise<string> {
-  const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v1() ->> 'state' as state`;
+  const [row] = await sql<{ state: string }[]>`select tidemark_roll_up_v2() ->> 'state' as state`;
   return row!.state;
 }
 
@@ -20,6 +20,16 @@ async function progress(sql: Sql) {
     { hours: string; days: string }[]
   >`select hours_through::text as hours, days_through::text as days from rollup_progress`;
   return row!;
+}
+
+/** Retires and drops every day before `before`. */
+async function retireAll(sql: Sql, before: string): Promise<void> {
+  const call = async (text: string) => (await sql.unsafe(`select ${text} ->> 'state' as state`))[0]!.state;
+  let state = "retired";
+  while (state === "retired") state = await call(`tidemark_retire_v2('${before}')`);
+  assertEquals(state, "nothing");
+  for (state = "dropped"; state === "dropped";) state = await call("tidemark_drop_retired_v1()");
+  assertEquals(state, "nothing");
 }
 
 /** Sums of each dimension over hours and days, and of what they were made from. */
@@ -34,7 +44,7 @@ async function sums(sql: Sql) {
   return { rolled: rolled.map((row) => ({ ...row })), raw: raw! };
 }
 
-Deno.test("tidemark_roll_up_v1() keeps every hit of every dimension, packs each day once, then has nothing to do", async () => {
+Deno.test("tidemark_roll_up_v2() keeps every hit of every dimension, packs each day once, then has nothing to do", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
   await rollUp(sql);
@@ -51,7 +61,7 @@ Deno.test("tidemark_roll_up_v1() keeps every hit of every dimension, packs each 
   assertEquals(unequal!.n, 0);
 });
 
-Deno.test("tidemark_roll_up_v1() waits for the last window of an hour, also where closed_through is past it already", async () => {
+Deno.test("tidemark_roll_up_v2() waits for the last window of an hour, also where closed_through is past it already", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
   await rollUp(sql);
@@ -60,10 +70,10 @@ Deno.test("tidemark_roll_up_v1() waits for the last window of an hour, also wher
   await sql`update stream_partition set watermark = '2026-11-03 14:00Z', record_watermark = '2026-11-03 14:00Z'`;
   await sql`update stream set closed_through = '2026-11-03 14:00Z'`;
   assertEquals(await state(sql), "nothing");
-  const closed = await sql<{ state: string }[]>`select tidemark_close_v1('test', 100000) ->> 'state' as state`;
+  const closed = await sql<{ state: string }[]>`select tidemark_close_v2('test', 100000) ->> 'state' as state`;
   assertEquals(closed[0]!.state, "closed");
   assertEquals(await state(sql), "nothing");
-  await sql`select tidemark_close_v1('test', 100000)`;
+  await sql`select tidemark_close_v2('test', 100000)`;
   assertEquals(await state(sql), "hour");
   const { rolled, raw } = await sums(sql);
   assertEquals(rolled.map(({ hits }) => hits), new Array(4).fill(raw.hits));
@@ -71,18 +81,18 @@ Deno.test("tidemark_roll_up_v1() waits for the last window of an hour, also wher
   assertEquals(raw.hits, whole!.hits);
 });
 
-Deno.test("tidemark_roll_up_v1() leaves the work to whoever holds it, and refuses other isolation levels", async () => {
+Deno.test("tidemark_roll_up_v2() leaves the work to whoever holds it, and refuses other isolation levels", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
   const other = postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} });
   try {
     await other.begin(async (held) => {
-      await held`select tidemark_roll_up_v1()`;
+      await held`select tidemark_roll_up_v2()`;
       assertEquals(await state(sql), "busy");
     });
     assertEquals(await state(sql), "hour");
     await assertRejects(
-      () => other.begin("isolation level repeatable read", (wrong) => wrong`select tidemark_roll_up_v1()`),
+      () => other.begin("isolation level repeatable read", (wrong) => wrong`select tidemark_roll_up_v2()`),
       Error,
       "must be read committed",
     );
@@ -91,10 +101,10 @@ Deno.test("tidemark_roll_up_v1() leaves the work to whoever holds it, and refuse
   }
 });
 
-Deno.test("tidemark_roll_up_v1() folds what is beyond the cap into an exact (other)", async () => {
+Deno.test("tidemark_roll_up_v2() folds what is beyond the cap into an exact (other)", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
-  for (let call = 0; call < 30; call++) await sql`select tidemark_roll_up_v1(2)`;
+  for (let call = 0; call < 30; call++) await sql`select tidemark_roll_up_v2(2)`;
   const { rolled, raw } = await sums(sql);
   assertEquals(rolled, ["country", "host", "place", "referrer"].map((dimension) => ({ dimension, ...raw })));
   const [keys] = await sql<{ n: number; folded: boolean }[]>`
@@ -121,8 +131,7 @@ Deno.test("sums by place outlive retention, hosts and referrers do not", async (
   const late = before.completeness.range.late_count;
   assertGreater(late, 0);
 
-  await sql`select tidemark_retire_v1('2026-10-01')`;
-  await sql`delete from aggregated_web_traffic where window_start < '2026-10-01Z'`;
+  await retireAll(sql, "2026-10-01");
   assertEquals(await state(sql), "forgotten");
   assertEquals(await state(sql), "nothing");
 

@@ -288,8 +288,8 @@ Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do mo
       const statement of [
         "update stream set stopped_code = null",
         "delete from late_web_traffic",
-        "select tidemark_ensure_day_v1('2026-05-01')",
-        "select tidemark_close_v1('x', 1)",
+        "select tidemark_ensure_day_v2('2026-05-01')",
+        "select tidemark_close_v2('x', 1)",
       ]
     ) await assertFails(reader.unsafe(statement), /permission denied/, statement);
     await assertFails(reader.unsafe("select * from of_somebody_else"), /permission denied/);

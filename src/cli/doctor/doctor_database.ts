@@ -175,7 +175,7 @@ async function readFacts(database: Database, { settings, clock }: Pick<CommandCo
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
            where n.nspname = ${schema} and c.relname in ('stream', 'stream_partition', 'open_delta', 'web_traffic_window', 'commit_history')) as may_write,
           (select pg_has_role(c.relowner, 'usage') or exists (
-             select from pg_proc f where f.pronamespace = n.oid and f.proname = 'tidemark_ensure_day_v1' and f.prosecdef)
+             select from pg_proc f where f.pronamespace = n.oid and f.proname = 'tidemark_ensure_day_v2' and f.prosecdef)
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
            where n.nspname = ${schema} and c.relname = 'aggregated_web_traffic') as may_make_days,
           coalesce((select has_schema_privilege(n.oid, 'create') from pg_namespace n where n.nspname = ${schema}),

@@ -106,7 +106,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           const list = (pick: (chunk: CommitPayload["chunks"][number]) => string) => textArray(chunks.map(pick));
           const numbers = (pick: (chunk: CommitPayload["chunks"][number]) => string) =>
             `{${chunks.map((chunk) => `"{${pick(chunk)}}"`).join()}}`;
-          return sql`select tidemark_commit_v1(
+          return sql`select tidemark_commit_v2(
             ${payload.commitId}::uuid, ${instance}, ${payload.reason}, ${
             JSON.stringify(movesJson(payload))
           }::text::jsonb, ${JSON.stringify(chunksJson(payload))}::text::jsonb,
@@ -131,7 +131,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           (sql) =>
             sql<
               { done: string }[]
-            >`select tidemark_close_v1(${instance}, ${maxKeysPerWindow}::text::bigint)::text as done`,
+            >`select tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint)::text as done`,
           closeTimeoutMs,
         );
         const result = JSON.parse(done[0]!.done) as CloseJson;
@@ -142,7 +142,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           );
         }
         if (result.state !== "day_missing") return closeOutcome(result);
-        await database.query((sql) => sql`select tidemark_ensure_day_v1(${result.day}::text::date)`, readTimeoutMs);
+        await database.query((sql) => sql`select tidemark_ensure_day_v2(${result.day}::text::date)`, readTimeoutMs);
       }
     },
 
@@ -253,6 +253,8 @@ const movesJson = (payload: CommitPayload) =>
     max_window_end: finite(m.maxWindowEnd),
     raised_at: Math.round(m.raisedAt),
     quiet_since: m.quietSince === null ? null : Math.round(m.quietSince),
+    first_event_time: m.firstEventTime,
+    newest_event_time: m.newestEventTime,
     counted: m.counted,
     late: m.late,
     late_dropped: m.lateDropped,
@@ -280,6 +282,7 @@ const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
     first_offset: r.firstOffset,
     last_offset: r.lastOffset,
     records: r.records,
+    positions: r.runs && `{${r.runs.map(([first, last]) => `[${first},${last}]`).join()}}`,
   })),
   samples: dead.samples.map((s) => ({
     partition: s.partition,

@@ -7,10 +7,11 @@ import { createEngine } from "../../../../src/app/engine.ts";
 import { processHost } from "../../../../src/cli/host.ts";
 import { relieveMemory } from "../../../../src/app/memory.ts";
 import { lockDataFolder, openStorage, prepareSchema } from "../../../../src/app/storage.ts";
-import { runMaintenance, runRollUp } from "../../../../src/store/maintenance.ts";
+import { runRetention, runRollUp, runUpkeep } from "../../../../src/store/maintenance.ts";
 import { openGeoFiles } from "../../../../src/geo/geo_files.ts";
 import { type PlaceLocator, UNKNOWN_PLACE } from "../../../../src/geo/port.ts";
 import { EXIT } from "../../../../src/shared/errors.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../../../src/shared/steps.ts";
 import { appendOnlyStore } from "./append_only_store.ts";
 
 const nowhere: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
@@ -31,6 +32,7 @@ const command = defineCommand({
       ? null
       : await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log, clock });
     let closedAt = -Infinity;
+    const maintenance = { database: storage.work, clock, log, steps: new StepBoard(UPKEEP_STEPS, clock) };
     try {
       await prepareSchema(storage, context, { waitMs: 60_000 });
       const engine = await createEngine(context, {
@@ -46,8 +48,9 @@ const command = defineCommand({
       await Promise.race([
         engine.run(signal),
         relieveMemory(clock, signal),
-        runRollUp({ database: storage.work, clock, log, closing: () => clock.now() - closedAt < CLOSING_MS }, signal),
-        runMaintenance({ database: storage.work, clock, log, retentionDays: settings.RETENTION_DAYS }, signal),
+        runRollUp({ ...maintenance, closing: () => clock.now() - closedAt < CLOSING_MS }, signal),
+        runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
+        runUpkeep(maintenance, signal),
       ]);
       return EXIT.ok;
     } finally {

@@ -71,6 +71,10 @@ const ledgerSchema = z.strictObject({
     from: timeSchema,
     to: timeSchema,
     windows_checked: countSchema,
+    windows_without_digest: countSchema.openapi({
+      description:
+        "Windows that a version without digests closed: their rows are added up, but an edit that keeps the sums is not found.",
+    }),
     late_stored: countSchema,
   }).nullable(),
   partitions: z.array(partitionSchema),
@@ -127,6 +131,7 @@ export function registerLedger(app: App, deps: AppDeps): void {
         from: isoAlways(range.from),
         to: isoAlways(range.to),
         windows_checked: sums.deep.windows_checked,
+        windows_without_digest: sums.deep.windows_without_digest,
         late_stored: sums.deep.late_stored,
       },
       partitions: sums.partitions.map((p) => partitionView(p, wrong.every((w) => w.partition !== p.partition))),

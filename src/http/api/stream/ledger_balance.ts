@@ -97,6 +97,10 @@ function windowInWords(w: LedgerWindow): string {
   if (w.booked_hits === null) return `${name} has ${w.found_rows} rows but was never closed`;
   const side = (rows: number | null, hits: number | null, bots: number | null) =>
     `${rows ?? 0} rows with ${hits ?? 0} hits (${bots ?? 0} by bots)`;
+  const sums = [w.booked_rows, w.booked_hits, w.booked_bot_hits].join();
+  if (sums === [w.found_rows, w.found_hits, w.found_bot_hits].join()) {
+    return `the rows of ${name} were changed after it was closed: their sums agree, their digest does not`;
+  }
   return `${name} was closed with ${side(w.booked_rows, w.booked_hits, w.booked_bot_hits)}, the table holds ${
     side(w.found_rows, w.found_hits, w.found_bot_hits)
   }`;

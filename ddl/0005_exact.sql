@@ -1,0 +1,657 @@
+-- Why: what reports say must be as exact as the rows. A text is told apart by itself and by no digest; a day goes the way closed, rolled up,
+-- retired, each step in one transaction that looks at the step before it under the same lock; a closed window carries a digest, so that an
+-- edited row is found; dead letters keep exact positions; and every table that is updated or deleted from has a replica identity.
+-- Programs of the version before go on calling the functions that they know.
+
+-- ---- identity
+
+-- The constraint compares the texts, whatever their length: a hash index holds only a hash and looks at the row. The old index lies over a
+-- digest, which two texts may share; without its uniqueness it only finds candidates for the functions of the version before.
+drop index web_traffic_key_text;
+create index web_traffic_key_candidate on web_traffic_key (dimension, md5(key));
+alter table web_traffic_key add constraint web_traffic_key_text exclude using hash ((dimension || E'\x1f' || key) with =);
+
+-- Called under the lock of rollup_progress only, so that two instances cannot make the same key.
+create function tidemark_key_id_v1(p_dimension text, p_key text) returns integer language plpgsql volatile as $$
+declare
+  found_id integer;
+begin
+  select k.key_id into found_id from web_traffic_key k where k.dimension || E'\x1f' || k.key = p_dimension || E'\x1f' || p_key;
+  if not found then
+    insert into web_traffic_key (dimension, key) values (p_dimension, p_key) returning key_id into found_id;
+  end if;
+  return found_id;
+end $$;
+comment on function tidemark_key_id_v1(text, text) is 'Number of a key of the roll-ups; a new one where this very text has none yet.';
+
+-- The function below it finds keys by a digest; the text decides.
+create function tidemark_key_days_v2(p_dimension text, p_from date, p_to date, p_tz text, p_keys text[], p_host text, p_referrer text, p_late boolean)
+returns table (key text, day date, num_hits bigint, bot_hits bigint) language sql stable rows 5000
+begin atomic
+  select d.key, d.day, d.num_hits, d.bot_hits
+  from tidemark_key_days_v1(p_dimension, p_from, p_to, p_tz, p_keys, p_host, p_referrer, p_late) d
+  where p_keys is null or d.key = any(p_keys);
+end;
+comment on function tidemark_key_days_v2(text, date, date, text, text[], text, text, boolean) is
+  'Hits per key and local day, of closed and known days only. Days without hits have no row.';
+
+-- ---- replica identity: a publication of all tables refuses deletes from a table without one. Nothing else changes.
+
+alter table late_web_traffic replica identity full;
+alter table web_traffic_hour replica identity full;
+alter table web_traffic_day replica identity full;
+alter table aggregated_web_traffic replica identity full;
+
+-- A partition does not take the identity of its parent. Day tables of the version before get theirs here, a few at a time, and only where
+-- no other transaction uses them at this moment.
+create function tidemark_identify_v1() returns integer language plpgsql volatile as $$
+declare
+  child regclass;
+  done integer := 0;
+begin
+  for child in
+    select c.oid from pg_inherits i join pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'aggregated_web_traffic'::regclass and c.relreplident = 'd'
+      and not exists (select from pg_index x where x.indrelid = c.oid and x.indisprimary)
+    order by c.relname desc limit 100
+  loop
+    begin
+      execute format('lock table %s in access exclusive mode nowait', child);
+      execute format('alter table %s replica identity full', child);
+      done := done + 1;
+    exception when lock_not_available then
+      null;
+    end;
+  end loop;
+  return done;
+end $$;
+comment on function tidemark_identify_v1() is 'Gives day tables without a replica identity one, waiting for nothing. Returns how many.';
+
+-- Columns that an operator has added come along with their defaults, expressions and checks; ATTACH would refuse the table without them.
+create function tidemark_ensure_day_v2(p_day date) returns void language plpgsql volatile as $$
+declare
+  child text := 'aggregated_web_traffic_' || to_char(p_day, 'YYYYMMDD');
+  from_time timestamptz := p_day::timestamp at time zone 'UTC';
+  to_time timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
+begin
+  perform pg_advisory_xact_lock(hashtext('tidemark'), hashtext(current_schema() || '.' || child));
+  if to_regclass(quote_ident(child)) is not null then
+    return;
+  end if;
+  execute format('create table %I (like aggregated_web_traffic including comments including storage including defaults including generated including constraints)', child);
+  execute format('alter table %I replica identity full', child);
+  -- The same bounds as a constraint spare ATTACH its scan.
+  execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
+  execute format('alter table aggregated_web_traffic attach partition %I for values from (%L) to (%L)', child, from_time, to_time);
+end $$;
+comment on function tidemark_ensure_day_v2(date) is 'Creates and attaches the partition of aggregated_web_traffic for one UTC day. Idempotent.';
+
+-- ---- closing, with a digest of what it wrote
+
+alter table web_traffic_window add column digest bytea;
+comment on column web_traffic_window.digest is 'SHA-256 over the rows as they were written, see tidemark_digest_v1; null for windows that an older version closed.';
+
+create function tidemark_micros_v1(p_time timestamptz) returns text language sql immutable parallel safe
+return case when isfinite(p_time) then ((date_part('epoch', p_time) * 1000000)::bigint)::text else 'infinite' end;
+comment on function tidemark_micros_v1(timestamptz) is 'A time as microseconds since the Unix epoch, as text.';
+
+-- The canonical text of a row: its columns, each ended by U+001F, which no stored text holds; times as microseconds since the Unix epoch.
+-- It depends on no setting, encoding or version of the server.
+create function tidemark_row_digest_v1(p_window_end timestamptz, p_host text, p_referrer text, p_country_code text, p_region text, p_city text,
+  p_num_hits bigint, p_bot_hits bigint) returns bytea language sql stable parallel safe
+return sha256(convert_to(tidemark_micros_v1(p_window_end) || E'\x1f' || p_host || E'\x1f' || p_referrer || E'\x1f' || p_country_code || E'\x1f'
+  || p_region || E'\x1f' || p_city || E'\x1f' || p_num_hits || E'\x1f' || p_bot_hits || E'\x1f', 'UTF8'));
+comment on function tidemark_row_digest_v1(timestamptz, text, text, text, text, text, bigint, bigint) is 'SHA-256 of the canonical text of one row of a closed window, but for its window_start.';
+
+-- Rows are hashed one by one and their hashes sorted, so that their order does not matter: sorting 32 bytes costs half of what sorting the
+-- texts costs, and the sorted hashes of ten million rows fit a value where their texts would not.
+create function tidemark_digest_v1(p_window_start timestamptz, p_rows bytea) returns bytea language sql stable parallel safe
+return sha256(convert_to(tidemark_micros_v1(p_window_start) || E'\x1f', 'UTF8') || coalesce(p_rows, ''));
+comment on function tidemark_digest_v1(timestamptz, bytea) is 'Digest of a closed window: SHA-256 of its start and the SHA-256 of its rows in ascending order.';
+
+create function tidemark_found_windows_v1(p_from timestamptz, p_to timestamptz)
+returns table (window_start timestamptz, row_count bigint, hits bigint, bot_hits bigint, digest bytea) language sql stable rows 300
+set jit = off set work_mem = '64MB'
+begin atomic
+  select a.window_start, count(*), sum(a.num_hits)::bigint, sum(a.bot_hits)::bigint,
+         tidemark_digest_v1(a.window_start, string_agg(a.row_digest, ''::bytea order by a.row_digest))
+  from (
+    select t.window_start, t.num_hits, t.bot_hits, tidemark_row_digest_v1(t.window_end, t.host, t.referrer, t.country_code, t.region, t.city,
+             t.num_hits, t.bot_hits) as row_digest
+    from aggregated_web_traffic t where t.window_start >= p_from and t.window_start < p_to
+  ) a
+  group by a.window_start;
+end;
+comment on function tidemark_found_windows_v1(timestamptz, timestamptz) is 'What the rows of each closed window that starts in [p_from, p_to) add up to now, and their digest.';
+
+-- As tidemark_close_v1, and stores the digest of the rows as the table has them.
+create function tidemark_close_v2(p_instance text, p_max_keys bigint) returns jsonb language plpgsql volatile
+set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+declare
+  s stream%rowtype;
+  size interval;
+  through timestamptz;
+  w timestamptz;
+  chunks bigint;
+  expected_hits bigint;
+  expected_bots bigint;
+  keys bigint;
+  written bigint;
+  written_hits bigint;
+  written_bots bigint;
+  folded bigint := 0;
+  rows_digest bytea;
+begin
+  perform tidemark_require_read_committed_v1();
+  select * into s from stream for update skip locked;
+  if not found then
+    return jsonb_build_object('state', case when exists (select from stream) then 'busy' else 'nothing' end);
+  end if;
+  size := s.window_size_ms * interval '1 millisecond';
+  select min(watermark) into through from stream_partition where not retired;
+  through := coalesce(through, '-infinity');
+  select min(window_start) into w from open_delta;
+  if through > s.closed_through and (s.closed_through = '-infinity'
+      or date_bin(size, through, 'epoch') > date_bin(size, s.closed_through, 'epoch')) then
+    update stream set closed_through = through;
+  end if;
+  if w is null or w + size > through then
+    return jsonb_build_object('state', 'nothing', 'open_from', (extract(epoch from w) * 1000)::bigint,
+      'chunks', (select max(c.n) from (select count(*) as n from open_delta group by window_start) c));
+  end if;
+  if to_regclass('aggregated_web_traffic_' || to_char(w at time zone 'UTC', 'YYYYMMDD')) is null then
+    return jsonb_build_object('state', 'day_missing', 'day', to_char(w at time zone 'UTC', 'YYYY-MM-DD'));
+  end if;
+
+  select count(*), sum(d.hits), sum(d.bot_hits), sum(d.keys) into chunks, expected_hits, expected_bots, keys from open_delta d where d.window_start = w;
+  if keys <= p_max_keys then
+    with written_row as (
+      insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      select w, w + size, o.host, o.referrer, o.country_code, o.region, o.city, o.num_hits, o.bot_hits from tidemark_open_rows_v1(w) o
+      returning window_end, host, referrer, country_code, region, city, num_hits, bot_hits
+    ), read_back as (
+      select num_hits, bot_hits, tidemark_row_digest_v1(window_end, host, referrer, country_code, region, city, num_hits, bot_hits) as digest from written_row
+    )
+    select count(*), sum(num_hits), sum(bot_hits), string_agg(digest, ''::bytea order by digest)
+      into written, written_hits, written_bots, rows_digest from read_back;
+  else
+    -- Beyond the cap the smallest keys (hits descending, then key) fold into one exact row.
+    with ranked as (
+      select o.*, row_number() over (order by o.num_hits desc, o.host, o.referrer, o.country_code, o.region, o.city) as n from tidemark_open_rows_v1(w) o
+    ), folded_row as (
+      select sum(num_hits) as num_hits, sum(bot_hits) as bot_hits, count(*) as folded from ranked where n >= p_max_keys
+    ), written_row as (
+      insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      select w, w + size, host, referrer, country_code, region, city, num_hits, bot_hits from ranked
+        where n < p_max_keys or (select f.folded from folded_row f) <= 1
+      union all
+      select w, w + size, '(other)', '(other)', 'unknown', '', '', num_hits, bot_hits from folded_row where folded_row.folded > 1
+      returning window_end, host, referrer, country_code, region, city, num_hits, bot_hits
+    ), read_back as (
+      select num_hits, bot_hits, tidemark_row_digest_v1(window_end, host, referrer, country_code, region, city, num_hits, bot_hits) as digest from written_row
+    )
+    select count(*), sum(num_hits), sum(bot_hits), string_agg(digest, ''::bytea order by digest),
+           (select case when f.folded > 1 then f.folded else 0 end from folded_row f)
+      into written, written_hits, written_bots, rows_digest, folded from read_back;
+  end if;
+  if written_hits is distinct from expected_hits or written_bots is distinct from expected_bots then
+    raise exception 'window % would be closed with % hits (% by bots), its deltas hold % (%)', w, written_hits, written_bots, expected_hits, expected_bots
+      using errcode = 'TM004';
+  end if;
+  insert into web_traffic_window (window_start, window_end, row_count, hits, bot_hits, folded_keys, closed_by, digest)
+    values (w, w + size, written, written_hits, written_bots, folded, p_instance, tidemark_digest_v1(w, rows_digest));
+  delete from open_delta d where d.window_start = w;
+  update stream set closed_through = greatest(closed_through, through), data_revision = data_revision + 1;
+  return jsonb_build_object('state', 'closed', 'window_start', (extract(epoch from w) * 1000)::bigint, 'rows', written, 'hits', written_hits,
+    'folded_keys', folded, 'chunks', chunks);
+end $$;
+comment on function tidemark_close_v2(text, bigint) is 'Closes the oldest window that all watermarks have passed: merges its deltas, appends its rows, once. Raises TM004 when the rows do not sum to the deltas.';
+
+-- ---- closed, then rolled up, then retired
+
+-- As tidemark_roll_up_v1, with texts as identity; and it packs the last day of a source that has ended.
+create function tidemark_roll_up_v2(p_max_keys bigint default 1000) returns jsonb language plpgsql volatile
+set timezone = 'UTC' set jit = off set work_mem = '64MB' as $$
+declare
+  hour constant interval := '1 hour';
+  day constant interval := '24 hours';
+  p rollup_progress%rowtype;
+  through timestamptz;
+  retired timestamptz;
+  size interval;
+  first_window timestamptz;
+  h timestamptz;
+  d timestamptz;
+  written bigint;
+begin
+  perform tidemark_require_read_committed_v1();
+  select * into p from rollup_progress for update skip locked;
+  if not found then
+    return jsonb_build_object('state', 'busy');
+  end if;
+
+  -- Before open deltas are looked for: what is committed later belongs to a window that ends after it.
+  select closed_through, window_size_ms * interval '1 millisecond', least(retired_through, p.days_through) into through, size, retired from stream;
+  select min(hour_start) into h from web_traffic_hour where dimension = 'country';
+  d := date_bin(day, h, 'epoch');
+  -- A day is complete when its last hour is rolled up, or when no window of its rest was ever opened (a source that has ended).
+  if d + day <= p.hours_through or (d + day <= through and not exists (select from open_delta where window_start < d + day)
+      and not exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)) then
+    insert into web_traffic_day (day_start, dimension, key_id, num_hits, bot_hits)
+      select d, dimension, key_id, sum(num_hits), sum(bot_hits) from web_traffic_hour
+      where hour_start >= d and hour_start < d + day
+      group by dimension, key_id order by dimension, key_id;
+    get diagnostics written = row_count;
+    insert into web_traffic_day_hours (key_id, day_start, dimension, hits_before, bot_hits_before)
+      select key_id, d, dimension, array_agg(hits_before order by n), array_agg(bot_hits_before order by n)
+      from (
+        select k.key_id, k.dimension, n,
+               coalesce(sum(t.num_hits) over past, 0)::bigint as hits_before, coalesce(sum(t.bot_hits) over past, 0)::bigint as bot_hits_before
+        from (select distinct key_id, dimension from web_traffic_hour where hour_start >= d and hour_start < d + day) k
+        cross join generate_series(0, 24) n
+        left join web_traffic_hour t on t.key_id = k.key_id and t.hour_start = d + n * hour and n < 24
+        window past as (partition by k.key_id order by n rows between unbounded preceding and 1 preceding)
+      ) running
+      group by key_id, dimension order by dimension, key_id;
+    delete from web_traffic_hour where hour_start >= d and hour_start < d + day;
+    update rollup_progress set days_through = d + day, hours_through = greatest(hours_through, d + day);
+    return jsonb_build_object('state', 'day', 'day', to_char(d, 'YYYY-MM-DD'), 'rows', written);
+  end if;
+
+  if retired > p.forgotten_through then
+    delete from web_traffic_day where dimension in ('host', 'referrer') and day_start < retired;
+    get diagnostics written = row_count;
+    delete from web_traffic_day_hours where dimension in ('host', 'referrer') and day_start < retired;
+    delete from web_traffic_key k where k.dimension in ('host', 'referrer')
+      and not exists (select from web_traffic_day_hours d where d.key_id = k.key_id) and not exists (select from web_traffic_hour t where t.key_id = k.key_id);
+    update rollup_progress set forgotten_through = retired;
+    return jsonb_build_object('state', 'forgotten', 'rows', written);
+  end if;
+  select min(window_start) into first_window from web_traffic_window where window_start >= p.hours_through;
+  h := date_bin(hour, first_window, 'epoch');
+  if first_window is null or date_bin(size, h + hour - interval '1 microsecond', 'epoch') + size > through
+      or exists (select from open_delta where window_start < h + hour) then
+    return jsonb_build_object('state', 'nothing');
+  end if;
+  -- Pages that were filled since the last summary would be read again for each hour.
+  perform brin_summarize_new_values(i.inhrelid) from pg_inherits i join pg_index x on x.indexrelid = i.inhrelid
+    where i.inhparent = to_regclass('aggregated_web_traffic_time') and x.indrelid = to_regclass('aggregated_web_traffic_' || to_char(h, 'YYYYMMDD'));
+  with grouped as (
+    select case when grouping(a.country_code) = 0 then 'place' when grouping(a.host) = 0 then 'host' else 'referrer' end as dimension,
+           a.host, a.referrer, a.country_code, a.region, a.city, sum(a.num_hits) as num_hits, sum(a.bot_hits) as bot_hits
+    from aggregated_web_traffic a
+    where a.window_start >= h and a.window_start < h + hour
+    group by grouping sets ((a.country_code, a.region, a.city), (a.host), (a.referrer))
+  ), keyed as (
+    select dimension, country_code || E'\x1e' || region || E'\x1e' || city as key, num_hits, bot_hits from grouped where dimension = 'place'
+    union all
+    select 'country', country_code, sum(num_hits), sum(bot_hits) from grouped where dimension = 'place' group by country_code
+    union all
+    select dimension, case when row_number() over (partition by dimension order by num_hits desc, coalesce(host, referrer)) > p_max_keys
+             then '(other)' else coalesce(host, referrer) end, num_hits, bot_hits
+    from grouped where dimension <> 'place'
+  ), counted as materialized (
+    select dimension, key, sum(num_hits) as num_hits, sum(bot_hits) as bot_hits from keyed group by dimension, key order by dimension, key
+  )
+  insert into web_traffic_hour (hour_start, dimension, key_id, num_hits, bot_hits)
+    select h, c.dimension, tidemark_key_id_v1(c.dimension, c.key), c.num_hits, c.bot_hits from counted c;
+  get diagnostics written = row_count;
+  update rollup_progress set hours_through = h + hour;
+  return jsonb_build_object('state', 'hour', 'hour_start', (extract(epoch from h) * 1000)::bigint, 'rows', written);
+end $$;
+comment on function tidemark_roll_up_v2(bigint) is 'Rolls up the oldest hour whose windows are all closed, or packs the oldest day whose hours all are, once. Call it again until it returns nothing.';
+
+-- Retires the oldest UTC day before p_before: books its closed windows as retired and folds its late rows into sums by hour and place, with
+-- (retired) as host and referrer. It looks at closing and roll-up under their own locks: nothing is retired that is not summed. Lock order:
+-- rollup_progress, stream row. The caller then drops the day's table. Returns an object with a "state": busy (another is rolling up),
+-- nothing, waiting (with the day and a reason: not_closed, not_rolled_up), retired.
+create function tidemark_retire_v2(p_before date) returns jsonb language plpgsql volatile
+set timezone = 'UTC' as $$
+declare
+  hour constant interval := '1 hour';
+  day constant interval := '24 hours';
+  kept constant text := '(retired)';
+  p rollup_progress%rowtype;
+  s stream%rowtype;
+  d timestamptz;
+  hits_gone bigint;
+  late_folded bigint;
+begin
+  perform tidemark_require_read_committed_v1();
+  select * into p from rollup_progress for update skip locked;
+  if not found then
+    return jsonb_build_object('state', 'busy');
+  end if;
+  select * into s from stream for update;
+  d := date_bin(day, least((select min(window_start) from web_traffic_window),
+    (select min(window_start) from late_web_traffic where (host, referrer) <> (kept, kept))), 'epoch');
+  if d is null or d >= p_before::timestamp at time zone 'UTC' then
+    return jsonb_build_object('state', 'nothing');
+  end if;
+  if s.closed_through < d + day or exists (select from open_delta where window_start < d + day) then
+    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'), 'reason', 'not_closed');
+  end if;
+  if exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)
+      or exists (select from web_traffic_hour where hour_start < d + day) then
+    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'), 'reason', 'not_rolled_up');
+  end if;
+  with gone as (delete from web_traffic_window where window_start < d + day returning hits)
+    select coalesce(sum(hits), 0) into hits_gone from gone;
+  with gone as (
+    delete from late_web_traffic where window_start < d + day and (host, referrer) <> (kept, kept)
+    returning window_start, country_code, region, city, num_hits, bot_hits
+  ), folded as (
+    insert into late_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+    select date_bin(hour, window_start, 'epoch'), date_bin(hour, window_start, 'epoch') + hour, kept, kept, country_code, region, city,
+           sum(num_hits), sum(bot_hits)
+    from gone group by 1, country_code, region, city returning num_hits
+  )
+  select coalesce(sum(num_hits), 0) into late_folded from folded;
+  update stream set retired_hits = retired_hits + hits_gone, retired_through = greatest(retired_through, d + day), data_revision = data_revision + 1;
+  return jsonb_build_object('state', 'retired', 'day', to_char(d, 'YYYY-MM-DD'), 'hits', hits_gone, 'late_hits', late_folded);
+end $$;
+comment on function tidemark_retire_v2(date) is 'Moves the ledger of the oldest UTC day before a day to retired, if it is rolled up, and keeps of its late rows the sums by hour and place. Call it again until it returns nothing.';
+
+-- Drops the oldest table of a retired day. It never queues for a lock, since every reader and closing would wait behind it: it asks for the
+-- locks at once or not at all, again for at most 200 ms, and leaves the day to the next call. Only FINALIZE, which ends what a DETACH …
+-- CONCURRENTLY of an older version began, waits itself, for 200 ms, and holds no lock meanwhile that readers of other days need.
+create function tidemark_drop_retired_v1() returns jsonb language plpgsql volatile
+set lock_timeout = '200ms' as $$
+declare
+  patience constant interval := '200 milliseconds';
+  started constant timestamptz := clock_timestamp();
+  through text;
+  child record;
+begin
+  select to_char(retired_through at time zone 'UTC', 'YYYYMMDD') into through from stream where isfinite(retired_through);
+  select format('%I', c.relname) as name, c.relname, i.inhrelid is not null as attached, coalesce(i.inhdetachpending, false) as pending into child
+    from pg_class c left join pg_inherits i on i.inhrelid = c.oid
+    where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'
+      and c.relname ~ '^aggregated_web_traffic_[0-9]{8}$' and right(c.relname, 8) < through
+    order by pending desc, c.relname limit 1;
+  if not found then
+    return jsonb_build_object('state', 'nothing');
+  end if;
+  loop
+    begin
+      if child.attached and not child.pending then
+        lock table aggregated_web_traffic in access exclusive mode nowait;
+      end if;
+      execute format('lock table %s in access exclusive mode nowait', child.name);
+      if child.attached then
+        execute format('alter table aggregated_web_traffic detach partition %s %s', child.name, case when child.pending then 'finalize' end);
+      end if;
+      execute format('drop table %s', child.name);
+      return jsonb_build_object('state', 'dropped', 'table', child.relname);
+    exception when lock_not_available or object_in_use then
+      if clock_timestamp() - started >= patience then
+        return jsonb_build_object('state', 'waiting', 'table', child.relname);
+      end if;
+      perform pg_sleep(0.02);
+    end;
+  end loop;
+end $$;
+comment on function tidemark_drop_retired_v1() is 'Detaches and drops the oldest table of a retired day, without making anybody wait. Returns dropped, waiting (in use: try again later) or nothing.';
+
+-- ---- first and newest event time
+
+alter table stream_partition add column first_event_time timestamptz, add column newest_event_time timestamptz;
+comment on column stream_partition.first_event_time is 'Lowest event time of a counted or late record; where an older version began, the start of the first window then known. Null before the first.';
+comment on column stream_partition.newest_event_time is 'Highest event time of a counted or late record; null before the first, and while only an older version has read.';
+update stream_partition set first_event_time = x.first
+  from (select least((select min(window_start) from web_traffic_window), (select min(window_start) from open_delta),
+      (select min(window_start) from late_web_traffic), (select min(day_start) from web_traffic_day), (select min(hour_start) from web_traffic_hour)) as first) x
+  where x.first is not null;
+
+create view stream_span as
+select min(p.first_event_time) as first_event_time,
+       max(greatest(p.newest_event_time, case when isfinite(p.max_window_end) then p.max_window_end - s.window_size_ms * interval '1 millisecond' end))
+         as newest_event_time
+from stream s cross join stream_partition p;
+comment on view stream_span is 'One row: event time of the first and the newest record that was counted or late; nulls before the first.';
+comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
+comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
+
+-- ---- dead letters with exact positions
+
+alter table dead_letter_range add column positions int8multirange;
+comment on column dead_letter_range.positions is 'Offsets of the dead letters where they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
+
+create view dead_letter_run as
+select r.id as range_id, r.partition, r.reason, coalesce(lower(x.run), r.first_offset) as first_offset, coalesce(upper(x.run) - 1, r.last_offset) as last_offset,
+       coalesce(upper(x.run) - lower(x.run), r.records) as records, x.run is null and r.records < r.last_offset - r.first_offset + 1 as is_merged, r.seen_at
+from dead_letter_range r left join lateral unnest(r.positions) as x(run) on true;
+comment on view dead_letter_run is 'Where dead letters lie: runs of offsets that are all dead, and merged ranges, which also cover other records.';
+comment on column dead_letter_run.range_id is 'Range of dead_letter_range that holds it.';
+comment on column dead_letter_run.partition is 'Partition number.';
+comment on column dead_letter_run.reason is 'Named reason.';
+comment on column dead_letter_run.first_offset is 'First offset, inclusive.';
+comment on column dead_letter_run.last_offset is 'Last offset, inclusive.';
+comment on column dead_letter_run.records is 'Dead letters between them, both inclusive.';
+comment on column dead_letter_run.is_merged is 'True where other records lie between them too.';
+comment on column dead_letter_run.seen_at is 'When the range was last extended.';
+
+-- As tidemark_dead_letters_v1, with positions. Only ranges without a hole are extended, so that exact ones stay exact.
+create function tidemark_dead_letters_v2(p_dead jsonb) returns void language plpgsql volatile as $$
+begin
+  insert into dead_letter_count as t (partition, reason, records)
+    select x.partition, x.reason, x.records
+    from jsonb_to_recordset(p_dead -> 'counts') as x(partition integer, reason text, records bigint) order by 1, 2
+    on conflict (partition, reason) do update set records = t.records + excluded.records;
+  with range as (
+    select * from jsonb_to_recordset(p_dead -> 'ranges')
+      as x(partition integer, reason text, first_offset bigint, last_offset bigint, records bigint, positions text)
+  ), extended as (
+    update dead_letter_range t set last_offset = x.last_offset, records = t.records + x.records, seen_at = now()
+    from range x
+    where t.partition = x.partition and t.reason = x.reason and t.last_offset = x.first_offset - 1
+      and t.records = t.last_offset - t.first_offset + 1 and x.records = x.last_offset - x.first_offset + 1
+    returning x.partition, x.reason, x.first_offset
+  )
+  insert into dead_letter_range (partition, reason, first_offset, last_offset, records, positions)
+    select partition, reason, first_offset, last_offset, records, positions::int8multirange from range x
+    where not exists (select from extended e where (e.partition, e.reason, e.first_offset) = (x.partition, x.reason, x.first_offset))
+    order by partition, first_offset;
+  insert into dead_letter_sample (partition, record_offset, reason, payload_bytes, payload)
+    select x.partition, x.record_offset, x.reason, x.payload_bytes, x.payload
+    from (
+      select s.*, row_number() over (partition by s.reason order by s.partition, s.record_offset) as n
+      from jsonb_to_recordset(p_dead -> 'samples') as s(partition integer, record_offset bigint, reason text, payload_bytes integer, payload text)
+    ) x
+    where x.n <= 100 - (select count(*) from dead_letter_sample d where d.reason = x.reason and d.seen_at >= date_trunc('hour', now()))
+    on conflict do nothing;
+end $$;
+comment on function tidemark_dead_letters_v2(jsonb) is 'Books counts, ranges with their exact positions and masked samples of one commit''s dead letters.';
+
+-- Bounds the ranges. Beyond the newest p_kept of a partition and reason those of one hour become one: exact ones together, merged ones
+-- together. An hour with more than p_runs runs is merged, and so are the oldest positions when all of them take more than p_bytes. Deleted
+-- rows are the source of the sums, so that an instance which merges at the same time, or a commit that has just extended a range, loses
+-- none; the id, which orders pages, is that of the newest. Returns how many exact ranges were merged.
+create function tidemark_merge_dead_ranges_v1(p_kept integer default 200, p_runs integer default 20000, p_bytes bigint default 33554432)
+returns integer language plpgsql volatile as $$
+declare
+  merged integer;
+begin
+  with ranked as (
+    select id, partition, reason, date_trunc('hour', seen_at) as hour, positions is not null or records = last_offset - first_offset + 1 as exact,
+           row_number() over (partition by partition, reason order by id desc) as n from dead_letter_range
+  ), grouped as (
+    select id, hour, exact, count(*) over (partition by partition, reason, hour, exact) as alike from ranked where n > p_kept
+  ), gone as (
+    delete from dead_letter_range d using grouped g where d.id = g.id and g.alike > 1
+    returning d.id, d.partition, d.reason, d.first_offset, d.last_offset, d.records, d.seen_at, g.hour,
+      case when d.positions is null and d.records = d.last_offset - d.first_offset + 1
+        then int8multirange(int8range(d.first_offset, d.last_offset, '[]')) else d.positions end as positions
+  ), united as (
+    select max(g.id) as id, g.partition, g.reason, min(g.first_offset) as first_offset, max(g.last_offset) as last_offset, sum(g.records) as records,
+           max(g.seen_at) as seen_at,
+           case when bool_and(g.positions is not null) then
+             (select range_agg(r) from gone x cross join lateral unnest(x.positions) r
+              where (x.partition, x.reason, x.hour) = (g.partition, g.reason, g.hour) and x.positions is not null) end as positions
+    from gone g group by g.partition, g.reason, g.hour, g.positions is not null
+  ), counted as (
+    select u.*, (select count(*) from unnest(u.positions)) as runs from united u
+  ), written as (
+    insert into dead_letter_range (id, partition, reason, first_offset, last_offset, records, positions, seen_at)
+    overriding system value
+    select id, partition, reason, first_offset, last_offset, records, case when runs between 2 and p_runs then positions end, seen_at from counted
+  )
+  select count(*) into merged from counted where runs > p_runs;
+  with sized as (
+    select id, sum(pg_column_size(positions)) over (order by id desc) as bytes from dead_letter_range where positions is not null
+  ), cut as (
+    update dead_letter_range d set positions = null from sized s where s.id = d.id and s.bytes > p_bytes returning d.id
+  )
+  select merged + count(*) into merged from cut;
+  return merged;
+end $$;
+comment on function tidemark_merge_dead_ranges_v1(integer, integer, bigint) is 'Merges older ranges of dead letters by hour; exact positions stay until p_runs runs an hour or p_bytes in all are reached.';
+
+-- ---- commit
+
+-- The rows of one chunk: each key with its texts.
+create function tidemark_chunk_rows_v1(p_hosts text, p_referrers text, p_places text, p_host_ix integer[], p_referrer_ix integer[],
+  p_place_ix integer[], p_hits integer[], p_bot_hits integer[])
+returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
+language plpgsql stable rows 1000
+set enable_nestloop = off set enable_mergejoin = off set jit = off as $$
+begin
+  return query
+    select h.value, r.value, split_part(p.value, E'\x1e', 1), split_part(p.value, E'\x1e', 2), split_part(p.value, E'\x1e', 3), k.hits::bigint, k.bots::bigint
+    from unnest(p_host_ix, p_referrer_ix, p_place_ix, p_hits, p_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bots)
+    join tidemark_texts_v1(p_hosts) h on h.ix = k.host_ix
+    join tidemark_texts_v1(p_referrers) r on r.ix = k.referrer_ix
+    join tidemark_texts_v1(p_places) p on p.ix = k.place_ix;
+end $$;
+comment on function tidemark_chunk_rows_v1(text, text, text, integer[], integer[], integer[], integer[], integer[]) is 'Decodes one chunk of a commit into rows.';
+
+-- As tidemark_commit_v1, with event times and exact positions of dead letters. One commit: compare-and-swap of every partition row in the delta, then the delta itself. Raises TM001 and changes nothing when one row
+-- differs. Partition rows are locked in order of their number, before anything is written: two commits can never deadlock.
+create function tidemark_commit_v2(
+  p_commit_id uuid, p_instance text, p_reason text, p_partitions jsonb, p_chunks jsonb,
+  p_hosts text[], p_referrers text[], p_places text[],
+  p_host_ix text[], p_referrer_ix text[], p_place_ix text[], p_key_hits text[], p_key_bot_hits text[],
+  p_dead jsonb
+) returns void language plpgsql volatile
+set enable_nestloop = off set enable_mergejoin = off set jit = off as $$
+declare
+  moved integer;
+  size interval;
+begin
+  perform tidemark_require_read_committed_v1();
+  perform from stream_partition t join jsonb_to_recordset(p_partitions) as x(partition integer) using (partition)
+    order by t.partition for update of t;
+  update stream_partition t set
+      commit_id = p_commit_id, next_offset = x.next_offset,
+      watermark = greatest(t.watermark, tidemark_time_v1(x.watermark)),
+      record_watermark = greatest(t.record_watermark, tidemark_time_v1(x.record_watermark)),
+      max_window_end = greatest(t.max_window_end, tidemark_time_v1(x.max_window_end)),
+      first_event_time = least(t.first_event_time, case when x.first_event_time is not null then tidemark_time_v1(x.first_event_time) end),
+      newest_event_time = greatest(t.newest_event_time, case when x.newest_event_time is not null then tidemark_time_v1(x.newest_event_time) end),
+      raised_at = tidemark_time_v1(x.raised_at),
+      quiet_since = case when x.quiet_since is null then null else tidemark_time_v1(x.quiet_since) end,
+      counted = t.counted + x.counted, late = t.late + x.late, late_dropped = t.late_dropped + x.late_dropped,
+      dead = t.dead + x.dead, null_records = t.null_records + x.null_records, skipped = t.skipped + x.skipped,
+      updated_at = clock_timestamp()
+    from jsonb_to_recordset(p_partitions) as x(partition integer, old_commit_id uuid, old_next_offset bigint, next_offset bigint,
+      watermark bigint, record_watermark bigint, max_window_end bigint, raised_at bigint, quiet_since bigint,
+      counted bigint, late bigint, late_dropped bigint, dead bigint, null_records bigint, skipped bigint, first_event_time bigint, newest_event_time bigint)
+    where t.partition = x.partition and t.commit_id = x.old_commit_id and t.next_offset = x.old_next_offset and not t.retired;
+  get diagnostics moved = row_count;
+  if moved <> jsonb_array_length(p_partitions) then
+    raise exception 'fenced' using errcode = 'TM001', detail = (
+      select coalesce(string_agg(x.partition::text, ',' order by x.partition), '')
+      from jsonb_to_recordset(p_partitions) as x(partition integer, old_commit_id uuid, old_next_offset bigint)
+      left join stream_partition t using (partition)
+      where t.commit_id is distinct from p_commit_id);
+  end if;
+
+  insert into idle_advance (partition, at_offset, watermark, quiet_since, commit_id)
+    select x.partition, (a ->> 0)::bigint, tidemark_time_v1((a ->> 1)::bigint), tidemark_time_v1((a ->> 2)::bigint), p_commit_id
+    from jsonb_to_recordset(p_partitions) as x(partition integer, idle_advances jsonb) cross join lateral jsonb_array_elements(x.idle_advances) a
+    on conflict do nothing;
+
+  insert into open_delta (window_start, commit_id, hits, bot_hits, keys, hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits)
+    select tidemark_time_v1(c.window_start), p_commit_id, c.hits, c.bot_hits, c.keys, a.hosts, a.referrers, a.places,
+           a.host_ix::integer[], a.referrer_ix::integer[], a.place_ix::integer[], a.key_hits::integer[], a.key_bot_hits::integer[]
+    from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
+      with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
+    join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint, hits bigint, bot_hits bigint, keys integer) using (n)
+    where not c.late;
+
+  if p_chunks @> '[{"late": true}]' then
+    select window_size_ms * interval '1 millisecond' into strict size from stream;
+    insert into late_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
+      select tidemark_time_v1(c.window_start), tidemark_time_v1(c.window_start) + size, r.host, r.referrer, r.country_code, r.region, r.city, r.num_hits, r.bot_hits
+      from unnest(p_hosts, p_referrers, p_places, p_host_ix, p_referrer_ix, p_place_ix, p_key_hits, p_key_bot_hits)
+        with ordinality as a(hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits, n)
+      join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint) using (n)
+      cross join lateral tidemark_chunk_rows_v1(a.hosts, a.referrers, a.places, a.host_ix::integer[], a.referrer_ix::integer[], a.place_ix::integer[],
+        a.key_hits::integer[], a.key_bot_hits::integer[]) r
+      where c.late;
+  end if;
+
+  if p_dead is not null then
+    perform tidemark_dead_letters_v2(p_dead);
+  end if;
+
+  insert into commit_history (commit_id, instance, reason, duration_ms, counted, late, dead, null_records, skipped, keys, windows, partitions)
+    select p_commit_id, p_instance, p_reason, extract(epoch from clock_timestamp() - statement_timestamp()) * 1000,
+           sum(x.counted), sum(x.late), sum(x.dead), sum(x.null_records), sum(x.skipped),
+           coalesce((select sum((c ->> 'keys')::bigint) from jsonb_array_elements(p_chunks) c), 0), jsonb_array_length(p_chunks),
+           jsonb_agg(jsonb_build_object('partition', x.partition, 'from', x.old_next_offset, 'to', x.next_offset, 'watermark', x.watermark,
+             'quiet', x.quiet_since is not null) order by x.partition)
+    from jsonb_to_recordset(p_partitions) as x(partition integer, old_next_offset bigint, next_offset bigint, watermark bigint, quiet_since bigint,
+      counted bigint, late bigint, dead bigint, null_records bigint, skipped bigint);
+end $$;
+comment on function tidemark_commit_v2(uuid, text, text, jsonb, jsonb, text[], text[], text[], text[], text[], text[], text[], text[], jsonb) is
+  'Moves the partitions of one delta and appends it, atomically; raises TM001 (detail: partition numbers) and changes nothing when one has moved.';
+
+-- ---- upkeep
+
+-- What is old. Of advances by silence a replay needs the first and the last at each position (the last judges every record behind it, the
+-- first is where reading may begin) and, of retired time, the newest of each partition: a replay begins at or behind it. Two days are more
+-- than the future guard and the watermark delay can be together. Returns how many rows of idle_advance went.
+create function tidemark_prune_v1() returns bigint language plpgsql volatile as $$
+declare
+  between_ends bigint;
+  of_retired bigint;
+begin
+  delete from commit_history where committed_at < now() - interval '7 days';
+  delete from dead_letter_sample where seen_at < now() - interval '30 days';
+  delete from dead_letter_range where seen_at < now() - interval '30 days';
+  delete from idle_advance a using (
+    select partition, at_offset, min(watermark) as first, max(watermark) as last from idle_advance group by partition, at_offset having count(*) > 2
+  ) g where a.partition = g.partition and a.at_offset = g.at_offset and a.watermark > g.first and a.watermark < g.last;
+  get diagnostics between_ends = row_count;
+  delete from idle_advance a using (
+    select i.partition, max(i.at_offset) as at_offset from idle_advance i
+    where i.watermark < (select s.retired_through - interval '2 days' from stream s) group by i.partition
+  ) k where a.partition = k.partition and a.at_offset < k.at_offset;
+  get diagnostics of_retired = row_count;
+  return between_ends + of_retired;
+end $$;
+comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ranges of dead letters, and the advances by silence that no replay can need.';
+comment on column idle_advance.at_offset is 'Next offset at which the watermark was raised: records at or above it were judged by it. Of each position the first and the last advance are kept.';
+
+create table stream_step (
+  step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep')),
+  state           text        not null check (state in ('ok', 'waiting', 'failing')),
+  since           timestamptz not null,
+  code            text,
+  sqlstate        text,
+  message         text,
+  last_success_at timestamptz,
+  instance        text        not null,
+  updated_at      timestamptz not null default now()
+);
+comment on table stream_step is 'How each step that must make progress is doing, as the instance that looked last has seen it: for programs that only read.';
+comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention or upkeep.';
+comment on column stream_step.state is 'ok, waiting (for another step or for a lock) or failing.';
+comment on column stream_step.since is 'Since when it is in this state.';
+comment on column stream_step.code is 'Named error, see docs/runbook.md; null while it is ok.';
+comment on column stream_step.sqlstate is 'SQLSTATE of the error; null where the database gave none.';
+comment on column stream_step.message is 'The error, or what it waits for, in words.';
+comment on column stream_step.last_success_at is 'When it last did its work; null before the first time.';
+comment on column stream_step.instance is 'Instance that said so.';
+comment on column stream_step.updated_at is 'When it said so.';

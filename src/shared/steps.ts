@@ -1,0 +1,66 @@
+// How each step that must make progress is doing: ok, waiting or failing, since when, and why. No I/O.
+import type { Clock } from "./clock.ts";
+import { type Refusal, refusalOf } from "./refusal.ts";
+import type { EpochMs } from "./units.ts";
+
+/** Steps of an engine. */
+export const ENGINE_STEPS = ["commit", "closing", "compaction"] as const;
+/** Steps of a process, beside its engines. */
+export const UPKEEP_STEPS = ["roll_up", "retention", "upkeep"] as const;
+export type EngineStep = typeof ENGINE_STEPS[number];
+export type UpkeepStep = typeof UPKEEP_STEPS[number];
+export type StepName = EngineStep | UpkeepStep;
+
+/** One step as it was last seen. */
+export interface StepState {
+  /** waiting: it has work that another step or a lock holds back, which is no fault by itself. */
+  readonly state: "ok" | "waiting" | "failing";
+  /** When it came into this state. */
+  readonly since: EpochMs;
+  /** Why it fails or waits; `null` while it is ok. */
+  readonly problem: Refusal | null;
+  /** When it last did its work or found nothing to do; `null` before the first time. */
+  readonly lastSuccessAt: EpochMs | null;
+}
+
+/** States of some steps by name. */
+export type Steps<Name extends StepName = StepName> = Readonly<Record<Name, StepState>>;
+
+/** Keeps the states of some steps. */
+export class StepBoard<Name extends StepName> {
+  readonly #now: () => EpochMs;
+  readonly #states: Record<Name, StepState>;
+
+  constructor(names: readonly Name[], clock: Pick<Clock, "now">) {
+    this.#now = () => clock.now();
+    const first: StepState = { state: "ok", since: clock.now(), problem: null, lastSuccessAt: null };
+    this.#states = Object.fromEntries(names.map((name) => [name, first])) as Record<Name, StepState>;
+  }
+
+  /** The step did its work, or there was nothing to do. */
+  succeeded(name: Name): void {
+    const { state, since } = this.#states[name], now = this.#now();
+    this.#states[name] = { state: "ok", since: state === "ok" ? since : now, problem: null, lastSuccessAt: now };
+  }
+
+  /** The step has work that something else holds back. */
+  waits(name: Name, problem: Omit<Refusal, "sqlstate">): void {
+    this.#set(name, "waiting", { ...problem, sqlstate: null });
+  }
+
+  /** The step failed with `error`; it will be tried again. */
+  failed(name: Name, error: unknown): void {
+    this.#set(name, "failing", refusalOf(error));
+  }
+
+  /** All states now; nothing in it changes later. */
+  states(): Steps<Name> {
+    return { ...this.#states };
+  }
+
+  #set(name: Name, state: "waiting" | "failing", problem: Refusal): void {
+    const before = this.#states[name];
+    const since = before.state === state ? before.since : this.#now();
+    this.#states[name] = { ...before, state, since, problem };
+  }
+}
