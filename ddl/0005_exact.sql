@@ -75,13 +75,17 @@ declare
   to_time timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
 begin
   perform pg_advisory_xact_lock(hashtext('tidemark'), hashtext(current_schema() || '.' || child));
-  if to_regclass(quote_ident(child)) is not null then
+  -- Asked of the catalog's rows: to_regclass may answer from what this session saw before it waited for the lock.
+  if exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+             where i.inhparent = 'aggregated_web_traffic'::regclass and c.relname = child and not i.inhdetachpending) then
     return;
   end if;
-  execute format('create table %I (like aggregated_web_traffic including comments including storage including defaults including generated including constraints)', child);
-  execute format('alter table %I replica identity full', child);
-  -- The same bounds as a constraint spare ATTACH its scan.
-  execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
+  if not exists (select from pg_class c where c.relname = child and c.relnamespace = current_schema()::regnamespace) then
+    execute format('create table %I (like aggregated_web_traffic including comments including storage including defaults including generated including constraints)', child);
+    execute format('alter table %I replica identity full', child);
+    -- The same bounds as a constraint spare ATTACH its scan.
+    execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
+  end if;
   execute format('alter table aggregated_web_traffic attach partition %I for values from (%L) to (%L)', child, from_time, to_time);
 end $$;
 comment on function tidemark_ensure_day_v2(date) is 'Creates and attaches the partition of aggregated_web_traffic for one UTC day. Idempotent.';

@@ -3,10 +3,11 @@ import { applyResume } from "../../src/operate/resume_store.ts";
 import type { Clock } from "../../src/shared/clock.ts";
 import { messageOf } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
 import { type EpochMs, epochMs, NEVER, type Offset, offset, partitionId } from "../../src/shared/units.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 import { Committer } from "../../src/store/committer.ts";
-import { maintain, rollUp } from "../../src/store/maintenance.ts";
+import { keepUp, retain, rollUp } from "../../src/store/maintenance.ts";
 import type { CommitPayload, Store } from "../../src/store/port.ts";
 import { Delta } from "../../src/window/delta.ts";
 import { Tracker } from "../../src/window/tracker.ts";
@@ -109,12 +110,15 @@ export class Play implements Clock {
       }
       case "maintain":
         return await twice(retries, () =>
-          maintain({
-            database: process.database,
-            clock: this,
-            log: silentLog,
-            retentionDays: step.retentionDays ?? undefined,
-          }));
+          keepUp({ database: process.database, clock: this }).then(() =>
+            retain({
+              database: process.database,
+              clock: this,
+              log: silentLog,
+              steps: new StepBoard(UPKEEP_STEPS, this),
+              retentionDays: step.retentionDays ?? undefined,
+            })
+          ).then(() => {}));
       case "restart":
         return await this.world.restart(step.process);
       case "add_partition": {
