@@ -1,6 +1,7 @@
 // The engine without broker and database: bytes of a fetch → records → events → counts → frozen payload, by the same code as in production.
 // Beside it the naive way to do the same, as the yardstick that makes a measurement independent of the machine. No I/O.
 import process from "node:process";
+import { RULES_1 } from "../src/event/stream_rules.ts";
 import { Encoder } from "../src/store/encode.ts";
 import type { PartitionRow } from "../src/store/port.ts";
 import { createEventReader } from "../src/event/fast_reader.ts";
@@ -48,6 +49,7 @@ export class EnginePath {
   constructor(plan: TrafficPlan, readonly maxDeltaKeys = 200_000) {
     const places = createPlaceLocator({ v4: placesByAddress(plan), v6: null });
     const reader = createEventReader({
+      stream: RULES_1,
       format: "json",
       referrerGranularity: "raw",
       keyBytesMax: 1024,

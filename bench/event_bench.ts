@@ -1,6 +1,7 @@
 // Times the event readers and their parts on one core: `deno run -A bench/event_bench.ts [--events N] [--rounds N]`.
 // Prints the best of the rounds in µs per event; contestants alternate within a round, so that a busy machine slows all alike.
 import { isbot } from "isbot";
+import { RULES_1 } from "../src/event/stream_rules.ts";
 import { BotVerdicts } from "../src/event/bots.ts";
 import { parseEventTime } from "../src/event/event_time.ts";
 import { parseEventTimeBytes } from "../src/event/event_time_bytes.ts";
@@ -18,7 +19,13 @@ const flag = (name: string, fallback: number) => {
 const EVENTS = flag("events", 100_000);
 const ROUNDS = flag("rounds", 7);
 
-const RULES: EventRules = { format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 };
+const RULES: EventRules = {
+  stream: RULES_1,
+  format: "json",
+  referrerGranularity: "raw",
+  keyBytesMax: 1024,
+  trustedProxyHops: 0,
+};
 const stubLocator: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
 
 /** Events as the harness produces them, about 340 bytes each, back to back in one buffer as in a fetched batch. */
@@ -129,7 +136,7 @@ const contestants: Readonly<Record<string, { readonly step: number; readonly run
   "part: time from bytes": {
     step: 1,
     run: (i) => {
-      sink += parseEventTimeBytes(bytes, timeBounds[i * 2]!, timeBounds[i * 2 + 1]!);
+      sink += parseEventTimeBytes(bytes, timeBounds[i * 2]!, timeBounds[i * 2 + 1]!, 1);
     },
   },
   "part: time from text": {

@@ -3,6 +3,7 @@ import type { Store } from "../store/port.ts";
 import { createPostgresStore } from "../store/postgres/store.ts";
 import { maskPayload } from "../event/mask_payload.ts";
 import { createEventReader } from "../event/fast_reader.ts";
+import { RULES_1 } from "../event/stream_rules.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { Notes } from "../shared/folder_lock.ts";
@@ -58,6 +59,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const { source: first, startOffset } = await open();
   const source = renewable(first, async () => (await open()).source);
   const reader = createEventReader({
+    stream: RULES_1,
     format: settings.SOURCE === "file" ? "lines" : "json",
     referrerGranularity: settings.REFERRER_GRANULARITY,
     keyBytesMax: settings.KEY_BYTES_MAX,

@@ -3,6 +3,7 @@ import { postgresGenerations } from "../store/postgres/generations.ts";
 import type { Database } from "../store/postgres/client.ts";
 import { createEventReader } from "../event/fast_reader.ts";
 import { readEvent } from "../event/read_event.ts";
+import { RULES_1 } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { UsageError } from "../shared/errors.ts";
@@ -82,6 +83,7 @@ export function eventReader(settings: Settings, places: PlaceLocator): EventRead
 
 function eventRules(settings: Settings) {
   return {
+    stream: RULES_1,
     format: settings.SOURCE === "file" ? "lines" as const : "json" as const,
     referrerGranularity: settings.REFERRER_GRANULARITY,
     keyBytesMax: settings.KEY_BYTES_MAX,

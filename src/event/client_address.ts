@@ -1,4 +1,5 @@
 // Which entry of the `ip` field is the client, as text and over bytes. Whether it is an address is the locator's question. No I/O.
+import { trimBlanks } from "./text.ts";
 
 const COMMA = 0x2c;
 const isBlank = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
@@ -11,7 +12,7 @@ const isBlank = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
  * Empty entries do not count (RFC 9110 §5.6.1).
  */
 export function clientAddress(ip: string | undefined, trustedProxyHops: number): string {
-  const entries = (ip ?? "").split(",").map((entry) => entry.replace(/^[ \t]+|[ \t]+$/g, "")).filter((e) => e !== "");
+  const entries = (ip ?? "").split(",").map(trimBlanks).filter((entry) => entry !== "");
   return entries[Math.max(0, entries.length - 1 - trustedProxyHops)] ?? "";
 }
 

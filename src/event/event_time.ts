@@ -1,6 +1,7 @@
-// Which texts and numbers are an event time: the strict grammar, in its slow and obvious form. No I/O.
+// Which texts and numbers are an event time, under each version of the rules: the grammars in their slow and obvious form. No I/O.
 // The fast path's twin is event_time_bytes.ts; a differential test holds the two together.
 import { type EpochMs, epochMs } from "../shared/units.ts";
+import { trimBlanks } from "./text.ts";
 
 /** First accepted instant, inclusive: 0001-01-01T00:00:00Z. Year 0 exists in neither RFC 3339 practice nor PostgreSQL. */
 export const EVENT_TIME_MIN = -62_135_596_800_000;
@@ -14,7 +15,7 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 
 /**
- * Reads an event time, or gives `undefined` where it is none (dead letter `bad_event_time`).
+ * Rules version 1: reads an event time, or gives `undefined` where it is none (dead letter `bad_event_time`).
  *
  * Accepted: RFC 3339 date-times; the same without a zone, which is UTC; an integer or its decimal text, which is Unix milliseconds from
  * {@link UNIX_MILLISECONDS_FROM} on, seconds below it. Digits below one millisecond are cut. Refused: dates that do not exist, hour 24,
@@ -26,16 +27,114 @@ export function parseEventTime(value: string | number | undefined): EpochMs | un
   if (INTEGER.test(value)) return unixTime(Number(value));
   const match = DATE_TIME.exec(value);
   if (!match) return undefined;
-  const [, year, month, day, hour, minute, second, fraction = "", sign, offsetHour = "0", offsetMinute = "0"] = match;
+  const [, year, month, day, hour, minute, second, fraction, sign, offsetHour, offsetMinute] = match;
+  return instant({
+    date: [Number(year), Number(month), Number(day)],
+    time: [hour, minute, second],
+    fraction,
+    zone: [sign, offsetHour, offsetMinute],
+  });
+}
+
+// Version 2. Seconds may be missing, a comma may begin the fraction, one blank may stand before the zone, and the zone may be `+01`, `+0100`,
+// `UTC` or `GMT`. A name in brackets, as Java writes one behind an offset, says nothing more than the offset.
+const DATE_TIME_2 = new RegExp(
+  String.raw`^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?` +
+    String.raw`(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?)(?:\[[^\]]{1,64}\])?)?$`,
+);
+/** The time of common and combined access logs. */
+const LOG_TIME =
+  /^(\d{1,2})\/([A-Za-z]{3})\/(\d{4}):(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d):?(\d\d)))?$/;
+/** RFC 9110 §5.6.7, IMF-fixdate: what the header `Date` holds. */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/;
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+const DECIMAL = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?$/;
+
+/**
+ * Rules version 2: reads an event time, or gives `undefined` where it is none.
+ *
+ * Accepted beside all of version 1 but milliseconds from 1e14 on: offsets `+01` and `+0100`, `UTC` and `GMT`, a blank before the zone, a
+ * comma before the fraction, missing seconds, a zone's name in brackets behind the offset; {@link parseLogTime}; IMF-fixdate; and Unix time
+ * with a fraction, in seconds, milliseconds from 1e11, microseconds from 1e14 and nanoseconds from 1e17 on. Blanks and tabs around the text
+ * do not count. What is below a millisecond is cut, never rounded.
+ */
+export function parseEventTimeV2(text: string): EpochMs | undefined {
+  const value = trimBlanks(text);
+  const decimal = DECIMAL.exec(value);
+  if (decimal) return decimalTime(decimal[1] === "-", decimal[2]!, decimal[3] ?? "");
+  const match = DATE_TIME_2.exec(value);
+  if (match) {
+    const [, year, month, day, hour, minute, second, fraction, sign, offsetHour, offsetMinute] = match;
+    return instant({
+      date: [Number(year), Number(month), Number(day)],
+      time: [hour, minute, second ?? "0"],
+      fraction,
+      zone: [sign, offsetHour, offsetMinute],
+    });
+  }
+  return parseLogTime(value) ?? httpDate(value);
+}
+
+/** Reads a JSON number as it is written in the value, so that no digit of a nanosecond is lost; rules version 2. */
+export function parseEventTimeNumber(source: string): EpochMs | undefined {
+  // Only what is written with an exponent is read as a floating-point number; below 1e21 it is written without one.
+  return parseEventTimeV2(/[eE]/.test(source) ? String(Number(source)) : source);
+}
+
+/** Reads `03/Mar/2026:10:00:09 +0100`, the day with one or two digits, the month in any case, with or without a fraction and a zone (UTC). */
+export function parseLogTime(text: string): EpochMs | undefined {
+  const match = LOG_TIME.exec(text);
+  if (!match) return undefined;
+  const [, day, month, year, hour, minute, second, fraction, sign, offsetHour, offsetMinute] = match;
+  return instant({
+    date: [Number(year), MONTHS.indexOf(month!.toLowerCase()) + 1, Number(day)],
+    time: [hour, minute, second],
+    fraction,
+    zone: [sign, offsetHour, offsetMinute],
+  });
+}
+
+function httpDate(text: string): EpochMs | undefined {
+  const match = HTTP_DATE.exec(text);
+  if (!match) return undefined;
+  const [, day, month, year, hour, minute, second] = match;
+  const date = [Number(year), MONTHS.indexOf(month!.toLowerCase()) + 1, Number(day)] as const;
+  return instant({ date, time: [hour, minute, second], fraction: "", zone: [] });
+}
+
+interface Written {
+  /** Year, month from 1, day from 1. */
+  readonly date: readonly [number, number, number];
+  readonly time: readonly (string | undefined)[];
+  /** Digits after the point. */
+  readonly fraction: string | undefined;
+  /** Sign, hours and minutes of the offset; empty = UTC. */
+  readonly zone: readonly (string | undefined)[];
+}
+
+/** The instant that is written, or `undefined` where there is none. */
+function instant({ date: [year, month, day], time, fraction = "", zone }: Written): EpochMs | undefined {
+  const [hour, minute, second] = time.map(Number) as [number, number, number];
+  const [sign, offsetHour = "0", offsetMinute = "0"] = zone;
   const date = new Date(0);
   // Not Date.UTC: it takes years 0 to 99 for 1900 to 1999.
-  date.setUTCFullYear(Number(year), Number(month) - 1, Number(day));
-  if (date.getUTCMonth() !== Number(month) - 1 || date.getUTCDate() !== Number(day)) return undefined;
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 59) return undefined;
+  date.setUTCFullYear(year, month - 1, day);
+  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  if (hour > 23 || minute > 59 || second > 59) return undefined;
   if (Number(offsetHour) > 23 || Number(offsetMinute) > 59) return undefined;
-  date.setUTCHours(Number(hour), Number(minute), Number(second), Number(fraction.slice(0, 3).padEnd(3, "0")));
+  date.setUTCHours(hour, minute, second, Number(fraction.slice(0, 3).padEnd(3, "0")));
   const offsetMs = (Number(offsetHour) * 60 + Number(offsetMinute)) * 60_000;
   return within(date.getTime() - (sign === "-" ? -offsetMs : offsetMs));
+}
+
+/** Unix time by the number of its whole digits: up to 11 are seconds, up to 14 milliseconds, up to 17 micro-, up to 20 nanoseconds. */
+function decimalTime(negative: boolean, whole: string, fraction: string): EpochMs | undefined {
+  if (whole.length <= 11) {
+    const ms = Number(whole) * 1000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
+    return within(negative ? -ms : ms);
+  }
+  if (negative || whole.length > 20) return undefined;
+  return within(Number(whole.length <= 14 ? whole : whole.slice(0, whole.length <= 17 ? -3 : -6)));
 }
 
 function unixTime(value: number): EpochMs | undefined {

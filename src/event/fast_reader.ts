@@ -6,17 +6,21 @@
 // repeated field, a number where text belongs, any error at all) goes to read_event.ts, so only that file gives reasons. Rules of host,
 // referrer and agent are the slow path's own, run once for each distinct token. tests/fuzz holds the two against each other.
 import type { PlaceLocator } from "../geo/port.ts";
+import { allPaths, EVENT_FIELD_NAMES } from "../shared/config/event_fields.ts";
 import { invariant } from "../shared/errors.ts";
 import { BotVerdicts } from "./bots.ts";
 import { clientAddressEnd, clientAddressStart } from "./client_address.ts";
 import { VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTimeBytes } from "./event_time_bytes.ts";
-import { hostOf, urlAuthorityEnd } from "./host.ts";
+import { hostOf, hostOfV2, urlAuthorityEnd } from "./host.ts";
 import { plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts";
+import { MappedWalk } from "./mapped_walk.ts";
 import { type EventRules, readEvent } from "./read_event.ts";
 import { referrerOf } from "./referrer.ts";
+import { isPlain, type StreamRules } from "./stream_rules.ts";
 import { cleanText, KEY_BYTES_MAX_LOWEST } from "./text.ts";
 import { TextDictionary } from "./text_dictionary.ts";
+import { FRAME_BYTES } from "./value_shape.ts";
 import { type Dictionary, type EventReader, READ_OK, type ReadCode, readCode } from "./types.ts";
 
 /** What a reader needs besides the rules. */
@@ -62,6 +66,12 @@ const SEEN_ADDRESS = 8;
 const SEEN_TIME = 16;
 const SEEN_URL = 32;
 
+// Where a mapping's walk leaves each field.
+const [TIME_AT, HOST_AT, REFERRER_AT, ADDRESS_AT, AGENT_AT, URL_AT] =
+  (["event_time", "host", "referrer", "ip", "user_agent", "url"] as const).map((name) =>
+    EVENT_FIELD_NAMES.indexOf(name)
+  ) as [number, number, number, number, number, number];
+
 class FastEventReader implements CountingEventReader {
   eventTime = 0;
   host = 0;
@@ -75,7 +85,10 @@ class FastEventReader implements CountingEventReader {
   readonly #referrers: TextDictionary;
   readonly #verdicts: BotVerdicts;
   readonly #locator: PlaceLocator;
-  readonly #rules: EventRules;
+  #rules: EventRules;
+  #version = 0;
+  /** `null` for events under their plain names. */
+  #mapped: MappedWalk | null = null;
   readonly #trustedProxyHops: number;
   /** The buffer of the last record and a view of it: a batch's records share one. */
   #bytes: Uint8Array = new Uint8Array(0);
@@ -89,10 +102,25 @@ class FastEventReader implements CountingEventReader {
     this.#locator = options.locator;
     this.#trustedProxyHops = options.trustedProxyHops;
     this.#verdicts = new BotVerdicts(seed);
-    const cleanHost = (host: string | undefined) => host === undefined ? undefined : cleanText(host, keyBytesMax);
-    this.#hosts = new TextDictionary(seed, (sent) => cleanHost(hostOf(sent, undefined)));
-    this.#urlHosts = new TextDictionary(seed, (authority) => cleanHost(hostOf(undefined, authority)));
     this.#referrers = new TextDictionary(seed, (sent) => cleanText(referrerOf(sent, referrerGranularity), keyBytesMax));
+    // `use` gives the hosts their rules.
+    this.#hosts = new TextDictionary(seed, () => undefined);
+    this.#urlHosts = new TextDictionary(seed, () => undefined);
+    this.use(options.stream);
+  }
+
+  use(stream: StreamRules): void {
+    this.#rules = { ...this.#rules, stream };
+    this.#version = stream.version;
+    this.#mapped = isPlain(stream) ? null : new MappedWalk(allPaths(stream.fields));
+    const { keyBytesMax } = this.#rules, { hostAddresses } = stream;
+    const clean = (host: string | undefined) => host === undefined ? undefined : cleanText(host, keyBytesMax);
+    const named = stream.version === 1
+      ? (host: string | undefined, url: string | undefined) => clean(hostOf(host, url))
+      : (host: string | undefined, url: string | undefined) => clean(hostOfV2(host, url, hostAddresses));
+    this.#hosts.use((sent) => named(sent, undefined));
+    this.#urlHosts.use((authority) => named(undefined, authority));
+    this.#referrers.reset();
   }
 
   get hosts(): Dictionary {
@@ -116,15 +144,24 @@ class FastEventReader implements CountingEventReader {
 
   read(bytes: Uint8Array, start: number, end: number): ReadCode {
     if (end - start > VALUE_BYTES_MAX) return readCode("too_large");
-    return this.#readFast(bytes, start, end) ? READ_OK : this.#readSlow(bytes.subarray(start, end));
+    // A schema registry's frame, which no JSON text begins with.
+    const from = bytes[start] === 0 && this.#framed && end - start > FRAME_BYTES ? start + FRAME_BYTES : start;
+    if (bytes !== this.#bytes) {
+      this.#bytes = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    const done = this.#mapped === null
+      ? this.#readFast(bytes, from, end)
+      : this.#readMapped(this.#mapped, bytes, from, end);
+    return done ? READ_OK : this.#readSlow(bytes.subarray(start, end));
+  }
+
+  get #framed(): boolean {
+    return this.#version !== 1 && this.#rules.format === "json";
   }
 
   /** False where the slow path has to decide; the fields are then undefined. */
   #readFast(b: Uint8Array, start: number, end: number): boolean {
-    if (b !== this.#bytes) {
-      this.#bytes = b;
-      this.#view = new DataView(b.buffer, b.byteOffset, b.byteLength);
-    }
     const view = this.#view;
     // An absent field is an empty range: that is what "missing" means for all of them but the time, which cannot be empty.
     let hostStart = 0, hostEnd = 0, referrerStart = 0, referrerEnd = 0, agentStart = 0, agentEnd = 0;
@@ -243,7 +280,7 @@ class FastEventReader implements CountingEventReader {
     }
     if (p + 1 !== end && skipSpace(b, p + 1, end) !== end) return false;
 
-    const eventTime = parseEventTimeBytes(b, timeStart, timeEnd);
+    const eventTime = parseEventTimeBytes(b, timeStart, timeEnd, this.#version);
     if (eventTime !== eventTime) return false; // NaN
     const host = hostEnd > hostStart
       ? this.#hosts.idOfToken(b, view, hostStart, hostEnd)
@@ -259,6 +296,29 @@ class FastEventReader implements CountingEventReader {
     this.referrer = referrer;
     this.bot = bot;
     this.place = this.#locator.locate(b, clientAddressStart(b, addressStart, clientEnd), clientEnd);
+    return true;
+  }
+
+  /** The same for a mapping's events. */
+  #readMapped(walk: MappedWalk, b: Uint8Array, start: number, end: number): boolean {
+    const view = this.#view, { starts, ends } = walk;
+    if (!walk.walk(b, view, start, end)) return false;
+    const eventTime = parseEventTimeBytes(b, starts[TIME_AT]!, ends[TIME_AT]!, this.#version);
+    if (eventTime !== eventTime) return false; // NaN
+    const host = ends[HOST_AT]! > starts[HOST_AT]!
+      ? this.#hosts.idOfToken(b, view, starts[HOST_AT]!, ends[HOST_AT]!)
+      : this.#hostOfUrl(b, view, starts[URL_AT]!, ends[URL_AT]!);
+    if (host < 0) return false;
+    const referrer = this.#referrers.idOfToken(b, view, starts[REFERRER_AT]!, ends[REFERRER_AT]!);
+    if (referrer < 0) return false;
+    const bot = this.#verdicts.ofToken(b, view, starts[AGENT_AT]!, ends[AGENT_AT]!);
+    if (bot < 0) return false;
+    const clientEnd = clientAddressEnd(b, starts[ADDRESS_AT]!, ends[ADDRESS_AT]!, this.#trustedProxyHops);
+    this.eventTime = eventTime;
+    this.host = host;
+    this.referrer = referrer;
+    this.bot = bot;
+    this.place = this.#locator.locate(b, clientAddressStart(b, starts[ADDRESS_AT]!, clientEnd), clientEnd);
     return true;
   }
 

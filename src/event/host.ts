@@ -1,11 +1,12 @@
-// Which host an event counts for. No I/O.
+// Which host an event counts for, under each version of the rules. No I/O.
+import { trimBlanks } from "./text.ts";
 
 const SLASH = 0x2f;
 const BACKSLASH = 0x5c;
 const ABSOLUTE_HTTP_URL = /^https?:\/\//i;
 
 /**
- * The host in lower case, or `undefined` where there is none (dead letter `missing_host`).
+ * Rules version 1: the host in lower case, or `undefined` where there is none (dead letter `missing_host`).
  *
  * A `host` that is not empty is taken as sent, port included, as a Host header has it. Otherwise it comes from `url` where that is an
  * absolute http or https URL: the host as the URL standard writes it, so without user name, without a port that is the scheme's own, and
@@ -17,9 +18,83 @@ export function hostOf(host: string | undefined, url: string | undefined): strin
   return URL.parse(url)?.host || undefined;
 }
 
+/** `fold`: a host that is an address counts as {@link ADDRESS_HOST}; `keep`: under itself. */
+export type HostAddresses = "fold" | "keep";
+
+/** Stands for every host that is an address. */
+export const ADDRESS_HOST = "(address)";
+/** Stands for what no host can be called: blanks, quotes, a path. The event still counts. */
+export const INVALID_HOST = "(invalid)";
+
+/** A name in DNS has at most 253 characters; a port has up to 6 more. */
+const HOST_CHARACTERS_MAX = 260;
+const NAME_AND_PORT = /^[A-Za-z0-9._\u0080-\u{10ffff}-]+(?::\d*)?$/u;
+const BRACKETED = /^\[([^\]%]*)(?:%[^\]]*)?\](:\d*)?$/;
+const V4 = /^\d+\.\d+\.\d+\.\d+$/;
+
 /**
- * One past the authority of the URL `bytes[start, end)`, so that the text up to there has the same {@link hostOf} as the whole; -1 where
- * that is not certain. Blanks are such a case: the URL standard trims them at a text's end, but refuses them within a host.
+ * Rules version 2: the host, or `undefined` where neither field names one (dead letter `missing_host`, or `bad_host` where {@link isAddressList}).
+ *
+ * `host` by {@link hostNameOf}; where that gives nothing, the host of an absolute http or https `url` by the same rule.
+ */
+export function hostOfV2(
+  host: string | undefined,
+  url: string | undefined,
+  addresses: HostAddresses,
+): string | undefined {
+  const named = host === undefined ? undefined : hostNameOf(host, addresses);
+  if (named !== undefined || url === undefined || !ABSOLUTE_HTTP_URL.test(url)) return named;
+  const ofUrl = URL.parse(url)?.host;
+  return ofUrl ? hostNameOf(ofUrl, addresses) : undefined;
+}
+
+/**
+ * The one form of a host as sent (docs/concepts.md, "Hosts"): without blanks around it, in lower case, in Punycode, without the ports 80 and
+ * 443 and without a dot at the end of the name; {@link ADDRESS_HOST} for an address unless it is kept, {@link INVALID_HOST} for what is no
+ * host. `undefined` where there is none: empty, `-`, or a list of addresses.
+ */
+export function hostNameOf(sent: string, addresses: HostAddresses): string | undefined {
+  const text = trimBlanks(sent);
+  if (text === "" || text === "-" || isAddressList(text)) return undefined;
+  const host = parseHost(text);
+  if (host === undefined) return INVALID_HOST;
+  return host.isAddress && addresses === "fold" ? ADDRESS_HOST : host.name;
+}
+
+/** Whether a text is two or more entries between commas, at least one of which is an address and none a name: a forwarded-for list, no host. */
+export function isAddressList(text: string): boolean {
+  if (!text.includes(",")) return false;
+  const entries = text.split(",", 64).map(trimBlanks).filter((entry) =>
+    entry !== "" && entry !== "-" && entry !== "unknown"
+  );
+  return entries.length > 0 && entries.every((entry) => parseHost(entry)?.isAddress);
+}
+
+function parseHost(text: string): { readonly name: string; readonly isAddress: boolean } | undefined {
+  if (text.length > HOST_CHARACTERS_MAX) return undefined;
+  const bracketed = BRACKETED.exec(text);
+  if (bracketed || text.indexOf(":") !== text.lastIndexOf(":")) {
+    // Without brackets every colon belongs to an address of version 6.
+    const [, address, port = ""] = bracketed ?? ["", text.replace(/%.*$/, "")];
+    const url = address!.includes(":") ? URL.parse(`http://[${address}]${port}/`) : null;
+    return url === null ? undefined : { name: url.hostname + portOf(url), isAddress: true };
+  }
+  const url = NAME_AND_PORT.test(text) ? URL.parse(`http://${text}/`) : null;
+  const name = url === null ? "" : withoutLastDots(url.hostname);
+  return name === "" ? undefined : { name: name + portOf(url!), isAddress: V4.test(name) };
+}
+
+function withoutLastDots(name: string): string {
+  let end = name.length;
+  while (name[end - 1] === ".") end--;
+  return name.slice(0, end);
+}
+
+const portOf = ({ port }: URL) => port === "" || port === "443" ? "" : `:${port}`;
+
+/**
+ * One past the authority of the URL `bytes[start, end)`, so that the text up to there has the same {@link hostOf} and {@link hostOfV2} as the
+ * whole; -1 where that is not certain. Blanks are such a case: the URL standard trims them at a text's end, but refuses them within a host.
  */
 export function urlAuthorityEnd(bytes: Uint8Array, start: number, end: number): number {
   let p = start + 4; // past "http", which hostOf checks

@@ -1,20 +1,29 @@
 // Reads one record's value into an event or the reason why it is none: the slow, obvious twin of fast_reader.ts. No I/O.
 //
 // Order of the checks; the first that fails names the reason:
-//   too_large → bad_encoding → bad_json | bad_line → bad_event_time → missing_host
+//   version 1: too_large → bad_encoding → bad_json | bad_line → bad_event_time → missing_host
+//   version 2: too_large → (a schema registry's frame is stripped) → bad_encoding | compressed_value | binary_value →
+//              bad_json | array_value | enveloped_value | bad_line → missing_event_time | enveloped_value → bad_event_time →
+//              missing_host | bad_host
+import { allPaths } from "../shared/config/event_fields.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { parseAccessLog } from "./access_log.ts";
 import { isBotAgent } from "./bots.ts";
 import { clientAddress } from "./client_address.ts";
 import { type EventFields, eventSchema, VALUE_BYTES_MAX } from "./event_schema.ts";
-import { parseEventTime } from "./event_time.ts";
-import { hostOf } from "./host.ts";
+import { parseEventTime, parseEventTimeNumber, parseEventTimeV2 } from "./event_time.ts";
+import { hostOf, hostOfV2, isAddressList } from "./host.ts";
+import { type MappedFields, mappedFields, NumberSource } from "./mapped_fields.ts";
 import { type ReferrerGranularity, referrerOf } from "./referrer.ts";
+import type { StreamRules } from "./stream_rules.ts";
 import { cleanText } from "./text.ts";
 import type { DeadReason } from "./types.ts";
+import { jsonShape, unframed, unreadShape } from "./value_shape.ts";
 
-/** The settings that decide what an event is. All but `trustedProxyHops` are fixed for the life of a stream. */
+/** What decides what an event is. All but `trustedProxyHops` and `stream` are fixed for the life of a stream. */
 export interface EventRules {
+  /** The version and what the stream stores with it. It changes only by a switch, which the stream records. */
+  readonly stream: StreamRules;
   /** `json`: every value is a JSON object. `lines`: a value whose first non-blank byte is `{` is one, any other an access-log line. */
   readonly format: "json" | "lines";
   readonly referrerGranularity: ReferrerGranularity;
@@ -45,18 +54,59 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 /** Reads a whole value. Never throws: whatever the bytes are, the answer is an event or a reason. */
 export function readEvent(value: Uint8Array, rules: EventRules): ReadResult {
   if (value.length > VALUE_BYTES_MAX) return dead("too_large");
-  let text: string;
-  try {
-    text = utf8.decode(value);
-  } catch {
-    return dead("bad_encoding");
-  }
-  if (rules.format === "lines" && !/^[ \t\r\n]*\{/.test(text)) {
+  return rules.stream.version === 1 ? readV1(value, rules) : readV2(value, rules);
+}
+
+function readV1(value: Uint8Array, rules: EventRules): ReadResult {
+  const text = decoded(value);
+  if (text === undefined) return dead("bad_encoding");
+  if (isLine(text, rules)) {
     const fields = parseAccessLog(text, rules.defaultHost);
     return fields === undefined ? dead("bad_line") : toEvent(fields, rules);
   }
   const fields = parseEventJson(text);
   return fields === undefined ? dead("bad_json") : toEvent(fields, rules);
+}
+
+function readV2(value: Uint8Array, rules: EventRules): ReadResult {
+  const bytes = rules.format === "json" ? unframed(value) : value;
+  const text = decoded(bytes);
+  if (text === undefined) return dead(unreadShape(value)?.reason ?? "bad_encoding");
+  if (isLine(text, rules)) {
+    const fields = parseAccessLog(text, rules.defaultHost);
+    return fields === undefined ? dead("bad_line") : toEventV2(lineFields(fields), rules);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return dead(unreadShape(value)?.reason ?? "bad_json");
+  }
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    return dead(jsonShape(json)?.reason ?? "bad_json");
+  }
+  const fields = mappedFields(text, json, allPaths(rules.stream.fields));
+  if (fields.event_time === undefined) return dead(jsonShape(json)?.reason ?? "missing_event_time");
+  return toEventV2(fields, rules);
+}
+
+/** The fields of a log line, whose time is always text. */
+function lineFields({ event_time, ...others }: EventFields): MappedFields {
+  const fields = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
+  return { ...fields, ...(event_time !== undefined && { event_time: String(event_time) }) };
+}
+
+/** Whether the value is a line of an access log: in a log of lines every value is one that does not begin like a JSON object. */
+function isLine(text: string, { format }: EventRules): boolean {
+  return format === "lines" && !/^[ \t\r\n]*\{/.test(text);
+}
+
+function decoded(value: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(value);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The event fields of a JSON text, or `undefined` where it is not a JSON object. */
@@ -70,12 +120,31 @@ export function parseEventJson(text: string): EventFields | undefined {
   return eventSchema.safeParse(value).data;
 }
 
-/** Applies the rules of time, host, referrer, address and agent to fields as sent. */
+/** Applies the rules of version 1 for time, host, referrer, address and agent to fields as sent. */
 export function toEvent(fields: EventFields, rules: EventRules): ReadResult {
   const eventTime = parseEventTime(fields.event_time);
   if (eventTime === undefined) return dead("bad_event_time");
   const host = hostOf(fields.host, fields.url);
   if (host === undefined) return dead("missing_host");
+  return event(fields, { eventTime, host }, rules);
+}
+
+/** Applies the rules of version 2 to fields as sent. */
+export function toEventV2(fields: MappedFields, rules: EventRules): ReadResult {
+  const written = fields.event_time;
+  if (written === undefined) return dead("missing_event_time");
+  const eventTime = written instanceof NumberSource ? parseEventTimeNumber(written.source) : parseEventTimeV2(written);
+  if (eventTime === undefined) return dead("bad_event_time");
+  const host = hostOfV2(fields.host, fields.url, rules.stream.hostAddresses);
+  if (host === undefined) return dead(isAddressList(fields.host ?? "") ? "bad_host" : "missing_host");
+  return event(fields, { eventTime, host }, rules);
+}
+
+function event(
+  fields: { readonly [name in "referrer" | "ip" | "user_agent"]?: string | undefined },
+  { eventTime, host }: { readonly eventTime: EpochMs; readonly host: string },
+  rules: EventRules,
+): ReadResult {
   return {
     kind: "event",
     eventTime,

@@ -10,6 +10,14 @@ const HASH_HEX_DIGITS = 16;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** The text without blanks and tabs around it, in linear time. */
+export function trimBlanks(text: string): string {
+  let start = 0, end = text.length;
+  while (start < end && (text[start] === " " || text[start] === "\t")) start++;
+  while (end > start && (text[end - 1] === " " || text[end - 1] === "\t")) end--;
+  return text.slice(start, end);
+}
+
 /**
  * The text as it is stored, of at most `bytesMax` UTF-8 bytes.
  *

@@ -18,11 +18,17 @@ export class TextDictionary implements Dictionary {
   #texts: string[] = [];
   #ids = new Map<string, number>();
   #textBytes = 0;
-  readonly #rule: (sent: string) => string | undefined;
+  #rule: (sent: string) => string | undefined;
 
   /** @param rule the text under which a text as sent is counted, or `undefined` where it says nothing (an empty host) */
   constructor(seed: number, rule: (sent: string) => string | undefined) {
     this.#tokens = new ByteInterner(seed);
+    this.#rule = rule;
+    this.reset();
+  }
+
+  /** Another rule from now on; forgets every id. */
+  use(rule: (sent: string) => string | undefined): void {
     this.#rule = rule;
     this.reset();
   }

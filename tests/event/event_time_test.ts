@@ -101,8 +101,8 @@ Deno.test("parseEventTime() refuses everything else", () => {
 });
 
 const encoder = new TextEncoder();
-function fromBytes(text: string): number | undefined {
-  const time = parseEventTimeBytes(encoder.encode(`9${text}9`), 1, 1 + encoder.encode(text).length);
+function fromBytes(text: string, version = 1): number | undefined {
+  const time = parseEventTimeBytes(encoder.encode(`9${text}9`), 1, 1 + encoder.encode(text).length, version);
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -1,9 +1,16 @@
 // Each rule of what an event is, and each reason why a value is none.
 import { assertEquals } from "@std/assert";
+import { RULES_1 } from "../../src/event/stream_rules.ts";
 import { VALUE_BYTES_MAX } from "../../src/event/event_schema.ts";
 import { type EventRules, readEvent } from "../../src/event/read_event.ts";
 
-const JSON_RULES: EventRules = { format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 };
+const JSON_RULES: EventRules = {
+  stream: RULES_1,
+  format: "json",
+  referrerGranularity: "raw",
+  keyBytesMax: 1024,
+  trustedProxyHops: 0,
+};
 const LINE_RULES: EventRules = { ...JSON_RULES, format: "lines" };
 const GOOD = { event_time: "2026-06-01T12:00:00Z", host: "a.example" };
 const TIME = Date.UTC(2026, 5, 1, 12);

@@ -1,23 +1,57 @@
 // The two event readers side by side: what must be equal between them, and under which rules. No I/O.
 import { type CountingEventReader, createEventReader } from "../../src/event/fast_reader.ts";
 import { type EventRules, readEvent, type ReadResult } from "../../src/event/read_event.ts";
+import { RULES_1, RULES_2 } from "../../src/event/stream_rules.ts";
 import { deadReason, READ_OK } from "../../src/event/types.ts";
 import { type PlaceLocator, UNKNOWN_PLACE } from "../../src/geo/port.ts";
 import { epochMs } from "../../src/shared/units.ts";
+import { mapping, MAPPINGS } from "./mapped_values.ts";
 
 /** The rule sets that are fuzzed; together they reach every branch that depends on a rule. */
 export const RULE_SETS: Readonly<Record<string, EventRules>> = {
-  json: { format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 },
-  origin: { format: "json", referrerGranularity: "origin", keyBytesMax: 32, trustedProxyHops: 1 },
-  domain: { format: "json", referrerGranularity: "domain", keyBytesMax: 40, trustedProxyHops: 2 },
+  json: { stream: RULES_1, format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 },
+  origin: { stream: RULES_1, format: "json", referrerGranularity: "origin", keyBytesMax: 32, trustedProxyHops: 1 },
+  domain: { stream: RULES_1, format: "json", referrerGranularity: "domain", keyBytesMax: 40, trustedProxyHops: 2 },
   lines: {
+    stream: RULES_1,
     format: "lines",
     referrerGranularity: "raw",
     keyBytesMax: 1024,
     trustedProxyHops: 0,
     defaultHost: "Shop.example",
   },
-  hostless: { format: "lines", referrerGranularity: "origin", keyBytesMax: 64, trustedProxyHops: 1 },
+  hostless: {
+    stream: RULES_1,
+    format: "lines",
+    referrerGranularity: "origin",
+    keyBytesMax: 64,
+    trustedProxyHops: 1,
+  },
+  json2: { stream: RULES_2, format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 },
+  keep2: {
+    stream: { ...RULES_2, hostAddresses: "keep" },
+    format: "json",
+    referrerGranularity: "domain",
+    keyBytesMax: 40,
+    trustedProxyHops: 1,
+  },
+  lines2: {
+    stream: RULES_2,
+    format: "lines",
+    referrerGranularity: "raw",
+    keyBytesMax: 1024,
+    trustedProxyHops: 0,
+    defaultHost: "Shop.example",
+  },
+  ...Object.fromEntries(
+    (Object.keys(MAPPINGS) as (keyof typeof MAPPINGS)[]).map((name): [string, EventRules] => [name, {
+      stream: { ...RULES_2, fields: mapping(MAPPINGS[name]) },
+      format: "json",
+      referrerGranularity: "raw",
+      keyBytesMax: 1024,
+      trustedProxyHops: 0,
+    }]),
+  ),
 };
 
 /** A locator whose places are the addresses it was asked for, so that both paths' choice of address can be compared. */

@@ -2,6 +2,7 @@
 import { VALUE_BYTES_MAX } from "../../src/event/event_schema.ts";
 import { DifferentialPair, RULE_SETS } from "./event_pair.ts";
 import { generateValue } from "./event_values.ts";
+import { generateMapped, MAPPINGS } from "./mapped_values.ts";
 import { type Below, chanceOf } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, type Verdict } from "./target.ts";
 
@@ -16,7 +17,9 @@ const MEMORY_BYTES_MAX = 4 * 1024 * 1024;
 function generate(below: Below): Case {
   const { once, pick } = chanceOf(below);
   const variant = pick(NAMES);
-  const value = generateValue(below);
+  const value = Object.hasOwn(MAPPINGS, variant)
+    ? generateMapped(below, variant as keyof typeof MAPPINGS)
+    : generateValue(below);
   if (!once(20_000)) return { variant, input: value };
   // White space around an object is part of its value's length.
   const padded = new Uint8Array(VALUE_BYTES_MAX + below(2)).fill(0x20);
@@ -69,6 +72,9 @@ export const eventTarget: Target = {
     bad_encoding: 0.01,
     bad_event_time: 0.01,
     missing_host: 0.01,
+    missing_event_time: 0.005,
+    bad_host: 0.0005,
+    binary_value: 0.0005,
   },
   testCases: 200_000,
 };

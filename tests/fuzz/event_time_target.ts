@@ -125,7 +125,7 @@ const judge: Judge = {
     const { input } = given;
     arena.set(input, 1);
     arena[input.length + 1] = 0x39;
-    const bytes = parseEventTimeBytes(arena, 1, 1 + input.length);
+    const bytes = parseEventTimeBytes(arena, 1, 1 + input.length, 1);
     const fast = Number.isNaN(bytes) ? undefined : bytes;
     const outcome = expected === undefined ? "refused" : "time";
     return Object.is(slow, expected) && Object.is(fast, expected)

@@ -45,6 +45,12 @@ const TIMES = [
   "-0",
   "0",
   "253402300799",
+  "2026-06-01T10:15:30,123+0200",
+  "2026-06-01T10:15:30+02",
+  "1780310130.1239",
+  "1780310130123.9",
+  "1780310130123456",
+  "1780310130123999999",
 ];
 const BAD_TIMES = [
   "2026-06-01T10:15:30+24:00",
@@ -73,6 +79,14 @@ const BAD_TIMES = [
   "2026-06-01T10:15:30 Z",
   "2026-06-01T10:15:30+0200",
   "2026-06-01T10:15:30,5Z",
+  "2026-06-01 10:15:30 UTC",
+  "2026-06-01T10:15Z",
+  "2026-06-01T10:15:30+02:00[Europe/Berlin]",
+  "01/Jun/2026:10:15:30 +0200",
+  "Mon, 01 Jun 2026 10:15:30 GMT",
+  "-",
+  "12345678901234567890",
+  "123456789012345678901",
 ];
 const TEXTS = [
   "www.example.com",
@@ -81,6 +95,16 @@ const TEXTS = [
   "",
   "-",
   "example.com:8080",
+  "Example.COM.:443",
+  " example.com ",
+  "xn--bcher-kva.example",
+  "b\\u00fccher.example",
+  "[2001:db8::1]:8080",
+  "fe80::1%eth0",
+  "198.51.100.1, unknown",
+  "0x7f.1",
+  "a b",
+  "(address)",
   "https://www.example.com/p/1?q=2",
   "HTTP://U:P@Example.com:80/",
   "http://[2001:db8::1]:8080/x",
@@ -190,6 +214,8 @@ const VALUES = [
   "1.780310130123e12",
   "-1",
   "-62135596800",
+  "1780310130123456789",
+  "1780310130.1239999",
 ];
 const BAD_VALUES = [
   "01",
@@ -290,7 +316,7 @@ export function generateValue(below: Below): Uint8Array {
   };
   const shape = below(20);
   const text = shape < 15 ? jsonObject() : shape < 19 ? logLine() : pick(VALUES) + pick(TEXTS);
-  let bytes = encoder.encode(text);
+  let bytes = encoder.encode(below(30) === 0 ? `\0\0\0\0\u0007${text}` : text);
   for (let n = below(3) ? 0 : 1 + below(3); n > 0; n--) bytes = mutated(bytes, below);
   return bytes;
 }

@@ -1,5 +1,6 @@
 // The replay of hand-made logs: advances at their offsets, cuts, ranges, and the comparison of two versions.
 import { assertEquals, assertRejects } from "@std/assert";
+import { RULES_1 } from "../../src/event/stream_rules.ts";
 import { createEventReader } from "../../src/event/fast_reader.ts";
 import { createPlaceLocator } from "../../src/geo/place_locator.ts";
 import type { LogReader } from "../../src/operate/log_reader.ts";
@@ -57,6 +58,7 @@ async function run(log: LogReader, tasks: readonly ReplayTask[], range: readonly
   const tables = await replay(tasks, {
     log,
     events: createEventReader({
+      stream: RULES_1,
       format: "json",
       referrerGranularity: "raw",
       keyBytesMax: 1024,

@@ -84,6 +84,7 @@ class TinyDictionary implements Dictionary {
 
 /** Reads tiny events. Ids are given in order of appearance, so that every instance has its own. */
 export class TinyReader implements EventReader {
+  use(): void {}
   eventTime = 0;
   host = 0;
   referrer = 0;

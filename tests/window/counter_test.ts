@@ -34,6 +34,7 @@ interface Rec {
 }
 
 class TimeReader implements EventReader {
+  use(): void {}
   eventTime = 0;
   host = 0;
   referrer = 0;

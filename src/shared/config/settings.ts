@@ -8,6 +8,7 @@ import {
   hostPort,
   integer,
   type Kind,
+  kindBy,
   listOf,
   oneOf,
   orWord,
@@ -16,6 +17,7 @@ import {
   startAt,
   text,
 } from "./kinds.ts";
+import { EVENT_FIELDS_GRAMMAR, type FieldPaths, parseEventFields } from "./event_fields.ts";
 import { postgresUrl } from "./postgres.ts";
 import { DAY, HOUR, SECOND } from "../units.ts";
 
@@ -71,6 +73,10 @@ const computed = <T>(kind: Kind<T>, spec: Spec): Setting<T> => ({ kind, default:
 const optional = <T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> => ({ kind, default: undefined, ...spec });
 
 const path = text("<path>");
+const eventFields: Kind<FieldPaths> = kindBy("<field:path>,…", EVENT_FIELDS_GRAMMAR, (written) => {
+  const paths = parseEventFields(written);
+  return typeof paths === "string" ? paths : { value: paths };
+});
 
 export const SETTINGS = {
   SOURCE: setting(oneOf("kafka", "file", "demo"), "kafka", {
@@ -172,6 +178,17 @@ export const SETTINGS = {
     group: "events",
     doc:
       "Trusted proxies in front of the web server: so many addresses at the end of an address list are not the visitor's.",
+  }),
+  EVENT_FIELDS: optional(eventFields, {
+    group: "events",
+    doc:
+      "Where the fields of an event lie in a JSON value, by name and path; a field that is not named lies at the top " +
+      "under its own name. Stored with the stream's rules.",
+    defaultNote: "the plain names",
+  }),
+  HOST_ADDRESSES: setting(oneOf("fold", "keep"), "fold", {
+    group: "events",
+    doc: "fold = a host that is an address counts as `(address)`; keep = under itself. Stored with the stream's rules.",
   }),
   MAX_FUTURE_SKEW: setting(duration(0, DAY), "5m", {
     group: "events",

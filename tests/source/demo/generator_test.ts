@@ -1,4 +1,5 @@
 import { assert, assertAlmostEquals, assertEquals, assertGreater, assertLess } from "@std/assert";
+import { RULES_1 } from "../../../src/event/stream_rules.ts";
 import { readEvent } from "../../../src/event/read_event.ts";
 import { isBotAgent } from "../../../src/event/bots.ts";
 import { epochMs, offset } from "../../../src/shared/units.ts";
@@ -35,7 +36,13 @@ Deno.test("DemoGenerator.run() gives the same bytes for the same number, however
 });
 
 Deno.test("DemoGenerator.run() makes traffic with bots, disorder, late and broken records of every kind", () => {
-  const rules = { format: "json", referrerGranularity: "raw", keyBytesMax: 1024, trustedProxyHops: 0 } as const;
+  const rules = {
+    stream: RULES_1,
+    format: "json",
+    referrerGranularity: "raw",
+    keyBytesMax: 1024,
+    trustedProxyHops: 0,
+  } as const;
   const dead = new Map<string, number>();
   const lags: number[] = [];
   const hosts = new Map<string, number>();

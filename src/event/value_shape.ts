@@ -1,0 +1,79 @@
+// What a value that is no event seems to be: formats that people send and that are not read. No I/O.
+// Asked only for values that ended as dead letters, so it may take its time.
+import type { DeadReason } from "./types.ts";
+
+/** A recognised format. */
+export interface ValueShape {
+  readonly reason: DeadReason & ("array_value" | "enveloped_value" | "compressed_value" | "binary_value" | "bad_json");
+  /** Completes "the value is …". */
+  readonly words: string;
+}
+
+/** Beginnings of compressed data and of binary files. */
+const BEGINNINGS: readonly (readonly [bytes: readonly number[], ValueShape])[] = [
+  [[0x1f, 0x8b], compressed("gzip")],
+  [[0x28, 0xb5, 0x2f, 0xfd], compressed("zstd")],
+  [[0x04, 0x22, 0x4d, 0x18], compressed("lz4")],
+  [[0xff, 0x06, 0x00, 0x00, 0x73, 0x4e, 0x61, 0x50], compressed("snappy")],
+  [[0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59], compressed("snappy")],
+  [[0x42, 0x5a, 0x68], compressed("bzip2")],
+  [[0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], compressed("xz")],
+  [[0x4f, 0x62, 0x6a, 0x01], binary("an Avro container file")],
+  [[0xc3, 0x01], binary("Avro with a single-object header")],
+  [[0xff, 0xfe], binary("UTF-16 text")],
+  [[0xfe, 0xff], binary("UTF-16 text")],
+];
+
+function compressed(codec: string): ValueShape {
+  return { reason: "compressed_value", words: `compressed with ${codec} by the producer's own code` };
+}
+
+function binary(words: string): ValueShape {
+  return { reason: "binary_value", words };
+}
+
+/** The length of a schema registry's frame: a zero byte and the schema's id in four bytes. */
+export const FRAME_BYTES = 5;
+
+/** The value without a schema registry's frame, which no JSON text begins with. */
+export function unframed(value: Uint8Array): Uint8Array {
+  return value[0] === 0 && value.length > FRAME_BYTES ? value.subarray(FRAME_BYTES) : value;
+}
+
+/** What a value that is no UTF-8 or no JSON seems to be; `undefined` where nothing is recognised. */
+export function unreadShape(value: Uint8Array): ValueShape | undefined {
+  const known = BEGINNINGS.find(([bytes]) => bytes.every((byte, i) => value[i] === byte));
+  if (known !== undefined) return known[1];
+  if (value[0] === 0 && value.length > FRAME_BYTES) {
+    return binary("Avro or Protobuf behind the five-byte header of a schema registry");
+  }
+  // JSON has no control characters but white space; text of a log line has few. Protobuf begins with a field's number and length.
+  const looked = value.subarray(0, 256);
+  const controls = looked.filter((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d).length;
+  if (controls > 0 && controls * 32 >= looked.length) return binary("binary data, such as Avro or Protobuf");
+  return undefined;
+}
+
+/** What a JSON value without an event's fields seems to be; `undefined` where nothing is recognised. */
+export function jsonShape(value: unknown): ValueShape | undefined {
+  if (Array.isArray(value)) {
+    return { reason: "array_value", words: "a JSON array; one event a record is read" };
+  }
+  if (typeof value === "string") return enveloped("JSON within a JSON text (encoded twice)", null);
+  if (typeof value !== "object" || value === null) return undefined;
+  const has = (...names: string[]) => names.every((name) => Object.hasOwn(value, name));
+  if (has("specversion", "type")) return enveloped("a CloudEvents envelope", "data");
+  if (has("schema", "payload")) return enveloped("a Kafka Connect envelope with schema and payload", "payload");
+  if (has("before", "after", "op")) return enveloped("a change event of Debezium", "after");
+  if (has("@timestamp", "message")) {
+    return enveloped("a log shipper's envelope with the event as text in message", null);
+  }
+  return undefined;
+}
+
+function enveloped(words: string, inside: string | null): ValueShape {
+  return {
+    reason: "enveloped_value",
+    words: inside === null ? words : `${words}; EVENT_FIELDS can read it, such as host:${inside}.host`,
+  };
+}
