@@ -18,7 +18,7 @@ import { MappedWalk } from "./mapped_walk.ts";
 import { type EventRules, readEvent } from "./read_event.ts";
 import { referrerOf } from "./referrer.ts";
 import { isPlain, type StreamRules } from "./stream_rules.ts";
-import { cleanText, KEY_BYTES_MAX_LOWEST } from "./text.ts";
+import { cleanText, HASH_DIGITS, KEY_BYTES_MAX_LOWEST } from "./text.ts";
 import { TextDictionary } from "./text_dictionary.ts";
 import { FRAME_BYTES } from "./value_shape.ts";
 import { type Dictionary, type EventReader, READ_OK, type ReadCode, readCode } from "./types.ts";
@@ -97,13 +97,13 @@ class FastEventReader implements CountingEventReader {
 
   constructor(options: EventReaderOptions) {
     invariant(options.keyBytesMax >= KEY_BYTES_MAX_LOWEST, `keyBytesMax must be at least ${KEY_BYTES_MAX_LOWEST}`);
-    const { hashSeed: seed, keyBytesMax, referrerGranularity } = options;
+    const { hashSeed: seed } = options;
     this.#rules = options;
     this.#locator = options.locator;
     this.#trustedProxyHops = options.trustedProxyHops;
     this.#verdicts = new BotVerdicts(seed);
-    this.#referrers = new TextDictionary(seed, (sent) => cleanText(referrerOf(sent, referrerGranularity), keyBytesMax));
-    // `use` gives the hosts their rules.
+    // `use` gives the dictionaries their rules.
+    this.#referrers = new TextDictionary(seed, () => undefined);
     this.#hosts = new TextDictionary(seed, () => undefined);
     this.#urlHosts = new TextDictionary(seed, () => undefined);
     this.use(options.stream);
@@ -113,14 +113,15 @@ class FastEventReader implements CountingEventReader {
     this.#rules = { ...this.#rules, stream };
     this.#version = stream.version;
     this.#mapped = isPlain(stream) ? null : new MappedWalk(allPaths(stream.fields));
-    const { keyBytesMax } = this.#rules, { hostAddresses } = stream;
-    const clean = (host: string | undefined) => host === undefined ? undefined : cleanText(host, keyBytesMax);
-    const named = stream.version === 1
-      ? (host: string | undefined, url: string | undefined) => clean(hostOf(host, url))
-      : (host: string | undefined, url: string | undefined) => clean(hostOfV2(host, url, hostAddresses));
-    this.#hosts.use((sent) => named(sent, undefined));
-    this.#urlHosts.use((authority) => named(undefined, authority));
-    this.#referrers.reset();
+    const { keyBytesMax, referrerGranularity } = this.#rules, { version, hostAddresses } = stream;
+    const clean = (text: string) => cleanText(text, keyBytesMax, HASH_DIGITS[version]);
+    const hostRule = (host: string | undefined, url: string | undefined) => {
+      const named = version === 1 ? hostOf(host, url) : hostOfV2(host, url, hostAddresses);
+      return named === undefined ? undefined : clean(named);
+    };
+    this.#hosts.use((sent) => hostRule(sent, undefined));
+    this.#urlHosts.use((authority) => hostRule(undefined, authority));
+    this.#referrers.use((sent) => clean(referrerOf(sent, referrerGranularity)));
   }
 
   get hosts(): Dictionary {

@@ -16,7 +16,7 @@ import { hostOf, hostOfV2, isAddressList } from "./host.ts";
 import { type MappedFields, mappedFields, NumberSource } from "./mapped_fields.ts";
 import { type ReferrerGranularity, referrerOf } from "./referrer.ts";
 import type { StreamRules } from "./stream_rules.ts";
-import { cleanText } from "./text.ts";
+import { cleanText, HASH_DIGITS } from "./text.ts";
 import type { DeadReason } from "./types.ts";
 import { jsonShape, unframed, unreadShape } from "./value_shape.ts";
 
@@ -145,11 +145,12 @@ function event(
   { eventTime, host }: { readonly eventTime: EpochMs; readonly host: string },
   rules: EventRules,
 ): ReadResult {
+  const clean = (text: string) => cleanText(text, rules.keyBytesMax, HASH_DIGITS[rules.stream.version]);
   return {
     kind: "event",
     eventTime,
-    host: cleanText(host, rules.keyBytesMax),
-    referrer: cleanText(referrerOf(fields.referrer, rules.referrerGranularity), rules.keyBytesMax),
+    host: clean(host),
+    referrer: clean(referrerOf(fields.referrer, rules.referrerGranularity)),
     address: clientAddress(fields.ip, rules.trustedProxyHops).toWellFormed(),
     bot: isBotAgent(fields.user_agent ?? ""),
   };

@@ -32,7 +32,7 @@ export const RULE_SETS: Readonly<Record<string, EventRules>> = {
     stream: { ...RULES_2, hostAddresses: "keep" },
     format: "json",
     referrerGranularity: "domain",
-    keyBytesMax: 40,
+    keyBytesMax: 48,
     trustedProxyHops: 1,
   },
   lines2: {

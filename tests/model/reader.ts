@@ -32,6 +32,8 @@ class Texts implements Dictionary {
 
 /** Ids are given in order of appearance, so that every process has its own. */
 export class ModelReader implements EventReader {
+  use(): void {}
+
   eventTime = 0;
   host = 0;
   referrer = 0;
