@@ -2,7 +2,7 @@
 import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
 import { createApp } from "../http/server/app.ts";
-import { APP_DEFAULTS } from "../http/server/deps.ts";
+import { APP_DEFAULTS, EMBEDDED_DEFAULTS } from "../http/server/deps.ts";
 import { Metrics } from "../http/api/metrics/catalogue.ts";
 import { serveHttp } from "../http/server/server.ts";
 import { hashToken } from "../http/server/auth.ts";
@@ -71,6 +71,7 @@ export async function runService(context: CommandContext, options: ServiceOption
         ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
         settings: {
           ...APP_DEFAULTS,
+          ...(storage.address.kind === "url" && EMBEDDED_DEFAULTS),
           access: {
             ...(settings.API_TOKEN !== undefined && { readTokenHash: await hashToken(settings.API_TOKEN) }),
             ...(settings.API_ADMIN_TOKEN !== undefined &&

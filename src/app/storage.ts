@@ -138,7 +138,8 @@ export function openPools(
   settings: Settings,
   { readOnly: look = false }: { readonly readOnly?: boolean } = {},
 ): Pools {
-  // The embedded database is one session: a read-only default would reach the commits too, and more connections only wait.
+  // The embedded database is one session: a read-only default would reach the commits too. It knows the pools by their names and serves
+  // commits first; a reader's connection is its place in the queue.
   const embedded = address.kind === "url";
   const pool = (name: string, max: number, statementTimeoutMs: number, readOnly = false) =>
     new Database({
@@ -148,10 +149,12 @@ export function openPools(
       max,
       statementTimeoutMs,
       readOnly,
+      boundedServer: embedded && name !== "commit",
     });
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
-  const work = pool("work", 2, 120 * SECOND, look);
-  const reads = pool("api", embedded ? 2 : 6, API_STATEMENT_TIMEOUT_MS, look || !embedded);
+  // Behind the embedded database's own queue nothing waits in the driver's, whose order says nothing of what is urgent.
+  const work = pool("work", embedded ? 6 : 2, 120 * SECOND, look);
+  const reads = pool("api", 6, API_STATEMENT_TIMEOUT_MS, look || !embedded);
   return {
     commits,
     work,

@@ -1,6 +1,8 @@
 // What a database error means for a caller, and that a hanging database cannot pile up work.
 import { assertEquals, assertRejects } from "@std/assert";
 import { bounded, databaseProblem, type ReadDatabase } from "../../src/http/server/database.ts";
+import { databaseProbe } from "../../src/http/server/probe.ts";
+import { TestClock } from "./app_fixture.ts";
 import { HttpProblem } from "../../src/http/server/problem.ts";
 
 Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of its business", () => {
@@ -16,6 +18,7 @@ Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of
     [{ code: "CONNECTION_CLOSED" }, "database_unavailable"],
     [{ code: "postgres_unavailable" }, "database_unavailable"],
     [{ name: "DeadlineError" }, "database_unavailable"],
+    [{ code: "TM020" }, "overloaded"],
     [{ code: "42601" }, undefined],
     [{ code: "23505" }, undefined],
     [{}, undefined],
@@ -45,4 +48,19 @@ Deno.test("bounded() refuses what would only wait, and takes again when somethin
   assertEquals(waiting.length, 2);
   for (const end of waiting) end();
   await Promise.all(running);
+});
+
+Deno.test("databaseProbe() takes an embedded database that does not answer in time for busy, a server for away", async () => {
+  const away = "PostgreSQL does not answer";
+  const cases = [
+    [{ name: "DeadlineError" }, null, away],
+    [{ code: "TM020" }, null, away],
+    [{ code: "ECONNREFUSED" }, away, away],
+  ] as const;
+  for (const [failure, embedded, server] of cases) {
+    const error = Object.assign(new Error("no"), failure);
+    const database = { query: () => Promise.reject(error) } as unknown as ReadDatabase;
+    const look = (isEmbedded: boolean) => databaseProbe(database, new TestClock(), isEmbedded)();
+    assertEquals([await look(true), await look(false)], [embedded, server], JSON.stringify(failure));
+  }
 });

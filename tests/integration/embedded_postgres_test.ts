@@ -3,9 +3,11 @@ import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/
 import postgres from "postgres";
 import {
   EMBEDDED_CLIENT_OPTIONS,
+  type EmbeddedOptions,
   type EmbeddedPostgres,
   startEmbeddedPostgres,
 } from "../../src/store/embedded/postgres.ts";
+import { durationMs } from "../../src/shared/units.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { REPOSITORY, spawn } from "../support/process.ts";
 
@@ -178,3 +180,51 @@ Deno.test("kill -9 in the middle of writes loses no committed row and keeps no u
       });
     }
   }));
+
+Deno.test("readers that would take minutes neither hold up commits nor fill the queue, and are told so", () =>
+  temporary(async (folder) => {
+    await using database = await bounded(folder, { readerMax: durationMs(300), readerWaitMax: durationMs(1_000) });
+    const commits = database.connect("tidemark commit", 1), readers = database.connect("tidemark api", 6);
+    await commits`create table filled as select n, repeat('x', 300) as x from generate_series(1, 60000) n`;
+    // Reads the table for each of its rows: far longer than any test.
+    const slow = () =>
+      readers`select count(*) from filled a where exists (select from filled b where b.x > a.x || a.n)`;
+    let asking = true;
+    const codes = new Map<string, number>();
+    const load = Array.from({ length: 6 }, async () => {
+      while (asking) {
+        const code = await slow().then(() => "answered", (error) => String(error.code));
+        codes.set(code, (codes.get(code) ?? 0) + 1);
+      }
+    });
+    const waits: number[] = [];
+    for (let n = 0; n < 8; n++) {
+      const asked = performance.now();
+      await commits`insert into filled values (${n}, 'commit')`;
+      waits.push(performance.now() - asked);
+    }
+    asking = false;
+    await Promise.all(load);
+    // A commit waits for one reader at the most; the bound leaves room for a busy machine.
+    assert(Math.max(...waits) < 5_000, `${waits} ${[...codes]}`);
+    assertGreaterOrEqual(codes.get("57014") ?? 0, 1, JSON.stringify([waits, [...codes]]));
+    assertGreaterOrEqual(codes.get("TM020") ?? 0, 1, JSON.stringify([waits, [...codes]]));
+    assertEquals([...codes.keys()].filter((code) => code !== "57014" && code !== "TM020"), []);
+    assertEquals((await readers`select count(*)::int as n from filled where x = 'commit'`)[0]!.n, 8);
+  }));
+
+async function bounded(folder: string, limits: Pick<EmbeddedOptions, "readerMax" | "readerWaitMax">) {
+  const database = await startEmbeddedPostgres({ folder: `${folder}/pg`, ...limits });
+  const open: postgres.Sql[] = [];
+  return {
+    connect(application_name: string, max: number) {
+      const sql = postgres(database.url, { ...quiet, max, connection: { application_name } });
+      open.push(sql);
+      return sql;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const sql of open) await sql.end({ timeout: 1 });
+      await database.stop();
+    },
+  };
+}

@@ -27,12 +27,9 @@ import { registerReports } from "../api/reports/reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "../api/stream/windows.ts";
 
-/** Statements of the API at once; a connection pool of 4 to 8 lies below it, so this bounds the queue. */
-const QUERIES_MAX = 64;
-
 /** Makes the application. It holds no socket and no timer: whoever serves it decides about those. */
 export function createApp(given: AppDeps): App {
-  const deps: AppDeps = { ...given, database: bounded(given.database, QUERIES_MAX) };
+  const deps: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
   const { clock, log, settings } = deps;
   const metrics = new Metrics(deps.metrics);
   const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
@@ -47,7 +44,8 @@ export function createApp(given: AppDeps): App {
   app.use(limits({ clock, ...settings.rateLimit, onLimited }));
   app.use(authenticate(settings.access));
 
-  const probe = databaseProbe(deps.database, clock);
+  // Not counted among the readers: whether the database is away must be known also while too many ask.
+  const probe = databaseProbe(given.database, clock, settings.embedded);
   registerHealth(app, deps, probe);
   registerMetrics(app, deps, metrics, probe);
   const version = dataVersionReader(deps.database, clock, settings.queryTimeoutMs);

@@ -38,6 +38,12 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
   if (code === "42P01" || code === "3F000" || code === "42883") {
     return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
   }
+  // The embedded database's own word; see src/store/embedded/errors.ts.
+  if (code === "TM020") {
+    return new HttpProblem("overloaded", "The database serves the stream first and has no turn left. Ask again.", {
+      cause: error,
+    });
+  }
   // 08 connection, 53 resources, 57P server going down or starting, 28 authorization, 42501 rights, 3D000 no such database.
   if (/^(08|53|57P|28|42501|3D000|CONNECT|E[A-Z]+$|postgres_)/.test(code)) {
     return new HttpProblem("database_unavailable", "PostgreSQL does not answer.", { cause: error });

@@ -37,6 +37,10 @@ export interface AppSettings {
   readonly idleTimeoutMs: DurationMs | null;
   /** How soon after its end a window's rows should be visible. */
   readonly freshnessObjectiveMs: DurationMs;
+  /** Statements of the API that run or wait at once; more are refused. */
+  readonly queriesMax: number;
+  /** The database is part of this process: it cannot be away, only busy. */
+  readonly embedded: boolean;
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   /** Concurrent `/v1/events` clients. */
   readonly eventClientsMax: number;
@@ -48,9 +52,18 @@ export const APP_DEFAULTS = {
   deepQueryTimeoutMs: 30_000 as DurationMs,
   progressTimeoutMs: 30_000 as DurationMs,
   freshnessObjectiveMs: 180_000 as DurationMs,
+  // A connection pool of 6 lies below it, so this bounds the queue.
+  queriesMax: 64,
+  embedded: false,
   // A dashboard makes about 15 requests when it opens; ten open at once in one office behind one address stay below this.
   rateLimit: { perSecond: 50, burst: 200 },
   eventClientsMax: 100,
+} as const;
+
+/** What differs over the embedded database, whose readers share one session with the stream. */
+export const EMBEDDED_DEFAULTS = {
+  queriesMax: 24,
+  embedded: true,
 } as const;
 
 export interface AppDeps {

@@ -24,7 +24,8 @@ export function cached<T>(clock: Clock, ttlMs: number, load: () => Promise<T>): 
 /** Why the database does not answer, in words without its address; null when it does. */
 export type DatabaseProbe = () => Promise<string | null>;
 
-export function databaseProbe(database: ReadDatabase, clock: Clock): DatabaseProbe {
+/** @param embedded the database is part of this process, which ends with it: where it does not answer in time it is only busy */
+export function databaseProbe(database: ReadDatabase, clock: Clock, embedded: boolean): DatabaseProbe {
   return cached(clock, PROBE_TTL_MS, async () => {
     try {
       await database.query((sql) => sql`select 1 from stream limit 1`, PROBE_TIMEOUT_MS);
@@ -32,6 +33,8 @@ export function databaseProbe(database: ReadDatabase, clock: Clock): DatabasePro
     } catch (error) {
       const problem = databaseProblem(error);
       if (problem === undefined) throw error;
+      const busy = problem.code === "overloaded" || (error as Error).name === "DeadlineError";
+      if (embedded && busy) return null;
       return problem.code === "schema_missing" ? problem.detail : "PostgreSQL does not answer";
     }
   });

@@ -3,22 +3,82 @@ import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { existsSync, fsyncSync } from "node:fs";
 
-/** What the folder's module in PGlite's runtime looks like, as far as it is needed here. */
+/** A function of the folder's module. */
+type FileOperation = (...given: unknown[]) => number;
+
+/** What PGlite's runtime looks like, as far as it is needed here. */
 interface Runtime {
-  readonly NODEFS: { readonly stream_ops: { fsync?: (stream: { readonly nfd: number }) => number } };
+  readonly NODEFS: {
+    readonly stream_ops: {
+      fsync?: (stream: { readonly nfd: number }) => number;
+      read: FileOperation;
+      write: FileOperation;
+    };
+  };
+  readonly wasmMemory: WebAssembly.Memory;
+  /** Addresses of PostgreSQL's flags. */
+  readonly _QueryCancelPending: number;
+  readonly _InterruptPending: number;
+}
+
+/**
+ * Cancels the running statement when its time is over, as PostgreSQL's own signal handler would: WebAssembly has no signals, and its thread
+ * runs nothing of ours meanwhile but reads and writes of files.
+ */
+export class StatementLimit {
+  #runtime: Runtime | null = null;
+  #until = Infinity;
+
+  /** The runtime that the statements run in. */
+  watch(runtime: Runtime): void {
+    this.#runtime = runtime;
+  }
+
+  /** From now on what runs past `time` (`performance.now()`) is cancelled; Infinity also takes back what came too late to be heeded. */
+  cancelAfter(time: number): void {
+    this.#until = time;
+    if (time === Infinity) this.#flag(0);
+  }
+
+  /** Called at each read and write of a file. */
+  check(): void {
+    if (this.#until === Infinity || performance.now() < this.#until) return;
+    this.#until = Infinity;
+    this.#flag(1);
+  }
+
+  #flag(value: 0 | 1): void {
+    if (this.#runtime === null) return;
+    const { wasmMemory, _QueryCancelPending, _InterruptPending } = this.#runtime;
+    const memory = new Uint8Array(wasmMemory.buffer);
+    memory[_QueryCancelPending] = value;
+    memory[_InterruptPending] = value;
+  }
 }
 
 /** A folder whose files really reach the disk: PGlite's own NodeFS leaves fsync out, so PostgreSQL's flushes would do nothing. */
 class DurableFolder extends NodeFS {
+  constructor(folder: string, readonly limit: StatementLimit) {
+    super(folder);
+  }
+
   override async init(...[database, options]: Parameters<NodeFS["init"]>): ReturnType<NodeFS["init"]> {
     const made = await super.init(database, options);
-    const addFsync = (runtime: unknown) => {
-      (runtime as Runtime).NODEFS.stream_ops.fsync = (stream) => {
+    const prepare = (given: unknown) => {
+      const runtime = given as Runtime, { stream_ops } = runtime.NODEFS, { read, write } = stream_ops;
+      this.limit.watch(runtime);
+      stream_ops.fsync = (stream) => {
         fsyncSync(stream.nfd);
         return 0;
       };
+      const checked = (operation: FileOperation): FileOperation => (...given) => {
+        this.limit.check();
+        return operation(...given);
+      };
+      stream_ops.read = checked(read);
+      stream_ops.write = checked(write);
     };
-    return { emscriptenOpts: { ...made.emscriptenOpts, preRun: [...made.emscriptenOpts.preRun ?? [], addFsync] } };
+    return { emscriptenOpts: { ...made.emscriptenOpts, preRun: [...made.emscriptenOpts.preRun ?? [], prepare] } };
   }
 }
 
@@ -40,21 +100,21 @@ const START_PARAMETERS = [
  *
  * A new database is made beside and renamed when complete, so that a process killed meanwhile leaves nothing half-made.
  */
-export async function openDatabase(folder: string): Promise<PGlite> {
+export async function openDatabase(folder: string, limit = new StatementLimit()): Promise<PGlite> {
   if (!existsSync(`${folder}/PG_VERSION`)) {
     const making = `${folder}.making`;
     await removeFolder(making);
-    const made = await open(making);
+    const made = await open(making, limit);
     await made.close();
     await flushTree(making);
     await removeFolder(folder);
     await Deno.rename(making, folder);
   }
-  return await open(folder);
+  return await open(folder, limit);
 }
 
-async function open(folder: string): Promise<PGlite> {
-  const database = new PGlite({ fs: new DurableFolder(folder), startParams: START_PARAMETERS });
+async function open(folder: string, limit: StatementLimit): Promise<PGlite> {
+  const database = new PGlite({ fs: new DurableFolder(folder, limit), startParams: START_PARAMETERS });
   await database.waitReady;
   return database;
 }

@@ -14,6 +14,11 @@ export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as 
 /** A connection that holds its turn without a word for so long is closed and its transaction rolled back. */
 export const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
 
+/** A reader that has waited so long for its turn is refused. Below the API's own deadline, which could not say why. */
+const READER_WAIT_MAX: DurationMs = 3_000 as DurationMs;
+/** A reader's statement takes at most so long beside an engine: half of a file's lease, so that one statement cannot cost it. */
+const READER_MAX: DurationMs = 5_000 as DurationMs;
+
 /** A running embedded database. */
 export interface EmbeddedPostgres {
   /** `postgres://…@127.0.0.1:port/…` with a password that only this process knows. */
@@ -28,6 +33,8 @@ export interface EmbeddedOptions {
   /** Folder of the database, made on first use. The caller holds the data folder's lock. */
   readonly folder: string;
   readonly holdMax?: DurationMs;
+  readonly readerWaitMax?: DurationMs;
+  readonly readerMax?: DurationMs;
 }
 
 /** Starts the embedded database. @throws BugError when PGlite cannot open the folder; caught by `main` */
@@ -57,7 +64,11 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     kind: "start",
     folder: options.folder,
     password,
-    holdMsMax: options.holdMax ?? EMBEDDED_HOLD_MAX,
+    limits: {
+      holdMsMax: options.holdMax ?? EMBEDDED_HOLD_MAX,
+      readerWaitMsMax: options.readerWaitMax ?? READER_WAIT_MAX,
+      readerMsMax: options.readerMax ?? READER_MAX,
+    },
   });
   let port: number;
   try {

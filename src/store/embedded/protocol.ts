@@ -100,9 +100,18 @@ export function fatal(sqlState: string, text: string): Uint8Array {
   return message("E", encoder.encode(`SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`));
 }
 
-/** A startup packet with the given user and database. */
-export function startupPacket(user: string, database: string): Uint8Array {
-  const body = encoder.encode(`user\0${user}\0database\0${database}\0\0`);
+/** An error that ends one exchange, not the connection. */
+export function errorResponse({ sqlState, text }: { readonly sqlState: string; readonly text: string }): Uint8Array {
+  return message("E", encoder.encode(`SERROR\0VERROR\0C${sqlState}\0M${text}\0\0`));
+}
+
+/** Ready for the next exchange; no transaction is open. */
+export const READY = message("Z", encoder.encode("I"));
+
+/** A startup packet with the given user, database and, where it has one, the name of the application. */
+export function startupPacket(user: string, database: string, application?: string): Uint8Array {
+  const name = application === undefined ? "" : `application_name\0${application}\0`;
+  const body = encoder.encode(`user\0${user}\0database\0${database}\0${name}\0`);
   const bytes = new Uint8Array(8 + body.length);
   const view = new DataView(bytes.buffer);
   view.setInt32(0, bytes.length);

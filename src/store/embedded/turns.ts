@@ -1,25 +1,94 @@
-// Whose turn it is to use the one session of the embedded database. Pure bookkeeping, no I/O.
+// Whose turn it is to use the one session of the embedded database: the stream's before readers'. Pure bookkeeping, no I/O.
 import { invariant } from "../../shared/errors.ts";
 
-/** A first-come-first-served turn, and which settings the session has at the moment. */
+/** What a connection is for, in the order in which those that wait are served. */
+export const RANKS = ["commit", "work", "reader"] as const;
+export type Rank = typeof RANKS[number];
+
+/**
+ * A reader that has waited for this long is served before waiting work of the stream, but only after the stream has had
+ * {@link STREAM_SHARE} times as long as the last reader: readers get at most a fifth of the time while the stream always has something to do.
+ */
+const READER_PATIENCE_MS = 1_000;
+const STREAM_SHARE = 4;
+
+interface Waiting {
+  readonly since: number;
+  readonly begin: () => void;
+}
+
+/** Turns, one at a time, and which settings the session has at the moment. */
 export class Turns {
   /** The statements that were last run to set the session up, compared as text. */
   settings = "";
-  readonly #waiting: (() => void)[] = [];
-  #taken = false;
+  readonly #now: () => number;
+  readonly #listen: () => Promise<void>;
+  readonly #waiting: Readonly<Record<Rank, Waiting[]>> = { commit: [], work: [], reader: [] };
+  #current: { readonly rank: Rank; readonly since: number } | null = null;
+  /** How long the stream must still go on before a reader that waits is served. */
+  #owedMs = 0;
 
-  /** Resolves when it is the caller's turn; it must call {@link Turns.give} once. */
-  take(): Promise<void> {
-    if (this.#taken) return new Promise((resolve) => this.#waiting.push(resolve));
-    this.#taken = true;
-    return Promise.resolve();
+  /**
+   * @param now a clock that cannot be set, ms
+   * @param listen lets what arrived meanwhile be read: a statement blocks the thread, so the stream may be waiting without our knowing
+   */
+  constructor(now: () => number, listen: () => Promise<void>) {
+    this.#now = now;
+    this.#listen = listen;
   }
 
-  /** Passes the turn to whoever has waited longest. */
+  /**
+   * Resolves when it is the caller's turn, which it must {@link give} back once; rejects with the signal's reason where that aborts first.
+   */
+  take(rank: Rank, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    if (this.#current === null) {
+      this.#begin(rank);
+      return Promise.resolve();
+    }
+    return new Promise((resolve, reject) => {
+      const queue = this.#waiting[rank];
+      const leave = () => {
+        queue.splice(queue.indexOf(waiting), 1);
+        reject(signal!.reason);
+      };
+      const waiting: Waiting = {
+        since: this.#now(),
+        begin: () => {
+          signal?.removeEventListener("abort", leave);
+          this.#begin(rank);
+          resolve();
+        },
+      };
+      queue.push(waiting);
+      signal?.addEventListener("abort", leave, { once: true });
+    });
+  }
+
+  /** Passes the turn on. */
   give(): void {
-    invariant(this.#taken, "a turn that nobody has taken cannot be given back");
-    const next = this.#waiting.shift();
-    if (next) next();
-    else this.#taken = false;
+    invariant(this.#current !== null, "a turn that nobody has taken cannot be given back");
+    const { rank, since } = this.#current;
+    const ms = this.#now() - since;
+    this.#owedMs = rank === "reader" ? STREAM_SHARE * ms : Math.max(0, this.#owedMs - ms);
+    const { commit, work, reader } = this.#waiting;
+    if (commit.length + work.length > 0 || reader.length === 0) return this.#pass();
+    void this.#listen().then(() => this.#pass());
+  }
+
+  #pass(): void {
+    this.#current = null;
+    this.#next()?.begin();
+  }
+
+  #next(): Waiting | undefined {
+    const { commit, work, reader } = this.#waiting;
+    const [first] = reader;
+    if (first && this.#owedMs === 0 && this.#now() - first.since >= READER_PATIENCE_MS) return reader.shift();
+    return commit.shift() ?? work.shift() ?? reader.shift();
+  }
+
+  #begin(rank: Rank): void {
+    this.#current = { rank, since: this.#now() };
   }
 }

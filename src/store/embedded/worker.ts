@@ -1,11 +1,14 @@
 // The thread of the embedded database: WebAssembly blocks it while a statement runs, and the engine goes on. Shell: Worker entry.
 import type { PGlite } from "@electric-sql/pglite";
-import { openDatabase } from "./database.ts";
-import { EmbeddedServer } from "./server.ts";
+import { openDatabase, StatementLimit } from "./database.ts";
+import { EmbeddedServer, type EmbeddedServerOptions } from "./server.ts";
+
+/** Times in ms, as the server's options have them. */
+type Limits = Pick<EmbeddedServerOptions, "holdMsMax" | "readerWaitMsMax" | "readerMsMax">;
 
 /** What the main thread sends. */
 export type WorkerRequest =
-  | { readonly kind: "start"; readonly folder: string; readonly password: string; readonly holdMsMax: number }
+  | { readonly kind: "start"; readonly folder: string; readonly limits: Limits; readonly password: string }
   | { readonly kind: "stop" };
 
 /** What the worker answers; `failed` can come at any time. */
@@ -28,11 +31,15 @@ const fail = (error: unknown) =>
 
 async function handle(request: WorkerRequest): Promise<void> {
   if (request.kind === "start") {
-    database = await openDatabase(request.folder);
+    const limit = new StatementLimit();
+    const opened = database = await openDatabase(request.folder, limit);
     server = await EmbeddedServer.start({
-      database,
+      database: {
+        execProtocolRawStream: (message, options) => opened.execProtocolRawStream(message, options),
+        cancelAfter: (time) => limit.cancelAfter(time),
+      },
       password: request.password,
-      holdMsMax: request.holdMsMax,
+      ...request.limits,
       onFailure: fail,
     });
     scope.postMessage({ kind: "started", port: server.port });

@@ -24,6 +24,11 @@ export interface DatabaseOptions {
   readonly statementTimeoutMs: number;
   /** Refuses writes on this connection. */
   readonly readOnly?: boolean;
+  /**
+   * The server is our own and bounds what it does: a statement that is over its deadline says nothing about its connection, so the others
+   * are left alone.
+   */
+  readonly boundedServer?: boolean;
 }
 
 const CONNECT_TIMEOUT_S = 5;
@@ -44,6 +49,13 @@ export function isConnectionError(error: unknown): boolean {
 /** The statement did not answer in time; whether it took effect is unknown. */
 export class DeadlineError extends Error {
   override readonly name = "DeadlineError";
+}
+
+/** A statement of the driver, where it was not chained to something else. */
+interface Cancellable {
+  /** null until it was sent. */
+  readonly state?: object | null;
+  readonly cancel?: () => void;
 }
 
 /** A pool. Its statements are single ones: inside `begin` or `reserve` a dying connection would take the process with it. */
@@ -74,11 +86,22 @@ export class Database {
       );
     });
     try {
-      const answer = Promise.resolve(statement(sql));
+      const asked = statement(sql);
+      const answer = Promise.resolve(asked);
       answer.catch(() => {}); // after the deadline nobody waits for it any more
-      return await Promise.race([answer, deadline]);
+      try {
+        return await Promise.race([answer, deadline]);
+      } catch (error) {
+        // A statement that was not sent yet is taken out of the driver's queue. Of one that was sent, the driver would forget that it
+        // is answered, and take the answer for that of the next.
+        const { state, cancel } = asked as Cancellable;
+        if (error instanceof DeadlineError && this.#options.boundedServer && state === null) cancel?.call(asked);
+        throw error;
+      }
     } catch (error) {
-      if (isConnectionError(error)) this.#discard(sql);
+      if (isConnectionError(error) && !(error instanceof DeadlineError && this.#options.boundedServer)) {
+        this.#discard(sql);
+      }
       throw named(error);
     } finally {
       clearTimeout(timer);
