@@ -1,41 +1,70 @@
 // Asks the product: reports and ledger by the HTTP application, the function and the view by SQL. Shell.
 import type { Sql } from "postgres";
+import { durationMs } from "../../src/shared/units.ts";
 import { testApp } from "../http/app_fixture.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Question } from "./questions.ts";
 import type { Play } from "./steps.ts";
 
-type App = ReturnType<typeof testApp>;
+/** The API of one history, as a client that keeps answers sees it. Limits on readers are not what is tested here. */
+export class Client {
+  readonly #app: ReturnType<typeof testApp>;
+  readonly #sql: Sql;
+  /** By URL: the last answer, as long as the program calls it unchanged. */
+  readonly #kept = new Map<string, { readonly etag: string; readonly text: string }>();
 
-/** The API of one history. Each answer is asked for anew; limits on readers are not what is tested here. */
-export function api(play: Play): App {
-  return testApp({
-    database: play.world.api,
-    clock: play,
-    settings: { rateLimit: { perSecond: 1_000_000, burst: 1_000_000 }, queryTimeoutMs: 20_000 as never },
-  });
-}
-
-/** The answer as JSON. @throws Error where the program refuses the question */
-export async function ask(question: Question, app: App, sql: Sql, oracle: Oracle): Promise<unknown> {
-  const { kind, params } = question;
-  switch (kind) {
-    case "function":
-      return await askFunction(sql, params);
-    case "live":
-      return await askLive(sql);
-    case "ledger":
-      return await get(app, `/v1/ledger${deepRange(oracle)}`);
-    default:
-      return await get(app, `/v1/reports/${kind}?${new URLSearchParams(params)}`);
+  constructor(play: Play) {
+    this.#sql = play.world.sql;
+    this.#app = testApp({
+      database: play.world.api,
+      clock: play,
+      settings: { rateLimit: { perSecond: 1_000_000, burst: 1_000_000 }, queryTimeoutMs: durationMs(20_000) },
+    });
   }
-}
 
-async function get(app: App, path: string): Promise<unknown> {
-  const response = await app.request(path, { headers: { accept: "application/json" } });
-  const text = await response.text();
-  if (response.status !== 200) throw new Error(`${path} answers ${response.status}: ${text}`);
-  return JSON.parse(text);
+  /** The answer as JSON. @throws Error where the program refuses the question */
+  async ask({ kind, params }: Question, oracle: Oracle): Promise<unknown> {
+    switch (kind) {
+      case "function":
+        return await askFunction(this.#sql, params);
+      case "live":
+        return await askLive(this.#sql);
+      case "ledger":
+        return JSON.parse(await this.#get(`/v1/ledger${deepRange(oracle)}`));
+      case "export": {
+        const text = await this.#get(
+          `/v1/reports/contributions?${new URLSearchParams({ ...params, format: "ndjson" })}`,
+        );
+        return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+      }
+      case "contributions":
+        return await this.#allPages(`/v1/reports/contributions?${new URLSearchParams(params)}`);
+      default:
+        return JSON.parse(await this.#get(`/v1/reports/${kind}?${new URLSearchParams(params)}`));
+    }
+  }
+
+  /** The first page, with the rows of all pages in it. */
+  async #allPages(path: string): Promise<unknown> {
+    const first = JSON.parse(await this.#get(path));
+    for (let cursor = first.next_cursor; cursor !== null;) {
+      const page = JSON.parse(await this.#get(`${path}&${new URLSearchParams({ cursor })}`));
+      first.rows.push(...page.rows);
+      cursor = page.next_cursor;
+    }
+    return first;
+  }
+
+  async #get(path: string): Promise<string> {
+    const kept = this.#kept.get(path);
+    const response = await this.#app.request(path, { headers: kept ? { "if-none-match": kept.etag } : {} });
+    if (kept && response.status === 304) return kept.text;
+    const text = await response.text();
+    if (response.status !== 200) throw new Error(`${path} answers ${response.status}: ${text}`);
+    const etag = response.headers.get("etag");
+    if (etag !== null) this.#kept.set(path, { etag, text });
+    return text;
+  }
 }
 
 /** All rows are added again, from the first day to the last. */

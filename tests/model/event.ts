@@ -46,6 +46,14 @@ export const REFERRERS: readonly string[] = [
   ...SAME_MD5,
 ];
 
+/** The channel of each referrer that has one of its own; the others are referrals. `www.example.com` is a host of ours where it is known. */
+export const CHANNEL_OF: ReadonlyMap<string, string> = new Map([
+  ["", "direct"],
+  ["https://www.google.com/", "search"],
+  ["https://t.co/x", "social"],
+]);
+export const OWN_REFERRER = { referrer: "https://www.example.com/start", host: "www.example.com" } as const;
+
 export const PLACES: readonly Place[] = [
   ["DE", "Berlin", "Berlin"],
   ["DE", "Berlin", ""],

@@ -1,6 +1,6 @@
 // Plays a whole history: step by step, with questions after each. Shell.
 import { Random } from "../simulation/random.ts";
-import { api, ask, askFunction } from "./ask.ts";
+import { askFunction, Client } from "./ask.ts";
 import { judge, noTally, type Tally } from "./judge.ts";
 import { Oracle } from "./oracle.ts";
 import type { Plan, Step } from "./plan.ts";
@@ -31,7 +31,8 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
   const oracle = new Oracle(plan.settings);
   const game = new Play(plan, world, oracle);
   const outcome: Outcome = { ...noTally(), counts: game.counts, steps: 0 };
-  const app = api(game);
+  const client = new Client(game);
+  const asked: Question[] = [];
   // Independent of the plan, so that a shorter plan is asked the same.
   const random = new Random(plan.seed, 22);
   const add = (where: string, tally: Tally) => {
@@ -43,7 +44,7 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
   const put = async (where: string, question: Question) => {
     const name = `${where} ${question.kind} ${JSON.stringify(question.params)}`;
     try {
-      add(name, judge(question, await ask(question, app, world.sql, oracle), oracle));
+      add(name, judge(question, await client.ask(question, oracle), oracle));
     } catch (error) {
       outcome.violations.push(`${name}: ${error}`);
     }
@@ -57,7 +58,12 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
     if (one.kind === "reader") await turnReader();
     await game.step(one);
     if (failed()) return;
-    for (let n = 0; n < questions; n++) await put(`after step ${outcome.steps} (${one.kind})`, draw(random, oracle));
+    for (let n = 0; n < questions; n++) {
+      // Some are asked again, as by a page that is open for long.
+      const question = asked.length > 0 && random.chance(0.25) ? random.pick(asked) : draw(random, oracle, plan.spared);
+      asked.push(question);
+      await put(`after step ${outcome.steps} (${one.kind})`, question);
+    }
   };
   /** Begins a long transaction, or asks it what it saw and ends it. */
   const turnReader = async () => {
@@ -68,7 +74,7 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
       return;
     }
     const saw = game.readerSaw!;
-    const question = draw(random, saw, "function");
+    const question = draw(random, saw, plan.spared, "function");
     add(
       `a long reader ${JSON.stringify(question.params)}`,
       judge(question, await askFunction(reader.sql, question.params), saw),
@@ -88,7 +94,9 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
   for (const one of drain(plan)) {
     await step(one, 0);
     if (outcome.violations.length > 0) return cut(outcome);
-    for (let n = 0; n < atEnd; n++) for (const question of drawAll(random, oracle)) await put("at the end", question);
+    for (let n = 0; n < atEnd; n++) {
+      for (const question of drawAll(random, oracle, plan.spared)) await put("at the end", question);
+    }
   }
   return cut(outcome);
 }
@@ -99,6 +107,7 @@ function drain({ logs }: Plan): Step[] {
   return [
     { kind: "restart", ...plain(1) },
     { kind: "commit", ...plain(1), partitions: logs.map((_, p) => p), records: 100_000 },
+    ...logs.map((_, partition): Step => ({ kind: "idle", ...plain(1), partition })),
     { kind: "close", ...plain(0), windows: 100_000 },
     { kind: "roll_up", ...plain(0), calls: 100_000 },
   ];

@@ -1,5 +1,6 @@
 // Holds one answer against the oracle, number by number. Pure.
 import { dayAfter, dayEnd, daysOf, dayStart, HOUR, localDay } from "./calendar.ts";
+import { CHANNEL_OF, OWN_REFERRER } from "./event.ts";
 import type { Fact, Filter, Oracle, Worth } from "./oracle.ts";
 import type { Question } from "./questions.ts";
 
@@ -26,6 +27,9 @@ export function judge({ kind, params }: Question, answer: unknown, oracle: Oracl
   switch (kind) {
     case "contributions":
       contributions(sheet, answer as Json);
+      break;
+    case "export":
+      exported(sheet, answer as Json[]);
       break;
     case "function":
       contributionFunction(sheet, answer as Json[]);
@@ -111,7 +115,7 @@ class Sheet {
   }
 
   isFinal(to: string): boolean {
-    return this.end(to) <= this.oracle.finalThrough;
+    return this.oracle.isFinal(this.end(to));
   }
 
   /** Whether late events of retired days are counted here: they are gone, so that a number may be unknown. */
@@ -167,7 +171,7 @@ function contributions(sheet: Sheet, answer: Json): void {
   const range = sheet.events(from!, to!);
   const before = sheet.events(dayAfter(from!, -1), dayAfter(from!, -1));
   const nextDay = dayAfter(to!);
-  const nextIsClosed = sheet.end(nextDay) <= oracle.closedThrough;
+  const nextIsClosed = oracle.isClosed(sheet.end(nextDay));
   const after = nextIsClosed ? sheet.events(nextDay, nextDay) : null;
   const period = comparison(params);
   const compared = sheet.events(period.from, period.to);
@@ -179,7 +183,7 @@ function contributions(sheet: Sheet, answer: Json): void {
     const { country_code, region, city } = row.place as Record<string, string>;
     return { row, key: [country_code, region, city].join("|") };
   });
-  rowSet(sheet, "rows", keyed.map(({ key }) => key), expected, Number(params.limit));
+  rowSet(sheet, "rows", keyed.map(({ key }) => key), expected, Infinity);
   sheet.number("total_rows", answer.total_rows, expected.size);
   sheet.number("total_count", answer.total_count, size(range));
   const listed = (map: ReadonlyMap<string, number>, key: string, facts: readonly Fact[] | null) =>
@@ -204,8 +208,13 @@ function contributions(sheet: Sheet, answer: Json): void {
     }
   }
   if (answer.other !== null) {
-    const shown = keyed.reduce((sum, { key }) => sum + (expected.get(key) ?? 0), 0);
-    sheet.number("other", ((answer.other as Json).city_contribution as Json).count, range!.length - shown);
+    const page = keyed.slice(0, Number(params.limit));
+    const shown = page.reduce((sum, { key }) => sum + (expected.get(key) ?? 0), 0);
+    sheet.number(
+      "other of the first page",
+      ((answer.other as Json).city_contribution as Json).count,
+      range!.length - shown,
+    );
   }
   for (const given of answer.days as Json[]) dayCount(sheet, given, given.count, sheet.filter);
   const days = (answer.days as Json[]).map(({ day }) => day).join();
@@ -228,13 +237,36 @@ function dayCount(sheet: Sheet, given: Json, count: unknown, filter: Filter): vo
   sheet.status(`day ${day}`, status, worth.final);
 }
 
+/** Lines of an export, which name the same places. */
+function exported(sheet: Sheet, lines: Json[]): void {
+  const { from, to, place } = sheet.params;
+  const range = sheet.events(from!, to!);
+  const before = sheet.events(dayAfter(from!, -1), dayAfter(from!, -1));
+  const expected = counts(range, (fact) => placeOf(fact, place!));
+  const previous = counts(before, (fact) => placeOf(fact, place!));
+  // A region or country has a name in the column of cities.
+  const keys = lines.map(({ country_code, region, city }) =>
+    [country_code, place === "country" ? "" : region, place === "city" ? city : ""].join("|")
+  );
+  rowSet(sheet, "lines", keys, expected, Infinity);
+  for (const [i, line] of lines.entries()) {
+    sheet.number(`line ${keys[i]}`, line.count, expected.get(keys[i]!) ?? 0);
+    sheet.number(
+      `line ${keys[i]} previous day`,
+      line.previous_day_contribution,
+      before && (previous.get(keys[i]!) ?? 0),
+    );
+    sheet.status(`line ${keys[i]}`, line.status, sheet.isFinal(to!));
+  }
+}
+
 function contributionFunction(sheet: Sheet, rows: Json[]): void {
   const { params, oracle } = sheet;
   const { from, to, place } = params;
   const range = sheet.events(from!, to!);
   const before = sheet.events(dayAfter(from!, -1), dayAfter(from!, -1));
   const nextDay = dayAfter(to!);
-  const after = sheet.end(nextDay) <= oracle.closedThrough ? sheet.events(nextDay, nextDay) : null;
+  const after = oracle.isClosed(sheet.end(nextDay)) ? sheet.events(nextDay, nextDay) : null;
   const period = comparison(params);
   const compared = sheet.events(period.from, period.to);
   const of = (facts: readonly Fact[] | null) => counts(facts, (fact) => placeOf(fact, place!));
@@ -311,12 +343,28 @@ function bots(sheet: Sheet, answer: Json): void {
   sheet.completeness("bots", answer.completeness as Json, from!, to!);
 }
 
+function keyOf(by: string, oracle: Oracle): (fact: Fact) => string {
+  switch (by) {
+    case "host":
+      return ({ host }) => host;
+    case "referrer":
+      return ({ referrer }) => referrer;
+    case "country":
+      return ({ place }) => place[0];
+    case "city":
+      return ({ place }) => place.join("\x1e");
+    default: {
+      const own = oracle.facts().some(({ host }) => host === OWN_REFERRER.host) ? OWN_REFERRER.referrer : null;
+      return ({ referrer }) => referrer === own ? "internal" : CHANNEL_OF.get(referrer) ?? "referral";
+    }
+  }
+}
+
 function top(sheet: Sheet, answer: Json): void {
   const { from, to, by, limit } = sheet.params;
-  const raw = sheet.filtered || by === "host" || by === "referrer";
+  const raw = sheet.filtered || by === "host" || by === "referrer" || by === "channel";
   const events = sheet.events(from!, to!, raw);
-  const key = (fact: Fact) =>
-    ({ host: fact.host, referrer: fact.referrer, country: fact.place[0], city: fact.place.join("\x1e") })[by!]!;
+  const key = keyOf(by!, sheet.oracle);
   const expected = counts(events, key);
   const rows = answer.rows as Json[];
   rowSet(sheet, "ranking", rows.map((row) => row.key as string), expected, Number(limit));
@@ -343,13 +391,26 @@ function forecast(sheet: Sheet, answer: Json): void {
   const { oracle, params } = sheet;
   const { tz, of } = params;
   const last = answer.last_complete_day as string | null;
-  if (last !== null && sheet.end(last) > oracle.closedThrough) sheet.violate(`${last} is called complete`);
+  const { closedThrough } = oracle;
+  let closed = Number.isFinite(closedThrough) ? localDay(closedThrough, tz!) : null;
+  while (closed !== null && !oracle.isClosed(sheet.end(closed))) closed = dayAfter(closed, -1);
+  const onTime = oracle.facts().filter(({ late }) => !late).map(({ window }) => window);
+  // The first day is seldom whole: nothing is learnt from it.
+  const learnt = closed === null || onTime.length === 0
+    ? []
+    : daysOf(dayAfter(localDay(Math.min(...onTime), tz!)), closed);
+  if (last !== (learnt.at(-1) ?? null)) {
+    sheet.violate(`the last complete day is ${last}, the oracle says ${learnt.at(-1)}`);
+  }
   const series = answer.series as {
     place: Record<string, string> | null;
     history: { day: string; count: number | null }[];
   }[];
   for (const { place, history } of series) {
     const key = place === null ? null : [place.country_code, place.region, place.city];
+    if (history.map(({ day }) => day).join() !== learnt.join()) {
+      sheet.violate(`learnt from ${history.map(({ day }) => day)}, the oracle says ${learnt}`);
+    }
     for (const { day, count } of history) {
       const { unknown } = oracle.dayWorth(day, tz!, false);
       const facts = oracle.day(day, tz!, sheet.filter).filter((fact) =>

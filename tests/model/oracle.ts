@@ -139,6 +139,21 @@ export class Oracle {
     return Math.min(this.closedThrough, ...(read.length > 0 ? read : [-Infinity]));
   }
 
+  /** End of the last window that starts before `to`: a window belongs to the stretch of time in which it starts. */
+  windowsEnd(to: number): number {
+    return Math.ceil(to / this.rules.windowSize) * this.rules.windowSize;
+  }
+
+  /** Whether all windows that start before `to` are closed. */
+  isClosed(to: number): boolean {
+    return this.windowsEnd(to) <= this.closedThrough;
+  }
+
+  /** Whether nothing before `to` can change any more. */
+  isFinal(to: number): boolean {
+    return this.windowsEnd(to) <= this.finalThrough;
+  }
+
   /** Start of the first window that holds an event; Infinity while there is none. */
   get firstWindow(): number {
     return this.committed().reduce((first, { window }) => Math.min(first, window), Infinity);
@@ -155,7 +170,7 @@ export class Oracle {
    * @param raw whether it is about a host or referrer, which retention drops, or beside the hour
    */
   worth(from: number, to: number, raw: boolean): Worth {
-    const final = to <= this.finalThrough;
+    const final = this.isFinal(to);
     if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
     return { unknown: "no", final };

@@ -53,13 +53,14 @@ export interface Plan {
   readonly logs: readonly (readonly LogRecord[])[];
   readonly partitions: number;
   readonly rounds: readonly Round[];
+  readonly spared: ReadonlySet<Hazard>;
 }
 
-/** What a history may hold beside the plain steps. */
-export type Hazard = "collision" | "publication" | "long_reader" | "retention";
+/** What a history may hold, and be asked, beside the plain. wide_windows: longer ones than the quarter of an hour by which zones differ. */
+export type Hazard = "collision" | "publication" | "long_reader" | "retention" | "wide_windows" | "channels";
 
 /** What the product does not do right yet: no history holds it. Empty = everything is held against the oracle. */
-export const NOT_YET: ReadonlySet<Hazard> = new Set(["collision", "publication", "long_reader", "retention"]);
+export const NOT_YET: ReadonlySet<Hazard> = new Set(["wide_windows", "channels"]);
 
 /** Days on which clocks change somewhere, a plain one, and the end of February. */
 const STARTS = ["2026-10-23", "2026-03-27", "2026-04-03", "2026-10-02", "2026-10-30", "2026-01-14", "2028-02-27"];
@@ -69,7 +70,7 @@ const PROCESSES = 2;
 export function planOf(seed: number, spared: ReadonlySet<Hazard> = NOT_YET): Plan {
   const random = new Random(seed, 21);
   const settings: Settings = {
-    windowSize: random.pick([5, 5, 15, 60, 120]) * MINUTE,
+    windowSize: random.pick(spared.has("wide_windows") ? [5, 5, 15] : [5, 5, 15, 60, 120]) * MINUTE,
     watermarkDelay: random.pick([1, 10]) * MINUTE,
     latePolicy: random.chance(0.85) ? "store" : "drop",
     start: Date.parse(`${random.pick(STARTS)}T00:00:00Z`) + random.int(0, 23) * HOUR,
@@ -78,7 +79,7 @@ export function planOf(seed: number, spared: ReadonlySet<Hazard> = NOT_YET): Pla
   const partitions = random.int(1, 3);
   const collisions = random.chance(0.5) && !spared.has("collision");
   const logs = Array.from({ length: partitions + 1 }, () => drawLog(random, settings.start, days, collisions));
-  return { seed, settings, logs, partitions, rounds: drawRounds(random, settings, days, partitions, spared) };
+  return { seed, settings, logs, partitions, spared, rounds: drawRounds(random, settings, days, partitions, spared) };
 }
 
 /** Bursts of records; most event times lie minutes behind their arrival, some days. */

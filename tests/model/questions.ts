@@ -3,8 +3,19 @@ import type { Random } from "../simulation/random.ts";
 import { dayAfter, daysOf, ZONES } from "./calendar.ts";
 import { HOSTS, REFERRERS } from "./event.ts";
 import type { Oracle } from "./oracle.ts";
+import type { Hazard } from "./plan.ts";
 
-export const KINDS = ["contributions", "timeseries", "bots", "top", "forecast", "function", "live", "ledger"] as const;
+export const KINDS = [
+  "contributions",
+  "timeseries",
+  "bots",
+  "top",
+  "forecast",
+  "export",
+  "function",
+  "live",
+  "ledger",
+] as const;
 export type Kind = typeof KINDS[number];
 
 /** A report with its parameters, as they stand in a URL. */
@@ -13,8 +24,13 @@ export interface Question {
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** Draws one question of a kind, or of any. */
-export function draw(random: Random, oracle: Oracle, kind: Kind = random.pick(KINDS)): Question {
+/** Draws one question of a kind, or of any, but for what is spared. */
+export function draw(
+  random: Random,
+  oracle: Oracle,
+  spared: ReadonlySet<Hazard>,
+  kind: Kind = random.pick(KINDS),
+): Question {
   const tz = random.pick(ZONES);
   const range = drawRange(random, oracle, tz);
   const late = random.chance(0.4) ? { late: "include" } : {};
@@ -25,6 +41,7 @@ export function draw(random: Random, oracle: Oracle, kind: Kind = random.pick(KI
   };
   switch (kind) {
     case "contributions":
+    case "export":
     case "function":
       return {
         kind,
@@ -53,7 +70,14 @@ export function draw(random: Random, oracle: Oracle, kind: Kind = random.pick(KI
           ...late,
           ...traffic,
           ...filter,
-          by: random.pick(["host", "referrer", "referrer", "country", "city"]),
+          by: random.pick([
+            "host",
+            "referrer",
+            "referrer",
+            spared.has("channels") ? "host" : "channel",
+            "country",
+            "city",
+          ]),
           limit: random.pick(["2", "1000", "1000"]),
         },
       };
@@ -66,8 +90,8 @@ export function draw(random: Random, oracle: Oracle, kind: Kind = random.pick(KI
 }
 
 /** One question of each kind. */
-export function drawAll(random: Random, oracle: Oracle): Question[] {
-  return KINDS.map((kind) => draw(random, oracle, kind));
+export function drawAll(random: Random, oracle: Oracle, spared: ReadonlySet<Hazard>): Question[] {
+  return KINDS.map((kind) => draw(random, oracle, spared, kind));
 }
 
 /** Days of the stream, seldom also a day before or after. */

@@ -24,6 +24,9 @@ interface Observed {
   readonly retiredThrough: number;
 }
 
+/** How long a step takes by the model's clock: longer than the API keeps what it has read about the stream. */
+const STEP_MS = 2_000;
+
 /** One history under way. */
 export class Play implements Clock {
   readonly plan: Plan;
@@ -68,6 +71,7 @@ export class Play implements Clock {
   async step(step: Step): Promise<void> {
     this.#count(step.kind);
     this.#sent = [];
+    this.time += STEP_MS;
     const before = this.oracle.closedThrough;
     const { fault } = step;
     // A lost reply is no fault of the server.
@@ -109,16 +113,12 @@ export class Play implements Clock {
         return await twice(retries, () => rollUp(process.database, () => calls++ >= step.calls));
       }
       case "maintain":
-        return await twice(retries, () =>
-          keepUp({ database: process.database, clock: this }).then(() =>
-            retain({
-              database: process.database,
-              clock: this,
-              log: silentLog,
-              steps: new StepBoard(UPKEEP_STEPS, this),
-              retentionDays: step.retentionDays ?? undefined,
-            })
-          ).then(() => {}));
+        return await twice(retries, async () => {
+          const steps = new StepBoard(UPKEEP_STEPS, this);
+          const options = { database: process.database, clock: this, log: silentLog, steps };
+          await keepUp(options);
+          await retain({ ...options, retentionDays: step.retentionDays ?? undefined });
+        });
       case "restart":
         return await this.world.restart(step.process);
       case "add_partition": {
