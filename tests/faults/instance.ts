@@ -77,6 +77,16 @@ export class Instance {
     return [...this.log, ...this.#child?.lines ?? []];
   }
 
+  /** How many lines match, of this life and all before it. */
+  count(pattern: RegExp | string): number {
+    return this.lines().filter((line) => matches(line, pattern)).length;
+  }
+
+  /** Whether a line of this life matches. */
+  said(pattern: RegExp | string): boolean {
+    return this.#current().lines.some((line) => matches(line, pattern));
+  }
+
   /** The service's address, from its log; the last life's. @throws Error while it does not listen */
   get url(): string {
     const url = /"url":"([^"]+)"/.exec(this.lines().findLast((line) => line.includes('"listening"')) ?? "")?.[1];
@@ -130,3 +140,6 @@ export class Instance {
     return this.#child;
   }
 }
+
+const matches = (line: string, pattern: RegExp | string) =>
+  typeof pattern === "string" ? line.includes(pattern) : pattern.test(line);

@@ -53,7 +53,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "before" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 15),
       ),
   },
   {
@@ -63,7 +63,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "after" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 15),
       ),
   },
   {
@@ -153,7 +153,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(servers, { events: 300_000, rate: 5_000, instances: 2 }, async () => {
         for (let i = 0; i < 2; i++) {
           await pause(5_000);
-          await restoreOlder(servers.postgres.url, 10_000);
+          await restoreOlder(servers.postgres.url, () => pause(10_000));
         }
       }),
   },

@@ -1,6 +1,7 @@
 // What can be done to a database under load: cut at the commit statement, closed, put back to an older copy. Shell.
 import postgres from "postgres";
 import { pause } from "./load.ts";
+import { until } from "../support/wait.ts";
 import type { World } from "./world.ts";
 
 /** Runs statements as superuser on the server's own database, where they do not meet the one under test. */
@@ -29,14 +30,24 @@ async function whileClosed(url: string, work: (sql: postgres.Sql, name: string) 
   });
 }
 
-/** Puts the database back to what it was `ageMs` before. */
-export async function restoreOlder(url: string, ageMs: number): Promise<void> {
+/** Puts the database back to what it was before `meanwhile`. */
+export async function restoreOlder(url: string, meanwhile: () => Promise<void>): Promise<void> {
   await whileClosed(url, async (sql, name) => void await sql.unsafe(`create database ${name}_copy template ${name}`));
-  await pause(ageMs);
+  await meanwhile();
   await whileClosed(url, async (sql, name) => {
     await sql.unsafe(`drop database ${name}`);
     await sql.unsafe(`alter database ${name}_copy rename to ${name}`);
   });
+}
+
+/** Waits until something is committed beyond what is stored now: the load must flow. */
+export async function goesOn(world: World): Promise<void> {
+  const position = await world.position();
+  await until(
+    () => `a commit beyond ${position}\n${world.logTail()}`,
+    () => world.position().then((now) => now > position, () => false),
+    { limitMs: 120_000, everyMs: 100 },
+  );
 }
 
 /** Cuts the connection of a commit `times` times at the place that the rule names. */
@@ -52,6 +63,6 @@ export async function cutCommits(
     const limit = pause(30_000).then(() => Promise.reject(new Error(`Nothing matched ${rule.pattern}`)));
     await Promise.race([hit, limit]);
     limit.catch(() => {/* it lost the race */});
-    await pause(800);
+    await goesOn(world);
   }
 }

@@ -95,9 +95,9 @@ export const SOAK_FAULTS: Readonly<Record<string, (scene: Scene) => Promise<void
     }
   },
   "cut before a commit": ({ world }) =>
-    cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "before" }, 2),
+    cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 2),
   "cut during a commit": ({ world }) =>
-    cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "after" }, 2),
+    cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 2),
   "cut after a commit": ({ world }) => cutCommits(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 2),
   async "tables locked"(scene) {
     await scene.world.sql.begin(async (sql) => {

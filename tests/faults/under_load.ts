@@ -6,7 +6,7 @@ import { World } from "./world.ts";
 
 export interface LoadedOptions {
   readonly events: number;
-  /** Records per second; the fault should fit into `events / rate` seconds. */
+  /** Records per second; load goes on until the fault is over. */
   readonly rate: number;
   readonly instances?: number;
   readonly partitions?: number;
@@ -39,9 +39,10 @@ export async function underLoad(
     ...(options.kafkaUrl !== undefined && { KAFKA_URL: options.kafkaUrl }),
   };
   const instances = Array.from({ length: options.instances ?? 1 }, (_, i) => world.instance(`instance-${i + 1}`, env));
-  const sending = world.send(planOf(options.seed ?? 1, options.events, options.partitions ?? 4), {
-    rate: options.rate,
-  });
+  let over = false;
+  const plan = planOf(options.seed ?? 1, options.events, options.partitions ?? 4);
+  const sending = world.sendUntil(plan, { rate: options.rate }, () => over);
+  sending.catch(() => {/* awaited below */});
   for (const instance of instances) instance.start();
   await Promise.all(instances.map((instance) => instance.waitForLine("partitions assigned", 60_000)));
   try {
@@ -49,6 +50,7 @@ export async function underLoad(
   } catch (error) {
     throw new Error(`${error instanceof Error ? error.message : error}\n${world.logTail()}`, { cause: error });
   }
+  over = true;
   await sending;
   await world.caughtUp();
   return await judged(world, options.note?.(world));

@@ -26,6 +26,9 @@ export interface WorldOptions {
 
 /** Time limits of a judgement. */
 const CATCH_UP_MS_MAX = 240_000;
+/** What is sent beyond a plan: records a second, and the length of a part. */
+const MORE_RATE_MAX = 4_000;
+const MORE_SPAN_MS = 500;
 
 /** One stream under test. `await using` ends every process and proxy. */
 export class World implements AsyncDisposable {
@@ -98,6 +101,19 @@ export class World implements AsyncDisposable {
     return sending;
   }
 
+  /** Sends the plan, then goes on in real time until `enough` holds, so that load never ends before what a run is about. */
+  async sendUntil(plan: LoadPlan, options: SendOptions, enough: () => boolean): Promise<void> {
+    await this.send(plan, options);
+    const rate = Math.min(options.rate ?? Infinity, MORE_RATE_MAX);
+    for (let part = 0; !enough() && !this.#ending.signal.aborted; part++) {
+      const startMs = plan.startMs + plan.spanMs + part * MORE_SPAN_MS, events = rate * MORE_SPAN_MS / 1_000;
+      await this.send({ ...plan, seed: plan.seed + part + 1, events, startMs, spanMs: MORE_SPAN_MS }, {
+        ...options,
+        rate,
+      });
+    }
+  }
+
   /** Records that a reader finds in the topic now. */
   async recordCount(): Promise<number> {
     let records = 0;
@@ -115,6 +131,12 @@ export class World implements AsyncDisposable {
       if (isNoTable(error)) return 0;
       throw error;
     }
+  }
+
+  /** Stored position of each partition. */
+  async positions(): Promise<Map<number, number>> {
+    const rows = await this.sql`select partition, next_offset::text from stream_partition where not retired`;
+    return new Map(rows.map((row): [number, number] => [row.partition, Number(row.next_offset)]));
   }
 
   /** Waits until every position has reached its log end. @throws Error with the logs' tail if that takes too long */

@@ -12,14 +12,14 @@ import { DAY0, MIN } from "./stream_fixture.ts";
 /** 2026-01-31T00:30:00Z: ten minutes after the newest record of the filled stream. */
 export const NOW = epochMs(DAY0 + 30 * MIN);
 
-/** A clock that the test moves; sleeps end in a turn of the event loop, so that waiting code goes on at once. */
+/** A clock that the test moves; a sleep ends in the next turn of the event loop, so that waiting code goes on at once. */
 export class TestClock implements Clock {
   constructor(public time: number = NOW) {}
   now(): EpochMs {
     return epochMs(this.time);
   }
   sleep(_duration: DurationMs, signal?: AbortSignal): Promise<void> {
-    return new Promise((resolve) => signal?.aborted ? resolve() : setTimeout(resolve, 1));
+    return new Promise((resolve) => signal?.aborted ? resolve() : setTimeout(resolve, 0));
   }
 }
 

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { EventFeed, type FeedEvent } from "../../src/http/api/event_feed.ts";
 import type { ReadDatabase } from "../../src/http/server/database.ts";
 import { silentLog } from "../../src/shared/log.ts";
-import { TestClock } from "./app_fixture.ts";
+import { ManualClock } from "../source/file/rig.ts";
 
 /** Answers the given rows one after another, the last one for ever; `null` = it does not answer. */
 function scripted(answers: readonly (Record<string, unknown> | null)[]) {
@@ -34,10 +34,15 @@ function collect(count: number) {
 
 Deno.test("EventFeed tells what changed, once each, and says when the database is away and back", async () => {
   const { database } = scripted([row(1), row(1), row(1, 5), null, null, row(1, 5), row(2, 5)]);
-  const feed = new EventFeed(database, new TestClock(), silentLog);
-  const { promise, listener } = collect(5);
+  const clock = new ManualClock(0);
+  const feed = new EventFeed(database, clock, silentLog);
+  const { events, listener } = collect(5);
   const stop = feed.subscribe(listener, undefined);
-  const events = await promise;
+  for (let look = 1; look < 7; look++) {
+    await clock.sleeping();
+    clock.advance(3_000);
+  }
+  await clock.sleeping();
   stop();
   assertEquals(events.map((e) => [e.event, e.id]), [
     ["progress", "1-1000"],
@@ -50,9 +55,13 @@ Deno.test("EventFeed tells what changed, once each, and says when the database i
 
 Deno.test("EventFeed does not repeat what a client knows, and tells a second one at once", async () => {
   const { database } = scripted([row(1), row(2)]);
-  const feed = new EventFeed(database, new TestClock(), silentLog);
+  const clock = new ManualClock(0);
+  const feed = new EventFeed(database, clock, silentLog);
   const first = collect(1);
   const stopFirst = feed.subscribe(first.listener, "1-1000");
+  await clock.sleeping();
+  assertEquals(first.events, []);
+  clock.advance(1_000);
   assertEquals((await first.promise).map((e) => e.id), ["2-1000"]);
   const second = collect(1);
   const stopSecond = feed.subscribe(second.listener, undefined);
@@ -66,7 +75,7 @@ Deno.test("EventFeed does not repeat what a client knows, and tells a second one
 
 Deno.test("EventFeed tells a client that came during the first look what another one already knew", async () => {
   const { database } = scripted([row(1)]);
-  const feed = new EventFeed(database, new TestClock(), silentLog);
+  const feed = new EventFeed(database, new ManualClock(0), silentLog);
   const knows = collect(1);
   const newcomer = collect(1);
   const stops = [feed.subscribe(knows.listener, "1-1000"), feed.subscribe(newcomer.listener, undefined)];
@@ -77,16 +86,19 @@ Deno.test("EventFeed tells a client that came during the first look what another
 
 Deno.test("EventFeed asks the database once for all clients, and not at all without any", async () => {
   const { database, asked } = scripted([row(1)]);
-  const feed = new EventFeed(database, new TestClock(), silentLog);
-  const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+  const clock = new ManualClock(0);
+  const feed = new EventFeed(database, clock, silentLog);
   const stops = Array.from({ length: 50 }, () => feed.subscribe(() => {}, undefined));
-  await pause(20);
-  const perClient = asked() / 50;
-  assertEquals(perClient < 1, true, `${asked()} queries for 50 clients`);
+  for (let look = 1; look <= 3; look++) {
+    await clock.sleeping();
+    assertEquals(asked(), look, `${asked()} queries for 50 clients in ${look} looks`);
+    if (look < 3) clock.advance(1_000);
+  }
   for (const stop of stops) stop();
-  const before = asked();
-  await pause(20);
-  assertEquals(asked(), before);
+  clock.advance(60_000);
+  // A timer comes after all that the ended sleep could have started.
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assertEquals(asked(), 3);
   const again = collect(1);
   const stop = feed.subscribe(again.listener, undefined);
   await again.promise;

@@ -7,6 +7,7 @@ import { NOW, partition, snapshot, testApp } from "../http/app_fixture.ts";
 import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { streamDatabase } from "./http_fixture.ts";
 import { fitsDocument } from "../http/openapi_check.ts";
+import { until } from "../support/wait.ts";
 
 Deno.test("each route's answer fits the document that it is described by", async () => {
   await using stream = await streamDatabase();
@@ -225,7 +226,7 @@ Deno.test("a frozen database is answered for within the deadline, and readiness 
         .map((path) => app.request(path)),
     );
     // The deadline is 3 s; the rest is a busy machine's. Without it the answer would never come.
-    assert(performance.now() - startedAt < 15_000, `${performance.now() - startedAt} ms`);
+    assert(performance.now() - startedAt < 30_000, `${performance.now() - startedAt} ms`);
     assertEquals(responses.map((r) => r.status), [503, 503, 503, 503, 503, 503, 200, 200]);
     const problem = await responses[0]!.json();
     assertEquals(problem.code, "database_unavailable");
@@ -237,7 +238,5 @@ Deno.test("a frozen database is answered for within the deadline, and readiness 
   } finally {
     await stream.server.resume();
   }
-  let status = 0;
-  for (let attempt = 0; attempt < 10 && status !== 200; attempt++) status = (await app.request("/v1/ledger")).status;
-  assertEquals(status, 200, "it recovers by itself");
+  await until("it recovers by itself", async () => (await app.request("/v1/ledger")).status === 200);
 });

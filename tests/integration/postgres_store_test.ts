@@ -126,7 +126,8 @@ Deno.test("createPostgresStore()", async (t) => {
       await store.join(SETTINGS, [partition(0)]);
       await sql`select tidemark_ensure_day_v2(${new Date(W).toISOString().slice(0, 10)}::date)`;
       let closings = 0;
-      for (let round = 0; round < 6; round++) {
+      // The pause decides who is first; it grows until the closing was, once.
+      for (let round = 0; round < 6 || closings === 0 && round < 40; round++) {
         const w = W + round * SIZE;
         const steps = Array.from({ length: round + 1 }, (_, id) => ({ to: round - id + 1, watermark: w + SIZE }));
         await store.commit(await payload(store, { ...steps }, [chunk(w, [["a", "", round + 1]])]));

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { withAdmin } from "../support/kafka_topics.ts";
 import { event, MINUTE, Rig } from "../operate/rig.ts";
+import { until } from "../support/wait.ts";
 
 const events = (from: number, count: number) => Array.from({ length: count }, (_, i) => event((from + i) * MINUTE));
 
@@ -73,26 +74,23 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
       await stream.produce(1, events(0, 10));
       await using running = stream.start(["run", "--no-http"]);
       const seen = async (n: number) => {
-        for (const deadline = Date.now() + 30_000; Date.now() < deadline;) {
+        await until(() => `${n} records are counted\n${running.lines.join("\n")}`, async () => {
           const rows = await stream.sql`select coalesce(sum(counted + late), 0)::int as n from stream_partition`.catch(
             () => [],
           );
-          if (rows[0]?.n === n) return;
-          await new Promise((resolve) => setTimeout(resolve, 100));
-        }
-        throw new Error(`not ${n}:\n${running.lines.join("\n")}`);
+          return rows[0]?.n === n;
+        });
       };
+      const stopped = () =>
+        until(
+          () => `the stop is stored\n${running.lines.join("\n")}`,
+          async () => (await stream.sql`select from stream where stopped_code is not null`).length > 0,
+        );
       await seen(30);
       await rig.stream("again", 1).then((again) => again[Symbol.asyncDispose]());
       await stream.produce(0, events(30, 5));
       await running.waitForLine(/topic_recreated/);
-      for (
-        let i = 0;
-        i < 50 && (await stream.sql`select from stream where stopped_code is not null`).length === 0;
-        i++
-      ) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+      await stopped();
 
       const exit = await stream.command(["resume", "--accept-gap", "--yes"]);
       assertEquals(exit.code, 0, exit.stderr);
@@ -115,13 +113,7 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
       );
       await running.waitForLine(/partition_returned/);
       await stream.produce(1, events(40, 4));
-      for (
-        let i = 0;
-        i < 50 && (await stream.sql`select from stream where stopped_code is not null`).length === 0;
-        i++
-      ) {
-        await new Promise((resolve) => setTimeout(resolve, 100));
-      }
+      await stopped();
       assertEquals((await stream.command(["resume", "--accept-gap", "--yes"])).code, 0);
       await seen(39);
       assertEquals(await stream.imbalances(), []);

@@ -1,14 +1,14 @@
 // Goal: whatever the database does to a commit, its records are in once. Method: under load the connection is cut before, in and after the
 // commit statement, the server crashes, freezes, and comes back as an older copy of itself; then everything is compared with the oracle.
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { cutCommits, restoreOlder } from "../faults/postgres_faults.ts";
+import { cutCommits, goesOn, restoreOlder } from "../faults/postgres_faults.ts";
 import { underLoad } from "../faults/under_load.ts";
-import { pause } from "../faults/load.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { startBroker } from "../support/kafka_broker.ts";
 import { startPostgres } from "../support/postgres.ts";
+import { until } from "../support/wait.ts";
 
 Deno.test("run() commits every record exactly once over a database that fails around the commit", async () => {
   await using broker = await startBroker();
@@ -22,16 +22,20 @@ Deno.test("run() commits every record exactly once over a database that fails ar
     env: { COMMIT_TIMEOUT: "3s" },
     note: (world) => log = world.logTail(500),
   }, async (world) => {
-    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "before" }, 2);
-    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v1", when: "after" }, 2);
+    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 2);
+    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 2);
     await cutCommits(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 4);
     await database.restart("immediate");
-    await pause(1_500);
+    await goesOn(world);
+    const [instance] = world.instances;
+    const unavailable = () => instance!.count("database unavailable, trying again");
+    const before = unavailable();
     await database.pause();
-    await pause(6_000);
+    await until("the frozen database is noticed", () => unavailable() > before);
     await database.resume();
-    await pause(1_500);
-    await restoreOlder(database.url, 2_500);
+    await goesOn(world);
+    await restoreOlder(database.url, () => goesOn(world));
+    await until("the older copy is noticed", () => world.fenced > 0);
   });
   assertEquals(differences, []);
   assertGreater(events, 99_999);

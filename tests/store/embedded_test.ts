@@ -15,6 +15,7 @@ import {
 } from "../../src/store/embedded/protocol.ts";
 import { EmbeddedServer } from "../../src/store/embedded/server.ts";
 import { type Rank, Turns } from "../../src/store/embedded/turns.ts";
+import { until } from "../support/wait.ts";
 
 const text = (value: string) => new TextEncoder().encode(value);
 
@@ -195,7 +196,7 @@ Deno.test("EmbeddedServer lets no other connection between a Parse and its Sync,
     await one.read();
     await two.read();
     await one.write(message("P", text("\0select 1\0\0\0")));
-    await until(() => database.seen.length === 1);
+    await until("the database sees it all", () => database.seen.length === 1);
     await two.write(query("begin"));
     await one.write(SYNC);
     await one.read();
@@ -247,10 +248,9 @@ Deno.test("EmbeddedServer reassembles a message that arrives in pieces", () =>
       for (let done = 0; done < part.length;) done += await one.write(part.subarray(done));
     }
     await one.write(query("select 2"));
-    await until(() => database.seen.length === 2);
+    await until("the database sees it all", () => database.seen.length === 2);
     assertEquals(database.seen, [`Q${sql}`, "Qselect 2"]);
   }));
-
 Deno.test("EmbeddedServer refuses a reader that has waited too long, once, and serves it again afterwards", () =>
   serve(
     async (port, database) => {
@@ -316,8 +316,3 @@ Deno.test("EmbeddedServer serves commits before readers, and bounds readers' sta
     assertEquals(database.seen, ["Qselect 1", "Qselect 2", "Qbegin", "Qcommit", "Qselect 4", "Qselect 3"]);
     assertEquals(database.bounded, ["Qselect 2", "Qselect 3"]);
   }));
-
-async function until(condition: () => boolean) {
-  for (let i = 0; i < 500 && !condition(); i++) await new Promise((resolve) => setTimeout(resolve, 5));
-  assert(condition());
-}

@@ -1,6 +1,7 @@
 // Helpers that guard other tests: a child that outlived its test would spoil the ones after it.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { REPOSITORY, signalProcess, spawn, withoutLeaks } from "./process.ts";
+import { until } from "./wait.ts";
 
 Deno.test("spawn() collects output, lines and the exit code", async () => {
   await using child = spawn("sh", ["-c", "echo one; echo two >&2; read line; echo got $line; exit 3"]);
@@ -36,15 +37,12 @@ Deno.test("a child dies with its parent, even when that is killed", async () => 
   assert(signalProcess(pid, "SIGCONT"));
   parent.signal("SIGKILL");
   await parent.exit();
-  let alive = true;
-  for (let i = 0; i < 200 && alive; i++) {
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  await until(`process ${pid} dies with its parent`, async () => {
     const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).output();
     const state = new TextDecoder().decode(stdout).trim();
     // In a container without an init process, nobody collects a dead orphan: it stays as a zombie.
-    alive = state !== "" && !state.startsWith("Z");
-  }
-  assert(!alive, `process ${pid} outlived its parent`);
+    return state === "" || state.startsWith("Z");
+  });
 });
 
 Deno.test("withoutLeaks() finds a secret of the child's variables in its output", async () => {

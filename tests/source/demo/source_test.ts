@@ -4,6 +4,7 @@ import { createDemoSource } from "../../../src/source/demo/source.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { MemoryLease } from "../../../src/source/file/lease.ts";
 import type { FetchedBatch, Source } from "../../../src/source/port.ts";
+import { until } from "../../support/wait.ts";
 import { ManualClock } from "../file/rig.ts";
 
 const ANCHOR = epochMs(Date.UTC(2026, 0, 5));
@@ -99,8 +100,7 @@ Deno.test("createDemoSource() is one process's at a time, and says when that end
   source.resume(1, new Map([[partitionId(0), offset(0)]]));
   holder.owner = null;
   clock.advance(2_000);
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  assertEquals((await source.poll(0)).kind, "lost");
+  await until("the loss is seen", async () => (await source.poll(0)).kind === "lost");
   assertEquals((await other.poll(0)).kind, "assigned");
   await source.close(1_000);
   await other.close(1_000);

@@ -13,6 +13,7 @@ import type { Source, SourceEvent } from "../../../src/source/port.ts";
 export class ManualClock implements Clock {
   #now: number;
   #sleepers: { readonly due: number; readonly wake: () => void }[] = [];
+  #slept = Promise.withResolvers<void>();
   constructor(start: number) {
     this.#now = start;
   }
@@ -22,9 +23,21 @@ export class ManualClock implements Clock {
   sleep(duration: DurationMs, signal?: AbortSignal): Promise<void> {
     if (duration <= 0 || signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#sleepers.push({ due: this.#now + duration, wake: resolve });
-      signal?.addEventListener("abort", () => resolve(), { once: true });
+      const sleeper = { due: this.#now + duration, wake: resolve };
+      this.#sleepers.push(sleeper);
+      signal?.addEventListener("abort", () => {
+        this.#sleepers = this.#sleepers.filter((s) => s !== sleeper);
+        resolve();
+      }, { once: true });
+      this.#slept.resolve();
     });
+  }
+  /** Resolves once somebody sleeps: all that was to be done before is done. */
+  async sleeping(): Promise<void> {
+    while (this.#sleepers.length === 0) {
+      this.#slept = Promise.withResolvers();
+      await this.#slept.promise;
+    }
   }
   advance(ms: number) {
     this.#now += ms;

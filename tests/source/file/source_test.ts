@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import { StreamStopped, UsageError } from "../../../src/shared/errors.ts";
 import { MemoryLease } from "../../../src/source/file/lease.ts";
 import { LINE_BYTES_MAX } from "../../../src/source/lines.ts";
+import { until } from "../../support/wait.ts";
 import { FileRig, numbered, records } from "./rig.ts";
 
 /** Does the same with and without a restart between the acts. */
@@ -267,15 +268,13 @@ Deno.test("createFileSource() gives the log to one process at a time", async () 
   const source = await rig.source();
   const before = source.confirmedAt();
   rig.clock.advance(2_000);
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  assertEquals(source.confirmedAt(), rig.clock.now());
+  await until("the lease is confirmed", () => source.confirmedAt() === rig.clock.now());
   assert(source.confirmedAt() > before);
 
   const thief = new MemoryLease(rig.holder);
   rig.holder.owner = thief;
   rig.clock.advance(2_000);
-  await new Promise((resolve) => setTimeout(resolve, 5));
-  assertEquals((await rig.step()).kind, "lost");
+  await until("the loss is seen", async () => (await rig.step()).kind === "lost");
   assertEquals((await rig.step()).kind, "unavailable");
   await thief.release();
   rig.clock.advance(2_000);
