@@ -111,7 +111,7 @@ export class Pipeline {
       case "batch":
         if (event.generation !== state.assignment?.generation) return;
         this.#count(event.batch);
-        if (state.reason?.code === "source_unavailable" && !state.wanted) state.running();
+        if (state.reason?.ofSource && !state.wanted) state.running();
         return;
       case "assigned":
         log.info("partitions assigned", { generation: event.generation, partitions: event.partitions });
@@ -128,7 +128,7 @@ export class Pipeline {
         return;
       case "unavailable":
         log.warn("source unavailable", { reason: event.reason });
-        state.waiting("source_unavailable", event.reason);
+        state.sourceWaiting(event);
         return;
       case "stopped":
         state.stop(event.error);

@@ -176,7 +176,8 @@ export class Commits {
       }
       return true;
     } catch (error) {
-      state.waiting("source_unavailable", messageOf(error));
+      const { code, action } = error instanceof Unavailable ? error : { code: "source_unavailable", action: "" };
+      state.sourceWaiting({ code, reason: messageOf(error), action });
       this.#notBefore = clock.steady() + RETRY_MS;
       return false;
     }

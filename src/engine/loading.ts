@@ -56,7 +56,8 @@ export class Loading {
     } catch (error) {
       if (error instanceof StreamStopped) return state.stop(error);
       if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
-      state.waiting(error instanceof Unavailable ? error.code : "postgres_unavailable", messageOf(error));
+      if (error instanceof Unavailable) state.waiting(error.code, error.message, error.action);
+      else state.waiting("postgres_unavailable", messageOf(error));
       log.warn("cannot load positions yet", { error: messageOf(error) });
       wanted.notBefore = clock.steady() + RETRY_MS;
     }

@@ -53,7 +53,7 @@ export class Once {
       throw new Unavailable(
         reason?.code ?? "unavailable",
         `Nothing could be read for ${Math.round(settings.waitMs / 1000)} s: ${reason?.text ?? "unknown"}`,
-        "Start the server or check its address, then run again; `--wait` sets how long to try.",
+        reason?.action || "Start the server or check its address, then run again; `--wait` sets how long to try.",
       );
     }
   }

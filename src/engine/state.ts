@@ -22,10 +22,12 @@ export interface Wanted {
 /** The state of one engine. */
 export class EngineState {
   phase: PipelineSnapshot["phase"] = "starting";
-  reason: { readonly code: string; readonly text: string } | null = {
-    code: "joining",
-    text: "waiting for partitions",
-  };
+  reason:
+    | { readonly code: string; readonly text: string; readonly action?: string; readonly ofSource?: boolean }
+    | null = {
+      code: "joining",
+      text: "waiting for partitions",
+    };
   assignment: { readonly generation: number; readonly partitions: readonly PartitionId[] } | null = null;
   wanted: Wanted | null = null;
   /** Partitions that were lost to another instance, since when: given up until the group confirms that they are ours. */
@@ -180,10 +182,16 @@ export class EngineState {
 
   // ---- phases
 
-  waiting(code: string, text: string): void {
+  /** @param action what the operator does about it, where that is known */
+  waiting(code: string, text: string, action = "", ofSource = false): void {
     if (this.phase === "stopped") return;
     if (this.phase !== "starting") this.phase = "waiting";
-    this.reason = { code, text };
+    this.reason = { code, text, action, ofSource };
+  }
+
+  /** The source's server is away or refuses: over as soon as a batch comes. */
+  sourceWaiting({ code, reason, action }: { code?: string; reason: string; action?: string }): void {
+    this.waiting(code ?? "source_unavailable", reason, action, true);
   }
 
   running(): void {

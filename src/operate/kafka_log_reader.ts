@@ -1,11 +1,11 @@
 // Reads a topic's partitions from given offsets without joining its consumer group: for doctor, replay and resume, which must not take
 // partitions from a running stream. Network through kafkajs' cluster view; decoding is the source's own.
 import type { Clock } from "../shared/clock.ts";
-import { EXIT, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
+import { EXIT, NamedError, StreamStopped } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId } from "../shared/units.ts";
 import { BatchReader } from "../source/kafka/batch_reader.ts";
-import { createCluster, type KafkaConnection } from "../source/kafka/client.ts";
+import { createCluster, faultContext, type KafkaConnection } from "../source/kafka/client.ts";
 import { faultOf } from "../source/kafka/faults.ts";
 import {
   type FetchMessage,
@@ -108,12 +108,10 @@ export class KafkaLogReader implements LogReader {
         if (error instanceof NamedError) throw error;
         await this.#disconnect();
         const { topic, connection, clock } = this.#options;
-        const fault = faultOf(error, { topic, group: "", brokers: connection.brokers });
+        const fault = faultOf(error, faultContext({ topic, group: "", connection }));
         if (fault.kind === "stopped") throw fault.error;
         if (attempt >= TRIES) {
-          throw new Unavailable("kafka_unavailable", fault.reason, "Start the broker, or correct KAFKA_URL.", {
-            cause: error,
-          });
+          throw fault.error;
         }
         await clock.sleep(RETRY_MS);
       }

@@ -32,6 +32,17 @@ export class LineRun implements RecordRun {
     this.#recordTime = recordTime;
   }
 
+  /** Lines, blank ones and one without its end included. */
+  get lines(): number {
+    let lines = 0, at = this.#start;
+    while (at < this.#end) {
+      const newline = this.#bytes.indexOf(NEWLINE, at);
+      at = newline < 0 || newline >= this.#end ? this.#end : newline + 1;
+      lines++;
+    }
+    return lines;
+  }
+
   walk(from: Offset, visit: RecordVisitor): void {
     const bytes = this.#bytes;
     const shift = this.#base - this.#start;

@@ -52,8 +52,11 @@ export type SourceEvent =
   | { readonly kind: "timeout" }
   /** The log cannot be read any further without an operator (data gap, topic recreated, corrupt batch, …). */
   | { readonly kind: "stopped"; readonly error: StreamStopped }
-  /** The source is trying to reach its server; `reason` is one line for readiness. */
-  | { readonly kind: "unavailable"; readonly reason: string };
+  /**
+   * The source is trying to reach its server; `reason` is one line for readiness. `code` names the error, `action` says what to do about it:
+   * `source_unavailable` and a word in general where they are missing.
+   */
+  | { readonly kind: "unavailable"; readonly reason: string; readonly code?: string; readonly action?: string };
 
 /** Bounds of one partition's log. */
 export interface PartitionBounds {

@@ -8,6 +8,8 @@ import {
   type OutMessage,
   SENT_BYTES_MAX,
 } from "../../src/cli/produce/produce_message.ts";
+import { IncompleteSend } from "../../src/source/kafka/producer/incomplete_send.ts";
+import type { ProduceCounts } from "../../src/cli/produce/progress.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
 import { streamContent } from "../../src/source/file/content.ts";
@@ -80,6 +82,7 @@ function run(content: string | Uint8Array, changes: Partial<ProduceOptions> = {}
     inputs: [{ name: "in", open: () => streamContent(chunks()) }],
     rules: { key: "none" },
     rate: undefined,
+    fromLine: 1,
     send: (messages) => Promise.resolve(void batches.push([...messages])),
     onProgress: () => {},
     clock,
@@ -162,4 +165,30 @@ Deno.test("produceInputs() rejects with what the sender rejects with, having tol
   });
   await assertRejects(() => produceInputs(options), Error, "gone");
   assertEquals([stored, calls], [20_000, 3]);
+});
+
+Deno.test("produceInputs() says from which line a second run goes on, and that run sends the rest", async () => {
+  const lines = ['{"n":0}', "", "bad", ...json(24_990), '{"n":"last"}'];
+  let counts: ProduceCounts | undefined, calls = 0;
+  const { options } = run(lines.join("\n"), { onProgress: (now) => counts = now });
+  // Of the second batch, the records at 0, 1, 2 and 5 are acknowledged.
+  const send = (messages: readonly OutMessage[]) =>
+    ++calls < 2
+      ? Promise.resolve()
+      : Promise.reject(new IncompleteSend(messages.map((_, i) => i < 3 || i === 5), "gone"));
+  await assertRejects(() => produceInputs({ ...options, send }), IncompleteSend, "gone");
+  // 10,000 records of lines 1 and 4 to 10,002 are in the first batch; the second begins at line 10,003.
+  assertEquals([counts!.sent, counts!.next, counts!.beyond], [10_004, { input: 0, line: 10_006 }, 1]);
+  const rest = run(lines.join("\n"), { fromLine: 10_006 });
+  const end = await produceInputs(rest.options);
+  assertEquals(rest.batches.flat().map(({ value }) => value.toString()), lines.slice(10_005));
+  assertEquals([end.next, end.beyond], [null, 0]);
+});
+
+Deno.test("produceInputs() counts lines that are too long, blank or without an end", async () => {
+  const long = `{${" ".repeat(2 ** 21)}`;
+  const { batches, options } = run([long, "", '{"n":0}', '{"n":1}', "", '{"n":2}'].join("\n"), { fromLine: 4 });
+  const counts = await produceInputs(options);
+  assertEquals(batches.flat().map(({ value }) => value.toString()), ['{"n":1}', '{"n":2}']);
+  assertEquals(counts.unsent, { bad_line: 0, too_large: 0 });
 });

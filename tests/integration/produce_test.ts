@@ -1,54 +1,20 @@
 // `tidemark produce` against a real broker: what arrives, in which partitions, with which times.
-import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { systemClock } from "../../src/shared/clock.ts";
+import { assert, assertEquals, assertGreater, assertRejects, assertStringIncludes } from "@std/assert";
 import { EXIT, UsageError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { produceCommand } from "../../src/cli/produce/produce.ts";
 import { probeTopic } from "../../src/operate/kafka_topic_probe.ts";
+import { type ProduceContext, produceContext } from "../support/produce_context.ts";
 import { plainConnection } from "../support/kafka_reader.ts";
 import { brokerClient, startBroker, type TestBroker } from "../support/kafka_broker.ts";
 import { until } from "../support/wait.ts";
 
-type Context = Parameters<typeof produceCommand>[1];
-
-function context(broker: TestBroker, topic: string, flags: Partial<Context["flags"]>, signal?: AbortSignal) {
-  const out: string[] = [], progress: string[] = [];
-  const settings = {
-    KAFKA_URL: [broker.url],
-    KAFKA_TOPIC: topic,
-    KAFKA_TLS: false,
-    KAFKA_SASL_MECHANISM: "none",
-    INSTANCE_ID: "test",
-  } as unknown as Context["settings"];
-  const given: Context = {
-    settings,
-    sources: {} as Context["sources"],
-    notices: [],
-    flags: {
-      rate: undefined,
-      host: undefined,
-      key: "none",
-      demo: false,
-      topic: undefined,
-      "create-topic": true,
-      partitions: 3,
-      wait: 20_000 as never,
-      ...flags,
-    },
-    positionals: [],
-    data: () => {},
-    out: (line) => out.push(line),
-    drained: () => Promise.resolve(true),
-    err: () => {},
-    progress: (line) => progress.push(line),
-    isTerminal: false,
-    colour: false,
-    log: silentLog,
-    clock: systemClock,
-    signal: signal ?? new AbortController().signal,
-  } as Context;
-  return { out, progress, given };
-}
+const context = (
+  broker: TestBroker,
+  topic: string,
+  flags: Partial<ProduceContext["flags"]>,
+  signal?: AbortSignal,
+) => produceContext([broker.url], topic, flags, signal);
 
 interface Arrived {
   readonly partition: number;
@@ -158,7 +124,8 @@ Deno.test("produceCommand()", async (t) => {
       await until("some records are sent", () => /^[1-9]/.test(progress.at(-1) ?? ""));
       stop.abort();
       assertEquals(await ended, EXIT.ok);
-      const sent = Number(/^Stopped: sent (\d+) records/.exec(out.at(-1)!)?.[1]);
+      const sent = Number(/^Stopped: sent (\d+) records/.exec(out.at(-2)!)?.[1]);
+      assertStringIncludes(out.at(-1)!, `--from-line ${sent + 1}`);
       assert(sent > 0 && sent < 100_000, out.at(-1));
       assertEquals((await readAll(broker, topic, sent)).length, sent);
     });

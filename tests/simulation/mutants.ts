@@ -203,6 +203,20 @@ export const MUTANTS: readonly Mutant[] = [
     "if (error) throw error;\n    const after",
   ),
 
+  // ---- producing
+  unit(
+    "a partition that an answer leaves out is not acknowledged",
+    "src/source/kafka/producer/answers.ts",
+    'return errorCode === undefined || PASSING.has(errorCode) ? "again" : "refused";',
+    'return errorCode === undefined ? "stored" : PASSING.has(errorCode) ? "again" : "refused";',
+  ),
+  unit(
+    "a batch keeps its sequence number",
+    "src/source/kafka/producer/record_batch.ts",
+    "view.setInt32(53, sequence.first);",
+    "view.setInt32(53, 0);",
+  ),
+
   // ---- event time
   unit("late rule", "src/window/tumbling.ts", "return end <= watermark;", "return end < watermark;"),
   unit("future guard", COUNTER, "if (eventTime > seenAt + rules.maxFutureSkew) {", "if (eventTime > seenAt + 1e15) {"),
@@ -315,7 +329,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "readiness returns when the broker does",
     PIPELINE,
-    'if (state.reason?.code === "source_unavailable" && !state.wanted) state.running();',
+    "if (state.reason?.ofSource && !state.wanted) state.running();",
     "",
   ),
 

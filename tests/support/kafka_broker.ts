@@ -115,7 +115,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
   };
   const file = `${folder}/server.properties`;
   await Deno.writeTextFile(file, Object.entries(properties).map(([k, v]) => `${k}=${v}\n`).join(""));
-  await formatStorage(classPath, file, options.secure ?? false);
+  await formatStorage({ classPath, file, scram: options.secure ?? false, id: newClusterId() });
   const url = `127.0.0.1:${plain}`;
   let server = await launch(classPath, folder, url);
   let stopped = false;
@@ -163,7 +163,8 @@ export function brokerClient(broker: TestBroker): Kafka {
   });
 }
 
-interface Server {
+/** A running JVM. */
+export interface Server {
   readonly ended: Promise<unknown>;
   signal(name: Deno.Signal): void;
 }
@@ -172,7 +173,8 @@ interface Server {
 const WATCHED_JAVA = `exec 3<&0; java "$@" </dev/null >/dev/null 2>>"$LOG.err" & p=$!; echo $p
 (cat <&3 >/dev/null; kill -9 $p 2>/dev/null) & wait $p`;
 
-async function launch(classPath: string, folder: string, url: string): Promise<Server> {
+/** Starts a formatted broker and waits until it answers on `url`. */
+export async function launch(classPath: string, folder: string, url: string): Promise<Server> {
   const log = `${folder}/server.log`;
   const child = new Deno.Command("sh", {
     args: [
@@ -242,13 +244,24 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function formatStorage(classPath: string, file: string, scram: boolean): Promise<void> {
+/** An id for a new cluster. */
+export const newClusterId = (): string =>
+  btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
+    .replaceAll("+", "A").replaceAll("/", "B").replace("==", "").replace(/^-/, "C");
+
+/** Makes the log folders that a properties file names. */
+export async function formatStorage(
+  { classPath, file, scram, id }: {
+    readonly classPath: string;
+    readonly file: string;
+    readonly scram: boolean;
+    readonly id: string;
+  },
+): Promise<void> {
   const users = ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
     "--add-scram",
     `${mechanism}=[name=${USERNAME},password=${PASSWORD}]`,
   ]);
-  const id = btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(16))))
-    .replaceAll("+", "A").replaceAll("/", "B").replace("==", "").replace(/^-/, "C");
   let output: Deno.CommandOutput;
   try {
     output = await new Deno.Command("java", {
@@ -289,7 +302,7 @@ function saslProperties(): Record<string, string> {
   return properties;
 }
 
-function freePorts(count: number): number[] {
+export function freePorts(count: number): number[] {
   const held = Array.from({ length: count }, () => Deno.listen({ hostname: "127.0.0.1", port: 0 }));
   const ports = held.map((listener) => listener.addr.port);
   for (const listener of held) listener.close();

@@ -1,18 +1,23 @@
 // `tidemark produce FILE…|-`: sends event files and access logs to Kafka. Wires files, standard input and the producer.
-import { type Admin, type Kafka, Partitioners } from "kafkajs";
+import type { Admin, Kafka } from "kafkajs";
 import { boolean, duration, integer, kindBy, oneOf, text } from "../../shared/config/kinds.ts";
 import { EXIT, type ExitCode, messageOf, NamedError, Unavailable, UsageError } from "../../shared/errors.ts";
 import { durationMs, HOUR, SECOND } from "../../shared/units.ts";
 import { openContent, streamContent } from "../../source/file/content.ts";
-import { createKafka } from "../../source/kafka/client.ts";
+import { createKafka, faultContext } from "../../source/kafka/client.ts";
+import { faultOf } from "../../source/kafka/faults.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
 import { produceDemo } from "./produce_demo.ts";
-import { type ProduceCounts, type ProduceInput, produceInputs } from "./produce_inputs.ts";
+import { type ProduceInput, produceInputs } from "./produce_inputs.ts";
 import type { OutMessage } from "./produce_message.ts";
+import { noCounts, type ProduceCounts } from "./progress.ts";
+import { TopicSender } from "../../source/kafka/producer/sender.ts";
 import { kafkaConnection } from "../../app/sources.ts";
 
 /** How often the line on a terminal changes, in ms. */
 const PROGRESS_EVERY = 250;
+/** Faults that may pass while a broker or its name service starts; others need somebody to change something. */
+const WAITED_FOR: ReadonlySet<string> = new Set(["kafka_unavailable", "kafka_address_unknown", "no_topic"]);
 /** Pause between tries to reach an absent broker. */
 const RETRY_EVERY = durationMs(2 * SECOND);
 
@@ -35,7 +40,14 @@ const flags = {
   topic: flag(text("<topic>", 249), { doc: "Topic to send to. Default: KAFKA_TOPIC." }),
   "create-topic": flag(boolean, { doc: "Create the topic where it is missing." }),
   partitions: flag(integer(1, 100_000), { default: "1", doc: "Partitions of a topic that is created." }),
-  wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent broker." }),
+  "from-line": flag(integer(1, 2 ** 50), {
+    default: "1",
+    doc: "Begin at this line of the first input: where a run that was stopped says that it ended.",
+  }),
+  wait: flag(duration(0, HOUR), {
+    default: "60s",
+    doc: "How long to wait for an absent broker, and for a broker that takes nothing of what is sent.",
+  }),
 };
 
 export const command = defineCommand({
@@ -59,15 +71,15 @@ export async function produceCommand(
   const kafka = createKafka(kafkaConnection(settings), log);
   await withBroker(context, () => prepareTopic(kafka, topic, context));
 
-  const producer = kafka.producer({
-    idempotent: true,
-    maxInFlightRequests: 1,
-    allowAutoTopicCreation: false,
-    createPartitioner: Partitioners.DefaultPartitioner,
-    // The client repeats a request under its sequence number, which doubles nothing; a repetition of ours would.
-    retry: { initialRetryTime: 100, maxRetryTime: 1000, retries: 8 + Math.ceil(context.flags.wait / 1000) },
+  const sender = new TopicSender({
+    connection: kafkaConnection(settings),
+    topic,
+    log,
+    clock,
+    patienceMs: context.flags.wait,
+    signal,
   });
-  await withBroker(context, () => producer.connect());
+  await withBroker(context, () => sender.open());
   const started = clock.now();
   let counts: ProduceCounts | undefined;
   let shownAt = -Infinity;
@@ -76,7 +88,7 @@ export async function produceCommand(
       rate: context.flags.rate,
       clock,
       signal,
-      send: (messages: readonly OutMessage[]) => send(producer, topic, messages),
+      send: (messages: readonly OutMessage[]) => sender.send(messages),
       onProgress: (now: ProduceCounts) => {
         counts = now;
         if (clock.now() - shownAt < PROGRESS_EVERY) return;
@@ -86,16 +98,18 @@ export async function produceCommand(
     };
     const rules = { key: context.flags.key, defaultHost: context.flags.host ?? settings.FILE_HOST };
     if (context.flags.demo) await produceDemo(shared);
-    else await produceInputs({ ...shared, inputs, rules, log });
+    else await produceInputs({ ...shared, inputs, rules, log, fromLine: context.flags["from-line"] });
   } catch (error) {
     progress("");
     summary(counts, topic, clock.now() - started, context);
-    throw error instanceof NamedError ? error : stopped(error);
+    throw error instanceof NamedError ? error : stopped(error, counts, inputs);
   } finally {
-    await producer.disconnect();
+    await sender.close();
   }
   progress("");
-  return summary(counts, topic, clock.now() - started, context);
+  const code = summary(counts, topic, clock.now() - started, context);
+  if (signal.aborted && counts !== undefined && counts.next !== null) context.out(restOf(counts, inputs));
+  return code;
 }
 
 async function inputsOf(args: readonly string[], signal: AbortSignal): Promise<readonly ProduceInput[]> {
@@ -164,45 +178,41 @@ async function hasTopic(admin: Admin, topic: string): Promise<boolean> {
 
 /** Tries again while the broker is absent, for as long as `--wait` says. @throws {Unavailable} */
 async function withBroker(context: CommandContext<typeof flags>, work: () => Promise<void>): Promise<void> {
-  const { clock, log, signal } = context;
+  const { clock, log, settings, signal } = context;
+  const topic = context.flags.topic ?? settings.KAFKA_TOPIC, connection = kafkaConnection(settings);
   const deadline = clock.now() + context.flags.wait;
   while (true) {
     try {
       return await work();
     } catch (error) {
-      if (error instanceof NamedError) throw error;
-      const reason = messageOf(error);
-      if (clock.now() >= deadline || signal.aborted) {
-        throw new Unavailable(
-          "kafka_unavailable",
-          `Kafka does not answer: ${reason}`,
-          "Check KAFKA_URL and that the broker runs.",
-          {
-            cause: error,
-          },
-        );
-      }
+      if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
+      const fault = faultOf(error, faultContext({ topic, group: "", connection }, { fresh: true })).error;
+      const reason = fault.message;
+      if (!WAITED_FOR.has(fault.code) || clock.now() >= deadline || signal.aborted) throw fault;
       log.warn("Kafka does not answer; trying again", { reason });
       await clock.sleep(RETRY_EVERY, signal);
     }
   }
 }
 
-async function send(
-  producer: ReturnType<Kafka["producer"]>,
-  topic: string,
-  messages: readonly OutMessage[],
-): Promise<void> {
-  await producer.send({ topic, acks: -1, messages: [...messages] });
-}
-
-function stopped(error: unknown): Unavailable {
+function stopped(error: unknown, counts: ProduceCounts | undefined, inputs: readonly ProduceInput[]): Unavailable {
+  const rest = counts === undefined ? "" : restOf(counts, inputs);
   return new Unavailable(
     "produce_stopped",
     `Sending stopped: ${messageOf(error)}`,
-    "The records counted above are stored; of the last batch none, some or all may be. Look at the broker before sending the rest.",
+    `The records counted above are in the topic. ${rest}`.trim(),
     { cause: error },
   );
+}
+
+/** How a second run goes on, in words. */
+function restOf({ next, beyond }: ProduceCounts, inputs: readonly ProduceInput[]): string {
+  const input = next === null ? undefined : inputs[next.input];
+  if (next === null || input === undefined) return "";
+  const names = inputs.slice(next.input).map(({ name }) => /^[\w./-]+$/.test(name) ? name : JSON.stringify(name));
+  const twice = beyond === 0 ? "" : ` ${beyond} records after that line are in as well and would be sent twice.`;
+  return `Everything before line ${next.line} of ${input.name} is in. Go on with: ` +
+    `tidemark produce ${names.join(" ")} --from-line ${next.line}.${twice}`;
 }
 
 /** The last line, and the exit code that it means. */
@@ -212,7 +222,7 @@ function summary(
   elapsed: number,
   context: CommandContext<typeof flags>,
 ): ExitCode {
-  const { sent, bytes, unsent } = counts ?? { sent: 0, bytes: 0, unsent: { bad_line: 0, too_large: 0 } };
+  const { sent, bytes, unsent } = counts ?? noCounts(null);
   const left = Object.entries(unsent).filter(([, lines]) => lines > 0).map(([reason, lines]) => `${reason} ${lines}`);
   context.out(
     `${context.signal.aborted ? "Stopped: sent" : "Sent"} ${sent} records (${bytes} bytes) to ${topic} in ${

@@ -5,7 +5,7 @@ import { type DurationMs, offset } from "../../shared/units.ts";
 import { DemoGenerator } from "../../source/demo/generator.ts";
 import { demoAnchor } from "../../source/demo/timeline.ts";
 import { type OutMessage, SENT_BYTES_MAX } from "./produce_message.ts";
-import type { ProduceCounts } from "./produce_inputs.ts";
+import { noCounts, type ProduceCounts } from "./progress.ts";
 
 /** Mean records per second where none is asked for: a dashboard that moves, on a laptop that stays cool. */
 const RATE_DEFAULT = 20;
@@ -30,7 +30,7 @@ export async function produceDemo(options: DemoOptions): Promise<ProduceCounts> 
     anchor: demoAnchor(clock.now(), 0),
     rate: options.rate ?? RATE_DEFAULT,
   });
-  const counts: ProduceCounts = { sent: 0, bytes: 0, unsent: { bad_line: 0, too_large: 0 } };
+  const counts = noCounts(null);
   for (let next = generator.timeline.countAt(clock.now()); !signal.aborted;) {
     const end = generator.timeline.countAt(clock.now());
     const messages: OutMessage[] = [];

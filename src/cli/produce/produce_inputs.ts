@@ -5,7 +5,7 @@ import type { Log } from "../../shared/log.ts";
 import { UsageError } from "../../shared/errors.ts";
 import type { FileContent } from "../../source/file/content.ts";
 import { LineReader } from "../../source/file/line_reader.ts";
-import type { RecordRun } from "../../source/port.ts";
+import type { LineRun } from "../../source/lines.ts";
 import {
   messageOfLine,
   type MessageRules,
@@ -13,15 +13,10 @@ import {
   SENT_BYTES_MAX,
   type Unsendable,
 } from "./produce_message.ts";
+import { Batches, type LinePosition } from "./batches.ts";
+import { type ProduceCounts, Progress } from "./progress.ts";
 
-/**
- * A batch is one request. Were all its records to meet in one partition they must still fit into one record batch, which a broker limits
- * to 1 MiB by default.
- */
-const BATCH_BYTES_MAX = 900_000;
 const BATCH_RECORDS_MAX = 10_000;
-/** Bytes that a record costs beside key and value, at most. */
-const RECORD_OVERHEAD_BYTES = 32;
 /** Pauses between batches of a limited rate are about this long. */
 const PACE_SECONDS = 0.1;
 
@@ -34,9 +29,11 @@ export interface ProduceInput {
 export interface ProduceOptions {
   readonly inputs: readonly ProduceInput[];
   readonly rules: MessageRules;
+  /** Lines of the first input before this one are left out. From 1. */
+  readonly fromLine: number;
   /** Records per second; undefined: as fast as they are taken. */
   readonly rate: number | undefined;
-  /** Resolves when all of them are stored. */
+  /** Resolves when all of them are acknowledged; rejects with IncompleteSend, which says which are. */
   readonly send: (messages: readonly OutMessage[]) => Promise<void>;
   readonly onProgress: (counts: ProduceCounts) => void;
   readonly clock: Clock;
@@ -47,16 +44,6 @@ export interface ProduceOptions {
 
 /** Why a line was left out. A missing host is none of it: it would leave out a whole log, so it ends the command. */
 export type Skipped = Exclude<Unsendable, "no_host">;
-
-/** What became of the lines so far; blank ones are none. */
-export interface ProduceCounts {
-  /** Stored by the broker. */
-  sent: number;
-  /** Their bytes, keys not counted. */
-  bytes: number;
-  /** Not sent, by reason. */
-  readonly unsent: Record<Skipped, number>;
-}
 
 const PROBLEMS: Readonly<Record<Skipped, string>> = {
   bad_line: "a line is neither a JSON object nor in an access-log format; such lines are not sent",
@@ -70,7 +57,8 @@ const PROBLEMS: Readonly<Record<Skipped, string>> = {
  */
 export async function produceInputs(options: ProduceOptions): Promise<ProduceCounts> {
   const { clock, rate, signal } = options;
-  const counts: ProduceCounts = { sent: 0, bytes: 0, unsent: { bad_line: 0, too_large: 0 } };
+  const progress = new Progress({ input: 0, line: options.fromLine });
+  const { counts } = progress;
   const started = clock.now();
   const records = rate === undefined
     ? BATCH_RECORDS_MAX
@@ -78,40 +66,63 @@ export async function produceInputs(options: ProduceOptions): Promise<ProduceCou
   let sending: Promise<void> = Promise.resolve();
   let handed = 0;
 
-  const flush = async (batch: readonly OutMessage[]) => {
-    await sending;
-    options.onProgress(counts);
+  const flush = async (batch: readonly (OutMessage & LinePosition)[]) => {
+    await settled(sending);
     if (signal.aborted || batch.length === 0) return;
     if (rate !== undefined) {
       await clock.sleep(durationMs(Math.max(0, started + handed / rate * 1000 - clock.now())), signal);
     }
     if (signal.aborted) return;
     handed += batch.length;
-    sending = options.send(batch).then(() => {
-      counts.sent += batch.length;
-      counts.bytes += batch.reduce((sum, { value }) => sum + value.length, 0);
+    sending = options.send(batch).then(() => progress.stored(batch), (error) => {
+      progress.failed(batch, error);
+      throw error;
     });
     // It is awaited before the next batch; until then a rejection must not count as unhandled.
     sending.catch(() => {});
   };
+  const settled = async (sent: Promise<void>) => {
+    try {
+      await sent;
+    } finally {
+      options.onProgress(counts);
+    }
+  };
 
   const queue = new Batches(records);
-  for (const input of options.inputs) {
-    for await (const run of runsOf(input, signal)) {
+  for (const [input, { name, open }] of options.inputs.entries()) {
+    let line = 1;
+    for await (const run of runsOf(open, signal)) {
+      const first = line;
+      let walked = 0, newlines = 0;
       run.walk(offset(0), (bytes, start, end, at) => {
+        newlines += newlinesIn(bytes, walked, start);
+        walked = start;
+        const where = { input, line: first + newlines };
+        if (input === 0 && where.line < options.fromLine) return;
         const message = messageOfLine(bytes, start, end, options.rules);
-        if (typeof message !== "string") return queue.add(message);
-        if (message === "no_host") throw noHost(input.name);
-        if (counts.unsent[message]++ === 0) options.log.warn(PROBLEMS[message], { input: input.name, byte: at });
+        if (typeof message !== "string") return queue.add({ ...message, ...where });
+        if (message === "no_host") throw noHost(name);
+        if (counts.unsent[message]++ === 0) {
+          options.log.warn(PROBLEMS[message], { input: name, line: where.line, byte: at });
+        }
       });
+      line += run.lines;
       for (let batch = queue.takeFull(); batch; batch = queue.takeFull()) await flush(batch);
       if (signal.aborted) break;
     }
   }
   for (let batch = queue.takeAny(); batch && !signal.aborted; batch = queue.takeAny()) await flush(batch);
-  await sending;
+  await settled(sending);
+  if (!signal.aborted) counts.next = null;
   options.onProgress(counts);
   return counts;
+}
+
+function newlinesIn(bytes: Uint8Array, start: number, end: number): number {
+  let found = 0;
+  for (let at = bytes.indexOf(0x0a, start); at >= 0 && at < end; at = bytes.indexOf(0x0a, at + 1)) found++;
+  return found;
 }
 
 function noHost(input: string): UsageError {
@@ -122,9 +133,9 @@ function noHost(input: string): UsageError {
   );
 }
 
-async function* runsOf(input: ProduceInput, signal: AbortSignal): AsyncGenerator<RecordRun> {
+async function* runsOf(open: () => Promise<FileContent>, signal: AbortSignal): AsyncGenerator<LineRun> {
   if (signal.aborted) return;
-  const content = await input.open();
+  const content = await open();
   try {
     const reader = new LineReader(content, { byte: 0, origin: 0 });
     while (!signal.aborted) {
@@ -136,41 +147,5 @@ async function* runsOf(input: ProduceInput, signal: AbortSignal): AsyncGenerator
     if (run && !signal.aborted) yield run;
   } finally {
     await content.close();
-  }
-}
-
-/** Messages in batches of bounded count and size. */
-class Batches {
-  readonly #recordsMax: number;
-  readonly #full: OutMessage[][] = [];
-  #open: OutMessage[] = [];
-  #openBytes = 0;
-
-  constructor(recordsMax: number) {
-    this.#recordsMax = recordsMax;
-  }
-
-  add(message: OutMessage): void {
-    const bytes = message.value.length + (message.key?.length ?? 0) * 3 + RECORD_OVERHEAD_BYTES;
-    if (
-      this.#open.length === this.#recordsMax || (this.#open.length > 0 && this.#openBytes + bytes > BATCH_BYTES_MAX)
-    ) this.#close();
-    this.#open.push(message);
-    this.#openBytes += bytes;
-  }
-
-  takeFull(): OutMessage[] | undefined {
-    return this.#full.shift();
-  }
-
-  takeAny(): OutMessage[] | undefined {
-    if (this.#open.length > 0) this.#close();
-    return this.takeFull();
-  }
-
-  #close(): void {
-    this.#full.push(this.#open);
-    this.#open = [];
-    this.#openBytes = 0;
   }
 }

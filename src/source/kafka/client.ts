@@ -2,6 +2,7 @@
 import { Kafka, type KafkaConfig, logLevel, type RetryOptions } from "kafkajs";
 import { UsageError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
+import type { FaultContext } from "./faults.ts";
 import { Cluster, createLogger, defaultSocketFactory } from "./internals.ts";
 import { silenceIdleTimer } from "./idle_timer.ts";
 import { kafkaLogCreator } from "./log.ts";
@@ -27,6 +28,19 @@ export interface KafkaTls {
   readonly key: string | null;
   /** Whether the broker's certificate and name are checked. `false` is for tests alone. */
   readonly verify: boolean;
+}
+
+/** What an error of this connection is read with. */
+export function faultContext(
+  { topic, group, connection }: {
+    readonly topic: string;
+    readonly group: string;
+    readonly connection: KafkaConnection;
+  },
+  { fresh = false }: { readonly fresh?: boolean } = {},
+): FaultContext {
+  const { brokers, tls, sasl } = connection;
+  return { topic, group, brokers, tls: tls !== null, sasl: sasl !== null, fresh };
 }
 
 /** How long a TCP or TLS connection may take. kafkajs' one second is short for TLS over a wide network. */

@@ -1,7 +1,7 @@
 // Typed windows on the parts of kafkajs 2.2.4 that it does not export. The only file that imports from kafkajs/src; kafkajs is frozen
 // upstream, so these shapes do not move.
 import type { Buffer } from "node:buffer";
-import type { ISocketFactory } from "kafkajs";
+import type { ISocketFactory, PartitionMetadata } from "kafkajs";
 import RawCluster from "kafkajs/src/cluster/index.js";
 import rawLoggers from "kafkajs/src/loggers/index.js";
 import rawSocketFactory from "kafkajs/src/network/socketFactory.js";
@@ -9,6 +9,7 @@ import RawDecoder from "kafkajs/src/protocol/decoder.js";
 import RawEncoder from "kafkajs/src/protocol/encoder.js";
 import rawErrors from "kafkajs/src/protocol/error.js";
 import rawFetch from "kafkajs/src/protocol/requests/fetch/index.js";
+import rawProduce from "kafkajs/src/protocol/requests/produce/index.js";
 import RawRequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 /** Writes protocol fields; every call returns the encoder itself. */
@@ -17,13 +18,15 @@ export interface Encoder {
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
   writeBoolean(value: boolean): Encoder;
-  writeString(value: string): Encoder;
+  writeBuffer(value: Buffer): Encoder;
+  writeString(value: string | null): Encoder;
   writeUVarInt(value: number): Encoder;
   writeUVarIntString(value: string): Encoder;
 }
 
 /** Reads protocol fields. */
 export interface Decoder {
+  readInt8(): number;
   readInt16(): number;
   readInt32(): number;
   readBoolean(): boolean;
@@ -70,6 +73,16 @@ export interface FetchDefinition {
 export interface Broker {
   readonly versions: Readonly<Record<number, { readonly minVersion: number; readonly maxVersion: number }>> | null;
   readonly connectionPool: { send<Raw, Result>(request: ProtocolRequest<Raw, Result>): Promise<Result> };
+  initProducerId(request: { readonly transactionTimeout: number }): Promise<{
+    readonly producerId: string;
+    readonly producerEpoch: number;
+  }>;
+  describeGroups(request: { readonly groupIds: readonly string[] }): Promise<{
+    readonly groups: readonly {
+      readonly state: string;
+      readonly members: readonly { readonly clientId: string; readonly clientHost: string }[];
+    }[];
+  }>;
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
 }
 
@@ -89,7 +102,12 @@ export interface Cluster {
   disconnect(): Promise<void>;
   addTargetTopic(topic: string): Promise<void>;
   refreshMetadata(): Promise<void>;
-  findTopicPartitionMetadata(topic: string): readonly { readonly partitionId: number }[];
+  /** Refreshes what is older than the client's `metadataMaxAge`. */
+  refreshMetadataIfNecessary(): Promise<void>;
+  findTopicPartitionMetadata(topic: string): readonly PartitionMetadata[];
+  /** Partitions by the node id of their leader; those that are unknown are left out. */
+  findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
+  findBroker(node: { readonly nodeId: string }): Promise<Broker>;
   findGroupCoordinator(query: { readonly groupId: string }): Promise<Broker>;
   fetchTopicsOffset(
     topics: readonly OffsetsQuery[],
@@ -116,3 +134,53 @@ export interface RequestQueuePrototype {
 }
 
 export const requestQueuePrototype = (RawRequestQueue as unknown as { prototype: RequestQueuePrototype }).prototype;
+
+const PRODUCE_API = 0;
+/** Versions whose request has one layout; brokers since Kafka 0.11 speak one of them. */
+const PRODUCE_VERSION_MIN = 3, PRODUCE_VERSION_MAX = 7;
+
+interface ProduceAnswer {
+  readonly topics: readonly {
+    readonly partitions: readonly { readonly partition: number; readonly errorCode: number }[];
+  }[];
+}
+
+/**
+ * A produce request of encoded record batches for one topic, acknowledged by all replicas in sync. Its result is the answer of each
+ * partition: kafkajs' own parser throws at the first one that failed and hides the others.
+ */
+export function produceRequest(
+  broker: Broker,
+  { topic, timeoutMs, batches }: {
+    readonly topic: string;
+    readonly timeoutMs: number;
+    readonly batches: readonly { readonly partition: number; readonly bytes: Buffer }[];
+  },
+): ProtocolRequest<ProduceAnswer, ProduceAnswer["topics"][number]["partitions"]> {
+  const apiVersion = Math.min(PRODUCE_VERSION_MAX, broker.versions?.[PRODUCE_API]?.maxVersion ?? 0);
+  if (apiVersion < PRODUCE_VERSION_MIN) throw errorOfCode(UNSUPPORTED_VERSION);
+  const { response } = (rawProduce as unknown as {
+    protocol: (choice: { version: number }) => (options: { topicData: [] }) => ProtocolRequest<ProduceAnswer, unknown>;
+  }).protocol({ version: apiVersion })({ topicData: [] });
+  return {
+    request: {
+      apiKey: PRODUCE_API,
+      apiVersion,
+      apiName: "Produce",
+      encode: () => {
+        const encoder = newEncoder().writeString(null).writeInt16(-1).writeInt32(timeoutMs)
+          .writeInt32(1).writeString(topic).writeInt32(batches.length);
+        for (const { partition, bytes } of batches) {
+          encoder.writeInt32(partition).writeInt32(bytes.length).writeBuffer(bytes);
+        }
+        return encoder;
+      },
+    },
+    response: {
+      decode: response.decode,
+      parse: ({ topics }) => Promise.resolve(topics.flatMap(({ partitions }) => partitions)),
+    },
+  };
+}
+
+const UNSUPPORTED_VERSION = 35;

@@ -1,12 +1,12 @@
 // Asks the cluster what the consumer cannot: topic id, bounds of every partition, offsets by time, and to forget a dead member.
 // Opens connections of its own, so that a question never waits behind a fetch.
 import type { Clock } from "../../shared/clock.ts";
-import { Unavailable } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
-import { createCluster, type KafkaConnection } from "./client.ts";
+import { createCluster, faultContext, type KafkaConnection } from "./client.ts";
 import { faultOf } from "./faults.ts";
 import { type Cluster, errorOfCode, type OffsetsQuery } from "./internals.ts";
+import { describeGroup, type GroupDescription } from "./group_members.ts";
 import { describeTopic, knowsTopicIds } from "./topic_id.ts";
 import type { LogIdentity, PartitionBounds } from "../port.ts";
 
@@ -31,6 +31,8 @@ export interface TopicIdentity {
 /** Questions about one topic. Every method rejects with Unavailable, or StreamStopped where waiting is of no use. */
 export class KafkaMetadata {
   #cluster: Promise<Cluster> | null = null;
+  /** A broker has answered a question with these settings. */
+  #answered = false;
 
   constructor(private readonly options: KafkaMetadataOptions) {}
 
@@ -74,6 +76,14 @@ export class KafkaMetadata {
     ]);
     // Kafka answers −1 where no record is that late.
     return new Map([...found].map(([partition, at]) => [partition, at < 0 ? ends.get(partition)! : at]));
+  }
+
+  /** The consumer group as its coordinator knows it. */
+  group(): Promise<GroupDescription> {
+    return this.#ask(async (cluster) => {
+      const { group } = this.options;
+      return await describeGroup(await cluster.findGroupCoordinator({ groupId: group }), group);
+    });
   }
 
   /** Tells the group that a member is gone, so that its partitions are free before its session times out. */
@@ -123,14 +133,12 @@ export class KafkaMetadata {
   async #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
     const cluster = this.#cluster ??= this.#connect();
     try {
-      return await question(await cluster);
+      const result = await question(await cluster);
+      this.#answered = true;
+      return result;
     } catch (error) {
       if (this.#cluster === cluster) void this.close();
-      const fault = faultOf(error, { ...this.options, brokers: this.options.connection.brokers });
-      if (fault.kind === "stopped") throw fault.error;
-      throw new Unavailable("kafka_unavailable", fault.reason, "Start the broker, or correct KAFKA_URL.", {
-        cause: error,
-      });
+      throw faultOf(error, faultContext(this.options, { fresh: !this.#answered })).error;
     }
   }
 

@@ -10,14 +10,15 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import type { Assignment } from "../assignment.ts";
-import type { KafkaConnection } from "./client.ts";
-import { faultOf } from "./faults.ts";
+import { faultContext, type KafkaConnection } from "./client.ts";
+import { faultOf, groupShared } from "./faults.ts";
+import { strangersOf } from "./group_members.ts";
 import type { KafkaIntake, Sent } from "./intake.ts";
 import { KafkaMember } from "./member.ts";
 import type { KafkaMetadata } from "./metadata.ts";
 import type { KafkaQueue } from "./queue.ts";
 import { topicRecreated } from "../../shared/log_faults.ts";
-import type { LogIdentity } from "../port.ts";
+import type { LogIdentity, SourceEvent } from "../port.ts";
 
 /** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */
 export const IDENTITY_CHECK_MS = durationMs(5_000);
@@ -83,7 +84,9 @@ export class KafkaSession {
     await Promise.all([this.#keepJoined(), this.#watchIdentity()]);
   }
 
+  /** The log's identity; while we are in the group also that it is ours alone. */
   async identify(): Promise<LogIdentity> {
+    if (this.member !== null) await this.#demandOwnGroup();
     const { identity, askedAt } = await this.parts.metadata.identify();
     this.#sawIdentity(identity.topicId, askedAt);
     return identity;
@@ -117,6 +120,7 @@ export class KafkaSession {
         const { topicId, askedAt } = await metadata.describe();
         this.#sawIdentity(topicId, askedAt);
         await this.#forgetPredecessor();
+        await this.#demandOwnGroup();
         if (this.#over) return;
         this.member = this.#newMember();
         await this.member.run();
@@ -129,6 +133,20 @@ export class KafkaSession {
         await clock.sleep(durationMs(Math.round(wait)), ended);
       }
     }
+  }
+
+  /** @throws Unavailable `group_shared` where other programs are in the group: what they are given is never counted */
+  async #demandOwnGroup(): Promise<void> {
+    const strangers = strangersOf((await this.parts.metadata.group()).members);
+    if (strangers.length === 0) return;
+    const { code, reason, action } = groupShared(this.options.group, strangers);
+    throw new Unavailable(code, reason, action);
+  }
+
+  /** Ends this membership; the loop joins again once that is of use. */
+  async #leave(error: Unavailable): Promise<void> {
+    this.#failed(error);
+    await this.member?.stop();
   }
 
   #newMember(): KafkaMember<Sent> {
@@ -186,14 +204,10 @@ export class KafkaSession {
 
   #failed(error: unknown): void {
     if (this.#stopped) return;
-    const { connection, topic, group } = this.options;
-    // Our own Unavailable already carries the one line.
-    const fault = error instanceof Unavailable
-      ? { kind: "unavailable" as const, reason: error.message }
-      : faultOf(error, { topic, group, brokers: connection.brokers });
+    const fault = faultOf(error, faultContext(this.options));
     if (fault.kind === "stopped") return this.stop(fault.error);
-    this.#lost(fault.reason);
-    this.parts.queue.put({ kind: "unavailable", reason: fault.reason });
+    this.#lost(fault.error.message);
+    this.parts.queue.put(unavailableEvent(fault.error));
   }
 
   async #watchIdentity(): Promise<void> {
@@ -204,8 +218,12 @@ export class KafkaSession {
       try {
         const { topicId, askedAt } = await metadata.describe();
         this.#sawIdentity(topicId, askedAt);
+        await this.#demandOwnGroup();
       } catch (error) {
-        if (!this.#over) queue.put({ kind: "unavailable", reason: messageOf(error) });
+        if (this.#over) continue;
+        // Members of another program take partitions that nobody counts then: out, until they are gone.
+        if (error instanceof Unavailable && error.code === "group_shared") await this.#leave(error);
+        else queue.put(unavailableEvent(error));
       }
     }
   }
@@ -219,4 +237,12 @@ export class KafkaSession {
     }
     this.stop(topicRecreated(this.options.topic, this.#topicId, topicId));
   }
+}
+
+/** What the engine is told of an error: its name and action where it has them. */
+function unavailableEvent(error: unknown): Extract<SourceEvent, { kind: "unavailable" }> {
+  const reason = messageOf(error);
+  return error instanceof Unavailable
+    ? { kind: "unavailable", reason, code: error.code, action: error.action }
+    : { kind: "unavailable", reason };
 }

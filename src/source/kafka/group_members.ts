@@ -1,0 +1,122 @@
+// Asks a coordinator who is in a consumer group, of the classic protocol or of the new one (KIP-848), which kafkajs does not speak. Only
+// encodes and decodes; the connection is kafkajs' own.
+import { type Broker, type Decoder, errorOfCode, newDecoder, newEncoder, type ProtocolRequest } from "./internals.ts";
+
+const CONSUMER_GROUP_DESCRIBE_API = 69, VERSION_MAX = 1;
+/** What a coordinator answers for a group that is not of the new protocol, or not there: GROUP_ID_NOT_FOUND. */
+const NOT_OF_THIS_PROTOCOL = 69;
+const MEMBER_TYPE_CONSUMER = 1;
+
+/** One member, of any program. */
+export interface GroupMember {
+  readonly clientId: string;
+  readonly clientHost: string;
+  /** Member of the new protocol, which Tidemark never is. */
+  readonly newProtocol: boolean;
+}
+
+/** A group as its coordinator describes it; one that is not there is `Dead` and has no members. */
+export interface GroupDescription {
+  readonly state: string;
+  readonly members: readonly GroupMember[];
+}
+
+/** Every client id of Tidemark's begins so. */
+const OWN_CLIENT_ID = /^tidemark(-|$)/;
+
+/** The members that are not Tidemark's, in words for an operator. */
+export function strangersOf(members: readonly GroupMember[]): readonly string[] {
+  const names = members.filter(({ clientId, newProtocol }) => newProtocol || !OWN_CLIENT_ID.test(clientId))
+    .map(({ clientId, clientHost, newProtocol }) =>
+      `${printable(clientId)} on ${printable(clientHost.replace(/^\//, ""))}${
+        newProtocol ? " (group.protocol=consumer)" : ""
+      }`
+    );
+  return [...new Set(names)];
+}
+
+/** A stranger chooses its client id: nothing of it may reach a terminal as a control character. */
+const printable = (text: string) => text.replace(/[\p{C}\p{Z}]+/gu, " ").slice(0, 100);
+
+/** The group's members. @param broker its coordinator. Rejects with what kafkajs' connection rejects with */
+export async function describeGroup(broker: Broker, group: string): Promise<GroupDescription> {
+  const newest = broker.versions?.[CONSUMER_GROUP_DESCRIBE_API]?.maxVersion;
+  if (newest !== undefined) {
+    const found = await broker.connectionPool.send(consumerGroupRequest(group, Math.min(VERSION_MAX, newest)));
+    if (found.errorCode === 0) return found;
+    if (found.errorCode !== NOT_OF_THIS_PROTOCOL) throw errorOfCode(found.errorCode);
+  }
+  const { groups } = await broker.describeGroups({ groupIds: [group] });
+  const { state, members } = groups[0]!;
+  return {
+    state,
+    members: members.map(({ clientId, clientHost }) => ({ clientId, clientHost, newProtocol: false })),
+  };
+}
+
+interface Described extends GroupDescription {
+  readonly errorCode: number;
+}
+
+function consumerGroupRequest(group: string, apiVersion: number): ProtocolRequest<Described, Described> {
+  return {
+    request: {
+      apiKey: CONSUMER_GROUP_DESCRIBE_API,
+      apiVersion,
+      apiName: "ConsumerGroupDescribe",
+      encode: () =>
+        newEncoder()
+          .writeInt8(0) // request header 2: no tagged fields
+          .writeUVarInt(2) // one group: compact arrays count from one
+          .writeUVarIntString(group)
+          .writeBoolean(false) // include_authorized_operations
+          .writeInt8(0),
+    },
+    response: {
+      decode: (raw) => Promise.resolve(decode(newDecoder(raw), apiVersion)),
+      parse: (described) => Promise.resolve(described),
+    },
+  };
+}
+
+function decode(decoder: Decoder, version: number): Described {
+  decoder.readTaggedFields(); // response header 1
+  decoder.readInt32(); // throttle time
+  const groups = decoder.readUVarIntArray((entry): Described => {
+    const errorCode = entry.readInt16();
+    entry.readUVarIntString(); // error message
+    entry.readUVarIntString(); // group
+    const state = entry.readUVarIntString() ?? "";
+    entry.readInt32(); // group epoch
+    entry.readInt32(); // assignment epoch
+    entry.readUVarIntString(); // assignor
+    const members = entry.readUVarIntArray((member) => readMember(member, version)) ?? [];
+    entry.readInt32(); // authorised operations
+    entry.readTaggedFields();
+    return { errorCode, state, members };
+  });
+  if (groups?.length !== 1) throw new Error(`The broker described ${groups?.length ?? 0} groups, asked for one`);
+  return groups[0]!;
+}
+
+function readMember(member: Decoder, version: number): GroupMember {
+  for (let i = 0; i < 3; i++) member.readUVarIntString(); // member, instance and rack id
+  member.readInt32(); // member epoch
+  const clientId = member.readUVarIntString() ?? "";
+  const clientHost = member.readUVarIntString() ?? "";
+  member.readUVarIntArray((topic) => topic.readUVarIntString()); // subscribed topics
+  member.readUVarIntString(); // subscribed pattern
+  for (let i = 0; i < 2; i++) { // assignment now, and the one that is aimed at
+    member.readUVarIntArray((topic) => {
+      topic.readBytes(16);
+      topic.readUVarIntString();
+      topic.readUVarIntArray((partition) => partition.readInt32());
+      topic.readTaggedFields();
+    });
+    member.readTaggedFields();
+  }
+  // Version 0 does not say: a member with our client id is taken for ours.
+  const newProtocol = version >= 1 && member.readInt8() === MEMBER_TYPE_CONSUMER;
+  member.readTaggedFields();
+  return { clientId, clientHost, newProtocol };
+}
