@@ -4,6 +4,7 @@ import postgres, { type Sql } from "postgres";
 import { contributionQuery, timeseriesQuery, topQuery } from "../src/report/report_query.ts";
 import { contributions, timeseries, top } from "../src/report/report_store.ts";
 import { addDays } from "../src/report/time_zone.ts";
+import { Qualifier } from "../src/store/postgres/qualify.ts";
 import { epochMs } from "../src/shared/units.ts";
 
 const DAYS = 90;
@@ -19,7 +20,14 @@ const name = `tidemark_report_bench_${Deno.pid}`;
 await admin.unsafe(`create database ${name}`);
 const url = new URL(server.href);
 url.pathname = `/${name}`;
-const sql = postgres(url.href, { max: 1, fetch_types: false, onnotice: () => {}, connection: { TimeZone: "UTC" } });
+const plain = postgres(url.href, {
+  max: 1,
+  fetch_types: false,
+  onnotice: () => {},
+  connection: { TimeZone: "UTC" },
+});
+// The statements of src name their schema `tm.`.
+const sql = new Qualifier("public").tag(plain, () => {});
 try {
   for (const migration of ["0001_stream", "0002_commit", "0003_report"]) {
     await sql.unsafe(await Deno.readTextFile(new URL(`../ddl/${migration}.sql`, import.meta.url)));

@@ -328,6 +328,17 @@ comment on column lease.holder is 'Instance that holds it.';
 comment on column lease.expires_at is 'When it may be taken by another.';
 
 insert into schema_migration (version, name, checksum) values (1, '0001_stream', '41f10440397ee8f5c838eebb568b6843b9d48447cbf4e133e535d368cd1f9bba');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
 commit;
 
 begin;
@@ -824,6 +835,17 @@ comment on column web_traffic_live.bot_hits is 'Hits by bots.';
 comment on column web_traffic_live.is_final is 'True when the window is closed and records have confirmed the watermark that closed it.';
 
 insert into schema_migration (version, name, checksum) values (2, '0002_commit', 'adae55361a7202d1c962dae433cc0572d1d28d644841330d3c794d8e572966a7');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
 commit;
 
 begin;
@@ -1396,6 +1418,17 @@ comment on function tidemark_key_days_v1(text, date, date, text, text[], text, t
   'Hits per key and local day, of closed and known days only. Days without hits have no row.';
 
 insert into schema_migration (version, name, checksum) values (3, '0003_report', '04b801f23d4bdf510189da521e0cf0dec724f42022c49d959aa0098a560c8b35');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
 commit;
 
 begin;
@@ -1506,6 +1539,17 @@ end $$;
 comment on function tidemark_resume_v1(text, text, jsonb) is 'Clears the stream''s stop by a plan: moves positions with fresh commit ids, books accepted gaps, retires partitions. Returns the number of gaps.';
 
 insert into schema_migration (version, name, checksum) values (4, '0004_operate', '43d2ca116f963a4270381a83529353abc652decd9792c76a7f989bdf011347ff');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
 commit;
 
 begin;
@@ -2188,4 +2232,15 @@ comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
 insert into schema_migration (version, name, checksum) values (5, '0005_exact', '9e3f48a6c00e76e852c6d58f473593b279a448cec1bb888fe079f4112472737c');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
 commit;

@@ -1,9 +1,11 @@
 // Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
 import { startEmbeddedPostgres } from "../store/embedded/postgres.ts";
-import { ensureSchema, migrate } from "../store/migrate.ts";
-import { Database, type PostgresAddress } from "../store/postgres/client.ts";
+import { migrate } from "../store/migrate.ts";
+import { Database, type DatabaseOptions, type PostgresAddress } from "../store/postgres/client.ts";
 import { postgresTarget } from "../shared/config/postgres.ts";
 import { messageOf, Unavailable, UsageError } from "../shared/errors.ts";
+import { codeOf, DeadlineError } from "../shared/sql.ts";
+import { placeOf } from "../store/postgres/faults.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
@@ -21,6 +23,8 @@ export interface Pools {
   readonly work: Database;
   /** Read-only, for HTTP and reports. */
   readonly reads: Database;
+  /** For migrations, before anything else is asked of the schema; the caller closes it. */
+  migrations(): Database;
   close(): Promise<void>;
 }
 
@@ -113,7 +117,7 @@ export async function openStorage(
     return {
       ...openPools(target, settings, options),
       address: target,
-      description: `${target.host}:${target.port}/${target.database}`,
+      description: `${target.hosts.map(placeOf).join()}/${target.database}`,
       failure: new Promise<never>(() => {}),
     };
   }
@@ -141,24 +145,30 @@ export function openPools(
   // The embedded database is one session: a read-only default would reach the commits too. It knows the pools by their names and serves
   // commits first; a reader's connection is its place in the queue.
   const embedded = address.kind === "url";
-  const pool = (name: string, max: number, statementTimeoutMs: number, readOnly = false) =>
+  const prefix = address.kind === "server" ? address.applicationName ?? "tidemark" : "tidemark";
+  const pool = (name: string, max: number, statementTimeoutMs: number, more: Partial<DatabaseOptions> = {}) =>
     new Database({
       address,
       schema: settings.POSTGRES_SCHEMA,
-      applicationName: `tidemark ${name}`,
+      applicationName: `${prefix} ${name}`,
       max,
       statementTimeoutMs,
-      readOnly,
       boundedServer: embedded && name !== "commit",
+      ...more,
     });
+  // One for commits, two for the rest of an engine (a closing takes long), what is left for readers.
+  const works = settings.POSTGRES_CONNECTIONS > 3 ? 2 : 1;
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
   // Behind the embedded database's own queue nothing waits in the driver's, whose order says nothing of what is urgent.
-  const work = pool("work", embedded ? 6 : 2, 120 * SECOND, look);
-  const reads = pool("api", 6, API_STATEMENT_TIMEOUT_MS, look || !embedded);
+  const work = pool("work", embedded ? 6 : works, 120 * SECOND, { readOnly: look });
+  const reads = pool("api", embedded ? 6 : settings.POSTGRES_CONNECTIONS - 1 - works, API_STATEMENT_TIMEOUT_MS, {
+    readOnly: look || !embedded,
+  });
   return {
     commits,
     work,
     reads,
+    migrations: () => pool("migrate", 1, 120 * SECOND, { unstamped: true, readOnly: look }),
     async close() {
       await Promise.all([commits.close(), work.close(), reads.close()]);
     },
@@ -179,9 +189,9 @@ export async function prepareSchema(
   const { settings, clock, log, signal } = context;
   const startedAt = clock.now();
   for (let backoff = 250;; backoff = Math.min(backoff * 2, RETRY_MS_MAX)) {
+    const database = storage.migrations();
     try {
-      await ensureSchema(storage.work, settings.POSTGRES_SCHEMA);
-      return await migrate(storage.work, settings.POSTGRES_SCHEMA, log);
+      return await migrate(database, settings.POSTGRES_SCHEMA, log);
     } catch (error) {
       if (!(error instanceof Unavailable) && !isStartingUp(error)) throw error;
       const waited: EpochMs = clock.now() - startedAt as EpochMs;
@@ -196,13 +206,13 @@ export async function prepareSchema(
       options.onTrouble?.(messageOf(error));
       log.warn("database unavailable, trying again", { database: storage.description, error: messageOf(error) });
       await clock.sleep(backoff as DurationMs, signal);
+    } finally {
+      await database.close();
     }
   }
 }
 
-/** A server that starts up, shuts down or has no slot free answers with an error of its own. */
+/** A server that starts up or shuts down answers with an error of its own. */
 function isStartingUp(error: unknown): boolean {
-  const code = typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
-  return code === "57P03" || code === "53300" || code === "25006" ||
-    error instanceof Error && error.name === "DeadlineError";
+  return codeOf(error) === "57P03" || error instanceof DeadlineError;
 }

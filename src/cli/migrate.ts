@@ -23,7 +23,8 @@ export const command = defineCommand({
     }
     if (flags["dry-run"]) {
       return await withStorageToLookAt(context, async (storage) => {
-        const applied = storage === null ? null : await appliedMigrations(storage.work);
+        const database = storage?.migrations();
+        const applied = database ? await appliedMigrations(database).finally(() => database.close()) : null;
         const missing = MIGRATIONS.filter((name) => !applied?.has(Number(name.slice(0, 4))));
         for (const name of missing) out(`missing ${name}`);
         if (missing.length === 0) out("up to date");

@@ -35,7 +35,8 @@ import { boolean, type Kind, kindOf, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, NamedError, UsageError } from "../shared/errors.ts";
 import { printableJson } from "../shared/printable.ts";
 import type { EpochMs } from "../shared/units.ts";
-import { codeOf, type Database, type Sql } from "../store/postgres/client.ts";
+import { codeOf, type Sql } from "../shared/sql.ts";
+import type { Database } from "../store/postgres/client.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 import { streamMissing, withStorageToLookAt } from "../app/storage.ts";
 

@@ -15,7 +15,7 @@ export function readDeadCounts(database: Database): Promise<DeadCount[]> {
   return database.query(
     (sql) =>
       sql<DeadCount[]>`
-      select reason, partition, records::float8 as records from dead_letter_count order by records desc, reason, partition`,
+      select reason, partition, records::float8 as records from tm.dead_letter_count order by records desc, reason, partition`,
     TIMEOUT_MS,
   );
 }
@@ -42,10 +42,10 @@ export function readDeadLetter(database: Database, partition: number, offset: nu
       sql<DeadLetter[]>`
       select reason, (extract(epoch from seen_at) * 1000)::float8 as seen_at, payload_bytes, payload,
              null::float8 as first_offset, null::float8 as last_offset, null::float8 as records
-      from dead_letter_sample where partition = ${partition} and record_offset = ${offset}::text::bigint
+      from tm.dead_letter_sample where partition = ${partition} and record_offset = ${offset}::text::bigint
       union all
       (select reason, (extract(epoch from seen_at) * 1000)::float8, null, null, first_offset::float8, last_offset::float8, records::float8
-       from dead_letter_range
+       from tm.dead_letter_range
        where partition = ${partition} and ${offset}::text::bigint between first_offset and last_offset order by id desc limit 10)`,
     TIMEOUT_MS,
   );
@@ -56,7 +56,7 @@ export async function purgeSamples(database: Database, before: number, reason: s
   const [row] = await database.query((sql) =>
     sql<{ purged: number }[]>`
       with gone as (
-        delete from dead_letter_sample
+        delete from tm.dead_letter_sample
         where seen_at < to_timestamp(${before / 1000}) and ${reason === undefined ? sql`true` : sql`reason = ${reason}`}
         returning 1
       ) select count(*)::integer as purged from gone`, TIMEOUT_MS);

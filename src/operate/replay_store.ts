@@ -64,46 +64,46 @@ export async function readReplayState(
   const [state] = await database.query((sql) =>
     sql<StateRow[]>`
       with rewind as (
-        select partition, max(accepted_at) as at from data_gap where reason <> 'data_gap' group by partition
+        select partition, max(accepted_at) as at from tm.data_gap where reason <> 'data_gap' group by partition
       ), committed as (
         select distinct on (x.partition) x.partition, x."to" as next_offset, x.watermark
-        from commit_history h
+        from tm.commit_history h
         cross join lateral jsonb_to_recordset(h.partitions) as x(partition integer, "to" bigint, watermark bigint)
         left join rewind r on r.partition = x.partition
         where coalesce(x.watermark, -9223372036854775808) < ${bound}::text::bigint and (r.at is null or h.committed_at > r.at)
         order by x.partition, x."to" desc, x.watermark desc nulls last
       )
-      select s.topic_id, tidemark_ms_v1(s.anchor)::float8 as anchor, tidemark_ms_v1(s.closed_through)::float8 as closed_through,
-        tidemark_ms_v1(s.retired_through)::float8 as retired_through,
+      select s.topic_id, tm.tidemark_ms_v1(s.anchor)::float8 as anchor, tm.tidemark_ms_v1(s.closed_through)::float8 as closed_through,
+        tm.tidemark_ms_v1(s.retired_through)::float8 as retired_through,
         (select coalesce(jsonb_agg(jsonb_build_object(
-           'partition', p.partition, 'first_offset', p.first_offset, 'next_offset', p.next_offset, 'watermark', tidemark_ms_v1(p.watermark),
+           'partition', p.partition, 'first_offset', p.first_offset, 'next_offset', p.next_offset, 'watermark', tm.tidemark_ms_v1(p.watermark),
            'committed', (select jsonb_build_object('offset', c.next_offset, 'watermark', c.watermark) from committed c where c.partition = p.partition),
-           'advances', (select coalesce(jsonb_agg(jsonb_build_array(a.at_offset, tidemark_ms_v1(a.watermark)) order by a.at_offset, a.watermark), '[]')
-             from idle_advance a where a.partition = p.partition),
-           'skips', (select coalesce(jsonb_agg(jsonb_build_array(g.from_offset, g.to_offset)), '[]') from data_gap g
+           'advances', (select coalesce(jsonb_agg(jsonb_build_array(a.at_offset, tm.tidemark_ms_v1(a.watermark)) order by a.at_offset, a.watermark), '[]')
+             from tm.idle_advance a where a.partition = p.partition),
+           'skips', (select coalesce(jsonb_agg(jsonb_build_array(g.from_offset, g.to_offset)), '[]') from tm.data_gap g
              left join rewind r on r.partition = g.partition
              where g.partition = p.partition and g.reason = 'data_gap' and (r.at is null or g.accepted_at > r.at)),
            'rewound', exists (select from rewind r where r.partition = p.partition)) order by p.partition), '[]')
-         from stream_partition p)::text as partitions,
-        (select coalesce(jsonb_agg(jsonb_build_array(tidemark_ms_v1(l.window_start), l.host, l.referrer, l.country_code, l.region, l.city, l.hits, l.bots)), '[]')
+         from tm.stream_partition p)::text as partitions,
+        (select coalesce(jsonb_agg(jsonb_build_array(tm.tidemark_ms_v1(l.window_start), l.host, l.referrer, l.country_code, l.region, l.city, l.hits, l.bots)), '[]')
          from (select window_start, host, referrer, country_code, region, city, sum(num_hits) as hits, sum(bot_hits) as bots
-               from late_web_traffic where window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)
+               from tm.late_web_traffic where window_start >= tm.tidemark_time_v1(${from}::text::bigint) and window_start < tm.tidemark_time_v1(${to}::text::bigint)
                group by 1, 2, 3, 4, 5, 6) l)::text as late
-      from stream s`, TIMEOUT_MS);
+      from tm.stream s`, TIMEOUT_MS);
   if (state === undefined) return null;
   const rows = await database.query(
     (sql) =>
       sql<{ row: string }[]>`
-      select jsonb_build_array(tidemark_ms_v1(window_start), host, referrer, country_code, region, city, num_hits, bot_hits)::text as row
-      from aggregated_web_traffic
-      where window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)`,
+      select jsonb_build_array(tm.tidemark_ms_v1(window_start), host, referrer, country_code, region, city, num_hits, bot_hits)::text as row
+      from tm.aggregated_web_traffic
+      where window_start >= tm.tidemark_time_v1(${from}::text::bigint) and window_start < tm.tidemark_time_v1(${to}::text::bigint)`,
     TIMEOUT_MS,
   );
   const folded = await database.query(
     (sql) =>
       sql<{ start: number }[]>`
-      select tidemark_ms_v1(window_start)::float8 as start from web_traffic_window
-      where folded_keys > 0 and window_start >= tidemark_time_v1(${from}::text::bigint) and window_start < tidemark_time_v1(${to}::text::bigint)`,
+      select tm.tidemark_ms_v1(window_start)::float8 as start from tm.web_traffic_window
+      where folded_keys > 0 and window_start >= tm.tidemark_time_v1(${from}::text::bigint) and window_start < tm.tidemark_time_v1(${to}::text::bigint)`,
     TIMEOUT_MS,
   );
   return {

@@ -1,5 +1,6 @@
 // Carries a resume plan out: one call of one function of ddl/. Shell.
-import { codeOf, type Database } from "../store/postgres/client.ts";
+import { codeOf } from "../shared/sql.ts";
+import type { Database } from "../store/postgres/client.ts";
 import type { ResumeStep } from "./resume_plan.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -40,7 +41,7 @@ export async function applyResume(
       (sql) =>
         sql<
           { gaps: number }[]
-        >`select tidemark_resume_v1(${stoppedCode}, ${topicId}, ${JSON.stringify(moves)}::text::jsonb) as gaps`,
+        >`select tm.tidemark_resume_v1(${stoppedCode}, ${topicId}, ${JSON.stringify(moves)}::text::jsonb) as gaps`,
       TIMEOUT_MS,
     );
     return { kind: "resumed", gaps: row!.gaps };

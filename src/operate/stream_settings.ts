@@ -23,7 +23,7 @@ export async function differingSettings(
   given: Parameters<typeof fixedSettings>[0],
 ): Promise<string[]> {
   const [row] = await database.query(
-    (sql) => sql<{ stored: string }[]>`select to_jsonb(stream)::text as stored from stream`,
+    (sql) => sql<{ stored: string }[]>`select to_jsonb(stream)::text as stored from tm.stream`,
     TIMEOUT_MS,
   );
   if (row === undefined) return [];

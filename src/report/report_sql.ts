@@ -59,7 +59,7 @@ export function progressFragment(sql: Sql) {
     'final_through', case when isfinite(p.final_through) then (extract(epoch from p.final_through) * 1000)::bigint end,
     'watermark', case when isfinite(p.watermark) then (extract(epoch from p.watermark) * 1000)::bigint end,
     'quiet_since', (extract(epoch from p.quiet_since) * 1000)::bigint, 'data_revision', p.data_revision,
-    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code) from stream_progress p)`;
+    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code) from tm.stream_progress p)`;
 }
 
 /** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
@@ -80,7 +80,7 @@ export function seriesFragment(
     'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
     'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
     'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
-    from tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
+    from tm.tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
     host ?? null
   }::text, ${referrer ?? null}::text, ${raw}::boolean) s)`;
 }

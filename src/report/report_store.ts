@@ -71,13 +71,13 @@ export async function contributions(
   const dimension = place === "country" ? "country" : "place";
   const keys = {
     city: sql`select r.country_code || E'\x1e' || r.region || E'\x1e' || r.city from report r`,
-    region: sql`select k.key from web_traffic_key k join report r on r.country_code = split_part(k.key, E'\x1e', 1)
+    region: sql`select k.key from tm.web_traffic_key k join report r on r.country_code = split_part(k.key, E'\x1e', 1)
       and r.region = split_part(k.key, E'\x1e', 2) where k.dimension = 'place'`,
     country: sql`select r.country_code from report r`,
   }[place];
   const [row] = await sql<(CommonRow & { rows: readonly ContributionJson[]; key_days: readonly KeyDayJson[] })[]>`
     with report as materialized (
-      select * from contribution_report(${from}::text::date, ${to}::text::date, ${tz}::text, p_place => ${place}::text,
+      select * from tm.contribution_report(${from}::text::date, ${to}::text::date, ${tz}::text, p_place => ${place}::text,
         p_host => ${host ?? null}::text, p_referrer => ${referrer ?? null}::text, p_traffic => ${query.traffic}::text,
         p_late => ${query.late}::text, p_compare => ${query.compare}::text, p_order => ${query.order}::text,
         p_limit => ${query.limit + 1}::integer, p_after => ${after ? JSON.stringify(after) : null}::text::jsonb)
@@ -88,12 +88,12 @@ export async function contributions(
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
     hitsOf(sql, query)
   })), '[]')
-             from tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
+             from tm.tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
                ${host ?? null}::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
              -- Where the next day is known, nothing is forecast.
-             where (select s.closed_through < tidemark_day_start_v1(${
+             where (select s.closed_through < tm.tidemark_day_start_v1(${
     addDays(to, 2)
-  }::text::date, ${tz}::text) from stream s)) as key_days`;
+  }::text::date, ${tz}::text) from tm.stream s)) as key_days`;
   const progress = progressOf(row!.progress);
   const days = bucketsOf(row!.buckets);
   const rows = row!.rows.map((json): ContributionFacts => ({
@@ -192,9 +192,9 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
       select d.key, d.num_hits, d.bot_hits, ${hitsOf(sql, query)} as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
+        from unnest(tm.tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
       ) t
-      cross join lateral tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
+      cross join lateral tm.tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
       host ?? null
     }::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
     )
@@ -204,7 +204,7 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
               order by h.counted desc, h.key collate "C"), '[]')
             from (select * from hit where counted > 0 order by counted desc, key collate "C"
                   limit ${by === "channel" ? CHANNEL_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
-           (select coalesce(jsonb_agg(k.key), '[]') from web_traffic_key k where ${
+           (select coalesce(jsonb_agg(k.key), '[]') from tm.web_traffic_key k where ${
       by === "channel"
     }::boolean and k.dimension = 'host') as hosts`,
   );
@@ -231,14 +231,14 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
     await sql<(CommonRow & { ranked: readonly { key: string }[]; key_days: readonly KeyDayJson[] })[]>`
     with edge as materialized (
       -- The day in which the closed windows end is not complete.
-      select (s.closed_through at time zone ${tz}::text)::date as day from stream s where isfinite(s.closed_through)
+      select (s.closed_through at time zone ${tz}::text)::date as day from tm.stream s where isfinite(s.closed_through)
     ), ranked as materialized (
       select d.key, ${hitsOf(sql, query)} as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from edge e cross join lateral unnest(tidemark_known_time_v1(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
+        from edge e cross join lateral unnest(tm.tidemark_known_time_v1(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
       ) t
-      cross join lateral tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, null, null, ${
+      cross join lateral tm.tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, null, null, ${
       query.late === "include"
     }::boolean) d
       where ${of !== "total"}::boolean
@@ -249,12 +249,12 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
               'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
               'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
               'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
-            from edge e cross join lateral tidemark_series_v1(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
+            from edge e cross join lateral tm.tidemark_series_v1(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
            (select coalesce(jsonb_agg(jsonb_build_object('key', r.key) order by r.counted desc, r.key collate "C"), '[]') from ranked r) as ranked,
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
       hitsOf(sql, query)
     })), '[]')
-            from edge e cross join lateral tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
+            from edge e cross join lateral tm.tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
               array(select r.key from ranked r), null, null, ${query.late === "include"}::boolean) d
             where ${of !== "total"}::boolean) as key_days`,
   );

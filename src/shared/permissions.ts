@@ -85,11 +85,13 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
   }
   // The embedded database listens on a port of the moment.
   if (target.kind === "embedded") net.push("127.0.0.1");
-  else if (target.host.startsWith("/")) {
-    // A Unix socket is a file that is read and written.
-    read.push(target.host);
-    write.push(target.host);
-  } else net.push(address(target.host, target.port));
+  for (const { host, port } of target.kind === "embedded" ? [] : target.hosts) {
+    if (host.startsWith("/")) {
+      // A Unix socket is a file that is read and written.
+      read.push(host);
+      write.push(host);
+    } else net.push(address(host, port));
+  }
   return { net: unique(net), read: unique(read), write: unique(write), env: variables() };
 }
 
@@ -130,7 +132,9 @@ function rootProblems(settings: Settings, absolute: (path: string) => string): s
       "FILE_PATH",
       settings.SOURCE === "file" && settings.FILE_PATH ? logFolder(absolute(settings.FILE_PATH)) : undefined,
     ],
-    ["POSTGRES_URL", target.kind !== "embedded" && target.host.startsWith("/") ? target.host : undefined],
+    ...(target.kind === "embedded" ? [] : target.hosts).map(({ host }) =>
+      ["POSTGRES_URL", host.startsWith("/") ? host : undefined] as const
+    ),
     ...(settings.GEO_DATABASE ?? []).map((path) => ["GEO_DATABASE", absolute(path)] as const),
   ];
   return granted.filter(([, path]) => path !== undefined && isRoot(path)).map(([name]) =>

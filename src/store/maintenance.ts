@@ -80,7 +80,7 @@ async function repeat(
 /** Rolls up every hour and day that is complete, one a statement, until nothing is left or `ended` says so. */
 export async function rollUp(database: Database, ended: () => boolean): Promise<void> {
   while (!ended()) {
-    const state = await call<"hour" | "day" | "forgotten" | "nothing" | "busy">(database, "tidemark_roll_up_v2()");
+    const state = await call<"hour" | "day" | "forgotten" | "nothing" | "busy">(database, "tm.tidemark_roll_up_v2()");
     if (state.state === "nothing" || state.state === "busy") return;
   }
 }
@@ -89,11 +89,11 @@ export async function rollUp(database: Database, ended: () => boolean): Promise<
 export async function keepUp({ database, clock }: Pick<MaintenanceOptions, "database" | "clock">): Promise<void> {
   for (let ahead = 0; ahead <= DAYS_AHEAD; ahead++) {
     const day = utcDay(clock.now() + ahead * DAY);
-    await database.query((sql) => sql`select tidemark_ensure_day_v2(${day}::text::date)`, TIMEOUT_MS);
+    await database.query((sql) => sql`select tm.tidemark_ensure_day_v2(${day}::text::date)`, TIMEOUT_MS);
   }
-  await database.query((sql) => sql`select tidemark_identify_v1()`, TIMEOUT_MS);
-  await database.query((sql) => sql`select tidemark_prune_v1()`, TIMEOUT_MS);
-  await database.query((sql) => sql`select tidemark_merge_dead_ranges_v1()`, TIMEOUT_MS);
+  await database.query((sql) => sql`select tm.tidemark_identify_v1()`, TIMEOUT_MS);
+  await database.query((sql) => sql`select tm.tidemark_prune_v1()`, TIMEOUT_MS);
+  await database.query((sql) => sql`select tm.tidemark_merge_dead_ranges_v1()`, TIMEOUT_MS);
 }
 
 /** One round of retention. Returns false where a day waits: for its closing or roll-up, or for a session that uses its table. */
@@ -103,7 +103,7 @@ export async function retain(
   let waits = false;
   while (retentionDays !== undefined) {
     const before = utcDay(clock.now() - retentionDays * DAY);
-    const done = await call<"retired" | "waiting" | "busy" | "nothing">(database, `tidemark_retire_v2('${before}')`);
+    const done = await call<"retired" | "waiting" | "busy" | "nothing">(database, `tm.tidemark_retire_v2('${before}')`);
     if (done.state === "retired") log.info("day retired", { day: done.day, hits: done.hits });
     else {
       waits = done.state === "waiting" || done.state === "busy";
@@ -119,7 +119,7 @@ export async function retain(
     }
   }
   for (;;) {
-    const done = await call<"dropped" | "waiting" | "nothing">(database, "tidemark_drop_retired_v1()");
+    const done = await call<"dropped" | "waiting" | "nothing">(database, "tm.tidemark_drop_retired_v1()");
     if (done.state === "dropped") log.info("table of a retired day dropped", { table: done.table });
     else {
       if (done.state === "waiting") {

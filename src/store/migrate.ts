@@ -1,7 +1,10 @@
 // Brings a schema up to date: versioned files of ddl/, each in one implicit transaction under an advisory lock, safe with many instances. Shell.
 import { EXIT, NamedError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { codeOf, type Database } from "./postgres/client.ts";
+import { codeOf } from "../shared/sql.ts";
+import type { Database } from "./postgres/client.ts";
+import { quoteName } from "./postgres/qualify.ts";
+import { STAMP_SQL, unstampedSql } from "./postgres/stamp.ts";
 
 /** The migrations in order. A file that was released is never edited: its checksum is stored. */
 export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report", "0004_operate", "0005_exact"] as const;
@@ -49,7 +52,7 @@ do $$ begin
 end $$;
 ${sql}
 insert into schema_migration (version, name, checksum) values (${version}, '${name}', '${checksum}');
-`;
+${STAMP_SQL}`;
 }
 
 /** The whole of `ddl/init.sql`: what `psql` runs on a fresh database so that it is as if migrated. Each migration is one transaction. */
@@ -63,68 +66,111 @@ ${parts.join("\n")}`;
 }
 
 /**
- * Applies what is missing and returns the names of what was applied here.
+ * Makes the schema where it is missing, applies what is missing in it and stamps its functions, all in one transaction. Returns the names of
+ * what was applied here.
  *
  * @throws NamedError `foreign_table` where a table of our name exists that we did not make; it is not touched
  * @throws NamedError `migration_changed` where an applied file differs from ours
  */
 export async function migrate(database: Database, schema: string, log: Log): Promise<string[]> {
   const migrations = await loadMigrations();
-  let applied = await appliedMigrations(database);
-  if (applied === null) {
-    await refuseForeignTables(database, schema, migrations);
-    applied = new Map();
-  }
-  const done: string[] = [];
-  for (const migration of migrations) {
-    const known = applied.get(migration.version);
-    if (known !== undefined) {
-      if (known === migration.checksum) continue;
-      throw new NamedError(
-        "migration_changed",
-        `Migration ${migration.name} was applied to schema ${schema} in another form (${known.slice(0, 12)}…, ours is ${
-          migration.checksum.slice(0, 12)
-        }…).`,
-        EXIT.usage,
-        "Use the release that made this schema, or a fresh POSTGRES_SCHEMA.",
-      );
-    }
+  for (;;) {
+    const applied = await appliedMigrations(database);
+    if (applied === null) await refuseForeignTables(database, schema, migrations);
+    const missing = migrations.filter((migration) => isMissing(migration, applied, schema));
+    const [found] = await database.query(
+      (sql) =>
+        sql.unsafe<{ schema: boolean; unstamped: number }[]>(
+          `select exists (select from pg_namespace where nspname = ${literal(schema)}) as schema, (${
+            unstampedSql(schema)
+          })::integer as unstamped`,
+        ),
+      MIGRATE_TIMEOUT_MS,
+    );
+    if (missing.length === 0 && found!.unstamped === 0) return [];
+    const text = [
+      lockSql(schema),
+      // Only then it needs the right to create one.
+      found!.schema ? "" : `create schema if not exists ${quoteName(schema)};`,
+      settingsSql(schema),
+      missing.map(migrationSql).join("\n") || STAMP_SQL,
+    ].join("\n");
     try {
-      const text = `select pg_advisory_xact_lock(hashtext('tidemark migrate'), hashtext('${
-        schema.replaceAll("'", "''")
-      }'));\n${migrationSql(migration)}`;
       await database.query((sql) => sql.unsafe(text).simple(), MIGRATE_TIMEOUT_MS);
-      done.push(migration.name);
-      log.info("migration applied", { name: migration.name });
     } catch (error) {
-      if (codeOf(error) !== ALREADY_APPLIED) throw error;
+      if (codeOf(error) === ALREADY_APPLIED) continue;
+      throw error;
     }
+    for (const { name } of missing) log.info("migration applied", { name });
+    if (found!.unstamped > 0) log.info("functions of the schema were bound to it", { schema });
+    return missing.map(({ name }) => name);
   }
-  return done;
 }
 
-/** Creates the schema where it is missing; needs the right to do so only then. */
-export async function ensureSchema(database: Database, schema: string): Promise<void> {
-  const [found] = await database.query(
-    (sql) => sql`select 1 from pg_namespace where nspname = ${schema}`,
-    MIGRATE_TIMEOUT_MS,
+const lockSql = (schema: string) =>
+  `select pg_advisory_xact_lock(hashtext('tidemark migrate'), hashtext(${literal(schema)}));`;
+
+/** What the texts of migrations, which name no schema, need in their transaction. */
+function settingsSql(schema: string): string {
+  return `set local search_path = ${quoteName(schema)}, pg_temp;
+-- The database's own tablespace by name is refused for partitioned tables; it means the same as none.
+select set_config('default_tablespace', '', true) from pg_database d join pg_tablespace t on t.oid = d.dattablespace
+  where d.datname = current_database() and t.spcname = current_setting('default_tablespace');`;
+}
+
+const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
+
+/** @throws NamedError `migration_changed` where it is there in another form */
+function isMissing({ version, name, checksum }: Migration, applied: AppliedMigrations | null, schema: string): boolean {
+  const known = applied?.get(version);
+  if (known === undefined || known === checksum) return known === undefined;
+  throw new NamedError(
+    "migration_changed",
+    `Migration ${name} was applied to schema ${schema} in another form (${known.slice(0, 12)}…, ours is ${
+      checksum.slice(0, 12)
+    }…).`,
+    EXIT.usage,
+    "Use the release that made this schema, or a fresh POSTGRES_SCHEMA.",
   );
-  if (!found) await database.query((sql) => sql`create schema if not exists ${sql(schema)}`, MIGRATE_TIMEOUT_MS);
 }
 
-/** Version → checksum, or null where this schema has never been migrated. */
-export async function appliedMigrations(database: Database): Promise<Map<number, string> | null> {
+/** Version → checksum. */
+export type AppliedMigrations = ReadonlyMap<number, string>;
+
+/**
+ * The migrations that the schema has seen, or null where it has never been migrated.
+ *
+ * @throws NamedError `foreign_table` where `schema_migration` is another tool's
+ */
+export async function appliedMigrations(database: Database): Promise<AppliedMigrations | null> {
   const [table] = await database.query(
-    (sql) => sql<{ found: boolean }[]>`select to_regclass('schema_migration') is not null as found`,
+    (sql) =>
+      sql<{ columns: string | null }[]>`
+        select (select string_agg(a.attname, ' ' order by a.attnum) from pg_attribute a
+          where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
+        from pg_class c where c.oid = to_regclass('tm.schema_migration')`,
     MIGRATE_TIMEOUT_MS,
   );
-  if (!table?.found) return null;
+  if (!table) return null;
+  if (table.columns !== "version name checksum applied_at") {
+    throw foreignTable(
+      `The table schema_migration is another program's (its columns are: ${table.columns ?? "none"}).`,
+    );
+  }
   const rows = await database.query(
-    (sql) => sql<{ version: number; checksum: string }[]>`select version, checksum from schema_migration`,
+    (sql) => sql<{ version: number; checksum: string }[]>`select version, checksum from tm.schema_migration`,
     MIGRATE_TIMEOUT_MS,
   );
   return new Map(rows.map((row) => [row.version, row.checksum]));
 }
+
+const foreignTable = (message: string) =>
+  new NamedError(
+    "foreign_table",
+    message,
+    EXIT.usage,
+    "Rename or move it, or give Tidemark a schema of its own with POSTGRES_SCHEMA; it was not touched.",
+  );
 
 async function refuseForeignTables(
   database: Database,
@@ -142,10 +188,7 @@ async function refuseForeignTables(
         and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = 'schema_migration')
       order by 1`, MIGRATE_TIMEOUT_MS);
   if (rows.length === 0) return;
-  throw new NamedError(
-    "foreign_table",
+  throw foreignTable(
     `Schema ${schema} holds ${rows.map((row) => row.relname).join(", ")}, which this program did not make.`,
-    EXIT.usage,
-    "Rename or move it, or give Tidemark a schema of its own with POSTGRES_SCHEMA; it was not touched.",
   );
 }

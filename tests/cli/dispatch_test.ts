@@ -149,7 +149,8 @@ Deno.test("dispatch() never prints a secret: config in every form, help, problem
     if (settingOf(name).secret) env[name] = settingOf(name).kind.placeholder === "<pem>" ? pem : canary;
   }
   env.KAFKA_TLS_CERT = pem;
-  env.POSTGRES_URL = `jdbc:postgresql://u:${canary}@localhost/web?password=${canary}`;
+  env.POSTGRES_TLS_CERT = pem;
+  env.POSTGRES_URL = `jdbc:postgresql://u:${canary}@localhost/web?password=${canary}&sslmode=require`;
   const forms = [[], ["--json"], ["--env"], ["--markdown"], ["--help"], ["--http-port=x"], [`--api-token=${canary} `]];
   for (const form of forms) {
     const { out, err } = await call(["config", ...form], { env });
@@ -157,5 +158,5 @@ Deno.test("dispatch() never prints a secret: config in every form, help, problem
   }
   const { out } = await call(["config"], { env });
   assertMatch(out, /^API_TOKEN +\*\*\* +environment$/m);
-  assertMatch(out, /^POSTGRES_URL +postgresql:\/\/u:\*\*\*@localhost:5432\/web +environment$/m);
+  assertMatch(out, /^POSTGRES_URL +postgresql:\/\/u:\*\*\*@localhost:5432\/web\?sslmode=require +environment$/m);
 });

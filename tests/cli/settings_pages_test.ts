@@ -28,8 +28,7 @@ Deno.test("renderStreamEnv() holds every setting and loads without a problem", (
   assertEquals(settings.KAFKA_URL, ["localhost:9093"]);
   assertEquals(postgresTarget(settings), {
     kind: "server",
-    host: "localhost",
-    port: 5432,
+    hosts: [{ host: "localhost", port: 5432 }],
     user: "postgres",
     password: "postgres",
     database: "postgres",

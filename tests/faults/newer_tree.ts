@@ -43,7 +43,7 @@ export class NewerTree implements AsyncDisposable {
     );
     await Deno.writeTextFile(new URL(`ddl/${NAME}.sql`, tree.root), `${ADDS}\n${second}\n`);
     await tree.#edit("src/store/migrate.ts", /(export const MIGRATIONS = \[[^\]]*?),?\s*\]/, `$1, "${NAME}"]`);
-    await tree.#edit("src/store/postgres/store.ts", "select tidemark_commit_v1(", "select tidemark_commit_v2(");
+    await tree.#edit("src/store/postgres/store.ts", "select tm.tidemark_commit_v1(", "select tm.tidemark_commit_v2(");
     return tree;
   }
 

@@ -216,16 +216,19 @@ function written(name: SettingName, value: unknown): string {
   return placeholder === "<bytes>" ? formatBytes(value as number) : String(value);
 }
 
-function urlText({ host, port, user, password, database, tls, ignored }: PostgresUrl): string {
+function urlText(url: PostgresUrl): string {
+  const { hosts, user, password, database, tls, schema, applicationName, connectTimeoutMs } = url;
   const parameters = new URLSearchParams({
-    host,
-    port: String(port),
+    host: hosts.map(({ host }) => host).join(),
+    port: hosts.map(({ port }) => port).join(),
     ...(user !== undefined && { user }),
     ...(password !== undefined && { password }),
     ...(database !== undefined && { dbname: database }),
     ...(tls !== undefined && { sslmode: tls === "verify" ? "verify-full" : tls }),
+    ...(schema !== undefined && { currentSchema: schema }),
+    ...(applicationName !== undefined && { application_name: applicationName }),
+    ...(connectTimeoutMs !== undefined && { connect_timeout: String(connectTimeoutMs / 1000) }),
   });
-  for (const name of ignored) parameters.append(name, "x");
   return `postgresql://?${parameters}`;
 }
 

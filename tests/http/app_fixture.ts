@@ -5,7 +5,7 @@ import type { Clock } from "../../src/shared/clock.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { type DurationMs, durationMs, type EpochMs, epochMs, offset, partitionId } from "../../src/shared/units.ts";
 import { createApp } from "../../src/http/server/app.ts";
-import type { ReadDatabase } from "../../src/http/server/database.ts";
+import type { ReadDatabase } from "../../src/shared/sql.ts";
 import { APP_DEFAULTS, type AppDeps, type AppSettings } from "../../src/http/server/deps.ts";
 import { DAY0, MIN } from "./stream_fixture.ts";
 

@@ -1,7 +1,8 @@
 // What a database error means for a caller, and that a hanging database cannot pile up work.
 import { assertEquals, assertRejects } from "@std/assert";
-import { bounded, databaseProblem, type ReadDatabase } from "../../src/http/server/database.ts";
+import { bounded, databaseProblem } from "../../src/http/server/database.ts";
 import { databaseProbe } from "../../src/http/server/probe.ts";
+import { DeadlineError, type ReadDatabase } from "../../src/shared/sql.ts";
 import { TestClock } from "./app_fixture.ts";
 import { HttpProblem } from "../../src/http/server/problem.ts";
 
@@ -17,7 +18,7 @@ Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of
     [{ code: "ECONNREFUSED" }, "database_unavailable"],
     [{ code: "CONNECTION_CLOSED" }, "database_unavailable"],
     [{ code: "postgres_unavailable" }, "database_unavailable"],
-    [{ name: "DeadlineError" }, "database_unavailable"],
+    [{ code: "postgres_tls_name" }, "database_unavailable"],
     [{ code: "TM020" }, "overloaded"],
     [{ code: "42601" }, undefined],
     [{ code: "23505" }, undefined],
@@ -29,6 +30,7 @@ Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of
     assertEquals(problem?.code, code, JSON.stringify(fields));
     assertEquals(problem?.detail.includes("10.1.2.3"), problem && false);
   }
+  assertEquals(databaseProblem(new DeadlineError("slow"))?.code, "database_unavailable");
   assertEquals(databaseProblem("text"), undefined);
 });
 
@@ -53,14 +55,13 @@ Deno.test("bounded() refuses what would only wait, and takes again when somethin
 Deno.test("databaseProbe() takes an embedded database that does not answer in time for busy, a server for away", async () => {
   const away = "PostgreSQL does not answer";
   const cases = [
-    [{ name: "DeadlineError" }, null, away],
-    [{ code: "TM020" }, null, away],
-    [{ code: "ECONNREFUSED" }, away, away],
+    [new DeadlineError("slow"), null, away],
+    [Object.assign(new Error("no"), { code: "TM020" }), null, away],
+    [Object.assign(new Error("no"), { code: "ECONNREFUSED" }), away, away],
   ] as const;
-  for (const [failure, embedded, server] of cases) {
-    const error = Object.assign(new Error("no"), failure);
+  for (const [error, embedded, server] of cases) {
     const database = { query: () => Promise.reject(error) } as unknown as ReadDatabase;
     const look = (isEmbedded: boolean) => databaseProbe(database, new TestClock(), isEmbedded)();
-    assertEquals([await look(true), await look(false)], [embedded, server], JSON.stringify(failure));
+    assertEquals([await look(true), await look(false)], [embedded, server], error.name);
   }
 });

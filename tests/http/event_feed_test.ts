@@ -1,7 +1,7 @@
 // The feed of /v1/events on a database that the test scripts.
 import { assertEquals } from "@std/assert";
 import { EventFeed, type FeedEvent } from "../../src/http/api/event_feed.ts";
-import type { ReadDatabase } from "../../src/http/server/database.ts";
+import type { ReadDatabase } from "../../src/shared/sql.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { ManualClock } from "../source/file/rig.ts";
 

@@ -1,5 +1,6 @@
 // Fills a database with one small stream through the ddl's own functions, so that the API is tested on rows that the pipeline could have written.
 import postgres, { type Sql } from "postgres";
+import { STAMP_SQL } from "../../src/store/postgres/stamp.ts";
 
 export const MIN = 60_000;
 /** 2026-01-31T00:00:00Z */
@@ -59,6 +60,7 @@ export async function migrated(url: string): Promise<Sql> {
   const names = (await Array.fromAsync(Deno.readDir(folder))).map((entry) => entry.name);
   const files = names.filter((name) => /^\d{4}_.*\.sql$/.test(name)).sort();
   for (const file of files) await sql.unsafe(await Deno.readTextFile(new URL(file, folder))).simple();
+  await sql.unsafe(STAMP_SQL).simple();
   return sql;
 }
 

@@ -1,8 +1,9 @@
 // Compaction of open windows (ddl/0002_commit.sql): counts stay as they are, commits go on beside it, and a closing finds few chunks.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { ensureSchema, migrate } from "../../src/store/migrate.ts";
-import { codeOf, Database } from "../../src/store/postgres/client.ts";
+import { migrate } from "../../src/store/migrate.ts";
+import { codeOf } from "../../src/shared/sql.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { createPostgresStore } from "../../src/store/postgres/store.ts";
 import type { Store } from "../../src/store/port.ts";
 import { silentLog } from "../../src/shared/log.ts";
@@ -27,7 +28,6 @@ async function rigOf(url: string): Promise<Rig> {
     max: 3,
     statementTimeoutMs: 20_000,
   });
-  await ensureSchema(database, "public");
   await migrate(database, "public", silentLog);
   const store = createPostgresStore({
     commits: database,

@@ -1,6 +1,6 @@
 // The schema: init.sql and migrations make the same one, many instances may migrate at once, every column is explained.
 import { assertEquals, assertRejects } from "@std/assert";
-import { ensureSchema, initSql, migrate, MIGRATIONS } from "../../src/store/migrate.ts";
+import { initSql, migrate, MIGRATIONS } from "../../src/store/migrate.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { NamedError } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
@@ -72,7 +72,6 @@ Deno.test("migrate", async (t) => {
     const url = await server.createDatabase();
     const databases = Array.from({ length: 6 }, () => open(url, "second stream"));
     const done = await Promise.all(databases.map(async (database) => {
-      await ensureSchema(database, "second stream");
       return migrate(database, "second stream", silentLog);
     }));
     assertEquals(done.flat().sort(), [...MIGRATIONS]);

@@ -1,8 +1,9 @@
 // The store contract over a real PostgreSQL, and what only a real one has: locks, isolation levels, sums that somebody has broken, the cap on keys.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { ensureSchema, migrate } from "../../src/store/migrate.ts";
-import { codeOf, Database } from "../../src/store/postgres/client.ts";
+import { migrate } from "../../src/store/migrate.ts";
+import { codeOf } from "../../src/shared/sql.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { createPostgresStore } from "../../src/store/postgres/store.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import {
@@ -35,7 +36,6 @@ const open = (url: string, name: string) =>
 async function postgresRig(url: string, maxKeysPerWindow = 1_000): Promise<PostgresRig> {
   // Each instance has clients of its own: postgres.js may send the statements of one client down one connection, one after the other.
   const databases = [0, 1, 2, 3].map((n) => open(url, `store ${n}`));
-  await ensureSchema(databases[0]!, "public");
   await migrate(databases[0]!, "public", silentLog);
   const sql = postgres(url, { max: 4, onnotice: () => {}, connection: { TimeZone: "UTC" } });
   const store = (commits: Database, database: Database, instance: string) =>

@@ -3,6 +3,7 @@
 import type { Sql } from "postgres";
 import postgres from "postgres";
 import { MIGRATIONS } from "../../src/store/migrate.ts";
+import { Qualifier } from "../../src/store/postgres/qualify.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
 
 /** First UTC day of the data; windows before `CLOSED` are closed, later ones open. */
@@ -23,7 +24,14 @@ export interface ReportDatabase extends AsyncDisposable {
 /** A database with our schema and, unless `empty`, the generated data, nothing rolled up yet. */
 export async function reportDatabase(options: { readonly empty?: boolean } = {}): Promise<ReportDatabase> {
   const server: TestPostgres = await startPostgres();
-  const sql = postgres(server.url, { max: 2, fetch_types: false, onnotice: () => {}, connection: { TimeZone: "UTC" } });
+  const plain = postgres(server.url, {
+    max: 2,
+    fetch_types: false,
+    onnotice: () => {},
+    connection: { TimeZone: "UTC" },
+  });
+  // The statements of src name their schema `tm.`.
+  const sql = new Qualifier("public").tag(plain, () => {});
   for (const name of MIGRATIONS) {
     await sql.unsafe(await Deno.readTextFile(new URL(`../../ddl/${name}.sql`, import.meta.url)));
   }

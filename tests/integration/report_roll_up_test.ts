@@ -6,6 +6,7 @@ import { contributionQuery, timeseriesQuery, topQuery } from "../../src/report/r
 import { contributions, timeseries, top } from "../../src/report/report_store.ts";
 import { epochMs } from "../../src/shared/units.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
+import { Qualifier } from "../../src/store/postgres/qualify.ts";
 import { CLOSED, MIGRATIONS, reportDatabase, rollUp } from "./report_fixture.ts";
 
 const NOW = epochMs(Date.parse(CLOSED));
@@ -167,7 +168,8 @@ Deno.test("roll-up and reports run on the embedded database", async () => {
   try {
     await makeEmbeddedFolder(`${folder}/pg`);
     const database = await startEmbeddedPostgres({ folder: `${folder}/pg` });
-    const sql = postgres(database.url, { ...EMBEDDED_CLIENT_OPTIONS, onnotice: () => {} });
+    const plain = postgres(database.url, { ...EMBEDDED_CLIENT_OPTIONS, onnotice: () => {} });
+    const sql = new Qualifier("public").tag(plain, () => {});
     try {
       for (const name of MIGRATIONS) {
         await sql.unsafe(await Deno.readTextFile(new URL(`../../ddl/${name}.sql`, import.meta.url)));

@@ -3,7 +3,7 @@ import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs } from "../../shared/units.ts";
-import type { ReadDatabase } from "../server/database.ts";
+import type { ReadDatabase } from "../../shared/sql.ts";
 import { iso } from "./schemas.ts";
 import { readStreamStats, type StreamStats } from "./stream/stream_stats.ts";
 

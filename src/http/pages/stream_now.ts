@@ -1,4 +1,5 @@
 // The stream of this moment, or why there is none to show. Reads the database and snapshots.
+import { DeadlineError } from "../../shared/sql.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { databaseProblem } from "../server/database.ts";
@@ -23,7 +24,7 @@ export async function readStreamNow(deps: AppDeps, now: EpochMs): Promise<Notice
     // No tables: the first start has not come that far.
     if (problem.code === "schema_missing") return statusOf(deps, undefined, now);
     deps.log.debug(`dashboard: ${messageOf(error)}`);
-    return (error as Error).name === "DeadlineError" ? busy(deps) : statusOf(deps, null, now);
+    return error instanceof DeadlineError ? busy(deps) : statusOf(deps, null, now);
   }
 }
 

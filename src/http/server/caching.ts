@@ -1,6 +1,6 @@
 // How long an answer about closed data may be kept: ETag from closed-through and revisions, decided in one place. Reads the version from the database.
 import type { Clock } from "../../shared/clock.ts";
-import type { ReadDatabase } from "./database.ts";
+import type { ReadDatabase } from "../../shared/sql.ts";
 import type { AccessSettings, AppContext } from "./deps.ts";
 import { cached } from "./probe.ts";
 import { readStreamStats } from "../api/stream/stream_stats.ts";

@@ -1,14 +1,6 @@
 // The seam to PostgreSQL: every statement of the API has a deadline, and what a failure means for the caller is decided here. Types and decisions only, no I/O.
-import type postgres from "postgres";
+import { codeOf, DeadlineError, type ReadDatabase } from "../../shared/sql.ts";
 import { HttpProblem } from "./problem.ts";
-
-export type Sql = postgres.Sql<Record<string, never>>;
-
-/** Runs single reading statements; the `Database` of `src/store` is one. */
-export interface ReadDatabase {
-  /** Runs `read` and rejects after `deadlineMs` whatever the connection does: postgres.js may otherwise wait for ever. */
-  query<T>(read: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T>;
-}
 
 /**
  * Refuses more than `max` statements at once: when PostgreSQL hangs, requests must pile up neither in the driver's queue nor in memory.
@@ -30,12 +22,11 @@ export function bounded(database: ReadDatabase, max: number): ReadDatabase {
 
 /** What the caller is told about a database error; `undefined` where it is no such error. Never holds the server's own words. */
 export function databaseProblem(error: unknown): HttpProblem | undefined {
-  const code = codeOf(error);
-  if (code === undefined) return undefined;
+  const code = error instanceof DeadlineError ? "postgres_deadline" : codeOf(error);
   if (code === "57014") {
     return new HttpProblem("query_timeout", "The query took too long. Ask for a shorter range.", { cause: error });
   }
-  if (code === "42P01" || code === "3F000" || code === "42883") {
+  if (code === "42P01" || code === "3F000" || code === "42883" || code === "schema_renamed") {
     return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
   }
   // The embedded database's own word; see src/store/embedded/errors.ts.
@@ -49,12 +40,4 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
     return new HttpProblem("database_unavailable", "PostgreSQL does not answer.", { cause: error });
   }
   return undefined;
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error)) return undefined;
-  // By name, as the class lives in a folder that this one does not import.
-  if (error.name === "DeadlineError") return "postgres_deadline";
-  const code = (error as { code?: unknown }).code;
-  return typeof code === "string" ? code : undefined;
 }

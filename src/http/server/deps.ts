@@ -7,7 +7,7 @@ import type { Log } from "../../shared/log.ts";
 import type { Registry } from "../../shared/metrics.ts";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { DurationMs } from "../../shared/units.ts";
-import type { ReadDatabase } from "./database.ts";
+import type { ReadDatabase } from "../../shared/sql.ts";
 
 /** One effective setting; `value` is `(hidden)` for secrets. */
 export interface SettingView {

@@ -1,6 +1,6 @@
 // Asks the database whether it answers, at most once a second however many ask us. Reads the database.
 import type { Clock } from "../../shared/clock.ts";
-import { type ReadDatabase } from "./database.ts";
+import { DeadlineError, type ReadDatabase } from "../../shared/sql.ts";
 import { databaseProblem } from "./database.ts";
 
 /** A red readiness must be quick: orchestrators give up after a second by default. */
@@ -28,12 +28,12 @@ export type DatabaseProbe = () => Promise<string | null>;
 export function databaseProbe(database: ReadDatabase, clock: Clock, embedded: boolean): DatabaseProbe {
   return cached(clock, PROBE_TTL_MS, async () => {
     try {
-      await database.query((sql) => sql`select 1 from stream limit 1`, PROBE_TIMEOUT_MS);
+      await database.query((sql) => sql`select 1 from tm.stream limit 1`, PROBE_TIMEOUT_MS);
       return null;
     } catch (error) {
       const problem = databaseProblem(error);
       if (problem === undefined) throw error;
-      const busy = problem.code === "overloaded" || (error as Error).name === "DeadlineError";
+      const busy = problem.code === "overloaded" || error instanceof DeadlineError;
       if (embedded && busy) return null;
       return problem.code === "schema_missing" ? problem.detail : "PostgreSQL does not answer";
     }

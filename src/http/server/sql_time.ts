@@ -1,15 +1,15 @@
 // Times between SQL and numbers: postgres.js has no value for -infinity, so times cross as epoch milliseconds and null. No I/O.
 import type { PendingQuery, Row } from "postgres";
-import type { Sql } from "./database.ts";
+import type { Sql } from "../../shared/sql.ts";
 
 /** A column (optionally `table.column`) of type timestamptz as epoch ms, `null` where it is null or infinite. */
 export function ms(sql: Sql, column: string): PendingQuery<Row[]> {
-  return sql`tidemark_ms_v1(${sql(column)})::float8`;
+  return sql`tm.tidemark_ms_v1(${sql(column)})::float8`;
 }
 
 /** Epoch ms as a timestamptz parameter. */
 export function at(sql: Sql, time: number): PendingQuery<Row[]> {
-  return sql`tidemark_time_v1(${Math.trunc(time)}::bigint)`;
+  return sql`tm.tidemark_time_v1(${Math.trunc(time)}::bigint)`;
 }
 
 /** A timestamptz column as text of epoch microseconds: exact, for cursors. */

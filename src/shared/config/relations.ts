@@ -90,13 +90,33 @@ const RELATIONS: readonly Relation[] = [
   },
   {
     group: "storage",
-    reads: ["POSTGRES_URL", "POSTGRES_TLS", "POSTGRES_TLS_CA", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_DB"],
+    reads: ["POSTGRES_URL", "POSTGRES_TLS", "POSTGRES_TLS_CA", "POSTGRES_TLS_CERT", "POSTGRES_TLS_KEY"],
     problem: (s) => {
-      if (s.POSTGRES_TLS_CA === undefined) return false;
       const target = postgresTarget(s);
-      return (target.kind === "embedded" || target.tls !== "verify") &&
-        "POSTGRES_TLS_CA is only of use with POSTGRES_TLS=verify and a POSTGRES_URL";
+      const tls = target.kind === "embedded" ? "disable" : target.tls;
+      return (s.POSTGRES_TLS_CA !== undefined && tls !== "verify" && tls !== "verify-ca" &&
+        "POSTGRES_TLS_CA is only of use with POSTGRES_TLS=verify (or verify-ca) and a POSTGRES_URL") ||
+        (s.POSTGRES_TLS_CERT !== undefined && tls === "disable" &&
+          "POSTGRES_TLS_CERT is only of use with a POSTGRES_TLS other than disable and a POSTGRES_URL");
     },
+  },
+  {
+    group: "storage",
+    reads: ["POSTGRES_TLS_CERT", "POSTGRES_TLS_KEY"],
+    problem: (s) =>
+      (s.POSTGRES_TLS_CERT === undefined) !== (s.POSTGRES_TLS_KEY === undefined) &&
+      "POSTGRES_TLS_CERT and POSTGRES_TLS_KEY are only of use together",
+  },
+  {
+    // Rows would otherwise go to another schema than the one that was written.
+    group: "storage",
+    reads: ["POSTGRES_URL", "POSTGRES_SCHEMA"],
+    problem: (s) =>
+      s.POSTGRES_URL?.schema !== undefined && s.POSTGRES_URL.schema !== s.POSTGRES_SCHEMA &&
+      `POSTGRES_URL names the schema ${
+          JSON.stringify(s.POSTGRES_URL.schema)
+        }, POSTGRES_SCHEMA is ${s.POSTGRES_SCHEMA}: ` +
+        "set POSTGRES_SCHEMA to the schema that is meant",
   },
   {
     // Counts of visitors are nobody else's business until somebody says so.
@@ -135,10 +155,6 @@ export function relationNotices(settings: Settings, groups: ReadonlySet<SettingG
   const remote = settings.KAFKA_URL.some((broker) => !isLoopback(broker.replace(/:\d+$/, "")));
   if (groups.has("kafka") && settings.KAFKA_SASL_MECHANISM === "plain" && !settings.KAFKA_TLS && remote) {
     notices.push("KAFKA_SASL_MECHANISM=plain without KAFKA_TLS sends the password in clear.");
-  }
-  const ignored = settings.POSTGRES_URL?.ignored ?? [];
-  if (groups.has("storage") && ignored.length > 0) {
-    notices.push(`POSTGRES_URL has parameters without a meaning here: ${ignored.join(", ")}.`);
   }
   if (groups.has("http") && settings.API_TOKEN !== undefined && settings.API_PUBLIC) {
     notices.push("API_PUBLIC=true answers readers without a token although API_TOKEN is set.");

@@ -245,15 +245,30 @@ export const SETTINGS = {
     "public",
     { group: "storage", doc: "Schema that holds this stream; another one makes room for a second stream." },
   ),
-  POSTGRES_TLS: setting(oneOf("auto", "disable", "prefer", "require", "verify"), "auto", {
+  POSTGRES_TLS: setting(oneOf("auto", "disable", "prefer", "require", "verify-ca", "verify"), "auto", {
     group: "storage",
     doc: "auto = what the URL says, else off on this machine and `verify` elsewhere; `require` and `prefer` encrypt " +
-      "without proving who answers.",
+      "without proving who answers, `verify-ca` leaves the server's name unchecked.",
   }),
   POSTGRES_TLS_CA: optional(pem, {
     group: "storage",
     doc: "Authority to trust instead of the system's, as PEM text.",
     fromFile: true,
+  }),
+  POSTGRES_TLS_CERT: optional(pem, {
+    group: "storage",
+    doc: "Client certificate, as PEM text, where the server asks for one.",
+    fromFile: true,
+  }),
+  POSTGRES_TLS_KEY: optional(pem, {
+    group: "storage",
+    doc: "Key of the client certificate, as PEM text without a passphrase.",
+    secret: true,
+    fromFile: true,
+  }),
+  POSTGRES_CONNECTIONS: setting(integer(3, 64), "5", {
+    group: "storage",
+    doc: "Most connections of this process to PostgreSQL; each engine beside the first (`WORKERS`) takes up to 3 more.",
   }),
   RETENTION_DAYS: optional(integer(1, 36_500), {
     group: "storage",

@@ -7,6 +7,7 @@ export function rankOf(parameters: ReadonlyMap<string, string>): Rank {
     case "tidemark commit":
       return "commit";
     case "tidemark work":
+    case "tidemark migrate":
       return "work";
     default:
       return "reader";

@@ -1,11 +1,16 @@
 // One connection pool that survives what postgres.js does not: every statement has a client-side deadline, and a client that saw a
-// connection die is thrown away, since its later queries can hang for ever. Shell.
+// connection die is thrown away, since its later queries can hang for ever. Shell: sockets.
+//
+// Nothing relies on the state of a session, so that any pooler may stand between: statements name their schema, functions carry their search
+// path, no statement is prepared by name, and the parameters of a direct connection are a second guard only.
 import postgres from "postgres";
-import type { PostgresTarget } from "../../shared/config/postgres.ts";
+import type { PostgresHost, PostgresTarget } from "../../shared/config/postgres.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
-
-export type Sql = postgres.Sql<Record<string, never>>;
-export type PostgresError = postgres.PostgresError;
+import { DeadlineError, type ReadDatabase, type Sql } from "../../shared/sql.ts";
+import { dial, type TlsOptions } from "./dial.ts";
+import { connectionFault, isConnectionError, placeOf, refusesParameters } from "./faults.ts";
+import { Qualifier } from "./qualify.ts";
+import { unstampedSql } from "./stamp.ts";
 
 /** Which server, and as whom: a URL of our own embedded database, or the settings' target. */
 export type PostgresAddress =
@@ -14,70 +19,103 @@ export type PostgresAddress =
 
 export interface DatabaseOptions {
   readonly address: PostgresAddress;
-  /** Schema that holds the stream: the whole search path. */
+  /** Schema that holds the stream. */
   readonly schema: string;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
-  /** Connections at most. */
+  /** Connections at most; further statements wait, which does not count towards their deadlines. */
   readonly max: number;
-  /** The server gives a statement up after this time; the client's own deadlines are given with each query. */
+  /** A direct server gives a statement up after this time; the client's own deadlines are given with each query. */
   readonly statementTimeoutMs: number;
-  /** Refuses writes on this connection. */
+  /** A direct server refuses writes on this connection. */
   readonly readOnly?: boolean;
   /**
    * The server is our own and bounds what it does: a statement that is over its deadline says nothing about its connection, so the others
    * are left alone.
    */
   readonly boundedServer?: boolean;
+  /** For migrations only: the functions' search paths are about to be stamped. */
+  readonly unstamped?: boolean;
 }
 
-const CONNECT_TIMEOUT_S = 5;
-/** Codes with which postgres.js and the socket report a connection that is no more, or never was. */
-const CONNECTION_CODE =
-  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_|UND_|NOT_TAGGED_CALL$|08|57P0)/;
+const CONNECT_TIMEOUT_MS = 5_000;
+/** With several hosts one that swallows packets must not use up the deadline of a read. */
+const CONNECT_TIMEOUT_EACH_MS = 2_000;
+/** Connecting and the first statement; the embedded database may be busy with a closing. */
+const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
 
-/** The SQLSTATE or client code of an error, or "". */
-export function codeOf(error: unknown): string {
-  return typeof error === "object" && error !== null && "code" in error ? String(error.code) : "";
+interface Pool {
+  readonly sql: Sql;
+  readonly server: PostgresHost;
+  /** Read by the dialler: a socket that comes too late is closed, unless it is to carry a cancellation. */
+  discarded: boolean;
+  cancelling: boolean;
 }
 
-/** Whether the connection, not the statement, is at fault. */
-export function isConnectionError(error: unknown): boolean {
-  return error instanceof DeadlineError || CONNECTION_CODE.test(codeOf(error));
-}
-
-/** The statement did not answer in time; whether it took effect is unknown. */
-export class DeadlineError extends Error {
-  override readonly name = "DeadlineError";
-}
-
-/** A statement of the driver, where it was not chained to something else. */
+/** A statement of the driver. */
 interface Cancellable {
   /** null until it was sent. */
   readonly state?: object | null;
-  readonly cancel?: () => void;
+  readonly active?: boolean;
+  cancel(): unknown;
+}
+
+interface Opening {
+  readonly standby: boolean;
+  readonly read_only: boolean;
+  readonly unstamped: number;
+  readonly statement_timeout: string;
 }
 
 /** A pool. Its statements are single ones: inside `begin` or `reserve` a dying connection would take the process with it. */
-export class Database {
+export class Database implements ReadDatabase {
   readonly #options: DatabaseOptions;
-  #sql: Sql | null = null;
+  readonly #servers: readonly PostgresHost[];
+  readonly #qualifier: Qualifier;
+  #pool: Pool | null = null;
+  #opening: Promise<Pool> | null = null;
+  /** Index of the server that answered last. */
+  #at = 0;
+  /** Whether a pooler refused or dropped the start-up parameters of a direct connection. */
+  #pooled = false;
   #closed = false;
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
+    this.#free = options.max;
+    this.#servers = serversOf(options.address);
+    this.#qualifier = new Qualifier(options.schema);
+  }
+
+  /** Whether a pooler is known to stand between; false before the first statement, and where it cannot be known. */
+  get pooled(): boolean {
+    return this.#pooled;
   }
 
   /**
    * Runs one statement.
    *
-   * @throws DeadlineError after `deadlineMs`
+   * @throws DeadlineError after `deadlineMs`; the statement is cancelled
    * @throws Unavailable where the server cannot be reached or the connection died
+   * @throws NamedError where the server refuses us, or the schema's functions lead to another schema
    * @throws postgres.PostgresError where the server refused the statement
    */
   async query<T>(statement: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await this.#run(statement, deadlineMs);
+    } finally {
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#free++;
+    }
+  }
+
+  async #run<T>(statement: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
     if (this.#closed) throw new Unavailable("postgres_unavailable", "the database client is closed", "");
-    const sql = this.#sql ??= this.#connect();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(
@@ -85,24 +123,30 @@ export class Database {
         deadlineMs,
       );
     });
+    deadline.catch(() => {});
+    const asked: Cancellable[] = [];
+    let pool: Pool | undefined;
     try {
-      const asked = statement(sql);
-      const answer = Promise.resolve(asked);
+      pool = this.#pool ?? await Promise.race([this.#open(), deadline]);
+      const made = statement(this.#qualifier.tag(pool.sql, (query) => asked.push(query)));
+      const answer = Promise.resolve(made);
       answer.catch(() => {}); // after the deadline nobody waits for it any more
       try {
         return await Promise.race([answer, deadline]);
       } catch (error) {
         // A statement that was not sent yet is taken out of the driver's queue. Of one that was sent, the driver would forget that it
         // is answered, and take the answer for that of the next.
-        const { state, cancel } = asked as Cancellable;
-        if (error instanceof DeadlineError && this.#options.boundedServer && state === null) cancel?.call(asked);
+        const { state, cancel } = made as Partial<Cancellable>;
+        if (error instanceof DeadlineError && this.#options.boundedServer && state === null) cancel?.call(made);
         throw error;
       }
     } catch (error) {
-      if (isConnectionError(error) && !(error instanceof DeadlineError && this.#options.boundedServer)) {
-        this.#discard(sql);
+      const late = error instanceof DeadlineError;
+      if (pool !== undefined && isConnectionError(error) && !(late && this.#options.boundedServer)) {
+        if (late) cancel(pool, asked);
+        this.#discard(pool);
       }
-      throw named(error);
+      throw connectionFault(error, pool?.server ?? this.#servers[this.#at]!);
     } finally {
       clearTimeout(timer);
     }
@@ -111,106 +155,178 @@ export class Database {
   /** Ends the pool, waiting at most `deadlineMs` for running statements. Never rejects. */
   async close(deadlineMs = 2_000): Promise<void> {
     this.#closed = true;
-    const sql = this.#sql;
-    this.#sql = null;
-    await sql?.end({ timeout: deadlineMs / 1000 }).catch(() => {});
+    const pool = this.#pool;
+    this.#pool = null;
+    if (pool === null) return;
+    await pool.sql.end({ timeout: deadlineMs / 1000 }).catch(() => {});
+    pool.discarded = true;
   }
 
-  #discard(sql: Sql): void {
-    if (this.#sql === sql) this.#sql = null;
-    sql.end({ timeout: 0 }).catch(() => {});
+  #discard(pool: Pool): void {
+    if (this.#pool === pool) this.#pool = null;
+    pool.discarded = true;
+    pool.sql.end({ timeout: 0 }).catch(() => {});
   }
 
-  #connect(): Sql {
-    const { address, schema, applicationName, max, statementTimeoutMs, readOnly } = this.#options;
+  /** One opening at a time, which outlives the statement that began it: a slow first server is then passed by all the same. */
+  #open(): Promise<Pool> {
+    return this.#opening ??= this.#openFirst().then((pool) => {
+      if (this.#closed) this.#discard(pool);
+      else this.#pool = pool;
+      return pool;
+    }).finally(() => this.#opening = null);
+  }
+
+  /** The first server, from the last good one on, that answers and takes writes where that is asked. */
+  async #openFirst(): Promise<Pool> {
+    const several = this.#servers.length > 1;
+    const troubles: string[] = [];
+    let last: unknown;
+    for (let tried = 0; tried < this.#servers.length; tried++) {
+      const at = (this.#at + tried) % this.#servers.length;
+      const server = this.#servers[at]!;
+      try {
+        const pool = await this.#openAt(server, several ? "primary" : "any");
+        this.#at = at;
+        return pool;
+      } catch (error) {
+        last = connectionFault(error, server);
+        if (!several) throw last;
+        if (!(last instanceof Unavailable) && !(last instanceof DeadlineError)) throw last;
+        troubles.push(`${placeOf(server)}: ${messageOf(last)}`);
+      }
+    }
+    throw new Unavailable(
+      "postgres_unavailable",
+      `none of ${this.#servers.length} hosts is a primary that answers (${troubles.join("; ")})`,
+      "Start PostgreSQL, promote a standby, or check the hosts of POSTGRES_URL.",
+      { cause: last },
+    );
+  }
+
+  async #openAt(server: PostgresHost, target: "any" | "primary"): Promise<Pool> {
+    const parameters = !this.#pooled;
+    const pool = this.#connect(server, parameters);
+    try {
+      const found = await this.#look(pool);
+      if (parameters && found.statement_timeout === "") this.#pooled = true;
+      if (target === "primary" && (found.standby || found.read_only)) {
+        throw new Unavailable(
+          "postgres_read_only",
+          found.standby ? "is a standby" : "takes no writes (default_transaction_read_only)",
+          "",
+        );
+      }
+      if (found.unstamped > 0 && !this.#options.unstamped) throw unstamped(this.#options.schema, found.unstamped);
+      return pool;
+    } catch (error) {
+      this.#discard(pool);
+      if (!parameters || !refusesParameters(error)) throw error;
+      this.#pooled = true;
+      return await this.#openAt(server, target);
+    }
+  }
+
+  /** The first statement on a new pool. */
+  async #look({ sql }: Pool): Promise<Opening> {
+    const { schema, address, statementTimeoutMs } = this.#options;
+    const embedded = address.kind === "url";
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const answer = sql.unsafe<Opening[]>(
+      `select pg_is_in_recovery() as standby, ${
+        this.#options.readOnly ? "false" : "current_setting('transaction_read_only')::boolean"
+      } as read_only, (${unstampedSql(schema)})::integer as unstamped,
+       case when current_setting('statement_timeout')::interval = interval '${statementTimeoutMs} ms' then 'ours' else '' end as statement_timeout`,
+    );
+    try {
+      const deadline = new Promise<never>((_, reject) => {
+        const waitMs = embedded ? EMBEDDED_LOOK_MS : LOOK_MS;
+        timer = setTimeout(() => reject(new DeadlineError(`PostgreSQL did not answer within ${waitMs} ms`)), waitMs);
+      });
+      answer.catch(() => {});
+      const [row] = await Promise.race([answer, deadline]);
+      return row!;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #connect(server: PostgresHost, parameters: boolean): Pool {
+    const { address, applicationName, max, statementTimeoutMs, readOnly } = this.#options;
+    const timeoutMs = address.kind === "server" && address.connectTimeoutMs !== undefined
+      ? address.connectTimeoutMs
+      : this.#servers.length > 1
+      ? CONNECT_TIMEOUT_EACH_MS
+      : CONNECT_TIMEOUT_MS;
     const common = {
       max,
-      connect_timeout: CONNECT_TIMEOUT_S,
+      connect_timeout: timeoutMs / 1000,
       onnotice: () => {},
       fetch_types: false,
+      // A pooler may send the next statement to another server, which knows no statement by name.
+      prepare: address.kind === "url",
       connection: {
         application_name: applicationName,
-        search_path: `"${schema.replaceAll('"', '""')}"`,
-        statement_timeout: statementTimeoutMs,
-        // The functions demand it; a role or database may have another default.
-        default_transaction_isolation: "read committed" as const,
-        ...(readOnly && { default_transaction_read_only: true }),
+        // Poolers keep these apart for each of their clients.
         TimeZone: "UTC",
+        DateStyle: "ISO",
+        ...(parameters && {
+          statement_timeout: statementTimeoutMs,
+          // The functions demand it; a role or database may have another default.
+          default_transaction_isolation: "read committed" as const,
+          ...(readOnly && { default_transaction_read_only: true }),
+        }),
       },
     };
-    if (address.kind === "url") return postgres(address.url, { ...common, ssl: false });
-    return postgres({
+    if (address.kind === "url") {
+      return { sql: postgres(address.url, { ...common, ssl: false }), server, discarded: false, cancelling: false };
+    }
+    const tls: TlsOptions = {
+      mode: address.tls,
+      ...(address.ca !== undefined && { ca: address.ca }),
+      ...(address.cert !== undefined && { cert: address.cert }),
+      ...(address.key !== undefined && { key: address.key }),
+    };
+    const state = { discarded: false, cancelling: false };
+    const sql = postgres({
       ...common,
-      ...(address.host.startsWith("/")
-        ? { path: `${address.host}/.s.PGSQL.${address.port}` }
-        : { host: address.host, port: address.port }),
+      host: server.host,
+      port: server.port,
       username: address.user,
-      ...(address.password !== undefined && { password: address.password }),
+      // A text that is empty would be replaced by PGPASSWORD, which is no setting.
+      password: () => address.password ?? "",
       database: address.database,
-      ssl: tlsOptions(address),
-    });
+      ssl: false,
+      socket: async () => {
+        const { cancelling } = state;
+        const socket = await dial(server, tls, timeoutMs);
+        if (cancelling || !state.discarded) return socket;
+        socket.destroy();
+        throw new Unavailable("postgres_unavailable", "the database client is closed", "");
+      },
+      // deno-lint-ignore no-explicit-any
+    } as any) as Sql;
+    return Object.assign(state, { sql, server });
   }
 }
 
-/** `require` and `prefer` accept any certificate, as libpq does; `verify` checks chain and name. */
-function tlsOptions(address: Extract<PostgresAddress, { kind: "server" }>): false | "prefer" | "require" | object {
-  switch (address.tls) {
-    case "disable":
-      return false;
-    case "prefer":
-    case "require":
-      return address.tls;
-    case "verify":
-      return {
-        rejectUnauthorized: true,
-        servername: address.host,
-        ...(address.ca !== undefined && { ca: address.ca }),
-      };
-  }
+function serversOf(address: PostgresAddress): readonly PostgresHost[] {
+  if (address.kind === "server") return address.hosts;
+  const url = new URL(address.url);
+  return [{ host: url.hostname, port: Number(url.port) }];
 }
 
-/** Gives connection errors a name and an action; leaves the server's own errors alone. */
-function named(error: unknown): Error {
-  const code = codeOf(error);
-  if (error instanceof DeadlineError) return error;
-  if (isConnectionError(error)) {
-    return new Unavailable(
-      "postgres_unavailable",
-      `PostgreSQL cannot be reached: ${messageOf(error) || code}`,
-      "Start PostgreSQL or check POSTGRES_URL.",
-      {
-        cause: error,
-      },
-    );
-  }
-  if (code === "28P01" || code === "28000") {
-    return new NamedError(
-      "postgres_refused",
-      messageOf(error),
-      EXIT.usage,
-      "Check user and password in POSTGRES_URL and pg_hba.conf.",
-      { cause: error },
-    );
-  }
-  if (code === "3D000") {
-    return new NamedError(
-      "postgres_no_database",
-      messageOf(error),
-      EXIT.usage,
-      "Create the database, or correct POSTGRES_URL.",
-      { cause: error },
-    );
-  }
-  if (code === "42501") {
-    return new NamedError(
-      "postgres_rights",
-      messageOf(error),
-      EXIT.usage,
-      "Give the user of POSTGRES_URL rights on the schema (see ddl/roles.sql).",
-      {
-        cause: error,
-      },
-    );
-  }
-  return error instanceof Error ? error : new Error(String(error));
+/** Asks the server to give up what is still running; whether it hears that is not waited for. */
+function cancel(pool: Pool, asked: readonly Cancellable[]): void {
+  pool.cancelling = true;
+  for (const query of asked) if (query.active) Promise.resolve(query.cancel()).catch(() => {});
+  pool.cancelling = false;
 }
+
+const unstamped = (schema: string, count: number) =>
+  new NamedError(
+    "schema_renamed",
+    `${count} functions of schema ${schema} work in another schema: it was renamed or copied, or comes from a release before they carried their search path.`,
+    EXIT.usage,
+    "Run `tidemark migrate` as the owner of the schema; until then nothing is read or written through them.",
+  );

@@ -18,7 +18,7 @@ export function postgresGenerations(database: Database): GenerationStore {
   return {
     async load() {
       const rows = await database.query(
-        (sql) => sql<GenerationRow[]>`select * from source_generation order by generation`,
+        (sql) => sql<GenerationRow[]>`select * from tm.source_generation order by generation`,
         TIMEOUT_MS,
       );
       return rows.map((row): Generation => ({
@@ -33,7 +33,7 @@ export function postgresGenerations(database: Database): GenerationStore {
     async save(g) {
       await database.query((sql) =>
         sql`
-          insert into source_generation (generation, fingerprint, fingerprint_bytes, path, size_seen, finished)
+          insert into tm.source_generation (generation, fingerprint, fingerprint_bytes, path, size_seen, finished)
           values (${g.generation}, ${g.fingerprint}, ${g.fingerprintBytes}, ${g.path}, ${g.sizeSeen}::text::bigint, ${g.finished}::text::boolean)
           on conflict (generation) do update set fingerprint = excluded.fingerprint, fingerprint_bytes = excluded.fingerprint_bytes,
             path = excluded.path, size_seen = excluded.size_seen, finished = excluded.finished`, TIMEOUT_MS);

@@ -15,7 +15,7 @@ export function postgresLease(database: Database, name: string, holder: string):
     async acquire() {
       const rows = await database.query((sql) =>
         sql`
-          insert into lease as l (name, holder, expires_at)
+          insert into tm.lease as l (name, holder, expires_at)
           values (${name}, ${holder}, clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}))
           on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
           where l.holder = excluded.holder or l.expires_at < clock_timestamp()
@@ -25,13 +25,13 @@ export function postgresLease(database: Database, name: string, holder: string):
     async renew() {
       const rows = await database.query((sql) =>
         sql`
-          update lease set expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
+          update tm.lease set expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
           where name = ${name} and holder = ${holder}
           returning 1`, TIMEOUT_MS);
       return rows.length === 1;
     },
     async release() {
-      await database.query((sql) => sql`delete from lease where name = ${name} and holder = ${holder}`, TIMEOUT_MS);
+      await database.query((sql) => sql`delete from tm.lease where name = ${name} and holder = ${holder}`, TIMEOUT_MS);
     },
   };
 }

@@ -11,7 +11,8 @@ import type {
   StoredState,
   StreamSettings,
 } from "../port.ts";
-import { codeOf, type Database } from "./client.ts";
+import { codeOf } from "../../shared/sql.ts";
+import type { Database } from "./client.ts";
 
 /**
  * An open window with this many chunks is compacted when nothing can be closed, so that its closing merges few. Fewer would write each key
@@ -68,7 +69,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
       try {
         await database.query(
           (sql) =>
-            sql`select tidemark_join_v1(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
+            sql`select tm.tidemark_join_v1(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
               JSON.stringify(partitionsJson(partitions))
             }::text::jsonb)`,
           readTimeoutMs,
@@ -86,11 +87,11 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
                  s.stopped_code, s.stopped_message, extract(epoch from clock_timestamp()) * 1000 as server_now,
                  (select jsonb_agg(jsonb_build_object(
                     'partition', p.partition, 'commit_id', p.commit_id, 'next_offset', p.next_offset, 'first_offset', p.first_offset,
-                    'watermark', tidemark_ms_v1(p.watermark), 'record_watermark', tidemark_ms_v1(p.record_watermark),
-                    'max_window_end', tidemark_ms_v1(p.max_window_end), 'raised_at', tidemark_ms_v1(p.raised_at),
-                    'quiet_since', tidemark_ms_v1(p.quiet_since), 'retired', p.retired) order by p.partition)
-                  from stream_partition p)::text as partitions
-          from stream s`.then((rows) =>
+                    'watermark', tm.tidemark_ms_v1(p.watermark), 'record_watermark', tm.tidemark_ms_v1(p.record_watermark),
+                    'max_window_end', tm.tidemark_ms_v1(p.max_window_end), 'raised_at', tm.tidemark_ms_v1(p.raised_at),
+                    'quiet_since', tm.tidemark_ms_v1(p.quiet_since), 'retired', p.retired) order by p.partition)
+                  from tm.stream_partition p)::text as partitions
+          from tm.stream s`.then((rows) =>
           rows.map((r) => ({
             ...r,
             partitions: JSON.parse(r.partitions as unknown as string ?? "[]") as PartitionJson[],
@@ -106,7 +107,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           const list = (pick: (chunk: CommitPayload["chunks"][number]) => string) => textArray(chunks.map(pick));
           const numbers = (pick: (chunk: CommitPayload["chunks"][number]) => string) =>
             `{${chunks.map((chunk) => `"{${pick(chunk)}}"`).join()}}`;
-          return sql`select tidemark_commit_v2(
+          return sql`select tm.tidemark_commit_v2(
             ${payload.commitId}::uuid, ${instance}, ${payload.reason}, ${
             JSON.stringify(movesJson(payload))
           }::text::jsonb, ${JSON.stringify(chunksJson(payload))}::text::jsonb,
@@ -131,25 +132,25 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           (sql) =>
             sql<
               { done: string }[]
-            >`select tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint)::text as done`,
+            >`select tm.tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint)::text as done`,
           closeTimeoutMs,
         );
         const result = JSON.parse(done[0]!.done) as CloseJson;
         if (result.state === "nothing" && (result.chunks ?? 0) >= COMPACT_CHUNKS) {
           await database.query(
-            (sql) => sql`select tidemark_compact_v1(${COMPACT_CHUNKS}::text::integer)`,
+            (sql) => sql`select tm.tidemark_compact_v1(${COMPACT_CHUNKS}::text::integer)`,
             closeTimeoutMs,
           );
         }
         if (result.state !== "day_missing") return closeOutcome(result);
-        await database.query((sql) => sql`select tidemark_ensure_day_v2(${result.day}::text::date)`, readTimeoutMs);
+        await database.query((sql) => sql`select tm.tidemark_ensure_day_v2(${result.day}::text::date)`, readTimeoutMs);
       }
     },
 
     async stop(code: StopCode, message: string) {
       await database.query(
         (sql) =>
-          sql`update stream set stopped_code = ${code}, stopped_message = ${message}, stopped_at = now() where stopped_code is null`,
+          sql`update tm.stream set stopped_code = ${code}, stopped_message = ${message}, stopped_at = now() where stopped_code is null`,
         readTimeoutMs,
       );
     },

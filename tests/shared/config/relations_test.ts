@@ -9,7 +9,8 @@ const ALL = new Set(Object.keys(SETTING_GROUPS) as SettingGroup[]);
 const problems = (overrides: Partial<Settings>) => relationProblems(defaultSettings(overrides), ALL, new Set());
 const firstWord = (overrides: Partial<Settings>) => problems(overrides).map((problem) => problem.split(" ", 1)[0]!);
 const ms = durationMs;
-const URL_LOCAL = { host: "localhost", port: 5432, ignored: [] };
+const URL_LOCAL = { hosts: [{ host: "localhost", port: 5432 }] };
+const URL_FAR = { hosts: [{ host: "db.example.com", port: 5432 }] };
 
 Deno.test("relationProblems() names the setting to change for each broken relation", () => {
   const broken: readonly (readonly [string, Partial<Settings>])[] = [
@@ -23,6 +24,9 @@ Deno.test("relationProblems() names the setting to change for each broken relati
     ["KAFKA_TLS_CA", { KAFKA_TLS_CA: "c" }],
     ["POSTGRES_TLS_CA", { POSTGRES_TLS_CA: "c" }],
     ["POSTGRES_TLS_CA", { POSTGRES_TLS_CA: "c", POSTGRES_URL: URL_LOCAL }],
+    ["POSTGRES_TLS_CERT", { POSTGRES_TLS_CERT: "c", POSTGRES_TLS_KEY: "k", POSTGRES_URL: URL_LOCAL }],
+    ["POSTGRES_TLS_CERT", { POSTGRES_TLS_CERT: "c", POSTGRES_URL: URL_FAR }],
+    ["POSTGRES_URL", { POSTGRES_URL: { ...URL_LOCAL, schema: "a" } }],
     ["API_TOKEN", { HTTP_HOST: "0.0.0.0" }],
     ["SHUTDOWN_TIMEOUT", { SHUTDOWN_TIMEOUT: ms(15_000) }],
   ];
@@ -38,7 +42,9 @@ Deno.test("relationProblems() is empty for the defaults and at the allowed side 
     { SOURCE: "file", FILE_PATH: "access.log" },
     { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: "p" },
     { KAFKA_TLS: true, KAFKA_TLS_CA: "c", KAFKA_TLS_CERT: "c", KAFKA_TLS_KEY: "k" },
-    { POSTGRES_TLS_CA: "c", POSTGRES_URL: { ...URL_LOCAL, host: "db.example.com" } },
+    { POSTGRES_TLS_CA: "c", POSTGRES_URL: URL_FAR },
+    { POSTGRES_TLS_CERT: "c", POSTGRES_TLS_KEY: "k", POSTGRES_URL: URL_FAR },
+    { POSTGRES_SCHEMA: "a", POSTGRES_URL: { ...URL_LOCAL, schema: "a" } },
     { HTTP_HOST: "0.0.0.0", API_TOKEN: "t" },
     { HTTP_HOST: "::", API_PUBLIC: true },
     { SHUTDOWN_TIMEOUT: ms(15_001) },

@@ -17,7 +17,7 @@ import { svgMap } from "../../../report/chart/svg_map.ts";
 import { svgTimeseries } from "../../../report/chart/svg_timeseries.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import { cacheHeaders, type DataVersion, isUnchanged } from "../../server/caching.ts";
-import type { Sql } from "../../server/database.ts";
+import type { Sql } from "../../../shared/sql.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { CONTRIBUTIONS, TIMESERIES, TOP } from "./report_answers.ts";
 import { checkedQuery, coverageOf, type Ranged, refuseReportQuery, zoneProblem } from "./report_route.ts";

@@ -17,7 +17,7 @@ import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
 import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { Format } from "./report_format.ts";
 
 /** The body of an answer: whole, or a stream where it has no bound. */

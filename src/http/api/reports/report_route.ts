@@ -5,7 +5,7 @@ import type { Parameters, QueryProblem, QueryResult } from "../../../report/repo
 import { addDays, dayStart, type LocalDate } from "../../../report/time_zone.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import { cacheHeaders, type Coverage, type DataVersion, isUnchanged } from "../../server/caching.ts";
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { App, AppContext, AppDeps } from "../../server/deps.ts";
 import { badField, type FieldError, type HttpProblem } from "../../server/problem.ts";
 import type { Body } from "./report_answers.ts";

@@ -19,7 +19,7 @@ import { bots, contributions, forecastReport, timeseries, top } from "../../../r
 import { invariant } from "../../../shared/errors.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { DataVersion } from "../../server/caching.ts";
-import type { ReadDatabase, Sql } from "../../server/database.ts";
+import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import {
   type Body,

@@ -1,6 +1,6 @@
 // /v1/checkpoints: where each partition stands, and the commits that brought it there. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import { CURSOR_MICROS, CURSOR_UUID, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import {
@@ -135,7 +135,7 @@ function readHistory(database: ReadDatabase, limit: number, after: readonly stri
     } as committed_at, h.instance, h.reason,
              h.duration_ms, h.counted::float8 as counted, h.late::float8 as late, h.dead::float8 as dead,
              h.null_records::float8 as null_records, h.skipped::float8 as skipped, h.keys::float8 as keys, h.windows, h.partitions
-      from commit_history h
+      from tm.commit_history h
       where ${
       after === undefined
         ? sql`true`

@@ -1,5 +1,5 @@
 // Reads dead letters: counts, ranges, samples. Reads the database.
-import type { ReadDatabase, Sql } from "../../server/database.ts";
+import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
 
 export interface DeadFilter {
@@ -21,7 +21,7 @@ export function readDeadByReason(database: ReadDatabase, deadlineMs: number): Pr
   return database.query((sql) =>
     sql<DeadByReason[]>`
       select reason, sum(records)::float8 as records, jsonb_agg(partition order by partition) as partitions
-      from dead_letter_count group by reason order by sum(records) desc, reason`, deadlineMs);
+      from tm.dead_letter_count group by reason order by sum(records) desc, reason`, deadlineMs);
 }
 
 export interface DeadRange {
@@ -40,7 +40,7 @@ export function readDeadRanges(database: ReadDatabase, filter: DeadFilter, deadl
     sql<DeadRange[]>`
       select id::text as id, partition, reason, first_offset::float8 as first_offset, last_offset::float8 as last_offset,
              records::float8 as records, ${ms(sql, "seen_at")} as seen_at
-      from dead_letter_range
+      from tm.dead_letter_range
       where ${matches(sql, filter)} and ${
       filter.after === undefined ? sql`true` : sql`id < ${filter.after[0]!}::bigint`
     }
@@ -65,7 +65,7 @@ export function readDeadSamples(database: ReadDatabase, filter: DeadFilter, dead
     sql<DeadSample[]>`
       select ${micros(sql, "d.seen_at")} as at, d.partition, d.record_offset::float8 as offset, d.reason,
              ${ms(sql, "d.seen_at")} as seen_at, d.payload_bytes, d.payload
-      from dead_letter_sample d
+      from tm.dead_letter_sample d
       where ${matches(sql, filter)} and ${
       after === undefined
         ? sql`true`

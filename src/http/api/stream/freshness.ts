@@ -1,5 +1,5 @@
 // For which share of the last day's windows the freshness objective held. Reads the database.
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 
 /** Windows of the last 24 hours that ended after the stream was made; what is older is history that nobody waited for. */
 export interface Freshness {
@@ -17,15 +17,15 @@ export async function readFreshness(
   const [row] = await database.query((sql) =>
     sql<Freshness[]>`
       select count(due.window_end)::float8 as due, count(*) filter (where due.fresh)::float8 as fresh
-      from stream s
+      from tm.stream s
       cross join lateral (
         select s.window_size_ms * interval '1 millisecond' as size, ${options.objectiveMs}::float8 * interval '1 millisecond' as objective
       ) o
       left join lateral (
         select w.window_end, w.closed_at - w.window_end <= o.objective as fresh
-        from web_traffic_window w where w.window_start >= now() - interval '24 hours'
+        from tm.web_traffic_window w where w.window_start >= now() - interval '24 hours'
         union all
-        select d.window_start + o.size, false from (select distinct window_start from open_delta) d
+        select d.window_start + o.size, false from (select distinct window_start from tm.open_delta) d
         where d.window_start >= now() - interval '24 hours' and d.window_start + o.size + o.objective < now()
       ) due on due.window_end > s.created_at
       group by s.only_row`, options.deadlineMs);

@@ -1,7 +1,7 @@
 // /v1/late: records that came after their window had closed, by the window they belong to. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { CURSOR_TIME, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import {
   certaintySchema,
@@ -82,8 +82,8 @@ async function readTotals(database: ReadDatabase, deadlineMs: number): Promise<L
   const [row] = await database.query((sql) =>
     sql<LateTotals[]>`
       select coalesce(sum(late), 0)::float8 as total, coalesce(sum(late_dropped), 0)::float8 as dropped,
-             coalesce((select retired_late from stream), 0)::float8 as retired
-      from stream_partition`, deadlineMs);
+             coalesce((select retired_late from tm.stream), 0)::float8 as retired
+      from tm.stream_partition`, deadlineMs);
   return row!;
 }
 
@@ -96,7 +96,7 @@ function readLate(database: ReadDatabase, limit: number, before: number | null, 
       from (
         select window_start, max(window_end) as window_end, sum(num_hits)::float8 as hits, sum(bot_hits)::float8 as bot_hits,
                count(*)::float8 as rows
-        from late_web_traffic where ${before === null ? sql`true` : sql`window_start < ${at(sql, before)}`}
+        from tm.late_web_traffic where ${before === null ? sql`true` : sql`window_start < ${at(sql, before)}`}
         group by window_start order by window_start desc limit ${limit}
       ) l order by l.window_start desc`, deadlineMs);
 }

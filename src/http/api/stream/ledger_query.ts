@@ -1,5 +1,5 @@
 // Reads everything that the ledger adds up, in ONE statement: one snapshot, so that a commit between two reads cannot look like a loss.
-import type { ReadDatabase, Sql } from "../../server/database.ts";
+import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
 
 /** Range of windows whose rows are re-added: epoch ms, `[from, to)`. */
@@ -86,21 +86,21 @@ export async function readLedger(
              s.data_revision::float8 as data_revision,
              s.retired_hits::float8 as retired_hits, s.retired_late::float8 as retired_late,
              c.closed_windows, c.closed_hits, o.open_windows, o.open_hits,
-             coalesce((select jsonb_agg(tidemark_ms_v1(w.window_start) order by w.window_start)
-               from (select window_start from web_traffic_window w where exists
-                 (select from open_delta d where d.window_start = w.window_start) order by 1 limit ${NAMED_MAX}) w), '[]') as both,
+             coalesce((select jsonb_agg(tm.tidemark_ms_v1(w.window_start) order by w.window_start)
+               from (select window_start from tm.web_traffic_window w where exists
+                 (select from tm.open_delta d where d.window_start = w.window_start) order by 1 limit ${NAMED_MAX}) w), '[]') as both,
              p.partitions, ${deep === null ? sql`null::jsonb` : deepSums(sql, deep)} as deep
-      from stream s
+      from tm.stream s
       cross join (select statement_timestamp() as now) clock
-      cross join (select count(*)::float8 as closed_windows, coalesce(sum(hits), 0)::float8 as closed_hits from web_traffic_window) c
-      cross join (select count(distinct window_start)::float8 as open_windows, coalesce(sum(hits), 0)::float8 as open_hits from open_delta) o
+      cross join (select count(*)::float8 as closed_windows, coalesce(sum(hits), 0)::float8 as closed_hits from tm.web_traffic_window) c
+      cross join (select count(distinct window_start)::float8 as open_windows, coalesce(sum(hits), 0)::float8 as open_hits from tm.open_delta) o
       cross join (
         select coalesce(jsonb_agg(jsonb_build_object(
           'partition', t.partition, 'first_offset', t.first_offset, 'next_offset', t.next_offset, 'counted', t.counted,
           'late', t.late, 'late_dropped', t.late_dropped, 'dead', t.dead, 'null_records', t.null_records, 'skipped', t.skipped,
           'dead_by_reason', coalesce(d.records, 0), 'retired', t.retired) order by t.partition), '[]') as partitions
-        from stream_partition t
-        left join (select partition, sum(records) as records from dead_letter_count group by partition) d using (partition)
+        from tm.stream_partition t
+        left join (select partition, sum(records) as records from tm.dead_letter_count group by partition) d using (partition)
       ) p`, deadlineMs);
   return row ?? null;
 }
@@ -109,10 +109,10 @@ export async function readLedger(
 function deepSums(sql: Sql, { from, to }: DeepRange) {
   const range = sql`window_start >= ${at(sql, from)} and window_start < ${at(sql, to)}`;
   return sql`(
-    with booked as (select * from web_traffic_window where ${range}),
+    with booked as (select * from tm.web_traffic_window where ${range}),
     -- The tables of retired days may stay for a while: their windows are booked as retired.
     found as (
-      select * from tidemark_found_windows_v1(greatest(${at(sql, from)}, (select retired_through from stream)), ${
+      select * from tm.tidemark_found_windows_v1(greatest(${at(sql, from)}, (select retired_through from tm.stream)), ${
     at(sql, to)
   })
     ), wrong as (
@@ -122,16 +122,16 @@ function deepSums(sql: Sql, { from, to }: DeepRange) {
       where (b.row_count, b.hits, b.bot_hits) is distinct from (f.row_count, f.hits, f.bot_hits) or b.digest <> f.digest
       order by window_start limit ${NAMED_MAX}
     ), chunk as (
-      select d.window_start, d.hits as booked_hits, (select coalesce(sum(h), 0) from unnest(d.key_hits) h) as found_hits from open_delta d
+      select d.window_start, d.hits as booked_hits, (select coalesce(sum(h), 0) from unnest(d.key_hits) h) as found_hits from tm.open_delta d
     )
     select jsonb_build_object(
       'windows_checked', (select count(*) from booked),
       'windows_without_digest', (select count(*) from booked where digest is null),
       'windows_wrong', coalesce((select jsonb_agg(to_jsonb(w) || jsonb_build_object('window_start',
-        tidemark_ms_v1(w.window_start)) order by w.window_start) from wrong w), '[]'),
+        tm.tidemark_ms_v1(w.window_start)) order by w.window_start) from wrong w), '[]'),
       'chunks_wrong', coalesce((select jsonb_agg(to_jsonb(k) || jsonb_build_object('window_start',
-        tidemark_ms_v1(k.window_start)) order by k.window_start) from (
+        tm.tidemark_ms_v1(k.window_start)) order by k.window_start) from (
           select * from chunk where booked_hits <> found_hits order by window_start limit ${NAMED_MAX}) k), '[]'),
-      'late_stored', (select coalesce(sum(num_hits), 0) from late_web_traffic))
+      'late_stored', (select coalesce(sum(num_hits), 0) from tm.late_web_traffic))
   )`;
 }

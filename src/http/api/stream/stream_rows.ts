@@ -1,5 +1,5 @@
 // Reads the stream row and its partitions in one statement. Reads the database.
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
 
 /** The stream row with its progress; times in epoch ms, null for "not yet". */
@@ -61,15 +61,15 @@ export async function readStream(database: ReadDatabase, deadlineMs: number): Pr
              ${ms(sql, "g.quiet_since")} as quiet_since, ${ms(sql, "g.watermark")} as watermark,
              ${ms(sql, "g.max_window_end")} as max_window_end, s.data_revision::float8 as data_revision,
              ${ms(sql, "s.retired_through")} as retired_through, s.stopped_code, s.stopped_message,
-             ${ms(sql, "s.stopped_at")} as stopped_at, (select count(*)::float8 from data_gap) as data_gaps,
+             ${ms(sql, "s.stopped_at")} as stopped_at, (select count(*)::float8 from tm.data_gap) as data_gaps,
              coalesce((select jsonb_agg(jsonb_build_object(
                'partition', t.partition, 'commit_id', t.commit_id, 'first_offset', t.first_offset, 'next_offset', t.next_offset,
-               'watermark', tidemark_ms_v1(t.watermark), 'record_watermark', tidemark_ms_v1(t.record_watermark),
-               'max_window_end', tidemark_ms_v1(t.max_window_end), 'raised_at', tidemark_ms_v1(t.raised_at),
-               'quiet_since', tidemark_ms_v1(t.quiet_since), 'counted', t.counted, 'late', t.late, 'late_dropped', t.late_dropped,
+               'watermark', tm.tidemark_ms_v1(t.watermark), 'record_watermark', tm.tidemark_ms_v1(t.record_watermark),
+               'max_window_end', tm.tidemark_ms_v1(t.max_window_end), 'raised_at', tm.tidemark_ms_v1(t.raised_at),
+               'quiet_since', tm.tidemark_ms_v1(t.quiet_since), 'counted', t.counted, 'late', t.late, 'late_dropped', t.late_dropped,
                'dead', t.dead, 'null_records', t.null_records, 'skipped', t.skipped, 'retired', t.retired,
-               'updated_at', tidemark_ms_v1(t.updated_at)) order by t.partition) from stream_partition t), '[]') as partitions
-      from stream s cross join stream_progress g`, deadlineMs);
+               'updated_at', tm.tidemark_ms_v1(t.updated_at)) order by t.partition) from tm.stream_partition t), '[]') as partitions
+      from tm.stream s cross join tm.stream_progress g`, deadlineMs);
   if (row === undefined) return null;
   const { partitions, ...stream } = row;
   return { stream, partitions };

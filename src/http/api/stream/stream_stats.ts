@@ -1,5 +1,5 @@
 // The one cheap read behind /metrics and the page of the pipeline: totals of the whole stream. Reads the database.
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
 
 /** Totals of the stream; times in epoch ms, null before the first record. */
@@ -33,21 +33,21 @@ export async function readStreamStats(database: ReadDatabase, deadlineMs: number
              p.data_revision::float8 as data_revision, p.stopped_code,
              t.counted, t.late, t.dead, t.null, t.skipped,
              coalesce((select jsonb_agg(jsonb_build_object('reason', d.reason, 'records', d.records) order by d.records desc, d.reason)
-               from (select reason, sum(records) as records from dead_letter_count group by reason) d), '[]') as dead_by_reason,
-             (select count(distinct window_start)::float8 from open_delta) as windows_open,
+               from (select reason, sum(records) as records from tm.dead_letter_count group by reason) d), '[]') as dead_by_reason,
+             (select count(distinct window_start)::float8 from tm.open_delta) as windows_open,
              w.windows_closed, w.windows_folded, w.keys_folded,
-             (select count(*)::float8 from data_gap) as data_gaps
-      from stream_progress p
+             (select count(*)::float8 from tm.data_gap) as data_gaps
+      from tm.stream_progress p
       cross join (
         select coalesce(sum(counted), 0)::float8 as counted, coalesce(sum(late), 0)::float8 as late,
                coalesce(sum(dead), 0)::float8 as dead, coalesce(sum(null_records), 0)::float8 as null,
                coalesce(sum(skipped), 0)::float8 as skipped
-        from stream_partition
+        from tm.stream_partition
       ) t
       cross join (
         select count(*)::float8 as windows_closed, count(*) filter (where folded_keys > 0)::float8 as windows_folded,
                coalesce(sum(folded_keys), 0)::float8 as keys_folded
-        from web_traffic_window
+        from tm.web_traffic_window
       ) w`, deadlineMs);
   return row ?? null;
 }

@@ -1,5 +1,5 @@
 // Reads windows, open and closed, newest first, with their late hits. Reads the database.
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
 
 export type WindowState = "open" | "closed";
@@ -39,19 +39,19 @@ export function readWindows(database: ReadDatabase, filter: WindowFilter, deadli
     return await sql<WindowRow[]>`
       with w as (
         (select window_start, window_end, 'closed' as state, hits, bot_hits, row_count as keys, folded_keys, closed_at, closed_by
-         from web_traffic_window where ${range} and ${state !== "open"} order by window_start desc limit ${limit})
+         from tm.web_traffic_window where ${range} and ${state !== "open"} order by window_start desc limit ${limit})
         union all
-        (select d.window_start, d.window_start + (select window_size_ms from stream) * interval '1 millisecond', 'open',
+        (select d.window_start, d.window_start + (select window_size_ms from tm.stream) * interval '1 millisecond', 'open',
                 sum(d.hits), sum(d.bot_hits), sum(d.keys), 0, null, null
-         from open_delta d where ${range} and ${
+         from tm.open_delta d where ${range} and ${
       state !== "closed"
     } group by d.window_start order by d.window_start desc limit ${limit})
       )
       select ${ms(sql, "w.window_start")} as window_start, ${ms(sql, "w.window_end")} as window_end, w.state,
              w.hits::float8 as hits, w.bot_hits::float8 as bot_hits, w.keys::float8 as keys, w.folded_keys::float8 as folded_keys,
-             (select coalesce(sum(l.num_hits), 0)::float8 from late_web_traffic l where l.window_start = w.window_start) as late,
+             (select coalesce(sum(l.num_hits), 0)::float8 from tm.late_web_traffic l where l.window_start = w.window_start) as late,
              ${ms(sql, "w.closed_at")} as closed_at, w.closed_by,
-             w.window_end <= (select final_through from stream_progress) as confirmed
+             w.window_end <= (select final_through from tm.stream_progress) as confirmed
       from w order by w.window_start desc limit ${limit}`;
   }, deadlineMs);
 }

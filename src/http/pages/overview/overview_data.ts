@@ -8,7 +8,7 @@ import type { TopReport } from "../../../report/top.ts";
 import { BugError } from "../../../shared/errors.ts";
 import { durationMs } from "../../../shared/units.ts";
 import type { AppDeps } from "../../server/deps.ts";
-import type { Sql } from "../../server/database.ts";
+import type { Sql } from "../../../shared/sql.ts";
 import { badField } from "../../server/problem.ts";
 import type { PageQueries } from "../page_query.ts";
 import type { ReportCache } from "./report_cache.ts";

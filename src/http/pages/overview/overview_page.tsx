@@ -1,4 +1,5 @@
 // `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
+import { DeadlineError } from "../../../shared/sql.ts";
 import type { QueryProblem } from "../../../report/report_query.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { AppContext, AppDeps } from "../../server/deps.ts";
@@ -114,7 +115,7 @@ async function readViews(
 function failureOf(error: unknown): Outcome {
   const problem = zoneProblem(error) ?? (error instanceof HttpProblem ? error : databaseProblem(error));
   if (problem === undefined) throw error;
-  if (problem.code === "query_timeout" || (error as Error).name === "DeadlineError") return { kind: "slow" };
+  if (problem.code === "query_timeout" || error instanceof DeadlineError) return { kind: "slow" };
   if (problem.status === 503) return { kind: "away" };
   const problems = problem.errors.map(({ field, message, allowed }) => ({ field, message, allowed: allowed ?? [] }));
   return { kind: "refused", problems };

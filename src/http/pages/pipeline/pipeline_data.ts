@@ -8,7 +8,7 @@ import {
   readDeadRanges,
   readDeadSamples,
 } from "../../api/stream/dead_letters_query.ts";
-import type { ReadDatabase } from "../../server/database.ts";
+import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { AppDeps } from "../../server/deps.ts";
 import { type LedgerSums, readLedger } from "../../api/stream/ledger_query.ts";
 import { ms } from "../../server/sql_time.ts";
@@ -109,7 +109,7 @@ function readCommits(database: ReadDatabase, deadlineMs: number): Promise<Commit
         select date_bin(${COMMIT_BUCKET_MS}::integer * interval '1 millisecond', committed_at, 'epoch') as at, count(*)::float8 as commits,
                sum(counted)::float8 as counted, sum(late)::float8 as late, sum(dead)::float8 as dead,
                sum(null_records + skipped)::float8 as other, avg(duration_ms) as mean_ms, max(duration_ms) as max_ms
-        from commit_history
+        from tm.commit_history
         where committed_at > clock_timestamp() - ${COMMIT_SPAN_MS}::integer * interval '1 millisecond'
         group by 1
       ) b order by b.at`, deadlineMs);
@@ -119,7 +119,7 @@ function readLate(database: ReadDatabase, deadlineMs: number): Promise<LateWindo
   return database.query((sql) =>
     sql<LateWindow[]>`
       select ${ms(sql, "l.window_start")} as window_start, l.hits
-      from (select window_start, sum(num_hits)::float8 as hits from late_web_traffic
+      from (select window_start, sum(num_hits)::float8 as hits from tm.late_web_traffic
             group by window_start order by window_start desc limit ${LATE_MAX}) l
       order by l.window_start desc`, deadlineMs);
 }

@@ -1,0 +1,93 @@
+// Opens the socket to one PostgreSQL server, encrypted and proven as the settings ask. Shell: sockets.
+//
+// postgres.js is handed the finished socket: its own TLS accepts a server without TLS as garbage, an address as a host name, and reports
+// neither in words.
+import net from "node:net";
+import tls from "node:tls";
+import type { PostgresHost, PostgresTls } from "../../shared/config/postgres.ts";
+import { Unavailable } from "../../shared/errors.ts";
+import { tlsFault, tlsNotOffered } from "./faults.ts";
+
+/** How the server proves itself, and we to it. */
+export interface TlsOptions {
+  readonly mode: PostgresTls;
+  /** PEM of the authority to trust instead of the system's. */
+  readonly ca?: string;
+  /** PEM of the client's certificate and its key. */
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+const SSL_REQUEST = new Uint8Array([0, 0, 0, 8, 4, 210, 22, 47]);
+const YES = 0x53, NO = 0x4e;
+
+/**
+ * Connects, and encrypts where that is asked.
+ *
+ * @throws Unavailable or NamedError in words that say what to set
+ */
+export async function dial(server: PostgresHost, options: TlsOptions, timeoutMs: number): Promise<net.Socket> {
+  const abort = AbortSignal.timeout(timeoutMs);
+  const socket = server.host.startsWith("/")
+    ? net.connect({ path: `${server.host}/.s.PGSQL.${server.port}` })
+    : net.connect({ host: server.host, port: server.port });
+  try {
+    await first(socket, "connect", abort);
+    if (options.mode === "disable" || server.host.startsWith("/")) return socket;
+    socket.write(SSL_REQUEST);
+    const answer = (await first(socket, "data", abort) as Uint8Array)[0];
+    if (answer === NO && options.mode === "prefer") return socket;
+    if (answer === NO) throw tlsNotOffered(server);
+    if (answer !== YES) throw new Error("the server answers, but not as PostgreSQL does");
+    return await encrypt(socket, server, options, abort);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
+}
+
+async function encrypt(socket: net.Socket, server: PostgresHost, options: TlsOptions, abort: AbortSignal) {
+  const { mode, ca, cert, key } = options;
+  const proven = mode === "verify" || mode === "verify-ca";
+  try {
+    const secure = tls.connect({
+      socket,
+      // An address is compared with the certificate's addresses; it must not be sent as a name.
+      host: server.host,
+      ...(net.isIP(server.host) === 0 && { servername: server.host }),
+      rejectUnauthorized: proven,
+      ...(mode === "verify-ca" && { checkServerIdentity: () => undefined }),
+      ...(ca !== undefined && { ca }),
+      ...(cert !== undefined && { cert }),
+      ...(key !== undefined && { key }),
+    });
+    await first(secure, "secureConnect", abort);
+    return secure as net.Socket;
+  } catch (error) {
+    throw tlsFault(error, server) ?? error;
+  }
+}
+
+/** Waits for one event. @throws the socket's error, or Unavailable where it is closed or the time is over */
+function first(socket: net.Socket, event: "connect" | "data" | "secureConnect", abort: AbortSignal): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const done = (finish: () => void) => {
+      socket.removeListener(event, onEvent);
+      socket.removeListener("error", onError);
+      socket.removeListener("close", onClose);
+      abort.removeEventListener("abort", onAbort);
+      finish();
+    };
+    const refused = (what: string) =>
+      new Unavailable("postgres_unavailable", what, "Start PostgreSQL or check POSTGRES_URL.");
+    const onEvent = (value: unknown) => done(() => resolve(value));
+    const onError = (error: unknown) => done(() => reject(error));
+    const onClose = () => done(() => reject(refused("the server closed the connection at once")));
+    const onAbort = () => done(() => reject(refused("no answer to the connection")));
+    socket.once(event, onEvent);
+    socket.once("error", onError);
+    socket.once("close", onClose);
+    abort.addEventListener("abort", onAbort);
+    if (abort.aborted) onAbort();
+  });
+}

@@ -1,0 +1,49 @@
+// Puts the schema's name where a statement says `tm.`, and notes the statements so that they can be cancelled. No I/O.
+import type postgres from "postgres";
+import type { Sql } from "../../shared/sql.ts";
+
+type Query = postgres.PendingQuery<postgres.Row[]>;
+
+/** A name as PostgreSQL reads it back unchanged. */
+export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** The text with each `tm.` replaced by the quoted schema. */
+export const qualified = (text: string, schema: string): string =>
+  text.replace(/(?<![\w."])tm\./g, () => `${quoteName(schema)}.`);
+
+/** Qualifies the fixed parts of tagged statements; each statement of the program is rewritten once. */
+export class Qualifier {
+  readonly #texts = new WeakMap<TemplateStringsArray, TemplateStringsArray>();
+
+  constructor(readonly schema: string) {}
+
+  /** @param note is given each statement and fragment that is made */
+  tag(sql: Sql, note: (query: Query) => void): Sql {
+    const noted = <T extends Query>(query: T): T => {
+      note(query);
+      return query;
+    };
+    const tag = (first: unknown, ...rest: unknown[]) => {
+      if (!isTemplate(first)) return (sql as unknown as (...args: unknown[]) => unknown)(first, ...rest);
+      return noted((sql as unknown as (...args: unknown[]) => Query)(this.#template(first), ...rest));
+    };
+    return Object.assign(tag, sql, {
+      unsafe: (text: string, ...rest: unknown[]) =>
+        noted(
+          (sql.unsafe as unknown as (...args: unknown[]) => Query)(qualified(text, this.schema), ...rest),
+        ),
+    }) as unknown as Sql;
+  }
+
+  #template(strings: TemplateStringsArray): TemplateStringsArray {
+    let known = this.#texts.get(strings);
+    if (known === undefined) {
+      known = Object.assign(strings.map((text) => qualified(text, this.schema)), { raw: strings.raw });
+      this.#texts.set(strings, known);
+    }
+    return known;
+  }
+}
+
+const isTemplate = (value: unknown): value is TemplateStringsArray =>
+  Array.isArray(value) && Array.isArray((value as unknown as TemplateStringsArray).raw);
