@@ -3,7 +3,7 @@ import { pause } from "./load.ts";
 import type { Entry, Servers } from "./entry.ts";
 import { Standby } from "./postgres_standby.ts";
 import { underLoad } from "./under_load.ts";
-import { cutCommits, nameOf, onServer, restoreOlder } from "./postgres_faults.ts";
+import { COMMIT_MARK, cutCommits, nameOf, onServer, restoreOlder } from "./postgres_faults.ts";
 
 async function restarts({ postgres }: Servers, mode: "fast" | "immediate") {
   for (let i = 0; i < 6; i++) {
@@ -53,7 +53,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "before" }, 15),
       ),
   },
   {
@@ -63,7 +63,7 @@ export const POSTGRES_ENTRIES: readonly Entry[] = [
       underLoad(
         servers,
         { events: 250_000, rate: 6_000, proxiedDatabase: true },
-        (world) => cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 15),
+        (world) => cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "after" }, 15),
       ),
   },
   {

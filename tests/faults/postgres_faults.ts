@@ -50,6 +50,9 @@ export async function goesOn(world: World): Promise<void> {
   );
 }
 
+/** What only the parameters of a commit hold: their message follows that of the statement's text. */
+export const COMMIT_MARK = "old_commit_id";
+
 /** Cuts the connection of a commit `times` times at the place that the rule names. */
 export async function cutCommits(
   world: World,
@@ -58,7 +61,6 @@ export async function cutCommits(
 ): Promise<void> {
   for (let i = 0; i < times; i++) {
     const hit = world.postgresProxy.cutOn(rule);
-    // A connection names a statement by its text once only, when it prepares it: each round needs new ones.
     world.postgresProxy.cut();
     const limit = pause(30_000).then(() => Promise.reject(new Error(`Nothing matched ${rule.pattern}`)));
     await Promise.race([hit, limit]);

@@ -4,7 +4,7 @@ import type { TestPostgres } from "../support/postgres.ts";
 import type { TcpProxy } from "../support/tcp_proxy.ts";
 import type { Instance } from "./instance.ts";
 import { pause } from "./load.ts";
-import { cutCommits } from "./postgres_faults.ts";
+import { COMMIT_MARK, cutCommits } from "./postgres_faults.ts";
 import type { World } from "./world.ts";
 
 /** What a fault may touch. The witness is never ended: it may only be frozen, and cut off from its servers. */
@@ -94,10 +94,8 @@ export const SOAK_FAULTS: Readonly<Record<string, (scene: Scene) => Promise<void
       await pause(300);
     }
   },
-  "cut before a commit": ({ world }) =>
-    cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 2),
-  "cut during a commit": ({ world }) =>
-    cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 2),
+  "cut before a commit": ({ world }) => cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "before" }, 2),
+  "cut during a commit": ({ world }) => cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "after" }, 2),
   "cut after a commit": ({ world }) => cutCommits(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 2),
   async "tables locked"(scene) {
     await scene.world.sql.begin(async (sql) => {

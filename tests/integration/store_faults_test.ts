@@ -1,7 +1,7 @@
 // Goal: whatever the database does to a commit, its records are in once. Method: under load the connection is cut before, in and after the
 // commit statement, the server crashes, freezes, and comes back as an older copy of itself; then everything is compared with the oracle.
 import { assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
-import { cutCommits, goesOn, restoreOlder } from "../faults/postgres_faults.ts";
+import { COMMIT_MARK, cutCommits, goesOn, restoreOlder } from "../faults/postgres_faults.ts";
 import { underLoad } from "../faults/under_load.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { Database } from "../../src/store/postgres/client.ts";
@@ -22,8 +22,8 @@ Deno.test("run() commits every record exactly once over a database that fails ar
     env: { COMMIT_TIMEOUT: "3s" },
     note: (world) => log = world.logTail(500),
   }, async (world) => {
-    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "before" }, 2);
-    await cutCommits(world, { from: "client", pattern: "tidemark_commit_v", when: "after" }, 2);
+    await cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "before" }, 2);
+    await cutCommits(world, { from: "client", pattern: COMMIT_MARK, when: "after" }, 2);
     await cutCommits(world, { from: "server", pattern: "SELECT 1\0", when: "before" }, 4);
     await database.restart("immediate");
     await goesOn(world);
