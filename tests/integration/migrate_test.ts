@@ -71,9 +71,7 @@ Deno.test("migrate", async (t) => {
   await t.step("many instances migrate at once, also into a schema that does not exist", async () => {
     const url = await server.createDatabase();
     const databases = Array.from({ length: 6 }, () => open(url, "second stream"));
-    const done = await Promise.all(databases.map(async (database) => {
-      return migrate(database, "second stream", silentLog);
-    }));
+    const done = await Promise.all(databases.map((database) => migrate(database, "second stream", silentLog)));
     assertEquals(done.flat().sort(), [...MIGRATIONS]);
     for (const database of databases) await database.close();
   });
