@@ -9,14 +9,17 @@ export const KAFKA_INSTALL_HINT =
   "install Java 17 and Maven (Debian: apt-get install openjdk-17-jre-headless maven), or set KAFKA_TEST_URL=host:port of a broker that may be filled";
 
 /**
- * The class path of one release. The simple logger comes first, because 3.9 brings a second binding that is left out.
+ * The class path of one release; `onFetch` is called before it is fetched. The simple logger comes first, because 3.9 brings a second binding that is left out.
  *
  * @throws Error with {@link KAFKA_INSTALL_HINT} where jars are missing and cannot be fetched
  */
-export async function kafkaClassPath(version: KafkaVersion): Promise<string> {
+export async function kafkaClassPath(version: KafkaVersion, onFetch?: () => void): Promise<string> {
   const folder = `${cacheFolder()}/tidemark/kafka/${version}`;
   const marker = `${folder}/lib/kafka_2.13-${version}.jar`;
-  if (!await exists(marker)) await fetchJars(version, folder);
+  if (!await exists(marker)) {
+    onFetch?.();
+    await fetchJars(version, folder);
+  }
   const jars: string[] = [];
   for await (const entry of Deno.readDir(`${folder}/lib`)) {
     if (entry.name.endsWith(".jar") && !entry.name.startsWith("slf4j-reload4j")) {

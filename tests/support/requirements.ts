@@ -1,53 +1,72 @@
 // What the integration tests need from the machine, checked before anything runs: a missing server fails, it never skips. Runs programs.
 import { findChromium } from "./browser.ts";
-import { KAFKA_INSTALL_HINT } from "./kafka_jars.ts";
-import { findBinaries } from "./postgres_binaries.ts";
+import type { Need } from "./package_managers.ts";
+import { findBinaries, installedBinaries } from "./postgres_binaries.ts";
 
-/** Something that is not there, and the one line that puts it there. */
+/** Something that is not there. */
 export interface Missing {
+  readonly need: Need;
+  /** In words, with what it is for. */
   readonly what: string;
-  readonly install: string;
+  /** How to do without installing, where there is a way. */
+  readonly instead?: string;
 }
 
 const JAVA_MAJOR_MIN = 17;
 
-/** Everything that is missing; empty when the integration tests can run. */
-export async function missingRequirements(): Promise<Missing[]> {
-  const checks = await Promise.all([missingKafka(), missingPostgres(), missingBrowser()]);
+/**
+ * Everything that is missing; empty when the integration tests can run.
+ *
+ * @param mayInstall a package manager can be called: then PostgreSQL counts as missing where only the npm package has it
+ */
+export async function missingRequirements(mayInstall: boolean): Promise<Missing[]> {
+  const checks = await Promise.all([
+    missingJava(),
+    missingMaven(),
+    missingPostgres(mayInstall),
+    missingBrowser(),
+    missingPs(),
+  ]);
   return checks.filter((missing) => missing !== undefined);
 }
 
-async function missingKafka(): Promise<Missing | undefined> {
+const OWN_BROKER = "set KAFKA_TEST_URL=host:port of a broker that may be filled";
+
+async function missingJava(): Promise<Missing | undefined> {
   if (Deno.env.get("KAFKA_TEST_URL")) return undefined;
   const java = await firstOutput("java", ["-version"]);
   const major = java === undefined ? undefined : javaMajor(java);
-  const lacking = [
-    ...(major === undefined || major < JAVA_MAJOR_MIN
-      ? [`Java ${JAVA_MAJOR_MIN} or newer${major ? ` (found ${major})` : ""}`]
-      : []),
-    ...(await firstOutput("mvn", ["--version"]) === undefined ? ["Maven"] : []),
-  ];
-  if (lacking.length === 0) return undefined;
-  return { what: `Kafka brokers for the tests: ${lacking.join(" and ")}`, install: KAFKA_INSTALL_HINT };
+  if (major !== undefined && major >= JAVA_MAJOR_MIN) return undefined;
+  const found = major === undefined ? "" : `, found ${major}`;
+  return { need: "java", what: `Java ${JAVA_MAJOR_MIN} or newer, for Kafka brokers${found}`, instead: OWN_BROKER };
 }
 
-async function missingPostgres(): Promise<Missing | undefined> {
-  if (Deno.env.get("POSTGRES_TEST_URL")) return undefined;
-  try {
-    await findBinaries();
-    return undefined;
-  } catch {
-    return {
-      what: "PostgreSQL server programs (14 or newer)",
-      install:
-        "apt-get install postgresql, or set POSTGRES_TEST_URL=postgres://… of a server where databases may be made",
-    };
+async function missingMaven(): Promise<Missing | undefined> {
+  if (Deno.env.get("KAFKA_TEST_URL") || await firstOutput("mvn", ["--version"]) !== undefined) return undefined;
+  return { need: "maven", what: "Maven, which fetches Kafka", instead: OWN_BROKER };
+}
+
+/** `pg_dump` and `psql` are in no npm package: with that one the savepoint's test is lacking its tools. */
+async function missingPostgres(mayInstall: boolean): Promise<Missing | undefined> {
+  if (await installedBinaries()) {
+    const clients = await Promise.all(["pg_dump", "psql"].map((name) => firstOutput(name, ["--version"])));
+    if (clients.every((version) => version !== undefined)) return undefined;
+    return { need: "postgres", what: "PostgreSQL's client programs pg_dump and psql" };
   }
+  const missing: Missing = { need: "postgres", what: "PostgreSQL 14 or newer: server programs, pg_dump and psql" };
+  if (mayInstall) return missing;
+  const server = await findBinaries().then(() => true, () => false);
+  return server ? { need: "postgres", what: "PostgreSQL's pg_dump and psql (the server is an npm package)" } : missing;
 }
 
 async function missingBrowser(): Promise<Missing | undefined> {
   if (await findChromium()) return undefined;
-  return { what: "Chromium", install: "apt-get install chromium, or set CHROMIUM_PATH to one that is there" };
+  return { need: "chromium", what: "Chromium, for the pages", instead: "set CHROMIUM_PATH to one that is there" };
+}
+
+async function missingPs(): Promise<Missing | undefined> {
+  if (await firstOutput("ps", ["-A", "-o", "pid=,ppid="]) !== undefined) return undefined;
+  return { need: "ps", what: "ps, by which a server is frozen with all its processes" };
 }
 
 /** Major version out of `java -version`: `17.0.9` is 17, `1.8.0_392` is 8. */
@@ -57,7 +76,7 @@ export function javaMajor(text: string): number | undefined {
 }
 
 /** What a program prints, or undefined where it is missing or fails. */
-async function firstOutput(command: string, args: readonly string[]): Promise<string | undefined> {
+export async function firstOutput(command: string, args: readonly string[]): Promise<string | undefined> {
   try {
     const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args] }).output();
     return success ? new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) : undefined;

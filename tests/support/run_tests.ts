@@ -1,72 +1,58 @@
-// `deno task test`: checks the machine, runs unit tests in parallel and integration tests file by file, ends with one line of totals.
-import { missingRequirements } from "./requirements.ts";
-import { REPOSITORY } from "./process.ts";
-import { runTotals, sumTotals, type Totals } from "./test_totals.ts";
+// `deno task test [--unit] [--repeat N] [PATHS] [OPTIONS of deno test]`: sets the machine up, runs unit tests and integration tests, ends with one
+// line of totals. `--repeat N` runs them N times beside a busy process a core and lists the tests that were ever red. Shell.
+import { REPOSITORY, spawn } from "./process.ts";
+import { setUp } from "./setup.ts";
+import { plan, type Run } from "./test_plan.ts";
+import { redTable, redTests, runTotals, sumTotals, type Totals } from "./test_totals.ts";
 
-const INTEGRATION = "tests/integration";
-
-/** Which of the two runs take place, and what `deno test` gets in each. */
-interface Plan {
-  readonly unit: readonly string[] | undefined;
-  readonly integration: readonly string[] | undefined;
+interface Outcome {
+  readonly totals: Totals;
+  readonly red: readonly string[];
 }
 
-/** Sorts the command line: `--unit`, paths, and options that go to `deno test` as they are. */
-function plan(args: readonly string[]): Plan {
-  const unitOnly = args.includes("--unit");
-  const options = args.filter((arg) => arg !== "--unit" && !isPath(arg));
-  const paths = args.filter(isPath).map((path) => path.replace(/^\.\//, ""));
-  const integrationPaths = paths.filter((path) => path.startsWith(INTEGRATION));
-  const unitPaths = paths.filter((path) => !path.startsWith(INTEGRATION));
-  const all = paths.length === 0;
-  return {
-    unit: all || unitPaths.length > 0
-      ? ["--parallel", `--ignore=${INTEGRATION}`, ...options, ...(all ? ["tests"] : unitPaths)]
-      : undefined,
-    integration: !unitOnly && (all || integrationPaths.length > 0)
-      ? [...options, ...(all ? [INTEGRATION] : integrationPaths)]
-      : undefined,
-  };
-}
-
-/** Tells `tests/geo` from the value of an option such as `--filter geo`. */
-function isPath(arg: string): boolean {
-  return /^(\.\/)?tests(\/|$)/.test(arg);
-}
-
-async function run(args: readonly string[], folder: string, name: string): Promise<Totals> {
+async function run({ name, args, jobs }: Run, folder: string): Promise<Outcome> {
   const report = `${folder}/${name}.xml`;
+  await Deno.remove(report).catch(() => {/* the first round has none */});
   const { success } = await new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--quiet", "--permit-no-files", `--junit-path=${report}`, ...args],
     cwd: REPOSITORY,
     stdin: "null",
+    env: jobs === undefined ? {} : { DENO_JOBS: String(jobs) },
   }).spawn().status;
-  return runTotals(await Deno.readTextFile(report).catch(() => undefined), success);
+  const text = await Deno.readTextFile(report).catch(() => undefined);
+  return { totals: runTotals(text, success), red: redTests(text, success, name) };
+}
+
+/** Keeps every core busy until disposed. */
+function busyProcesses(): AsyncDisposable {
+  const stack = new AsyncDisposableStack();
+  for (let core = 0; core < navigator.hardwareConcurrency; core++) {
+    stack.use(spawn("sh", ["-c", "while :; do :; done"]));
+  }
+  return stack;
 }
 
 async function main(): Promise<number> {
-  const { unit, integration } = plan(Deno.args);
-  if (integration) {
-    const missing = await missingRequirements();
-    if (missing.length > 0) {
-      say("The integration tests need what this machine lacks (`deno task test:unit` runs without):");
-      for (const { what, install } of missing) say(`- ${what}: ${install}`);
-      return 1;
+  const { runs, integration, repeat } = plan(Deno.args);
+  if (integration && !await setUp(say)) return 1;
+  const folder = await Deno.makeTempDir({ prefix: "tidemark-tests-" });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  if (repeat > 1) stack.use(busyProcesses());
+  const outcomes: Outcome[] = [];
+  for (let round = 1; round <= repeat; round++) {
+    for (const one of runs) {
+      const startedAt = performance.now();
+      outcomes.push(await run(one, folder));
+      const of = repeat > 1 ? ` of round ${round} of ${repeat}` : "";
+      say(`The ${one.name} tests${of} took ${Math.round((performance.now() - startedAt) / 1000)} s.`);
     }
   }
-  const folder = await Deno.makeTempDir({ prefix: "tidemark-tests-" });
-  try {
-    const totals: Totals[] = [];
-    if (unit) totals.push(await run(unit, folder, "unit"));
-    // One file after the other: each starts servers of its own, and some measure time.
-    if (integration) totals.push(await run(integration, folder, "integration"));
-    const { passed, failed } = sumTotals(totals);
-    if (passed + failed === 0) say("No test ran.");
-    say(`${passed} passed, ${failed} failed`);
-    return failed > 0 || passed === 0 ? 1 : 0;
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const { passed, failed } = sumTotals(outcomes.map(({ totals }) => totals));
+  if (repeat > 1) { for (const line of redTable(outcomes.map(({ red }) => red), repeat)) say(line); }
+  if (passed + failed === 0) say("No test ran.");
+  say(`${passed} passed, ${failed} failed`);
+  return failed > 0 || passed === 0 ? 1 : 0;
 }
 
 function say(line: string) {

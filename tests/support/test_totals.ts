@@ -30,3 +30,30 @@ export function sumTotals(all: readonly Totals[]): Totals {
     failed: all.reduce((sum, { failed }) => sum + failed, 0),
   };
 }
+
+/**
+ * Names of the tests that failed in one run, each with its file.
+ *
+ * @param run what a run without a report is called
+ */
+export function redTests(report: string | undefined, success: boolean, run: string): string[] {
+  const red: string[] = [];
+  for (const [, attributes, body] of (report ?? "").matchAll(/<testcase\s([^>]*?)(?:\/>|>([\s\S]*?)<\/testcase>)/g)) {
+    if (body === undefined || !/<(failure|error)\b/.test(body)) continue;
+    const attribute = (name: string) => unescape(new RegExp(`\\b${name}="([^"]*)"`).exec(attributes!)?.[1] ?? "");
+    red.push(`${attribute("classname").replace(/^\.\//, "")}: ${attribute("name")}`);
+  }
+  return red.length === 0 && !success ? [`the ${run} run itself`] : red;
+}
+
+const unescape = (text: string) => text.replace(/&(quot|apos|lt|gt|amp);/g, (_, name: string) => ENTITIES[name]!);
+const ENTITIES: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: "<", gt: ">", amp: "&" };
+
+/** Lines of the table of all tests that were ever red: in how many of `repeat` rounds, and which. */
+export function redTable(reds: readonly (readonly string[])[], repeat: number): string[] {
+  const times = new Map<string, number>();
+  for (const name of reds.flat()) times.set(name, (times.get(name) ?? 0) + 1);
+  if (times.size === 0) return [`No test was red in ${repeat} rounds.`];
+  const rows = [...times].sort(([a, n], [b, m]) => m - n || (a < b ? -1 : 1));
+  return [`Red in how many of ${repeat} rounds:`, ...rows.map(([name, n]) => `${String(n).padStart(4)}  ${name}`)];
+}

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { javaMajor } from "./requirements.ts";
-import { runTotals, sumTotals } from "./test_totals.ts";
+import { redTable, redTests, runTotals, sumTotals } from "./test_totals.ts";
 
 const REPORT = `<?xml version="1.0" encoding="UTF-8"?>
 <testsuites name="deno test" tests="9" failures="3" errors="0" time="0.124">
@@ -29,4 +29,23 @@ Deno.test("javaMajor() reads old and new version texts", () => {
   assertEquals(javaMajor('openjdk version "21" 2023-09-19'), 21);
   assertEquals(javaMajor('java version "1.8.0_392"'), 8);
   assertEquals(javaMajor("command not found"), undefined);
+});
+
+Deno.test("redTests() names what failed, and a run that failed without a report", () => {
+  const report = `<testsuite name="./a_test.ts" tests="3">
+    <testcase name="a &quot;b&quot; &amp; c" classname="./a_test.ts" time="0.1">
+      <failure message="1 test step failed">1 test step failed.</failure>
+    </testcase>
+    <testcase name="ok" classname="./a_test.ts" time="0.1">
+    </testcase>
+    <testcase name="empty" classname="./a_test.ts"/>
+    <testcase name="last" classname="./a_test.ts"><failure message="x">y</failure></testcase></testsuite>`;
+  assertEquals(redTests(report, false, "unit"), ['a_test.ts: a "b" & c', "a_test.ts: last"]);
+  assertEquals(redTests(undefined, false, "unit"), ["the unit run itself"]);
+  assertEquals(redTests("", true, "unit"), []);
+});
+
+Deno.test("redTable() counts the rounds in which a test was red, most often first", () => {
+  assertEquals(redTable([["a"], [], ["b", "a"]], 3).slice(1), ["   2  a", "   1  b"]);
+  assertEquals(redTable([[], []], 2), ["No test was red in 2 rounds."]);
 });
