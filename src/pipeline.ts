@@ -43,9 +43,13 @@ export class Pipeline {
   constructor(settings: PipelineSettings, parts: PipelineParts) {
     const state = this.#state = new EngineState(settings, parts);
     this.#counter = new Counter(settings.rules, parts.reader);
-    this.#closer = new Closer(parts.store, parts.clock, parts.log, (window, at) => {
-      state.totals.windowsClosed++;
-      parts.onClosed?.(window.windowStart, at);
+    this.#closer = new Closer({
+      ...parts,
+      steps: state.steps,
+      onClosed: (window, at) => {
+        state.totals.windowsClosed++;
+        parts.onClosed?.(window.windowStart, at);
+      },
     });
     this.#commits = new Commits(state, () => this.#closer.wake());
     this.#loading = new Loading(state, this.#commits);
@@ -111,7 +115,7 @@ export class Pipeline {
       case "batch":
         if (event.generation !== state.assignment?.generation) return;
         this.#count(event.batch);
-        if (state.reason?.ofSource && !state.wanted) state.running();
+        if (state.reason?.by === "source" && !state.wanted) state.running();
         return;
       case "assigned":
         log.info("partitions assigned", { generation: event.generation, partitions: event.partitions });

@@ -16,6 +16,9 @@ import type { Pools } from "./storage.ts";
 /** Commits this rare while catching up: one window is then mostly written whole. */
 const CATCH_UP_INTERVAL_MS = 5_000;
 
+/** A statement may wait for a closing, a roll-up and a reader before it: that the database is there is known. */
+const EMBEDDED_READ_TIMEOUT_MS = 30_000;
+
 export interface EngineOptions {
   readonly storage: Pools;
   /** Where the member id is kept for a successor. */
@@ -45,6 +48,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
     instance,
     maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
     commitTimeoutMs: settings.COMMIT_TIMEOUT,
+    ...(storage.embedded && { readTimeoutMs: EMBEDDED_READ_TIMEOUT_MS }),
   });
   const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
   const anchor = (await store.read())?.anchor ??

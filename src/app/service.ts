@@ -11,7 +11,7 @@ import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/config/settings.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
-import { StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
+import { ENGINE_STEPS, StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
 import { VERSION } from "../shared/version.ts";
 import type { CommandContext } from "../cli/command.ts";
 import { showSetting } from "../cli/config.ts";
@@ -67,6 +67,7 @@ export async function runService(context: CommandContext, options: ServiceOption
         version: VERSION,
         snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
         stuckEngines: () => engines?.stuck() ?? [],
+        ...(options.engines && { upkeep: () => steps.states() }),
         geo: () => engines?.geoState() ?? geo.state(),
         ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
         settings: {
@@ -201,6 +202,7 @@ function startingSnapshot(
       fenced: 0,
       unknownOutcomes: 0,
     },
+    steps: new StepBoard(ENGINE_STEPS, clock).states(),
     totals: noTotals(),
   };
 }

@@ -25,6 +25,8 @@ export interface Pools {
   readonly reads: Database;
   /** For migrations, before anything else is asked of the schema; the caller closes it. */
   migrations(): Database;
+  /** The database is part of this process, and one statement waits for the other. */
+  readonly embedded: boolean;
   close(): Promise<void>;
 }
 
@@ -169,6 +171,7 @@ export function openPools(
     work,
     reads,
     migrations: () => pool("migrate", 1, 120 * SECOND, { unstamped: true, readOnly: look }),
+    embedded,
     async close() {
       await Promise.all([commits.close(), work.close(), reads.close()]);
     },

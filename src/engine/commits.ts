@@ -43,7 +43,10 @@ export class Commits {
       placeCount: () => places.size,
     });
     this.#committer = new Committer(store, clock, log, {
-      onTrouble: (message) => state.storeFailed(message),
+      onTrouble: (error) => {
+        state.storeFailed(error);
+        state.steps.failed("commit", error);
+      },
       onUnknown: () => state.unknown++,
       onRead: (stored) => state.storeAnswered(stored),
     });
@@ -143,6 +146,7 @@ export class Commits {
       this.#delivered = delivery;
       if (delivery.kind !== "committed") return;
       state.storeReached();
+      state.steps.succeeded("commit");
       state.totals.commits++;
       state.lastCommit = { at: clock.now(), durationMs: delivery.durationMs, keys: payload.keys };
       const positions = new Map(payload.moves.map((move) => [move.partition, move.nextOffset]));

@@ -49,7 +49,7 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
     await store.stop(fault.code as Parameters<Store["stop"]>[0], fault.message);
     state.stopRecorded = true;
   } catch (error) {
-    state.storeFailed(messageOf(error));
+    state.storeFailed(error);
   }
   return "stopped";
 }

@@ -56,8 +56,12 @@ export class Loading {
     } catch (error) {
       if (error instanceof StreamStopped) return state.stop(error);
       if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
-      if (error instanceof Unavailable) state.waiting(error.code, error.message, error.action);
-      else state.waiting("postgres_unavailable", messageOf(error));
+      if (error instanceof Unavailable) {
+        state.waiting(error.code, error.message, {
+          action: error.action,
+          by: error.code === "postgres_unavailable" ? "store" : undefined,
+        });
+      } else state.storeFailed(error);
       log.warn("cannot load positions yet", { error: messageOf(error) });
       wanted.notBefore = clock.steady() + RETRY_MS;
     }

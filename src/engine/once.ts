@@ -52,7 +52,7 @@ export class Once {
     else if (this.waitedTooLong) {
       throw new Unavailable(
         reason?.code ?? "unavailable",
-        `Nothing could be read for ${Math.round(settings.waitMs / 1000)} s: ${reason?.text ?? "unknown"}`,
+        `There was no progress for ${Math.round(settings.waitMs / 1000)} s: ${reason?.text ?? "unknown"}`,
         reason?.action || "Start the server or check its address, then run again; `--wait` sets how long to try.",
       );
     }

@@ -2,7 +2,6 @@
 // to commit. Runs beside the loop, which takes the result. I/O only through the port.
 import { movedPartitions } from "../store/decision.ts";
 import type { StoredState } from "../store/port.ts";
-import { messageOf } from "../shared/errors.ts";
 import type { Commits } from "./commits.ts";
 import type { Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
@@ -42,7 +41,7 @@ export class RowWatch {
       state.storeAnswered(stored);
       if (expectation === state.expectation && !state.sending) this.#looked = stored;
       else if (stored.stopped) this.#looked = { ...stored, rows: [] };
-    }).catch((error) => state.storeFailed(messageOf(error))).finally(() => this.#looking = null);
+    }).catch((error) => state.storeFailed(error)).finally(() => this.#looking = null);
   }
 
   /** Takes what the last look saw: a stop, its end, or rows that have moved without us. */

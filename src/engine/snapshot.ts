@@ -42,6 +42,7 @@ export function snapshotOf(state: EngineState): PipelineSnapshot {
       fenced: state.fenced,
       unknownOutcomes: state.unknown,
     },
+    steps: state.steps.states(),
     totals: { ...state.totals },
   };
 }

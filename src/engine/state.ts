@@ -2,7 +2,9 @@
 // waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
 import type { StoredState } from "../store/port.ts";
 import { invariant, StreamStopped } from "../shared/errors.ts";
+import { refusalOf } from "../shared/refusal.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
+import { ENGINE_STEPS, type EngineStep, StepBoard } from "../shared/steps.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
@@ -19,15 +21,20 @@ export interface Wanted {
   notBefore: Steady;
 }
 
+/** Why the engine does not run. */
+interface Reason {
+  readonly code: string;
+  readonly text: string;
+  /** What an operator does about it, where that is known. */
+  readonly action?: string | undefined;
+  /** Whose answer ends it: the database's, or a batch of the source. */
+  readonly by?: "store" | "source" | undefined;
+}
+
 /** The state of one engine. */
 export class EngineState {
   phase: PipelineSnapshot["phase"] = "starting";
-  reason:
-    | { readonly code: string; readonly text: string; readonly action?: string; readonly ofSource?: boolean }
-    | null = {
-      code: "joining",
-      text: "waiting for partitions",
-    };
+  reason: Reason | null = { code: "joining", text: "waiting for partitions" };
   assignment: { readonly generation: number; readonly partitions: readonly PartitionId[] } | null = null;
   wanted: Wanted | null = null;
   /** Partitions that were lost to another instance, since when: given up until the group confirms that they are ours. */
@@ -57,6 +64,7 @@ export class EngineState {
   fenced = 0;
   unknown = 0;
   readonly totals = noTotals();
+  readonly steps: StepBoard<EngineStep>;
   readonly startedAt: EpochMs;
   /** PostgreSQL's clock as last read, and when that was. */
   #server: { readonly now: EpochMs; readonly at: Steady } | null = null;
@@ -66,6 +74,7 @@ export class EngineState {
   constructor(readonly settings: PipelineSettings, readonly parts: PipelineParts) {
     this.delta = new Delta(parts.mask);
     this.startedAt = parts.clock.now();
+    this.steps = new StepBoard(ENGINE_STEPS, parts.clock);
   }
 
   // ---- partitions
@@ -166,12 +175,19 @@ export class EngineState {
     this.store = { reachable: true, lastError: null, lastSuccessAt: this.parts.clock.now() };
   }
 
-  storeFailed(message: string): void {
+  /** The database did not answer, or it answered and refused: by its name. */
+  storeFailed(error: unknown): void {
+    const { code, sqlstate, message, action } = refusalOf(error);
+    const refused = sqlstate !== null;
     if (this.store.lastError !== message) {
-      this.parts.log.warn("database unavailable, trying again", { error: message });
+      const words = refused ? "the database refused, trying again" : "database unavailable, trying again";
+      this.parts.log.warn(words, { ...(refused && { code }), error: message });
     }
-    this.store = { ...this.store, reachable: false, lastError: message };
-    this.waiting("postgres_unavailable", message);
+    this.store = { ...this.store, reachable: refused, lastError: message };
+    this.waiting(code === "unexpected" ? "postgres_unavailable" : code, message, {
+      by: "store",
+      action: refused ? action : undefined,
+    });
   }
 
   /** PostgreSQL's clock now: read every few seconds, carried on by a clock that cannot be set. */
@@ -182,16 +198,15 @@ export class EngineState {
 
   // ---- phases
 
-  /** @param action what the operator does about it, where that is known */
-  waiting(code: string, text: string, action = "", ofSource = false): void {
+  waiting(code: string, text: string, more: Pick<Reason, "action" | "by"> = {}): void {
     if (this.phase === "stopped") return;
     if (this.phase !== "starting") this.phase = "waiting";
-    this.reason = { code, text, action, ofSource };
+    this.reason = { code, text, ...more };
   }
 
   /** The source's server is away or refuses: over as soon as a batch comes. */
   sourceWaiting({ code, reason, action }: { code?: string; reason: string; action?: string }): void {
-    this.waiting(code ?? "source_unavailable", reason, action, true);
+    this.waiting(code ?? "source_unavailable", reason, { action, by: "source" });
   }
 
   running(): void {
@@ -201,7 +216,7 @@ export class EngineState {
 
   /** Goes on where the database was what we waited for and nothing else is missing. */
   databaseIsBack(): void {
-    if (this.reason?.code === "postgres_unavailable" && !this.wanted && !this.sending) this.running();
+    if (this.reason?.by === "store" && !this.wanted && !this.sending) this.running();
   }
 
   /** A named error was found: nothing is counted until an operator resumes the stream. */

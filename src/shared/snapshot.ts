@@ -1,4 +1,5 @@
 // What the running pipeline shows of itself: read-only values for health, metrics and pages. No I/O.
+import type { EngineStep, Steps } from "./steps.ts";
 import type { EpochMs, Offset, PartitionId } from "./units.ts";
 
 /** One owned partition as this instance sees it now. */
@@ -79,5 +80,7 @@ export interface PipelineSnapshot {
     readonly fenced: number;
     readonly unknownOutcomes: number;
   };
+  /** How commits, closings and compactions of this engine are doing. */
+  readonly steps: Steps<EngineStep>;
   readonly totals: Readonly<EngineTotals>;
 }

@@ -23,6 +23,9 @@ export interface StepState {
   readonly lastSuccessAt: EpochMs | null;
 }
 
+/** A step that nothing has been heard of yet. */
+export const unknownStep = (since: EpochMs): StepState => ({ state: "ok", since, problem: null, lastSuccessAt: null });
+
 /** States of some steps by name. */
 export type Steps<Name extends StepName = StepName> = Readonly<Record<Name, StepState>>;
 
@@ -33,7 +36,7 @@ export class StepBoard<Name extends StepName> {
 
   constructor(names: readonly Name[], clock: Pick<Clock, "now">) {
     this.#now = () => clock.now();
-    const first: StepState = { state: "ok", since: clock.now(), problem: null, lastSuccessAt: null };
+    const first = unknownStep(clock.now());
     this.#states = Object.fromEntries(names.map((name) => [name, first])) as Record<Name, StepState>;
   }
 

@@ -1,9 +1,9 @@
 // Closes windows whose watermarks have passed, one statement each, beside the counting loop. I/O only through the port.
 import type { Clock } from "../shared/clock.ts";
-import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
+import type { EngineStep, StepBoard } from "../shared/steps.ts";
 import type { DurationMs, EpochMs } from "../shared/units.ts";
-import type { CloseOutcome, Store } from "./port.ts";
+import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 
 /** A window that another instance's watermark released is seen within this time; our own commits wake the closer at once. */
 const TICK_MS = 500;
@@ -16,13 +16,24 @@ export class Closer {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #steps: StepBoard<EngineStep>;
   readonly #onClosed: (window: ClosedWindow, at: EpochMs) => void;
   #wake = new AbortController();
 
-  constructor(store: Store, clock: Clock, log: Log, onClosed: (window: ClosedWindow, at: EpochMs) => void) {
+  constructor(
+    { store, clock, log, steps, onClosed }: {
+      readonly store: Store;
+      readonly clock: Clock;
+      readonly log: Log;
+      /** Closing and compaction are kept on it. */
+      readonly steps: StepBoard<EngineStep>;
+      readonly onClosed: (window: ClosedWindow, at: EpochMs) => void;
+    },
+  ) {
     this.#store = store;
     this.#clock = clock;
     this.#log = log;
+    this.#steps = steps;
     this.#onClosed = onClosed;
   }
 
@@ -41,7 +52,7 @@ export class Closer {
         if (await this.#closeOne()) continue;
         backoff = TICK_MS;
       } catch (error) {
-        this.#log.warn("closing failed, trying again", { error: messageOf(error) });
+        this.#failed(error);
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
       if (!signal.aborted) await this.#clock.sleep(backoff as DurationMs, this.#wake.signal);
@@ -53,15 +64,16 @@ export class Closer {
     let backoff = TICK_MS, failingMs = 0;
     while (!signal.aborted) {
       try {
-        const outcome = await this.#store.close();
+        const outcome = await this.#close();
         failingMs = 0;
         backoff = TICK_MS;
-        if (outcome.kind === "closed") this.#onClosed(outcome, this.#clock.now());
-        else if (outcome.kind === "nothing") return;
+        if (outcome.kind === "closed") continue;
+        if (outcome.kind === "nothing") return;
         else await this.#clock.sleep(50 as DurationMs, signal);
       } catch (error) {
+        if (error instanceof CompactionFailed) return; // nothing is left to close
         if (failingMs >= waitMs) throw error;
-        this.#log.warn("closing failed, trying again", { error: messageOf(error) });
+        this.#failed(error);
         await this.#clock.sleep(backoff as DurationMs, signal);
         failingMs += backoff;
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
@@ -70,9 +82,22 @@ export class Closer {
   }
 
   async #closeOne(): Promise<boolean> {
+    return (await this.#close()).kind === "closed";
+  }
+
+  async #close(): Promise<CloseOutcome> {
     const outcome = await this.#store.close();
-    if (outcome.kind !== "closed") return false;
-    this.#onClosed(outcome, this.#clock.now());
-    return true;
+    this.#steps.succeeded("closing");
+    if (outcome.kind === "nothing") this.#steps.succeeded("compaction");
+    if (outcome.kind === "closed") this.#onClosed(outcome, this.#clock.now());
+    return outcome;
+  }
+
+  #failed(error: unknown): void {
+    const step = error instanceof CompactionFailed ? "compaction" : "closing";
+    if (step === "compaction") this.#steps.succeeded("closing");
+    this.#steps.failed(step, error);
+    const { code, message } = this.#steps.states()[step].problem!;
+    this.#log.warn(`${step} failed, trying again`, { code, error: message });
   }
 }

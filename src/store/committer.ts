@@ -1,6 +1,5 @@
 // Carries one frozen payload to certainty: send, and where the outcome is unknown let the stored rows decide. I/O only through the ports.
 import type { Clock } from "../shared/clock.ts";
-import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { DurationMs, PartitionId } from "../shared/units.ts";
 import { judgeOutcome, type Verdict } from "./decision.ts";
@@ -18,7 +17,7 @@ export type Delivery =
 
 export interface CommitterEvents {
   /** The database did not answer, or refused: one call a try. */
-  onTrouble(message: string): void;
+  onTrouble(error: unknown): void;
   /** A resend was needed to find out. */
   onUnknown(): void;
   /** The rows were read to find out. */
@@ -48,7 +47,7 @@ export class Committer {
       if (outcome.kind === "committed") return { kind: "committed", durationMs: this.#clock.now() - startedAt };
       if (outcome.kind === "unknown") {
         this.#events.onUnknown();
-        this.#events.onTrouble(outcome.cause.message);
+        this.#events.onTrouble(outcome.cause);
       }
       const verdict = await this.#judge(payload, signal);
       switch (verdict?.kind) {
@@ -76,7 +75,7 @@ export class Committer {
         if (stored) this.#events.onRead(stored);
         return judgeOutcome(payload, stored?.rows ?? []);
       } catch (error) {
-        this.#events.onTrouble(messageOf(error));
+        this.#events.onTrouble(error);
         await this.#clock.sleep(backoff as DurationMs, signal);
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }

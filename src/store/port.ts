@@ -2,7 +2,7 @@
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
 import type { DeadReason } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
-import type { StopCode } from "../shared/errors.ts";
+import { messageOf, type StopCode } from "../shared/errors.ts";
 
 /** What a stream is made with; a start with other values is refused. */
 export interface StreamSettings {
@@ -151,6 +151,14 @@ export type CloseOutcome =
   /** Another instance is closing. */
   | { readonly kind: "busy" };
 
+/** An open window could not be compacted: it is still closed later, only more slowly. */
+export class CompactionFailed extends Error {
+  override readonly name = "CompactionFailed";
+  constructor(cause: unknown) {
+    super(messageOf(cause), { cause });
+  }
+}
+
 /**
  * The stream's state in a database.
  *
@@ -158,6 +166,7 @@ export type CloseOutcome =
  * - `commit` is atomic, and takes effect only where every row still holds the old id *and* the old offset (compare-and-swap);
  * - `close` closes one window at most, once, and only when every partition's committed watermark has reached its end;
  * - `read` is one snapshot; every method settles within its deadline, also when the server is frozen;
+ * - `close` rejects with {@link CompactionFailed} where nothing was left to close and only that failed;
  * - every rejection of `read`, `join`, `close` and `stop` leaves the state as it was or as the call would have left it.
  *   A rejection with a NamedError of exit code `usage` is final; everything else may be tried again.
  */

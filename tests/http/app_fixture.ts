@@ -2,6 +2,7 @@
 import { Registry } from "../../src/shared/metrics.ts";
 import { type Log, silentLog } from "../../src/shared/log.ts";
 import type { Clock } from "../../src/shared/clock.ts";
+import { ENGINE_STEPS, StepBoard } from "../../src/shared/steps.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { type DurationMs, durationMs, type EpochMs, epochMs, offset, partitionId } from "../../src/shared/units.ts";
 import { createApp } from "../../src/http/server/app.ts";
@@ -75,6 +76,7 @@ export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnaps
       partition(0),
       partition(1, { position: offset(15), committed: offset(15), logEnd: offset(15), lastStable: offset(15) }),
     ],
+    steps: new StepBoard(ENGINE_STEPS, new TestClock(NOW - 60 * MIN)).states(),
     store: { reachable: true, lastError: null, lastSuccessAt: NOW },
     commit: {
       lastAt: epochMs(NOW - 2_000),

@@ -1,16 +1,42 @@
 // Readiness is about progress: a table of what makes it red, and with which words.
 import { assertEquals, assertMatch } from "@std/assert";
 import { readiness } from "../../src/http/api/readiness.ts";
+import {
+  ENGINE_STEPS,
+  StepBoard,
+  type StepName,
+  type Steps,
+  UPKEEP_STEPS,
+  type UpkeepStep,
+} from "../../src/shared/steps.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
-import { NOW, partition, snapshot } from "./app_fixture.ts";
+import { NOW, partition, snapshot, TestClock } from "./app_fixture.ts";
 
 const TIMEOUT = durationMs(30_000);
-const look = (snapshots: readonly PipelineSnapshot[], databaseProblem: string | null = null) =>
-  readiness({ snapshots, now: NOW, progressTimeoutMs: TIMEOUT, databaseProblem });
+const look = (
+  snapshots: readonly PipelineSnapshot[],
+  databaseProblem: string | null = null,
+  upkeep?: Steps<UpkeepStep>,
+) => readiness({ snapshots, now: NOW, progressTimeoutMs: TIMEOUT, upkeep, databaseProblem });
+
+/** A board on which one step has been in a state for `ms`. */
+function board<Name extends StepName>(names: readonly Name[], step: Name, ms: number, state: "failing" | "waiting") {
+  const clock = new TestClock(NOW - ms), steps = new StepBoard(names, clock);
+  const error = Object.assign(new Error('null value in column "note"'), { code: "23502" });
+  if (state === "failing") steps.failed(step, error);
+  else {steps.waits(step, {
+      code: "retention_waits",
+      message: "2026-01-01 is not rolled up yet",
+      action: "Look at roll_up.",
+    });}
+  clock.time = NOW - 10;
+  if (state === "failing") steps.failed(step, error);
+  return steps.states();
+}
 
 Deno.test("readiness() is green for a running engine, for a standby without partitions, and for the API alone", () => {
-  assertEquals(look([snapshot()]), { ready: true, reasons: [] });
+  assertEquals(look([snapshot()]), { ready: true, reasons: [], degraded: [] });
   assertEquals(look([snapshot({ partitions: [] })]).ready, true);
   assertEquals(look([]).ready, true);
 });
@@ -56,4 +82,44 @@ Deno.test("readiness() names a database that is away once, and five stuck partit
   const partitions = Array.from({ length: 300 }, (_, i) => partition(i, { progressAt: epochMs(0) }));
   const { reasons } = look([snapshot({ partitions })]);
   assertEquals([reasons.length, reasons[5]?.reason], [6, "and 295 more partitions"]);
+});
+
+Deno.test("readiness() is red where closings have failed for longer than the timeout, with the error and what to do", () => {
+  const failing = (ms: number) => look([snapshot({ steps: board(ENGINE_STEPS, "closing", ms, "failing") })]);
+  assertEquals(failing(30_000).ready, true);
+  const { ready, reasons } = failing(31_000);
+  assertEquals([ready, reasons.map(({ code }) => code)], [false, ["closing_failing"]]);
+  assertMatch(
+    reasons[0]!.reason,
+    /^closing of windows has failed since 2026-.* \(31 s\): PostgreSQL refused \(23502\).*"note"\. Give/,
+  );
+});
+
+Deno.test("readiness() stays green and says degraded where a step beside the counting fails, or waits for an hour", () => {
+  const cases = [
+    [{ upkeep: board(UPKEEP_STEPS, "roll_up", 31_000, "failing") }, "roll_up_failing", /^roll-ups have failed since/],
+    [
+      { upkeep: board(UPKEEP_STEPS, "retention", 31_000, "failing") },
+      "retention_failing",
+      /^retention has failed since/,
+    ],
+    [
+      { upkeep: board(UPKEEP_STEPS, "retention", 3_601_000, "waiting") },
+      "retention_waiting",
+      /not rolled up yet\. Look at/,
+    ],
+    [{ upkeep: board(UPKEEP_STEPS, "retention", 3_599_000, "waiting") }, null, /./],
+    [{ upkeep: board(UPKEEP_STEPS, "roll_up", 29_000, "failing") }, null, /./],
+    [
+      { steps: board(ENGINE_STEPS, "compaction", 31_000, "failing") },
+      "compaction_failing",
+      /compaction of open windows has failed/,
+    ],
+  ] as const;
+  for (const [given, code, words] of cases) {
+    const steps = "steps" in given ? { steps: given.steps } : {};
+    const { ready, degraded } = look([snapshot(steps)], null, "upkeep" in given ? given.upkeep : undefined);
+    assertEquals([ready, degraded.map((one) => one.code)], [true, code === null ? [] : [code]]);
+    if (code !== null) assertMatch(degraded[0]!.reason, words);
+  }
 });

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { durationMs } from "../../shared/units.ts";
 import type { App, AppDeps } from "../server/deps.ts";
 import type { DatabaseProbe } from "../server/probe.ts";
-import { readiness } from "./readiness.ts";
+import { readiness, type ReadinessReason } from "./readiness.ts";
 import { refusals, timeSchema } from "./schemas.ts";
 
 const reasonSchema = z.strictObject({
@@ -24,6 +24,10 @@ const SECOND_LOOK_MS = durationMs(1_000);
 const readySchema = z.strictObject({
   ready: z.boolean(),
   reasons: z.array(reasonSchema).openapi({ description: "Why not; only the codes without a token." }),
+  degraded: z.array(reasonSchema).openapi({
+    description:
+      "Steps that fail although everything is counted; readiness stays green. Only the codes without a token.",
+  }),
 }).openapi("Ready");
 
 const versionSchema = z.strictObject({ name: z.literal("tidemark"), version: z.string() }).openapi("Version");
@@ -36,6 +40,7 @@ const healthSchema = z.strictObject({
   uptime_seconds: z.number().min(0),
   database: z.strictObject({ reachable: z.boolean() }),
   reasons: z.array(reasonSchema),
+  degraded: z.array(reasonSchema).openapi({ description: "Steps that fail although everything is counted." }),
   engines: z.array(z.strictObject({
     instance: z.string(),
     phase: z.enum(["starting", "running", "waiting", "stopped", "stopping"]),
@@ -62,7 +67,7 @@ const readyRoute = createRoute({
   tags: ["Health"],
   summary: "The process makes progress",
   description:
-    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, not stopped by a named error.",
+    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, windows closing, not stopped by a named error. What fails for longer than 30 s beside the counting (roll-ups, retention, compaction, upkeep) is `degraded` and leaves it green.",
   responses: { 200: json(readySchema, "It does."), 503: json(readySchema, "It does not, and why.") },
 });
 const healthRoute = createRoute({
@@ -89,9 +94,11 @@ export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): v
       snapshots: deps.snapshots(),
       now: deps.clock.now(),
       progressTimeoutMs: deps.settings.progressTimeoutMs,
+      upkeep: deps.upkeep?.(),
       databaseProblem,
     });
-    return { databaseProblem, reasons: state.reasons.map(({ code, reason }) => ({ code, reason })) };
+    const plain = (list: readonly ReadinessReason[]) => list.map(({ code, reason }) => ({ code, reason }));
+    return { databaseProblem, reasons: plain(state.reasons), degraded: plain(state.degraded) };
   };
 
   app.openapi(liveRoute, async (c) => {
@@ -105,22 +112,24 @@ export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): v
       : c.json({ status: "alive" as const }, 200);
   });
   app.openapi(readyRoute, async (c) => {
-    const { reasons } = await look();
-    const shown = c.get("scope") === "none" ? reasons.map(({ code }) => ({ code, reason: code })) : reasons;
+    const { reasons, degraded } = await look();
+    const shown = (list: typeof reasons) =>
+      c.get("scope") === "none" ? list.map(({ code }) => ({ code, reason: code })) : list;
     const ready = reasons.length === 0;
-    return c.json({ ready, reasons: shown }, ready ? 200 : 503);
+    return c.json({ ready, reasons: shown(reasons), degraded: shown(degraded) }, ready ? 200 : 503);
   });
   app.openapi(healthRoute, async (c) => {
-    const { databaseProblem, reasons } = await look();
+    const { databaseProblem, reasons, degraded } = await look();
     const snapshots = deps.snapshots();
     return c.json({
-      status: reasons.length === 0 ? "ok" as const : "degraded" as const,
+      status: reasons.length + degraded.length === 0 ? "ok" as const : "degraded" as const,
       version: deps.version,
       now: new Date(deps.clock.now()).toISOString(),
       mode: snapshots.length > 0 ? "run" as const : "serve" as const,
       uptime_seconds: Math.max(0, (deps.clock.now() - startedAt) / 1000),
       database: { reachable: databaseProblem === null },
       reasons,
+      degraded,
       engines: snapshots.map((s) => ({
         instance: s.instance,
         phase: s.phase,

@@ -1,12 +1,15 @@
 // Whether this process makes progress, in words. Pure.
 import type { PartitionSnapshot, PipelineSnapshot } from "../../shared/snapshot.ts";
-import type { DurationMs, EpochMs } from "../../shared/units.ts";
+import type { StepName, Steps, StepState, UpkeepStep } from "../../shared/steps.ts";
+import { type DurationMs, type EpochMs, HOUR } from "../../shared/units.ts";
 
 export interface ReadinessInputs {
   /** Empty where only the API runs. */
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;
   readonly progressTimeoutMs: DurationMs;
+  /** Absent where only the API runs. */
+  readonly upkeep?: Steps<UpkeepStep> | undefined;
   /** Why the database does not answer the API; null when it does. */
   readonly databaseProblem: string | null;
 }
@@ -21,7 +24,12 @@ export interface ReadinessReason {
 export interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly ReadinessReason[];
+  /** What does not work although everything is counted: another instance would do no better, so readiness stays green. */
+  readonly degraded: readonly ReadinessReason[];
 }
+
+/** A step that is held back by another one or by a lock is no fault for this long. */
+const WAITING_MS_MAX = HOUR;
 
 /** At most this many partitions are named; the rest is a number. */
 const NAMED_MAX = 5;
@@ -38,7 +46,37 @@ export function readiness(inputs: ReadinessInputs): Readiness {
       }
     }
   }
-  return { ready: reasons.length === 0, reasons };
+  return { ready: reasons.length === 0, reasons, degraded: degradedSteps(inputs) };
+}
+
+/** The steps as the beginning of a sentence. */
+const STEP_SAYS: Readonly<Record<StepName, string>> = {
+  commit: "commits have",
+  closing: "closing of windows has",
+  compaction: "compaction of open windows has",
+  roll_up: "roll-ups have",
+  retention: "retention has",
+  upkeep: "upkeep of tables has",
+};
+
+/** A step that does not get on, in words: what, since when, why, and what to do. */
+export function stepInWords(step: StepName, { state, since, problem }: StepState, now: EpochMs): string {
+  const what = `${STEP_SAYS[step]} ${state === "failing" ? "failed" : "waited"}`;
+  const why = problem ? `${problem.message.replace(/\.$/, "")}. ${problem.action}` : "the reason is not known.";
+  return `${what} since ${new Date(since).toISOString()} (${seconds(now - since)}): ${why}`;
+}
+
+function degradedSteps({ snapshots, upkeep, now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
+  const compactions = snapshots.map(({ steps }) => ["compaction", steps.compaction] as const);
+  const all: readonly (readonly [StepName, StepState])[] = [
+    ...compactions,
+    ...Object.entries(upkeep ?? {}) as [UpkeepStep, StepState][],
+  ];
+  return all.flatMap(([step, state]) => {
+    const bound = state.state === "failing" ? progressTimeoutMs : WAITING_MS_MAX;
+    if (state.state === "ok" || now - state.since <= bound) return [];
+    return [{ code: `${step}_${state.state}`, reason: stepInWords(step, state, now) }];
+  });
 }
 
 function engineReasons(snapshot: PipelineSnapshot, inputs: ReadinessInputs): ReadinessReason[] {
@@ -53,7 +91,11 @@ function engineReasons(snapshot: PipelineSnapshot, inputs: ReadinessInputs): Rea
     case "stopping":
       return [{ code: "stopping", reason: words("this process is shutting down") }];
     case "running":
-      return [...storeReasons(snapshot, inputs), ...partitionReasons(snapshot, inputs)];
+      return [
+        ...storeReasons(snapshot, inputs),
+        ...stepReasons(snapshot, inputs),
+        ...partitionReasons(snapshot, inputs),
+      ];
   }
 }
 
@@ -68,6 +110,13 @@ function storeReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: Re
     return [{ code: "commits_stuck", reason }];
   }
   return [];
+}
+
+/** Without closings nothing that is counted becomes a number. */
+function stepReasons({ steps }: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
+  const { closing } = steps;
+  if (closing.state !== "failing" || now - closing.since <= progressTimeoutMs) return [];
+  return [{ code: "closing_failing", reason: stepInWords("closing", closing, now) }];
 }
 
 function partitionReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {

@@ -37,7 +37,12 @@ export function statusOf(
 ): NoticeInput {
   const snapshots = deps.snapshots();
   const { progressTimeoutMs } = deps.settings;
-  return { state, stats, snapshots, words: streamWords({ state, stats, snapshots, now, progressTimeoutMs }) };
+  return {
+    state,
+    stats,
+    snapshots,
+    words: streamWords({ state, stats, snapshots, now, progressTimeoutMs, upkeep: deps.upkeep?.() }),
+  };
 }
 
 /** The database is there, and too busy to answer in time: an embedded one while a backlog is committed. */

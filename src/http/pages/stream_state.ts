@@ -31,10 +31,13 @@ export interface StreamStateInputs {
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;
   readonly progressTimeoutMs: Parameters<typeof readiness>[0]["progressTimeoutMs"];
+  readonly upkeep?: Parameters<typeof readiness>[0]["upkeep"] | undefined;
 }
 
 /** Says how the stream is. */
-export function streamWords({ state, stats, snapshots, now, progressTimeoutMs }: StreamStateInputs): StreamWords {
+export function streamWords(
+  { state, stats, snapshots, now, progressTimeoutMs, upkeep }: StreamStateInputs,
+): StreamWords {
   if (state === null) {
     return words(
       "trouble",
@@ -53,12 +56,14 @@ export function streamWords({ state, stats, snapshots, now, progressTimeoutMs }:
   }
   const behind = catchingUp(snapshots, now) ?? closing(stats, snapshots);
   if (behind !== null) return behind;
-  const { reasons } = readiness({ snapshots, now, progressTimeoutMs, databaseProblem: null });
+  const { reasons, degraded } = readiness({ snapshots, now, progressTimeoutMs, upkeep, databaseProblem: null });
   const [first] = reasons;
   if (first !== undefined) {
     const starting = snapshots.some(({ phase }) => phase === "starting");
     return words(starting ? "waiting" : "trouble", starting ? "Starting" : `Trouble: ${first.code}`, first.reason);
   }
+  const [worse] = degraded;
+  if (worse !== undefined) return words("trouble", `Degraded: ${worse.code}`, worse.reason);
   return words("healthy", "Healthy", "All partitions are read to their end.");
 }
 

@@ -6,6 +6,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import type { Registry } from "../../shared/metrics.ts";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
+import type { Steps, UpkeepStep } from "../../shared/steps.ts";
 import type { DurationMs } from "../../shared/units.ts";
 import type { ReadDatabase } from "../../shared/sql.ts";
 
@@ -77,6 +78,8 @@ export interface AppDeps {
   readonly snapshots: () => readonly PipelineSnapshot[];
   /** Engines whose threads have stopped turning; absent where none run in threads. */
   readonly stuckEngines?: () => readonly string[];
+  /** Roll-ups, retention and upkeep of this process; absent where only the API runs. */
+  readonly upkeep?: () => Steps<UpkeepStep>;
   readonly geo: () => GeoState | null;
   /** Look-ups of the engines of this process; absent where none run. */
   readonly geoCounts?: () => GeoCounts;

@@ -16,8 +16,8 @@ export const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
 
 /** A reader that has waited so long for its turn is refused. Below the API's own deadline, which could not say why. */
 const READER_WAIT_MAX: DurationMs = 3_000 as DurationMs;
-/** A reader's statement takes at most so long beside an engine: half of a file's lease, so that one statement cannot cost it. */
-const READER_MAX: DurationMs = 5_000 as DurationMs;
+/** A reader's statement takes at most so long beside an engine: a third of a file's lease, so that one statement cannot cost it. */
+const READER_MAX: DurationMs = 3_000 as DurationMs;
 
 /** A running embedded database. */
 export interface EmbeddedPostgres {

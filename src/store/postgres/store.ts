@@ -1,15 +1,16 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
 import { EXIT, NamedError, type StopCode, UsageError } from "../../shared/errors.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
-import type {
-  CloseOutcome,
-  CommitOutcome,
-  CommitPayload,
-  NewPartition,
-  PartitionRow,
-  Store,
-  StoredState,
-  StreamSettings,
+import {
+  type CloseOutcome,
+  type CommitOutcome,
+  type CommitPayload,
+  CompactionFailed,
+  type NewPartition,
+  type PartitionRow,
+  type Store,
+  type StoredState,
+  type StreamSettings,
 } from "../port.ts";
 import { codeOf } from "../../shared/sql.ts";
 import type { Database } from "./client.ts";
@@ -137,10 +138,14 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
         );
         const result = JSON.parse(done[0]!.done) as CloseJson;
         if (result.state === "nothing" && (result.chunks ?? 0) >= COMPACT_CHUNKS) {
-          await database.query(
-            (sql) => sql`select tm.tidemark_compact_v1(${COMPACT_CHUNKS}::text::integer)`,
-            closeTimeoutMs,
-          );
+          try {
+            await database.query(
+              (sql) => sql`select tm.tidemark_compact_v1(${COMPACT_CHUNKS}::text::integer)`,
+              closeTimeoutMs,
+            );
+          } catch (error) {
+            throw new CompactionFailed(error);
+          }
         }
         if (result.state !== "day_missing") return closeOutcome(result);
         await database.query((sql) => sql`select tm.tidemark_ensure_day_v2(${result.day}::text::date)`, readTimeoutMs);

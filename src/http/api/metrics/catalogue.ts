@@ -17,6 +17,11 @@ const VISIBLE_SECONDS = [5, 15, 30, 60, 62, 65, 70, 80, 90, 120, 150, 180, 240, 
 export const METRICS_CATALOGUE = {
   tidemark_build_info: { type: "gauge", help: "Always 1; the label says which version runs.", labels: ["version"] },
   tidemark_ready: { type: "gauge", help: "1 when /readyz is green.", labels: [] },
+  tidemark_step_failing_seconds: {
+    type: "gauge",
+    help: "How long a step of this process has been failing; 0 while it is not.",
+    labels: ["step"],
+  },
   tidemark_postgres_up: { type: "gauge", help: "1 when PostgreSQL answered the last probe.", labels: [] },
 
   tidemark_engine_phase: { type: "gauge", help: "1 for the phase that the pipeline is in.", labels: ["phase"] },

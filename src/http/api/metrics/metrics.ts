@@ -4,7 +4,14 @@ import { messageOf } from "../../../shared/errors.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { readFreshness } from "../stream/freshness.ts";
 import type { Metrics } from "./catalogue.ts";
-import { setFromDatabase, setFromFreshness, setFromGeo, setFromGeoCounts, setFromSnapshots } from "./values.ts";
+import {
+  setFromDatabase,
+  setFromFreshness,
+  setFromGeo,
+  setFromGeoCounts,
+  setFromSnapshots,
+  setFromSteps,
+} from "./values.ts";
 import { cached, type DatabaseProbe } from "../../server/probe.ts";
 import { readiness } from "../readiness.ts";
 import { refusals } from "../schemas.ts";
@@ -45,10 +52,12 @@ export function registerMetrics(app: App, deps: AppDeps, metrics: Metrics, probe
     const now = deps.clock.now();
     const snapshots = deps.snapshots();
     const { progressTimeoutMs } = deps.settings;
-    const { ready } = readiness({ snapshots, now, progressTimeoutMs, databaseProblem });
+    const upkeep = deps.upkeep?.();
+    const { ready } = readiness({ snapshots, now, progressTimeoutMs, upkeep, databaseProblem });
     metrics.gauge("tidemark_ready").set(ready ? 1 : 0);
     metrics.gauge("tidemark_postgres_up").set(databaseProblem === null ? 1 : 0);
     setFromSnapshots(metrics, snapshots, now);
+    setFromSteps(metrics, [...snapshots.map(({ steps }) => steps), ...(upkeep ? [upkeep] : [])], now);
     setFromDatabase(metrics, values, now);
     setFromFreshness(metrics, fresh);
     setFromGeo(metrics, deps.geo(), now);

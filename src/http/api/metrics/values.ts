@@ -1,6 +1,7 @@
 // Sets the gauges and counters that are read from elsewhere: snapshots of the engines, one read of the database. No I/O.
 import type { GeoCounts, GeoState } from "../../../geo/geo_state.ts";
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
+import { ENGINE_STEPS, type Steps, UPKEEP_STEPS } from "../../../shared/steps.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { Freshness } from "../stream/freshness.ts";
 import type { Metrics } from "./catalogue.ts";
@@ -10,6 +11,8 @@ import type { StreamStats } from "../stream/stream_stats.ts";
 const PARTITION_LABELS_MAX = 64;
 /** Distinct reasons shown; the table of reasons is closed, so more of them can only come from a foreign hand. */
 const REASON_LABELS_MAX = 32;
+
+const STEPS = [...ENGINE_STEPS, ...UPKEEP_STEPS];
 
 /** Sets what the engines of this process show. */
 export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineSnapshot[], now: EpochMs): void {
@@ -58,6 +61,17 @@ export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineS
   for (const p of partitions.slice(0, PARTITION_LABELS_MAX)) {
     lagRecords.set(lag(p), { partition: p.partition });
     if (Number.isFinite(p.watermark)) watermarkLag.set((now - p.watermark) / 1000, { partition: p.partition });
+  }
+}
+
+/** Sets how long each step has been failing: the worst of several engines. */
+export function setFromSteps(metrics: Metrics, boards: readonly Partial<Steps>[], now: EpochMs): void {
+  const gauge = metrics.gauge("tidemark_step_failing_seconds");
+  gauge.clear();
+  for (const step of STEPS) {
+    const states = boards.flatMap((board) => board[step] ?? []);
+    const failing = states.map(({ state, since }) => state === "failing" ? Math.max(0, now - since) / 1000 : 0);
+    if (failing.length > 0) gauge.set(Math.max(...failing), { step });
   }
 }
 

@@ -1,6 +1,8 @@
 // Why a window is open, which partitions hold it, and what would close it. Pure.
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
+import { epochMs } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
+import { stepInWords } from "../readiness.ts";
 import { livePartitions } from "./pipeline_view.ts";
 import { isoAlways } from "../schemas.ts";
 import type { StreamState } from "./stream_rows.ts";
@@ -54,11 +56,18 @@ export function explainWindow(inputs: ExplainInputs): Explanation {
     return { state: "empty", summary: `${name} holds no record ${over}`, holders };
   }
   const summary = holders.length === 0
-    ? `${name} is open; all watermarks have passed its end, so the next tick closes it.`
+    ? `${name} is open; all watermarks have passed its end, ${closingInWords(inputs)}.`
     : `${name} is open: ${count(holders.length)} not passed its end. Partition ${holders[0]!.partition}: ${
       holders[0]!.reason
     }.`;
   return { state: "open", summary, holders };
+}
+
+/** What becomes of a window that can be closed: what this process closes itself is known here. */
+function closingInWords({ snapshots, now }: ExplainInputs): string {
+  const failing = snapshots.map(({ steps }) => steps.closing).find(({ state }) => state === "failing");
+  if (failing) return `but the ${stepInWords("closing", failing, epochMs(now)).replace(/\.$/, "")}`;
+  return snapshots.length > 0 ? "so the next tick closes it" : "so the instance that reads it closes it next";
 }
 
 function holdersOf({ state, snapshots, now, settings }: ExplainInputs, end: number): Holder[] {
