@@ -11,6 +11,7 @@ import { emptyTally } from "../src/window/tracker.ts";
 import { KeyTable } from "../src/window/key_table.ts";
 import { startPostgres } from "../tests/support/postgres.ts";
 import { cpuSeconds, numberFlag, seeded, write } from "./support.ts";
+import { RULES_2 } from "../src/event/stream_rules.ts";
 
 const CHUNKS = numberFlag("chunks", 300);
 const KEYS = numberFlag("keys", 20_000);
@@ -49,6 +50,7 @@ await store.join({
   windowSizeMs: WINDOW_MS,
   referrerGranularity: "raw",
   keyBytesMax: 1024,
+  rules: RULES_2,
   offsetsCountRecords: true,
   anchor: 0 as EpochMs,
 }, [{ partition: 0 as PartitionId, startOffset: 0 as Offset, logStart: 0 as Offset }]);

@@ -3,7 +3,7 @@ import type { Store } from "../store/port.ts";
 import { createPostgresStore } from "../store/postgres/store.ts";
 import { maskPayload } from "../event/mask_payload.ts";
 import { createEventReader } from "../event/fast_reader.ts";
-import { RULES_1 } from "../event/stream_rules.ts";
+import { parseStreamRules, wantedRules } from "../event/stream_rules.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { Notes } from "../shared/folder_lock.ts";
@@ -51,19 +51,22 @@ export async function createEngine(context: EngineContext, options: EngineOption
     ...(storage.embedded && { readTimeoutMs: EMBEDDED_READ_TIMEOUT_MS }),
   });
   const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
-  const anchor = (await store.read())?.anchor ??
+  const stored = await store.read(), wanted = wantedRules(settings);
+  const anchor = stored?.anchor ??
     demoAnchor(clock.now(), settings.SOURCE === "demo" ? settings.DEMO_HISTORY_DAYS : 0);
   const open = () =>
     createSource(context, storage, {
       notes: options.notes,
       anchor,
+      rules: stored === null ? wanted : parseStreamRules(stored.rules),
       follow: settings.FILE_FOLLOW && !options.once,
       member: String(options.number),
     });
   const { source: first, startOffset } = await open();
   const source = renewable(first, async () => (await open()).source);
   const reader = createEventReader({
-    stream: RULES_1,
+    // The loop reads by the stored rules before it reads anything.
+    stream: wanted,
     format: settings.SOURCE === "file" ? "lines" : "json",
     referrerGranularity: settings.REFERRER_GRANULARITY,
     keyBytesMax: settings.KEY_BYTES_MAX,
@@ -83,6 +86,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
       keyBytesMax: settings.KEY_BYTES_MAX,
       offsetsCountRecords: source.offsetsCountRecords,
       anchor,
+      rules: wanted,
     },
     rules: {
       windowSize: settings.WINDOW_SIZE,

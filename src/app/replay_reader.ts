@@ -3,7 +3,7 @@ import { postgresGenerations } from "../store/postgres/generations.ts";
 import type { Database } from "../store/postgres/client.ts";
 import { createEventReader } from "../event/fast_reader.ts";
 import { readEvent } from "../event/read_event.ts";
-import { RULES_1 } from "../event/stream_rules.ts";
+import { parseStreamRules, type StreamRules, wantedRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { UsageError } from "../shared/errors.ts";
@@ -21,11 +21,12 @@ import { kafkaConnection } from "./sources.ts";
  *
  * @param database for the numbers of files that the stream has met; null: none
  * @param anchor where the demo generator counts from, as stored
+ * @param stream rules by which the files' first times are read
  */
 export async function openLogReader(
   { settings, clock, log }: Pick<CommandContext, "settings" | "clock" | "log">,
   database: Database | null,
-  anchor: EpochMs,
+  { anchor, stream }: { readonly anchor: EpochMs; readonly stream: StreamRules },
 ): Promise<LogReader> {
   switch (settings.SOURCE) {
     case "kafka": {
@@ -38,7 +39,7 @@ export async function openLogReader(
       if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
       const stored = database === null ? null : postgresGenerations(database);
       const own: Generation[] = [];
-      const rules = { ...eventRules(settings), defaultHost: settings.FILE_HOST ?? "unknown" };
+      const rules = { ...eventRules(settings, stream), defaultHost: settings.FILE_HOST ?? "unknown" };
       return new SourceLogReader(createFileSource({
         path,
         follow: false,
@@ -72,18 +73,23 @@ export async function openLogReader(
 }
 
 /** An event reader with the engine's rules over `places`. */
-export function eventReader(settings: Settings, places: PlaceLocator): EventReader {
+export function eventReader(settings: Settings, rules: StreamRules, places: PlaceLocator): EventReader {
   return createEventReader({
-    ...eventRules(settings),
+    ...eventRules(settings, rules),
     defaultHost: settings.FILE_HOST,
     locator: places,
     hashSeed: crypto.getRandomValues(new Uint32Array(1))[0]!,
   });
 }
 
-function eventRules(settings: Settings) {
+/** The rules that the stream stores; before it was started, those that it would be made with. @throws UsageError `rules_unknown` */
+export function rulesInForce(settings: Settings, stored: { readonly rules: string } | null): StreamRules {
+  return stored === null ? wantedRules(settings) : parseStreamRules(stored.rules);
+}
+
+function eventRules(settings: Settings, stream: StreamRules) {
   return {
-    stream: RULES_1,
+    stream,
     format: settings.SOURCE === "file" ? "lines" as const : "json" as const,
     referrerGranularity: settings.REFERRER_GRANULARITY,
     keyBytesMax: settings.KEY_BYTES_MAX,

@@ -2,7 +2,7 @@
 import { postgresGenerations } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
 import { readEvent } from "../event/read_event.ts";
-import { RULES_1 } from "../event/stream_rules.ts";
+import type { StreamRules } from "../event/stream_rules.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { Notes } from "../shared/folder_lock.ts";
 import { metadataRefresh } from "../shared/config/relations.ts";
@@ -63,6 +63,8 @@ export async function createSource(
   options: {
     readonly notes: Notes | null;
     readonly anchor: EpochMs;
+    /** By which the files' first times are read. */
+    readonly rules: StreamRules;
     readonly follow: boolean;
     readonly member: string;
   },
@@ -109,7 +111,7 @@ export async function createSource(
       const path = settings.FILE_PATH;
       if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
       const rules = {
-        stream: RULES_1,
+        stream: options.rules,
         format: "lines",
         referrerGranularity: settings.REFERRER_GRANULARITY,
         keyBytesMax: settings.KEY_BYTES_MAX,

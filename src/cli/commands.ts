@@ -27,6 +27,10 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Count closed windows again from the log and show what differs",
     load: () => import("./replay.ts"),
   },
+  rules: {
+    summary: "Show by which rules events are read, and switch them",
+    load: () => import("./rules.ts"),
+  },
   "dead-letters": {
     summary: "List, show and purge records that can never be counted",
     load: () => import("./dead_letters.ts"),

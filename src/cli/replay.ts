@@ -1,9 +1,11 @@
 // `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
 import { appliedMigrations } from "../store/migrate.ts";
+import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
 import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
 import { replay } from "../operate/replay.ts";
+import { readRuleSpans } from "../operate/rules_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
 import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
 import { boolean, integer, type Kind, kindBy } from "../shared/config/kinds.ts";
@@ -12,7 +14,7 @@ import { printable, printableJson } from "../shared/printable.ts";
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader } from "../app/replay_reader.ts";
+import { eventReader, openLogReader, rulesInForce } from "../app/replay_reader.ts";
 import { logName } from "../app/sources.ts";
 import { type Storage, streamMissing, withStorageToLookAt } from "../app/storage.ts";
 
@@ -27,7 +29,7 @@ export const command = defineCommand({
   usage: "",
   description:
     "Reads each partition from a position before which nothing of the range can lie to where the stream stands, judges lateness by " +
-    "the recorded idle advances, and compares window by window, key by key, the table and the late records. It joins no group and writes " +
+    "the recorded idle advances, reads events by the rules that held at each position, and compares window by window, key by key, the table and the late records. It joins no group and writes " +
     "nothing. Exit code 6 where something differs, or where the log no longer holds the range. Places may differ where the place database " +
     "has changed since; MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must be the ones of then.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "geo", "process"],
@@ -77,15 +79,18 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
   };
   const bound = anchorBound(from, rules);
   const state = await readState(storage, context, range, bound);
-  const reader = await openLogReader(context, storage.work, state.anchor);
+  const spans = await readRuleSpans(storage.work), newest = spans.at(-1);
+  const stream = rulesInForce(settings, { rules: newest?.rules ?? rulesJson(RULES_1) });
+  const reader = await openLogReader(context, storage.work, { anchor: state.anchor, stream });
   const geo = await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log });
   try {
     const tasks = planReplay(state.partitions, await reader.identify(), state.topicId, bound);
     const replayed = await replay(tasks, {
       log: reader,
-      events: eventReader(settings, geo.locator),
+      events: eventReader(settings, stream, geo.locator),
       places: geo.locator,
       rules,
+      spans,
       from,
       to,
       now: clock.now(),

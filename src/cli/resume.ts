@@ -1,6 +1,7 @@
 // `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
 import { checkLog } from "../store/decision.ts";
 import { appliedMigrations } from "../store/migrate.ts";
+import { wantedRules } from "../event/stream_rules.ts";
 import { createPostgresStore } from "../store/postgres/store.ts";
 import type { StoredState, StreamSettings } from "../store/port.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
@@ -15,7 +16,7 @@ import { printable } from "../shared/printable.ts";
 import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader } from "../app/replay_reader.ts";
+import { eventReader, openLogReader, rulesInForce } from "../app/replay_reader.ts";
 import { logName } from "../app/sources.ts";
 import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from "../app/storage.ts";
 
@@ -116,7 +117,10 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
 /** The plan over the log as it is now. */
 async function look(storage: Storage, stored: StoredState, context: ResumeContext) {
   const { settings, clock } = context;
-  const reader = await openLogReader(context, storage.work, stored.anchor);
+  const reader = await openLogReader(context, storage.work, {
+    anchor: stored.anchor,
+    stream: rulesInForce(settings, stored),
+  });
   try {
     const log = await reader.identify();
     const firstEventTimes = settings.SOURCE === "kafka"
@@ -138,7 +142,11 @@ async function look(storage: Storage, stored: StoredState, context: ResumeContex
 
 /** Event times at the positions to which partitions would jump; a partition that cannot be read tells none. */
 async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogIdentity, context: ResumeContext) {
-  const events = eventReader(context.settings, createPlaceLocator({ v4: null, v6: null }));
+  const events = eventReader(
+    context.settings,
+    rulesInForce(context.settings, stored),
+    createPlaceLocator({ v4: null, v6: null }),
+  );
   const recreated = isRecreated(stored, log);
   const times = new Map<PartitionId, EpochMs>();
   for (const row of stored.rows) {
@@ -170,6 +178,7 @@ function streamSettings({ settings }: ResumeContext, stored: StoredState): Strea
     keyBytesMax: settings.KEY_BYTES_MAX,
     offsetsCountRecords: settings.SOURCE !== "file",
     anchor: stored.anchor,
+    rules: wantedRules(settings),
   };
 }
 

@@ -1,4 +1,6 @@
 // Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
+import { checkRules, parseStreamRules, rulesJson, sameRules } from "../event/stream_rules.ts";
+import { movedPartitions } from "../store/decision.ts";
 import type { NewPartition, StoredState } from "../store/port.ts";
 import { invariant, messageOf, NamedError, StreamStopped, Unavailable } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
@@ -21,7 +23,7 @@ export class Loading {
 
   /**
    * Brings wanted partitions to flow: 1. settle what is pending (the compare makes that safe also for partitions that are no longer ours),
-   * 2. see what the log holds, 3. make sure that every partition has a row, 4. read the rows, 5. check them against the log, 6. seek.
+   * 2. see what the log holds, 3. make sure that every partition has a row, 4. read the rows, 5. read events by the rules that are stored with them, 6. check them against the log, 7. seek.
    * What fails is tried again a moment later.
    */
   async loadIfWanted(signal: AbortSignal): Promise<void> {
@@ -43,7 +45,8 @@ export class Loading {
       invariant(stored !== null, "the stream row exists after joining");
       state.storeAnswered(stored);
       if (stored.stopped) return state.stoppedByStore(stored.stopped);
-      await checkStoredPositions(state, stored, identity); // 5
+      if (!this.#readsByStoredRules(stored)) return; // 5
+      await checkStoredPositions(state, stored, identity); // 6
       state.topicId = stored.topicId;
       const positions = this.#track(wanted, stored, identity);
       state.expectation++;
@@ -52,7 +55,7 @@ export class Loading {
       if (state.settings.once && identity.partitions.length > assignment.partitions.length) {
         log.info("the group has other members: this run covers its own share", { partitions: assignment.partitions });
       }
-      source.resume(assignment.generation, positions); // 6
+      source.resume(assignment.generation, positions); // 7
     } catch (error) {
       if (error instanceof StreamStopped) return state.stop(error);
       if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;
@@ -65,6 +68,27 @@ export class Loading {
       log.warn("cannot load positions yet", { error: messageOf(error) });
       wanted.notBefore = clock.steady() + RETRY_MS;
     }
+  }
+
+  /**
+   * Makes the reader read by the stored rules. False where memory rests on other ones: an operator has switched the rules since, and the new
+   * commit ids fence what was counted by the old ones.
+   *
+   * @throws UsageError `rules_unknown`, `event_rules_differ`
+   */
+  #readsByStoredRules(stored: StoredState): boolean {
+    const state = this.#state, { reader, log } = state.parts;
+    const rules = parseStreamRules(stored.rules);
+    checkRules(rules, state.settings.stream.rules);
+    if (state.rules !== null && sameRules(state.rules, rules)) return true;
+    if (state.trackers.size > 0) {
+      state.giveUp(movedPartitions(state.trackers.values(), stored.rows));
+      return false;
+    }
+    reader.use(rules);
+    state.rules = rules;
+    log.info("events are read by the stored rules", { rules: rulesJson(rules) });
+    return true;
   }
 
   /** Makes a tracker for each wanted partition that is not retired; returns where each goes on. */

@@ -1,5 +1,6 @@
 // What one engine knows, and how that changes: assignment, trackers, delta, what the rows said, whether the stream is stopped. Nothing here
 // waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
+import type { StreamRules } from "../event/stream_rules.ts";
 import type { StoredState } from "../store/port.ts";
 import { invariant, StreamStopped } from "../shared/errors.ts";
 import { refusalOf } from "../shared/refusal.ts";
@@ -48,6 +49,8 @@ export class EngineState {
   /** A commit is on its way. */
   sending: Promise<void> | null = null;
   topicId: string | null = null;
+  /** The rules by which the reader reads; null before the rows were read. */
+  rules: StreamRules | null = null;
   /** With `once`: where each partition's reading ends. */
   readonly targets = new Map<PartitionId, Offset>();
 

@@ -1,4 +1,5 @@
 // Counts a range of windows again from the log, by the engine's own counter. I/O only through the port; nothing is stored.
+import { sameRules, type StreamRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { EXIT, NamedError } from "../shared/errors.ts";
@@ -8,6 +9,7 @@ import { Counter, type CountingRules } from "../window/counter.ts";
 import { Delta } from "../window/delta.ts";
 import type { KeyTable } from "../window/key_table.ts";
 import type { LogReader } from "./log_reader.ts";
+import { rulesAt, type RuleSpan } from "./rules_store.ts";
 import type { ReplayTask } from "./replay_plan.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
 import { freshTracker } from "./topic_sample.ts";
@@ -20,6 +22,8 @@ export interface ReplayOptions {
   readonly events: EventReader;
   readonly places: PlaceLocator;
   readonly rules: CountingRules;
+  /** By which rules each partition's records were read. */
+  readonly spans: readonly RuleSpan[];
   /** Start of the first window, and end of the last one: epoch ms, `[from, to)`. */
   readonly from: EpochMs;
   readonly to: EpochMs;
@@ -52,6 +56,8 @@ async function replayPartition(
   tracker.watermark = task.from.watermark;
   let delta = new Delta(() => "");
   const advances = [...task.advances];
+  const spans = options.spans.filter(({ partition }) => partition === task.partition);
+  let rules: StreamRules | null = null;
   while (tracker.position < task.to && !signal.aborted) {
     const skip = task.skips.find(({ from }) => from === tracker.position);
     if (skip !== undefined) tracker.position = skip.to;
@@ -66,7 +72,20 @@ async function replayPartition(
       );
     }
     for (const batch of batches) {
-      for (const part of parts(batch, task, advances)) {
+      for (
+        const part of parts(batch, task, [
+          ...advances.map(({ atOffset }) => atOffset),
+          ...spans.map(({ from }) => from),
+        ])
+      ) {
+        const inForce = rulesAt(spans, task.partition, part.from);
+        if (rules === null || !sameRules(rules, inForce)) {
+          // Ids of the old rules mean nothing under the new ones.
+          collect(delta, options, tables);
+          delta = new Delta(() => "");
+          events.use(inForce);
+          rules = inForce;
+        }
         // Records at or above an advance's offset are judged by it.
         while (advances[0] !== undefined && advances[0].atOffset <= part.from) {
           const { watermark } = advances.shift()!;
@@ -89,14 +108,10 @@ async function replayPartition(
   tables.records += counted + late + dead + nulls;
 }
 
-/** A batch cut at every advance inside it, and at the end of what is read. */
-function parts(
-  batch: FetchedBatch,
-  task: ReplayTask,
-  advances: readonly { readonly atOffset: Offset }[],
-): FetchedBatch[] {
+/** A batch cut at every one of `at` inside it, and at the end of what is read. */
+function parts(batch: FetchedBatch, task: ReplayTask, at: readonly Offset[]): FetchedBatch[] {
   const end = Math.min(batch.next, task.to) as Offset;
-  const cuts = [...new Set(advances.map(({ atOffset }) => atOffset))].filter((at) => at > batch.from && at < end);
+  const cuts = [...new Set(at)].filter((offset) => offset > batch.from && offset < end).sort((a, b) => a - b);
   const edges = [batch.from, ...cuts, end];
   return edges.slice(0, -1).map((from, i) => between(batch, from, edges[i + 1]!));
 }

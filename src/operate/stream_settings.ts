@@ -6,7 +6,7 @@ import { settingsDiffer } from "../store/postgres/store.ts";
 const TIMEOUT_MS = 5_000;
 
 /** What is fixed for a stream, by the names of its columns. */
-export function fixedSettings(s: Omit<StreamSettings, "topicId" | "anchor" | "offsetsCountRecords">) {
+export function fixedSettings(s: Omit<StreamSettings, "topicId" | "anchor" | "offsetsCountRecords" | "rules">) {
   return {
     source: s.source,
     topic: s.topic,

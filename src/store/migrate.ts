@@ -7,7 +7,14 @@ import { quoteName } from "./postgres/qualify.ts";
 import { STAMP_SQL, unstampedSql } from "./postgres/stamp.ts";
 
 /** The migrations in order. A file that was released is never edited: its checksum is stored. */
-export const MIGRATIONS = ["0001_stream", "0002_commit", "0003_report", "0004_operate", "0005_exact"] as const;
+export const MIGRATIONS = [
+  "0001_stream",
+  "0002_commit",
+  "0003_report",
+  "0004_operate",
+  "0005_exact",
+  "0006_rules",
+] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);
 const MIGRATE_TIMEOUT_MS = 120_000;

@@ -1,5 +1,6 @@
 // The port between the engine and the database, and the guarantees that an implementor owes. No I/O.
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
+import type { StreamRules } from "../event/stream_rules.ts";
 import type { DeadReason } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import { messageOf, type StopCode } from "../shared/errors.ts";
@@ -14,6 +15,8 @@ export interface StreamSettings {
   readonly referrerGranularity: "raw" | "origin" | "domain";
   readonly keyBytesMax: number;
   readonly offsetsCountRecords: boolean;
+  /** Rules with which a new stream begins. A stream that is there keeps its own: the caller compares (`checkRules`). */
+  readonly rules: StreamRules;
   /** Where the demo generator counts from; stored at the first start, read back later. */
   readonly anchor: EpochMs;
 }
@@ -34,6 +37,8 @@ export interface PartitionRow {
 
 /** Stream row, partition rows and the server's clock, read in one snapshot. */
 export interface StoredState {
+  /** The rules that hold from the stored positions on, as `rulesJson` writes them: of the same snapshot as the rows. */
+  readonly rules: string;
   readonly topicId: string | null;
   readonly anchor: EpochMs;
   readonly closedThrough: EpochMs;

@@ -6,6 +6,7 @@ import type { Chunk, CommitPayload, NewPartition, PartitionMove, Store, StreamSe
 import { UsageError } from "../../src/shared/errors.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
 import { KeyTable } from "../../src/window/key_table.ts";
+import { parseStreamRules, RULES_1, RULES_2, type StreamRules } from "../../src/event/stream_rules.ts";
 
 /** A fresh, empty database under two instances. */
 export interface StoreRig extends AsyncDisposable {
@@ -13,6 +14,10 @@ export interface StoreRig extends AsyncDisposable {
   readonly other: Store;
   /** Everything that was stored, read past the Store. */
   tables(): Promise<Tables>;
+  /** What `tidemark rules --switch` does. */
+  switchRules(rules: StreamRules): Promise<void>;
+  /** Where rules hold: partition, first offset, version; by partition, then in the order of the switches. */
+  spans(): Promise<(readonly [partition: number, from: number, version: number])[]>;
 }
 
 export interface Tables {
@@ -41,6 +46,7 @@ export const SETTINGS: StreamSettings = {
   windowSizeMs: SIZE,
   referrerGranularity: "raw",
   keyBytesMax: 1024,
+  rules: RULES_2,
   offsetsCountRecords: true,
   anchor: W as EpochMs,
 };
@@ -196,6 +202,42 @@ export const STORE_CONTRACT: readonly { readonly name: string; readonly run: (ri
       assertEquals(state.closedThrough, W + SIZE);
       const { firstOffset, watermark } = state.rows[1]!;
       assertEquals([firstOffset, watermark], [20, W + SIZE]);
+    },
+  },
+  {
+    name: "a new stream begins with the given rules; later joins do not change them",
+    run: async ({ store, other }) => {
+      await store.join({ ...SETTINGS, rules: RULES_1 }, [partition(0)]);
+      await other.join(SETTINGS, [partition(0)]);
+      assertEquals(parseStreamRules((await store.read())!.rules), RULES_1);
+    },
+  },
+  {
+    name: "a switch of the rules holds from the stored positions on, and fences what was counted before it",
+    run: async ({ store, other, switchRules, spans }) => {
+      await store.join({ ...SETTINGS, rules: RULES_1 }, [partition(0, 5), partition(1)]);
+      await store.commit(await payload(store, { 0: { to: 9 } }, []));
+      const before = (await store.read())!;
+      const late = await payload(store, { 0: { to: 11 } }, [chunk(W, [["a", "", 2]])]);
+      await switchRules(RULES_2);
+      const after = (await store.read())!;
+      assertEquals(parseStreamRules(after.rules), RULES_2);
+      assertEquals(after.rows.map((row) => row.nextOffset), before.rows.map((row) => row.nextOffset));
+      assertEquals(after.rows.filter((row, i) => row.commitId === before.rows[i]!.commitId), []);
+      assertEquals(await other.commit(late), { kind: "fenced" });
+      assertEquals(await other.commit(await payload(store, { 0: { to: 11 } }, [])), { kind: "committed" });
+      await store.join(SETTINGS, [partition(2, 0, 3)]);
+      assertEquals(await spans(), [[0, 5, 1], [0, 9, 2], [1, 0, 1], [1, 0, 2], [2, 3, 2]]);
+    },
+  },
+  {
+    name: "a switch to the rules that hold changes nothing",
+    run: async ({ store, switchRules, spans }) => {
+      await store.join(SETTINGS, [partition(0)]);
+      const before = await store.read();
+      await switchRules(RULES_2);
+      assertEquals((await store.read())!.rows, before!.rows);
+      assertEquals(await spans(), [[0, 0, 2]]);
     },
   },
   {

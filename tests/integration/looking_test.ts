@@ -14,6 +14,7 @@ const LOOKING: Readonly<Record<string, readonly (readonly string[])[]>> = {
   doctor: [[], ["--json"]],
   replay: [RANGE, [...RANGE, "--json"], [...RANGE, "--dry-run"]],
   resume: [["--dry-run"], ["--dry-run", "--accept-gap"]],
+  rules: [[], ["--json"], ["--switch", "--dry-run"]],
   migrate: [["--dry-run"], ["--print"]],
   "dead-letters": [["list"], ["list", "--json"], ["show", "0", "1"], ["show", "0", "1", "--json"]],
   report: ["text", "csv", "json", "ndjson"].map((format) => ["top", "--by", "host", ...DAYS, "--format", format])

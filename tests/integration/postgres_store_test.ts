@@ -5,6 +5,8 @@ import { migrate } from "../../src/store/migrate.ts";
 import { codeOf } from "../../src/shared/sql.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { createPostgresStore } from "../../src/store/postgres/store.ts";
+import { parseStreamRules, RULES_1, RULES_2 } from "../../src/event/stream_rules.ts";
+import { readRuleSpans, switchRules } from "../../src/operate/rules_store.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import {
   chunk,
@@ -46,6 +48,11 @@ async function postgresRig(url: string, maxKeysPerWindow = 1_000): Promise<Postg
     store: store(databases[0]!, databases[1]!, "a"),
     other: store(databases[2]!, databases[3]!, "b"),
     tables: () => tablesOf(sql),
+    switchRules: async (rules) => void await switchRules(databases[3]!, rules),
+    spans: async () =>
+      (await readRuleSpans(databases[3]!)).map(({ partition, from, rules }) =>
+        [partition, from, parseStreamRules(rules).version] as const
+      ),
     async [Symbol.asyncDispose]() {
       await Promise.all([...databases.map((database) => database.close(200)), sql.end({ timeout: 1 })]);
     },
@@ -82,6 +89,17 @@ async function tablesOf(sql: postgres.Sql): Promise<Tables> {
   };
 }
 
+/** Until one statement waits for another's lock. */
+async function waitsForLock(sql: postgres.Sql): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  while (Date.now() < deadline) {
+    const [row] = await sql`
+      select count(*)::int as n from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`;
+    if (row!.n > 0) return;
+  }
+  throw new Error("no statement waits for a lock");
+}
+
 Deno.test("createPostgresStore()", async (t) => {
   await using server = await startPostgres();
   const fresh = async (maxKeys?: number) => await postgresRig(await server.createDatabase(), maxKeys);
@@ -105,6 +123,89 @@ Deno.test("createPostgresStore()", async (t) => {
       assertEquals(await store.commit(next), { kind: "committed" });
     });
     assertEquals((await store.close()).kind, "closed");
+  });
+
+  // What programs of releases before stored rules call.
+  const oldJoin = (sql: postgres.Sql) =>
+    sql`select tidemark_join_v1(${
+      sql.json({
+        source: SETTINGS.source,
+        topic: SETTINGS.topic,
+        consumer_group: SETTINGS.group,
+        window_size_ms: SETTINGS.windowSizeMs,
+        referrer_granularity: SETTINGS.referrerGranularity,
+        key_bytes_max: SETTINGS.keyBytesMax,
+        offsets_count_records: true,
+        anchor: 0,
+      })
+    }, ${sql.json([{ partition: 0, start_offset: 0, log_start: 0 }])})`;
+  const oldCommit = (sql: postgres.Sql) =>
+    sql`select tidemark_commit_v1(gen_random_uuid(), 'old', 'interval', (
+      select jsonb_agg(jsonb_build_object('partition', partition, 'old_commit_id', commit_id, 'old_next_offset', next_offset,
+        'next_offset', next_offset + 1, 'counted', 0, 'late', 0, 'late_dropped', 0, 'dead', 0, 'null_records', 1, 'skipped', 0,
+        'raised_at', 0, 'idle_advances', '[]'::jsonb)) from stream_partition),
+      '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null)`;
+
+  await t.step("programs that know no rules go on with version 1, also in a stream of their own", async () => {
+    await using rig = await fresh();
+    const { store, sql, spans } = rig;
+    await oldJoin(sql);
+    await oldCommit(sql);
+    assertEquals(parseStreamRules((await store.read())!.rules), RULES_1);
+    assertEquals([(await store.read())!.rows[0]!.nextOffset, await spans()], [1, [[0, 0, 1]]]);
+  });
+
+  await t.step(
+    "programs that know no rules are refused by name once version 2 holds, before and after they joined",
+    async () => {
+      await using rig = await fresh();
+      const { store, sql, spans } = rig;
+      await store.join({ ...SETTINGS, rules: RULES_1 }, [partition(0)]);
+      await oldCommit(sql);
+      await rig.switchRules(RULES_2);
+      const joined = await assertRejects(() => oldJoin(sql));
+      assertEquals(codeOf(joined), "TM003");
+      assert(String(joined).includes("rules version is 2 in this schema, this release knows version 1 only"));
+      const committed = await assertRejects(() => oldCommit(sql));
+      // That is what ends such a program; anything else it would try again for ever.
+      assertEquals(codeOf(committed), "42883");
+      assert(String(committed).includes("rules version 2"));
+      assertEquals([(await store.read())!.rows[0]!.nextOffset, await spans()], [1, [[0, 0, 1], [0, 1, 2]]]);
+      await store.join(SETTINGS, [partition(0)]);
+    },
+  );
+
+  await t.step("a switch waits for a commit that is under way: it holds from behind it", async () => {
+    await using rig = await fresh();
+    const { store, sql } = rig;
+    await store.join({ ...SETTINGS, rules: RULES_1 }, [partition(0)]);
+    let switched: Promise<void> | undefined;
+    await sql.begin(async (held) => {
+      await oldCommit(held as unknown as postgres.Sql);
+      switched = rig.switchRules(RULES_2);
+      await waitsForLock(sql);
+    });
+    await switched;
+    assertEquals(await rig.spans(), [[0, 0, 1], [0, 1, 2]]);
+  });
+
+  await t.step("a position that an operator has set back is read by the newest rules", async () => {
+    await using rig = await fresh();
+    const { store, sql } = rig;
+    await store.join({ ...SETTINGS, rules: RULES_1 }, [partition(0), partition(1)]);
+    await store.commit(await payload(store, { 0: { to: 9 }, 1: { to: 9 } }, []));
+    await rig.switchRules(RULES_2);
+    await store.stop("topic_recreated", "x");
+    const moves = (await store.read())!.rows.map((row) => ({
+      partition: row.partition,
+      old_commit_id: row.commitId,
+      old_next_offset: row.nextOffset,
+      next_offset: row.partition === 0 ? 2 : 9,
+      retired: false,
+      gap: null,
+    }));
+    await sql`select tidemark_resume_v1('topic_recreated', null, ${sql.json(moves)})`;
+    assertEquals(await rig.spans(), [[0, 0, 1], [0, 2, 2], [1, 0, 1], [1, 9, 2]]);
   });
 
   await t.step("join() does not wait for a commit that holds partition rows", async () => {

@@ -15,6 +15,7 @@ import type { Oracle } from "./oracle.ts";
 import type { Plan, Step } from "./plan.ts";
 import { writeEvent } from "./reader.ts";
 import type { Process, World } from "./world.ts";
+import { RULES_2 } from "../../src/event/stream_rules.ts";
 
 /** What the rows say after a step. */
 interface Observed {
@@ -150,6 +151,7 @@ export class Play implements Clock {
         group: "web_traffic_group",
         windowSizeMs: windowSize,
         referrerGranularity: "raw",
+        rules: RULES_2,
         keyBytesMax: 1024,
         offsetsCountRecords: true,
         anchor: epochMs(start),

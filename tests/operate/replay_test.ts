@@ -1,11 +1,12 @@
 // The replay of hand-made logs: advances at their offsets, cuts, ranges, and the comparison of two versions.
 import { assertEquals, assertRejects } from "@std/assert";
-import { RULES_1 } from "../../src/event/stream_rules.ts";
+import { RULES_1, RULES_2, rulesJson, type StreamRules } from "../../src/event/stream_rules.ts";
 import { createEventReader } from "../../src/event/fast_reader.ts";
 import { createPlaceLocator } from "../../src/geo/place_locator.ts";
 import type { LogReader } from "../../src/operate/log_reader.ts";
 import { replay } from "../../src/operate/replay.ts";
 import type { ReplayTask } from "../../src/operate/replay_plan.ts";
+import type { RuleSpan } from "../../src/operate/rules_store.ts";
 import { compareTables, type Hits, keyOf, type Tables } from "../../src/operate/replay_tables.ts";
 import { NamedError } from "../../src/shared/errors.ts";
 import { type DurationMs, type EpochMs, MINUTE, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
@@ -15,14 +16,16 @@ const P0 = 0 as PartitionId;
 const WINDOW = 5 * MINUTE;
 
 /** A log of events given by their minute, `size` records a batch. */
-function logOf(minutes: readonly number[], size: number): LogReader {
+function logOf(minutes: readonly number[], size: number, host = "shop.example"): LogReader {
   const end = minutes.length as Offset;
   return {
     identify: () => Promise.resolve({ topicId: null, partitions: [] }),
     close: () => Promise.resolve(),
     read: (partition, from) => {
       const next = Math.min(from + size, end) as Offset;
-      const records = minutes.slice(from, next).map((minute) => new TextEncoder().encode(event(minute * MINUTE)));
+      const records = minutes.slice(from, next).map((minute) =>
+        new TextEncoder().encode(event(minute * MINUTE, { host }))
+      );
       const run = {
         walk(start: Offset, visit: (bytes: Uint8Array, at: number, end: number, offset: number, time: number) => void) {
           records.forEach((bytes, i) => {
@@ -54,8 +57,20 @@ const task = (to: number, over: Partial<ReplayTask> = {}): ReplayTask => ({
 });
 
 async function run(log: LogReader, tasks: readonly ReplayTask[], range: readonly [number, number]) {
+  const tables = await tablesOf(log, tasks, range);
+  const brief = (rows: Map<string, Hits>) =>
+    Object.fromEntries([...rows].map(([key, { hits }]) => [(JSON.parse(key)[0] - DAY) / MINUTE, hits]));
+  return { counted: brief(tables.counted), late: brief(tables.late), records: tables.records };
+}
+
+function tablesOf(
+  log: LogReader,
+  tasks: readonly ReplayTask[],
+  range: readonly [number, number],
+  spans: readonly RuleSpan[] = [],
+): Promise<Tables> {
   const places = createPlaceLocator({ v4: null, v6: null });
-  const tables = await replay(tasks, {
+  return replay(tasks, {
     log,
     events: createEventReader({
       stream: RULES_1,
@@ -68,6 +83,7 @@ async function run(log: LogReader, tasks: readonly ReplayTask[], range: readonly
       hashSeed: 1,
     }),
     places,
+    spans,
     rules: {
       windowSize: WINDOW as DurationMs,
       watermarkDelay: MINUTE,
@@ -80,13 +96,36 @@ async function run(log: LogReader, tasks: readonly ReplayTask[], range: readonly
     now: DAY + 2000 * MINUTE as EpochMs,
     signal: new AbortController().signal,
   });
-  const brief = (rows: Map<string, Hits>) =>
-    Object.fromEntries([...rows].map(([key, { hits }]) => [(JSON.parse(key)[0] - DAY) / MINUTE, hits]));
-  return { counted: brief(tables.counted), late: brief(tables.late), records: tables.records };
 }
+
+const hostsOf = ({ counted }: Tables) => [...counted].map(([key, { hits }]) => `${JSON.parse(key)[1]} ${hits}`).sort();
 
 // Minute 12 makes the watermark 11, so that window [5, 10) is over and minute 9 is late.
 const MINUTES = [1, 2, 6, 7, 12, 9, 13, 3];
+
+const span = (revision: number, from: number, rules: StreamRules): RuleSpan => ({
+  partition: P0,
+  revision,
+  from: from as Offset,
+  rules: rulesJson(rules),
+  switchedAt: DAY as EpochMs,
+});
+
+Deno.test("replay() reads each record by the rules that held at its offset, whatever the batches", async () => {
+  const spans = [span(1, 0, RULES_1), span(2, 3, RULES_2), span(3, 5, RULES_1), span(4, 5, RULES_2)];
+  for (let size = 1; size <= 8; size++) {
+    const log = logOf([1, 1, 1, 1, 1, 1, 1, 1], size, "Shop.example.:443");
+    assertEquals(
+      hostsOf(await tablesOf(log, [task(8)], [0, 20], spans)),
+      ["shop.example 5", "shop.example.:443 3"],
+      `batches of ${size}`,
+    );
+  }
+});
+
+Deno.test("replay() reads a stream from before stored rules by version 1", async () => {
+  assertEquals(hostsOf(await tablesOf(logOf([1, 2], 1, "Shop.example."), [task(2)], [0, 20])), ["shop.example. 2"]);
+});
 
 Deno.test("replay() counts windows of the range alone, whatever the batches", async () => {
   for (let size = 1; size <= 8; size++) {

@@ -30,6 +30,7 @@ function plan(
 ): ResumeStep[] {
   const stored: StoredState = {
     topicId: "A",
+    rules: '{"version":1}',
     anchor: NOW,
     closedThrough: NEVER,
     stopped: { code: "data_gap", message: "" },

@@ -1,5 +1,6 @@
 // Hand-written histories at the edges of the rules: windows of 20 s, watermark delay 5 s, idle timeout 8 s. Times are ms after the start.
 import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { RULES_1, RULES_2, rulesJson } from "../../src/event/stream_rules.ts";
 import { Unavailable } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
 import type { SourceEvent } from "../../src/source/port.ts";
@@ -730,3 +731,78 @@ Deno.test("a batch that cannot be read stops nobody where it was read after the 
   assertEquals([scene.history.database.state.stream?.stopped, scene.row(0).nextOffset], [null, 16]);
   await scene.finish();
 });
+
+Deno.test("a switch of the rules holds from the stored position on: what was counted before it and not committed is read again", async () => {
+  const scene = new Scene({ intervalMs: 10_000 });
+  scene.history.database.madeByRules = rulesJson(RULES_1);
+  scene.start();
+  await scene.until(2_000);
+  scene.write(0, 1_000, { host: 1 });
+  await scene.until(12_000);
+  assertEquals(scene.row(0).nextOffset, 1);
+  scene.write(0, 1_001, { host: 3 });
+  await scene.until(14_000);
+  scene.history.switchRules();
+  scene.write(0, 1_002, { host: 5 });
+  await scene.until(30_000);
+  assertEquals(scene.hosts, { "h1.example": 1, "h2.example": 1, "h4.example": 1 });
+  await scene.finish();
+});
+
+Deno.test("a switch of the rules is noticed also by an instance that has nothing to commit", async () => {
+  const scene = new Scene();
+  scene.history.database.madeByRules = rulesJson(RULES_1);
+  scene.start();
+  scene.write(0, 1_000, { host: 1 });
+  await scene.until(6_000);
+  scene.history.switchRules();
+  await scene.until(16_000);
+  scene.write(0, 15_000, { host: 3 });
+  await scene.until(20_000);
+  assertEquals(scene.hosts, { "h1.example": 1, "h2.example": 1 });
+  await scene.finish();
+});
+
+Deno.test("an instance that rejoins one partition reads by the rules that hold for all of them", async () => {
+  const scene = new Scene({ partitions: 2 });
+  scene.history.database.madeByRules = rulesJson(RULES_1);
+  scene.start();
+  for (const partition of [0, 1]) scene.write(partition, 1_000, { host: 1 });
+  await scene.until(6_000);
+  // Only one row looks moved: what it rests on is read again, and with it the rules under which the other one was counted.
+  scene.history.instances[0]!.source.forgetPosition();
+  scene.history.switchRules();
+  for (const partition of [0, 1]) scene.write(partition, 1_500, { host: 3 });
+  await scene.until(16_000);
+  assertEquals(scene.hosts, { "h1.example": 2, "h2.example": 2 });
+  await scene.finish();
+});
+
+for (
+  const { name, rules, code } of [
+    { name: "rules that this release does not know", rules: '{"version":3}', code: "rules_unknown" },
+    { name: "a rule that this release does not know", rules: '{"version":2,"line_format":"x"}', code: "rules_unknown" },
+    {
+      name: "other rules than its settings ask for",
+      rules: rulesJson({ ...RULES_2, hostAddresses: "keep" }),
+      code: "event_rules_differ",
+    },
+  ]
+) {
+  Deno.test(`an engine ends by name and counts nothing under ${name}`, async () => {
+    const scene = new Scene();
+    scene.start();
+    scene.write(0, 1_000);
+    await scene.until(4_000);
+    const { database, audit, instances } = scene.history;
+    database.switchRules(rules);
+    audit.rebase();
+    scene.write(0, 1_001);
+    await scene.until(20_000);
+    assertEquals(instances[0]!.running, false);
+    assertEquals(audit.violations.length, 1);
+    assert(audit.violations[0]!.includes("UsageError"), audit.violations[0]);
+    assertEquals(scene.row(0).nextOffset, 1);
+    assert(code.length > 0);
+  });
+}

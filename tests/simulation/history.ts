@@ -1,6 +1,7 @@
 // Runs one plan: model broker, group and database, real engines, faults at their times, then calm until everything is read and closed, then the
 // verdict. Deterministic: the plan and its seed decide every step.
 import { StreamStopped, Unavailable } from "../../src/shared/errors.ts";
+import { RULES_1, RULES_2, rulesJson } from "../../src/event/stream_rules.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import type { DurationMs, EpochMs } from "../../src/shared/units.ts";
 import { Pipeline } from "../../src/pipeline.ts";
@@ -83,6 +84,8 @@ export class History {
     this.#lives.set(this.topic.topicId, this.topic.partitions);
     this.group = new ModelGroup(this.world, new Random(plan.seed, 5), () => this.topic.partitions.length);
     this.database = new ModelDatabase(guards, () => this.#ids.uuid());
+    // Every other stream is one of an older release.
+    if (plan.seed % 2 === 1) this.database.madeByRules = rulesJson(RULES_1);
     this.audit = new Audit(this.database, plan.settings.windowSize, () => `+${this.world.now - START} ms:`);
     this.server = new ModelServer(this.world, this.database, this.audit, random);
     this.server.weather.latencyMax = plan.settings.latencyMax;
@@ -144,6 +147,7 @@ export class History {
         keyBytesMax: 1024,
         offsetsCountRecords: true,
         anchor: START as EpochMs,
+        rules: RULES_2,
       },
       rules: {
         windowSize: settings.windowSize as DurationMs,
@@ -299,10 +303,23 @@ export class History {
         for (const name of ["topic_recreated", "partitions_removed", "position_beyond_end"]) this.#expected.add(name);
         for (let p = 0; p <= this.plan.settings.partitions; p++) this.#closedForWriting.add(p);
         return;
+      case "switch_rules":
+        return this.switchRules();
       case "add_partition":
         if (topic.life === 1) topic.addPartition();
         return;
     }
+  }
+
+  /** What `tidemark rules --switch` does: to the version that does not hold. Waits for a closing or a join that is under way. */
+  switchRules(): void {
+    const { database, world } = this;
+    if (database.streamLock !== null) return world.after(15, () => this.switchRules());
+    const { stream } = database.state;
+    if (stream === null) return;
+    const other = stream.rules === rulesJson(RULES_1) ? RULES_2 : RULES_1;
+    database.switchRules(rulesJson(other));
+    this.audit.rebase();
   }
 
   /** Starts a slot again once its last life is over; not when the run is ending. */

@@ -105,10 +105,11 @@ export class ModelStore implements Store {
     const stored = await this.#call<StoredState | null>("read", (done) => {
       const { state } = this.#server.database;
       if (!state.stream) return done(null);
-      const { topicId, closedThrough, stopped } = state.stream;
+      const { topicId, closedThrough, stopped, rules } = state.stream;
       done(
         {
           topicId,
+          rules,
           anchor: state.stream.settings.anchor,
           closedThrough,
           stopped: stopped === null ? null : { code: stopped, message: stopped },

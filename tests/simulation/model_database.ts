@@ -1,6 +1,7 @@
 // What ddl/ does, statement by statement, over plain objects: join, read, commit, close, stop, backup, restore. Each method is one statement (a
 // closing is two steps, so that commits can fall between them). `Guards` can take single checks away, to see that the suite notices. Pure.
 import type { Chunk, CommitPayload, IdleAdvance, NewPartition, StreamSettings } from "../../src/store/port.ts";
+import { rulesJson } from "../../src/event/stream_rules.ts";
 import type { StopCode } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
 
@@ -14,6 +15,7 @@ export interface Guards {
   readonly minimumOverAll: boolean;
   readonly newPartitionAtClosedThrough: boolean;
   readonly joinKeepsRows: boolean;
+  readonly switchFences: boolean;
 }
 
 export const ALL_GUARDS: Guards = {
@@ -25,6 +27,7 @@ export const ALL_GUARDS: Guards = {
   minimumOverAll: true,
   newPartitionAtClosedThrough: true,
   joinKeepsRows: true,
+  switchFences: true,
 };
 
 export interface Row {
@@ -70,6 +73,13 @@ export interface Advance extends IdleAdvance {
   readonly partition: number;
 }
 
+/** Rules of one partition from an offset on. */
+export interface Span {
+  readonly partition: number;
+  readonly from: number;
+  readonly rules: string;
+}
+
 export interface State {
   stream: {
     settings: StreamSettings;
@@ -77,7 +87,11 @@ export interface State {
     closedThrough: number;
     stopped: string | null;
     revision: number;
+    /** As `rulesJson` writes them. */
+    rules: string;
   } | null;
+  /** From where on each partition is read by which rules, in the order of the switches. */
+  spans: Span[];
   rows: Map<number, Row>;
   open: OpenDelta[];
   closed: Map<number, ClosedWindow>;
@@ -90,6 +104,7 @@ export interface State {
 
 const emptyState = (): State => ({
   stream: null,
+  spans: [],
   rows: new Map(),
   open: [],
   closed: new Map(),
@@ -116,6 +131,8 @@ export class ModelDatabase {
   state = emptyState();
   /** Set while a closing or joining transaction holds the stream row. */
   streamLock: symbol | null = null;
+  /** Rules of a stream that an older release has made; null = those of the first join. */
+  madeByRules: string | null = null;
   readonly guards: Guards;
   readonly #newId: () => string;
 
@@ -124,10 +141,17 @@ export class ModelDatabase {
     this.#newId = newId;
   }
 
-  /** tidemark_join_v1; the caller has waited for the stream row. */
+  /** tidemark_join_v2; the caller has waited for the stream row. */
   join(settings: StreamSettings, partitions: readonly NewPartition[], now: number): void {
     const { state, guards } = this;
-    state.stream ??= { settings, topicId: settings.topicId, closedThrough: NEVER, stopped: null, revision: 0 };
+    state.stream ??= {
+      settings,
+      topicId: settings.topicId,
+      closedThrough: NEVER,
+      stopped: null,
+      revision: 0,
+      rules: this.madeByRules ?? rulesJson(settings.rules),
+    };
     const stored = state.stream.settings;
     for (const name of ["source", "topic", "group", "windowSizeMs", "referrerGranularity", "keyBytesMax"] as const) {
       if (stored[name] !== settings[name]) throw new SqlError("TM003", `${name} is ${stored[name]}`);
@@ -137,6 +161,7 @@ export class ModelDatabase {
     for (const { partition, startOffset, logStart } of partitions) {
       if (state.rows.has(partition) && guards.joinKeepsRows) continue;
       const offset = first ? startOffset : logStart;
+      state.spans.push({ partition, from: offset, rules: state.stream.rules });
       const watermark = guards.newPartitionAtClosedThrough ? state.stream.closedThrough : NEVER;
       state.rows.set(partition, {
         partition,
@@ -160,7 +185,18 @@ export class ModelDatabase {
     }
   }
 
-  /** tidemark_commit_v1. Throws TM001 and changes nothing when one row has moved. */
+  /** tidemark_switch_rules_v1; the caller has waited for the stream row. */
+  switchRules(rules: string): void {
+    const { state } = this;
+    if (!state.stream || state.stream.rules === rules) return;
+    state.stream.rules = rules;
+    for (const row of state.rows.values()) {
+      if (this.guards.switchFences) row.commitId = this.#newId();
+      state.spans.push({ partition: row.partition, from: row.nextOffset, rules });
+    }
+  }
+
+  /** tidemark_commit_v2. Throws TM001 and changes nothing when one row has moved. */
   commit(payload: CommitPayload): void {
     const { state, guards } = this;
     const matches = payload.moves.map((move) => {
@@ -311,6 +347,7 @@ function addKeys(into: Map<number, KeyHits>, window: number, keys: KeyHits): voi
 function copyState(state: State): State {
   return {
     stream: state.stream && { ...state.stream },
+    spans: [...state.spans],
     rows: new Map([...state.rows].map(([partition, row]) => [partition, { ...row }])),
     open: [...state.open],
     closed: new Map(state.closed),

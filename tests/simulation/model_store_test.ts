@@ -1,4 +1,5 @@
 // The store contract over the model database: what the simulation believes of PostgreSQL is what PostgreSQL is held to.
+import { parseStreamRules, rulesJson } from "../../src/event/stream_rules.ts";
 import { STORE_CONTRACT, type StoreRig, type Tables } from "../contract/store_contract.ts";
 import { Audit } from "./audit.ts";
 import { ModelServer, ModelStore } from "./model_client.ts";
@@ -31,6 +32,14 @@ function modelRig(guards = ALL_GUARDS): StoreRig & { readonly world: World } {
     store: store(),
     other: store(),
     tables: () => Promise.resolve(tablesOf(database)),
+    switchRules: (rules) => Promise.resolve(database.switchRules(rulesJson(rules))),
+    spans: () =>
+      Promise.resolve(
+        database.state.spans.map(({ partition, from, rules }) =>
+          [partition, from, parseStreamRules(rules).version] as const
+        )
+          .sort((a, b) => a[0] - b[0]),
+      ),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }

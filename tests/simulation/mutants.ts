@@ -27,8 +27,15 @@ const PIPELINE = "src/pipeline.ts",
   IDLE = "src/window/idle.ts",
   ASSIGNMENT = "src/source/assignment.ts",
   MODEL = "tests/simulation/model_database.ts",
+  STREAM_RULES = "src/event/stream_rules.ts",
   SQL = "ddl/0002_commit.sql";
 
+const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
+  guard,
+  file: "ddl/0006_rules.sql",
+  edits,
+  suite: "postgres",
+});
 const unit = (guard: string, file: string, ...edit: Edit): Mutant => ({ guard, file, edits: [edit], suite: "unit" });
 const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: SQL, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
@@ -46,6 +53,60 @@ export function mutate(mutant: Mutant, text: string): string {
 }
 
 export const MUTANTS: readonly Mutant[] = [
+  // ---- rules
+  unit("the reader reads by the stored rules", LOADING, "    reader.use(rules);\n", ""),
+  unit(
+    "memory that rests on other rules is dropped",
+    LOADING,
+    "if (state.trackers.size > 0) {\n      state.giveUp",
+    "if (false) {\n      state.giveUp",
+  ),
+  unit(
+    "settings that ask for other rules are refused",
+    LOADING,
+    "    checkRules(rules, state.settings.stream.rules);\n",
+    "",
+  ),
+  unit(
+    "unknown rules are refused",
+    STREAM_RULES,
+    "  if (known === undefined) {\n    throw unknownRules",
+    "  if (known === undefined) return RULES_2;\n  if (known === undefined) {\n    throw unknownRules",
+  ),
+  unit("an unknown rule of a known version is refused", STREAM_RULES, "if (name !== undefined || typeof", "if (typeof"),
+  model("a switch of the rules fences", "switchFences"),
+  rulesSql("a switch of the rules fences", [
+    "  update stream_partition set commit_id = gen_random_uuid(), updated_at = clock_timestamp();\n",
+    "",
+  ]),
+  rulesSql("a switch holds from the stored positions", [
+    "s.rules_revision + 1, p.next_offset, p_rules",
+    "s.rules_revision + 1, p.first_offset, p_rules",
+  ]),
+  rulesSql("a switch waits for commits under way", [
+    "  perform from stream_partition order by partition for update;\n  update stream set rules",
+    "  update stream set rules",
+  ], [
+    "  update stream_partition set commit_id = gen_random_uuid(), updated_at = clock_timestamp();\n  insert into stream_rules (partition, revision, from_offset, rules)\n    select p.partition, s.rules_revision + 1, p.next_offset, p_rules from stream_partition p;\n",
+    "  insert into stream_rules (partition, revision, from_offset, rules)\n    select p.partition, s.rules_revision + 1, p.next_offset, p_rules from stream_partition p;\n  update stream_partition set commit_id = gen_random_uuid(), updated_at = clock_timestamp();\n",
+  ]),
+  rulesSql("programs that know no rules do not join", [
+    "before insert on stream for each statement execute",
+    "before insert on stream for each statement when (false) execute",
+  ]),
+  rulesSql("programs that know no rules do not commit", [
+    "if strpos(stack, 'tidemark_commit_v1(') > 0 and",
+    "if false and",
+  ]),
+  rulesSql("a new partition begins with the rules that hold", [
+    "create trigger stream_partition_rules after insert on stream_partition for each row",
+    "create trigger stream_partition_rules after insert on stream_partition for each row when (false)",
+  ]),
+  rulesSql("a position set back is read by the newest rules", [
+    "  for each row when (new.next_offset < old.next_offset) execute",
+    "  for each row when (false) execute",
+  ]),
+
   // ---- positions
   unit(
     "seek to the stored position on assignment",

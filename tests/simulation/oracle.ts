@@ -1,5 +1,5 @@
 // What the tables must hold: each partition's log replayed in order by code that shares nothing with the engine but the format of tiny events.
-// It believes the database only in this: which commits are in, and which idle advances they recorded. Pure.
+// It believes the database only in this: which commits are in, which idle advances they recorded, and where the rules were switched. Pure.
 import type { KeyHits, State } from "./model_database.ts";
 import type { ModelPartition } from "./model_log.ts";
 import { hostText, PLACES, readEvent, referrerText } from "./tiny_reader.ts";
@@ -23,7 +23,16 @@ export function differences(
   const counted = new Map<number, KeyHits>(), late = new Map<number, KeyHits>();
   for (const row of state.rows.values()) {
     const moves = state.commits.flatMap((id) => sent.get(id)!.filter((move) => move.partition === row.partition));
-    const result = replay(logs[row.partition]!, row.initialWatermark, row.firstOffset, moves, rules, counted, late);
+    const result = replay(
+      logs[row.partition]!,
+      versions(state, row.partition),
+      row.initialWatermark,
+      row.firstOffset,
+      moves,
+      rules,
+      counted,
+      late,
+    );
     const stored = { ...result };
     for (const name of Object.keys(result) as (keyof typeof result)[]) stored[name] = row[name];
     for (const name of Object.keys(result) as (keyof typeof result)[]) {
@@ -40,8 +49,15 @@ export function differences(
   return found;
 }
 
+/** The version of the rules that holds at an offset, by the switches as they were recorded. */
+function versions({ spans }: State, partition: number): (offset: number) => number {
+  const own = spans.filter((span) => span.partition === partition);
+  return (offset) => Number(JSON.parse(own.findLast(({ from }) => from <= offset)!.rules).version);
+}
+
 function replay(
   log: ModelPartition,
+  versionAt: (offset: number) => number,
   initialWatermark: number,
   firstOffset: number,
   moves: readonly SentMove[],
@@ -69,7 +85,7 @@ function replay(
         nulls++;
         continue;
       }
-      const event = readEvent(entry.value);
+      const event = readEvent(entry.value, versionAt(offset));
       const clock = move.stretches.find((s) => s.from <= offset && offset < s.next)?.now ?? NaN;
       const seen = Math.min(entry.recordTime, clock);
       if (event.code !== 0 || event.time - seen > rules.maxFutureSkew) {

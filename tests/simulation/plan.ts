@@ -62,6 +62,7 @@ export type Fault =
   | { readonly at: number; readonly kind: "retention"; readonly partition: number; readonly beyond: boolean }
   | { readonly at: number; readonly kind: "truncate"; readonly partition: number; readonly below: boolean }
   | { readonly at: number; readonly kind: "recreate"; readonly partitions: number }
+  | { readonly at: number; readonly kind: "switch_rules" }
   | { readonly at: number; readonly kind: "add_partition" };
 
 export interface Plan {
@@ -170,6 +171,7 @@ function drawFaults(random: Random, { instances, partitions, horizon }: Settings
     [0.6, () => ({ at: at(), kind: "truncate", partition: random.int(0, partitions - 1), below: random.chance(0.2) })],
     [0.15, () => ({ at: at(), kind: "recreate", partitions: random.int(1, partitions + 1) })],
     [1, () => ({ at: at(), kind: "add_partition" })],
+    [2, () => ({ at: at(), kind: "switch_rules" })],
   ];
   const weights = draws.reduce((sum, [weight]) => sum + weight, 0);
   for (let n = random.skewed(1, 14); n > 0; n--) {

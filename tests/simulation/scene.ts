@@ -99,6 +99,18 @@ export class Scene {
     return hits;
   }
 
+  /** Hits by host over open and closed windows. */
+  get hosts(): Record<string, number> {
+    const { open, closed } = this.history.database.state, hosts: Record<string, number> = {};
+    for (const { keys } of [...open, ...closed.values()]) {
+      for (const [key, { hits }] of keys) {
+        const host = key.split("\x1f")[0]!;
+        hosts[host] = (hosts[host] ?? 0) + hits;
+      }
+    }
+    return hosts;
+  }
+
   /** Late hits by window start. */
   get late(): Record<number, number> {
     const sum = (keys: KeyHits) => [...keys.values()].reduce((all, { hits }) => all + hits, 0);

@@ -1,6 +1,9 @@
 // Events of eight bytes and a reader for them: the real reader is fuzzed elsewhere, here only counting matters. Pure.
 //
 //   0: read code (0 = valid)   1–4: event time, ms after BASE, signed   5: host   6: referrer   7: place, top bit = bot
+//
+// Rules version 2 folds every two hosts into one, and reads the code that version 1 calls 5.
+import type { StreamRules } from "../../src/event/stream_rules.ts";
 import { type Dictionary, type EventReader, READ_OK, type ReadCode } from "../../src/event/types.ts";
 import type { Place, PlaceLocator } from "../../src/geo/port.ts";
 
@@ -34,11 +37,13 @@ export function writeEvent(event: TinyEvent): Uint8Array {
   return bytes;
 }
 
-export function readEvent(bytes: Uint8Array): TinyEvent {
+const READ_BY_VERSION_2 = 5;
+
+export function readEvent(bytes: Uint8Array, version: number): TinyEvent {
   return {
-    code: bytes[0]!,
+    code: version > 1 && bytes[0] === READ_BY_VERSION_2 ? READ_OK : bytes[0]!,
     time: BASE + new DataView(bytes.buffer, bytes.byteOffset).getInt32(1),
-    host: bytes[5]!,
+    host: version > 1 ? bytes[5]! & ~1 : bytes[5]!,
     referrer: bytes[6]!,
     place: bytes[7]! & 0x7f,
     bot: bytes[7]! >> 7,
@@ -84,7 +89,12 @@ class TinyDictionary implements Dictionary {
 
 /** Reads tiny events. Ids are given in order of appearance, so that every instance has its own. */
 export class TinyReader implements EventReader {
-  use(): void {}
+  #version = 1;
+
+  use(stream: StreamRules): void {
+    this.#version = stream.version;
+    this.reset();
+  }
   eventTime = 0;
   host = 0;
   referrer = 0;
@@ -100,9 +110,8 @@ export class TinyReader implements EventReader {
   }
 
   read(bytes: Uint8Array, start: number, end: number): ReadCode {
-    const code = bytes[start]!;
-    if (code !== READ_OK) return code;
-    const event = readEvent(bytes.subarray(start, end));
+    const event = readEvent(bytes.subarray(start, end), this.#version);
+    if (event.code !== READ_OK) return event.code;
     this.eventTime = event.time;
     this.host = this.hosts.id(event.host);
     this.referrer = this.referrers.id(event.referrer);

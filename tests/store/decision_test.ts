@@ -63,6 +63,7 @@ Deno.test("movedPartitions() names rows that are not as expected", () => {
 
 const SETTINGS = { topic: "t" } as StreamSettings;
 const stored = (rows: PartitionRow[], topicId: string | null = "id"): StoredState => ({
+  rules: '{"version":1}',
   topicId,
   anchor: 0 as EpochMs,
   closedThrough: NEVER,

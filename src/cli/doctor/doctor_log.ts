@@ -1,4 +1,5 @@
 // The log's part of `tidemark doctor`: identity, positions, content, retention, group. Asks; src/operate judges. Shell.
+import { wantedRules } from "../../event/stream_rules.ts";
 import { checkLog } from "../../store/decision.ts";
 import type { StoredState } from "../../store/port.ts";
 import type { Database } from "../../store/postgres/client.ts";
@@ -14,7 +15,7 @@ import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
 import { type EpochMs, NEVER, type Offset } from "../../shared/units.ts";
 import type { LogIdentity } from "../../source/port.ts";
 import type { CommandContext } from "../command.ts";
-import { eventReader, openLogReader } from "../../app/replay_reader.ts";
+import { eventReader, openLogReader, rulesInForce } from "../../app/replay_reader.ts";
 import { demoAnchor, kafkaConnection, logName } from "../../app/sources.ts";
 
 type DoctorContext = Omit<CommandContext, "flags">;
@@ -33,7 +34,10 @@ export async function checkSource(context: DoctorContext, inputs: LogCheckInputs
   const reader = await openLogReader(
     context,
     inputs.database,
-    inputs.stored?.anchor ?? demoAnchor(context.clock.now(), 0),
+    {
+      anchor: inputs.stored?.anchor ?? demoAnchor(context.clock.now(), 0),
+      stream: rulesInForce(settings, inputs.stored),
+    },
   );
   try {
     return await withLog(reader, name, context, inputs);
@@ -63,7 +67,7 @@ async function withLog(
   if (settings.SOURCE === "kafka") findings.push(topicIds(log));
   findings.push(positions(context, inputs.stored, log));
   try {
-    const events = eventReader(settings, inputs.places);
+    const events = eventReader(settings, rulesInForce(settings, inputs.stored), inputs.places);
     findings.push(...judgeSample(
       await sampleTopic(log.partitions, {
         log: reader,
@@ -108,6 +112,7 @@ function positions({ settings }: DoctorContext, stored: StoredState | null, log:
         keyBytesMax: settings.KEY_BYTES_MAX,
         offsetsCountRecords: settings.SOURCE !== "file",
         anchor: stored.anchor,
+        rules: wantedRules(settings),
       },
       stored,
       log,

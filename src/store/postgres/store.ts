@@ -1,5 +1,6 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
 import { EXIT, NamedError, type StopCode, UsageError } from "../../shared/errors.ts";
+import { rulesJson } from "../../event/stream_rules.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import {
   type CloseOutcome,
@@ -37,6 +38,7 @@ export interface PostgresStoreOptions {
 
 interface StateRow {
   readonly topic_id: string | null;
+  readonly rules: string;
   readonly anchor: string;
   readonly closed_through: string;
   readonly stopped_code: string | null;
@@ -70,7 +72,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
       try {
         await database.query(
           (sql) =>
-            sql`select tm.tidemark_join_v1(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
+            sql`select tm.tidemark_join_v2(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
               JSON.stringify(partitionsJson(partitions))
             }::text::jsonb)`,
           readTimeoutMs,
@@ -84,7 +86,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
     async read() {
       const [row] = await database.query((sql) =>
         sql<StateRow[]>`
-          select s.topic_id, extract(epoch from s.anchor) * 1000 as anchor, extract(epoch from s.closed_through) * 1000 as closed_through,
+          select s.topic_id, coalesce(to_jsonb(s) ->> 'rules', '{"version": 1}') as rules, extract(epoch from s.anchor) * 1000 as anchor, extract(epoch from s.closed_through) * 1000 as closed_through,
                  s.stopped_code, s.stopped_message, extract(epoch from clock_timestamp()) * 1000 as server_now,
                  (select jsonb_agg(jsonb_build_object(
                     'partition', p.partition, 'commit_id', p.commit_id, 'next_offset', p.next_offset, 'first_offset', p.first_offset,
@@ -211,6 +213,7 @@ function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" }>): Clo
 function storedState(row: StateRow): StoredState {
   return {
     topicId: row.topic_id,
+    rules: row.rules,
     anchor: Math.round(Number(row.anchor)) as EpochMs,
     closedThrough: Math.round(Number(row.closed_through)) as EpochMs,
     stopped: row.stopped_code === null ? null : { code: row.stopped_code, message: row.stopped_message ?? "" },
@@ -240,6 +243,7 @@ const streamJson = (s: StreamSettings) => ({
   key_bytes_max: s.keyBytesMax,
   offsets_count_records: s.offsetsCountRecords,
   anchor: s.anchor,
+  rules: JSON.parse(rulesJson(s.rules)),
 });
 
 const partitionsJson = (partitions: readonly NewPartition[]) =>

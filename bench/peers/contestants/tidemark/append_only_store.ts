@@ -3,6 +3,7 @@
 import type { CommitPayload, PartitionRow, Store, StoredState, StreamSettings } from "../../../../src/store/port.ts";
 import type { Database } from "../../../../src/store/postgres/client.ts";
 import { type EpochMs, NEVER } from "../../../../src/shared/units.ts";
+import { rulesJson } from "../../../../src/event/stream_rules.ts";
 
 const DEADLINE_MS = 60_000;
 const NO_COMMIT = "00000000-0000-0000-0000-000000000000";
@@ -14,6 +15,7 @@ export function appendOnlyStore(database: Database): Store {
   let joined: StreamSettings | null = null;
   const state = (settings: StreamSettings): StoredState => ({
     topicId: settings.topicId,
+    rules: rulesJson(settings.rules),
     anchor: settings.anchor,
     closedThrough: NEVER,
     stopped: null,

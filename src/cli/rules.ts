@@ -1,0 +1,130 @@
+// `tidemark rules`: by which rules the stream reads events, from where on, and the switch to other ones.
+import {
+  RULES_1,
+  RULES_VERSION_NEWEST,
+  RULES_VERSIONS,
+  rulesJson,
+  rulesOfVersion,
+  wantedRules,
+} from "../event/stream_rules.ts";
+import { readRuleSpans, type RuleSpan, switchRules } from "../operate/rules_store.ts";
+import { requireSameSettings } from "../operate/stream_settings.ts";
+import { boolean, duration, kindBy } from "../shared/config/kinds.ts";
+import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
+import { printable, printableJson } from "../shared/printable.ts";
+import { HOUR, isoOrNull } from "../shared/units.ts";
+import { appliedMigrations } from "../store/migrate.ts";
+import { logName } from "../app/sources.ts";
+import { prepareSchema, type Storage, streamMissing, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
+
+const TIMEOUT_MS = 5_000;
+
+const version = kindBy<typeof RULES_VERSIONS[number]>("<n>", `one of ${RULES_VERSIONS.join(", ")}`, (text) => {
+  const known = RULES_VERSIONS.find((one) => String(one) === text);
+  return known === undefined ? undefined : { value: known };
+});
+
+export const command = defineCommand({
+  usage: "",
+  description:
+    "Shows the rules that the stream stores (docs/concepts.md, 'Rules of a stream'), and from which offset of each partition they hold. " +
+    "With --switch the newest version, with EVENT_FIELDS and HOST_ADDRESSES as the settings have them, holds from the stored positions on. " +
+    "What is counted stays as it is; running processes of this release go on by the new rules within seconds, where their own settings " +
+    "agree; processes that do not know the version end by name.",
+  groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
+  flags: {
+    switch: flag(boolean, { doc: "Switch." }),
+    to: flag(version, { doc: `With --switch: the version, ${RULES_VERSION_NEWEST} if not given.` }),
+    "dry-run": flag(boolean, { doc: "With --switch: only say what would be done." }),
+    wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
+    json: flag(boolean, { doc: "One JSON object." }),
+  },
+  async run(_args, context) {
+    const { flags } = context;
+    const toVersion = flags.to;
+    if (!flags.switch && (toVersion !== undefined || flags["dry-run"])) {
+      throw new UsageError(["--to and --dry-run belong to --switch"], "See `tidemark rules --help`.", "bad_arguments");
+    }
+    if (flags.switch && !flags["dry-run"]) {
+      return await withStorage(context, async (storage) => {
+        await prepareSchema(storage, context, { waitMs: flags.wait });
+        return await rules(storage, context);
+      });
+    }
+    return await withStorageToLookAt(context, async (storage) => {
+      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
+      return await rules(storage, context);
+    });
+  },
+});
+
+interface Flags {
+  readonly switch: boolean;
+  readonly to: typeof RULES_VERSIONS[number] | undefined;
+  readonly "dry-run": boolean;
+  readonly json: boolean;
+}
+type RulesContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
+
+async function rules(storage: Storage, context: RulesContext): Promise<ExitCode> {
+  const { settings, out, flags } = context;
+  const stored = await storedRules(storage);
+  if (!flags.switch) {
+    show(stored, await readRuleSpans(storage.work), context);
+    return EXIT.ok;
+  }
+  await requireSameSettings(storage.work, {
+    source: settings.SOURCE,
+    topic: logName(settings),
+    group: settings.KAFKA_GROUP,
+    windowSizeMs: settings.WINDOW_SIZE,
+    referrerGranularity: settings.REFERRER_GRANULARITY,
+    keyBytesMax: settings.KEY_BYTES_MAX,
+  });
+  const wanted = rulesOfVersion(flags.to ?? RULES_VERSION_NEWEST, wantedRules(settings));
+  out(printable(`now:  ${stored}`));
+  out(printable(`then: ${rulesJson(wanted)}`));
+  if (flags["dry-run"]) return EXIT.ok;
+  const revision = await switchRules(storage.work, wanted);
+  const spans = (await readRuleSpans(storage.work)).filter((span) => span.revision === revision);
+  out("These rules hold from:");
+  for (const span of spans) out(`  partition ${span.partition}, offset ${span.from}`);
+  return EXIT.ok;
+}
+
+/** As text, so that rules of a newer release can be shown, too. @throws UsageError `stream_missing` */
+async function storedRules({ work }: Storage): Promise<string> {
+  const [row] = await work.query(
+    (sql) => sql<{ rules: string | null }[]>`select to_jsonb(s) ->> 'rules' as rules from tm.stream s`,
+    TIMEOUT_MS,
+  );
+  if (row === undefined) throw streamMissing();
+  return row.rules ?? rulesJson(RULES_1);
+}
+
+function show(stored: string, spans: readonly RuleSpan[], { flags, out, data, settings }: RulesContext): void {
+  const offered = rulesJson(wantedRules(settings));
+  if (flags.json) {
+    data(printableJson(JSON.stringify(
+      {
+        rules: JSON.parse(stored),
+        by_the_settings: JSON.parse(offered),
+        spans: spans.map((span) => ({
+          partition: span.partition,
+          from_offset: span.from,
+          rules: JSON.parse(span.rules),
+          switched_at: isoOrNull(span.switchedAt),
+        })),
+      },
+      null,
+      2,
+    )));
+    return;
+  }
+  out(printable(`stored:          ${stored}`));
+  out(printable(`by the settings: ${offered}`));
+  for (const { partition, from, rules, switchedAt } of spans) {
+    out(printable(`partition ${partition} from offset ${from}, since ${isoOrNull(switchedAt)}: ${rules}`));
+  }
+}
