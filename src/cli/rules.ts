@@ -89,7 +89,7 @@ async function rules(storage: Storage, context: RulesContext): Promise<ExitCode>
   const revision = await switchRules(storage.work, wanted);
   const spans = (await readRuleSpans(storage.work)).filter((span) => span.revision === revision);
   out("These rules hold from:");
-  for (const span of spans) out(`  partition ${span.partition}, offset ${span.from}`);
+  for (const span of spans) out(printable(`  ${logName(settings)}[${span.partition}] offset ${span.from}`));
   return EXIT.ok;
 }
 
@@ -125,6 +125,6 @@ function show(stored: string, spans: readonly RuleSpan[], { flags, out, data, se
   out(printable(`stored:          ${stored}`));
   out(printable(`by the settings: ${offered}`));
   for (const { partition, from, rules, switchedAt } of spans) {
-    out(printable(`partition ${partition} from offset ${from}, since ${isoOrNull(switchedAt)}: ${rules}`));
+    out(printable(`${logName(settings)}[${partition}] from offset ${from}, since ${isoOrNull(switchedAt)}: ${rules}`));
   }
 }

@@ -1,7 +1,8 @@
 // Reads which rules a stream has read events by, and switches them. Shell.
 import { parseStreamRules, rulesJson, type StreamRules } from "../event/stream_rules.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
-import { codeOf, type Database } from "../store/postgres/client.ts";
+import type { Database } from "../store/postgres/client.ts";
+import { codeOf } from "../shared/sql.ts";
 
 const TIMEOUT_MS = 5_000;
 /** A switch waits for the closing that is under way. */
@@ -53,7 +54,8 @@ export function rulesAt(spans: readonly RuleSpan[], partition: PartitionId, offs
 /** Lets `rules` hold from every stored position on; returns the number of the switch that holds then. */
 export async function switchRules(database: Database, rules: StreamRules): Promise<number> {
   const [row] = await database.query(
-    (sql) => sql<{ revision: number }[]>`select tm.tidemark_switch_rules_v1(${rulesJson(rules)}::text::jsonb) as revision`,
+    (sql) =>
+      sql<{ revision: number }[]>`select tm.tidemark_switch_rules_v1(${rulesJson(rules)}::text::jsonb) as revision`,
     SWITCH_TIMEOUT_MS,
   );
   return row!.revision;

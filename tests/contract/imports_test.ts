@@ -15,6 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "shared",
     "window",
     "event/types.ts",
+    "event/stream_rules.ts",
     "geo/port.ts",
     "source/port.ts",
     // Ports of the file source that PostgreSQL implements.
@@ -24,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   report: ["shared"],
   operate: ["shared", "window", "store", "event", "geo", "source"],
   http: ["shared", "report", "geo/geo_state.ts"],
-  engine: ["shared", "window", "store", "event/types.ts", "geo/port.ts", "source/port.ts"],
+  engine: ["shared", "window", "store", "event/types.ts", "event/stream_rules.ts", "geo/port.ts", "source/port.ts"],
   "pipeline.ts": ["shared", "engine", "window", "store/closer.ts", "source/port.ts"],
   app: ["shared", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "cli"],
   cli: ["shared", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "app"],

@@ -144,22 +144,31 @@ export function naiveEvent(value: Uint8Array): NaiveEvent {
   } catch {
     return { dead: "bad_json" };
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) return { dead: "bad_json" };
+  if (Array.isArray(json)) return { dead: "array_value" };
+  if (typeof json === "string") return { dead: "enveloped_value" };
+  if (typeof json !== "object" || json === null) return { dead: "bad_json" };
   const fields = json as Record<string, unknown>;
+  if (["", "-", null, undefined].includes(fields.event_time as string)) return { dead: "missing_event_time" };
   const time = naiveTime(fields.event_time);
   if (time === undefined) return { dead: "bad_event_time" };
   const textOf = (field: unknown) => typeof field === "string" ? field : "";
   let host = textOf(fields.host);
-  if (host === "") host = /^https?:\/\/([^/?#]+)/i.exec(textOf(fields.url))?.[1] ?? "";
+  if (host === "" || host === "-") host = /^https?:\/\/([^/?#]+)/i.exec(textOf(fields.url))?.[1] ?? "";
   if (host === "") return { dead: "missing_host" };
   const referrer = textOf(fields.referrer);
   return {
     time,
-    host: naiveKey(host.toLowerCase()),
+    host: naiveKey(naiveHost(host)),
     referrer: referrer === "-" ? "" : naiveKey(referrer),
     ip: textOf(fields.ip),
     bot: /bot|crawl|spider|curl/i.test(textOf(fields.user_agent)),
   };
+}
+
+/** A host as it is counted, for the hosts that are sent here: names, addresses of version 4, ports. */
+export function naiveHost(sent: string): string {
+  const host = sent.trim().toLowerCase().replace(/:(?:80|443)?$/, "").replace(/\.+$/, "");
+  return /^[\d.]+(?::\d+)?$/.test(host) ? "(address)" : host;
 }
 
 /** A key's text as it is stored: at most 1 KiB, ended by a hash where it was longer. */
@@ -171,10 +180,10 @@ export function naiveKey(text: string): string {
   let size = 0;
   for (const c of clean) {
     size += new TextEncoder().encode(c).length;
-    if (size > 1024 - 17) break;
+    if (size > 1024 - 33) break;
     kept += c;
   }
-  return `${kept}#${createHash("sha256").update(clean).digest("hex").slice(0, 16)}`;
+  return `${kept}#${createHash("sha256").update(clean).digest("hex").slice(0, 32)}`;
 }
 
 /** Epoch ms of an event time, or undefined. */

@@ -34,7 +34,7 @@ Deno.test("Oracle.apply() counts, refuses and calls late what the rules say", ()
   assertEquals(Object.fromEntries(oracle.late), { [row(NOON)]: [1, 0] });
   assertEquals(Object.fromEntries(oracle.dead), {
     "0 future_event_time": 1,
-    "0 bad_json": 1,
+    "0 array_value": 1,
     "0 bad_encoding": 1,
     "0 missing_host": 1,
   });
@@ -60,6 +60,6 @@ Deno.test("naiveTime() reads every accepted form and refuses the rest", () => {
 
 Deno.test("naiveKey() caps at 1 KiB and tells long texts with a common start apart", () => {
   const [one, other] = ["a".repeat(2000) + "1", "a".repeat(2000) + "2"].map(naiveKey) as [string, string];
-  assertEquals([one.length, one.slice(0, 1007), one === other], [1024, "a".repeat(1007), false]);
+  assertEquals([one.length, one.slice(0, 991), one === other], [1024, "a".repeat(991), false]);
   assertEquals(naiveKey("a\0b"), "a\ufffdb");
 });
