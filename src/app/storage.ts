@@ -1,11 +1,12 @@
 // Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
 import { startEmbeddedPostgres } from "../store/embedded/postgres.ts";
-import { migrate } from "../store/migrate.ts";
+import { appliedMigrations, migrate, MIGRATIONS } from "../store/migrate.ts";
 import { Database, type DatabaseOptions, type PostgresAddress } from "../store/postgres/client.ts";
 import { postgresTarget } from "../shared/config/postgres.ts";
 import { messageOf, Unavailable, UsageError } from "../shared/errors.ts";
 import { codeOf, DeadlineError } from "../shared/sql.ts";
 import { placeOf } from "../store/postgres/faults.ts";
+import { checkServer } from "../store/postgres/preflight.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
@@ -194,6 +195,13 @@ export async function prepareSchema(
   for (let backoff = 250;; backoff = Math.min(backoff * 2, RETRY_MS_MAX)) {
     const database = storage.migrations();
     try {
+      if (storage.address.kind === "server") {
+        const applied = await appliedMigrations(database);
+        await checkServer(database, settings.POSTGRES_SCHEMA, {
+          connections: settings.POSTGRES_CONNECTIONS,
+          makes: MIGRATIONS.some((name) => !applied?.has(Number(name.slice(0, 4)))),
+        });
+      }
       return await migrate(database, settings.POSTGRES_SCHEMA, log);
     } catch (error) {
       if (!(error instanceof Unavailable) && !isStartingUp(error)) throw error;

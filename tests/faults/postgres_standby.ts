@@ -37,6 +37,9 @@ export class Standby implements AsyncDisposable {
         "-X",
         "stream",
         "-R",
+        // Otherwise it waits minutes for the primary's own checkpoint.
+        "-c",
+        "fast",
       ],
       ...ids,
       cwd: "/",
@@ -45,6 +48,15 @@ export class Standby implements AsyncDisposable {
     const standby = new Standby(primaryPort, folder, server, ids);
     await standby.#start(freePort());
     return standby;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Becomes a primary where it is. */
+  async promote(): Promise<void> {
+    await this.#sql((sql) => sql`select pg_promote()`);
   }
 
   /** Takes no more of the primary's log. */

@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly faults?: boolean;
   /** Wait for the disk at each commit (default false: tests kill the server, not the machine). */
   readonly fsync?: boolean;
+  /** Only a TLS client gets in: no database is made, `url` is the server's own. */
+  readonly tls?: boolean;
   /** Further settings, e.g. `{ max_connections: "10" }`. */
   readonly settings?: Readonly<Record<string, string>>;
 }
@@ -47,18 +49,18 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const server = new Server(binaries, user, folder, options);
   try {
     await server.start();
-    return await wrap(server);
+    return await wrap(server, options.tls === undefined);
   } catch (error) {
     await server.stop();
     throw error;
   }
 }
 
-async function wrap(server: Server): Promise<TestPostgres> {
+async function wrap(server: Server, makeDatabase: boolean): Promise<TestPostgres> {
   const base = `postgres://postgres@127.0.0.1:${server.port}`;
   const create = () => createDatabase(`${base}/postgres`);
   return {
-    url: await create(),
+    url: makeDatabase ? await create() : `${base}/postgres`,
     port: server.port,
     createDatabase: create,
     stop: () => server.stop(),

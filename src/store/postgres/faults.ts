@@ -96,12 +96,14 @@ export function tlsFault(error: unknown, server: PostgresHost): NamedError | und
     }, error);
 }
 
+export const STATEMENT_POOLING_ACTION = "Set pool_mode = transaction or session for this database in the pooler.";
+
 /** Refusals by the words or the code of a server or pooler; the first row that fits. */
 const REFUSALS: readonly (Omit<Fault, "message"> & { readonly words: RegExp })[] = [
   {
     words: /statement pooling mode/i,
     code: "postgres_statement_pooling",
-    action: "Set pool_mode = transaction or session for this database in the pooler.",
+    action: STATEMENT_POOLING_ACTION,
   },
   { words: /client certificate/i, code: "postgres_tls_client", action: CLIENT_ACTION },
   {
