@@ -95,7 +95,7 @@ comment on function tidemark_ensure_day_v2(date) is 'Creates and attaches the pa
 alter table web_traffic_window add column digest bytea;
 comment on column web_traffic_window.digest is 'SHA-256 over the rows as they were written, see tidemark_digest_v1; null for windows that an older version closed.';
 
-create function tidemark_micros_v1(p_time timestamptz) returns text language sql immutable parallel safe
+create function tidemark_micros_v1(p_time timestamptz) returns text language sql stable parallel safe
 return case when isfinite(p_time) then ((date_part('epoch', p_time) * 1000000)::bigint)::text else 'infinite' end;
 comment on function tidemark_micros_v1(timestamptz) is 'A time as microseconds since the Unix epoch, as text.';
 

@@ -1666,7 +1666,7 @@ comment on function tidemark_ensure_day_v2(date) is 'Creates and attaches the pa
 alter table web_traffic_window add column digest bytea;
 comment on column web_traffic_window.digest is 'SHA-256 over the rows as they were written, see tidemark_digest_v1; null for windows that an older version closed.';
 
-create function tidemark_micros_v1(p_time timestamptz) returns text language sql immutable parallel safe
+create function tidemark_micros_v1(p_time timestamptz) returns text language sql stable parallel safe
 return case when isfinite(p_time) then ((date_part('epoch', p_time) * 1000000)::bigint)::text else 'infinite' end;
 comment on function tidemark_micros_v1(timestamptz) is 'A time as microseconds since the Unix epoch, as text.';
 
@@ -2231,7 +2231,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '9e3f48a6c00e76e852c6d58f473593b279a448cec1bb888fe079f4112472737c');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '33038975f4022a9ae95c388c5576e43ff373b7e6b1aa7e7ce18fa572a7ad8d06');
 do $$
 declare
   f record;

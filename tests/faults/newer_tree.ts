@@ -1,4 +1,4 @@
-// Makes the next release for an upgrade under load: a copy of this tree with one more migration, whose commits use a second version of the
+// Makes the next release for an upgrade under load: a copy of this tree with one more migration, whose commits use a further version of the
 // commit function. Shell: files.
 import { REPOSITORY } from "../support/process.ts";
 
@@ -17,7 +17,7 @@ create table next_table (id bigint generated always as identity primary key, not
 create index commit_history_instance on commit_history (instance, committed_at);
 create index aggregated_web_traffic_host on aggregated_web_traffic (host, window_start);
 `;
-const COMMIT = /^create function tidemark_commit_v1\([\s\S]*?^end \$\$;$/m;
+const COMMIT = /^create function tidemark_commit_v2\([\s\S]*?^end \$\$;$/m;
 
 /** A checkout of the next release in a folder of its own; `await using` removes it. */
 export class NewerTree implements AsyncDisposable {
@@ -29,12 +29,12 @@ export class NewerTree implements AsyncDisposable {
     for (const part of ["deno.json", "deno.lock", "src", "ddl", "docs", "tests/support/std-assert"]) {
       await tree.#copy(part);
     }
-    const commitSql = await Deno.readTextFile(new URL("ddl/0002_commit.sql", REPOSITORY));
+    const commitSql = await Deno.readTextFile(new URL("ddl/0005_exact.sql", REPOSITORY));
     const first = COMMIT.exec(commitSql)?.[0];
-    if (first === undefined) throw new Error("ddl/0002_commit.sql has no tidemark_commit_v1");
+    if (first === undefined) throw new Error("ddl/0005_exact.sql has no tidemark_commit_v2");
     const second = replaced(
       replaced(
-        first.replaceAll("tidemark_commit_v1", "tidemark_commit_v2"),
+        first.replaceAll("tidemark_commit_v2", "tidemark_commit_v3"),
         "into commit_history (",
         "into commit_history (program, ",
       ),
@@ -43,7 +43,7 @@ export class NewerTree implements AsyncDisposable {
     );
     await Deno.writeTextFile(new URL(`ddl/${NAME}.sql`, tree.root), `${ADDS}\n${second}\n`);
     await tree.#edit("src/store/migrate.ts", /(export const MIGRATIONS = \[[^\]]*?),?\s*\]/, `$1, "${NAME}"]`);
-    await tree.#edit("src/store/postgres/store.ts", "select tm.tidemark_commit_v1(", "select tm.tidemark_commit_v2(");
+    await tree.#edit("src/store/postgres/store.ts", "select tm.tidemark_commit_v2(", "select tm.tidemark_commit_v3(");
     return tree;
   }
 

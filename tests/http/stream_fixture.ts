@@ -26,6 +26,8 @@ export interface PartitionMove {
   readonly recordWatermark?: number;
   readonly maxWindowEnd?: number;
   readonly quietSince?: number;
+  readonly firstEventTime?: number;
+  readonly newestEventTime?: number;
   readonly counted?: number;
   readonly late?: number;
   readonly lateDropped?: number;
@@ -43,6 +45,7 @@ export interface DeadLetters {
     first_offset: number;
     last_offset: number;
     records: number;
+    positions?: string;
   }[];
   readonly samples: readonly {
     partition: number;
@@ -104,6 +107,8 @@ export async function commit(
       max_window_end: m.maxWindowEnd ?? null,
       raised_at: Date.now(),
       quiet_since: m.quietSince ?? null,
+      first_event_time: m.firstEventTime ?? null,
+      newest_event_time: m.newestEventTime ?? null,
       counted: m.counted ?? 0,
       late: m.late ?? 0,
       late_dropped: m.lateDropped ?? 0,
@@ -114,7 +119,7 @@ export async function commit(
   });
   const chunks = chunksOf(hits);
   const column = (pick: (c: Chunk) => string) => chunks.map(pick);
-  await sql`select tidemark_commit_v1(${id}::uuid, 'test', 'interval', ${sql.json(partitions)},
+  await sql`select tidemark_commit_v2(${id}::uuid, 'test', 'interval', ${sql.json(partitions)},
     ${sql.json(chunks.map((c) => c.head))},
     ${column((c) => c.hosts)}::text[], ${column((c) => c.referrers)}::text[], ${column((c) => c.places)}::text[],
     ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[],

@@ -257,7 +257,7 @@ Deno.test("createPostgresStore()", async (t) => {
         const call of [
           "tidemark_close_v2('x', 10)",
           "tidemark_join_v1('{}', '[]')",
-          "tidemark_commit_v1(gen_random_uuid(), 'x', 'end', '[]', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null)",
+          "tidemark_commit_v2(gen_random_uuid(), 'x', 'end', '[]', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null)",
         ]
       ) {
         const error = await assertRejects(() =>

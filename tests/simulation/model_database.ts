@@ -236,7 +236,7 @@ export class ModelDatabase {
     state.commits.push(payload.commitId);
   }
 
-  /** First half of tidemark_close_v1: watermarks and the oldest window, read after the lock was taken. */
+  /** First half of tidemark_close_v2: watermarks and the oldest window, read after the lock was taken. */
   closeBegin(): CloseStep {
     const { state, guards } = this;
     if (!state.stream) return { through: NEVER, window: null, deltas: [] };

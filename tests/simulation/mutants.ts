@@ -28,7 +28,8 @@ const PIPELINE = "src/pipeline.ts",
   ASSIGNMENT = "src/source/assignment.ts",
   MODEL = "tests/simulation/model_database.ts",
   STREAM_RULES = "src/event/stream_rules.ts",
-  SQL = "ddl/0002_commit.sql";
+  JOIN = "ddl/0002_commit.sql",
+  EXACT = "ddl/0005_exact.sql";
 
 const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
   guard,
@@ -37,7 +38,8 @@ const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
   suite: "postgres",
 });
 const unit = (guard: string, file: string, ...edit: Edit): Mutant => ({ guard, file, edits: [edit], suite: "unit" });
-const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: SQL, edits, suite: "postgres" });
+const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: EXACT, edits, suite: "postgres" });
+const join = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: JOIN, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
   unit(`model database: ${guard}`, MODEL, `  ${name}: true,`, `  ${name}: false,`);
 
@@ -442,8 +444,8 @@ export const MUTANTS: readonly Mutant[] = [
     "  moved integer;\n  size interval;\nbegin\n",
   ]),
   sql("isolation level of closings", [
-    "  folded bigint := 0;\nbegin\n  perform tidemark_require_read_committed_v1();",
-    "  folded bigint := 0;\nbegin\n",
+    "  rows_digest bytea;\nbegin\n  perform tidemark_require_read_committed_v1();",
+    "  rows_digest bytea;\nbegin\n",
   ]),
   sql("a closing does not wait for another (SKIP LOCKED)", [
     "select * into s from stream for update skip locked;",
@@ -477,17 +479,113 @@ export const MUTANTS: readonly Mutant[] = [
   sql("sum of hits at closing", ["written_hits is distinct from expected_hits or ", ""]),
   sql("sum of bot hits at closing", [" or written_bots is distinct from expected_bots then", " then"]),
   sql("deltas go with their window", ["  delete from open_delta d where d.window_start = w;\n", ""]),
-  sql("a new partition's watermark", [
+  join("a new partition's watermark", [
     "select x.partition, o.first_offset, o.first_offset, s.closed_through",
     "select x.partition, o.first_offset, o.first_offset, '-infinity'::timestamptz",
   ]),
-  sql("partitions added later start at the log's start", [
+  join("partitions added later start at the log's start", [
     "case when first_start then x.start_offset else x.log_start end",
     "x.start_offset",
   ]),
-  sql("join by NOT EXISTS", [
+  join("join by NOT EXISTS", [
     "    where not exists (select from stream_partition t where t.partition = x.partition)\n    order by x.partition;",
     "    order by x.partition\n    on conflict (partition) do update set updated_at = now();",
   ]),
-  sql("other settings are refused", ["if difference is not null then", "if false then"]),
+  join("other settings are refused", ["if difference is not null then", "if false then"]),
+  // ---- what is derived from rows
+  sql("identity of keys is the text, not a digest", [
+    "exclude using hash ((dimension || E'\\x1f' || key) with =)",
+    "exclude using hash ((dimension || E'\\x1f' || md5(key)) with =)",
+  ], [
+    "where k.dimension || E'\\x1f' || k.key = p_dimension || E'\\x1f' || p_key;",
+    "where k.dimension || E'\\x1f' || md5(k.key) = p_dimension || E'\\x1f' || md5(p_key);",
+  ]),
+  sql("the text decides which keys a report reads", ["  where p_keys is null or d.key = any(p_keys);\n", ";\n"]),
+  sql("a day is retired after its roll-up", [
+    "  if exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
+    "  if false and exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
+  ]),
+  sql("a day is retired after its hours are packed", [
+    "      or exists (select from web_traffic_hour where hour_start < d + day) then",
+    "      then",
+  ]),
+  sql("a day is retired after closed-through", ["if s.closed_through < d + day or exists", "if exists"]),
+  sql("a day with an open window is not retired", [
+    "if s.closed_through < d + day or exists (select from open_delta where window_start < d + day) then",
+    "if s.closed_through < d + day then",
+  ]),
+  sql("retiring holds the lock of the roll-up", [
+    "  late_folded bigint;\nbegin\n  perform tidemark_require_read_committed_v1();\n" +
+    "  select * into p from rollup_progress for update skip locked;",
+    "  late_folded bigint;\nbegin\n  perform tidemark_require_read_committed_v1();\n  select * into p from rollup_progress;",
+  ]),
+  sql("late hits of a retired day are kept", [
+    "from gone group by 1, country_code",
+    "from gone where false group by 1, country_code",
+  ]),
+  sql("hosts of late hits go with their day", [
+    "date_bin(hour, window_start, 'epoch') + hour, kept, kept, country_code",
+    "date_bin(hour, window_start, 'epoch') + hour, 'h', kept, country_code",
+  ]),
+  sql("a drop never queues for the parent's lock", [
+    "lock table aggregated_web_traffic in access exclusive mode nowait;",
+    "lock table aggregated_web_traffic in access exclusive mode;",
+  ]),
+  sql("a pending detach is finished first", ["order by pending desc, c.relname", "order by c.relname"]),
+  sql("only tables of retired days are dropped", [
+    "and right(c.relname, 8) < through",
+    "and right(c.relname, 8) <= through",
+  ]),
+  sql("the last day of an ended source is packed", [
+    "  if d + day <= p.hours_through or (d + day <= through and",
+    "  if d + day <= p.hours_through or (false and",
+  ]),
+  sql("new day tables have a replica identity", [
+    "    execute format('alter table %I replica identity full', child);\n    -- The same bounds",
+    "    -- The same bounds",
+  ]),
+  sql("old day tables get a replica identity", [
+    "      execute format('alter table %s replica identity full', child);\n",
+    "",
+  ]),
+  sql("late rows have a replica identity", ["alter table late_web_traffic replica identity full;\n", ""]),
+  sql("hours have a replica identity", ["alter table web_traffic_hour replica identity full;\n", ""]),
+  sql("days have a replica identity", ["alter table web_traffic_day replica identity full;\n", ""]),
+  sql("columns of an operator come along", [" including defaults including generated", ""]),
+  sql("a digest does not depend on the order of rows", [
+    "string_agg(a.row_digest, ''::bytea order by a.row_digest)",
+    "string_agg(a.row_digest, ''::bytea)",
+  ]),
+  sql("the end of a window is in its digest", [
+    "convert_to(tidemark_micros_v1(p_window_end) || E'\\x1f' || p_host",
+    "convert_to(p_host",
+  ]),
+  sql("the start of a window is in its digest", [
+    "sha256(convert_to(tidemark_micros_v1(p_window_start) || E'\\x1f', 'UTF8') || coalesce(p_rows, ''))",
+    "sha256(coalesce(p_rows, ''))",
+  ]),
+  sql("the first event time is the lowest", [
+    "first_event_time = least(t.first_event_time,",
+    "first_event_time = coalesce(t.first_event_time,",
+  ]),
+  sql("only ranges without a hole are extended", [
+    "      and t.records = t.last_offset - t.first_offset + 1 and x.records",
+    "      and x.records",
+  ]),
+  sql("exact and merged ranges are not mixed", [
+    "group by g.partition, g.reason, g.hour, g.positions is not null",
+    "group by g.partition, g.reason, g.hour",
+  ]),
+  sql("the last advance of a position stays", [
+    "a.watermark > g.first and a.watermark < g.last;",
+    "a.watermark > g.first;",
+  ]),
+  sql("the first advance of a position stays", [
+    "a.watermark > g.first and a.watermark < g.last;",
+    "a.watermark < g.last;",
+  ]),
+  sql("advances that a replay needs stay", [
+    "where i.watermark < (select s.retired_through - interval '2 days' from stream s)",
+    "where i.watermark < (select s.retired_through from stream s)",
+  ]),
 ];

@@ -16,7 +16,12 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",
   ],
-  postgres: ["tests/integration/postgres_store_test.ts"],
+  postgres: [
+    "tests/integration/postgres_store_test.ts",
+    "tests/integration/exact_test.ts",
+    "tests/integration/retention_test.ts",
+    "tests/integration/maintenance_test.ts",
+  ],
 };
 /** A mutant that makes the tests hang is noticed too. */
 const HANGS_AFTER_MS = 300_000;
