@@ -1,5 +1,6 @@
 // One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
 import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
+import { runStepRecord, worstOf } from "../store/step_record.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
 import { createApp } from "../http/server/app.ts";
 import { APP_DEFAULTS, EMBEDDED_DEFAULTS } from "../http/server/deps.ts";
@@ -154,6 +155,12 @@ async function runEngines(
     runRollUp({ ...maintenance, closing }, signal),
     runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
     runUpkeep(maintenance, signal),
+    runStepRecord({
+      database,
+      clock,
+      instance: settings.INSTANCE_ID,
+      states: () => ({ ...worstOf(engines.snapshots().map((engine) => engine.steps)), ...steps.states() }),
+    }, signal),
   ];
   try {
     await Promise.race([engines.run(signal), storage.failure]);

@@ -4,6 +4,10 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { createHash } from "node:crypto";
 import postgres, { type Sql } from "postgres";
 import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
+import { Database } from "../../src/store/postgres/client.ts";
+import { recordSteps } from "../../src/store/step_record.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
+import { epochMs } from "../../src/shared/units.ts";
 import { MIGRATIONS } from "../../src/store/migrate.ts";
 import { refusalOf } from "../../src/shared/refusal.ts";
 import { testApp } from "../http/app_fixture.ts";
@@ -330,6 +334,36 @@ Deno.test("every step works while all tables are published", async () => {
   await sql`delete from aggregated_web_traffic`;
   await sql`update late_web_traffic set num_hits = num_hits`;
   assertEquals((await sql`select tidemark_drop_retired_v1() ->> 'state' as state`)[0]!.state, "dropped");
+});
+
+Deno.test("recordSteps() says how steps are doing, and forgets no earlier success", async () => {
+  await using stream = await streamDatabase(() => Promise.resolve());
+  const database = new Database({
+    address: { kind: "url", url: stream.server.url },
+    schema: "public",
+    applicationName: "steps",
+    max: 1,
+    statementTimeoutMs: 5_000,
+  });
+  try {
+    let now = epochMs(DAY0);
+    const board = new StepBoard(UPKEEP_STEPS, { now: () => now });
+    board.succeeded("roll_up");
+    board.succeeded("retention");
+    await recordSteps(database, "a", board.states());
+    now = epochMs(DAY0 + MIN);
+    board.failed("roll_up", Object.assign(new Error("no room"), { code: "53100" }));
+    await recordSteps(database, "b", board.states());
+    const rows = await stream.sql`
+      select step, state, tidemark_ms_v1(since)::float8 as since, code, sqlstate, tidemark_ms_v1(last_success_at)::float8 as ok, instance
+      from stream_step order by step`;
+    assertEquals([...rows].map((row) => Object.values(row)), [
+      ["retention", "ok", DAY0, null, null, DAY0, "b"],
+      ["roll_up", "failing", DAY0 + MIN, "database_full", "53100", DAY0, "b"],
+    ]);
+  } finally {
+    await database.close();
+  }
 });
 
 Deno.test("columns of an operator: generated ones and defaults come along, a NOT NULL without default is refused by name", async () => {
