@@ -53,7 +53,7 @@ export class Pipeline {
     });
     this.#commits = new Commits(state, () => this.#closer.wake());
     this.#loading = new Loading(state, this.#commits);
-    this.#watch = new RowWatch(state, this.#commits, () => {
+    this.#watch = new RowWatch(state, () => {
       parts.log.info("the stream was resumed");
       restart(state);
     });
@@ -146,7 +146,7 @@ export class Pipeline {
   #count(batch: FetchedBatch): void {
     const state = this.#state, { clock } = state.parts;
     const tracker = state.trackers.get(batch.partition);
-    if (!tracker || batch.from !== tracker.position || state.wanted?.partitions.has(batch.partition)) return;
+    if (!tracker || batch.from !== tracker.position) return;
     const now = clock.now();
     const before = { ...tracker.tally };
     const serverNow = state.serverTime();

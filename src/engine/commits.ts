@@ -123,7 +123,6 @@ export class Commits {
     if (!await this.#identityIsFresh()) {
       throw new Unavailable("source_unavailable", "the topic's identity cannot be checked", "");
     }
-    if (state.stopped) return;
     this.send(reason, signal);
     await state.sending;
     this.takeDelivery();

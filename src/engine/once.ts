@@ -59,8 +59,9 @@ export class Once {
   }
 
   #allIsRead(): boolean {
-    const { wanted, contested, assignment, stopped, trackers, targets } = this.#state;
-    if (wanted || contested.size > 0 || !assignment || stopped) return false;
+    const { wanted, assignment, stopped, trackers, targets } = this.#state;
+    // A contested partition has no tracker.
+    if (wanted || !assignment || stopped) return false;
     return assignment.partitions.every((partition) => {
       const tracker = trackers.get(partition);
       return tracker !== undefined && tracker.position >= (targets.get(partition) ?? Infinity);

@@ -2,7 +2,6 @@
 // to commit. Runs beside the loop, which takes the result. I/O only through the port.
 import { movedPartitions } from "../store/decision.ts";
 import type { StoredState } from "../store/port.ts";
-import type { Commits } from "./commits.ts";
 import type { Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
 
@@ -12,16 +11,14 @@ const LOOK_MS = 3_000;
 /** The looks of one engine. */
 export class RowWatch {
   readonly #state: EngineState;
-  readonly #commits: Commits;
   /** Called when a stop that was recorded is gone from the stream row. */
   readonly #onResumed: () => void;
   #looking: Promise<void> | null = null;
   #looked: StoredState | null = null;
   #at: Steady = -Infinity;
 
-  constructor(state: EngineState, commits: Commits, onResumed: () => void) {
+  constructor(state: EngineState, onResumed: () => void) {
     this.#state = state;
-    this.#commits = commits;
     this.#onResumed = onResumed;
   }
 
@@ -57,7 +54,7 @@ export class RowWatch {
       if (state.stopRecorded) this.#onResumed();
       return;
     }
-    if (state.sending || this.#commits.delivered || state.wanted) return;
+    if (state.sending || state.wanted) return;
     const moved = movedPartitions(state.trackers.values(), stored.rows);
     if (moved.length === 0) return;
     state.parts.log.warn("stored rows have moved without us", { partitions: moved });

@@ -2,7 +2,7 @@
 // list fails instead of rotting. Pure.
 
 /** Which tests must notice. */
-export type Suite = "unit" | "postgres";
+export type Suite = "unit" | "source" | "postgres";
 
 export interface Mutant {
   /** The guard, in words. */
@@ -38,6 +38,12 @@ const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
   suite: "postgres",
 });
 const unit = (guard: string, file: string, ...edit: Edit): Mutant => ({ guard, file, edits: [edit], suite: "unit" });
+const source = (guard: string, file: string, ...edit: Edit): Mutant => ({
+  guard,
+  file,
+  edits: [edit],
+  suite: "source",
+});
 const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: EXACT, edits, suite: "postgres" });
 const join = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: JOIN, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
@@ -125,8 +131,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a batch continues where we stand",
     PIPELINE,
-    "if (!tracker || batch.from !== tracker.position || state.wanted",
-    "if (!tracker || state.wanted",
+    "if (!tracker || batch.from !== tracker.position) return;",
+    "if (!tracker) return;",
   ),
   unit(
     "a batch is what the source's chain expects",
@@ -241,6 +247,12 @@ export const MUTANTS: readonly Mutant[] = [
     "if (expectation === state.expectation && !state.sending) this.#looked = stored;",
     "if (!state.sending) this.#looked = stored;",
   ),
+  unit(
+    "a look that a commit of ours has overtaken proves nothing",
+    ROW_WATCH,
+    "if (state.sending || state.wanted) return;",
+    "",
+  ),
   unit("the last commit of a stopping instance", PIPELINE, 'this.#commits.send("shutdown", deadline.signal);', ""),
 
   // ---- the log
@@ -278,6 +290,67 @@ export const MUTANTS: readonly Mutant[] = [
     "src/source/kafka/producer/record_batch.ts",
     "view.setInt32(53, sequence.first);",
     "view.setInt32(53, 0);",
+  ),
+
+  source(
+    "records deleted under our feet",
+    "src/source/kafka/intake.ts",
+    "if (reader.firstOffset > from && result.logStart > from) return",
+    "if (result.logStart > 1e15) return",
+  ),
+  source(
+    "a refused position is looked into",
+    "src/source/kafka/intake.ts",
+    "if (result.errorCode === OFFSET_OUT_OF_RANGE) return",
+    "if (result.errorCode === -99) return",
+  ),
+  source(
+    "what is fetched under an older ticket is left out",
+    "src/source/kafka/intake.ts",
+    "if (ticket === null || !assignment.deliverable(partition, ticket)) return;",
+    "if (ticket === null) return;",
+  ),
+  source(
+    "the client is sought back where it stands elsewhere",
+    "src/source/kafka/intake.ts",
+    'if (taken.kind === "misplaced") this.options',
+    "if (taken.kind === ('never' as string)) this.options",
+  ),
+  source(
+    "checksums of batches",
+    "src/source/kafka/batch_reader.ts",
+    "if (this.options.checkCrcs && view",
+    "if (!this.options.checkCrcs && view",
+  ),
+  source(
+    "aborted and control records are hidden",
+    "src/source/kafka/batch_reader.ts",
+    "if (this.#hidden(attributes, base + lastOffsetDelta, end) || count === 0) return null;",
+    "if (count === 0) return null;",
+  ),
+  source(
+    "a file that was cut is another one",
+    "src/source/file/tail.ts",
+    "if (size < reader.readTo || !beginsAs(generation, head)) return false;",
+    "",
+  ),
+  source(
+    "a file that vanished unread stops the stream",
+    "src/source/file/tail.ts",
+    "if (number === this.#log.newest && !generation.finished) throw missing(generation.path);",
+    "",
+  ),
+  source(
+    "an emptied file with unread bytes stops the stream",
+    "src/source/file/tail.ts",
+    "if (unread > 0) throw lost(",
+    "if (unread > 1e15) throw lost(",
+  ),
+  source(
+    "a file source reads only while the lease is its own",
+    "src/source/file/source.ts",
+    "if (loss !== null) return await this.#lost(loss);",
+    "",
   ),
 
   // ---- event time
@@ -392,7 +465,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "readiness returns when the broker does",
     PIPELINE,
-    "if (state.reason?.ofSource && !state.wanted) state.running();",
+    'if (state.reason?.by === "source" && !state.wanted) state.running();',
     "",
   ),
 

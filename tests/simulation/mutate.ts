@@ -1,4 +1,4 @@
-// `deno task mutate [--suite unit|postgres] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
+// `deno task mutate [--suite unit|source|postgres] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
 // and runs the tests that must notice. Prints a table; exit code 1 where a mutant survives. Shell: copies files, starts `deno test`.
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
@@ -7,6 +7,7 @@ const COPIED = ["src", "tests", "ddl", "deno.json", "deno.lock"];
 const FILES: Readonly<Record<Suite, readonly string[]>> = {
   unit: [
     "tests/window",
+    "tests/engine",
     "tests/store/decision_test.ts",
     "tests/store/encode_test.ts",
     "tests/source/assignment_test.ts",
@@ -16,6 +17,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",
   ],
+  source: ["tests/source"],
   postgres: [
     "tests/integration/postgres_store_test.ts",
     "tests/integration/exact_test.ts",

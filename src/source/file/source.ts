@@ -131,8 +131,6 @@ class FileSource implements Source {
     const sentAt = this.#options.clock.now();
     const from = this.#position;
     const read = await this.#tail.read(from);
-    const lossSince = this.#lease.takeLoss();
-    if (lossSince !== null) return await this.#lost(lossSince);
     this.#position = read.next;
     this.#idle = read.idle;
     return this.#batch(from, read, sentAt);

@@ -1,0 +1,219 @@
+// The conditions that no mutant takes away, each with the reason: the list of mutants.ts and this one together name every `if` of the folders
+// below. Pure.
+
+/** Where a count can be lost or doubled: each `if` of these files is in a mutant or here. */
+export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: string, reason: string])[]>> = {
+  "src/engine/commits.ts": [
+    ["if (!delivery) return;", "unwraps what may be missing"],
+    ['if (state.phase === "waiting") state.databaseIsBack();', "what is shown: phase and reason"],
+    ['if (!due && dirty && this.#passedWindow()) due = "interval";', "when, not whether: rows become visible sooner"],
+    [
+      "if (state.sending) {",
+      "redundant: send() asserts that one commit is on its way at a time, and encode freezes it",
+    ],
+    ["if (keys < limits.maxDeltaKeys && state.pendingRecords", "memory: without it a delta waits for the one before"],
+    ["if (!state.dirty) return;", "redundant: a commit of nothing changes no row"],
+    ["if (!await this.#identityIsFresh()) return;", "taken away by the mutant of the topic's id before a commit"],
+    ["if (state.dirty) this.send(due, signal);", "redundant: a commit of nothing changes no row"],
+    [
+      "if (signal.aborted || !state.dirty) return;",
+      "redundant: a delivery under an aborted signal is abandoned, and memory dropped",
+    ],
+    ["if (!await this.#identityIsFresh()) {", "taken away by the mutant of the topic's id before a commit"],
+    ["if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();", "memory; when it may happen has a mutant"],
+    ["if (Number.isFinite(lowest)) this.#window", "when, not whether: rows become visible sooner"],
+    ['if (delivery.kind !== "committed") return;', "what is shown and published; offsets in Kafka are never read"],
+    ["if (tracker) tracker.committed = next;", "unwraps what may be missing"],
+    ["if (identity.topicId !== null && state.topicId", "taken away by the mutant of the topic's id before a commit"],
+  ],
+  "src/engine/halt.ts": [
+    ['if (state.stopRecorded) return "stopped";', "redundant: stop() keeps the first name that was recorded"],
+    ["if (fault === null) {", "taken away by the mutant of a fault seen from positions that others have moved"],
+    [
+      "if (stored !== null && SHOWN_BY_POSITIONS",
+      "its verdicts have mutants: the name, and positions that others have moved",
+    ],
+    [
+      "if (!(error instanceof StreamStopped)) throw error;",
+      "redundant: any other error comes up again at the next try",
+    ],
+    ["if (source.renew) {", "wiring: which kind of source it is"],
+    ["if (state.assignment) state.want(", "unwraps what may be missing"],
+  ],
+  "src/engine/idle.ts": [["if (watermark === null) return;", "unwraps what may be missing; the rule has mutants"]],
+  "src/engine/loading.ts": [
+    [
+      "if (!wanted || !assignment || clock.steady() < wanted.notBefore) return;",
+      "unwraps what may be missing; a pause between tries",
+    ],
+    ["if (wanted.settle) {", "its two steps have mutants"],
+    [
+      "if (signal.aborted || state.stopped) return;",
+      "redundant: resume() of a source that ends or is stopped delivers nothing that is counted",
+    ],
+    [
+      "if (state.wanted !== wanted) return;",
+      "redundant: rows are read after it, and the compare of a commit refuses what rests on others",
+    ],
+    [
+      "if (stored.stopped) return state.stoppedByStore(stored.stopped);",
+      "redundant: the periodic look finds a recorded stop, and no commit passes a stopped stream's checks unseen",
+    ],
+    ["if (state.settings.once && identity.partitions.length", "a line of the log"],
+    [
+      "if (error instanceof StreamStopped) return state.stop(error);",
+      "redundant for counts: without it the positions are read again and again, and nothing flows",
+    ],
+    [
+      "if (error instanceof NamedError && !(error instanceof Unavailable)) throw error;",
+      "wrong settings end the process instead of being tried again; no count depends on it",
+    ],
+    ["if (error instanceof Unavailable) {", "what is shown: the reason"],
+    [
+      "if (!this.#readsByStoredRules(stored)) return;",
+      "whether memory of older rules is dropped has a mutant; positions are read again",
+    ],
+    ["if (state.rules !== null && sameRules(", "saves work: the same rules are used again"],
+    ["if (row.retired) continue;", "redundant: the compare of a commit refuses a retired row"],
+    ["if (bounds) {", "unwraps what may be missing"],
+    ["if (!state.targets.has(partition)) state.targets.set(", "where `--once` ends; no count depends on it"],
+  ],
+  "src/engine/once.ts": [
+    [
+      "if (!this.#allIsRead() || !await this.#settled(signal)) return false;",
+      "where `--once` ends; no count depends on it",
+    ],
+    ['if (phase === "running") this.#ranAt', "how long `--once` waits for a server"],
+    ["else if (this.waitedTooLong) {", "how long `--once` waits for a server"],
+    ["if (wanted || !assignment || stopped) return false;", "where `--once` ends; no count depends on it"],
+    ["if (error instanceof Unavailable) return false;", "the loop comes again"],
+  ],
+  "src/engine/row_watch.ts": [
+    ["if (this.#looking || this.#looked || clock.steady()", "how often a look begins"],
+    ["if (!stored) return;", "unwraps what may be missing"],
+    ["else if (stored.stopped) this.#looked =", "when, not whether: a recorded stop is noticed sooner"],
+    ["if (stored.stopped) {", "redundant for counts: a stopped stream is noticed by the next reading of rows"],
+    ["if (!state.stopped) state.stoppedByStore(stored.stopped);", "a line of the log is not repeated"],
+    ["if (state.stopped) {", "whether an operator's resumption is noticed; no count depends on it"],
+    [
+      "if (state.stopRecorded) this.#onResumed();",
+      "redundant: a restart reads the positions again and finds the fault again",
+    ],
+  ],
+  "src/engine/state.ts": [
+    ["if (!this.assignment) return;", "unwraps what may be missing"],
+    ["if (this.contested.size === 0) return;", "saves work"],
+    ["if (confirmed.length > 0) this.want(", "saves work"],
+    ["if (tracker.dirty) return true;", "decides whether there is something to commit: nothing dirty, nothing lost"],
+    ["if (tracker.logEnd !== null && tracker.logEnd - tracker.position", "how often commits are sent"],
+    ["if (tracker.watermark < lowest) lowest", "how often commits are sent; closings ask the database"],
+    [
+      "if (tracker.maxWindowEnd > maxWindowEnd) maxWindowEnd",
+      "its start value has a mutant: what other instances counted",
+    ],
+    ["if (this.trackers.size > 0) this.databaseIsBack();", "what is shown: phase and reason"],
+    ["if (this.store.lastError !== message) {", "a line of the log is not repeated"],
+    ['if (this.phase === "stopped") return;', "what is shown: phase and reason"],
+    ['if (this.phase !== "starting") this.phase = "waiting";', "what is shown: phase and reason"],
+    ['if (this.reason?.by === "store"', "what is shown: phase and reason"],
+  ],
+  "src/pipeline.ts": [
+    ["if (state.stopped) {", "redundant: a stopped engine has dropped its memory, and its source delivers nothing"],
+    ["if (settings.once && await this.#once.allIsIn(signal)) {", "where `--once` ends; no count depends on it"],
+    ["if (batch.next > batch.from || batch.next >= batch.logEnd) tracker.progressAt", "what is shown: progress"],
+    ['if (await holdStopped(state, this.#commits) === "restarted") return;', "saves a pause"],
+    ["if (state.settings.once && (state.stopRecorded", "where `--once` ends; no count depends on it"],
+    ['if (!state.stopped) state.phase = "stopping";', "what is shown: phase and reason"],
+    [
+      "if (state.sending) await Promise.race([state.sending, timer]);",
+      "redundant: the condition of the last commit asks again",
+    ],
+    [
+      "if (!state.sending && !state.stopped && state.dirty && !state.wanted) {",
+      "redundant: the compare of the last commit refuses what rests on moved rows",
+    ],
+  ],
+  "src/window/counter.ts": [
+    ["if (this.#rules.offsetsCountRecords) {", "which kind of log it is: the booking of skipped offsets has a mutant"],
+    ["if (tracker.watermark > watermark) tracker.raisedAt", "starts the clock of silence, whose rule has mutants"],
+    ["if (tracker.recordWatermark >= tracker.watermark) tracker.quietSince", "what is shown: final or provisional"],
+    ["if (rules.offsetsCountRecords) {", "which kind of log it is: the booking of skipped offsets has a mutant"],
+    ["if (end < 0) {", "tells a tombstone; unit tests hold every kind of record"],
+    ["if (code !== READ_OK) {", "tells a dead letter; unit tests hold every kind of record"],
+    ["if (isLate(windowEnd, tracker.watermark)) {", "the rule itself has a mutant"],
+    ['if (rules.latePolicy === "store") {', "a setting"],
+    ["if (windowEnd > tracker.maxWindowEnd) tracker.maxWindowEnd", "bounds silence, whose rule has mutants"],
+    ["if (eventTime > tracker.lastEventTime)", "what is shown: the span of event times"],
+    ["if (eventTime < tracker.firstEventTime)", "what is shown: the span of event times"],
+    ["if (raised > tracker.recordWatermark) {", "the watermark inside it has a mutant"],
+  ],
+  "src/source/assignment.ts": [
+    ["if (!this.#member) return null;", "saves an event"],
+    [
+      "if (!this.#flows.has(partition)) continue;",
+      "redundant: a partition that is not ours has no fetch, and its commit is refused",
+    ],
+    [
+      "if (flow === undefined || flow.position === null",
+      "redundant beside deliverable(), whose comparison of tickets has a mutant",
+    ],
+  ],
+  "src/store/closer.ts": [
+    ["if (await this.#closeOne()) continue;", "when, not whether a window is closed"],
+    ["if (!signal.aborted) await this.#clock.sleep(", "a pause between tries"],
+    ['if (outcome.kind === "closed") this.#onClosed(', "what is shown: closed windows"],
+    ['if (outcome.kind === "closed") continue;', "saves a pause"],
+    ["if (error instanceof CompactionFailed) return;", "where `--once` ends; no count depends on it"],
+    ['if (outcome.kind === "nothing") this.#steps', "what is shown: the state of a step"],
+    ['if (step === "compaction") this.#steps', "what is shown: the state of a step"],
+    ['if (outcome.kind === "nothing") return;', "where `--once` ends; no count depends on it"],
+  ],
+  "src/store/committer.ts": [
+    ['if (outcome.kind === "unknown") {', "what is shown; what is done about it has mutants"],
+    ["if (stored) this.#events.onRead(stored);", "unwraps what may be missing"],
+  ],
+  "src/store/decision.ts": [
+    ["if (row?.commitId === payload.commitId) committed++;", "how many rows it takes has a mutant"],
+    ["else if (row && !row.retired && row.commitId", "how many rows it takes has a mutant"],
+    ["if (!row || row.commitId !== commitId", "taken away by the mutant of the periodic look"],
+    ["if (row.retired) {", "unit tests hold each kind of row"],
+    ["if (!log) continue;", "unwraps what may be missing"],
+    ["if (fault !== null) throw fault;", "the two faults have mutants"],
+    ["if (!pressure.dirty) return null;", "redundant: a commit of nothing changes no row"],
+    ['if (pressure.keys >= limits.maxDeltaKeys) return "size";', "memory"],
+  ],
+};
+
+const TWIN = "a parser: fuzz and unit tests hold every branch against a twin or a property";
+const SHELL =
+  "a shell: integration tests hold it on real servers, with faults; the compare of a commit guards the counts";
+const TABLE = "a data structure: unit tests and properties hold every branch";
+
+/** All other files of the folders, with what holds their conditions instead; the guards among them that are mutants are in mutants.ts. */
+export const BY_FILE: readonly (readonly [path: string, reason: string])[] = [
+  ["src/source/demo/", "made-up traffic: its records are a pure function of a seed, held by properties"],
+  ["src/source/file/", SHELL],
+  ["src/source/kafka/producer/", "`tidemark produce`: nothing of it runs where records are counted"],
+  ["src/source/kafka/batch_reader.ts", TWIN],
+  ["src/source/kafka/codecs.ts", TWIN],
+  ["src/source/kafka/fetch_decoder.ts", TWIN],
+  ["src/source/kafka/legacy.ts", TWIN],
+  ["src/source/kafka/lz4.ts", TWIN],
+  ["src/source/kafka/record_run.ts", TWIN],
+  ["src/source/kafka/snappy.ts", TWIN],
+  ["src/source/kafka/", SHELL],
+  ["src/source/lines.ts", TWIN],
+  ["src/source/renewable_source.ts", "the simulation puts it around every source"],
+  ["src/source/port.ts", "types"],
+  ["src/store/embedded/", SHELL],
+  ["src/store/postgres/", SHELL],
+  ["src/store/encode.ts", "a dictionary's growth and reuse; what it must not do has mutants"],
+  [
+    "src/store/maintenance.ts",
+    "words and pauses: what may be dropped is decided in ddl/, under the model of tests/model",
+  ],
+  ["src/store/migrate.ts", "the schema: migrate_test.ts and released_test.ts"],
+  ["src/store/", "types"],
+  ["src/window/", TABLE],
+  ["src/engine/", "types, values that are shown"],
+];
