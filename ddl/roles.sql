@@ -7,9 +7,9 @@
 --   \password tidemark_writer
 --   \password tidemark_reader
 --
--- owner   owns tables and functions and cannot log in. Migrations, and retention, which drops tables, are done by a login that is a member.
--- writer  `tidemark run`, `resume`, `dead-letters`: reads and writes rows and calls the functions, but creates, alters and drops nothing. The
---         tables of new days are made by one function that runs with the owner's rights.
+-- owner   owns tables and functions and cannot log in. Migrations are done by a login that is a member.
+-- writer  `tidemark run`, `resume`, `dead-letters`: reads and writes rows and calls the functions, but creates, alters and drops nothing by
+--         itself. Functions with the owner's rights make the tables of new days and drop those of retired ones.
 -- reader  `tidemark serve`, `report`, `doctor`, BI tools: reads, in transactions that refuse writes, for at most 60 s a statement.
 --
 -- One transaction; idempotent. Tables of other programs in the same schema are left alone.
