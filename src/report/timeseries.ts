@@ -32,10 +32,10 @@ export function shapeTimeseries(
   buckets: readonly Bucket[],
   progress: Progress,
 ): TimeseriesReport {
-  const begun = buckets.slice(
-    0,
-    buckets.findLastIndex((bucket) => bucket.hits > 0 || bucket.windowsClosed > 0 || bucket.unknown) + 1,
-  );
+  // A partition that is ahead has late records of windows that another one still holds open.
+  const hasBegun = ({ hits, lateHits, windowsClosed, unknown }: Bucket) =>
+    hits > 0 || lateHits > 0 || windowsClosed > 0 || unknown;
+  const begun = buckets.slice(0, buckets.findLastIndex(hasBegun) + 1);
   return {
     query,
     points: begun.map((bucket) => point(bucket, query, progress)),

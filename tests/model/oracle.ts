@@ -13,6 +13,8 @@ export interface Rules {
   readonly windowSize: number;
   readonly watermarkDelay: number;
   readonly latePolicy: "store" | "drop";
+  /** Time before the first event counts as looked at. */
+  readonly zeroBefore: boolean;
 }
 
 /** Which events a number counts. */
@@ -51,6 +53,7 @@ export class Oracle {
   closedThrough = -Infinity;
   retiredThrough = -Infinity;
   #facts: readonly Fact[] | null = null;
+  #span: { readonly first: number; readonly last: number } | null = null;
 
   constructor(rules: Rules) {
     this.rules = rules;
@@ -62,12 +65,12 @@ export class Oracle {
 
   commit(partition: number, next: number): void {
     this.partitions.get(partition)!.next = next;
-    this.#facts = null;
+    this.#facts = this.#span = null;
   }
 
   silence(partition: number, at: number, watermark: number): void {
     this.partitions.get(partition)!.silences.push({ at, watermark });
-    this.#facts = null;
+    this.#facts = this.#span = null;
   }
 
   /** The next `count` events of a partition are gone. */
@@ -80,7 +83,7 @@ export class Oracle {
     }
     p.next += count;
     this.gaps.push({ from: Math.min(...times), to: Math.max(...times) });
-    this.#facts = null;
+    this.#facts = this.#span = null;
   }
 
   /** Another oracle that knows what this one knows now. */
@@ -156,12 +159,19 @@ export class Oracle {
 
   /** Start of the first window that holds an event; Infinity while there is none. */
   get firstWindow(): number {
-    return this.committed().reduce((first, { window }) => Math.min(first, window), Infinity);
+    return this.#windows().first;
   }
 
   /** End of the newest window that holds an event; -Infinity while there is none. */
   get lastWindowEnd(): number {
-    return this.committed().reduce((last, { window }) => Math.max(last, window + this.rules.windowSize), -Infinity);
+    return this.#windows().last + this.rules.windowSize;
+  }
+
+  #windows(): { readonly first: number; readonly last: number } {
+    return this.#span ??= this.committed().reduce(
+      ({ first, last }, { window }) => ({ first: Math.min(first, window), last: Math.max(last, window) }),
+      { first: Infinity, last: -Infinity },
+    );
   }
 
   /**
@@ -171,9 +181,11 @@ export class Oracle {
    */
   worth(from: number, to: number, raw: boolean): Worth {
     const final = this.isFinal(to);
+    if (!this.rules.zeroBefore && this.windowsEnd(to) <= this.firstWindow) return { unknown: "yes", final };
     if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
-    return { unknown: "no", final };
+    // What lies behind the newest event may be called unknown or nothing yet.
+    return { unknown: from >= this.lastWindowEnd ? "may" : "no", final };
   }
 
   /** As {@link worth}, of a local day. */

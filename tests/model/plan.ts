@@ -57,10 +57,17 @@ export interface Plan {
 }
 
 /** What a history may hold, and be asked, beside the plain. wide_windows: longer ones than the quarter of an hour by which zones differ. */
-export type Hazard = "collision" | "publication" | "long_reader" | "retention" | "wide_windows" | "channels";
+export type Hazard =
+  | "collision"
+  | "publication"
+  | "long_reader"
+  | "retention"
+  | "wide_windows"
+  | "channels"
+  | "before_stream";
 
 /** What the product does not do right yet: no history holds it. Empty = everything is held against the oracle. */
-export const NOT_YET: ReadonlySet<Hazard> = new Set(["wide_windows", "channels"]);
+export const NOT_YET: ReadonlySet<Hazard> = new Set(["wide_windows", "channels", "before_stream"]);
 
 /** Days on which clocks change somewhere, a plain one, and the end of February. */
 const STARTS = ["2026-10-23", "2026-03-27", "2026-04-03", "2026-10-02", "2026-10-30", "2026-01-14", "2028-02-27"];
@@ -125,7 +132,7 @@ function drawRounds(
   const rounds: Round[] = [];
   let now = settings.start;
   const end = settings.start + (days + 1) * DAY;
-  const retentionDays = random.chance(0.7) && !spared.has("retention") ? random.int(0, 3) : null;
+  const retentionDays = random.chance(0.5) && !spared.has("retention") ? random.int(0, 4) : null;
   while (now < end) {
     now = Math.min(end, now + random.int(3, 26) * HOUR + random.int(0, 59) * MINUTE);
     const steps: Step[] = [];

@@ -100,7 +100,7 @@ export class Process {
 
   constructor(name: string, url: string, settings: Settings) {
     this.name = name;
-    this.database = connect(url, name, 2);
+    this.database = connect(url, name, 1);
     this.#commits = connect(url, name, 1);
     this.store = createPostgresStore({
       commits: this.#commits,
@@ -164,7 +164,7 @@ export class World implements AsyncDisposable {
     this.#settings = settings;
     this.#drop = drop;
     this.sql = postgres(url, { max: 1, onnotice: () => {}, fetch_types: false, connection: { TimeZone: "UTC" } });
-    this.api = connect(url, "api", 4, true);
+    this.api = connect(url, "api", 1, true);
   }
 
   process(n: number): Process {

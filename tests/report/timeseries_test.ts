@@ -76,6 +76,13 @@ Deno.test("shapeTimeseries() adds late records where they are asked for, and cou
   assertEquals(shapeTimeseries(series("exclude"), BUCKETS, PROGRESS).completeness.late_count, 8);
 });
 
+Deno.test("shapeTimeseries() goes on to a bucket that holds nothing but late records", () => {
+  const last = bucket(3, { hits: 0, botHits: 0, windowsClosed: 0 });
+  const report = shapeTimeseries(series("include"), [bucket(2), last, bucket(4, { hits: 0, lateHits: 0 })], PROGRESS);
+  assertEquals(report.points.map(({ total }) => total), [12, 2]);
+  assertEquals(report.total.total, 14);
+});
+
 Deno.test("shapeBots() gives the share of bots, none where nothing came", () => {
   const result = botsQuery({ from: "2026-11-01", to: "2026-11-01" }, epochMs(START));
   assert(result.ok);

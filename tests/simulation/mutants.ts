@@ -661,4 +661,28 @@ export const MUTANTS: readonly Mutant[] = [
     "where i.watermark < (select s.retired_through - interval '2 days' from stream s)",
     "where i.watermark < (select s.retired_through from stream s)",
   ]),
+  // ---- the roll-up's own conditions, which the model of the reports notices
+  sql("an hour is rolled up when its windows are closed", [
+    "first_window is null or date_bin(size, h + hour - interval '1 microsecond', 'epoch') + size > through\n" +
+    "      or exists (select from open_delta where window_start < h + hour)",
+    "first_window is null",
+  ]),
+  sql("an hour is rolled up when nothing of it is open", [
+    "\n      or exists (select from open_delta where window_start < h + hour) then",
+    " then",
+  ]),
+  sql("a day is packed when nothing of it is open", [
+    "(d + day <= through and not exists (select from open_delta where window_start < d + day)\n      and not exists",
+    "(d + day <= through and not exists",
+  ]),
+  sql("a day is packed when its last closed window is rolled up", [
+    "\n      and not exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)) then",
+    ") then",
+  ]),
+  sql("hours of a packed day go", [
+    "    delete from web_traffic_hour where hour_start >= d and hour_start < d + day;\n",
+    "",
+  ]),
+  sql("retired days are booked in the ledger", ["retired_hits = retired_hits + hits_gone, ", ""]),
+  sql("reports know what is retired", ["retired_through = greatest(retired_through, d + day), ", ""]),
 ];

@@ -23,6 +23,8 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/integration/exact_test.ts",
     "tests/integration/retention_test.ts",
     "tests/integration/maintenance_test.ts",
+    "tests/integration/report_roll_up_test.ts",
+    "tests/integration/model_test.ts",
   ],
 };
 /** A mutant that makes the tests hang is noticed too. */
