@@ -34,7 +34,7 @@ export function scopeFlags({ envFile, generic, net, fromSource }: ScopeOptions):
     instanceId: "build",
   });
   // As it stands: the folder of this build is nobody else's, and a relative one means the folder in which the binary is started.
-  if (generic) return permissionFlags(genericPermissions(settings.DATA_DIR, { absolute: (path) => path }));
+  if (generic) return permissionFlags(genericPermissions(settings, { absolute: (path) => path }));
   const absolute = (path: string) => resolve(path);
   const secrets = [
     ...parseSettingsFile(content).lines.map(({ name, value }) => [name, Deno.env.get(name) ?? value] as const),

@@ -9,6 +9,7 @@ import { metadataRefresh } from "../shared/config/relations.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import type { EpochMs, Offset } from "../shared/units.ts";
 import type { KafkaConnection } from "../source/kafka/client.ts";
+import type { TokenSource } from "../source/kafka/oauth.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
 import type { EngineContext } from "../cli/command.ts";
 import type { Pools } from "./storage.ts";
@@ -31,7 +32,26 @@ export function kafkaConnection(settings: Settings): KafkaConnection {
       : null,
     sasl: mechanism === "none"
       ? null
+      : mechanism === "oauthbearer"
+      ? { mechanism, token: tokenSource(settings) }
       : { mechanism, username: settings.KAFKA_SASL_USERNAME ?? "", password: settings.KAFKA_SASL_PASSWORD ?? "" },
+  };
+}
+
+/** The settings that say where tokens come from; their relations are checked at start. */
+function tokenSource(settings: Settings): TokenSource {
+  const extensions = Object.fromEntries(
+    (settings.KAFKA_OAUTH_EXTENSIONS ?? []).map((pair) => [pair.split("=")[0]!, pair.slice(pair.indexOf("=") + 1)]),
+  );
+  const { KAFKA_OAUTH_TOKEN_COMMAND: command } = settings;
+  if (command !== undefined) return { kind: "command", words: command.trim().split(/\s+/), extensions };
+  return {
+    kind: "endpoint",
+    url: settings.KAFKA_OAUTH_TOKEN_URL ?? "",
+    clientId: settings.KAFKA_OAUTH_CLIENT_ID ?? "",
+    clientSecret: settings.KAFKA_OAUTH_CLIENT_SECRET ?? "",
+    scope: settings.KAFKA_OAUTH_SCOPE ?? null,
+    extensions,
   };
 }
 

@@ -1,17 +1,18 @@
 // Asks the brokers what only an administrator's request tells: the topic's settings and the group's state. Network through kafkajs' admin.
 import { type Admin, ConfigResourceTypes } from "kafkajs";
-import { messageOf } from "../shared/errors.ts";
+import { systemClock } from "../shared/clock.ts";
+import { messageOf, NamedError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { createKafka, type KafkaConnection } from "../source/kafka/client.ts";
+import type { GroupDescription } from "../source/kafka/group_members.ts";
+import { KafkaMetadata } from "../source/kafka/metadata.ts";
 
 /** What the cluster says. Each part may be refused by itself. */
 export interface TopicProbe {
   /** Settings of the topic by name; `null` where they may not be read. */
   readonly config: Readonly<Record<string, string>> | null;
-  /** The consumer group; `null` where it may not be read. */
-  readonly group:
-    | { readonly state: string; readonly clientIds: readonly string[]; readonly protocolType: string }
-    | null;
+  /** The consumer group with its members, or why it may not be read: then it cannot be joined either. */
+  readonly group: GroupDescription | NamedError;
   /** Why a part is missing. */
   readonly refused: readonly string[];
 }
@@ -25,6 +26,7 @@ export async function probeTopic(
     readonly log: Log;
   },
 ): Promise<TopicProbe> {
+  const metadata = new KafkaMetadata({ connection, topic, group, clock: systemClock, log });
   const admin = createKafka(connection, log).admin({ retry: { retries: 1 } });
   await admin.connect();
   const refused: string[] = [];
@@ -37,8 +39,9 @@ export async function probeTopic(
     }
   };
   try {
-    return { config: await ask(topicConfig(admin, topic)), group: await ask(groupState(admin, group)), refused };
+    return { config: await ask(topicConfig(admin, topic)), group: await groupOf(metadata), refused };
   } finally {
+    await metadata.close();
     await admin.disconnect();
   }
 }
@@ -51,8 +54,11 @@ async function topicConfig(admin: Admin, topic: string): Promise<Readonly<Record
   return Object.fromEntries((resources[0]?.configEntries ?? []).map((entry) => [entry.configName, entry.configValue]));
 }
 
-async function groupState(admin: Admin, group: string): Promise<NonNullable<TopicProbe["group"]>> {
-  const { groups } = await admin.describeGroups([group]);
-  const { state, members, protocolType } = groups[0]!;
-  return { state, clientIds: members.map((member) => member.clientId), protocolType };
+async function groupOf(metadata: KafkaMetadata): Promise<GroupDescription | NamedError> {
+  try {
+    return await metadata.group();
+  } catch (error) {
+    if (error instanceof NamedError) return error;
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@ import { UsageError } from "./errors.ts";
 import { postgresTarget } from "./config/postgres.ts";
 import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 
-/** Permissions as Deno takes them; "any" = without restriction. What is not named here (run, ffi, sys, import) is never granted. */
+/** Permissions as Deno takes them; "any" = without restriction. What is not named here (ffi, sys, import) is never granted. */
 export interface Permissions {
   /** `host:port`, or `host` for all its ports. */
   readonly net: readonly string[] | "any";
@@ -12,6 +12,8 @@ export interface Permissions {
   readonly read: readonly string[] | "any";
   readonly write: readonly string[];
   readonly env: readonly string[];
+  /** The one program that may be started: the token command. Mostly empty. */
+  readonly run: readonly string[];
 }
 
 /** Variables that are read beside the settings, and by whom. */
@@ -79,7 +81,10 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
     ...(settings.GEO_DATABASE ?? []).map(absolute),
   ];
   const write = [absolute(settings.DATA_DIR)];
-  if (settings.SOURCE === "kafka") net.push(...settings.KAFKA_URL);
+  if (settings.SOURCE === "kafka") {
+    net.push(...settings.KAFKA_URL);
+    if (settings.KAFKA_OAUTH_TOKEN_URL !== undefined) net.push(endpointAddress(settings.KAFKA_OAUTH_TOKEN_URL));
+  }
   if (settings.SOURCE === "file" && settings.FILE_PATH !== undefined) {
     read.push(logFolder(absolute(settings.FILE_PATH)));
   }
@@ -92,21 +97,42 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
       write.push(host);
     } else net.push(address(host, port));
   }
-  return { net: unique(net), read: unique(read), write: unique(write), env: variables() };
+  return { net: unique(net), read: unique(read), write: unique(write), env: variables(), run: tokenPrograms(settings) };
 }
 
-/** What a binary needs that anybody may configure: any host and any file to read, but only its data folder to write. */
-export function genericPermissions(dataDir: string, { absolute }: Pick<PermissionContext, "absolute">): Permissions {
-  return { net: "any", read: "any", write: [absolute(dataDir)], env: variables() };
+/**
+ * What a binary needs that anybody may configure: any host and any file to read, but only its data folder to write, and only the token
+ * command of these settings to run.
+ */
+export function genericPermissions(settings: Settings, { absolute }: Pick<PermissionContext, "absolute">): Permissions {
+  return {
+    net: "any",
+    read: "any",
+    write: [absolute(settings.DATA_DIR)],
+    env: variables(),
+    run: tokenPrograms(settings),
+  };
 }
 
 /** The flags of `deno run` and `deno compile`. */
-export function permissionFlags({ net, read, write, env }: Permissions): readonly string[] {
+export function permissionFlags({ net, read, write, env, run }: Permissions): readonly string[] {
   const list = (name: string, values: readonly string[] | "any") =>
     values === "any"
       ? `--allow-${name}`
       : `--allow-${name}=${values.map((value) => value.replaceAll(",", ",,")).join(",")}`;
-  return ["--no-prompt", list("net", net), list("read", read), list("write", write), list("env", env)];
+  const flags = ["--no-prompt", list("net", net), list("read", read), list("write", write), list("env", env)];
+  // Without a value the flag would allow every program.
+  return run.length === 0 ? flags : [...flags, list("run", run)];
+}
+
+/** The program of the token command: the same word that is started. */
+function tokenPrograms({ KAFKA_SASL_MECHANISM: mechanism, KAFKA_OAUTH_TOKEN_COMMAND: command }: Settings): string[] {
+  return mechanism === "oauthbearer" && command !== undefined ? [command.trim().split(/\s+/)[0]!] : [];
+}
+
+function endpointAddress(url: string): string {
+  const { hostname, port, protocol } = new URL(url);
+  return address(hostname, Number(port || (protocol === "https:" ? 443 : 80)));
 }
 
 const variables = () => unique([...ENVIRONMENT_NAMES, ...FOREIGN_VARIABLES]);

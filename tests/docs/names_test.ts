@@ -33,6 +33,7 @@ async function unknown(pattern: RegExp, known: ReadonlySet<string>): Promise<str
 /** Variables of others that pages speak of. */
 const FOREIGN_VARIABLES = [
   "NO_COLOR",
+  "DENO_CERT",
   "OTEL_DENO",
   "OTEL_EXPORTER_OTLP_ENDPOINT",
   "KAFKA_TEST_URL",

@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import type { Offset, PartitionId } from "../../src/shared/units.ts";
 import type { KafkaConnection } from "../../src/source/kafka/client.ts";
+import type { TokenSource } from "../../src/source/kafka/oauth.ts";
 import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
 import { TestReader, testSource } from "../support/kafka_reader.ts";
 import { createTopic, produce, withAdmin } from "../support/kafka_topics.ts";
@@ -202,6 +203,63 @@ async function logsIn(broker: TestBroker) {
   }
 }
 
+/** A token that Kafka's validator for development takes: a JWT without a signature. */
+function unsignedToken(lifeSeconds: number): string {
+  const part = (value: unknown) =>
+    btoa(JSON.stringify(value)).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  const now = Math.floor(Date.now() / 1000);
+  return `${part({ alg: "none" })}.${part({ sub: "tidemark", iat: now, exp: now + lifeSeconds })}.`;
+}
+
+/** Tokens of a command and of an endpoint; a wrong one is named. */
+async function logsInByToken(broker: TestBroker) {
+  const { saslUrl } = broker.secure!;
+  const seen: string[] = [];
+  await using endpoint = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+    seen.push(`${request.headers.get("authorization")} ${await request.text()}`);
+    return Response.json({ access_token: unsignedToken(600), expires_in: 600, token_type: "Bearer" });
+  });
+  const connect = (token: TokenSource): KafkaConnection => ({
+    brokers: [saslUrl],
+    clientId: "tidemark-test",
+    tls: null,
+    sasl: { mechanism: "oauthbearer", token },
+  });
+  const credentials = {
+    kind: "endpoint",
+    url: `http://127.0.0.1:${endpoint.addr.port}/token`,
+    clientId: "id",
+    clientSecret: "canary-secret",
+    scope: "kafka",
+    extensions: {},
+  } as const;
+  await createTopic(broker, "token");
+  await produce(broker, "token", [{ value: "a" }]);
+  const good: TokenSource[] = [{ kind: "command", words: ["echo", unsignedToken(600)], extensions: {} }, credentials];
+  for (const [i, token] of good.entries()) {
+    await using reader = await new TestReader(
+      testSource(broker, "token", { connection: connect(token), group: `t-${i}` }),
+    )
+      .open();
+    await reader.until(() => reader.values().includes("a"));
+  }
+  assertEquals(new Set(seen), new Set([`Basic ${btoa("id:canary-secret")} grant_type=client_credentials&scope=kafka`]));
+  const bad: [TokenSource, string, RegExp][] = [
+    [{ kind: "command", words: ["echo", unsignedToken(-600)], extensions: {} }, "kafka_login", /OAUTHBEARER/],
+    [{ kind: "command", words: ["false"], extensions: {} }, "kafka_token", /token command false failed.*exit code 1/],
+    [{ ...credentials, url: "http://127.0.0.1:1/" }, "kafka_token", /token endpoint/],
+  ];
+  for (const [i, [token, code, text]] of bad.entries()) {
+    await using reader = await new TestReader(
+      testSource(broker, "token", { connection: connect(token), group: `b-${i}` }),
+    )
+      .open();
+    const event = await reader.event("unavailable");
+    assertEquals([event.code, text.test(event.reason)], [code, true], event.reason);
+    assert(!event.reason.includes("canary"), event.reason);
+  }
+}
+
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function within<T>(limitMs: number, what: string, work: Promise<T>): Promise<T> {
@@ -217,6 +275,7 @@ Deno.test({
   fn: async (t) => {
     await using broker = await startBroker({ secure: true });
     await t.step("logs in by TLS and SASL, and says why where it cannot", () => logsIn(broker));
+    await t.step("logs in by tokens of a command and of an endpoint", () => logsInByToken(broker));
     await t.step("publishes offsets for lag tools", () => publishes(broker));
     await t.step("frees a dead predecessor's partitions", () => successor(broker));
     await t.step("keeps its membership while the engine does not poll", () => backPressure(broker));

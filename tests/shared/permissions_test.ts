@@ -60,7 +60,7 @@ Deno.test("scopedPermissions() lets health ask a process that listens on every i
 });
 
 Deno.test("permissionFlags() never grants run, ffi, sys or import, and cannot be widened by a comma in a path", () => {
-  const generic = permissionFlags(genericPermissions("data", { absolute }));
+  const generic = permissionFlags(genericPermissions(defaultSettings({ DATA_DIR: "data" }), { absolute }));
   const narrow = permissionFlags(scoped({ DATA_DIR: "/a,/etc" }));
   for (const flags of [generic, narrow]) {
     assertEquals(flags.filter((flag) => !/^--(no-prompt$|allow-(net|read|write|env)\b)/.test(flag)), []);
@@ -70,4 +70,14 @@ Deno.test("permissionFlags() never grants run, ffi, sys or import, and cannot be
   }
   assertEquals(generic.slice(0, 4), ["--no-prompt", "--allow-net", "--allow-read", "--allow-write=/srv/data"]);
   assertEquals(narrow[3], "--allow-write=/a,,/etc");
+});
+
+Deno.test("the token command is the one program that may be run, and the token endpoint may be reached", () => {
+  const base = { SOURCE: "kafka", KAFKA_SASL_MECHANISM: "oauthbearer" } as const;
+  const command = { ...base, KAFKA_OAUTH_TOKEN_COMMAND: "/usr/local/bin/token --audience kafka" };
+  const expected = "--allow-run=/usr/local/bin/token";
+  assertEquals(permissionFlags(scoped(command)).at(-1), expected);
+  assertEquals(permissionFlags(genericPermissions(defaultSettings(command), { absolute })).at(-1), expected);
+  assert(scoped({ ...base, KAFKA_OAUTH_TOKEN_URL: "https://id.example/token" }).net.includes("id.example:443"));
+  assert(!permissionFlags(scoped({ ...command, KAFKA_SASL_MECHANISM: "none" })).some((flag) => flag.includes("run")));
 });

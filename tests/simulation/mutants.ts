@@ -286,6 +286,12 @@ export const MUTANTS: readonly Mutant[] = [
     'return errorCode === undefined ? "stored" : PASSING.has(errorCode) ? "again" : "refused";',
   ),
   unit(
+    "members of the new group protocol are strangers",
+    "src/source/kafka/group_members.ts",
+    "newProtocol || !OWN_CLIENT_ID.test(clientId)",
+    "!OWN_CLIENT_ID.test(clientId)",
+  ),
+  unit(
     "a batch keeps its sequence number",
     "src/source/kafka/producer/record_batch.ts",
     "view.setInt32(53, sequence.first);",

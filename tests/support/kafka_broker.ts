@@ -293,9 +293,14 @@ function saslProperties(): Record<string, string> {
   const plain = "org.apache.kafka.common.security.plain.PlainLoginModule required " +
     `username="${USERNAME}" password="${PASSWORD}" user_${USERNAME}="${PASSWORD}";`;
   const scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
-  const properties: Record<string, string> = { "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" };
+  const properties: Record<string, string> = {
+    "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER",
+  };
   for (const listener of ["sasl_plaintext", "sasl_ssl"]) {
     properties[`listener.name.${listener}.plain.sasl.jaas.config`] = plain;
+    // Takes unsigned tokens: no identity provider is needed.
+    properties[`listener.name.${listener}.oauthbearer.sasl.jaas.config`] =
+      'org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";';
     properties[`listener.name.${listener}.scram-sha-256.sasl.jaas.config`] = scram;
     properties[`listener.name.${listener}.scram-sha-512.sasl.jaas.config`] = scram;
   }

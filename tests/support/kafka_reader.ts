@@ -1,6 +1,7 @@
 // Drives a Kafka source as the engine does, with positions in a plain map: what integration tests read with.
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/shared/clock.ts";
+import { Unavailable } from "../../src/shared/errors.ts";
 import { type Log, silentLog } from "../../src/shared/log.ts";
 import { type Offset, type PartitionId, partitionId } from "../../src/shared/units.ts";
 import { createKafkaSource, type KafkaSource, type KafkaSourceOptions } from "../../src/source/kafka/source.ts";
@@ -59,7 +60,15 @@ export class TestReader implements AsyncDisposable {
   /** Polls once and acts on the event. A batch that does not start at the stored position is a failure of the source. */
   async step(maxWaitMs = 200): Promise<SourceEvent> {
     const event = await this.source.poll(maxWaitMs);
-    if (event.kind === "assigned") await this.#start(event.generation);
+    if (event.kind === "assigned") {
+      try {
+        await this.#start(event.generation);
+      } catch (error) {
+        // As the engine does: nothing flows until the source is asked again or assigns anew.
+        if (!(error instanceof Unavailable)) throw error;
+        this.events.push({ kind: "unavailable", reason: error.message, code: error.code, action: error.action });
+      }
+    }
     if (event.kind === "batch") this.take(event.batch);
     else if (event.kind !== "timeout") this.events.push(event);
     return event;

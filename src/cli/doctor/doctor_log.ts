@@ -8,6 +8,7 @@ import { addTraits, type BatchTraits, noTraits } from "../../operate/batch_trait
 import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
 import { type Backlog, judgeRetention, judgeSample, judgeTraits } from "../../operate/judge_log.ts";
 import { KafkaLogReader } from "../../operate/kafka_log_reader.ts";
+import { judgeGroup } from "../../operate/judge_group.ts";
 import { probeTopic } from "../../operate/kafka_topic_probe.ts";
 import type { LogReader } from "../../operate/log_reader.ts";
 import { sampleTopic } from "../../operate/topic_sample.ts";
@@ -146,23 +147,12 @@ async function kafkaChecks(
     });
     const retention = config === null ? null : Number(config["retention.ms"] ?? -1);
     findings.push(judgeRetention(await backlogsOf(reader, stored, log), retention, clock.now()));
-    if (group !== null) findings.push(judgeGroup(settings.KAFKA_GROUP, group));
+    findings.push(judgeGroup(settings.KAFKA_GROUP, group));
     if (refused.length > 0) findings.push(skip("kafka_rights", `not allowed to ask everything: ${refused.join("; ")}`));
   } catch (error) {
     findings.push(unreadable("retention", error));
   }
   return findings;
-}
-
-function judgeGroup(
-  name: string,
-  group: { state: string; clientIds: readonly string[]; protocolType: string },
-): Finding {
-  const foreign = group.clientIds.filter((id) => !id.startsWith("tidemark"));
-  const detail = `${name}: ${group.state}, ${group.clientIds.length} members`;
-  return foreign.length > 0
-    ? warn("group", `${detail}, of them foreign: ${foreign.join(", ")}`, "Give Tidemark a KAFKA_GROUP of its own.")
-    : ok("group", detail);
 }
 
 /** Headers of the first and the newest batches of each partition. */

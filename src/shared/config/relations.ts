@@ -25,6 +25,14 @@ interface Relation {
   readonly problem: (settings: Settings) => string | undefined | false;
 }
 
+const OAUTH: readonly SettingName[] = [
+  "KAFKA_SASL_MECHANISM",
+  "KAFKA_OAUTH_TOKEN_COMMAND",
+  "KAFKA_OAUTH_TOKEN_URL",
+  "KAFKA_OAUTH_CLIENT_ID",
+  "KAFKA_OAUTH_CLIENT_SECRET",
+];
+
 /** Relations that end in exit code 2. */
 const RELATIONS: readonly Relation[] = [
   {
@@ -60,7 +68,7 @@ const RELATIONS: readonly Relation[] = [
     group: "kafka",
     reads: ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"],
     problem: (s) =>
-      s.KAFKA_SASL_MECHANISM !== "none" &&
+      s.KAFKA_SASL_MECHANISM !== "none" && s.KAFKA_SASL_MECHANISM !== "oauthbearer" &&
       (s.KAFKA_SASL_USERNAME === undefined || s.KAFKA_SASL_PASSWORD === undefined) &&
       `KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD are required with KAFKA_SASL_MECHANISM=${s.KAFKA_SASL_MECHANISM}`,
   },
@@ -69,9 +77,24 @@ const RELATIONS: readonly Relation[] = [
     group: "kafka",
     reads: ["KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"],
     problem: (s) =>
-      s.KAFKA_SASL_MECHANISM === "none" &&
+      (s.KAFKA_SASL_MECHANISM === "none" || s.KAFKA_SASL_MECHANISM === "oauthbearer") &&
       (s.KAFKA_SASL_USERNAME !== undefined || s.KAFKA_SASL_PASSWORD !== undefined) &&
-      "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD need a KAFKA_SASL_MECHANISM other than none",
+      "KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD need a KAFKA_SASL_MECHANISM that has a password (plain, scram-sha-…)",
+  },
+  {
+    group: "kafka",
+    reads: [...OAUTH],
+    problem: (s) => {
+      const endpoint = [s.KAFKA_OAUTH_TOKEN_URL, s.KAFKA_OAUTH_CLIENT_ID, s.KAFKA_OAUTH_CLIENT_SECRET];
+      const given = endpoint.filter((value) => value !== undefined).length;
+      const complete = s.KAFKA_OAUTH_TOKEN_COMMAND === undefined ? given === endpoint.length : given === 0;
+      if (s.KAFKA_SASL_MECHANISM === "oauthbearer") {
+        return !complete &&
+          "KAFKA_SASL_MECHANISM=oauthbearer needs either KAFKA_OAUTH_TOKEN_COMMAND, or all of KAFKA_OAUTH_TOKEN_URL, KAFKA_OAUTH_CLIENT_ID and KAFKA_OAUTH_CLIENT_SECRET";
+      }
+      return (given > 0 || s.KAFKA_OAUTH_TOKEN_COMMAND !== undefined) &&
+        "KAFKA_OAUTH_… settings need KAFKA_SASL_MECHANISM=oauthbearer";
+    },
   },
   {
     group: "kafka",
@@ -153,8 +176,10 @@ export function relationProblems(
 export function relationNotices(settings: Settings, groups: ReadonlySet<SettingGroup>): readonly string[] {
   const notices: string[] = [];
   const remote = settings.KAFKA_URL.some((broker) => !isLoopback(broker.replace(/:\d+$/, "")));
-  if (groups.has("kafka") && settings.KAFKA_SASL_MECHANISM === "plain" && !settings.KAFKA_TLS && remote) {
-    notices.push("KAFKA_SASL_MECHANISM=plain without KAFKA_TLS sends the password in clear.");
+  const { KAFKA_SASL_MECHANISM: mechanism } = settings;
+  if (groups.has("kafka") && (mechanism === "plain" || mechanism === "oauthbearer") && !settings.KAFKA_TLS && remote) {
+    const secret = mechanism === "plain" ? "password" : "token";
+    notices.push(`KAFKA_SASL_MECHANISM=${mechanism} without KAFKA_TLS sends the ${secret} in clear.`);
   }
   if (groups.has("http") && settings.API_TOKEN !== undefined && settings.API_PUBLIC) {
     notices.push("API_PUBLIC=true answers readers without a token although API_TOKEN is set.");

@@ -122,10 +122,14 @@ export const SETTINGS = {
     secret: true,
     fromFile: true,
   }),
-  KAFKA_SASL_MECHANISM: setting(anyCase(oneOf("none", "plain", "scram-sha-256", "scram-sha-512")), "none", {
-    group: "kafka",
-    doc: "How to log in to the broker; capitals do not matter.",
-  }),
+  KAFKA_SASL_MECHANISM: setting(
+    anyCase(oneOf("none", "plain", "scram-sha-256", "scram-sha-512", "oauthbearer")),
+    "none",
+    {
+      group: "kafka",
+      doc: "How to log in to the broker; capitals do not matter.",
+    },
+  ),
   KAFKA_SASL_USERNAME: optional(text("<name>"), { group: "kafka", doc: "User for SASL." }),
   KAFKA_SASL_PASSWORD: optional(text("<password>"), {
     group: "kafka",
@@ -133,6 +137,33 @@ export const SETTINGS = {
     secret: true,
     fromFile: true,
   }),
+  KAFKA_OAUTH_TOKEN_COMMAND: optional(text("<command>"), {
+    group: "kafka",
+    doc:
+      "With `oauthbearer`: a command that prints a token, or JSON with `access_token`. Words are separated by blanks; no shell reads them.",
+  }),
+  KAFKA_OAUTH_TOKEN_URL: optional(
+    pattern("<url>", "a URL that begins with https:// or http://", /^https?:\/\/[^\s@]+$/),
+    { group: "kafka", doc: "With `oauthbearer`: token endpoint of an identity provider, for client credentials." },
+  ),
+  KAFKA_OAUTH_CLIENT_ID: optional(text("<id>"), { group: "kafka", doc: "Client id for the token endpoint." }),
+  KAFKA_OAUTH_CLIENT_SECRET: optional(text("<secret>"), {
+    group: "kafka",
+    doc: "Client secret for the token endpoint.",
+    secret: true,
+    fromFile: true,
+  }),
+  KAFKA_OAUTH_SCOPE: optional(text("<scope>"), { group: "kafka", doc: "Scope to ask the token endpoint for." }),
+  KAFKA_OAUTH_EXTENSIONS: optional(
+    listOf(
+      pattern(
+        "<name=value>",
+        "name=value of letters, with printable characters in the value",
+        /^[A-Za-z]+=[^,\p{C}]+$/u,
+      ),
+    ),
+    { group: "kafka", doc: "SASL extensions that are sent with a token, such as `logicalCluster=lkc-1`." },
+  ),
   KAFKA_CHECK_CRCS: setting(boolean, "true", {
     group: "kafka",
     doc: "Checks each batch's CRC-32C, so that bytes damaged on the way stop the stream instead of being counted.",

@@ -1,15 +1,24 @@
 // Makes kafkajs clients from settings: addresses, TLS, SASL, time limits, log. Opens no connection by itself.
-import { Kafka, type KafkaConfig, logLevel, type RetryOptions } from "kafkajs";
+import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
 import { UsageError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import type { FaultContext } from "./faults.ts";
 import { Cluster, createLogger, defaultSocketFactory } from "./internals.ts";
 import { silenceIdleTimer } from "./idle_timer.ts";
 import { kafkaLogCreator } from "./log.ts";
+import { tokenProvider, type TokenSource } from "./oauth.ts";
 
-/** SASL mechanisms that are supported. */
-export const SASL_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
-export type SaslMechanism = typeof SASL_MECHANISMS[number];
+/** SASL mechanisms with a user name and a password. */
+export const SASL_PASSWORD_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+
+/** How to log in. */
+export type KafkaLogin =
+  | {
+    readonly mechanism: typeof SASL_PASSWORD_MECHANISMS[number];
+    readonly username: string;
+    readonly password: string;
+  }
+  | { readonly mechanism: "oauthbearer"; readonly token: TokenSource };
 
 /** How to reach the brokers. Texts are contents, never paths. */
 export interface KafkaConnection {
@@ -18,7 +27,7 @@ export interface KafkaConnection {
   readonly clientId: string;
   /** `null` speaks plain text. */
   readonly tls: KafkaTls | null;
-  readonly sasl: { readonly mechanism: SaslMechanism; readonly username: string; readonly password: string } | null;
+  readonly sasl: KafkaLogin | null;
 }
 
 /** Certificates in PEM; `null` uses the runtime's authorities, and no client certificate. */
@@ -40,7 +49,15 @@ export function faultContext(
   { fresh = false }: { readonly fresh?: boolean } = {},
 ): FaultContext {
   const { brokers, tls, sasl } = connection;
-  return { topic, group, brokers, tls: tls !== null, sasl: sasl !== null, fresh };
+  return {
+    topic,
+    group,
+    brokers,
+    tls: tls !== null,
+    sasl: sasl !== null,
+    token: sasl?.mechanism === "oauthbearer",
+    fresh,
+  };
 }
 
 /** How long a TCP or TLS connection may take. kafkajs' one second is short for TLS over a wide network. */
@@ -82,7 +99,7 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
   if (tls !== null && (tls.cert === null) !== (tls.key === null)) {
     problems.push("A Kafka client certificate needs both its certificate and its key");
   }
-  if (sasl !== null && (sasl.username === "" || sasl.password === "")) {
+  if (sasl !== null && sasl.mechanism !== "oauthbearer" && (sasl.username === "" || sasl.password === "")) {
     problems.push("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD");
   }
   if (problems.length > 0) throw new UsageError(problems);
@@ -103,7 +120,13 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
         ...(tls.cert === null || tls.key === null ? {} : { cert: tls.cert, key: tls.key }),
       },
     }),
-    // kafkajs types each mechanism apart; the three that we take have the same shape.
-    ...(sasl === null ? {} : { sasl: { ...sasl, mechanism: sasl.mechanism as "plain" } }),
+    ...(sasl === null ? {} : { sasl: saslOptions(sasl) }),
   };
+}
+
+function saslOptions(login: KafkaLogin): SASLOptions {
+  return login.mechanism === "oauthbearer"
+    ? { mechanism: "oauthbearer", oauthBearerProvider: tokenProvider(login.token) }
+    // kafkajs types each mechanism apart; those with a password have the same shape.
+    : { ...login, mechanism: login.mechanism as "plain" };
 }

@@ -13,6 +13,8 @@ export interface FaultContext {
   readonly brokers: readonly string[];
   readonly tls?: boolean;
   readonly sasl?: boolean;
+  /** The login is a token. */
+  readonly token?: boolean;
   /** The connection had not answered anything yet: a broker that closes it then may expect another security. */
   readonly fresh?: boolean;
 }
@@ -49,11 +51,13 @@ const PASSING: Readonly<Record<string, (context: FaultContext) => Passing>> = {
   }),
   SASL_AUTHENTICATION_FAILED: () => ({ ...LOGIN, reason: "The broker refused the login" }),
   UNSUPPORTED_SASL_MECHANISM: () => ({ ...MECHANISM, reason: "The broker does not offer this SASL mechanism" }),
-  ILLEGAL_SASL_STATE: () => ({
-    code: "kafka_security_mismatch",
-    reason: "The broker does not expect a login on this listener",
-    action: "Set KAFKA_SASL_MECHANISM=none, or use the port of the broker's SASL listener in KAFKA_URL.",
-  }),
+  // A refused token shows at the next request: the client does not read the broker's answer to it (RFC 7628, section 3.2.2).
+  ILLEGAL_SASL_STATE: ({ token }) =>
+    token ? { ...LOGIN, reason: "The broker refused the token (OAUTHBEARER)" } : ({
+      code: "kafka_security_mismatch",
+      reason: "The broker does not expect a login on this listener",
+      action: "Set KAFKA_SASL_MECHANISM=none, or use the port of the broker's SASL listener in KAFKA_URL.",
+    }),
   INCONSISTENT_GROUP_PROTOCOL: ({ group }) => groupShared(group, ["whose protocol differs from Tidemark's"]),
 };
 

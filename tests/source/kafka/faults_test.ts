@@ -62,6 +62,7 @@ Deno.test("faultOf() names what stands between us and the broker, with what to s
       "kafka_security_mismatch",
       /KAFKA_TLS=false/,
     ],
+    [errorOfCode(34), { sasl: true, token: true }, "kafka_login", /token against/],
     [errorOfCode(34), { sasl: true }, "kafka_security_mismatch", /KAFKA_SASL_MECHANISM=none/],
     [
       connection("self-signed certificate in certificate chain"),
