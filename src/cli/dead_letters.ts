@@ -1,5 +1,6 @@
 // `tidemark dead-letters`: what can never be counted, why, and where it lies. Payloads were masked before they were stored.
 import { DEAD_REASONS } from "../event/types.ts";
+import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";
 import { readDeadRanges } from "../http/api/stream/dead_letters_query.ts";
 import { purgeSamples, readDeadCounts, readDeadLetter } from "../operate/dead_letter_store.ts";
@@ -76,6 +77,10 @@ async function list({ work }: Storage, { flags, out }: DeadContext): Promise<Exi
   for (const { reason, partition, records } of counts) {
     out(`${reason.padEnd(18)} partition ${String(partition).padEnd(4)} ${String(records).padStart(12)}`);
   }
+  const words: Readonly<Record<string, string>> = DEAD_REASON_WORDS;
+  const named = [...new Set(counts.map(({ reason }) => reason))].filter((reason) => words[reason] !== undefined);
+  if (named.length > 0) out("");
+  for (const reason of named) out(`${reason}: ${words[reason]}.`);
   if (ranges.length > 0) out("\nNewest ranges of offsets, both ends inclusive");
   for (const { reason, partition, first_offset, last_offset, records, seen_at } of ranges) {
     const among = records === last_offset - first_offset + 1 ? "" : `, ${records} of them`;

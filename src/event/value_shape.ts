@@ -77,3 +77,37 @@ function enveloped(words: string, inside: string | null): ValueShape {
     words: inside === null ? words : `${words}; EVENT_FIELDS can read it, such as host:${inside}.host`,
   };
 }
+
+const ACCESS_LOG_LINE = /^\S+ .*\[\d{1,2}\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d/;
+const KEYS_SHOWN = 8;
+
+/**
+ * What a value that ended as a dead letter is, for a person who looks at a few of them: completes "the value is …". `undefined` where nothing
+ * is recognised. Names of keys are shown as they were sent.
+ */
+export function describeValue(value: Uint8Array): string | undefined {
+  const bytes = unframed(value), framed = bytes.length !== value.length;
+  const text = new TextDecoder().decode(bytes);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    const shape = unreadShape(value);
+    if (shape !== undefined) return shape.words;
+    if (/\}\s*\{/.test(text)) return "several JSON values in one record; one event a record is read";
+    if (ACCESS_LOG_LINE.test(text)) return "a line of an access log; `tidemark produce` turns them into events";
+    return undefined;
+  }
+  const shape = jsonShape(json);
+  if (shape !== undefined) return shape.words;
+  if (typeof json !== "object" || json === null) return undefined;
+  if (framed) return "JSON behind the five-byte header of a schema registry, which rules version 2 strips";
+  if (Object.hasOwn(json, "event_time") && Object.hasOwn(json, "host")) return undefined;
+  const keys = Object.keys(json);
+  const shown = keys.slice(0, KEYS_SHOWN).join(", ");
+  return keys.length === 0
+    ? "an empty JSON object"
+    : `a JSON object with other names (${shown}${
+      keys.length > KEYS_SHOWN ? ", …" : ""
+    }); EVENT_FIELDS says where the fields lie`;
+}

@@ -1,4 +1,6 @@
 // What the database's answers mean for the stream: version, schema, rights, isolation, clock. Pure.
+import { parseStreamRules, ruleProblems, RULES_VERSION_NEWEST, type StreamRules } from "../event/stream_rules.ts";
+import { NamedError } from "../shared/errors.ts";
 import type { DurationMs } from "../shared/units.ts";
 import { SECOND } from "../shared/units.ts";
 import { fail, type Finding, ok, warn } from "./finding.ts";
@@ -88,4 +90,25 @@ function judgeSkew({ aheadMs, exactMs }: DatabaseFacts, futureSkew: DurationMs):
   const action = "Let both machines follow the same time servers (chrony, systemd-timesyncd).";
   if (size > futureSkew) return fail("clock_skew", detail, action);
   return size > SKEW_WARN_MS ? warn("clock_skew", detail, action) : ok("clock_skew", detail);
+}
+
+/** Whether this program would read events as the stream does. */
+export function judgeRules(stored: string, wanted: StreamRules): Finding {
+  try {
+    const rules = parseStreamRules(stored), problems = ruleProblems(rules, wanted);
+    if (problems.length > 0) {
+      return fail(
+        "event_rules",
+        problems.join(" "),
+        "Use what the stream stores, or `tidemark rules --switch` with the new settings.",
+      );
+    }
+    const older = rules.version < RULES_VERSION_NEWEST
+      ? `; the newest is ${RULES_VERSION_NEWEST}: \`tidemark rules --switch --dry-run\` shows a switch`
+      : "";
+    return ok("event_rules", `version ${rules.version}${older}`);
+  } catch (error) {
+    if (error instanceof NamedError) return fail("event_rules", error.message, error.action);
+    throw error;
+  }
 }

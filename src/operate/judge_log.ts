@@ -26,17 +26,20 @@ export function judgeSample(sample: Sample): Finding[] {
     percent(deadRecords, records)
   } dead${reasons === "" ? "" : ` (${reasons})`}, ${percent(nulls, records)} without a value`;
   const findings: Finding[] = [];
+  const looksLike = sample.recognised.length === 0
+    ? ""
+    : `; what is dead is ${sample.recognised.slice(0, 3).join("; or ")}`;
   if (deadRecords / records > DEAD_FAIL) {
     findings.push(
       fail(
         "topic_sample",
-        detail,
+        detail + looksLike,
         "Check that this is the topic of events; `tidemark dead-letters list` shows what comes.",
       ),
     );
   } else if (deadRecords / records > DEAD_WARN) {
     findings.push(
-      warn("topic_sample", detail, "Look at them with `tidemark dead-letters list` and tell the producer."),
+      warn("topic_sample", detail + looksLike, "Look at them with `tidemark dead-letters list` and tell the producer."),
     );
   } else findings.push(ok("topic_sample", detail));
   const future = dead.future_event_time ?? 0;

@@ -1,5 +1,6 @@
 // Reads the newest records of every partition and counts them as the engine would: what share is good. I/O only through the port.
 import { DEAD_REASONS, type DeadReason, type EventReader } from "../event/types.ts";
+import { describeValue } from "../event/value_shape.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { PartitionBounds } from "../source/port.ts";
@@ -19,6 +20,8 @@ export interface Sample {
   readonly late: number;
   readonly nulls: number;
   readonly dead: Readonly<Partial<Record<DeadReason, number>>>;
+  /** What dead letters were recognised as, each once; a few values of each reason were looked at. */
+  readonly recognised: readonly string[];
   readonly bots: number;
   /** Hits by what the address said: a country, or why there is none. */
   readonly places: {
@@ -44,7 +47,7 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
   const { log, now } = options;
   const counter = new Counter({ ...options.rules, latePolicy: "store" }, options.events);
   const share = Math.max(1, Math.floor(SAMPLE_RECORDS / Math.max(1, bounds.length)));
-  const delta = new Delta(() => "");
+  const delta = new Delta((bytes, start, end) => describeValue(bytes.subarray(start, end)) ?? "");
   const total = { counted: 0, late: 0, dead: 0, nulls: 0 };
   let newestEvent = NEVER;
   for (const { partition, logStart, logEnd } of bounds) {
@@ -88,7 +91,7 @@ export function freshTracker(partition: PartitionId, from: Offset, now: EpochMs)
   }, now);
 }
 
-function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "bots" | "places"> {
+function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "recognised" | "bots" | "places"> {
   const places = { located: 0, unknown: 0, private: 0, invalid: 0 };
   let bots = 0;
   for (const table of [...delta.windows.values(), ...delta.late.values()]) {
@@ -106,5 +109,6 @@ function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "bot
     const records = delta.dead.counts.filter((c) => c.reason === reason).reduce((sum, c) => sum + c.records, 0);
     if (records > 0) dead[reason] = records;
   }
-  return { dead, bots, places };
+  const recognised = [...new Set(delta.dead.samples.map(({ payload }) => payload))].filter((words) => words !== "");
+  return { dead, recognised, bots, places };
 }

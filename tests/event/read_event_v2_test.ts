@@ -1,10 +1,10 @@
 // Rules version 2: frames, mappings, recognised formats, and missing told from malformed.
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { type EventRules, readEvent } from "../../src/event/read_event.ts";
 import { RULES_1, RULES_2 } from "../../src/event/stream_rules.ts";
 import { createEventReader } from "../../src/event/fast_reader.ts";
 import { deadReason, READ_OK } from "../../src/event/types.ts";
-import { unreadShape } from "../../src/event/value_shape.ts";
+import { describeValue, unreadShape } from "../../src/event/value_shape.ts";
 import { createEchoLocator } from "../fuzz/event_pair.ts";
 import { mapping, MAPPINGS } from "../fuzz/mapped_values.ts";
 
@@ -138,4 +138,25 @@ Deno.test("use() changes a reader's rules, and forgets what the old ones made of
   assertEquals(reader.hosts === hosts, true, "who holds the dictionary goes on with it");
   reader.use(RULES_1);
   assertEquals(host(), "www.example.com.:443");
+});
+
+Deno.test("describeValue() says in words what is not read", () => {
+  const cases: readonly (readonly [value: string | Uint8Array, words: RegExp])[] = [
+    [`[${good}]`, /a JSON array/],
+    [`{"schema":{},"payload":${good}}`, /Kafka Connect.*host:payload.host/],
+    [`{"specversion":"1.0","type":"hit","data":{}}`, /CloudEvents.*host:data.host/],
+    [`{"before":null,"after":{},"op":"c"}`, /Debezium.*host:after.host/],
+    [JSON.stringify(good), /encoded twice/],
+    [framed(bytesOf(good)), /five-byte header.*rules version 2/],
+    [framed(Uint8Array.of(0x1e, 0x68, 0xff)), /Avro or Protobuf behind/],
+    [Uint8Array.of(0x1f, 0x8b, 8), /gzip/],
+    [`${good}\n${good}`, /several JSON values/],
+    ['198.51.100.7 - - [25/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1', /access log/],
+    [`{"ts":1,"Host":"a"}`, /other names \(ts, Host\); EVENT_FIELDS/],
+    ["{}", /empty JSON object/],
+  ];
+  for (const [value, words] of cases) assertMatch(describeValue(bytesOf(value)) ?? "", words);
+  for (const value of ["", "soon", "1", `{"event_time":"soon","host":"a"}`]) {
+    assertEquals(describeValue(bytesOf(value)), undefined, value);
+  }
 });

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { failed, ok, renderFinding, skip, warn } from "../../src/operate/finding.ts";
-import { type DatabaseFacts, judgeDatabase } from "../../src/operate/judge_database.ts";
+import { type DatabaseFacts, judgeDatabase, judgeRules } from "../../src/operate/judge_database.ts";
 import { judgeRetention, judgeSample, judgeTraits } from "../../src/operate/judge_log.ts";
 import { noTraits } from "../../src/operate/batch_traits.ts";
+import { RULES_2, rulesJson } from "../../src/event/stream_rules.ts";
 import type { Sample } from "../../src/operate/topic_sample.ts";
 import { type EpochMs, HOUR, MINUTE } from "../../src/shared/units.ts";
 
@@ -58,10 +59,29 @@ const sample = (over: Partial<Sample> = {}): Sample => ({
   late: 0,
   nulls: 0,
   dead: {},
+  recognised: [],
   bots: 0,
   places: { located: 1000, unknown: 0, private: 0, invalid: 0 },
   newestEvent: 0 as EpochMs,
   ...over,
+});
+
+Deno.test("judgeSample() says what dead letters were recognised as", () => {
+  const [finding] = judgeSample(sample({ dead: { array_value: 900 }, recognised: ["a JSON array"] }));
+  assertEquals([finding!.status, finding!.detail.endsWith("; what is dead is a JSON array")], ["fail", true]);
+});
+
+Deno.test("judgeRules() tells unknown, other and older rules", () => {
+  const wanted = { ...RULES_2 };
+  const of = (stored: string, asked = wanted) => {
+    const { status, detail } = judgeRules(stored, asked);
+    return [status, detail.split(/[;:.]/)[0]];
+  };
+  assertEquals(of(rulesJson(RULES_2)), ["ok", "version 2"]);
+  assertEquals(of('{"version": 1}'), ["ok", "version 1"]);
+  assertEquals(of('{"version": 9}')[0], "fail");
+  assertEquals(of(rulesJson(RULES_2), { ...wanted, hostAddresses: "keep" })[0], "fail");
+  assertEquals(of('{"version": 1}', { ...wanted, fields: { event_time: ["ts"] } })[0], "fail");
 });
 
 Deno.test("judgeSample() weighs shares of the sample", () => {

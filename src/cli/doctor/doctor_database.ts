@@ -1,4 +1,5 @@
 // The database's part of `tidemark doctor`: asks the server, leaves the judging to src/operate. Shell.
+import { wantedRules } from "../../event/stream_rules.ts";
 import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
 import { createPostgresStore } from "../../store/postgres/store.ts";
 import type { StoredState } from "../../store/port.ts";
@@ -6,7 +7,7 @@ import type { Database } from "../../store/postgres/client.ts";
 import { imbalances } from "../../http/api/stream/ledger_balance.ts";
 import { readLedger } from "../../http/api/stream/ledger_query.ts";
 import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
-import { type DatabaseFacts, judgeDatabase } from "../../operate/judge_database.ts";
+import { type DatabaseFacts, judgeDatabase, judgeRules } from "../../operate/judge_database.ts";
 import { differingSettings } from "../../operate/stream_settings.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import { DAY } from "../../shared/units.ts";
@@ -66,6 +67,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
       `See ${stored.stopped.code} in docs/runbook.md; then \`tidemark resume\`.`,
     ),
     await checkStreamSettings(storage.work, context),
+    judgeRules(stored.rules, wantedRules(context.settings)),
     await checkLedger(storage.work, context),
   );
   return { findings, stored, ready: true };

@@ -1,5 +1,5 @@
 // The log's part of `tidemark doctor`: identity, positions, content, retention, group. Asks; src/operate judges. Shell.
-import { wantedRules } from "../../event/stream_rules.ts";
+import { type StreamRules, wantedRules } from "../../event/stream_rules.ts";
 import { checkLog } from "../../store/decision.ts";
 import type { StoredState } from "../../store/port.ts";
 import type { Database } from "../../store/postgres/client.ts";
@@ -37,13 +37,23 @@ export async function checkSource(context: DoctorContext, inputs: LogCheckInputs
     inputs.database,
     {
       anchor: inputs.stored?.anchor ?? demoAnchor(context.clock.now(), 0),
-      stream: rulesInForce(settings, inputs.stored),
+      stream: readingRules(context, inputs.stored),
     },
   );
   try {
     return await withLog(reader, name, context, inputs);
   } finally {
     await reader.close();
+  }
+}
+
+/** The stream's rules; where this release does not know them, which a check of its own says, the newest that it knows. */
+function readingRules({ settings }: DoctorContext, stored: StoredState | null): StreamRules {
+  try {
+    return rulesInForce(settings, stored);
+  } catch (error) {
+    if (error instanceof NamedError) return wantedRules(settings);
+    throw error;
   }
 }
 
@@ -68,7 +78,7 @@ async function withLog(
   if (settings.SOURCE === "kafka") findings.push(topicIds(log));
   findings.push(positions(context, inputs.stored, log));
   try {
-    const events = eventReader(settings, rulesInForce(settings, inputs.stored), inputs.places);
+    const events = eventReader(settings, readingRules(context, inputs.stored), inputs.places);
     findings.push(...judgeSample(
       await sampleTopic(log.partitions, {
         log: reader,

@@ -1,18 +1,8 @@
 // What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_view.ts";
+import { DEAD_REASON_WORDS } from "../../../shared/dead_reasons.ts";
 import { printable } from "../../../shared/printable.ts";
-
-/** What each reason means. */
-const REASONS: Readonly<Record<string, string>> = {
-  bad_encoding: "the value is not UTF-8",
-  bad_json: "the value is not a JSON object",
-  too_large: "the value is larger than 1 MiB",
-  bad_line: "the line is not in the log's format",
-  bad_event_time: "event_time is missing or no time",
-  missing_host: "neither host nor an absolute url",
-  future_event_time: "event_time lies too far ahead of the record's time",
-};
 
 export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup {
   const total = data.dead.reduce((sum, { records }) => sum + records, 0);
@@ -55,7 +45,7 @@ export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup
                     {row
                       .reason}
                   </code>{" "}
-                  <span class="soft">{REASONS[row.reason] ?? ""}</span>
+                  <span class="soft">{(DEAD_REASON_WORDS as Readonly<Record<string, string>>)[row.reason] ?? ""}</span>
                 </a>
                 {bar(
                   row.records / largest,
