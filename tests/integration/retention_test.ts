@@ -112,6 +112,15 @@ Deno.test("retention drops no day that is not rolled up, and says so", async () 
   assertEquals([await r.summed("2026-01-31Z"), await r.summed("2026-02-01Z")], [7, 7]);
 });
 
+Deno.test("a day whose hours are not packed is not retired: its hosts and referrers could not be forgotten", async () => {
+  await using r = await rig();
+  await fillDays(r.sql, 2);
+  const [row] = await r.sql`select tidemark_roll_up_v2() ->> 'state' as state`;
+  assertEquals(row!.state, "hour");
+  const [done] = await r.sql`select tidemark_retire_v2('2026-03-01') ->> 'reason' as reason`;
+  assertEquals(done!.reason, "not_rolled_up");
+});
+
 Deno.test("a day with a window that is still open is not retired, also where closed-through is past it", async () => {
   await using r = await rig();
   await fillDays(r.sql, 2);
