@@ -8,7 +8,7 @@ import {
   postgresUrl,
   showPostgresUrl,
 } from "../../../src/shared/config/postgres.ts";
-import { FIXED, REFUSED } from "../../../src/shared/config/postgres_parameters.ts";
+import { FIXED, HONOURED, REFUSED } from "../../../src/shared/config/postgres_parameters.ts";
 import { relationProblems } from "../../../src/shared/config/relations.ts";
 import type { Settings } from "../../../src/shared/config/settings.ts";
 
@@ -238,4 +238,10 @@ Deno.test("a schema in POSTGRES_URL must be POSTGRES_SCHEMA", () => {
     assertMatch(relationProblems(settings, groups, new Set()).join(), /"analytics", POSTGRES_SCHEMA is public/, query);
     assertEquals(relationProblems({ ...settings, POSTGRES_SCHEMA: "analytics" }, groups, new Set()), [], query);
   }
+});
+
+Deno.test("docs/compatibility.md names every parameter", async () => {
+  const page = await Deno.readTextFile(new URL("../../../docs/compatibility.md", import.meta.url));
+  const names = [...HONOURED, ...Object.keys(FIXED), ...Object.keys(REFUSED)];
+  assertEquals(names.filter((name) => !new RegExp("`" + name + "[`=]").test(page)), []);
 });
