@@ -4,6 +4,7 @@ import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
 import { createPostgresStore } from "../../store/postgres/store.ts";
 import type { StoredState } from "../../store/port.ts";
 import type { Database } from "../../store/postgres/client.ts";
+import { readServerFacts, serverFaults } from "../../store/postgres/preflight.ts";
 import { imbalances } from "../../http/api/stream/ledger_balance.ts";
 import { readLedger } from "../../http/api/stream/ledger_query.ts";
 import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
@@ -38,6 +39,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
     const facts = await readFacts(storage.commits, context);
     findings.push(ok("postgres", storage.description));
     findings.push(...judgeDatabase(facts, settings.MAX_FUTURE_SKEW));
+    if (storage.address.kind === "server") findings.push(...await checkDemands(storage.work, settings));
   } catch (error) {
     const action = error instanceof NamedError ? error.action : "Start PostgreSQL or check POSTGRES_URL.";
     return {
@@ -71,6 +73,19 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
     await checkLedger(storage.work, context),
   );
   return { findings, stored, ready: true };
+}
+
+/** What a start refuses beside version and rights: encoding, connection limit, columns that demand a value. */
+async function checkDemands(database: Database, settings: CommandContext["settings"]): Promise<Finding[]> {
+  const faults = serverFaults(await readServerFacts(database, settings.POSTGRES_SCHEMA), {
+    connections: database.pooled ? 0 : settings.POSTGRES_CONNECTIONS,
+    makes: false,
+  });
+  const judged = ["postgres_encoding", "postgres_connections", "foreign_column"] as const;
+  return judged.map((code) => {
+    const fault = faults.find((found) => found.code === code);
+    return fault ? fail(code, fault.message, fault.action) : ok(code, "as a stream needs it");
+  });
 }
 
 async function checkSchema(
