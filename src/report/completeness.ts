@@ -1,12 +1,73 @@
 // What a number is worth: final or provisional, of how many windows, and with which holes. Pure.
-import { HOUR, isoOrNull } from "../shared/units.ts";
-import type { Bucket, Completeness, DayTotal, Progress, Traffic } from "./report_types.ts";
+import { type EpochMs, epochMs, HOUR, isoOrNull } from "../shared/units.ts";
+import {
+  type Bucket,
+  type Completeness,
+  type Coverage,
+  COVERAGES,
+  type DayTotal,
+  type Progress,
+  type Status,
+  type Traffic,
+} from "./report_types.ts";
 import { type LocalDate, localDate } from "./time_zone.ts";
 
 /** Which part of a bucket is counted. */
 export interface Counting {
   readonly traffic: Traffic;
   readonly late: "include" | "exclude";
+}
+
+/** Coverage under which a number says nothing, a zero least of all. */
+export const UNKNOWN: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
+
+/** Windows of an interval, and whether the database cannot answer for it: a data gap, or rows that were dropped. */
+export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windowsClosed" | "unknown">;
+
+/**
+ * THE decision of what an interval's numbers rest on. Windows before the first event's are neither expected nor closed: nobody has looked
+ * at them. Where the first or newest event is not known (nothing was read yet), nothing is before or after it.
+ */
+export function cover(
+  { start, end, windowsExpected, windowsClosed, unknown }: Interval,
+  { firstEventTime, newestEventTime, retiredThrough, windowSizeMs }: Pick<
+    Progress,
+    "firstEventTime" | "newestEventTime" | "retiredThrough" | "windowSizeMs"
+  >,
+): Pick<Bucket, "coverage" | "unknown" | "windowsExpected" | "windowsClosed"> {
+  const windowOf = (time: EpochMs) => Math.floor(time / windowSizeMs) * windowSizeMs;
+  const first = firstEventTime === null ? -Infinity : windowOf(firstEventTime);
+  const newestEnd = newestEventTime === null ? Infinity : windowOf(newestEventTime) + windowSizeMs;
+  const retired = start < retiredThrough;
+  const coverage: Coverage = end <= first
+    ? "before_first"
+    : start >= newestEnd
+    ? "after_newest"
+    : unknown
+    ? retired ? "not_kept" : "gap"
+    : start < first
+    ? "partial"
+    : retired
+    ? "retired"
+    : "full";
+  const before = Math.min(windowsExpected, Math.max(0, Math.ceil((Math.min(first, end) - start) / windowSizeMs)));
+  return {
+    coverage,
+    unknown: UNKNOWN.has(coverage),
+    windowsExpected: windowsExpected - before,
+    windowsClosed: Math.max(0, windowsClosed - before),
+  };
+}
+
+/** Whether the numbers up to `end` can still change. */
+export function statusOf(buckets: readonly Bucket[], { finalThrough }: Pick<Progress, "finalThrough">): Status {
+  if (buckets.length > 0 && buckets.every(({ unknown }) => unknown)) return "unknown";
+  return (buckets.at(-1)?.end ?? epochMs(Infinity)) <= finalThrough ? "final" : "provisional";
+}
+
+/** Whether windows that could be closed are not: what rests on closed ones alone will change. */
+export function closingLags({ watermark, closedThrough, windowSizeMs }: Progress): boolean {
+  return watermark - closedThrough >= 2 * windowSizeMs;
 }
 
 /** The counted hits of one bucket, or null where they are unknown. */
@@ -26,15 +87,16 @@ export function totalHits(buckets: readonly Bucket[], counting: Counting): numbe
 /** What the numbers over `buckets` (in order of time) are worth. */
 export function completenessOf(buckets: readonly Bucket[], progress: Progress): Completeness {
   const sum = (part: (bucket: Bucket) => number) => buckets.reduce((total, bucket) => total + part(bucket), 0);
-  const end = buckets.at(-1)?.end ?? Infinity;
+  const found = new Set(buckets.map(({ coverage }) => coverage));
   return {
-    status: end <= progress.finalThrough ? "final" : "provisional",
+    status: statusOf(buckets, progress),
     watermark: isoOrNull(progress.watermark),
     quiet_since: progress.quietSince === null ? null : isoOrNull(progress.quietSince),
     windows_closed: sum((bucket) => bucket.windowsClosed),
     windows_expected: sum((bucket) => bucket.windowsExpected),
     late_count: sum((bucket) => bucket.lateHits),
-    gap: buckets.some((bucket) => bucket.unknown),
+    gap: found.has("gap") || found.has("not_kept"),
+    coverage: COVERAGES.filter((coverage) => found.has(coverage)),
   };
 }
 

@@ -1,7 +1,15 @@
 // Shapes the contribution report: who contributed how much, the days around it, and what each number is worth. Pure.
 import type { Forecast } from "./forecast/forecast.ts";
 import { countryName } from "./country_names.ts";
-import { bucketHits, completenessOf, type Counting, daysBetween, dayTotals, totalHits } from "./completeness.ts";
+import {
+  bucketHits,
+  completenessOf,
+  type Counting,
+  daysBetween,
+  dayTotals,
+  statusOf,
+  totalHits,
+} from "./completeness.ts";
 import { type ContributionCursor, type ContributionQuery, encodeContributionCursor } from "./report_query.ts";
 import type { Bucket, Completeness, DayTotal, PlaceKind, Progress, Status } from "./report_types.ts";
 import { addDays, countDays, type LocalDate } from "./time_zone.ts";
@@ -52,10 +60,10 @@ export interface Contribution {
   readonly percentage_contribution: number;
   readonly status: Status;
   readonly previous_day_contribution: number | null;
-  readonly previous_day_status: Status | "unknown";
+  readonly previous_day_status: Status;
   readonly next_day_contribution: number | null;
   readonly next_day_kind: NextDayKind;
-  readonly next_day_status: Status | "unknown";
+  readonly next_day_status: Status;
   readonly forecast: ForecastDetail | null;
   /** Why there is no next day where its kind is unknown: gap, short_history, no_hits, too_far. */
   readonly next_day_reason: string | null;
@@ -163,8 +171,10 @@ export function shapeContributions(input: ContributionInput): ContributionReport
     query,
     total: totals.hits ?? 0,
     rangeStatus: completenessOf(range, progress).status,
-    previousStatus: previous.every((day) => day.unknown) ? "unknown" : completenessOf(previous, progress).status,
-    nextStatus: next.every((day) => day.unknown) ? "unknown" : completenessOf(next, progress).status,
+    previousStatus: statusOf(previous, progress),
+    nextStatus: statusOf(next, progress),
+    previousKnown: totals.previousDay !== null,
+    comparisonKnown: totals.comparison !== null,
     nextUnknownReason: nextClosed ? "gap" : null,
     // Many days beside one do not compare.
     comparable: query.compare !== "previous_day" || countDays(from, to) === 1,
@@ -200,8 +210,11 @@ interface RowContext {
   readonly query: ContributionQuery;
   readonly total: number;
   readonly rangeStatus: Status;
-  readonly previousStatus: Status | "unknown";
-  readonly nextStatus: Status | "unknown";
+  readonly previousStatus: Status;
+  readonly nextStatus: Status;
+  /** A row without hits on a day that is known has none; of an unknown day the database only says that it has no rows. */
+  readonly previousKnown: boolean;
+  readonly comparisonKnown: boolean;
   /** Set where the next day is over, so that a missing number means a gap and not the future. */
   readonly nextUnknownReason: string | null;
   readonly comparable: boolean;
@@ -218,7 +231,16 @@ function shapeRow(row: ContributionFacts, context: RowContext, ahead: NextDayFor
     place: { kind, ...names },
     city_contribution: { city: rowName(kind, names), count: row.hits },
     country_contribution: { country, total_count: row.countryHits },
-    ...numbers(row, context, ahead),
+    ...numbers(knownSums(row, context), context, ahead),
+  };
+}
+
+function knownSums(row: ContributionFacts, { previousKnown, comparisonKnown }: RowContext): Sums {
+  return {
+    hits: row.hits,
+    previousDay: previousKnown ? row.previousDay : null,
+    nextDay: row.nextDay,
+    comparison: comparisonKnown ? row.comparison : null,
   };
 }
 

@@ -36,6 +36,7 @@ export const CONTRIBUTION_COLUMNS: readonly Column<ContributionLine>[] = [
   { name: "windows_expected", value: ({ report }) => report.completeness.range.windows_expected },
   { name: "late_count", value: ({ report }) => report.completeness.range.late_count },
   { name: "gap", value: ({ report }) => report.completeness.range.gap },
+  { name: "coverage", value: ({ report }) => report.completeness.range.coverage.join(" ") },
 ];
 
 export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
@@ -47,6 +48,7 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
   { name: "late_count", value: ({ late_count }) => late_count },
   { name: "status", value: ({ status }) => status },
   { name: "gap", value: ({ gap }) => gap },
+  { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
 export const TOP_COLUMNS: readonly Column<TopRow>[] = [
@@ -66,6 +68,7 @@ export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
   { name: "total", value: ({ total }) => total },
   { name: "bot_share", value: ({ bot_share }) => bot_share },
   { name: "status", value: ({ status }) => status },
+  { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
 /** One forecast day beside its series; `day` is null where the series has no forecast. */

@@ -1,6 +1,7 @@
 // How reports travel: the fragments of SQL that they share, and the JSON that PostgreSQL answers turned into our types. No I/O of its own.
 import type { Sql } from "postgres";
 import { type EpochMs, epochMs } from "../shared/units.ts";
+import { cover } from "./completeness.ts";
 import type { Bucket, PlaceKind, Progress, Traffic } from "./report_types.ts";
 import type { LocalDate } from "./time_zone.ts";
 
@@ -27,6 +28,9 @@ interface ProgressJson {
   readonly data_revision: number;
   readonly window_size_ms: number;
   readonly stopped_code: string | null;
+  readonly first_event_time: Ms;
+  readonly newest_event_time: Ms;
+  readonly retired_through: Ms;
 }
 
 /** Hits of one key on one day. */
@@ -50,6 +54,9 @@ const NO_PROGRESS: Progress = {
   dataRevision: 0,
   windowSizeMs: 300_000,
   stoppedCode: null,
+  firstEventTime: null,
+  newestEventTime: null,
+  retiredThrough: epochMs(-Infinity),
 };
 
 /** What every report reads beside its numbers. */
@@ -59,7 +66,9 @@ export function progressFragment(sql: Sql) {
     'final_through', case when isfinite(p.final_through) then (extract(epoch from p.final_through) * 1000)::bigint end,
     'watermark', case when isfinite(p.watermark) then (extract(epoch from p.watermark) * 1000)::bigint end,
     'quiet_since', (extract(epoch from p.quiet_since) * 1000)::bigint, 'data_revision', p.data_revision,
-    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code) from tm.stream_progress p)`;
+    'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code,
+    'first_event_time', tm.tidemark_ms_v1(e.first_event_time), 'newest_event_time', tm.tidemark_ms_v1(e.newest_event_time),
+    'retired_through', tm.tidemark_ms_v1(s.retired_through)) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
 }
 
 /** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
@@ -95,20 +104,28 @@ export function progressOf(json: ProgressJson | null): Progress {
     dataRevision: json.data_revision,
     windowSizeMs: json.window_size_ms,
     stoppedCode: json.stopped_code,
+    firstEventTime: json.first_event_time === null ? null : epochMs(json.first_event_time),
+    newestEventTime: json.newest_event_time === null ? null : epochMs(json.newest_event_time),
+    retiredThrough: time(json.retired_through),
   };
 }
 
-export function bucketsOf(json: readonly BucketJson[]): Bucket[] {
+/** Buckets as the database answers them, each with what its numbers rest on. */
+export function bucketsOf(json: readonly BucketJson[], progress: Progress): Bucket[] {
   return json.map((bucket) => ({
     start: epochMs(bucket.start),
     end: epochMs(bucket.end),
+    ...cover({
+      start: epochMs(bucket.start),
+      end: epochMs(bucket.end),
+      windowsExpected: bucket.expected,
+      windowsClosed: bucket.closed,
+      unknown: bucket.unknown,
+    }, progress),
     hits: bucket.hits,
     botHits: bucket.bot_hits,
     lateHits: bucket.late_hits,
     lateBotHits: bucket.late_bot_hits,
-    windowsExpected: bucket.expected,
-    windowsClosed: bucket.closed,
-    unknown: bucket.unknown,
   }));
 }
 

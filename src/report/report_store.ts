@@ -95,7 +95,7 @@ export async function contributions(
     addDays(to, 2)
   }::text::date, ${tz}::text) from tm.stream s)) as key_days`;
   const progress = progressOf(row!.progress);
-  const days = bucketsOf(row!.buckets);
+  const days = bucketsOf(row!.buckets, progress);
   const rows = row!.rows.map((json): ContributionFacts => ({
     rank: json.rank,
     countryCode: json.country_code,
@@ -159,7 +159,8 @@ export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<Time
     await sql<CommonRow[]>`
     select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step })} as buckets`,
   );
-  return shapeTimeseries(query, bucketsOf(row.buckets), progressOf(row.progress));
+  const progress = progressOf(row.progress);
+  return shapeTimeseries(query, bucketsOf(row.buckets, progress), progress);
 }
 
 /** Humans beside bots. @throws as {@link contributions} */
@@ -168,7 +169,8 @@ export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
     await sql<CommonRow[]>`
     select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day" })} as buckets`,
   );
-  return shapeBots(query, bucketsOf(row.buckets), progressOf(row.progress));
+  const progress = progressOf(row.progress);
+  return shapeBots(query, bucketsOf(row.buckets, progress), progress);
 }
 
 /** Referrers that are told apart by channel, by hits; the rest is `(other)`. Bounds one answer's memory. */
@@ -210,11 +212,12 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
   );
   const listed = row.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
   const keys = by === "channel" ? channelHits(listed, new Set(row.hosts.map(hostName)), query.traffic) : listed;
+  const progress = progressOf(row.progress);
   return shapeTop(query, {
     keys,
     totalRows: by === "channel" ? keys.length : row.total_rows,
-    days: bucketsOf(row.buckets),
-    progress: progressOf(row.progress),
+    days: bucketsOf(row.buckets, progress),
+    progress,
   });
 }
 
@@ -259,9 +262,10 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
             where ${of !== "total"}::boolean) as key_days`,
   );
   const hits = keyDaysOf(row.key_days, "city");
+  const progress = progressOf(row.progress);
   return shapeForecast(query, {
-    learnt: learnable(bucketsOf(row.buckets)),
+    learnt: learnable(bucketsOf(row.buckets, progress)),
     series: row.ranked.map(({ key }) => ({ key, hits: hits.get(key) ?? new Map() })),
-    progress: progressOf(row.progress),
+    progress,
   });
 }

@@ -14,6 +14,11 @@ export interface Progress {
   readonly dataRevision: number;
   /** Length of a window in ms. */
   readonly windowSizeMs: number;
+  /** Event time of the first and the newest record; null where it is not known. */
+  readonly firstEventTime: EpochMs | null;
+  readonly newestEventTime: EpochMs | null;
+  /** Rows of windows that start before it were dropped by retention. */
+  readonly retiredThrough: EpochMs;
   /** Named error for which the stream is stopped, or null. */
   readonly stoppedCode: string | null;
 }
@@ -28,9 +33,20 @@ export interface Bucket {
   readonly lateBotHits: number;
   readonly windowsExpected: number;
   readonly windowsClosed: number;
-  /** Records of it are missing for good, or the rows that an answer needs were retired. */
+  /** What its numbers rest on; see {@link UNKNOWN} in completeness.ts for those that say nothing. */
+  readonly coverage: Coverage;
+  /** Its numbers say nothing: they are in no sum. */
   readonly unknown: boolean;
 }
+
+/**
+ * What the numbers of an interval rest on:
+ * full: on all of its time · partial: the stream began in it · retired: on the sums that retention keeps ·
+ * before_first: it is over before the first event · after_newest: it begins after the newest event ·
+ * gap: records of it are missing for good · not_kept: it needs rows that retention has dropped.
+ */
+export const COVERAGES = ["full", "partial", "retired", "before_first", "after_newest", "gap", "not_kept"] as const;
+export type Coverage = typeof COVERAGES[number];
 
 /** Which hits are counted. */
 export type Traffic = "all" | "human" | "bot";
@@ -38,8 +54,8 @@ export type PlaceKind = "city" | "region" | "country";
 export type Compare = "previous_day" | "same_weekday" | "previous_period";
 export type Order = "count_desc" | "count_asc" | "place";
 
-/** Whether a number can still change. */
-export type Status = "final" | "provisional";
+/** Whether a number can still change; unknown: there is none. */
+export type Status = "final" | "provisional" | "unknown";
 
 /** What a number is worth; wire shape. Times are ISO 8601 in UTC. */
 export interface Completeness {
@@ -52,8 +68,10 @@ export interface Completeness {
   readonly windows_expected: number;
   /** Late records of the period, whether they are counted here or not. */
   readonly late_count: number;
-  /** True where days of the period are unknown: they are in no sum. */
+  /** True where records are missing for good, or their rows were dropped: those days are in no sum. */
   readonly gap: boolean;
+  /** Everything that occurs in the period, in the order of {@link COVERAGES}. */
+  readonly coverage: readonly Coverage[];
 }
 
 /** One local day of a report; wire shape. */

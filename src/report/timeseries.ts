@@ -1,8 +1,8 @@
 // Shapes totals over time: humans and bots side by side, gaps as gaps. Pure.
 import { isoOrNull } from "../shared/units.ts";
-import { bucketHits, completenessOf, totalHits } from "./completeness.ts";
+import { bucketHits, completenessOf, statusOf, totalHits } from "./completeness.ts";
 import type { BotsQuery, TimeseriesQuery } from "./report_query.ts";
-import type { Bucket, Completeness, Progress, Status } from "./report_types.ts";
+import type { Bucket, Completeness, Coverage, Progress, Status } from "./report_types.ts";
 import { type LocalDate, localDate } from "./time_zone.ts";
 
 /** One point; wire shape. The interval is [start, end) in UTC; counts are null where they are unknown. */
@@ -15,6 +15,7 @@ export interface SeriesPoint {
   readonly late_count: number;
   readonly status: Status;
   readonly gap: boolean;
+  readonly coverage: Coverage;
 }
 
 /** The report; wire shape. */
@@ -33,8 +34,8 @@ export function shapeTimeseries(
   progress: Progress,
 ): TimeseriesReport {
   // A partition that is ahead has late records of windows that another one still holds open.
-  const hasBegun = ({ hits, lateHits, windowsClosed, unknown }: Bucket) =>
-    hits > 0 || lateHits > 0 || windowsClosed > 0 || unknown;
+  const hasBegun = ({ hits, lateHits, windowsClosed, unknown, coverage }: Bucket) =>
+    hits > 0 || lateHits > 0 || windowsClosed > 0 || (unknown && coverage !== "after_newest");
   const begun = buckets.slice(0, buckets.findLastIndex(hasBegun) + 1);
   return {
     query,
@@ -53,8 +54,9 @@ function point(bucket: Bucket, { late }: Pick<TimeseriesQuery, "late">, progress
     bot: bucketHits(bucket, { traffic: "bot", late }),
     total: bucketHits(bucket, { traffic: "all", late }),
     late_count: bucket.lateHits,
-    status: bucket.end <= progress.finalThrough ? "final" : "provisional",
-    gap: bucket.unknown,
+    status: statusOf([bucket], progress),
+    gap: bucket.coverage === "gap" || bucket.coverage === "not_kept",
+    coverage: bucket.coverage,
   };
 }
 
@@ -77,6 +79,7 @@ export interface BotsReport {
     readonly total: number | null;
     readonly bot_share: number | null;
     readonly status: Status;
+    readonly coverage: Coverage;
   }[];
   readonly completeness: Completeness;
   readonly data_revision: number;
@@ -90,8 +93,9 @@ export function shapeBots(query: BotsQuery, days: readonly Bucket[], progress: P
     ...whole,
     bot_share: share(whole.bot, whole.total),
     days: days.map((bucket) => {
-      const { human, bot, total, status } = point(bucket, query, progress);
-      return { day: localDate(bucket.start, query.tz), human, bot, total, bot_share: share(bot, total), status };
+      const { human, bot, total, status, coverage } = point(bucket, query, progress);
+      const day = localDate(bucket.start, query.tz);
+      return { day, human, bot, total, bot_share: share(bot, total), status, coverage };
     }),
     completeness: completenessOf(days, progress),
     data_revision: progress.dataRevision,

@@ -30,6 +30,9 @@ function progress(closedThrough: number, finalThrough = closedThrough): Progress
     dataRevision: 7,
     windowSizeMs: 300_000,
     stoppedCode: null,
+    firstEventTime: null,
+    newestEventTime: null,
+    retiredThrough: epochMs(-Infinity),
   };
 }
 
@@ -48,6 +51,7 @@ function dayBuckets(from: string, hits: readonly (number | null)[], closed: numb
       lateBotHits: 0,
       windowsExpected: windows,
       windowsClosed: Math.max(0, Math.min(windows, Math.floor((closed - start) / 300_000))),
+      coverage: count === null ? "gap" as const : "full" as const,
       unknown: count === null,
     };
   });
@@ -201,7 +205,7 @@ Deno.test("shapeContributions() shows a day without rows as zero and a day with 
     forecasts: new Map(),
   });
   assertEquals(report.days.map((day) => day.count), [10, 0, null, 20]);
-  assertEquals(report.days.map((day) => day.completeness.status), ["final", "final", "final", "provisional"]);
+  assertEquals(report.days.map((day) => day.completeness.status), ["final", "final", "unknown", "provisional"]);
   assertEquals(report.total_count, 30);
   assertEquals(report.completeness.range.gap, true);
   assertEquals(report.completeness.range.status, "provisional");

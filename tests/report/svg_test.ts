@@ -56,6 +56,7 @@ function series(count: number): SeriesPoint[] {
       late_count: 0,
       status: i >= count - 2 ? "provisional" : "final",
       gap,
+      coverage: gap ? "gap" : "full",
     };
   });
 }

@@ -13,6 +13,9 @@ const PROGRESS: Progress = {
   dataRevision: 3,
   windowSizeMs: 300_000,
   stoppedCode: null,
+  firstEventTime: null,
+  newestEventTime: null,
+  retiredThrough: epochMs(-Infinity),
 };
 
 function bucket(hour: number, more: Partial<Bucket> = {}): Bucket {
@@ -25,6 +28,7 @@ function bucket(hour: number, more: Partial<Bucket> = {}): Bucket {
     lateBotHits: 1,
     windowsExpected: 12,
     windowsClosed: Math.max(0, Math.min(12, 12 * (3 - hour))),
+    coverage: more.unknown ? "gap" : "full",
     unknown: false,
     ...more,
   };
@@ -48,7 +52,7 @@ Deno.test("shapeTimeseries() splits humans and bots, leaves gaps null and the fu
   const report = shapeTimeseries(series("exclude"), BUCKETS, PROGRESS);
   assertEquals(report.points.map(({ human, bot, total, status, gap }) => [human, bot, total, status, gap]), [
     [6, 4, 10, "final", false],
-    [null, null, null, "final", true],
+    [null, null, null, "unknown", true],
     [6, 4, 10, "provisional", false],
     [6, 4, 10, "provisional", false],
   ]);
@@ -72,6 +76,7 @@ Deno.test("shapeTimeseries() adds late records where they are asked for, and cou
     late_count: 2,
     status: "final",
     gap: false,
+    coverage: "full",
   });
   assertEquals(shapeTimeseries(series("exclude"), BUCKETS, PROGRESS).completeness.late_count, 8);
 });

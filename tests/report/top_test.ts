@@ -13,6 +13,9 @@ const progress: Progress = {
   dataRevision: 3,
   windowSizeMs: 300_000,
   stoppedCode: null,
+  firstEventTime: null,
+  newestEventTime: null,
+  retiredThrough: epochMs(-Infinity),
 };
 const day: Bucket = {
   start: epochMs(START),
@@ -23,6 +26,7 @@ const day: Bucket = {
   lateBotHits: 0,
   windowsExpected: 288,
   windowsClosed: 288,
+  coverage: "full",
   unknown: false,
 };
 

@@ -1,5 +1,5 @@
 // Shapes forecasts of the next days: total, countries or cities. Pure.
-import { completenessOf } from "../completeness.ts";
+import { closingLags, completenessOf } from "../completeness.ts";
 import { countryName, placeLabel } from "../country_names.ts";
 import { historyOf } from "../contribution.ts";
 import { COVERAGE, forecast, HISTORY_DAYS_MAX } from "./forecast.ts";
@@ -78,6 +78,8 @@ export function shapeForecast(
       ...named(key),
       history: recent.map((day, i) => day.unknown ? null : hits.get(dates[i]!) ?? 0),
     }));
+  // Days that are closed do not change, but while a backlog is being closed there will be more of them.
+  const completeness = completenessOf(recent, progress);
   return {
     query,
     last_complete_day: last,
@@ -115,7 +117,7 @@ export function shapeForecast(
         })),
       };
     }),
-    completeness: completenessOf(recent, progress),
+    completeness: closingLags(progress) ? { ...completeness, status: "provisional" } : completeness,
     data_revision: progress.dataRevision,
   };
 }

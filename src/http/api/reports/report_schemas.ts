@@ -1,20 +1,26 @@
 // Shapes of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
 import { z } from "@hono/zod-openapi";
-import { certaintySchema, countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
+import { COVERAGES } from "../../../report/report_types.ts";
+import { countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
 
 const maybeCount = countSchema.nullable().openapi({ description: "null where it is unknown." });
 const statusOrUnknown = z.enum(["final", "provisional", "unknown"]);
+const coverage = z.enum(COVERAGES).openapi({
+  description:
+    "full: all of its time; partial: the stream began in it; retired: from the sums that retention keeps; before_first, after_newest: no event is that old or that new; gap: records are missing for good; not_kept: needs rows that retention dropped. The last four are unknown, never zero.",
+});
 const day = z.string().openapi({ format: "date", example: "2026-01-31" });
 const percentage = z.number().min(0).max(100);
 
 export const completenessSchema = z.strictObject({
-  status: certaintySchema,
+  status: statusOrUnknown,
   watermark: maybeTimeSchema,
   quiet_since: maybeTimeSchema,
   windows_closed: countSchema,
   windows_expected: countSchema,
   late_count: countSchema,
-  gap: z.boolean().openapi({ description: "Days of the period are unknown: they are in no sum." }),
+  gap: z.boolean().openapi({ description: "Records are missing for good, or their rows were dropped: in no sum." }),
+  coverage: z.array(coverage).openapi({ description: "Everything that occurs in the period." }),
 }).openapi("Completeness");
 
 const placeSchema = z.strictObject({
@@ -31,7 +37,7 @@ const contributionSchema = z.strictObject({
   city_contribution: z.strictObject({ city: z.string().openapi({ example: "Sydney" }), count: countSchema }),
   country_contribution: z.strictObject({ country: z.string(), total_count: countSchema }).nullable(),
   percentage_contribution: percentage.openapi({ description: "Of the range's total of everything." }),
-  status: certaintySchema,
+  status: statusOrUnknown,
   previous_day_contribution: maybeCount,
   previous_day_status: statusOrUnknown,
   next_day_contribution: maybeCount,
@@ -89,8 +95,9 @@ export const timeseriesReportSchema = z.strictObject({
     end: timeSchema.openapi({ description: "Exclusive." }),
     ...split,
     late_count: countSchema,
-    status: certaintySchema,
+    status: statusOrUnknown,
     gap: z.boolean(),
+    coverage,
   })),
   total: z.strictObject(split),
   completeness: completenessSchema,
@@ -103,7 +110,7 @@ export const botsReportSchema = z.strictObject({
   query: querySchema,
   ...split,
   bot_share: share,
-  days: z.array(z.strictObject({ day, ...split, bot_share: share, status: certaintySchema })),
+  days: z.array(z.strictObject({ day, ...split, bot_share: share, status: statusOrUnknown, coverage })),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("BotsReport");
@@ -116,7 +123,7 @@ const topRowSchema = z.strictObject({
   human: maybeCount,
   bot: maybeCount,
   percentage,
-  status: certaintySchema,
+  status: statusOrUnknown,
 }).openapi("TopRow");
 
 export const topReportSchema = z.strictObject({

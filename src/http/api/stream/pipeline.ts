@@ -1,7 +1,7 @@
 // /v1/pipeline: what one opened the Flink UI for. Reads snapshots and the database.
 import { createRoute } from "@hono/zod-openapi";
 import type { App, AppDeps } from "../../server/deps.ts";
-import { pipelineSchema } from "./pipeline_schema.ts";
+import { pipelineSchema, streamSchema } from "./pipeline_schema.ts";
 import { engineView, geoView, livePartitions, partitionView, streamView } from "./pipeline_view.ts";
 import { isoAlways, jsonResponses } from "../schemas.ts";
 import { streamMissing } from "./stream_missing.ts";
@@ -17,8 +17,22 @@ const route = createRoute({
   responses: jsonResponses(pipelineSchema, "State of this moment."),
 });
 
-/** Registers the route. */
+const streamRoute = createRoute({
+  method: "get",
+  path: "/v1/stream",
+  tags: ["Pipeline"],
+  summary: "The stream: what it reads, from when to when it has events, how far it is closed",
+  request: { query: queryOf({}) },
+  responses: jsonResponses(streamSchema, "State of this moment."),
+});
+
+/** Registers both routes. */
 export function registerPipeline(app: App, deps: AppDeps): void {
+  app.openapi(streamRoute, async (c) => {
+    const state = await readStream(deps.database, deps.settings.queryTimeoutMs);
+    if (state === null) throw streamMissing();
+    return c.json(streamView(state.stream, deps.snapshots().length > 0, deps.clock.now()), 200);
+  });
   app.openapi(route, async (c) => {
     const state = await readStream(deps.database, deps.settings.queryTimeoutMs);
     if (state === null) throw streamMissing();
@@ -31,7 +45,7 @@ export function registerPipeline(app: App, deps: AppDeps): void {
       now: isoAlways(now),
       certainty: "provisional" as const,
       mode: snapshots.length > 0 ? "run" as const : "serve" as const,
-      stream: streamView(state.stream),
+      stream: streamView(state.stream, snapshots.length > 0, now),
       partitions: state.partitions.map((row) => partitionView(row, live.get(row.partition), state, now, deps.settings)),
       engines: snapshots.map(engineView),
       geo: geo === null ? null : geoView(geo),

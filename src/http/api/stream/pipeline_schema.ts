@@ -4,6 +4,13 @@ import { certaintySchema, countSchema, maybeTimeSchema, orNull, timeSchema } fro
 import { HOLD_CODES } from "./watermark_hold.ts";
 
 export const streamSchema = z.strictObject({
+  state: z.enum(["live", "ended"]).openapi({
+    description: "ended: this process does not read it, and nothing has changed for ten minutes.",
+  }),
+  first_event_time: maybeTimeSchema.openapi({
+    description: "Nothing is known of time before it; null before the first.",
+  }),
+  newest_event_time: maybeTimeSchema.openapi({ description: "Nothing is known of time after it." }),
   source: z.enum(["kafka", "file", "demo"]),
   topic: z.string(),
   topic_id: z.string().nullable(),

@@ -1,6 +1,7 @@
 // The page of the pipeline as data: stream, partitions with what holds each, engines, files and settings. Pure.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { PartitionSnapshot, PipelineSnapshot } from "../../../shared/snapshot.ts";
+import { MINUTE } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
 import { iso, isoAlways } from "../schemas.ts";
 import type { PartitionRow, StreamRow, StreamState } from "./stream_rows.ts";
@@ -11,8 +12,14 @@ export function livePartitions(snapshots: readonly PipelineSnapshot[]): Readonly
   return new Map(snapshots.flatMap((s) => s.partitions.map((p) => [p.partition, p] as const)));
 }
 
-export function streamView(row: StreamRow) {
+/** A stream that nothing has changed for so long, and that no engine here reads, has ended as far as can be told. */
+const ENDED_AFTER_MS = 10 * MINUTE;
+
+export function streamView(row: StreamRow, isRead: boolean, now: number) {
   return {
+    state: isRead || now - (row.updated_at ?? row.created_at) < ENDED_AFTER_MS ? "live" as const : "ended" as const,
+    first_event_time: iso(row.first_event_time),
+    newest_event_time: iso(row.newest_event_time),
     source: row.source,
     topic: row.topic,
     topic_id: row.topic_id,

@@ -23,6 +23,10 @@ export interface StreamRow {
   readonly stopped_message: string | null;
   readonly stopped_at: number | null;
   readonly data_gaps: number;
+  readonly first_event_time: number | null;
+  readonly newest_event_time: number | null;
+  /** When a partition's row last changed. */
+  readonly updated_at: number | null;
 }
 
 /** One partition row. */
@@ -62,6 +66,10 @@ export async function readStream(database: ReadDatabase, deadlineMs: number): Pr
              ${ms(sql, "g.max_window_end")} as max_window_end, s.data_revision::float8 as data_revision,
              ${ms(sql, "s.retired_through")} as retired_through, s.stopped_code, s.stopped_message,
              ${ms(sql, "s.stopped_at")} as stopped_at, (select count(*)::float8 from tm.data_gap) as data_gaps,
+             ${ms(sql, "e.first_event_time")} as first_event_time, ${
+      ms(sql, "e.newest_event_time")
+    } as newest_event_time,
+             (select tm.tidemark_ms_v1(max(t.updated_at))::float8 from tm.stream_partition t) as updated_at,
              coalesce((select jsonb_agg(jsonb_build_object(
                'partition', t.partition, 'commit_id', t.commit_id, 'first_offset', t.first_offset, 'next_offset', t.next_offset,
                'watermark', tm.tidemark_ms_v1(t.watermark), 'record_watermark', tm.tidemark_ms_v1(t.record_watermark),
@@ -69,7 +77,7 @@ export async function readStream(database: ReadDatabase, deadlineMs: number): Pr
                'quiet_since', tm.tidemark_ms_v1(t.quiet_since), 'counted', t.counted, 'late', t.late, 'late_dropped', t.late_dropped,
                'dead', t.dead, 'null_records', t.null_records, 'skipped', t.skipped, 'retired', t.retired,
                'updated_at', tm.tidemark_ms_v1(t.updated_at)) order by t.partition) from tm.stream_partition t), '[]') as partitions
-      from tm.stream s cross join tm.stream_progress g`, deadlineMs);
+      from tm.stream s cross join tm.stream_progress g cross join tm.stream_span e`, deadlineMs);
   if (row === undefined) return null;
   const { partitions, ...stream } = row;
   return { stream, partitions };
