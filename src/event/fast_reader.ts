@@ -6,14 +6,16 @@
 // repeated field, a number where text belongs, any error at all) goes to read_event.ts, so only that file gives reasons. Rules of host,
 // referrer and agent are the slow path's own, run once for each distinct token. tests/fuzz holds the two against each other.
 import type { PlaceLocator } from "../geo/port.ts";
-import { allPaths, EVENT_FIELD_NAMES } from "../shared/config/event_fields.ts";
+import { allPaths, EVENT_FIELD_NAMES, formatEventFields } from "../shared/config/event_fields.ts";
 import { invariant } from "../shared/errors.ts";
 import { BotVerdicts } from "./bots.ts";
 import { clientAddressEnd, clientAddressStart } from "./client_address.ts";
 import { VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTimeBytes } from "./event_time_bytes.ts";
-import { hostOf, hostOfV2, urlAuthorityEnd } from "./host.ts";
+import { hostOf, hostOfV2, INVALID_HOST, urlAuthorityEnd } from "./host.ts";
 import { plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts";
+import { CommonLine } from "./log_line/common_bytes.ts";
+import { logFormat } from "./log_line/formats.ts";
 import { MappedWalk } from "./mapped_walk.ts";
 import { type EventRules, readEvent } from "./read_event.ts";
 import { referrerOf } from "./referrer.ts";
@@ -21,7 +23,7 @@ import { isPlain, type StreamRules } from "./stream_rules.ts";
 import { cleanText, HASH_DIGITS, KEY_BYTES_MAX_LOWEST } from "./text.ts";
 import { TextDictionary } from "./text_dictionary.ts";
 import { FRAME_BYTES } from "./value_shape.ts";
-import { type Dictionary, type EventReader, READ_OK, type ReadCode, readCode } from "./types.ts";
+import { type Dictionary, type EventReader, READ_COMMENT, READ_OK, type ReadCode, readCode } from "./types.ts";
 
 /** What a reader needs besides the rules. */
 export interface EventReaderOptions extends EventRules {
@@ -89,6 +91,10 @@ class FastEventReader implements CountingEventReader {
   #version = 0;
   /** `null` for events under their plain names. */
   #mapped: MappedWalk | null = null;
+  /** `null` where lines are not of the common family, or by version 1. */
+  #line: CommonLine | null = null;
+  #defaultHostText: string | undefined;
+  #defaultHostId = -1;
   readonly #trustedProxyHops: number;
   /** The buffer of the last record and a view of it: a batch's records share one. */
   #bytes: Uint8Array = new Uint8Array(0);
@@ -112,7 +118,11 @@ class FastEventReader implements CountingEventReader {
   use(stream: StreamRules): void {
     this.#rules = { ...this.#rules, stream };
     this.#version = stream.version;
-    this.#mapped = isPlain(stream) ? null : new MappedWalk(allPaths(stream.fields));
+    const format = this.#rules.format === "lines" && stream.version !== 1 ? logFormat(stream.logFormat) : null;
+    const isCommon = format?.kind === "auto" || format?.kind === "family";
+    this.#line = isCommon ? new CommonLine(this.#trustedProxyHops > 0) : null;
+    const fields = isPlain(stream) && format?.kind === "json" ? format.fields : stream.fields;
+    this.#mapped = formatEventFields(fields) === "" ? null : new MappedWalk(allPaths(fields));
     const { keyBytesMax, referrerGranularity } = this.#rules, { version, hostAddresses } = stream;
     const clean = (text: string) => cleanText(text, keyBytesMax, HASH_DIGITS[version]);
     const hostRule = (host: string | undefined, url: string | undefined) => {
@@ -120,6 +130,8 @@ class FastEventReader implements CountingEventReader {
       return named === undefined ? undefined : clean(named);
     };
     this.#hosts.use((sent) => hostRule(sent, undefined));
+    this.#defaultHostText = hostRule(this.#rules.defaultHost, undefined);
+    this.#defaultHostId = -1;
     this.#urlHosts.use((authority) => hostRule(undefined, authority));
     this.#referrers.use((sent) => clean(referrerOf(sent, referrerGranularity)));
   }
@@ -138,6 +150,7 @@ class FastEventReader implements CountingEventReader {
   }
 
   reset(): void {
+    this.#defaultHostId = -1;
     this.#hosts.reset();
     this.#urlHosts.reset();
     this.#referrers.reset();
@@ -151,7 +164,9 @@ class FastEventReader implements CountingEventReader {
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     }
-    const done = this.#mapped === null
+    const done = this.#line !== null && bytes[from] !== 0x7b
+      ? this.#readCommon(this.#line, bytes, from, end)
+      : this.#mapped === null
       ? this.#readFast(bytes, from, end)
       : this.#readMapped(this.#mapped, bytes, from, end);
     return done ? READ_OK : this.#readSlow(bytes.subarray(start, end));
@@ -323,6 +338,35 @@ class FastEventReader implements CountingEventReader {
     return true;
   }
 
+  /** The same for a line of the common family. */
+  #readCommon(line: CommonLine, b: Uint8Array, start: number, end: number): boolean {
+    const view = this.#view;
+    if (!line.find(b, view, start, end)) return false;
+    const host = line.hostEnd > line.hostStart
+      ? this.#hosts.idOfToken(b, view, line.hostStart, line.hostEnd)
+      : this.#defaultHost;
+    // A column that is no host gives way to the log's own.
+    if (host < 0 || this.#hosts.text(host) === INVALID_HOST) return false;
+    const referrer = this.#referrers.idOfToken(b, view, line.referrerStart, line.referrerEnd);
+    if (referrer < 0) return false;
+    const bot = this.#verdicts.ofToken(b, view, line.agentStart, line.agentEnd);
+    if (bot < 0) return false;
+    this.eventTime = line.eventTime;
+    this.host = host;
+    this.referrer = referrer;
+    this.bot = bot;
+    this.place = this.#locator.locate(b, line.addressStart, line.addressEnd);
+    return true;
+  }
+
+  /** The id of the log's own host; -1 where it has none. */
+  get #defaultHost(): number {
+    if (this.#defaultHostId < 0 && this.#defaultHostText !== undefined) {
+      this.#defaultHostId = this.#hosts.idOfText(this.#defaultHostText);
+    }
+    return this.#defaultHostId;
+  }
+
   /** The host id for an event that names its host only in its URL; -1 where the slow path has to decide. */
   #hostOfUrl(b: Uint8Array, view: DataView, start: number, end: number): number {
     const authorityEnd = urlAuthorityEnd(b, start, end);
@@ -335,6 +379,7 @@ class FastEventReader implements CountingEventReader {
     this.slowReads++;
     const result = readEvent(value, this.#rules);
     if (result.kind === "dead") return readCode(result.reason);
+    if (result.kind === "comment") return READ_COMMENT;
     const address = this.#encoder.encode(result.address);
     this.eventTime = result.eventTime;
     this.host = this.#hosts.idOfText(result.host);

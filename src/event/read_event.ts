@@ -12,7 +12,9 @@ import { isBotAgent } from "./bots.ts";
 import { clientAddress } from "./client_address.ts";
 import { type EventFields, eventSchema, VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTime, parseEventTimeNumber, parseEventTimeV2 } from "./event_time.ts";
-import { hostOf, hostOfV2, isAddressList } from "./host.ts";
+import { hostNameOf, hostOf, hostOfV2, INVALID_HOST, isAddressList } from "./host.ts";
+import { logFormat } from "./log_line/formats.ts";
+import { type LineRead, readLine } from "./log_line/line.ts";
 import { type MappedFields, mappedFields, NumberSource } from "./mapped_fields.ts";
 import { type ReferrerGranularity, referrerOf } from "./referrer.ts";
 import type { StreamRules } from "./stream_rules.ts";
@@ -46,10 +48,13 @@ export type ReadResult =
     readonly address: string;
     readonly bot: boolean;
   }
+  /** A line that is a comment of its log. */
+  | { readonly kind: "comment" }
   | { readonly kind: "dead"; readonly reason: DeadReason };
 
 // One leading byte order mark is dropped (RFC 8259 §8.1 lets a parser do so): files written on Windows begin with one.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+const lenient = new TextDecoder("utf-8", { fatal: false, ignoreBOM: false });
 
 /** Reads a whole value. Never throws: whatever the bytes are, the answer is an event or a reason. */
 export function readEvent(value: Uint8Array, rules: EventRules): ReadResult {
@@ -69,13 +74,9 @@ function readV1(value: Uint8Array, rules: EventRules): ReadResult {
 }
 
 function readV2(value: Uint8Array, rules: EventRules): ReadResult {
-  const bytes = rules.format === "json" ? unframed(value) : value;
-  const text = decoded(bytes);
+  if (rules.format === "lines") return readLineV2(value, rules);
+  const text = decoded(unframed(value));
   if (text === undefined) return dead(unreadShape(value)?.reason ?? "bad_encoding");
-  if (isLine(text, rules)) {
-    const fields = parseAccessLog(text, rules.defaultHost);
-    return fields === undefined ? dead("bad_line") : toEventV2(lineFields(fields), rules);
-  }
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -90,10 +91,27 @@ function readV2(value: Uint8Array, rules: EventRules): ReadResult {
   return toEventV2(fields, rules);
 }
 
-/** The fields of a log line, whose time is always text. */
-function lineFields({ event_time, ...others }: EventFields): MappedFields {
-  const fields = Object.fromEntries(Object.entries(others).filter(([, value]) => value !== undefined));
-  return { ...fields, ...(event_time !== undefined && { event_time: String(event_time) }) };
+/** A line keeps its hit where bytes that are not UTF-8 lie in fields that do not count; in those that do they become U+FFFD. */
+function readLineV2(value: Uint8Array, rules: EventRules): ReadResult {
+  const text = decoded(value) ?? lenient.decode(value);
+  const line = readLine(text, logFormat(rules.stream.logFormat), rules.stream.fields);
+  if (line.kind === "comment") return line;
+  if (line.kind === "dead") return dead(unreadShape(value)?.reason ?? line.reason);
+  const host = lineHost(line, rules);
+  return toEventV2({ ...line.fields, ...(host !== undefined && { host }) }, rules);
+}
+
+/**
+ * The host of a line: its own, else that of the log. A URL in columns is what a client asked for, which for a proxy's guest is any host; in
+ * JSON it is what the producer wrote in place of a host.
+ */
+function lineHost({ fields, written }: Extract<LineRead, { kind: "fields" }>, rules: EventRules): string | undefined {
+  const { hostAddresses } = rules.stream;
+  const own = written === "json"
+    ? hostOfV2(fields.host, fields.url, hostAddresses)
+    : hostNameOf(fields.host ?? "", hostAddresses);
+  const isOwn = own !== undefined && (written === "json" || own !== INVALID_HOST);
+  return isOwn ? fields.host : rules.defaultHost ?? fields.host;
 }
 
 /** Whether the value is a line of an access log: in a log of lines every value is one that does not begin like a JSON object. */

@@ -3,6 +3,8 @@
 import { type FieldPaths, formatEventFields, parseEventFields } from "../shared/config/event_fields.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { HostAddresses } from "./host.ts";
+import { FormatProblem } from "./log_line/compile.ts";
+import { FORMAT_NAMES, logFormat } from "./log_line/formats.ts";
 
 /** Version 1 is what releases before stored versions did. */
 export const RULES_VERSIONS = [1, 2] as const;
@@ -16,16 +18,40 @@ export interface StreamRules {
   /** Fields that lie elsewhere than under their own name. */
   readonly fields: FieldPaths;
   readonly hostAddresses: HostAddresses;
+  /** FILE_FORMAT: how the lines of files are read. */
+  readonly logFormat: string;
 }
 
-export const RULES_1: StreamRules = { version: 1, fields: {}, hostAddresses: "keep" };
-export const RULES_2: StreamRules = { version: 2, fields: {}, hostAddresses: "fold" };
+export const RULES_1: StreamRules = { version: 1, fields: {}, hostAddresses: "keep", logFormat: "auto" };
+export const RULES_2: StreamRules = { version: 2, fields: {}, hostAddresses: "fold", logFormat: "auto" };
 
-/** The rules that the settings ask for, by the newest version. */
+/** The rules that the settings ask for, by the newest version. @throws UsageError where FILE_FORMAT is no format */
 export function wantedRules(
-  settings: { readonly EVENT_FIELDS?: FieldPaths | undefined; readonly HOST_ADDRESSES: HostAddresses },
+  settings: {
+    readonly EVENT_FIELDS?: FieldPaths | undefined;
+    readonly HOST_ADDRESSES: HostAddresses;
+    readonly FILE_FORMAT: string;
+  },
 ): StreamRules {
-  return { version: RULES_VERSION_NEWEST, fields: settings.EVENT_FIELDS ?? {}, hostAddresses: settings.HOST_ADDRESSES };
+  checkFormat(settings.FILE_FORMAT);
+  return {
+    version: RULES_VERSION_NEWEST,
+    fields: settings.EVENT_FIELDS ?? {},
+    hostAddresses: settings.HOST_ADDRESSES,
+    logFormat: settings.FILE_FORMAT,
+  };
+}
+
+function checkFormat(written: string): void {
+  try {
+    logFormat(written);
+  } catch (error) {
+    if (!(error instanceof FormatProblem)) throw error;
+    throw new UsageError(
+      [`FILE_FORMAT ${JSON.stringify(written)} cannot be read. ${error.message}`],
+      `Set FILE_FORMAT to one of ${FORMAT_NAMES.join(", ")}, or to the format string of the server.`,
+    );
+  }
 }
 
 /** The rules of `version` that come nearest to `wanted`: version 1 has no settings. */
@@ -34,9 +60,14 @@ export function rulesOfVersion(version: RulesVersion, wanted: StreamRules): Stre
 }
 
 /** As the stream stores them. Equal rules are equal texts. */
-export function rulesJson({ version, fields, hostAddresses }: StreamRules): string {
+export function rulesJson({ version, fields, hostAddresses, logFormat }: StreamRules): string {
   return JSON.stringify(
-    version === 1 ? { version } : { version, event_fields: formatEventFields(fields), host_addresses: hostAddresses },
+    version === 1 ? { version } : {
+      version,
+      event_fields: formatEventFields(fields),
+      host_addresses: hostAddresses,
+      ...(logFormat !== "auto" && { log_format: logFormat }),
+    },
   );
 }
 
@@ -46,7 +77,7 @@ export const sameRules = (a: StreamRules, b: StreamRules): boolean => rulesJson(
 /** Reads what {@link rulesJson} wrote. @throws UsageError `rules_unknown` where another release wrote it */
 export function parseStreamRules(json: string): StreamRules {
   const stored = JSON.parse(json) as Record<string, unknown>;
-  const { version, event_fields = "", host_addresses = "fold", ...others } = stored;
+  const { version, event_fields = "", host_addresses = "fold", log_format = "auto", ...others } = stored;
   const known = RULES_VERSIONS.find((one) => one === version);
   if (known === undefined) {
     throw unknownRules(`version ${JSON.stringify(version)}`, `it knows ${RULES_VERSIONS.join(" and ")}`);
@@ -54,10 +85,13 @@ export function parseStreamRules(json: string): StreamRules {
   if (known === 1) return RULES_1;
   const fields = typeof event_fields === "string" ? parseEventFields(event_fields) : "";
   const name = Object.keys(others)[0];
-  if (name !== undefined || typeof fields === "string" || (host_addresses !== "fold" && host_addresses !== "keep")) {
+  if (
+    name !== undefined || typeof fields === "string" || typeof log_format !== "string" ||
+    (host_addresses !== "fold" && host_addresses !== "keep")
+  ) {
     throw unknownRules(json, name === undefined ? "one of its values is not known here" : `it does not know ${name}`);
   }
-  return { version: known, fields, hostAddresses: host_addresses };
+  return { version: known, fields, hostAddresses: host_addresses, logFormat: log_format };
 }
 
 function unknownRules(what: string, why: string): UsageError {
@@ -98,6 +132,9 @@ export function ruleProblems(stored: StreamRules, wanted: StreamRules): string[]
   }
   if (wanted.hostAddresses !== stored.hostAddresses) {
     problems.push(`HOST_ADDRESSES is ${wanted.hostAddresses} in the settings, ${stored.hostAddresses} in the stream.`);
+  }
+  if (wanted.logFormat !== stored.logFormat) {
+    problems.push(`FILE_FORMAT is ${wanted.logFormat} in the settings, ${stored.logFormat} in the stream.`);
   }
   return problems;
 }

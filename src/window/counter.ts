@@ -1,6 +1,6 @@
 // The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller says what time it is.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
-import { deadReason, type EventReader, READ_OK } from "../event/types.ts";
+import { deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
 import type { FetchedBatch } from "../source/port.ts";
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
@@ -73,6 +73,10 @@ export class Counter {
     this.bytes += end - start;
     const code = reader.read(bytes, start, end);
     if (code !== READ_OK) {
+      if (code === READ_COMMENT) {
+        tally.nulls++;
+        return;
+      }
       tally.dead++;
       this.#delta.dead.add(tracker.partition, deadReason(code), offset, bytes, start, end);
       return;

@@ -33,7 +33,7 @@ Deno.test("messageOfLine() makes an event of an access-log line and leaves JSON 
     user_agent: "curl/8",
     host: "site.example",
     ip: "83.149.9.216",
-    event_time: "2015-05-17T10:05:03+00:00",
+    event_time: "2015-05-17T10:05:03.000Z",
   });
   for (const line of ['{"host":"h",  "x":1}', "\t {broken"]) {
     const kept = message(line);

@@ -23,7 +23,7 @@ const reasonOf = (value: string | Uint8Array, rules = JSON_RULES) => {
 };
 const eventOf = (fields: object, rules = JSON_RULES) => {
   const result = readEvent(bytesOf(JSON.stringify({ ...GOOD, ...fields })), rules);
-  if (result.kind === "dead") throw new Error(result.reason);
+  if (result.kind !== "event") throw new Error(JSON.stringify(result));
   return result;
 };
 
@@ -122,6 +122,6 @@ Deno.test("readEvent() names the first reason in its order", () => {
 Deno.test("readEvent() gives log lines without a vhost column the default host", () => {
   const rules = { ...LINE_RULES, defaultHost: "Shop.Example" };
   const result = readEvent(bytesOf(LOG_LINE), rules);
-  assertEquals(result.kind === "event" ? result.host : result.reason, "shop.example");
+  assertEquals(result.kind === "event" && result.host, "shop.example");
   assertEquals(reasonOf(`{"event_time":0}`, rules), "missing_host");
 });

@@ -41,7 +41,7 @@ function quoted({ many, pick, once }: Chance): string {
 }
 
 /** A line in one of the formats, mostly. */
-function line(chance: Chance): string {
+export function accessLogLine(chance: Chance): string {
   const { once, pick, int, mostly } = chance;
   const vhost = once(3) ? `${mostly(["shop.example:443", "Shop.example", "-", "[::1]:80"], ["a:b:1", ":1", ""])} ` : "";
   const address = once(4) ? mostly(["-", "host.example"], [" ", ""]) : addressText(chance).trim();
@@ -67,7 +67,7 @@ const HOSTS = ["", "Shop.example"];
 
 function generate(below: Below): Case {
   const chance = chanceOf(below);
-  const given = textCase(line(chance), chance.pick(HOSTS));
+  const given = textCase(accessLogLine(chance), chance.pick(HOSTS));
   return chance.once(3) ? { variant: given.variant, input: mutated(given.input, below) } : given;
 }
 

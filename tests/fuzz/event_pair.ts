@@ -2,7 +2,7 @@
 import { type CountingEventReader, createEventReader } from "../../src/event/fast_reader.ts";
 import { type EventRules, readEvent, type ReadResult } from "../../src/event/read_event.ts";
 import { RULES_1, RULES_2 } from "../../src/event/stream_rules.ts";
-import { deadReason, READ_OK } from "../../src/event/types.ts";
+import { deadReason, READ_COMMENT, READ_OK } from "../../src/event/types.ts";
 import { type PlaceLocator, UNKNOWN_PLACE } from "../../src/geo/port.ts";
 import { epochMs } from "../../src/shared/units.ts";
 import { mapping, MAPPINGS } from "./mapped_values.ts";
@@ -37,6 +37,21 @@ export const RULE_SETS: Readonly<Record<string, EventRules>> = {
   },
   lines2: {
     stream: RULES_2,
+    format: "lines",
+    referrerGranularity: "raw",
+    keyBytesMax: 1024,
+    trustedProxyHops: 0,
+    defaultHost: "Shop.example",
+  },
+  hops2: {
+    stream: RULES_2,
+    format: "lines",
+    referrerGranularity: "origin",
+    keyBytesMax: 64,
+    trustedProxyHops: 1,
+  },
+  caddy2: {
+    stream: { ...RULES_2, logFormat: "caddy" },
     format: "lines",
     referrerGranularity: "raw",
     keyBytesMax: 1024,
@@ -87,6 +102,7 @@ export class DifferentialPair {
   readFast(buffer: Uint8Array, start: number, end: number): ReadResult {
     const { reader } = this;
     const code = reader.read(buffer, start, end);
+    if (code === READ_COMMENT) return { kind: "comment" };
     if (code !== READ_OK) return { kind: "dead", reason: deadReason(code) };
     return {
       kind: "event",
@@ -116,8 +132,8 @@ export class DifferentialPair {
 }
 
 function same(a: ReadResult, b: ReadResult): boolean {
-  if (a.kind === "dead" || b.kind === "dead") {
-    return a.kind === b.kind && (a as { reason: string }).reason === (b as { reason: string }).reason;
+  if (a.kind !== "event" || b.kind !== "event") {
+    return a.kind === b.kind && (a as { reason?: string }).reason === (b as { reason?: string }).reason;
   }
   return Object.is(a.eventTime, b.eventTime) && a.host === b.host && a.referrer === b.referrer &&
     a.address === b.address && a.bot === b.bot;

@@ -3,7 +3,8 @@ import { VALUE_BYTES_MAX } from "../../src/event/event_schema.ts";
 import { DifferentialPair, RULE_SETS } from "./event_pair.ts";
 import { generateValue } from "./event_values.ts";
 import { generateMapped, MAPPINGS } from "./mapped_values.ts";
-import { type Below, chanceOf } from "./random.ts";
+import { accessLogLine } from "./access_log_target.ts";
+import { type Below, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, type Verdict } from "./target.ts";
 
 const NAMES = Object.keys(RULE_SETS);
@@ -19,12 +20,36 @@ function generate(below: Below): Case {
   const variant = pick(NAMES);
   const value = Object.hasOwn(MAPPINGS, variant)
     ? generateMapped(below, variant as keyof typeof MAPPINGS)
+    : RULE_SETS[variant]!.format === "lines" && !once(3)
+    ? generateLine(below)
     : generateValue(below);
   if (!once(20_000)) return { variant, input: value };
   // White space around an object is part of its value's length.
   const padded = new Uint8Array(VALUE_BYTES_MAX + below(2)).fill(0x20);
   padded.set(value.subarray(0, padded.length), padded.length - value.length);
   return { variant, input: padded };
+}
+
+/** A line as servers write it, now and then inside what a log shipper puts around it, broken or not. */
+function generateLine(below: Below): Uint8Array {
+  const chance = chanceOf(below);
+  const plain = accessLogLine(chance).replace(/[\r\n]+$/, "");
+  const usual =
+    `198.51.100.${below(256)} - - [03/Mar/2026:10:${10 + below(50)}:${10 + below(50)} +0100] "GET /p HTTP/1.1" 200 ${
+      below(5000)
+    }` +
+    chance.pick(["", ' "-" "Mozilla/5.0"', ' "https://r.example/" "curl/8" 0.003', ' "-" "-" "203.0.113.9, 10.0.0.2"']);
+  const line = chance.pick([plain, usual, `shop.example ${usual}`, `203.0.113.9 ${usual}`]);
+  const dressed = chance.pick([
+    line,
+    line,
+    line,
+    `web1: ${line}`,
+    `2026-03-03T10:00:00.1Z stdout F ${line}`,
+    JSON.stringify({ log: `${line}\n`, stream: "stdout", time: "2026-03-03T10:00:00Z" }),
+  ]);
+  const bytes = new TextEncoder().encode(dressed);
+  return chance.once(3) ? mutated(bytes, below) : bytes;
 }
 
 class EventJudge implements Judge {
@@ -39,7 +64,7 @@ class EventJudge implements Judge {
     const pair = this.#pairs.get(variant);
     if (pair === undefined) return faulty("unknown", `there is no rule set ${variant}`);
     const slow = pair.readSlow(input);
-    const outcome = slow.kind === "dead" ? slow.reason : "event";
+    const outcome = slow.kind === "dead" ? slow.reason : slow.kind;
     // Where the value ends with its buffer, a word cannot be read across the end.
     let difference = pair.difference(slow, input, 0, input.length);
     if (difference === undefined) {

@@ -102,7 +102,7 @@ class OutcomeJudge implements Judge {
     const seenAt = Math.min(recordTime, now);
     const read = tombstone === undefined ? readEvent(input, RULE_SETS[name]!) : null;
     const windowStart = read?.kind === "event" ? Math.floor(read.eventTime / RULES.windowSize) * RULES.windowSize : NaN;
-    const outcome = read === null
+    const outcome = read === null || read.kind === "comment"
       ? "null"
       : read.kind === "dead"
       ? read.reason

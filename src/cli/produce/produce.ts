@@ -96,7 +96,11 @@ export async function produceCommand(
         progress(`${now.sent} records${rateText(now.sent, clock.now() - started)}`);
       },
     };
-    const rules = { key: context.flags.key, defaultHost: context.flags.host ?? settings.FILE_HOST };
+    const rules = {
+      key: context.flags.key,
+      defaultHost: context.flags.host ?? settings.FILE_HOST,
+      format: settings.FILE_FORMAT,
+    };
     if (context.flags.demo) await produceDemo(shared);
     else await produceInputs({ ...shared, inputs, rules, log, fromLine: context.flags["from-line"] });
   } catch (error) {

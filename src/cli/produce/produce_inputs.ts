@@ -43,7 +43,7 @@ export interface ProduceOptions {
 }
 
 /** Why a line was left out. A missing host is none of it: it would leave out a whole log, so it ends the command. */
-export type Skipped = Exclude<Unsendable, "no_host">;
+export type Skipped = Exclude<Unsendable, "no_host" | "comment">;
 
 const PROBLEMS: Readonly<Record<Skipped, string>> = {
   bad_line: "a line is neither a JSON object nor in an access-log format; such lines are not sent",
@@ -102,6 +102,7 @@ export async function produceInputs(options: ProduceOptions): Promise<ProduceCou
         if (input === 0 && where.line < options.fromLine) return;
         const message = messageOfLine(bytes, start, end, options.rules);
         if (typeof message !== "string") return queue.add({ ...message, ...where });
+        if (message === "comment") return;
         if (message === "no_host") throw noHost(name);
         if (counts.unsent[message]++ === 0) {
           options.log.warn(PROBLEMS[message], { input: name, line: where.line, byte: at });

@@ -1,7 +1,12 @@
 // What one line of an input becomes in Kafka: an event of an access log as JSON, a JSON line as it is. Pure.
 import { Buffer } from "node:buffer";
-import { parseAccessLog } from "../../event/access_log.ts";
 import { type EventFields, VALUE_BYTES_MAX } from "../../event/event_schema.ts";
+import { parseEventTimeV2 } from "../../event/event_time.ts";
+import { hostNameOf } from "../../event/host.ts";
+import type { MappedFields } from "../../event/mapped_fields.ts";
+import { innerLine } from "../../event/log_line/envelope.ts";
+import { logFormat } from "../../event/log_line/formats.ts";
+import { readLine } from "../../event/log_line/line.ts";
 import { parseEventJson } from "../../event/read_event.ts";
 
 /** A record ready to be sent. Kafka's record time is left to the broker or producer, never taken from the event. */
@@ -11,7 +16,7 @@ export interface OutMessage {
 }
 
 /** A line that cannot be sent, and why. */
-export type Unsendable = "bad_line" | "too_large" | "no_host";
+export type Unsendable = "bad_line" | "too_large" | "no_host" | "comment";
 
 /** What goes into the key, and so decides the partition. */
 export type MessageKey = "none" | "host" | "ip";
@@ -20,6 +25,8 @@ export interface MessageRules {
   readonly key: MessageKey;
   /** Host of access-log lines without a vhost column. */
   readonly defaultHost?: string | undefined;
+  /** FILE_FORMAT: how lines that are no JSON are read. */
+  readonly format?: string | undefined;
 }
 
 /**
@@ -29,6 +36,7 @@ export interface MessageRules {
 export const SENT_BYTES_MAX = VALUE_BYTES_MAX - 2048;
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
+const lenient = new TextDecoder("utf-8");
 
 /** The message for the line `bytes[start, end)`, without its newline. A line whose first byte that is not blank is `{` is JSON. */
 export function messageOfLine(
@@ -38,18 +46,35 @@ export function messageOfLine(
   rules: MessageRules,
 ): OutMessage | Unsendable {
   if (end - start > SENT_BYTES_MAX) return "too_large";
-  let first = start;
-  while (first < end && (bytes[first] === 0x20 || bytes[first] === 0x09)) first++;
-  if (bytes[first] === 0x7b) {
-    const value = Buffer.from(bytes.slice(start, end));
-    return { key: rules.key === "none" ? null : keyOf(rules.key, jsonFields(value)), value };
+  const sent = bytes.subarray(start, end);
+  const whole = (decoded(sent) ?? lenient.decode(sent)).trim();
+  const text = innerLine(whole);
+  if (text.startsWith("{")) {
+    const value = text === whole ? Buffer.from(bytes.slice(start, end)) : Buffer.from(text);
+    return { key: rules.key === "none" ? null : keyOf(rules.key, parseEventJson(text)), value };
   }
-  const text = decoded(bytes.subarray(start, end));
-  const fields = text === undefined ? undefined : parseAccessLog(text, rules.defaultHost);
-  if (fields === undefined) return "bad_line";
+  const line = readLine(text, logFormat(rules.format ?? "auto"), {});
+  if (line.kind === "comment") return "comment";
+  if (line.kind === "dead") return "bad_line";
+  const fields = eventFields(line.fields, rules);
   if (fields.host === undefined && !/^[a-z]+:\/\//i.test(fields.url ?? "")) return "no_host";
   const value = Buffer.from(JSON.stringify(fields));
   return value.length > SENT_BYTES_MAX ? "too_large" : { key: keyOf(rules.key, fields), value };
+}
+
+/** The event of a line. Its time is written as RFC 3339, which streams by every version of the rules read. */
+function eventFields(found: MappedFields, { defaultHost }: MessageRules): EventFields {
+  const written = String(found.event_time);
+  const time = parseEventTimeV2(written);
+  return {
+    url: found.url,
+    referrer: found.referrer,
+    user_agent: found.user_agent,
+    host: hostNameOf(found.host ?? "", "fold") === undefined ? defaultHost : found.host,
+    ip: found.ip,
+    headers: undefined,
+    event_time: time === undefined ? written : new Date(time).toISOString(),
+  };
 }
 
 function keyOf(key: MessageKey, fields: EventFields | undefined): string | null {
@@ -61,12 +86,6 @@ function keyOf(key: MessageKey, fields: EventFields | undefined): string | null 
     case "ip":
       return fields?.ip ?? null;
   }
-}
-
-/** A line that is no JSON is sent all the same: the stream keeps it as a dead letter. */
-function jsonFields(value: Uint8Array): EventFields | undefined {
-  const text = decoded(value);
-  return text === undefined ? undefined : parseEventJson(text);
 }
 
 function decoded(bytes: Uint8Array): string | undefined {

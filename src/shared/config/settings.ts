@@ -178,6 +178,11 @@ export const SETTINGS = {
     group: "file",
     doc: "Goes on reading as the log grows and rotates, like `tail -F`.",
   }),
+  FILE_FORMAT: setting(text("auto|<name>|<format>", 4_096), "auto", {
+    group: "file",
+    doc:
+      "How lines are read: `auto`, a name (docs/log_files.md), or the server's own format string as it stands in nginx's `log_format` or Apache's `LogFormat`.",
+  }),
   FILE_HOST: optional(text("<host>", 255), {
     group: "file",
     doc: "Host that access logs without a virtual-host column are counted for.",

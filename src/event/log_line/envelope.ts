@@ -1,0 +1,25 @@
+// Takes a log line out of what container runtimes and syslog put around it. No I/O.
+
+const CRI = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] /;
+/** RFC 3164 (`Mar  3 10:00:08 web1 nginx[12]: `) and RFC 5424 (`<14>1 2026-03-03T10:00:08Z web1 nginx 12 - - `). */
+const SYSLOG = /^(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^ :[]+(?:\[\d+\])?: /;
+const SYSLOG_5424 = /^<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|\[(?:[^\]\\]|\\.)*\]) (?:\ufeff)?/;
+const COMPOSE = /^[\w.-]+ +\| /;
+
+/** The line within `line`: the same where there is nothing around it. A docker json-file line is `{"log":"…","stream":…}`. */
+export function innerLine(line: string): string {
+  if (line.startsWith('{"log":')) return dockerLine(line) ?? line;
+  const around = CRI.exec(line) ?? SYSLOG.exec(line) ?? SYSLOG_5424.exec(line) ?? COMPOSE.exec(line);
+  return around === null ? line : line.slice(around[0].length);
+}
+
+function dockerLine(line: string): string | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    const { log, stream, time } = value as { log?: unknown; stream?: unknown; time?: unknown };
+    if (typeof log !== "string" || typeof stream !== "string" || typeof time !== "string") return undefined;
+    return log.replace(/[\r\n]+$/, "");
+  } catch {
+    return undefined;
+  }
+}

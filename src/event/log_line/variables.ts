@@ -1,0 +1,74 @@
+// What the variables of nginx, Apache and W3C formats stand for. Pure tables.
+// Sources: ngx_http_log_module and ngx_http_core_module, Apache's mod_log_config, W3C "Extended Log File Format" and the vendors' pages.
+import type { Part, Role } from "./compile.ts";
+
+const NGINX: Readonly<Record<string, Role>> = {
+  time_local: "time",
+  time_iso8601: "time",
+  msec: "time",
+  time: "time",
+  remote_addr: "address",
+  realip_remote_addr: "address",
+  http_x_forwarded_for: "forwarded",
+  proxy_add_x_forwarded_for: "forwarded",
+  host: "host",
+  http_host: "host",
+  server_name: "host",
+  request: "request",
+  request_uri: "url",
+  uri: "url",
+  http_referer: "referrer",
+  http_user_agent: "agent",
+};
+
+const APACHE: Readonly<Record<string, Role>> = {
+  h: "address",
+  a: "address",
+  r: "request",
+  U: "url",
+  v: "host",
+  V: "host",
+};
+const APACHE_HEADERS: Readonly<Record<string, Role>> = {
+  referer: "referrer",
+  "user-agent": "agent",
+  host: "host",
+  "x-forwarded-for": "forwarded",
+};
+
+const W3C: Readonly<Record<string, Role>> = {
+  date: "date",
+  time: "clock",
+  "c-ip": "address",
+  "x-forwarded-for": "forwarded",
+  "cs(x-forwarded-for)": "forwarded",
+  "cs-host": "host",
+  "cs(host)": "host",
+  "x-host-header": "host",
+  "cs-uri-stem": "url",
+  "cs-uri": "url",
+  "cs(referer)": "referrer",
+  "cs(user-agent)": "agent",
+};
+
+const value = (role: Role): Part => ({ kind: "value", role, quoted: false });
+const text = (written: string): Part => ({ kind: "text", text: written });
+
+/** The parts that a variable stands for, and the role of a W3C column. Names that are not listed are walked over. */
+export const wordsOf = {
+  nginx: (name: string): Part[] => [value(NGINX[name] ?? "ignored")],
+  /** `%t` is a time in brackets; `%{…}t` is one without them. */
+  apache(letter: string, argument: string | undefined): Part[] {
+    if (letter === "t") return argument === undefined ? [text("["), value("time"), text("]")] : apacheTime(argument);
+    if (letter === "i") return [value(APACHE_HEADERS[argument?.toLowerCase() ?? ""] ?? "ignored")];
+    return [value(APACHE[letter] ?? "ignored")];
+  },
+  w3c: (name: string): Role => W3C[name.toLowerCase()] ?? "ignored",
+};
+
+/** `%{%Y-%m-%dT%H:%M:%S%z}t`, `%{sec}t`, `%{begin:msec}t`: whatever the pattern gives is read by the grammar of event times. */
+function apacheTime(pattern: string): Part[] {
+  const format = pattern.replace(/^(?:begin|end):/, "");
+  // A fraction alone belongs to a time written beside it.
+  return [value(/^(?:msec_frac|usec_frac)$/.test(format) ? "ignored" : "time")];
+}
