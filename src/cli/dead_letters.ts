@@ -21,7 +21,8 @@ export const command = defineCommand({
     "purge: forgets samples; counts and ranges stay.",
   groups: ["storage", "process"],
   flags: {
-    reason: flag(oneOf(...DEAD_REASONS), { doc: "Only this reason." }),
+    // The list of reasons is longer than a line of help.
+    reason: flag({ ...oneOf(...DEAD_REASONS), placeholder: "<reason>" }, { doc: "Only this reason." }),
     partition: flag(integer(0, 2 ** 31 - 1), { doc: "Only this partition." }),
     limit: flag(integer(1, 10_000), { default: "20", doc: "With list: ranges shown." }),
     "older-than": flag(duration(0, 3650 * DAY), {
