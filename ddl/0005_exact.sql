@@ -387,7 +387,11 @@ begin
       end if;
       execute format('drop table %s', child.name);
       return jsonb_build_object('state', 'dropped', 'table', child.relname);
-    exception when lock_not_available or object_in_use then
+    exception
+    when undefined_table then
+      -- Another instance was faster.
+      return jsonb_build_object('state', 'dropped', 'table', child.relname);
+    when lock_not_available or object_in_use then
       if clock_timestamp() - started >= patience then
         return jsonb_build_object('state', 'waiting', 'table', child.relname);
       end if;

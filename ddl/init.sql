@@ -1958,7 +1958,11 @@ begin
       end if;
       execute format('drop table %s', child.name);
       return jsonb_build_object('state', 'dropped', 'table', child.relname);
-    exception when lock_not_available or object_in_use then
+    exception
+    when undefined_table then
+      -- Another instance was faster.
+      return jsonb_build_object('state', 'dropped', 'table', child.relname);
+    when lock_not_available or object_in_use then
       if clock_timestamp() - started >= patience then
         return jsonb_build_object('state', 'waiting', 'table', child.relname);
       end if;
@@ -2231,7 +2235,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '33038975f4022a9ae95c388c5576e43ff373b7e6b1aa7e7ce18fa572a7ad8d06');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '6130d408ee2ad9fcb6870482d4d89bf1b276bbe372fc539c8179c28d927820b8');
 do $$
 declare
   f record;

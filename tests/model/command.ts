@@ -1,7 +1,7 @@
 // `deno task model [--histories N] [--from S] [--show] [--everything]`: plays histories against a real PostgreSQL, ends with counts; with
 // --everything also what the product is known not to do right yet. Exit code 1 where one failed. Shell: starts a server, writes to the terminal.
 import { describe, NOT_YET, planOf } from "./plan.ts";
-import { run } from "./run.ts";
+import { run, type Totals } from "./run.ts";
 
 function number(name: string, otherwise: number): number {
   const at = Deno.args.indexOf(`--${name}`);
@@ -10,27 +10,35 @@ function number(name: string, otherwise: number): number {
   return value;
 }
 
+/** Histories between two lines of progress. */
+const PROGRESS = 50;
+
 const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
 const spared: typeof NOT_YET = Deno.args.includes("--everything") ? new Set() : NOT_YET;
-const { histories, steps, asked, known, counts, failed } = await run({
+const totals = await run({
   from: number("from", 1),
   count: number("histories", 1_000),
   perStep: number("questions", 3),
   atEnd: 1,
   failuresMax: number("failures", 5),
   spared,
+  onPlayed(totals) {
+    if (totals.histories % PROGRESS === 0) say(summary(totals));
+  },
 });
-for (const { seed, violations } of failed) {
+for (const { seed, violations } of totals.failed) {
   say(`Seed ${seed} fails:`);
   for (const text of violations) say(`  ${text}`);
   say(`Again: deno task model --from ${seed} --histories 1 --show`);
   if (Deno.args.includes("--show")) say(describe(planOf(seed, spared)));
 }
-say(Object.entries(counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", "));
-const share = (part: number, whole: number) => `${(100 * part / Math.max(1, whole)).toFixed(1)} %`;
-say(
-  `${histories} histories, ${steps} steps, ${asked} numbers asked, ${share(known, asked)} known: ` +
-    (failed.length === 0 ? "0 failed" : `${failed.length} failed: ${failed.map(({ seed }) => seed).join(", ")}`),
-);
-Deno.exit(failed.length === 0 ? 0 : 1);
+say(Object.entries(totals.counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", "));
+say(summary(totals));
+Deno.exit(totals.failed.length === 0 ? 0 : 1);
+
+function summary({ histories, steps, asked, known, failed }: Totals): string {
+  const share = (100 * known / Math.max(1, asked)).toFixed(1);
+  return `${histories} histories, ${steps} steps, ${asked} numbers asked, ${share} % known: ` +
+    (failed.length === 0 ? "0 failed" : `${failed.length} failed: ${failed.map(({ seed }) => seed).join(", ")}`);
+}

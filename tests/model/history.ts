@@ -28,7 +28,10 @@ const VIOLATIONS_MAX = 5;
 /** Plays until the end, or until something is wrong. */
 export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curiosity): Promise<Outcome> {
   await using world = await server.world(plan.settings);
-  const oracle = new Oracle({ ...plan.settings, zeroBefore: plan.spared.has("before_stream") });
+  const oracle = new Oracle({
+    ...plan.settings,
+    beforeUnknown: plan.spared.has("before_stream") ? "may" : "yes",
+  });
   const game = new Play(plan, world, oracle);
   const outcome: Outcome = { ...noTally(), counts: game.counts, steps: 0 };
   const client = new Client(game);

@@ -32,7 +32,7 @@ export function judge({ kind, params }: Question, answer: unknown, oracle: Oracl
       exported(sheet, answer as Json[]);
       break;
     case "function":
-      contributionFunction(sheet, answer as Json[]);
+      contributionFunction(new Sheet(oracle.copy({ beforeUnknown: "no" }), params, sheet.tally), answer as Json[]);
       break;
     case "timeseries":
       timeseries(sheet, answer as Json);
@@ -57,14 +57,15 @@ export function judge({ kind, params }: Question, answer: unknown, oracle: Oracl
 
 /** The oracle's side of one question. */
 class Sheet {
-  readonly tally = noTally();
+  readonly tally: Tally;
   readonly oracle: Oracle;
   readonly params: Params;
   readonly filter: Filter;
   /** Whether the question is about a host or referrer, which retention drops. */
   readonly filtered: boolean;
 
-  constructor(oracle: Oracle, params: Params) {
+  constructor(oracle: Oracle, params: Params, tally: Tally = noTally()) {
+    this.tally = tally;
     this.oracle = oracle;
     this.params = params;
     this.filter = params as unknown as Filter;
@@ -88,9 +89,10 @@ class Sheet {
     tally.known++;
   }
 
-  /** What a number is called. */
-  status(name: string, given: unknown, final: boolean): void {
+  /** What a number is called; one that must or may be unknown may be called so. */
+  status(name: string, given: unknown, final: boolean, unknown: Worth["unknown"] = "no"): void {
     const expected: Status = final ? "final" : "provisional";
+    if (unknown !== "no" && given === "unknown") return;
     if (given === expected) {
       if (final) this.tally.final++;
       return;
@@ -102,6 +104,12 @@ class Sheet {
   known(from: string, to: string, raw = this.filtered): string[] {
     const { tz } = this.params;
     return daysOf(from, to).filter((day) => this.oracle.dayWorth(day, tz!, raw).unknown !== "yes");
+  }
+
+  /** Whether a whole range must or may be called unknown. */
+  rangeUnknown(from: string, to: string, raw = this.filtered): Worth["unknown"] {
+    const worths = daysOf(from, to).map((day) => this.oracle.dayWorth(day, this.params.tz!, raw).unknown);
+    return worths.includes("no") ? "no" : worths.includes("may") ? "may" : "yes";
   }
 
   /** Events of the known days of a range; null where no day is known. */
@@ -119,10 +127,10 @@ class Sheet {
   }
 
   completeness(name: string, given: Json, from: string, to: string, raw = this.filtered): void {
-    this.status(`${name}.status`, given.status, this.isFinal(to));
-    // How time before the stream is called is the product's affair, as long as it gives no number for it.
-    if (this.oracle.windowsEnd(dayEnd(from, this.params.tz!)) <= this.oracle.firstWindow) return;
-    const gap = this.known(from, to, raw).length < daysOf(from, to).length;
+    this.status(`${name}.status`, given.status, this.isFinal(to), this.rangeUnknown(from, to, raw));
+    const { oracle } = this;
+    const inside = daysOf(from, to).filter((day) => oracle.windowsEnd(this.end(day)) > oracle.firstWindow);
+    const gap = inside.some((day) => oracle.dayWorth(day, this.params.tz!, raw).unknown === "yes");
     if (given.gap !== gap) this.violate(`${name}.gap is ${given.gap}`);
   }
 }
@@ -186,7 +194,7 @@ function contributions(sheet: Sheet, answer: Json): void {
   });
   rowSet(sheet, "rows", keyed.map(({ key }) => key), expected, Infinity);
   sheet.number("total_rows", answer.total_rows, expected.size);
-  sheet.number("total_count", answer.total_count, size(range));
+  sheet.number("total_count", answer.total_count, size(range), sheet.rangeUnknown(from!, to!));
   const listed = (map: ReadonlyMap<string, number>, key: string, facts: readonly Fact[] | null) =>
     facts === null ? null : map.get(key) ?? 0;
   for (const { row, key } of keyed) {
@@ -197,10 +205,23 @@ function contributions(sheet: Sheet, answer: Json): void {
       (row.country_contribution as Json).total_count,
       countries.get(key.split("|")[0]!) ?? 0,
     );
-    sheet.number(`${name} previous day`, row.previous_day_contribution, listed(previous, key, before));
-    sheet.number(`${name} comparison`, (row.comparison as Json).count, listed(other, key, compared));
+    const mayLack = (a: string, b: string) => sheet.rangeUnknown(a, b);
+    const dayBefore = dayAfter(from!, -1);
+    sheet.number(
+      `${name} previous day`,
+      row.previous_day_contribution,
+      listed(previous, key, before),
+      mayLack(dayBefore, dayBefore),
+    );
+    sheet.number(
+      `${name} comparison`,
+      (row.comparison as Json).count,
+      listed(other, key, compared),
+      mayLack(period.from, period.to),
+    );
     if (nextIsClosed || row.next_day_kind === "actual") {
-      sheet.number(`${name} next day`, row.next_day_contribution, listed(next, key, after));
+      const { unknown } = oracle.dayWorth(nextDay, params.tz!, sheet.filtered);
+      sheet.number(`${name} next day`, row.next_day_contribution, listed(next, key, after), unknown);
     }
     sheet.status(`${name} status`, row.status, sheet.isFinal(to!));
     const share = range!.length === 0 ? 0 : 100 * (expected.get(key) ?? 0) / range!.length;
@@ -235,7 +256,7 @@ function dayCount(sheet: Sheet, given: Json, count: unknown, filter: Filter): vo
     worth.unknown,
   );
   const status = (given.completeness as Json | undefined)?.status ?? given.status;
-  sheet.status(`day ${day}`, status, worth.final);
+  sheet.status(`day ${day}`, status, worth.final, worth.unknown);
 }
 
 /** Lines of an export, which name the same places. */
@@ -250,12 +271,14 @@ function exported(sheet: Sheet, lines: Json[]): void {
     [country_code, place === "country" ? "" : region, place === "city" ? city : ""].join("|")
   );
   rowSet(sheet, "lines", keys, expected, Infinity);
+  const lack = sheet.rangeUnknown(dayAfter(from!, -1), dayAfter(from!, -1));
   for (const [i, line] of lines.entries()) {
     sheet.number(`line ${keys[i]}`, line.count, expected.get(keys[i]!) ?? 0);
     sheet.number(
       `line ${keys[i]} previous day`,
       line.previous_day_contribution,
       before && (previous.get(keys[i]!) ?? 0),
+      lack,
     );
     sheet.status(`line ${keys[i]}`, line.status, sheet.isFinal(to!));
   }
@@ -298,7 +321,7 @@ function timeseries(sheet: Sheet, answer: Json): void {
   const points = answer.points as Json[];
   const start = dayStart(from!, tz!), end = sheet.end(to!);
   const longest = params.step === "day" ? 25 * HOUR : params.step === "hour" ? HOUR : oracle.rules.windowSize;
-  const all = { human: 0, bot: 0, known: 0 };
+  const all = { human: 0, bot: 0, known: 0, maybe: 0 };
   let at = start;
   for (const point of points) {
     const a = Date.parse(point.start as string), b = Date.parse(point.end as string);
@@ -313,7 +336,8 @@ function timeseries(sheet: Sheet, answer: Json): void {
     sheet.number(`${name} human`, point.human, of(false), worth.unknown);
     sheet.number(`${name} bot`, point.bot, of(true), worth.unknown);
     sheet.number(`${name} total`, point.total, worth.unknown === "yes" ? null : facts.length, worth.unknown);
-    sheet.status(name, point.status, worth.final);
+    sheet.status(name, point.status, worth.final, worth.unknown);
+    if (worth.unknown === "may") all.maybe++;
     if (worth.unknown !== "yes") {
       all.known++;
       all.human += of(false)!;
@@ -326,9 +350,10 @@ function timeseries(sheet: Sheet, answer: Json): void {
   }
   const total = answer.total as Json;
   const sum = (hits: number) => all.known === 0 ? null : hits;
-  sheet.number("total human", total.human, sum(all.human));
-  sheet.number("total bot", total.bot, sum(all.bot));
-  sheet.number("total", total.total, sum(all.human + all.bot));
+  const unknown = all.known === all.maybe ? "may" : "no";
+  sheet.number("total human", total.human, sum(all.human), unknown);
+  sheet.number("total bot", total.bot, sum(all.bot), unknown);
+  sheet.number("total", total.total, sum(all.human + all.bot), unknown);
 }
 
 function bots(sheet: Sheet, answer: Json): void {
@@ -339,8 +364,10 @@ function bots(sheet: Sheet, answer: Json): void {
     dayCount(sheet, day, day.total, sheet.filter);
   }
   const events = sheet.events(from!, to!);
-  sheet.number("bots total", answer.total, size(events));
-  sheet.number("bots", answer.bot, size(sheet.events(from!, to!, sheet.filtered, { ...sheet.filter, traffic: "bot" })));
+  const unknown = sheet.rangeUnknown(from!, to!);
+  const ofBots = sheet.events(from!, to!, sheet.filtered, { ...sheet.filter, traffic: "bot" });
+  sheet.number("bots total", answer.total, size(events), unknown);
+  sheet.number("bots", answer.bot, size(ofBots), unknown);
   sheet.completeness("bots", answer.completeness as Json, from!, to!);
 }
 
@@ -369,7 +396,7 @@ function top(sheet: Sheet, answer: Json): void {
   const expected = counts(events, key);
   const rows = answer.rows as Json[];
   rowSet(sheet, "ranking", rows.map((row) => row.key as string), expected, Number(limit));
-  sheet.number("total_count", answer.total_count, size(events));
+  sheet.number("total_count", answer.total_count, size(events), sheet.rangeUnknown(from!, to!, raw));
   sheet.number("total_rows", answer.total_rows, expected.size);
   let listed = 0;
   for (const row of rows) {

@@ -13,8 +13,8 @@ export interface Rules {
   readonly windowSize: number;
   readonly watermarkDelay: number;
   readonly latePolicy: "store" | "drop";
-  /** Time before the first event counts as looked at. */
-  readonly zeroBefore: boolean;
+  /** Whether time before the first event is unknown (yes, the default), a zero (no: the SQL function has it so), or either. */
+  readonly beforeUnknown?: Worth["unknown"];
 }
 
 /** Which events a number counts. */
@@ -87,8 +87,8 @@ export class Oracle {
   }
 
   /** Another oracle that knows what this one knows now. */
-  copy(): Oracle {
-    const copy = new Oracle(this.rules);
+  copy(rules: Partial<Rules> = {}): Oracle {
+    const copy = new Oracle({ ...this.rules, ...rules });
     for (const [id, p] of this.partitions) {
       copy.partitions.set(id, { ...p, lost: new Set(p.lost), silences: [...p.silences] });
     }
@@ -181,7 +181,10 @@ export class Oracle {
    */
   worth(from: number, to: number, raw: boolean): Worth {
     const final = this.isFinal(to);
-    if (!this.rules.zeroBefore && this.windowsEnd(to) <= this.firstWindow) return { unknown: "yes", final };
+    // Before anything was read the stream has no beginning: zero that may change, or unknown.
+    if (this.firstWindow === Infinity) return { unknown: "may", final };
+    const before = this.rules.beforeUnknown ?? "yes";
+    if (before !== "no" && this.windowsEnd(to) <= this.firstWindow) return { unknown: before, final };
     if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
     // What lies behind the newest event may be called unknown or nothing yet.

@@ -104,7 +104,8 @@ function drawRange(random: Random, oracle: Oracle, tz: string): { readonly from:
   const first = random.chance(0.08) ? dayAfter(span.first, -random.int(1, 3)) : span.first;
   const last = random.chance(0.08) ? dayAfter(span.last, random.int(1, 3)) : span.last;
   const days = daysOf(first, last);
-  const from = random.int(0, days.length - 1);
+  // Seldom the first day, beside which nothing is known.
+  const from = Math.max(random.int(0, days.length - 1), random.int(0, days.length - 1));
   const to = random.chance(0.4) ? from : random.int(from, days.length - 1);
   return { from: days[from]!, to: days[to]! };
 }

@@ -23,12 +23,14 @@ const LANES = 2;
 
 /** Plays `count` seeds from `from`; no new one is begun after `failuresMax` failures. */
 export async function run(
-  { from, count, failuresMax, spared, ...curiosity }: Curiosity & {
+  { from, count, failuresMax, spared, onPlayed, ...curiosity }: Curiosity & {
     readonly from: number;
     readonly count: number;
     readonly failuresMax: number;
     /** What no history holds; the default is what the product does not do right yet. */
     readonly spared?: ReadonlySet<Hazard>;
+    /** Called after each history. */
+    readonly onPlayed?: (totals: Totals) => void;
   },
 ): Promise<Totals> {
   const totals: Totals = { histories: 0, steps: 0, ...noTally(), counts: {}, failed: [] };
@@ -45,6 +47,7 @@ export async function run(
       totals.final += final;
       for (const [name, n] of Object.entries(counts)) totals.counts[name] = (totals.counts[name] ?? 0) + n;
       if (violations.length > 0) totals.failed.push({ seed, violations });
+      onPlayed?.(totals);
     }
   };
   await Promise.all(Array.from({ length: LANES }, lane));
