@@ -8,6 +8,7 @@ import { Metrics } from "../http/api/metrics/catalogue.ts";
 import { serveHttp } from "../http/server/server.ts";
 import { hashToken } from "../http/server/auth.ts";
 import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
+import { descriptorLimit, DESCRIPTORS_MIN, httpShare } from "../shared/descriptors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/config/settings.ts";
@@ -60,6 +61,10 @@ export async function runService(context: CommandContext, options: ServiceOption
   let server: Awaited<ReturnType<typeof serveHttp>> | null = null;
   try {
     if (options.http) {
+      const descriptors = await descriptorLimit();
+      if (descriptors < DESCRIPTORS_MIN) {
+        log.warn("few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE)", { limit: descriptors });
+      }
       const app = createApp({
         database: storage.reads,
         clock,
@@ -82,6 +87,10 @@ export async function runService(context: CommandContext, options: ServiceOption
           },
           watermarkDelayMs: settings.WATERMARK_DELAY,
           idleTimeoutMs: settings.IDLE_TIMEOUT,
+          rateLimit: settings.HTTP_RATE_LIMIT === null
+            ? null
+            : { perSecond: settings.HTTP_RATE_LIMIT, burst: settings.HTTP_RATE_BURST },
+          proxyHops: settings.HTTP_PROXY_HOPS,
           freshnessObjectiveMs: settings.FRESHNESS_OBJECTIVE,
         },
         settingsView: SETTING_NAMES.map((name) => ({
@@ -90,7 +99,12 @@ export async function runService(context: CommandContext, options: ServiceOption
           source: context.sources[name].from,
         })),
       });
-      server = await serveHttp(app, { host: settings.HTTP_HOST, port: settings.HTTP_PORT, log });
+      server = await serveHttp(app, {
+        host: settings.HTTP_HOST,
+        port: settings.HTTP_PORT,
+        connectionsMax: httpShare(descriptors),
+        log,
+      });
       options.onListening?.(server.url);
     }
     if (!options.engines) {

@@ -1,4 +1,5 @@
 // The application without sockets and without a database: problems, headers, the document, bad queries, limits, tokens.
+import { clientAddress } from "../../src/http/server/limits.ts";
 import { assert, assertEquals, assertMatch, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { createLog } from "../../src/shared/log.ts";
@@ -145,11 +146,45 @@ Deno.test("a client that asks too often is told when to come back; probes are no
   for (let i = 0; i < 3; i++) assertEquals((await status("/version")).status, 200);
   const limited = await status("/version");
   assertEquals([limited.status, limited.headers.get("retry-after")], [429, "1"]);
+  const left = (response: Response) =>
+    ["limit", "remaining", "reset"].map((name) => response.headers.get(`ratelimit-${name}`));
+  assertEquals(left(limited), ["3", "0", "2"]);
+  assertEquals(left(await status("/version", "127.0.0.3")), ["3", "2", "1"]);
   assertEquals((await status("/version", "127.0.0.2")).status, 200);
   for (let i = 0; i < 10; i++) assertEquals((await status("/livez")).status, 200);
   clock.time += 500;
   assertEquals((await status("/version")).status, 200);
   assertEquals((await status("/version")).status, 429);
+});
+
+Deno.test("behind trusted proxies each client has a bucket of its own, and cannot choose another's", async () => {
+  const app = testApp({ clock: new TestClock(), settings: { rateLimit: { perSecond: 1, burst: 1 }, proxyHops: 1 } });
+  const ask = async (forwarded: string) =>
+    (await app.request("/version", { headers: { "x-forwarded-for": forwarded } }, {
+      incoming: { socket: { remoteAddress: "127.0.0.1" } },
+    })).status;
+  assertEquals([await ask("192.0.2.1"), await ask("192.0.2.1"), await ask("192.0.2.2")], [200, 429, 200]);
+  assertEquals(await ask("192.0.2.99, 192.0.2.1"), 429, "what the client wrote itself is not believed");
+  assertEquals([await ask("nonsense"), await ask("")], [200, 429], "the proxy's own address");
+  for (
+    const [forwarded, hops, address] of [
+      ["a, 192.0.2.1", 0, "peer"],
+      [undefined, 1, "peer"],
+      ["192.0.2.1, 192.0.2.2", 1, "192.0.2.2"],
+      ["192.0.2.1, 192.0.2.2", 2, "192.0.2.1"],
+      ["192.0.2.1, 192.0.2.2", 3, "peer"],
+      ["2001:db8::1", 1, "2001:db8::1"],
+    ] as const
+  ) assertEquals(clientAddress("peer", forwarded, hops), address);
+});
+
+Deno.test("without a limit nothing is refused and no header says so", async () => {
+  const app = testApp({ clock: new TestClock(), settings: { rateLimit: null } });
+  for (let i = 0; i < 500; i++) {
+    const response = await app.request("/version");
+    await response.body?.cancel();
+    assertEquals([response.status, response.headers.get("ratelimit-limit")], [200, null]);
+  }
 });
 
 Deno.test("without a token only this machine is answered, and only by its own name", async () => {

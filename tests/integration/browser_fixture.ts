@@ -65,7 +65,7 @@ export async function startDashboard(
     },
     settingsView: [{ name: "KAFKA_TOPIC", value: HOSTILE[0]!, source: "environment" }],
   });
-  const server = await serveHttp(app, { host: "127.0.0.1", port: 0, log: silentLog });
+  const server = await serveHttp(app, { host: "127.0.0.1", port: 0, connectionsMax: 1_000, log: silentLog });
   const browser = await startBrowser();
   return {
     url: server.url,

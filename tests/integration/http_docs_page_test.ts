@@ -7,7 +7,7 @@ import { testApp } from "../http/app_fixture.ts";
 import { startBrowser } from "../support/browser.ts";
 
 Deno.test("/docs shows in a browser, light and narrow or dark and wide, without a violation", async () => {
-  const server = await serveHttp(testApp(), { host: "127.0.0.1", port: 0, log: silentLog });
+  const server = await serveHttp(testApp(), { host: "127.0.0.1", port: 0, connectionsMax: 1_000, log: silentLog });
   await using browser = await startBrowser();
   try {
     for (

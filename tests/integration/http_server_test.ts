@@ -11,7 +11,7 @@ import { streamDatabase } from "./http_fixture.ts";
 import { until } from "../support/wait.ts";
 
 const listen = (app: ReturnType<typeof testApp>, port = 0) =>
-  serveHttp(app, { host: "127.0.0.1", port, log: silentLog });
+  serveHttp(app, { host: "127.0.0.1", port, connectionsMax: 2_000, log: silentLog });
 
 Deno.test("serveHttp() reports the real port of port 0, and close() ends it", async () => {
   const server = await listen(testApp());
@@ -64,6 +64,72 @@ Deno.test("serveHttp() answers health within 100 ms beside 1,000 half-open socke
   } finally {
     for (const socket of sockets) socket.close();
     await server.close(100);
+  }
+});
+
+Deno.test("serveHttp() ends the connections that are idle for longest, so that it answers whoever comes, and keeps running requests", async () => {
+  const release = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const server = await serveHttp({
+    fetch: async (request) => {
+      if (request.url.endsWith("/slow")) asked.resolve(), await release.promise;
+      return new Response("ok");
+    },
+  }, { host: "127.0.0.1", port: 0, connectionsMax: 20, log: silentLog });
+  const sockets: Deno.TcpConn[] = [];
+  try {
+    const slow = fetch(`http://127.0.0.1:${server.port}/slow`);
+    await asked.promise;
+    for (let i = 0; i < 200; i++) sockets.push(await Deno.connect({ hostname: "127.0.0.1", port: server.port }));
+    assertEquals(await (await fetch(`http://127.0.0.1:${server.port}/`)).text(), "ok", "beside 200 idle sockets");
+    // The oldest was ended by the server; the newest is still there.
+    assertEquals(await sockets[0]!.read(new Uint8Array(1)).catch(() => null), null);
+    release.resolve();
+    assertEquals(await (await slow).text(), "ok");
+  } finally {
+    release.resolve();
+    for (const socket of sockets) socket.close();
+    await server.close(100);
+  }
+});
+
+Deno.test("serveHttp() answers again after more connections than there are descriptors", async () => {
+  const config = new URL("../../deno.json", import.meta.url).pathname;
+  const program = `
+    import { serveHttp } from "${new URL("../../src/http/server/server.ts", import.meta.url)}";
+    import { descriptorLimit, httpShare } from "${new URL("../../src/shared/descriptors.ts", import.meta.url)}";
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    const connectionsMax = httpShare(await descriptorLimit());
+    const server = await serveHttp({ fetch: () => new Response("ok") }, { host: "127.0.0.1", port: 0, connectionsMax, log });
+    console.log(JSON.stringify({ port: server.port, connectionsMax }));`;
+  const child = new Deno.Command("bash", {
+    args: ["-c", `ulimit -n 256; exec "$0" run -A --no-check --config "$1" -`, Deno.execPath(), config],
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  try {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(program));
+    await writer.close();
+    const { value } = await child.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const { port, connectionsMax } = JSON.parse(value!);
+    assertEquals(connectionsMax, 128);
+    const sockets: Deno.TcpConn[] = [];
+    for (let i = 0; i < 600; i++) sockets.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+    for (const when of ["while they are open", "after they have left"]) {
+      // The runtime may have stopped accepting: then the socket is opened again, which resets those that wait at it.
+      for (const deadline = performance.now() + 30_000;;) {
+        const answer = await fetch(`http://127.0.0.1:${port}/`, { signal: AbortSignal.timeout(5_000) })
+          .then((response) => response.text(), (error) => String(error));
+        if (answer === "ok") break;
+        assert(performance.now() < deadline, `${when}: ${answer}`);
+      }
+      for (const socket of sockets.splice(0)) socket.close();
+    }
+  } finally {
+    child.kill("SIGKILL");
+    await child.status;
   }
 });
 

@@ -41,7 +41,7 @@ export function createApp(given: AppDeps): App {
   app.use(noStoreByDefault());
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => methodRefused(c, allow) }));
   const onLimited = () => metrics.counter("tidemark_http_rate_limited_total").inc();
-  app.use(limits({ clock, ...settings.rateLimit, onLimited }));
+  app.use(limits({ clock, rate: settings.rateLimit, proxyHops: settings.proxyHops, onLimited }));
   app.use(authenticate(settings.access));
 
   // Not counted among the readers: whether the database is away must be known also while too many ask.

@@ -43,6 +43,10 @@ export interface AppSettings {
   /** The database is part of this process: it cannot be away, only busy. */
   readonly embedded: boolean;
   readonly rateLimit: { readonly perSecond: number; readonly burst: number };
+  /** Requests of one client; null = no limit. */
+  readonly rateLimit: { readonly perSecond: number; readonly burst: number } | null;
+  /** Trusted proxies in front: so many addresses at the end of X-Forwarded-For, the peer's included, are theirs. */
+  readonly proxyHops: number;
   /** Concurrent `/v1/events` clients. */
   readonly eventClientsMax: number;
 }
@@ -58,6 +62,7 @@ export const APP_DEFAULTS = {
   embedded: false,
   // A dashboard makes about 15 requests when it opens; ten open at once in one office behind one address stay below this.
   rateLimit: { perSecond: 50, burst: 200 },
+  proxyHops: 0,
   eventClientsMax: 100,
 } as const;
 

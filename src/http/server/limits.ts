@@ -14,27 +14,52 @@ const PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
 
 export interface LimitOptions {
   readonly clock: Clock;
-  readonly perSecond: number;
-  readonly burst: number;
+  /** null = no limit. */
+  readonly rate: { readonly perSecond: number; readonly burst: number } | null;
+  /** Trusted proxies in front of us. */
+  readonly proxyHops: number;
   readonly onLimited: () => void;
 }
 
+/**
+ * The address of the client: the peer's, or behind `hops` trusted proxies the one that the outermost of them saw. Each proxy appends the
+ * address that it was asked from; what stands before those was written by the client and is not believed.
+ */
+export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, hops: number) {
+  if (hops === 0 || forwardedFor === undefined) return peer;
+  const seen = forwardedFor.split(",").map((part) => part.trim());
+  const address = seen.at(-hops);
+  return address === undefined || !/^[0-9a-f.:%]{2,64}$/i.test(address) ? peer : address;
+}
+
 /** Refuses long URLs, bodies and clients that ask too often. */
-export function limits({ clock, perSecond, burst, onLimited }: LimitOptions): MiddlewareHandler<AppEnv> {
-  const buckets = new TokenBuckets({ perSecond, burst, clientsMax: CLIENTS_MAX });
+export function limits({ clock, rate, proxyHops, onLimited }: LimitOptions): MiddlewareHandler<AppEnv> {
+  const buckets = rate && new TokenBuckets({ ...rate, clientsMax: CLIENTS_MAX });
+  /** Takes one request off the client's bucket; headers that say what is left. @throws HttpProblem where nothing was */
+  const take = (buckets: TokenBuckets, client: string) => {
+    const waitMs = buckets.take(client, clock.now());
+    const { perSecond, burst } = buckets.options, { tokens, fullInMs } = buckets.left(client);
+    // draft-ietf-httpapi-ratelimit-headers, as far as clients read it: three numbers, times in seconds.
+    const headers = {
+      "ratelimit-limit": String(burst),
+      "ratelimit-remaining": String(tokens),
+      "ratelimit-reset": String(Math.ceil(fullInMs / 1000)),
+    };
+    if (waitMs === 0) return headers;
+    onLimited();
+    const seconds = Math.ceil(waitMs / 1000);
+    throw new HttpProblem("rate_limited", `At most ${perSecond} requests a second; try again in ${seconds} s.`, {
+      headers: { ...headers, "retry-after": String(seconds) },
+    });
+  };
   return async function limits(c, next) {
     if (c.req.url.length > URL_LENGTH_MAX) {
       throw new HttpProblem("url_too_long", `Addresses have at most ${URL_LENGTH_MAX} characters.`);
     }
-    if (!PROBES.has(c.req.path)) {
-      const waitMs = buckets.take(clientKey(c.env?.incoming?.socket?.remoteAddress), clock.now());
-      if (waitMs > 0) {
-        onLimited();
-        const seconds = Math.ceil(waitMs / 1000);
-        throw new HttpProblem("rate_limited", `At most ${perSecond} requests a second; try again in ${seconds} s.`, {
-          headers: { "retry-after": String(seconds) },
-        });
-      }
+    let left: Readonly<Record<string, string>> = {};
+    if (buckets !== null && !PROBES.has(c.req.path)) {
+      const peer = c.env?.incoming?.socket?.remoteAddress;
+      left = take(buckets, clientKey(clientAddress(peer, c.req.header("x-forwarded-for"), proxyHops)));
     }
     const length = c.req.header("content-length");
     if ((length !== undefined && length !== "0") || c.req.header("transfer-encoding") !== undefined) {
@@ -43,5 +68,6 @@ export function limits({ clock, perSecond, burst, onLimited }: LimitOptions): Mi
       });
     }
     await next();
+    for (const [name, value] of Object.entries(left)) c.header(name, value);
   };
 }

@@ -1,6 +1,6 @@
 // Serves the application over node:http, whose timeouts end half-open requests (Deno.serve keeps them for ever). Shell: owns the socket.
 import type { Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
@@ -11,8 +11,10 @@ const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 20_000;
 /** How often node looks for connections that are over time. */
 const CHECK_INTERVAL_MS = 2_000;
-/** More than a thousand half-open sockets must leave room for health checks; descriptors are what limits it. */
-const CONNECTIONS_MAX = 4_096;
+/** Connections beyond the bound that may exist for a moment, until the oldest idle ones are gone. */
+const CONNECTIONS_SLACK = 8;
+/** How often it is made sure that connections are accepted, where none came in between. */
+const ACCEPT_CHECK_MS = 3_000;
 const HEADER_BYTES_MAX = 16_384;
 
 /** The application, as far as serving goes. */
@@ -25,6 +27,8 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
+  /** Connections at once. One more ends the one that has been idle for longest, so that idle clients keep nobody out. */
+  readonly connectionsMax: number;
   readonly log: Log;
 }
 
@@ -42,7 +46,7 @@ export interface RunningServer {
  *
  * @throws NamedError `port_in_use` (exit 5), or `cannot_listen` where the address is not ours or the port is reserved (exit 2)
  */
-export function serveHttp(app: Handler, { host, port, log }: ServeOptions): Promise<RunningServer> {
+export function serveHttp(app: Handler, { host, port, connectionsMax, log }: ServeOptions): Promise<RunningServer> {
   const server = createAdaptorServer({
     fetch: app.fetch as Parameters<typeof createAdaptorServer>[0]["fetch"],
     overrideGlobalObjects: false,
@@ -54,17 +58,87 @@ export function serveHttp(app: Handler, { host, port, log }: ServeOptions): Prom
       maxHeaderSize: HEADER_BYTES_MAX,
     },
   }) as Server;
-  server.maxConnections = CONNECTIONS_MAX;
+  server.maxConnections = connectionsMax + CONNECTIONS_SLACK;
+  keepWithin(server, connectionsMax);
   return new Promise((resolve, reject) => {
     server.once("error", (error) => reject(listenError(error, host, port)));
     server.listen({ host, port }, () => {
       server.removeAllListeners("error");
+      const bound = (server.address() as AddressInfo).port;
       // Without a listener an error of the listening socket, such as no more descriptors, would end the process.
       server.on("error", (error) => log.warn(`HTTP server: ${messageOf(error)}`));
-      const bound = (server.address() as AddressInfo).port;
-      resolve({ url: urlOf(host, bound), port: bound, close: (deadlineMs) => close(server, deadlineMs) });
+      const stopWatch = watchAccepting(server, { host, port: bound, log });
+      resolve({
+        url: urlOf(host, bound),
+        port: bound,
+        close: (deadlineMs) => {
+          stopWatch();
+          return close(server, deadlineMs);
+        },
+      });
     });
   });
+}
+
+/** Ends the connection that has been without a request for longest as soon as there are more than `max`. */
+function keepWithin(server: Server, max: number): void {
+  /** Connections without a request in progress, the one that is idle for longest first. */
+  const idle = new Set<Socket>();
+  let open = 0;
+  server.on("connection", (socket: Socket) => {
+    open++;
+    idle.add(socket);
+    socket.once("close", () => {
+      open--;
+      idle.delete(socket);
+    });
+    const [oldest] = idle;
+    if (open > max && oldest !== undefined) {
+      idle.delete(oldest);
+      oldest.destroy();
+    }
+  });
+  server.on("request", ({ socket }, response) => {
+    idle.delete(socket);
+    response.once("close", () => {
+      if (!socket.destroyed) idle.add(socket);
+    });
+  });
+}
+
+/**
+ * Opens the listening socket again where it has stopped accepting: Deno does so, without an error event, once a connection came while no
+ * descriptor was left. Whether it accepts is seen from its connections, one of our own where no other comes. Returns what ends the watch.
+ */
+function watchAccepting(server: Server, { host, port, log }: { host: string; port: number; log: Log }): () => void {
+  const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host.replace(/^\[|\]$/g, "");
+  let accepted = true, probe: Socket | null = null;
+  server.on("connection", () => accepted = true);
+  const timer = setInterval(() => {
+    probe?.destroy();
+    if (probe !== null && !accepted) {
+      log.warn("HTTP server: connections are no longer accepted; listening again");
+      server.close();
+      server.listen({ host, port });
+    }
+    probe = null;
+    if (accepted) {
+      accepted = false;
+      return;
+    }
+    try {
+      probe = connect({ host: own, port });
+      // Without a descriptor for it nothing is known: the next round asks again.
+      probe.on("error", () => probe = null);
+    } catch {
+      clearInterval(timer); // a scoped binary that may not connect to a port of the moment
+    }
+  }, ACCEPT_CHECK_MS);
+  timer.unref?.();
+  return () => {
+    clearInterval(timer);
+    probe?.destroy();
+  };
 }
 
 function close(server: Server, deadlineMs: number): Promise<void> {

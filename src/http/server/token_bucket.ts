@@ -35,6 +35,13 @@ export class TokenBuckets {
     return Math.ceil((1000 - bucket.milli) / perSecond);
   }
 
+  /** What `client` has left without waiting, and in how many ms its bucket is full again. */
+  left(client: string): { readonly tokens: number; readonly fullInMs: number } {
+    const { perSecond, burst } = this.options;
+    const milli = this.#buckets.get(client)?.milli ?? burst * 1000;
+    return { tokens: Math.floor(milli / 1000), fullInMs: Math.ceil((burst * 1000 - milli) / perSecond) };
+  }
+
   get size(): number {
     return this.#buckets.size;
   }

@@ -325,6 +325,15 @@ export const SETTINGS = {
     group: "commits",
     doc: "Keys (window, host, referrer, place) counted in memory before a commit is made early.",
   }),
+  MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "32MiB", {
+    group: "commits",
+    doc:
+      "Bytes of those keys and their texts, in memory and in a commit, before a commit is made early; 16MiB at most with the embedded database.",
+  }),
+  MAX_DICTIONARY_BYTES: setting(bytes(2 ** 22, 2 ** 30), "96MiB", {
+    group: "commits",
+    doc: "Bytes of hosts and referrers that an engine remembers; at this size a commit is made and they are forgotten.",
+  }),
   MAX_KEYS_PER_WINDOW: setting(integer(1, 100_000_000), "1000000", {
     group: "commits",
     doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
@@ -346,6 +355,19 @@ export const SETTINGS = {
     doc: "Address to listen on; one that others can reach needs `API_TOKEN` or `API_PUBLIC=true`.",
   }),
   HTTP_PORT: setting(integer(0, 65_535), "8080", { group: "http", doc: "Port to listen on; 0 = any free one." }),
+  HTTP_RATE_LIMIT: setting(orWord<number, null>(integer(1, 100_000), "off", null), "50", {
+    group: "http",
+    doc: "Requests a second that one client may make in the long run (an IPv6 /64 is one client); off = no limit.",
+  }),
+  HTTP_RATE_BURST: setting(integer(1, 1_000_000), "200", {
+    group: "http",
+    doc: "Requests that a client which was quiet may make at once; a dashboard makes about 15 when it opens.",
+  }),
+  HTTP_PROXY_HOPS: setting(integer(0, 16), "0", {
+    group: "http",
+    doc:
+      "Trusted proxies in front of this server: the client's address is so many places from the end of X-Forwarded-For.",
+  }),
   API_TOKEN: optional(
     pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/),
     {
