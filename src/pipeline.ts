@@ -30,6 +30,12 @@ const POLL_MS = 100;
 /** Until something is taken that is there already, or that a server was asked for. */
 const SHORT_POLL_MS = 10;
 
+/** When a batch was taken, by our clock and by PostgreSQL's. The same for all its parts: how it is cut must not change what is counted. */
+interface CountedAt {
+  readonly now: EpochMs;
+  readonly serverNow: EpochMs;
+}
+
 /** One engine. `run` may be called once. */
 export class Pipeline {
   readonly #state: EngineState;
@@ -39,10 +45,17 @@ export class Pipeline {
   readonly #watch: RowWatch;
   readonly #once: Once;
   readonly #closer: Closer;
+  /** What is left of a batch of which a part has filled the delta, and the tracker that it continues. */
+  #rest: {
+    readonly batch: FetchedBatch;
+    readonly tracker: Tracker;
+    readonly at: CountedAt;
+    readonly generation: number | undefined;
+  } | null = null;
 
   constructor(settings: PipelineSettings, parts: PipelineParts) {
     const state = this.#state = new EngineState(settings, parts);
-    this.#counter = new Counter(settings.rules, parts.reader);
+    this.#counter = new Counter(settings.rules, parts.reader, settings.limits);
     this.#closer = new Closer({
       ...parts,
       steps: state.steps,
@@ -82,7 +95,7 @@ export class Pipeline {
           continue;
         }
         await this.#loading.loadIfWanted(signal);
-        this.#apply(await source.poll(this.#pollMs()));
+        if (!await this.#countRest()) this.#apply(await source.poll(this.#pollMs()));
         await this.#commits.sendIfDue(signal);
         this.#watch.lookIfDue();
         if (settings.once && await this.#once.allIsIn(signal)) {
@@ -143,21 +156,47 @@ export class Pipeline {
   }
 
   /** Counts one batch, unless it does not continue where this instance stands: then it is a leftover of an older position. */
-  #count(batch: FetchedBatch): void {
+  #count(batch: FetchedBatch, at?: CountedAt): void {
     const state = this.#state, { clock } = state.parts;
     const tracker = state.trackers.get(batch.partition);
     if (!tracker || batch.from !== tracker.position) return;
-    const now = clock.now();
     const before = { ...tracker.tally };
-    const serverNow = state.serverTime();
+    const { now, serverNow } = at ??= { now: clock.now(), serverNow: state.serverTime() };
     // Of two clocks the later one says what is the future: one that was set back must not turn everybody's records into dead letters.
-    this.#counter.count(tracker, batch, state.delta, Math.max(now, serverNow) as EpochMs, serverNow);
+    const whole = this.#counter.count(tracker, batch, state.delta, Math.max(now, serverNow) as EpochMs, serverNow);
+    const next = tracker.position;
+    if (!whole) {
+      const generation = state.assignment?.generation;
+      this.#rest = { batch: { ...batch, from: next }, tracker, at, generation };
+      if (next > batch.from) state.totals.batchesSplit++;
+    }
     state.totals.bytes = this.#counter.bytes;
     this.#addToTotals(before, tracker.tally);
     tracker.logEnd = batch.logEnd;
     tracker.lastStable = batch.lastStable;
-    if (batch.next > batch.from || batch.next >= batch.logEnd) tracker.progressAt = now;
-    this.#hearSilence(tracker, batch, now, serverNow);
+    if (next > batch.from || next >= batch.logEnd) tracker.progressAt = clock.now();
+    this.#hearSilence(tracker, { ...batch, next }, now, serverNow);
+  }
+
+  /**
+   * Counts on in the batch that did not fit into the delta, and returns whether there was one: until it is counted nothing else is polled.
+   * Where positions were read again meanwhile it is dropped, and comes again from the source.
+   */
+  async #countRest(): Promise<boolean> {
+    const rest = this.#rest, state = this.#state;
+    if (rest === null) return false;
+    const { batch, tracker, generation } = rest;
+    if (generation !== state.assignment?.generation || tracker !== state.trackers.get(batch.partition)) {
+      this.#rest = null;
+      return false;
+    }
+    // Without room yet: the commit that makes it has been put off.
+    if (state.full) await state.parts.clock.sleep(SHORT_POLL_MS as DurationMs);
+    else {
+      this.#rest = null;
+      this.#count(batch, rest.at);
+    }
+    return true;
   }
 
   #addToTotals(before: Tally, tally: Tally): void {
@@ -203,8 +242,10 @@ export class Pipeline {
     try {
       if (state.sending) await Promise.race([state.sending, timer]);
       this.#commits.takeDelivery();
-      if (!state.sending && !state.stopped && state.dirty && !state.wanted) {
-        this.#commits.send("shutdown", deadline.signal);
+      const ready = () => !state.sending && !state.stopped && state.dirty && !state.wanted;
+      const permit = ready() ? await Promise.race([this.#commits.permit(), timer]) : null;
+      if (permit && ready()) {
+        this.#commits.send(permit, "shutdown", deadline.signal);
         await Promise.race([state.sending, timer]);
       }
     } catch (error) {

@@ -19,6 +19,9 @@ const CATCH_UP_INTERVAL_MS = 5_000;
 /** A statement may wait for a closing, a roll-up and a reader before it: that the database is there is known. */
 const EMBEDDED_READ_TIMEOUT_MS = 30_000;
 
+/** The embedded database holds a statement several times in a memory that never shrinks, and that memory is this process's. */
+const EMBEDDED_DELTA_BYTES_MAX = 16 * 2 ** 20;
+
 export interface EngineOptions {
   readonly storage: Pools;
   /** Where the member id is kept for a successor. */
@@ -100,6 +103,10 @@ export async function createEngine(context: EngineContext, options: EngineOption
       intervalMs: settings.COMMIT_INTERVAL,
       catchUpIntervalMs: Math.max(settings.COMMIT_INTERVAL, CATCH_UP_INTERVAL_MS),
       maxDeltaKeys: settings.MAX_DELTA_KEYS,
+      maxDeltaBytes: settings.POSTGRES_URL === undefined
+        ? Math.min(settings.MAX_DELTA_BYTES, EMBEDDED_DELTA_BYTES_MAX)
+        : settings.MAX_DELTA_BYTES,
+      maxDictionaryBytes: settings.MAX_DICTIONARY_BYTES,
     },
     once: options.once,
     waitMs: options.waitMs,

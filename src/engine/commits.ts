@@ -13,10 +13,22 @@ import type { EngineState } from "./state.ts";
 
 /** A commit may rest on a look at the topic's identity that is at most this old. */
 const IDENTITY_AGE_MS_MAX = 10_000;
-/** Dictionaries are forgotten between two deltas once they hold more than this. */
-const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
-/** Records that may be counted while a commit is in flight, whatever their keys. */
-const PENDING_RECORDS_MAX = 4_000_000;
+/** Dictionaries are forgotten between two deltas once they hold more than this share of what they may hold: the next delta needs room. */
+const DICTIONARY_SHARE = 3 / 4;
+
+/**
+ * Proof that the topic was looked at a moment ago and is the one that the stored positions belong to. {@link Commits.send} takes one, so
+ * that no path commits without it; each is good for one commit.
+ */
+export class CommitPermit {
+  #used = false;
+
+  /** @throws BugError where it was used before */
+  use(): void {
+    invariant(!this.#used, "a permit is good for one commit");
+    this.#used = true;
+  }
+}
 
 /** The commits of one engine. */
 export class Commits {
@@ -91,11 +103,10 @@ export class Commits {
     this.takeDelivery();
     const state = this.#state, { clock } = state.parts, { limits } = state.settings;
     const now = clock.steady();
-    const keys = state.delta.keys;
     const dirty = state.dirty;
     let due: CommitReason | null = commitDue({
       dirty,
-      keys,
+      full: state.full,
       sinceLastCommitMs: now - this.#lastAt,
       // The first commit is never put off: a process that dies again and again within the longer interval would get nowhere.
       catchingUp: state.totals.commits > 0 && state.catchingUp,
@@ -103,15 +114,16 @@ export class Commits {
     if (!due && dirty && this.#passedWindow()) due = "interval";
     if (!due || now < this.#notBefore || signal.aborted) return; // the last commit has a deadline of its own
     if (state.sending) {
-      // The next delta grows while one is in flight, up to its limit.
-      if (keys < limits.maxDeltaKeys && state.pendingRecords < PENDING_RECORDS_MAX) return;
+      // The next delta grows while one is in flight, up to its bounds.
+      if (!state.mustWait) return;
       await state.sending;
       this.takeDelivery();
       if (!state.dirty) return;
     }
-    if (!await this.#identityIsFresh()) return;
+    const permit = await this.permit();
+    if (permit === null) return;
     this.takeDelivery();
-    if (state.dirty) this.send(due, signal);
+    if (state.dirty) this.send(permit, due, signal);
   }
 
   /** Brings what is pending to an end: committed or fenced. @throws Unavailable where the topic cannot be looked at */
@@ -120,23 +132,25 @@ export class Commits {
     await state.sending;
     this.takeDelivery();
     if (signal.aborted || !state.dirty) return;
-    if (!await this.#identityIsFresh()) {
+    const permit = await this.permit();
+    if (permit === null) {
       throw new Unavailable("source_unavailable", "the topic's identity cannot be checked", "");
     }
-    this.send(reason, signal);
+    this.send(permit, reason, signal);
     await state.sending;
     this.takeDelivery();
   }
 
   /** Freezes the delta and sends it. */
-  send(reason: CommitReason, signal: AbortSignal): void {
+  send(permit: CommitPermit, reason: CommitReason, signal: AbortSignal): void {
+    permit.use();
     const state = this.#state;
     invariant(state.sending === null && this.#delivered === null, "one commit at a time");
     const { newId, clock, reader, source, onCommitted } = state.parts;
     const payload = this.#encoder.freeze(state.delta, state.trackers.values(), newId(), reason);
     state.expectation++;
     state.resetDelta();
-    if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();
+    if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) reader.reset();
     const lowest = state.lowestWatermark;
     if (Number.isFinite(lowest)) this.#window = windowStart(lowest, state.settings.rules.windowSize);
     this.#lastAt = clock.steady();
@@ -166,23 +180,26 @@ export class Commits {
       windowStart(lowest, state.settings.rules.windowSize) > this.#window;
   }
 
-  /** A topic that was deleted and created again must not be committed against the old positions. */
-  async #identityIsFresh(): Promise<boolean> {
+  /**
+   * The right to commit, or `null` where the topic cannot be looked at now, or is another one (then the engine is stopped): a topic that was
+   * deleted and created again must not be committed against the old positions.
+   */
+  async permit(): Promise<CommitPermit | null> {
     const state = this.#state, { source, clock } = state.parts;
     const age = clock.now() - source.identityCheckedAt();
-    if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;
+    if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return new CommitPermit();
     try {
       const identity = await source.identify();
       if (identity.topicId !== null && state.topicId !== null && identity.topicId !== state.topicId) {
         state.stop(topicRecreated(state.settings.stream.topic, state.topicId, identity.topicId));
-        return false;
+        return null;
       }
-      return true;
+      return new CommitPermit();
     } catch (error) {
       const { code, action } = error instanceof Unavailable ? error : { code: "source_unavailable", action: "" };
       state.sourceWaiting({ code, reason: messageOf(error), action });
       this.#notBefore = clock.steady() + RETRY_MS;
-      return false;
+      return null;
     }
   }
 }

@@ -11,8 +11,10 @@ import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
 import type { PipelineParts, PipelineSettings, Steady } from "./parts.ts";
 
-/** A partition further behind than this is catching up. */
-const CATCHING_UP_RECORDS = 20_000;
+/** A partition whose log end is further ahead than this is catching up. In a log of records these are records, in files bytes. */
+const CATCHING_UP_OFFSETS = 20_000;
+/** Records that may be counted while a commit is in flight, whatever their keys. */
+const PENDING_RECORDS_MAX = 4_000_000;
 
 /** Partitions whose rows must be read before they flow. */
 export interface Wanted {
@@ -141,9 +143,20 @@ export class EngineState {
     return false;
   }
 
+  /** Whether nothing more may be counted into the delta. */
+  get full(): boolean {
+    return this.delta.reached(this.settings.limits, this.parts.reader.memoryBytes);
+  }
+
+  /** Whether counting has to wait for the commit in flight. */
+  get mustWait(): boolean {
+    return this.full || this.pendingRecords >= PENDING_RECORDS_MAX;
+  }
+
+  /** The one meaning of catching up: the end of a partition's log, as last fetched, is far ahead of its position. */
   get catchingUp(): boolean {
     for (const tracker of this.trackers.values()) {
-      if (tracker.logEnd !== null && tracker.logEnd - tracker.position > CATCHING_UP_RECORDS) return true;
+      if (tracker.logEnd !== null && tracker.logEnd - tracker.position > CATCHING_UP_OFFSETS) return true;
     }
     return false;
   }

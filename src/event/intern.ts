@@ -4,6 +4,8 @@
 
 const FIRST_TABLE_SIZE = 1 << 10;
 const FIRST_ARENA_BYTES = 1 << 14;
+/** The arena doubles up to steps of this size: a bound on dictionaries must not be overshot by a doubling. */
+const ARENA_STEP_BYTES_MAX = 1 << 23;
 
 /** Gives each distinct byte string a slot, dense from 0, until {@link ByteInterner.clear}. */
 export class ByteInterner {
@@ -110,7 +112,9 @@ export class ByteInterner {
     const at = this.#starts[slot]!;
     const next = at + end - start;
     if (next > this.#arena.length) {
-      const arena = new Uint8Array(Math.max(this.#arena.length * 2, next));
+      const arena = new Uint8Array(
+        Math.max(this.#arena.length + Math.min(this.#arena.length, ARENA_STEP_BYTES_MAX), next),
+      );
       arena.set(this.#arena.subarray(0, at));
       this.#arena = arena;
       this.#arenaView = new DataView(arena.buffer);

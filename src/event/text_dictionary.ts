@@ -1,6 +1,7 @@
 // Host or referrer bytes to the id of the text they are counted under. No I/O.
 // The slow path's own rule runs once for each distinct token; a token seen before costs one lookup, so that escapes, upper case and
 // non-ASCII text need no second implementation on the fast path.
+import { Buffer } from "node:buffer";
 import { ByteInterner, grown } from "./intern.ts";
 import { tokenText } from "./json_token.ts";
 import type { Dictionary } from "./types.ts";
@@ -17,6 +18,8 @@ export class TextDictionary implements Dictionary {
   #tokenIds = new Int32Array(0);
   #texts: string[] = [];
   #ids = new Map<string, number>();
+  /** By id: bytes of the text in UTF-8. */
+  #sizes = new Int32Array(0);
   #textBytes = 0;
   #rule: (sent: string) => string | undefined;
 
@@ -38,13 +41,17 @@ export class TextDictionary implements Dictionary {
   }
 
   get memoryBytes(): number {
-    return this.#tokens.memoryBytes + this.#tokenIds.byteLength + this.#textBytes;
+    return this.#tokens.memoryBytes + this.#tokenIds.byteLength + this.#sizes.byteLength + this.#textBytes;
   }
 
   text(id: number): string {
     const text = this.#texts[id];
     if (text === undefined) throw new RangeError(`Cannot name text ${id}: the dictionary holds ${this.#texts.length}`);
     return text;
+  }
+
+  bytes(id: number): number {
+    return this.#sizes[id]!;
   }
 
   /** The id for the token `bytes[start, end)` (without its quotes), or -1 where it is not a valid JSON string or the rule gives nothing. */
@@ -68,6 +75,8 @@ export class TextDictionary implements Dictionary {
     const id = this.#texts.length;
     this.#texts.push(text);
     this.#ids.set(text, id);
+    if (id >= this.#sizes.length) this.#sizes = grown(this.#sizes, this.#sizes.length * 2);
+    this.#sizes[id] = Buffer.byteLength(text);
     this.#textBytes += ENTRY_OVERHEAD_BYTES + text.length * (WIDE_CHARACTER.test(text) ? 2 : 1);
     return id;
   }
@@ -77,6 +86,7 @@ export class TextDictionary implements Dictionary {
     this.#tokens.clear();
     this.#tokenIds = new Int32Array(1 << 9);
     this.#texts = [];
+    this.#sizes = new Int32Array(1 << 9);
     this.#ids = new Map();
     this.#textBytes = 0;
   }

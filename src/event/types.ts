@@ -15,6 +15,8 @@ export const deadReason = (code: ReadCode): DeadReason => DEAD_REASONS[code - 1]
 /** Text ⇄ dense small integer, for the life of one dictionary epoch. */
 export interface Dictionary {
   text(id: number): string;
+  /** Bytes of the text in UTF-8. */
+  bytes(id: number): number;
   readonly size: number;
 }
 

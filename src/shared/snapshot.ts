@@ -33,6 +33,8 @@ export interface EngineTotals {
   nulls: number;
   skipped: number;
   rebalances: number;
+  /** Batches of which a part filled the delta. */
+  batchesSplit: number;
   commits: number;
   windowsClosed: number;
 }
@@ -46,6 +48,7 @@ export const noTotals = (): EngineTotals => ({
   nulls: 0,
   skipped: 0,
   rebalances: 0,
+  batchesSplit: 0,
   commits: 0,
   windowsClosed: 0,
 });

@@ -3,6 +3,7 @@ import type { CommitPayload, PartitionRow, StoredState, StreamSettings } from ".
 import { positionFault, topicRecreated } from "../shared/log_faults.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { StreamStopped } from "../shared/errors.ts";
+import type { DeltaBounds } from "../window/delta.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
 
 /** What became of a payload, by the rows that are stored now. */
@@ -85,23 +86,26 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
 /** What is known when deciding whether to commit now. */
 export interface CommitPressure {
   readonly dirty: boolean;
-  readonly keys: number;
+  /** Whether the delta has reached one of its bounds. */
+  readonly full: boolean;
   readonly sinceLastCommitMs: number;
-  /** Whether the last fetches left more to read. */
+  /** Whether a partition's log end is far ahead of its position (`EngineState.catchingUp` says how far). */
   readonly catchingUp: boolean;
 }
 
-export interface CommitLimits {
+export interface CommitLimits extends DeltaBounds {
   readonly intervalMs: number;
   /** Interval while catching up: rare enough that a drained window is mostly written once. */
   readonly catchUpIntervalMs: number;
-  readonly maxDeltaKeys: number;
 }
 
 /** Why to commit now, or `null` to wait. */
-export function commitDue(pressure: CommitPressure, limits: CommitLimits): "interval" | "size" | null {
+export function commitDue(
+  pressure: CommitPressure,
+  limits: Pick<CommitLimits, "intervalMs" | "catchUpIntervalMs">,
+): "interval" | "size" | null {
   if (!pressure.dirty) return null;
-  if (pressure.keys >= limits.maxDeltaKeys) return "size";
+  if (pressure.full) return "size";
   const interval = pressure.catchingUp ? limits.catchUpIntervalMs : limits.intervalMs;
   return pressure.sinceLastCommitMs >= interval ? "interval" : null;
 }

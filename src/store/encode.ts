@@ -13,8 +13,8 @@ const FIELD_END = "\x1e";
 
 /** Dictionaries that a delta's ids point into. */
 export interface Texts {
-  readonly hosts: Dictionary;
-  readonly referrers: Dictionary;
+  readonly hosts: Pick<Dictionary, "text" | "size">;
+  readonly referrers: Pick<Dictionary, "text" | "size">;
   readonly place: (id: number) => Place;
   readonly placeCount: () => number;
 }

@@ -2,10 +2,11 @@
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
 import { deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
 import type { FetchedBatch } from "../source/port.ts";
-import type { DurationMs, EpochMs } from "../shared/units.ts";
+import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
-import { Delta } from "./delta.ts";
+import { Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
 import { isLate } from "./tumbling.ts";
+import type { KeyTable } from "./key_table.ts";
 import type { Tracker } from "./tracker.ts";
 
 export interface CountingRules {
@@ -18,6 +19,9 @@ export interface CountingRules {
   readonly offsetsCountRecords: boolean;
 }
 
+/** The dictionaries are looked at each time that so many bytes of values were read: they cannot grow by much more in between. */
+const LOOK_BYTES = 64 * 1024;
+
 /** Applies batches to a delta by the rules of event time. */
 export class Counter {
   /** Bytes of all values seen. */
@@ -28,39 +32,61 @@ export class Counter {
   #delta!: Delta;
   #now = 0;
   #expectedOffset = 0;
+  readonly #bounds: DeltaBounds;
+  /** Whether the delta has reached a bound: what is left of the batch is not counted into it. */
+  #full = false;
+  /** Offset of the first record that was left; -1 while there is none. */
+  #leftFrom = -1;
+  #lookAt = LOOK_BYTES;
 
-  constructor(rules: CountingRules, reader: EventReader) {
+  constructor(rules: CountingRules, reader: EventReader, bounds: DeltaBounds = NO_BOUNDS) {
     this.#rules = rules;
     this.#reader = reader;
+    this.#bounds = bounds;
   }
 
   /**
-   * Counts every record of `batch` into `delta` and moves `tracker` behind it.
+   * Counts the records of `batch` into `delta` up to the one with which the delta reaches a bound, and moves `tracker` behind the last
+   * counted one. Returns whether that was the whole batch; if not, the rest is counted into the next delta, from the tracker's position.
    *
    * @param now clock of this process: record time is never taken above it
    * @param serverNow the same moment by PostgreSQL's clock, by which silence is measured
    */
-  count(tracker: Tracker, batch: FetchedBatch, delta: Delta, now: EpochMs, serverNow: EpochMs): void {
+  count(tracker: Tracker, batch: FetchedBatch, delta: Delta, now: EpochMs, serverNow: EpochMs): boolean {
     invariant(batch.from === tracker.position, `batch at ${batch.from}, position is ${tracker.position}`);
     this.#tracker = tracker;
     this.#delta = delta;
     this.#now = now;
     this.#expectedOffset = batch.from;
+    this.#full = delta.reached(this.#bounds, this.#reader.memoryBytes);
+    this.#leftFrom = -1;
     const watermark = tracker.watermark;
     for (const run of batch.runs) run.walk(batch.from, this.#visit);
+    const next = this.#leftFrom < 0 ? batch.next : this.#leftFrom as Offset;
     if (this.#rules.offsetsCountRecords) {
-      invariant(
-        this.#expectedOffset <= batch.next,
-        `records reach ${this.#expectedOffset}, the batch ends at ${batch.next}`,
-      );
-      tracker.tally.skipped += batch.next - this.#expectedOffset;
+      invariant(this.#expectedOffset <= next, `records reach ${this.#expectedOffset}, the batch ends at ${next}`);
+      tracker.tally.skipped += next - this.#expectedOffset;
     }
-    tracker.position = batch.next;
+    tracker.position = next;
     if (tracker.watermark > watermark) tracker.raisedAt = serverNow;
     if (tracker.recordWatermark >= tracker.watermark) tracker.quietSince = null;
+    return this.#leftFrom < 0;
+  }
+
+  /** Looks at the dictionaries. Ids that no key of the delta names (late records that are dropped) can be forgotten at once. */
+  #look(): void {
+    const reader = this.#reader, { maxDictionaryBytes } = this.#bounds;
+    this.#lookAt = this.bytes + LOOK_BYTES;
+    if (reader.memoryBytes < maxDictionaryBytes) return;
+    if (this.#delta.keys > 0) this.#full = true;
+    else reader.reset();
   }
 
   readonly #visit = (bytes: Uint8Array, start: number, end: number, offset: number, recordTime: number): void => {
+    if (this.#full) {
+      if (this.#leftFrom < 0) this.#leftFrom = offset;
+      return;
+    }
     const rules = this.#rules, tracker = this.#tracker, tally = tracker.tally, reader = this.#reader;
     if (rules.offsetsCountRecords) {
       tally.skipped += offset - this.#expectedOffset;
@@ -71,6 +97,7 @@ export class Counter {
       return;
     }
     this.bytes += end - start;
+    if (this.bytes >= this.#lookAt) this.#look();
     const code = reader.read(bytes, start, end);
     if (code !== READ_OK) {
       if (code === READ_COMMENT) {
@@ -93,12 +120,11 @@ export class Counter {
     const windowEnd = windowStart + size;
     if (isLate(windowEnd, tracker.watermark)) {
       tally.late++;
-      if (rules.latePolicy === "store") {
-        this.#delta.lateTable(windowStart).add(reader.host, reader.referrer, reader.place, reader.bot);
-      } else tally.lateDropped++;
+      if (rules.latePolicy === "store") this.#add(this.#delta.lateTable(windowStart));
+      else tally.lateDropped++;
     } else {
       tally.counted++;
-      this.#delta.table(windowStart).add(reader.host, reader.referrer, reader.place, reader.bot);
+      this.#add(this.#delta.table(windowStart));
       if (windowEnd > tracker.maxWindowEnd) tracker.maxWindowEnd = windowEnd as EpochMs;
     }
     if (eventTime > tracker.lastEventTime) tracker.lastEventTime = eventTime as EpochMs;
@@ -109,4 +135,13 @@ export class Counter {
       if (raised > tracker.watermark) tracker.watermark = raised as EpochMs;
     }
   };
+
+  /** Adds the reader's event to `table`. */
+  #add(table: KeyTable): void {
+    const reader = this.#reader;
+    if (!table.add(reader.host, reader.referrer, reader.place, reader.bot)) return;
+    const delta = this.#delta, { maxDeltaKeys, maxDeltaBytes } = this.#bounds;
+    delta.addKey(reader.hosts.bytes(reader.host) + reader.referrers.bytes(reader.referrer));
+    if (delta.keys >= maxDeltaKeys || delta.bytes >= maxDeltaBytes) this.#full = true;
+  }
 }

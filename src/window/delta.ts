@@ -2,11 +2,39 @@
 import { DeadLetters, type Mask } from "./dead_letters.ts";
 import { KeyTable } from "./key_table.ts";
 
+/**
+ * What a window costs beside its keys: the objects of its table here, and in the commit a row of open_delta, its JSON and eight array
+ * elements. It bounds the windows of one commit to some thousands, which a database stores in about a second.
+ */
+const WINDOW_BYTES = 4_096;
+/** What a key costs beside its texts: 28 bytes of the table at its fullest, twice that while it grows, and five numbers as text. */
+const KEY_BYTES = 80;
+
+/** What one delta may hold. Counting stops at the record that reaches one of these. */
+export interface DeltaBounds {
+  /** Keys over all windows. */
+  readonly maxDeltaKeys: number;
+  /** Bytes as {@link Delta.bytes} counts them. */
+  readonly maxDeltaBytes: number;
+  /** Bytes of the reader's dictionaries. */
+  readonly maxDictionaryBytes: number;
+}
+
+export const NO_BOUNDS: DeltaBounds = {
+  maxDeltaKeys: Infinity,
+  maxDeltaBytes: Infinity,
+  maxDictionaryBytes: Infinity,
+};
+
 /** One delta. It is filled by the counter, then frozen into a payload and replaced by an empty one. */
 export class Delta {
   readonly windows = new Map<number, KeyTable>();
   readonly late = new Map<number, KeyTable>();
   readonly dead: DeadLetters;
+  /** Distinct keys over all windows: what a commit would write. */
+  keys = 0;
+  /** Upper bound of the bytes that a commit of it would send, and about what it holds. A text counts once for each key that names it. */
+  bytes = 0;
   #recentStart = NaN;
   #recentTable: KeyTable | undefined;
 
@@ -18,7 +46,7 @@ export class Delta {
   table(start: number): KeyTable {
     if (start === this.#recentStart) return this.#recentTable!;
     let table = this.windows.get(start);
-    if (!table) this.windows.set(start, table = new KeyTable());
+    if (!table) this.windows.set(start, table = this.#newTable());
     this.#recentStart = start;
     this.#recentTable = table;
     return table;
@@ -27,15 +55,25 @@ export class Delta {
   /** The table of late records of the window that starts at `start`. */
   lateTable(start: number): KeyTable {
     let table = this.late.get(start);
-    if (!table) this.late.set(start, table = new KeyTable());
+    if (!table) this.late.set(start, table = this.#newTable());
     return table;
   }
 
-  /** Distinct keys over all windows: what a commit would write. */
-  get keys(): number {
-    let keys = 0;
-    for (const table of this.windows.values()) keys += table.size;
-    for (const table of this.late.values()) keys += table.size;
-    return keys;
+  /** Books a key that is new in its table; its texts take `textBytes`. */
+  addKey(textBytes: number): void {
+    this.keys++;
+    this.bytes += KEY_BYTES + textBytes;
+  }
+
+  /** Whether it, or the dictionaries of `dictionaryBytes` that its ids point into, have reached a bound. An empty one never has. */
+  reached(bounds: DeltaBounds, dictionaryBytes: number): boolean {
+    return this.keys > 0 &&
+      (this.keys >= bounds.maxDeltaKeys || this.bytes >= bounds.maxDeltaBytes ||
+        dictionaryBytes >= bounds.maxDictionaryBytes);
+  }
+
+  #newTable(): KeyTable {
+    this.bytes += WINDOW_BYTES;
+    return new KeyTable();
   }
 }

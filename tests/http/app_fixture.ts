@@ -96,6 +96,7 @@ export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnaps
       dead: 2,
       nulls: 1,
       skipped: 1,
+      batchesSplit: 0,
       rebalances: 1,
       commits: 2,
       windowsClosed: 2,

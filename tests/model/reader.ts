@@ -20,6 +20,10 @@ class Texts implements Dictionary {
     return this.#texts[id]!;
   }
 
+  bytes(id: number): number {
+    return this.text(id).length;
+  }
+
   id(text: string): number {
     let id = this.#ids.get(text);
     if (id === undefined) {

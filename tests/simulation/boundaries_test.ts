@@ -570,6 +570,39 @@ Deno.test("a commit rests on a fresh look at the topic's id", async () => {
   assertEquals([scene.row(0).nextOffset, scene.history.database.state.stream?.stopped], [1, "topic_recreated"]);
 });
 
+Deno.test("the last commit of a stopping instance rests on a fresh look at the topic's id, too", async () => {
+  for (const [topicId, position] of [["another", 2], [null, 3]] as const) {
+    const scene = new Scene({ intervalMs: 3_000 });
+    scene.start();
+    scene.write(0, 1_000);
+    await scene.until(8_000);
+    const { source, abort, pipeline } = scene.history.instances[0]!;
+    const identify = source.identify.bind(source);
+    scene.write(0, 8_000);
+    await scene.until(8_900);
+    scene.write(0, 9_000);
+    await scene.until(9_900);
+    const seen = pipeline.snapshot().partitions[0]?.position;
+    assertEquals([seen, scene.row(0).nextOffset], [3, 2], "counted, not committed");
+    source.identityCheckedAt = () => NEVER;
+    source.identify = async () => ({ ...await identify(), topicId });
+    abort.abort();
+    await scene.until(20_000);
+    assertEquals(scene.row(0).nextOffset, position, `topic id ${topicId}`);
+  }
+});
+
+Deno.test("a batch that does not fit into a delta is committed in parts, each record once", async () => {
+  const scene = new Scene({ maxDeltaBytes: 1 });
+  scene.start();
+  for (let host = 0; host < 30; host++) scene.write(0, 1_000 + host, { host });
+  await scene.until(6_000);
+  const { totals, commit } = scene.history.instances[0]!.pipeline.snapshot();
+  assertEquals([scene.row(0).nextOffset, totals.counted, commit.pendingKeys], [30, 30, 0]);
+  assert(totals.batchesSplit > 0 && totals.commits >= 30, JSON.stringify(totals));
+  await scene.finish();
+});
+
 Deno.test("an instance that slept past the log's retention does not stop those that have read on", async () => {
   const scene = new Scene();
   scene.start(0);

@@ -124,7 +124,13 @@ export class History {
     process.clockOffset = known?.process.clockOffset ?? 0;
     const { audit, server } = this;
     const rules = { ...settings, windowSize: settings.windowSize as DurationMs };
-    const witness = new Witness({ sent: this.sent, rules, once, violation: audit.violation });
+    const witness = new Witness({
+      sent: this.sent,
+      rules,
+      once,
+      splits: settings.maxDeltaKeys < 1_000 || settings.maxDeltaBytes < 1e9,
+      violation: audit.violation,
+    });
     const seed = this.#random.int(0, 2 ** 31);
     const source = new ModelSource({
       process,
@@ -157,7 +163,14 @@ export class History {
         offsetsCountRecords: true,
       },
       idleTimeout: settings.idleTimeout as DurationMs | null,
-      limits: { intervalMs: settings.intervalMs, catchUpIntervalMs: 5_000, maxDeltaKeys: settings.maxDeltaKeys },
+      limits: {
+        intervalMs: settings.intervalMs,
+        catchUpIntervalMs: 5_000,
+        maxDeltaKeys: settings.maxDeltaKeys,
+        maxDeltaBytes: settings.maxDeltaBytes,
+        // Forgetful readers are between the share at which ids are forgotten and the bound.
+        maxDictionaryBytes: 1.2 * 2 ** 30,
+      },
       once,
       waitMs,
       shutdownMs: 6_000,

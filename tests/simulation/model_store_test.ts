@@ -24,6 +24,7 @@ function modelRig(guards = ALL_GUARDS): StoreRig & { readonly world: World } {
         sent: new Map(),
         rules: { windowSize: 1, watermarkDelay: 0, idleTimeout: 0 },
         once: true,
+        splits: false,
         violation: () => {},
       }),
     });

@@ -219,7 +219,7 @@ export const MUTANTS: readonly Mutant[] = [
     "ids are forgotten only when no delta refers to them",
     COMMITS,
     "const payload = this.#encoder.freeze(",
-    "if (reader.memoryBytes > DICTIONARY_BYTES_MAX) reader.reset();\n    const payload = this.#encoder.freeze(",
+    "if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) reader.reset();\n    const payload = this.#encoder.freeze(",
   ),
   unit(
     "memory is dropped when fenced",
@@ -253,7 +253,36 @@ export const MUTANTS: readonly Mutant[] = [
     "if (state.sending || state.wanted) return;",
     "",
   ),
-  unit("the last commit of a stopping instance", PIPELINE, 'this.#commits.send("shutdown", deadline.signal);', ""),
+  unit(
+    "topic id before the last commit of a stopping instance",
+    PIPELINE,
+    "const permit = ready() ? await Promise.race([this.#commits.permit(), timer]) : null;",
+    "const permit = ready() ? { use() {} } as never : null;",
+  ),
+  unit(
+    "counting stops at the record that reaches a bound",
+    COUNTER,
+    "if (delta.keys >= maxDeltaKeys || delta.bytes >= maxDeltaBytes) this.#full = true;",
+    "",
+  ),
+  unit(
+    "ids that keys of the delta name are kept where the dictionaries are full",
+    COUNTER,
+    "if (this.#delta.keys > 0) this.#full = true;",
+    "if (this.#delta.keys < 0) this.#full = true;",
+  ),
+  unit(
+    "the rest of a batch that was cut is counted",
+    PIPELINE,
+    "this.#rest = { batch: { ...batch, from: next }, tracker, at, generation };",
+    "",
+  ),
+  unit(
+    "the last commit of a stopping instance",
+    PIPELINE,
+    'this.#commits.send(permit, "shutdown", deadline.signal);',
+    "",
+  ),
 
   // ---- the log
   unit("data gap", LOG_FAULTS, "if (position < logStart) {", "if (position < 0) {"),
@@ -268,8 +297,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "topic id before a commit",
     COMMITS,
-    "if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return true;",
-    "if (age === age) return true;",
+    "if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return new CommitPermit();",
+    "if (age === age) return new CommitPermit();",
   ),
   unit(
     "the log's end is judged by a look after the rows",
@@ -392,7 +421,7 @@ export const MUTANTS: readonly Mutant[] = [
     "Math.max(now, serverNow) as EpochMs, serverNow);",
     "now, serverNow);",
   ),
-  unit("skipped offsets are booked", COUNTER, "tracker.tally.skipped += batch.next - this.#expectedOffset;", ""),
+  unit("skipped offsets are booked", COUNTER, "tracker.tally.skipped += next - this.#expectedOffset;", ""),
   unit(
     "idle only when caught up",
     IDLE,
@@ -439,8 +468,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "lengths of time go by a clock that cannot be set",
     COMMITS,
-    "const now = clock.steady();\n    const keys",
-    "const now = clock.now();\n    const keys",
+    "const now = clock.steady();\n    const dirty",
+    "const now = clock.now();\n    const dirty",
   ),
   unit("an idle advance is committed, not only kept", "src/window/tracker.ts", "|| this.idleAdvances.length > 0", ""),
 

@@ -17,6 +17,7 @@ const SETTINGS: Settings = {
   recordTime: "append",
   intervalMs: 1_000,
   maxDeltaKeys: 1_000,
+  maxDeltaBytes: 1e9,
   forgetful: false,
   latencyMax: 20,
   longPollMax: 500,

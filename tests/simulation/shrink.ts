@@ -15,6 +15,7 @@ const CALMER: Partial<Settings> = {
   longPollMax: 500,
   pollSlack: 300,
   maxDeltaKeys: 1_000,
+  maxDeltaBytes: 1e9,
   batchMax: 100,
   intervalMs: 1_000,
 };

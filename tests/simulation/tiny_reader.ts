@@ -72,6 +72,10 @@ class TinyDictionary implements Dictionary {
     return this.#toText(this.#numbers[id]!);
   }
 
+  bytes(id: number): number {
+    return this.text(id).length;
+  }
+
   id(number: number): number {
     let id = this.#ids.get(number);
     if (id === undefined) {

@@ -36,6 +36,7 @@ export class Witness {
   readonly #sent: Map<string, readonly SentMove[]>;
   readonly #rules: IdleRules;
   readonly #once: boolean;
+  readonly #splits: boolean;
   readonly #violation: (text: string) => void;
 
   /** @param sent moves by commit id, shared by all instances */
@@ -43,11 +44,14 @@ export class Witness {
     sent: Map<string, readonly SentMove[]>;
     rules: IdleRules;
     once: boolean;
+    /** Whether deltas are so small that a commit may end inside a delivery. */
+    splits: boolean;
     violation: (text: string) => void;
   }) {
     this.#sent = parts.sent;
     this.#rules = parts.rules;
     this.#once = parts.once;
+    this.#splits = parts.splits;
     this.#violation = parts.violation;
   }
 
@@ -94,9 +98,11 @@ export class Witness {
     let at = next;
     for (let i = list.length - 1; i >= 0 && at > from; i--) {
       const delivery = list[i]!;
-      if (delivery.next !== at || delivery.from === at || delivery.from < from) continue;
-      stretches.unshift(delivery);
-      at = delivery.from;
+      if (delivery.from >= at || delivery.next < at) continue;
+      if (!this.#splits && (delivery.next !== at || delivery.from < from)) continue;
+      const start = Math.max(from, delivery.from);
+      stretches.unshift({ from: start, next: at, now: delivery.now });
+      at = start;
     }
     if (at !== from) {
       this.#violation(`partition ${partition}: a commit over [${from}, ${next}) without having been given it`);

@@ -100,12 +100,12 @@ Deno.test("checkLog() stops the stream with the name of what is wrong", () => {
 });
 
 Deno.test("commitDue() commits by interval, sooner by size, rarely while catching up, never for nothing", () => {
-  const limits = { intervalMs: 1_000, catchUpIntervalMs: 5_000, maxDeltaKeys: 100 };
-  const base = { dirty: true, keys: 1, sinceLastCommitMs: 1_000, catchingUp: false };
+  const limits = { intervalMs: 1_000, catchUpIntervalMs: 5_000 };
+  const base = { dirty: true, full: false, sinceLastCommitMs: 1_000, catchingUp: false };
   assertEquals(commitDue(base, limits), "interval");
   assertEquals(commitDue({ ...base, sinceLastCommitMs: 999 }, limits), null);
   assertEquals(commitDue({ ...base, catchingUp: true }, limits), null);
   assertEquals(commitDue({ ...base, catchingUp: true, sinceLastCommitMs: 5_000 }, limits), "interval");
-  assertEquals(commitDue({ ...base, keys: 100, sinceLastCommitMs: 0 }, limits), "size");
-  assertEquals(commitDue({ ...base, dirty: false, keys: 1_000, sinceLastCommitMs: 9e9 }, limits), null);
+  assertEquals(commitDue({ ...base, full: true, sinceLastCommitMs: 0 }, limits), "size");
+  assertEquals(commitDue({ ...base, dirty: false, full: true, sinceLastCommitMs: 9e9 }, limits), null);
 });

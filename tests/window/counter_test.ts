@@ -1,5 +1,5 @@
 // The rules of time on single records, by boundary tables. The reader is a stand-in that takes the event time from eight bytes.
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { type EventReader, type ReadCode, readCode } from "../../src/event/types.ts";
 import { BugError } from "../../src/shared/errors.ts";
 import {
@@ -13,7 +13,7 @@ import {
 } from "../../src/shared/units.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 import { Counter, type CountingRules } from "../../src/window/counter.ts";
-import { Delta } from "../../src/window/delta.ts";
+import { Delta, type DeltaBounds, NO_BOUNDS } from "../../src/window/delta.ts";
 import { Tracker } from "../../src/window/tracker.ts";
 
 const RULES: CountingRules = {
@@ -41,8 +41,8 @@ class TimeReader implements EventReader {
   place = 0;
   bot = 0;
   memoryBytes = 0;
-  hosts = { text: () => "h", size: 1 };
-  referrers = { text: () => "", size: 1 };
+  hosts = { text: () => "h", bytes: () => 1, size: 1 };
+  referrers = { text: () => "", bytes: () => 0, size: 1 };
   read(bytes: Uint8Array, start: number): ReadCode {
     const time = new DataView(bytes.buffer).getFloat64(start);
     if (Number.isNaN(time)) return readCode("bad_json");
@@ -199,4 +199,89 @@ Deno.test("count() forgets the silence only when a record confirms the watermark
 
 Deno.test("count() refuses a batch that does not continue at the position", () => {
   assertThrows(() => count([{ time: W }], { tracker: tracker(5), from: 0 }), BugError, "position is 5");
+});
+
+/** Hits by window over deltas that are filled one after the other, the tracker that is left, and how often a bound was reached. */
+function inParts(whole: FetchedBatch, bounds: Partial<DeltaBounds>, reader = new TimeReader()) {
+  const t = tracker(whole.from), counter = new Counter(RULES, reader, { ...NO_BOUNDS, ...bounds });
+  const windows = new Map<string, number>(), deltas: Delta[] = [];
+  let dead = 0;
+  for (let done = false; !done;) {
+    const delta = new Delta(() => "");
+    const from = t.position;
+    done = counter.count(t, { ...whole, from }, delta, NOW, NOW);
+    assert(done || t.position > from, "each delta takes a record at least");
+    for (const [kind, tables] of [["counted", delta.windows], ["late", delta.late]] as const) {
+      for (const [start, { hits }] of tables) {
+        const key = `${kind} ${start - W}`;
+        windows.set(key, (windows.get(key) ?? 0) + hits);
+      }
+    }
+    dead += delta.dead.count;
+    deltas.push(delta);
+  }
+  return { t, deltas, sum: { windows: [...windows].sort(), dead, tracker: { ...t } } };
+}
+
+Deno.test("count() in parts comes to what it comes to as a whole, whichever bound ends a part", () => {
+  const records: Rec[] = Array.from({ length: 200 }, (_, i) => ({
+    time: i % 11 === 3 ? null : i % 13 === 5 ? "bad_json" : W + (i * 791_900 % 40_000_000),
+    offset: 10 + i + Math.floor(i / 9), // holes, as compaction leaves them
+  }));
+  const whole = batch(records, { from: 7, next: 260 });
+  const expected = inParts(whole, {});
+  assertEquals(expected.deltas.length, 1);
+  const known = new TimeReader();
+  for (const maxDeltaKeys of [1, 2, 3, 5, 8]) {
+    const { sum, deltas } = inParts(whole, { maxDeltaKeys });
+    assertEquals(sum, expected.sum, `${maxDeltaKeys} keys`);
+    assertEquals(Math.max(...deltas.map(({ keys }) => keys)), maxDeltaKeys);
+  }
+  for (const maxDeltaBytes of [1, 4_100, 9_000, 20_000]) {
+    const { sum, deltas } = inParts(whole, { maxDeltaBytes });
+    assertEquals(sum, expected.sum, `${maxDeltaBytes} bytes`);
+    assertLess(Math.max(...deltas.map(({ bytes }) => bytes)), maxDeltaBytes + 4_200);
+  }
+  assertEquals(inParts(whole, {}, known).sum, expected.sum);
+});
+
+Deno.test("count() stops where the dictionaries reach their bound, and forgets those that no key names", () => {
+  /** Each event is a new text of 64 KiB. */
+  class Flood extends TimeReader {
+    resets = 0;
+    override read(bytes: Uint8Array, start: number): ReadCode {
+      this.memoryBytes += 64 * 1024;
+      return super.read(bytes, start);
+    }
+    override reset() {
+      this.resets++;
+      this.memoryBytes = 0;
+    }
+  }
+  const wide = (times: readonly number[]): FetchedBatch => ({
+    ...batch(times.map((time) => ({ time }))),
+    runs: [{
+      walk(first, visit) {
+        const bytes = new Uint8Array(64 * 1024);
+        times.forEach((time, i) => {
+          if (i < first) return;
+          new DataView(bytes.buffer).setFloat64(0, time);
+          visit(bytes, 0, bytes.length, i, NOW);
+        });
+      },
+    }],
+  });
+  const bounds = { ...NO_BOUNDS, maxDictionaryBytes: 640 * 1024 };
+  const t = tracker(), counted = new Flood();
+  assertEquals(
+    new Counter(RULES, counted, bounds).count(t, wide(Array(100).fill(W)), new Delta(() => ""), NOW, NOW),
+    false,
+  );
+  assertEquals([t.position <= 12, counted.resets], [true, 0], "ids of the delta are kept");
+  const late = tracker(), dropped = new Flood();
+  late.watermark = W + 86_400_000 as EpochMs;
+  const counter = new Counter({ ...RULES, latePolicy: "drop" }, dropped, bounds);
+  assertEquals(counter.count(late, wide(Array(100).fill(W)), new Delta(() => ""), NOW, NOW), true);
+  assertLess(dropped.memoryBytes, 12 * 64 * 1024);
+  assertEquals(late.tally.late, 100);
 });

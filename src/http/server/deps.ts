@@ -42,7 +42,6 @@ export interface AppSettings {
   readonly queriesMax: number;
   /** The database is part of this process: it cannot be away, only busy. */
   readonly embedded: boolean;
-  readonly rateLimit: { readonly perSecond: number; readonly burst: number };
   /** Requests of one client; null = no limit. */
   readonly rateLimit: { readonly perSecond: number; readonly burst: number } | null;
   /** Trusted proxies in front: so many addresses at the end of X-Forwarded-For, the peer's included, are theirs. */

@@ -32,6 +32,12 @@ export const METRICS_CATALOGUE = {
   },
   tidemark_bytes_total: { type: "counter", help: "Bytes of records read by this process.", labels: [] },
   tidemark_rebalances_total: { type: "counter", help: "Assignments that this process was given.", labels: [] },
+  tidemark_batches_split_total: {
+    type: "counter",
+    help:
+      "Batches of which a part filled a delta (MAX_DELTA_KEYS, MAX_DELTA_BYTES, MAX_DICTIONARY_BYTES): the rest went into the next commit.",
+    labels: [],
+  },
   tidemark_commits_total: { type: "counter", help: "Commits made by this process.", labels: [] },
   tidemark_commits_fenced_total: {
     type: "counter",

@@ -35,6 +35,7 @@ export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineS
   }
   raise(metrics.counter("tidemark_bytes_total"), sum((s) => s.totals.bytes));
   raise(metrics.counter("tidemark_rebalances_total"), sum((s) => s.totals.rebalances));
+  raise(metrics.counter("tidemark_batches_split_total"), sum((s) => s.totals.batchesSplit));
   raise(metrics.counter("tidemark_commits_total"), sum((s) => s.totals.commits));
   raise(metrics.counter("tidemark_commits_fenced_total"), sum((s) => s.commit.fenced));
   raise(metrics.counter("tidemark_commits_unknown_total"), sum((s) => s.commit.unknownOutcomes));
