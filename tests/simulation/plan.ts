@@ -95,8 +95,8 @@ export function planOf(seed: number): Plan {
     recordTime: random.chance(0.5) ? "create" : "append",
     intervalMs: random.pick([1_000, 1_000, 3_000]),
     maxDeltaKeys: random.pick([20, 1_000, 1_000]),
-    // The smallest ends each delta at its first key, the next after some.
-    maxDeltaBytes: new Random(seed, 10).pick([1, 6_000, 20_000, 1e9, 1e9]),
+    // The smallest ends each delta at its first key: where each commit also takes a second, no history would end.
+    maxDeltaBytes: new Random(seed, 10).pick(latencyMax > 100 ? [20_000, 1e9, 1e9] : [1, 9_000, 20_000, 1e9, 1e9]),
     forgetful: random.chance(0.3),
     latencyMax,
     longPollMax: random.pick([500, 1_500]),
