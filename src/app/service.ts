@@ -8,7 +8,7 @@ import { Metrics } from "../http/api/metrics/catalogue.ts";
 import { serveHttp } from "../http/server/server.ts";
 import { hashToken } from "../http/server/auth.ts";
 import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
-import { descriptorLimit, DESCRIPTORS_MIN, httpShare } from "../shared/descriptors.ts";
+import { descriptorLimit, DESCRIPTORS_MIN, httpShare } from "./descriptors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
 import { SETTING_NAMES } from "../shared/config/settings.ts";

@@ -97,7 +97,7 @@ Deno.test("serveHttp() answers again after more connections than there are descr
   const config = new URL("../../deno.json", import.meta.url).pathname;
   const program = `
     import { serveHttp } from "${new URL("../../src/http/server/server.ts", import.meta.url)}";
-    import { descriptorLimit, httpShare } from "${new URL("../../src/shared/descriptors.ts", import.meta.url)}";
+    import { descriptorLimit, httpShare } from "${new URL("../../src/app/descriptors.ts", import.meta.url)}";
     const log = { debug() {}, info() {}, warn() {}, error() {} };
     const connectionsMax = httpShare(await descriptorLimit());
     const server = await serveHttp({ fetch: () => new Response("ok") }, { host: "127.0.0.1", port: 0, connectionsMax, log });

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { descriptorLimit, httpShare } from "../../src/shared/descriptors.ts";
+import { descriptorLimit, httpShare } from "../../src/app/descriptors.ts";
 
 Deno.test("httpShare() is half of the descriptors, within bounds", () => {
   for (const [limit, share] of [[8, 16], [256, 128], [1_024, 512], [8_192, 4_096], [1_000_000, 4_096]]) {
