@@ -1,4 +1,4 @@
-// How many files and sockets this process may have open, and who gets how many of them. One file is read; the shares are pure.
+// How many files and sockets this process may have open, and who gets how many of them. Shell: reads one file of the system.
 
 /** What is assumed where the limit cannot be read: the usual soft limit of a shell or a container. */
 const ASSUMED = 1_024;
