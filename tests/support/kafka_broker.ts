@@ -3,6 +3,7 @@ import { Kafka, logLevel } from "kafkajs";
 import { silenceIdleTimer } from "../../src/source/kafka/idle_timer.ts";
 import { certificateAuthority } from "./kafka_certificates.ts";
 import { KAFKA_INSTALL_HINT, kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
+import { signalProcess } from "./process.ts";
 
 /** What a test can ask of its broker. */
 export interface BrokerOptions {
@@ -210,7 +211,8 @@ export async function launch(classPath: string, folder: string, url: string): Pr
   const server: Server = {
     ended,
     signal: (name) => {
-      if (running) Deno.kill(pid, name);
+      // The shell around it may outlive the server by a moment: one that is gone is no error.
+      if (running) signalProcess(pid, name);
     },
   };
   const deadline = Date.now() + READY_MS_MAX;
