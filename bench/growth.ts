@@ -1,5 +1,5 @@
 // How the engine's cost per event grows along four axes: keys a window, partitions, bytes an event, open windows.
-//   deno task bench:growth [--events 200000] [--rounds 3] [--json FILE]
+//   deno task bench growth [--events 200000] [--rounds 3] [--json FILE]
 // No broker and no database: bytes of a fetch to a frozen payload, in CPU-µs per event (median of the rounds). Closing a window is measured
 // by bench/close_window.ts. Slope: the exponent e in cost ~ size^e between the ends of an axis; total cost of a log is linear where e <= 0
 // for keys, partitions and windows, and where e <= 1 for bytes.

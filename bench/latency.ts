@@ -1,5 +1,5 @@
 // How soon results are there, on a broker and a PostgreSQL of its own:
-//   deno task bench:latency [--rate N] [--seconds 60] [--window 5] [--backlog 1500000] [--kills 5] [--json FILE]
+//   deno task bench latency [--rate N] [--seconds 60] [--window 5] [--backlog 1500000] [--kills 5] [--json FILE]
 // 1. A backlog is drained while the API is asked: its p50 and p99, and the rate of the drain, of which 80 % is the live rate (or --rate).
 // 2. Live traffic at that rate: from the moment at which every partition's log holds an event beyond a window's end + delay, until the rows of
 //    that window are committed (PostgreSQL's commit timestamp). The sender shares the machine and is part of its load.

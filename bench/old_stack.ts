@@ -1,5 +1,5 @@
-// `deno task bench:old-stack [--seconds 60]`: what the parts of the replaced stack that do no counting take while nothing happens: ZooKeeper (as
-// Kafka 3.9 brings and starts it) and pgAdmin (its published package, as server). Engines and databases under load: `deno task bench:peers`.
+// `deno task bench old-stack [--seconds 60]`: what the parts of the replaced stack that do no counting take while nothing happens: ZooKeeper (as
+// Kafka 3.9 brings and starts it) and pgAdmin (its published package, as server). Engines and databases under load: `deno task bench peers`.
 // Needs Java and Maven, Python 3 with venv, Linux. Shell.
 import { freePort } from "../tests/support/postgres.ts";
 import { kafkaClassPath } from "../tests/support/kafka_jars.ts";

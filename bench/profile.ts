@@ -1,4 +1,4 @@
-// Prints where the CPU went, from a profile that V8 wrote (`PROFILE=folder deno task bench:peers tidemark:` makes one): self time by function
+// Prints where the CPU went, from a profile that V8 wrote (`PROFILE=folder deno task bench peers tidemark:` makes one): self time by function
 // and by file. `deno run -A bench/profile.ts FILE.cpuprofile [--top 40]`.
 import { numberFlag, write } from "./support.ts";
 

@@ -1,4 +1,4 @@
-// `deno task bench:scaling`: the same topic read by one to three processes and by one process with one to four engines, with few and many
+// `deno task bench scaling`: the same topic read by one to three processes and by one process with one to four engines, with few and many
 // partitions. Starts a broker and a PostgreSQL of its own. What to look at: CPU-seconds per million events stay what they are, whoever shares
 // the work; the rate is bounded by the processors of the machine, which broker, database and services share here.
 import postgres from "postgres";

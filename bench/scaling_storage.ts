@@ -1,4 +1,4 @@
-// `deno task bench:storage`: what PostgreSQL is given per event, row, key and commit: bytes, write-ahead log, processor time. Starts a server of its own.
+// `deno task bench storage`: what PostgreSQL is given per event, row, key and commit: bytes, write-ahead log, processor time. Starts a server of its own.
 // Method: the same demo traffic is counted with commits of different sizes; events and rows stay equal, dirty keys differ, so that a line through
 // the runs tells the shares of keys and rows apart. The figures stand in src/cli/plan/plan_figures.ts.
 import postgres from "postgres";

@@ -1,4 +1,4 @@
-// Measures everything again and writes the tables into docs/performance.md: `deno task bench:report [peers] [growth] [close] [latency]`.
+// Measures everything again and writes the tables into docs/performance.md: `deno task bench report [peers] [growth] [close] [latency]`.
 // Each block between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` is replaced by what its commands print. Without names: all of them,
 // which takes about 40 minutes; best on a machine that does nothing else.
 import { write } from "./support.ts";

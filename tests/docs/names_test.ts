@@ -1,8 +1,8 @@
 // Names in the code and names on the pages are the same: settings, endpoints, problems, metrics, alerts, dead-letter reasons.
 // Named errors: runbook_test.ts.
 import { assert, assertEquals } from "@std/assert";
-import { openApi } from "../../docs/http_api_page.ts";
-import { alertsOf } from "../../docs/monitoring_page.ts";
+import { openApi } from "../../tools/docs_http_api_page.ts";
+import { alertsOf } from "../../tools/docs_monitoring_page.ts";
 import { METRICS_CATALOGUE } from "../../src/http/api/metrics/catalogue.ts";
 import { PROBLEMS } from "../../src/http/server/problem.ts";
 import { DEAD_REASONS } from "../../src/event/types.ts";

@@ -6,7 +6,7 @@ import { PAGE_PARAMETERS } from "../../src/http/pages/page_query.ts";
 import { encodeCursor } from "../../src/http/server/cursor.ts";
 import { encodeContributionCursor } from "../../src/report/report_query.ts";
 import { createLog } from "../../src/shared/log.ts";
-import { openApi } from "../../docs/http_api_page.ts";
+import { openApi } from "../../tools/docs_http_api_page.ts";
 import { DAY0, MIN } from "../http/stream_fixture.ts";
 import { NOW, settings, snapshot, TestClock } from "../http/app_fixture.ts";
 import { Registry } from "../../src/shared/metrics.ts";

@@ -8,9 +8,9 @@ export interface Figure {
   readonly source: string;
 }
 
-const storage = "deno task bench:storage: PostgreSQL 15, 1.08 million demo events, 2.9 a row, 2 cores";
-const peers = "deno task bench:peers: 5 million events into 935,104 rows, median of three interleaved runs, 2 cores";
-const oldStack = "deno task bench:old-stack: a minute without anything to do";
+const storage = "deno task bench storage: PostgreSQL 15, 1.08 million demo events, 2.9 a row, 2 cores";
+const peers = "deno task bench peers: 5 million events into 935,104 rows, median of three interleaved runs, 2 cores";
+const oldStack = "deno task bench old-stack: a minute without anything to do";
 const speed = "docs/performance.md: catching up from a real broker, one process, 2 cores";
 
 export const FIGURES = {

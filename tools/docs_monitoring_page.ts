@@ -1,6 +1,6 @@
 // The generated tables of docs/monitoring.md: metrics out of the catalogue, alerts out of the rule file. No I/O.
 import { METRICS_CATALOGUE, type MetricSpec } from "../src/http/api/metrics/catalogue.ts";
-import { table } from "./table.ts";
+import { table } from "./docs_table.ts";
 
 /** A row per metric. */
 export function renderMetricsTable(): string {

@@ -1,8 +1,8 @@
 // `deno task docs`: writes every page that is made from code. With `--check` it writes nothing and names what is out of date.
 import { renderConfigurationPage, renderReadmeTable, renderStreamEnv } from "../src/cli/settings_pages.ts";
 import { initSql } from "../src/store/migrate.ts";
-import { openApi, renderHttpApiPage } from "./http_api_page.ts";
-import { renderAlertsTable, renderMetricsTable } from "./monitoring_page.ts";
+import { openApi, renderHttpApiPage } from "./docs_http_api_page.ts";
+import { renderAlertsTable, renderMetricsTable } from "./docs_monitoring_page.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));

@@ -8,7 +8,7 @@ import { systemClock } from "../src/shared/clock.ts";
 import { silentLog } from "../src/shared/log.ts";
 import { Registry } from "../src/shared/metrics.ts";
 import { durationMs } from "../src/shared/units.ts";
-import { table } from "./table.ts";
+import { table } from "./docs_table.ts";
 
 /** The document as `/openapi.json` serves it. */
 export async function openApi(): Promise<OpenApiDocument> {
