@@ -37,7 +37,7 @@ begin
     select format('%I.%I', schema_name, c.relname) as name, c.relname, c.relkind
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = schema_name and c.relkind in ('r', 'p', 'v')
-      and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'stream_span', 'stream_step', 'stream_rules', 'stream_rules_from', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
+      and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'stream_span', 'stream_step', 'stream_rules', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
           'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'lease', 'schema_migration', 'rollup_progress')
         or c.relname ~ '^(aggregated_web_traffic|web_traffic)(_|$)')
     order by c.relkind, c.relname

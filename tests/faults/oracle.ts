@@ -25,7 +25,11 @@ export interface OracleRules {
   readonly skewMs: number;
   /** ISO code of a public address, or `unknown`. */
   readonly country: (address: string) => string;
+  /** Version of the event rules that the stream stores; 2 if left out. A stream that 026e399 began keeps 1. */
+  readonly version?: RulesVersion;
 }
+
+export type RulesVersion = 1 | 2;
 
 /** What became of one partition's log. */
 export interface PartitionTotals {
@@ -96,7 +100,7 @@ export class Oracle {
       totals.nulls++;
       return;
     }
-    const event = naiveEvent(value);
+    const event = naiveEvent(value, this.rules.version);
     if ("dead" in event) return this.#bury(totals, partition, event.dead);
     if (event.time > recordTime + this.rules.skewMs) return this.#bury(totals, partition, "future_event_time");
     const { windowMs, delayMs } = this.rules;
@@ -130,7 +134,7 @@ export class Oracle {
 }
 
 /** Reads one event value. */
-export function naiveEvent(value: Uint8Array): NaiveEvent {
+export function naiveEvent(value: Uint8Array, version: RulesVersion = 2): NaiveEvent {
   if (value.length > 1024 * 1024) return { dead: "too_large" };
   let text: string;
   try {
@@ -144,22 +148,24 @@ export function naiveEvent(value: Uint8Array): NaiveEvent {
   } catch {
     return { dead: "bad_json" };
   }
-  if (Array.isArray(json)) return { dead: "array_value" };
-  if (typeof json === "string") return { dead: "enveloped_value" };
+  if (Array.isArray(json)) return { dead: version === 1 ? "bad_json" : "array_value" };
+  if (typeof json === "string") return { dead: version === 1 ? "bad_json" : "enveloped_value" };
   if (typeof json !== "object" || json === null) return { dead: "bad_json" };
   const fields = json as Record<string, unknown>;
-  if (["", "-", null, undefined].includes(fields.event_time as string)) return { dead: "missing_event_time" };
+  if (version > 1 && ["", "-", null, undefined].includes(fields.event_time as string)) {
+    return { dead: "missing_event_time" };
+  }
   const time = naiveTime(fields.event_time);
   if (time === undefined) return { dead: "bad_event_time" };
   const textOf = (field: unknown) => typeof field === "string" ? field : "";
   let host = textOf(fields.host);
-  if (host === "" || host === "-") host = /^https?:\/\/([^/?#]+)/i.exec(textOf(fields.url))?.[1] ?? "";
+  if (host === "" || version > 1 && host === "-") host = /^https?:\/\/([^/?#]+)/i.exec(textOf(fields.url))?.[1] ?? "";
   if (host === "") return { dead: "missing_host" };
   const referrer = textOf(fields.referrer);
   return {
     time,
-    host: naiveKey(naiveHost(host)),
-    referrer: referrer === "-" ? "" : naiveKey(referrer),
+    host: naiveKey(version === 1 ? host.toLowerCase() : naiveHost(host), version),
+    referrer: referrer === "-" ? "" : naiveKey(referrer, version),
     ip: textOf(fields.ip),
     bot: /bot|crawl|spider|curl/i.test(textOf(fields.user_agent)),
   };
@@ -172,18 +178,19 @@ export function naiveHost(sent: string): string {
 }
 
 /** A key's text as it is stored: at most 1 KiB, ended by a hash where it was longer. */
-export function naiveKey(text: string): string {
+export function naiveKey(text: string, version: RulesVersion = 2): string {
   const clean = Array.from(text, (c) => c === "\0" || c === "\x1f" || !c.isWellFormed() ? "\ufffd" : c).join("");
   const bytes = new TextEncoder().encode(clean);
   if (bytes.length <= 1024) return clean;
+  const digits = version === 1 ? 16 : 32;
   let kept = "";
   let size = 0;
   for (const c of clean) {
     size += new TextEncoder().encode(c).length;
-    if (size > 1024 - 33) break;
+    if (size > 1024 - 1 - digits) break;
     kept += c;
   }
-  return `${kept}#${createHash("sha256").update(clean).digest("hex").slice(0, 32)}`;
+  return `${kept}#${createHash("sha256").update(clean).digest("hex").slice(0, digits)}`;
 }
 
 /** Epoch ms of an event time, or undefined. */

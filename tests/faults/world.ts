@@ -8,7 +8,7 @@ import { countryLookup } from "./countries.ts";
 import type { LoadPlan } from "./generator.ts";
 import { Instance } from "./instance.ts";
 import { pause, readTopic, sendLoad, type SendOptions, topicBounds } from "./load.ts";
-import type { OracleRules } from "./oracle.ts";
+import type { OracleRules, RulesVersion } from "./oracle.ts";
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -17,6 +17,8 @@ export interface WorldOptions {
   readonly database: string;
   readonly topic?: string;
   readonly partitions?: number;
+  /** Version of the event rules that the stream must obey; 2 if left out. */
+  readonly rulesVersion?: RulesVersion;
   readonly topicConfig?: Readonly<Record<string, string>>;
   /** Records that the oracle must not see although its reader does. */
   readonly leaveOut?: (value: Uint8Array) => boolean;
@@ -57,7 +59,13 @@ export class World implements AsyncDisposable {
       options,
       await Deno.makeTempDir({ prefix: "tidemark-faults-" }),
       startProxy(`${url.hostname}:${url.port || 5432}`),
-      { windowMs: 300_000, delayMs: 60_000, skewMs: 300_000, country: await countryLookup() },
+      {
+        windowMs: 300_000,
+        delayMs: 60_000,
+        skewMs: 300_000,
+        country: await countryLookup(),
+        ...options.rulesVersion && { version: options.rulesVersion },
+      },
     );
     await createTopic(options.broker, world.topic, {
       partitions: options.partitions ?? 4,
