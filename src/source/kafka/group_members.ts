@@ -3,8 +3,11 @@
 import { type Broker, type Decoder, errorOfCode, newDecoder, newEncoder, type ProtocolRequest } from "./internals.ts";
 
 const CONSUMER_GROUP_DESCRIBE_API = 69, VERSION_MAX = 1;
-/** What a coordinator answers for a group that is not of the new protocol, or not there: GROUP_ID_NOT_FOUND. */
-const NOT_OF_THIS_PROTOCOL = 69;
+/**
+ * What a coordinator answers where the group has no members of the new protocol: GROUP_ID_NOT_FOUND for a group that is not there or of the
+ * classic one; UNSUPPORTED_VERSION where it does not offer the new protocol, as Kafka 3.7 to 3.9 by default, although it names the request.
+ */
+const NOT_OF_THIS_PROTOCOL: ReadonlySet<number> = new Set([69, 35]);
 const MEMBER_TYPE_CONSUMER = 1;
 
 /** One member, of any program. */
@@ -44,7 +47,7 @@ export async function describeGroup(broker: Broker, group: string): Promise<Grou
   if (newest !== undefined) {
     const found = await broker.connectionPool.send(consumerGroupRequest(group, Math.min(VERSION_MAX, newest)));
     if (found.errorCode === 0) return found;
-    if (found.errorCode !== NOT_OF_THIS_PROTOCOL) throw errorOfCode(found.errorCode);
+    if (!NOT_OF_THIS_PROTOCOL.has(found.errorCode)) throw errorOfCode(found.errorCode);
   }
   const { groups } = await broker.describeGroups({ groupIds: [group] });
   const { state, members } = groups[0]!;
