@@ -164,7 +164,7 @@ function dateTimeTwinV2(text: string): number | undefined {
   const zone = /^(.*\d) ?([+-])(\d\d)(?::?(\d\d))?$/.exec(written);
   // A date alone ends in a dash and two digits, too.
   if (zone !== null && zone[1]!.length >= 16) written = `${zone[1]}${zone[2]}${zone[3]}:${zone[4] ?? "00"}`;
-  else written = written.replace(/ ([Zz])$/, "$1");
+  else if (written === text) written = text.replace(/ ([Zz])$/, "$1");
   if (written[19] === ",") written = `${written.slice(0, 19)}.${written.slice(20)}`;
   if (/^.{16}(?:[Zz]|[+-]\d\d:\d\d)?$/.test(written)) written = `${written.slice(0, 16)}:00${written.slice(16)}`;
   return dateTimeTwin(written);
