@@ -99,6 +99,12 @@ export function refusalOf(error: unknown): Refusal {
   return { code, sqlstate, message: `PostgreSQL refused (${sqlstate}), ${says}: ${messageOf(error)}`, action };
 }
 
+/** A refusal out of what another process has stored of it. */
+export function refusalNamed(code: string, sqlstate: string | null, message: string): Refusal {
+  const action = MEANINGS.find((meaning) => meaning.code === code)?.action ?? `See ${code} in docs/runbook.md.`;
+  return { code, sqlstate, message, action };
+}
+
 /** The error as a NamedError, where the database refused something; others as they are. */
 export function namedRefusal(error: unknown): unknown {
   if (error instanceof NamedError || sqlstateOf(error) === null) return error;

@@ -60,6 +60,14 @@ export function testApp(options: AppOptions = {}) {
   });
 }
 
+/** Every step of an engine that is well. */
+function goodSteps() {
+  const clock = new TestClock(NOW - 60 * MIN), steps = new StepBoard(ENGINE_STEPS, clock);
+  clock.time = NOW - 500;
+  for (const step of ENGINE_STEPS) steps.succeeded(step);
+  return steps.states();
+}
+
 /** A running engine that owns both partitions of the filled stream and is caught up. */
 export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnapshot {
   return {
@@ -76,7 +84,7 @@ export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnaps
       partition(0),
       partition(1, { position: offset(15), committed: offset(15), logEnd: offset(15), lastStable: offset(15) }),
     ],
-    steps: new StepBoard(ENGINE_STEPS, new TestClock(NOW - 60 * MIN)).states(),
+    steps: goodSteps(),
     store: { reachable: true, lastError: null, lastSuccessAt: NOW },
     commit: {
       lastAt: epochMs(NOW - 2_000),

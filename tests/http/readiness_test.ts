@@ -31,6 +31,7 @@ function board<Name extends StepName>(names: readonly Name[], step: Name, ms: nu
       action: "Look at roll_up.",
     });}
   clock.time = NOW - 10;
+  for (const name of names) if (name !== step) steps.succeeded(name);
   if (state === "failing") steps.failed(step, error);
   return steps.states();
 }
@@ -122,4 +123,32 @@ Deno.test("readiness() stays green and says degraded where a step beside the cou
     assertEquals([ready, degraded.map((one) => one.code)], [true, code === null ? [] : [code]]);
     if (code !== null) assertMatch(degraded[0]!.reason, words);
   }
+});
+
+Deno.test("readiness() is red where a closing has given no answer for longer than the timeout, and says it once where the server is away", () => {
+  const clock = new TestClock(NOW - 60_000), steps = new StepBoard(ENGINE_STEPS, clock);
+  const after = (ms: number, store = snapshot().store) => {
+    clock.time = NOW - ms;
+    steps.succeeded("closing");
+    return look([snapshot({ steps: steps.states(), store })]).reasons.map(({ code }) => code);
+  };
+  assertEquals(after(30_000), []);
+  assertEquals(after(30_001), ["closing_stuck"]);
+  assertEquals(after(30_001, { ...snapshot().store, reachable: false }), ["postgres_unavailable"]);
+});
+
+Deno.test("readiness() of a process that only reads names the steps of others by the time at which they were written", () => {
+  const state = board(ENGINE_STEPS, "commit", 31_000, "failing").commit;
+  const elsewhere = (at: number) =>
+    readiness({
+      snapshots: [],
+      now: NOW,
+      progressTimeoutMs: TIMEOUT,
+      databaseProblem: null,
+      elsewhere: [{ step: "commit", instance: "two", state, at: epochMs(at) }],
+    });
+  const { ready, degraded } = elsewhere(NOW);
+  assertEquals([ready, degraded.map(({ code }) => code)], [true, ["commit_failing"]]);
+  assertMatch(degraded[0]!.reason, /^instance two: commits have failed since/);
+  assertEquals(elsewhere(NOW - 1_000).degraded, []);
 });

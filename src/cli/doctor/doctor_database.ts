@@ -7,6 +7,9 @@ import type { Database } from "../../store/postgres/client.ts";
 import { readServerFacts, serverFaults } from "../../store/postgres/preflight.ts";
 import { imbalances } from "../../http/api/stream/ledger_balance.ts";
 import { readLedger } from "../../http/api/stream/ledger_query.ts";
+import { readSteps } from "../../http/api/stream/step_rows.ts";
+import { stepFault } from "../../http/api/readiness.ts";
+import { APP_DEFAULTS } from "../../http/server/deps.ts";
 import { fail, type Finding, ok, skip, warn } from "../../operate/finding.ts";
 import { type DatabaseFacts, judgeDatabase, judgeRules } from "../../operate/judge_database.ts";
 import { differingSettings } from "../../operate/stream_settings.ts";
@@ -70,6 +73,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
     ),
     await checkStreamSettings(storage.work, context),
     judgeRules(stored.rules, wantedRules(context.settings)),
+    await checkSteps(storage.work),
     await checkLedger(storage.work, context),
   );
   return { findings, stored, ready: true };
@@ -158,6 +162,27 @@ async function checkLedger(database: Database, { clock }: Pick<CommandContext, "
     );
   } catch (error) {
     return skip("ledger", messageOf(error));
+  }
+}
+
+/** How the processes that run the stream get on, as they have written it. */
+async function checkSteps(database: Database): Promise<Finding> {
+  try {
+    const steps = await readSteps(database, TIMEOUT_MS);
+    if (steps.length === 0) return skip("steps", "no process has written of its steps in the last minutes");
+    const faults = steps.flatMap(({ step, state, at, instance }) => {
+      const fault = stepFault(step, state, at, APP_DEFAULTS.progressTimeoutMs);
+      return fault === null ? [] : [{ instance, ...fault }];
+    });
+    const [first] = faults;
+    if (first === undefined) return ok("steps", `${steps.map(({ step }) => step).join(", ")}: all make progress`);
+    return fail(
+      "steps",
+      faults.map(({ instance, reason }) => `instance ${instance}: ${reason}`).join("; "),
+      `See ${first.code} in docs/runbook.md.`,
+    );
+  } catch (error) {
+    return skip("steps", messageOf(error));
   }
 }
 

@@ -2,9 +2,10 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { durationMs } from "../../shared/units.ts";
 import type { App, AppDeps } from "../server/deps.ts";
-import type { DatabaseProbe } from "../server/probe.ts";
+import { cached, type DatabaseProbe } from "../server/probe.ts";
 import { readiness, type ReadinessReason } from "./readiness.ts";
 import { refusals, timeSchema } from "./schemas.ts";
+import { stepsElsewhere } from "./stream/step_rows.ts";
 
 const reasonSchema = z.strictObject({
   code: z.string().openapi({ example: "postgres_unavailable" }),
@@ -21,12 +22,15 @@ const stuckSchema = z.strictObject({
 /** Messages of threads may wait in the queue where the whole process was suspended: they are given this long before one is called stuck. */
 const SECOND_LOOK_MS = durationMs(1_000);
 
+/** Rows that are written every ten seconds at most are not read at every look. */
+const STEPS_TTL_MS = 5_000;
+
 const readySchema = z.strictObject({
   ready: z.boolean(),
   reasons: z.array(reasonSchema).openapi({ description: "Why not; only the codes without a token." }),
   degraded: z.array(reasonSchema).openapi({
     description:
-      "Steps that fail although everything is counted; readiness stays green. Only the codes without a token.",
+      "Steps that fail although everything is counted, and with `serve` all failing steps of the processes that read; readiness stays green. Only the codes without a token.",
   }),
 }).openapi("Ready");
 
@@ -88,6 +92,7 @@ const versionRoute = createRoute({
 /** Registers the health routes. */
 export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): void {
   const startedAt = deps.clock.now();
+  const elsewhere = cached(deps.clock, STEPS_TTL_MS, () => stepsElsewhere(deps));
   const look = async () => {
     const databaseProblem = await probe();
     const state = readiness({
@@ -95,6 +100,7 @@ export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): v
       now: deps.clock.now(),
       progressTimeoutMs: deps.settings.progressTimeoutMs,
       upkeep: deps.upkeep?.(),
+      elsewhere: databaseProblem === null ? await elsewhere() : [],
       databaseProblem,
     });
     const plain = (list: readonly ReadinessReason[]) => list.map(({ code, reason }) => ({ code, reason }));

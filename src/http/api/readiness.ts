@@ -10,8 +10,19 @@ export interface ReadinessInputs {
   readonly progressTimeoutMs: DurationMs;
   /** Absent where only the API runs. */
   readonly upkeep?: Steps<UpkeepStep> | undefined;
+  /** What other processes have written of their steps; absent or empty where they are not asked, or have written nothing lately. */
+  readonly elsewhere?: readonly RecordedStep[] | undefined;
   /** Why the database does not answer the API; null when it does. */
   readonly databaseProblem: string | null;
+}
+
+/** A step of another process, as table `stream_step` has it. */
+export interface RecordedStep {
+  readonly step: StepName;
+  readonly instance: string;
+  readonly state: StepState;
+  /** When it was written. */
+  readonly at: EpochMs;
 }
 
 /** One reason for a red readiness. */
@@ -66,17 +77,39 @@ export function stepInWords(step: StepName, { state, since, problem }: StepState
   return `${what} since ${new Date(since).toISOString()} (${seconds(now - since)}): ${why}`;
 }
 
-function degradedSteps({ snapshots, upkeep, now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
+function degradedSteps(
+  { snapshots, upkeep, elsewhere = [], now, progressTimeoutMs }: ReadinessInputs,
+): ReadinessReason[] {
   const compactions = snapshots.map(({ steps }) => ["compaction", steps.compaction] as const);
   const all: readonly (readonly [StepName, StepState])[] = [
     ...compactions,
     ...Object.entries(upkeep ?? {}) as [UpkeepStep, StepState][],
   ];
-  return all.flatMap(([step, state]) => {
-    const bound = state.state === "failing" ? progressTimeoutMs : WAITING_MS_MAX;
-    if (state.state === "ok" || now - state.since <= bound) return [];
-    return [{ code: `${step}_${state.state}`, reason: stepInWords(step, state, now) }];
+  const here = all.flatMap(([step, state]) => stepFault(step, state, now, progressTimeoutMs) ?? []);
+  // What others fail at is theirs: this process is no better or worse for it.
+  const there = elsewhere.flatMap(({ step, instance, state, at }) => {
+    const fault = stepFault(step, state, at, progressTimeoutMs);
+    return fault === null ? [] : [{ ...fault, reason: `instance ${instance}: ${fault.reason}` }];
   });
+  return [...here, ...there];
+}
+
+/** What is wrong with a step, or null. A closing that hangs gives no error: its last success is too long ago. */
+export function stepFault(
+  step: StepName,
+  state: StepState,
+  now: EpochMs,
+  progressTimeoutMs: DurationMs,
+): ReadinessReason | null {
+  const bound = state.state === "failing" ? progressTimeoutMs : WAITING_MS_MAX;
+  if (state.state !== "ok" && now - state.since > bound) {
+    return { code: `${step}_${state.state}`, reason: stepInWords(step, state, now) };
+  }
+  const silent = now - (state.lastSuccessAt ?? state.since);
+  if (step !== "closing" || state.state !== "ok" || silent <= progressTimeoutMs) return null;
+  const reason = `a closing of windows has run for ${seconds(silent)} without an answer: another session may hold a ` +
+    "lock on our tables. End that session (pg_stat_activity, pg_blocking_pids); closing then goes on by itself.";
+  return { code: "closing_stuck", reason };
 }
 
 function engineReasons(snapshot: PipelineSnapshot, inputs: ReadinessInputs): ReadinessReason[] {
@@ -100,6 +133,7 @@ function engineReasons(snapshot: PipelineSnapshot, inputs: ReadinessInputs): Rea
 }
 
 function storeReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
+  const { steps } = snapshot;
   if (!snapshot.store.reachable) {
     return [{ code: "postgres_unavailable", reason: "PostgreSQL does not answer the pipeline" }];
   }
@@ -107,16 +141,21 @@ function storeReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: Re
   const since = lastAt ?? snapshot.startedAt;
   if (pendingRecords > 0 && now - since > progressTimeoutMs) {
     const reason = `${pendingRecords} records wait for a commit; the last one was ${seconds(now - since)} ago`;
-    return [{ code: "commits_stuck", reason }];
+    const { commit } = steps;
+    const why = commit.state === "failing" ? `. The ${stepInWords("commit", commit, now)}` : "";
+    return [{ code: "commits_stuck", reason: reason + why }];
   }
   return [];
 }
 
 /** Without closings nothing that is counted becomes a number. */
-function stepReasons({ steps }: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
-  const { closing } = steps;
-  if (closing.state !== "failing" || now - closing.since <= progressTimeoutMs) return [];
-  return [{ code: "closing_failing", reason: stepInWords("closing", closing, now) }];
+function stepReasons(
+  { steps, store }: PipelineSnapshot,
+  { now, progressTimeoutMs }: ReadinessInputs,
+): ReadinessReason[] {
+  const fault = stepFault("closing", steps.closing, now, progressTimeoutMs);
+  // A server that is away is said already.
+  return fault === null || (fault.code === "closing_stuck" && !store.reachable) ? [] : [fault];
 }
 
 function partitionReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {

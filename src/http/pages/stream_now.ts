@@ -6,6 +6,8 @@ import { databaseProblem } from "../server/database.ts";
 import type { AppDeps } from "../server/deps.ts";
 import { readStream, type StreamState } from "../api/stream/stream_rows.ts";
 import { readStreamStats, type StreamStats } from "../api/stream/stream_stats.ts";
+import type { RecordedStep } from "../api/readiness.ts";
+import { stepsElsewhere } from "../api/stream/step_rows.ts";
 import type { NoticeInput } from "./notices.tsx";
 import { streamWords } from "./stream_state.ts";
 
@@ -13,11 +15,12 @@ import { streamWords } from "./stream_state.ts";
 export async function readStreamNow(deps: AppDeps, now: EpochMs): Promise<NoticeInput> {
   const { database, settings: { queryTimeoutMs } } = deps;
   try {
-    const [state, stats] = await Promise.all([
+    const [state, stats, elsewhere] = await Promise.all([
       readStream(database, queryTimeoutMs),
       readStreamStats(database, queryTimeoutMs),
+      stepsElsewhere(deps),
     ]);
-    return statusOf(deps, state ?? undefined, now, stats);
+    return statusOf(deps, state ?? undefined, now, stats, elsewhere);
   } catch (error) {
     const problem = databaseProblem(error);
     if (problem === undefined) throw error;
@@ -34,6 +37,7 @@ export function statusOf(
   state: StreamState | null | undefined,
   now: EpochMs,
   stats: StreamStats | null = null,
+  elsewhere: readonly RecordedStep[] = [],
 ): NoticeInput {
   const snapshots = deps.snapshots();
   const { progressTimeoutMs } = deps.settings;
@@ -41,7 +45,7 @@ export function statusOf(
     state,
     stats,
     snapshots,
-    words: streamWords({ state, stats, snapshots, now, progressTimeoutMs, upkeep: deps.upkeep?.() }),
+    words: streamWords({ state, stats, snapshots, now, progressTimeoutMs, upkeep: deps.upkeep?.(), elsewhere }),
   };
 }
 

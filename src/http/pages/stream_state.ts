@@ -32,11 +32,13 @@ export interface StreamStateInputs {
   readonly now: EpochMs;
   readonly progressTimeoutMs: Parameters<typeof readiness>[0]["progressTimeoutMs"];
   readonly upkeep?: Parameters<typeof readiness>[0]["upkeep"] | undefined;
+  /** Of other processes, where this one has no engine. */
+  readonly elsewhere?: Parameters<typeof readiness>[0]["elsewhere"] | undefined;
 }
 
 /** Says how the stream is. */
 export function streamWords(
-  { state, stats, snapshots, now, progressTimeoutMs, upkeep }: StreamStateInputs,
+  { state, stats, snapshots, now, progressTimeoutMs, upkeep, elsewhere }: StreamStateInputs,
 ): StreamWords {
   if (state === null) {
     return words(
@@ -50,6 +52,8 @@ export function streamWords(
     return words("stopped", `Stopped: ${code}`, message ?? "An operator resumes it: tidemark resume.");
   }
   if (snapshots.length === 0) {
+    const [fault] = readiness({ snapshots, now, progressTimeoutMs, elsewhere, databaseProblem: null }).degraded;
+    if (fault !== undefined) return words("trouble", `Degraded: ${fault.code}`, fault.reason);
     return state === undefined
       ? words("empty", "No stream yet", "Nothing was read into this database so far.")
       : words("reading", "Read-only", "This process shows what others read.");

@@ -2,7 +2,7 @@
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
 import { epochMs } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
-import { stepInWords } from "../readiness.ts";
+import { stepFault, stepInWords } from "../readiness.ts";
 import { livePartitions } from "./pipeline_view.ts";
 import { isoAlways } from "../schemas.ts";
 import type { StreamState } from "./stream_rows.ts";
@@ -64,9 +64,13 @@ export function explainWindow(inputs: ExplainInputs): Explanation {
 }
 
 /** What becomes of a window that can be closed: what this process closes itself is known here. */
-function closingInWords({ snapshots, now }: ExplainInputs): string {
+function closingInWords({ snapshots, now, settings }: ExplainInputs): string {
   const failing = snapshots.map(({ steps }) => steps.closing).find(({ state }) => state === "failing");
   if (failing) return `but the ${stepInWords("closing", failing, epochMs(now)).replace(/\.$/, "")}`;
+  const stuck = snapshots.map(({ steps }) =>
+    stepFault("closing", steps.closing, epochMs(now), settings.progressTimeoutMs)
+  ).find((fault) => fault !== null);
+  if (stuck) return `but ${stuck.reason.replace(/\.$/, "")}`;
   return snapshots.length > 0 ? "so the next tick closes it" : "so the instance that reads it closes it next";
 }
 
