@@ -155,7 +155,8 @@ function stepReasons(
 ): ReadinessReason[] {
   const fault = stepFault("closing", steps.closing, now, progressTimeoutMs);
   // A server that is away is said already.
-  return fault === null || (fault.code === "closing_stuck" && !store.reachable) ? [] : [fault];
+  if (fault?.code === "closing_stuck") return store.reachable ? [fault] : [];
+  return fault === null ? [] : [{ code: "closing_failing", reason: fault.reason }];
 }
 
 function partitionReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: ReadinessInputs): ReadinessReason[] {
