@@ -14,6 +14,8 @@ import { Database } from "../../src/store/postgres/client.ts";
 import { checkServer } from "../../src/store/postgres/preflight.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { serverUser } from "../support/postgres_binaries.ts";
+import { startProxy } from "../support/tcp_proxy.ts";
+import { until } from "../support/wait.ts";
 import { Standby } from "../faults/postgres_standby.ts";
 
 const open = (url: string, settings: Partial<Settings> = {}, more: { schema?: string; unstamped?: boolean } = {}) => {
@@ -262,5 +264,25 @@ Deno.test("a deadline cancels the statement at the server", async () => {
   } finally {
     await database.close();
     await admin.end();
+  }
+});
+
+Deno.test("a deadline whose cancellation does not reach the server ends the statement, not the process", async () => {
+  await using server = await startPostgres();
+  await using proxy = startProxy(`127.0.0.1:${server.port}`);
+  const url = new URL(server.url);
+  url.host = proxy.url;
+  const database = open(`${url.href}?sslmode=prefer`);
+  try {
+    await database.query((sql) => sql`select 1`, 10_000);
+    // The session lives on; what comes new is cut off before the server has answered.
+    proxy.aim("127.0.0.1:1");
+    const accepted = proxy.accepted;
+    await assertRejects(() => database.query((sql) => sql`select pg_sleep(60)`, 300), DeadlineError);
+    await until("the cancellation was tried", () => proxy.accepted > accepted);
+    proxy.aim(`127.0.0.1:${server.port}`);
+    await database.query((sql) => sql`select 1`, 10_000);
+  } finally {
+    await database.close();
   }
 });

@@ -7,7 +7,7 @@ import postgres from "postgres";
 import type { PostgresHost, PostgresTarget } from "../../shared/config/postgres.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { DeadlineError, type ReadDatabase, type Sql } from "../../shared/sql.ts";
-import { dial, type TlsOptions } from "./dial.ts";
+import { cancelSession, dial, type SessionKey, type TlsOptions } from "./dial.ts";
 import { connectionFault, isConnectionError, placeOf, refusesParameters } from "./faults.ts";
 import { Qualifier } from "./qualify.ts";
 import { unstampedSql } from "./stamp.ts";
@@ -47,15 +47,15 @@ const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
 interface Pool {
   readonly sql: Sql;
   readonly server: PostgresHost;
-  /** Read by the dialler: a socket that comes too late is closed, unless it is to carry a cancellation. */
+  readonly tls: TlsOptions;
+  /** Read by the dialler: a socket that comes too late is closed. */
   discarded: boolean;
-  cancelling: boolean;
 }
 
 /** A statement of the driver. */
 interface Cancellable {
-  /** null until it was sent. */
-  readonly state?: object | null;
+  /** Its session; null until it was sent. */
+  readonly state?: SessionKey | null;
   readonly active?: boolean;
   cancel(): unknown;
 }
@@ -279,7 +279,8 @@ export class Database implements ReadDatabase {
       },
     };
     if (address.kind === "url") {
-      return { sql: postgres(address.url, { ...common, ssl: false }), server, discarded: false, cancelling: false };
+      const sql = postgres(address.url, { ...common, ssl: false });
+      return { sql, server, tls: { mode: "disable" }, discarded: false };
     }
     const tls: TlsOptions = {
       mode: address.tls,
@@ -287,7 +288,7 @@ export class Database implements ReadDatabase {
       ...(address.cert !== undefined && { cert: address.cert }),
       ...(address.key !== undefined && { key: address.key }),
     };
-    const state = { discarded: false, cancelling: false };
+    const state = { discarded: false };
     const sql = postgres({
       ...common,
       host: server.host,
@@ -298,15 +299,14 @@ export class Database implements ReadDatabase {
       database: address.database,
       ssl: false,
       socket: async () => {
-        const { cancelling } = state;
         const socket = await dial(server, tls, timeoutMs);
-        if (cancelling || !state.discarded) return socket;
+        if (!state.discarded) return socket;
         socket.destroy();
         throw new Unavailable("postgres_unavailable", "the database client is closed", "");
       },
       // deno-lint-ignore no-explicit-any
     } as any) as Sql;
-    return Object.assign(state, { sql, server });
+    return Object.assign(state, { sql, server, tls });
   }
 }
 
@@ -317,10 +317,10 @@ function serversOf(address: PostgresAddress): readonly PostgresHost[] {
 }
 
 /** Asks the server to give up what is still running; whether it hears that is not waited for. */
-function cancel(pool: Pool, asked: readonly Cancellable[]): void {
-  pool.cancelling = true;
-  for (const query of asked) if (query.active) Promise.resolve(query.cancel()).catch(() => {});
-  pool.cancelling = false;
+function cancel({ server, tls }: Pool, asked: readonly Cancellable[]): void {
+  for (const { active, state } of asked) {
+    if (active && state) void cancelSession(server, tls, state, CONNECT_TIMEOUT_MS);
+  }
 }
 
 const unstamped = (schema: string, count: number) =>

@@ -20,6 +20,7 @@ export interface TlsOptions {
 
 const SSL_REQUEST = new Uint8Array([0, 0, 0, 8, 4, 210, 22, 47]);
 const YES = 0x53, NO = 0x4e;
+const CANCEL_CODE = 80_877_102, CANCEL_BYTES = 16;
 
 /**
  * Connects, and encrypts where that is asked.
@@ -44,6 +45,37 @@ export async function dial(server: PostgresHost, options: TlsOptions, timeoutMs:
     socket.destroy();
     throw error;
   }
+}
+
+/** A session, as the server names it for those who may cancel what it does. */
+export interface SessionKey {
+  readonly pid: number;
+  readonly secret: number;
+}
+
+/**
+ * Asks a server to give up what a session does. Resolves when the server has read that, or cannot be reached: the driver's own cancellation
+ * ends the process then, by a rejection that it hands to no caller.
+ */
+export async function cancelSession(
+  server: PostgresHost,
+  options: TlsOptions,
+  { pid, secret }: SessionKey,
+  timeoutMs: number,
+): Promise<void> {
+  const request = new DataView(new ArrayBuffer(CANCEL_BYTES));
+  for (const [i, word] of [CANCEL_BYTES, CANCEL_CODE, pid, secret].entries()) request.setInt32(4 * i, word);
+  let socket: net.Socket;
+  try {
+    socket = await dial(server, options, timeoutMs);
+  } catch {
+    return; // the statement ends by the server's own time limit, or with its connection
+  }
+  await new Promise<void>((resolve) => {
+    socket.setTimeout(timeoutMs, () => socket.destroy());
+    socket.on("error", () => {}).once("close", () => resolve());
+    socket.resume().end(new Uint8Array(request.buffer));
+  });
 }
 
 async function encrypt(socket: net.Socket, server: PostgresHost, options: TlsOptions, abort: AbortSignal) {
