@@ -181,6 +181,8 @@ async function logsIn(broker: TestBroker) {
   const good: KafkaConnection[] = [
     { ...base, brokers: [tlsUrl], tls },
     { ...base, brokers: [saslUrl], sasl: { mechanism: "plain", username, password } },
+    { ...base, brokers: [saslTlsUrl], tls, sasl: { mechanism: "plain", username, password } },
+    { ...base, brokers: [saslUrl], sasl: { mechanism: "scram-sha-512", username, password } },
     { ...base, brokers: [saslTlsUrl], tls, sasl: { mechanism: "scram-sha-256", username, password } },
     { ...base, brokers: [saslTlsUrl], tls, sasl: { mechanism: "scram-sha-512", username, password } },
   ];
@@ -189,17 +191,30 @@ async function logsIn(broker: TestBroker) {
     await reader.until(() => reader.values().includes("a"));
     assertEquals((await reader.source.identify()).topicId?.length, 32);
   }
-  const bad: [KafkaConnection, RegExp][] = [
-    [{ ...base, brokers: [saslUrl], sasl: { mechanism: "plain", username, password: "wrong" } }, /SASL/],
-    [{ ...base, brokers: [saslUrl], sasl: { mechanism: "scram-sha-512", username, password: "wrong" } }, /SASL/],
-    [{ ...base, brokers: [tlsUrl], tls: { ...tls, ca: null } }, /certificate|issuer/i],
-    [{ ...base, brokers: ["127.0.0.1:1"] }, /127\.0\.0\.1:1.*refused/i],
+  const plain = { mechanism: "plain", username, password } as const;
+  // The same server by a name that its certificate does not hold.
+  const otherName = tlsUrl.replace("127.0.0.1", "127.1");
+  const bad: [KafkaConnection, string, RegExp][] = [
+    [{ ...base, brokers: [saslUrl], sasl: { ...plain, password: "wrong" } }, "kafka_login", /SASL|login/],
+    [
+      { ...base, brokers: [saslUrl], sasl: { mechanism: "scram-sha-512", username, password: "wrong" } },
+      "kafka_login",
+      /SASL|login/,
+    ],
+    [{ ...base, brokers: [tlsUrl], tls: { ...tls, ca: null } }, "kafka_certificate", /certificate|issuer/i],
+    [{ ...base, brokers: [otherName], tls }, "kafka_certificate", /127\.1/],
+    [{ ...base, brokers: [broker.url], tls }, "kafka_security_mismatch", /TLS/],
+    [{ ...base, brokers: [broker.url], sasl: plain }, "kafka_security_mismatch", /login/],
+    [{ ...base, brokers: [tlsUrl] }, "kafka_security_mismatch", /closed the connection/],
+    [{ ...base, brokers: [saslUrl] }, "kafka_security_mismatch", /closed the connection/],
+    [{ ...base, brokers: ["127.0.0.1:1"] }, "kafka_unavailable", /127\.0\.0\.1:1.*refused/i],
   ];
-  for (const [i, [connection, expected]] of bad.entries()) {
+  for (const [i, [connection, code, expected]] of bad.entries()) {
     await using reader = await new TestReader(testSource(broker, "secure", { connection, group: `bad-${i}` })).open();
-    const { reason } = await reader.event("unavailable");
-    assert(expected.test(reason), `${i}: ${reason}`);
-    assert(!reason.includes("wrong") && !reason.includes("\n"), reason);
+    const event = await reader.event("unavailable");
+    assertEquals(event.code, code, `${i}: ${event.reason}`);
+    assert(expected.test(event.reason), `${i}: ${event.reason}`);
+    assert(!event.reason.includes("wrong") && !event.reason.includes("\n"), event.reason);
   }
 }
 
