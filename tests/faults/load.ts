@@ -20,18 +20,26 @@ export interface SendOptions {
   readonly codec?: Codec;
   /** Stops sending when aborted; what was sent stays. */
   readonly signal?: AbortSignal;
+  /** A {@link PatientSender} by default. */
+  readonly sender?: new (broker: TestBroker, topic: string, signal?: AbortSignal) => Sender;
+}
+
+/** Sends batches in order. */
+export interface Sender {
+  /** Returns whether the records are in: false when the signal came first. */
+  send(records: readonly GeneratedRecord[], codec?: Codec): Promise<boolean>;
+  close(): void;
 }
 
 const CHUNK = 4_000;
 const BROKER_AWAY_MS_MAX = 300_000;
 
 /** Sends records to one topic; a broker that is away is awaited. What was under way when it went may be in the log twice. */
-export class PatientSender {
+export class PatientSender implements Sender {
   #producer: WireProducer | undefined;
 
   constructor(readonly broker: TestBroker, readonly topic: string, readonly signal?: AbortSignal) {}
 
-  /** Returns whether the records are in: false when the signal came first. */
   async send(records: readonly GeneratedRecord[], codec: Codec = "none"): Promise<boolean> {
     for (const deadline = performance.now() + BROKER_AWAY_MS_MAX;;) {
       try {
@@ -60,9 +68,10 @@ export async function sendLoad(
   plan: LoadPlan,
   options: SendOptions = {},
 ): Promise<number> {
-  const { from = 0, to = plan.events, rate = Infinity, codec = "none", signal } = options;
+  const { from = 0, to = plan.events, rate = Infinity, codec = "none", signal, sender: Sends = PatientSender } =
+    options;
   const startedAt = performance.now();
-  const sender = new PatientSender(broker, topic, signal);
+  const sender = new Sends(broker, topic, signal);
   let at = from;
   try {
     while (at < to && !signal?.aborted) {

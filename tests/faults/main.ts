@@ -6,6 +6,7 @@ import { type AccessLogResult, countAccessLog, throughFile, throughKafka } from 
 import { killRun } from "./kill_run.ts";
 import { ENTRIES, runMatrix } from "./matrix.ts";
 import { measureRecovery } from "./recovery.ts";
+import { networkRun } from "./network_run.ts";
 import { soak } from "./soak.ts";
 
 const USAGE =
@@ -13,6 +14,7 @@ const USAGE =
 deno task faults kill [events] [kills] [seed]  kill -9 under load (default 2000000 events, 25 kills)
 deno task faults recovery [kills]     time from exec to the first commit after kill -9 (default 20 each way)
 deno task faults soak [--record] [minutes] [seed]  steady load and mixed faults around one instance that lives through all (default 60 minutes)
+deno task faults network [--record] [events] [seconds] [cuts] [seed]  every way between seven machines cut (default 1000000 events, 20 s a cut, all); needs root, iproute2 and util-linux
 deno task faults list                 names of the fault matrix
 deno task faults [--record] NAME…     entries of the matrix; "all" for every one; --record writes docs/reliability.md`;
 
@@ -82,6 +84,15 @@ async function main(args: readonly string[]): Promise<boolean> {
       return await soak({
         minutes: Number(rest[0] ?? 60),
         seed: Number(rest[1] ?? Math.floor(Math.random() * 2 ** 31)),
+        record,
+        say,
+      });
+    case "network":
+      return await networkRun({
+        events: Number(rest[0] ?? 1_000_000),
+        seconds: Number(rest[1] ?? 20),
+        cuts: Number(rest[2] ?? 1_000),
+        seed: Number(rest[3] ?? Math.floor(Math.random() * 2 ** 31)),
         record,
         say,
       });

@@ -12,13 +12,15 @@ export type Codec = keyof typeof CODECS;
 const PRODUCE = 0;
 const PRODUCE_VERSION = 7;
 const ACKS_LEADER = 1;
+/** All replicas in sync must have taken a batch before it is acknowledged. */
+export const ACKS_ALL = -1;
 const BATCH_HEADER_BYTES = 61;
 /** Attributes to records: what the checksum covers. */
 const CRC_FROM = 21;
 const RECORD_OVERHEAD_MAX = 32;
 
-/** Errors of a broker that starts up: unknown topic or partition, leader not available, not the leader, not enough replicas. */
-const PASSING_ERRORS = new Set([3, 5, 6, 19]);
+/** Errors that pass: unknown topic or partition, leader not available, not the leader, timed out, not enough replicas before and after. */
+const PASSING_ERRORS = new Set([3, 5, 6, 7, 19, 20]);
 
 /** The broker will never take this batch. */
 export class RefusedError extends Error {
@@ -27,17 +29,24 @@ export class RefusedError extends Error {
   }
 }
 
-/** One connection to a broker that leads every partition of the topic. Not for concurrent use. */
+/** One connection to a broker that leads every partition that is sent through it. Not for concurrent use. */
 export class WireProducer {
   #correlation = 0;
 
-  private constructor(readonly connection: Deno.TcpConn) {}
+  private constructor(readonly connection: Deno.TcpConn, readonly acks: number) {}
 
-  static async connect(url: string): Promise<WireProducer> {
+  static async connect(
+    url: string,
+    { acks = ACKS_LEADER, signal }: { readonly acks?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<WireProducer> {
     const at = url.lastIndexOf(":");
-    const connection = await Deno.connect({ hostname: url.slice(0, at), port: Number(url.slice(at + 1)) });
+    const connection = await Deno.connect({
+      hostname: url.slice(0, at),
+      port: Number(url.slice(at + 1)),
+      ...(signal && { signal }),
+    });
     connection.setNoDelay(true);
-    return new WireProducer(connection);
+    return new WireProducer(connection, acks);
   }
 
   /** Sends one batch a partition. @throws Error where the broker refuses, or the connection breaks: then nobody knows what arrived */
@@ -70,7 +79,7 @@ export class WireProducer {
     int32(++this.#correlation);
     int16(-1); // client id
     int16(-1); // transactional id
-    int16(ACKS_LEADER);
+    int16(this.acks);
     int32(30_000);
     int32(1);
     int16(name.length);

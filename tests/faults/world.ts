@@ -19,6 +19,7 @@ export interface WorldOptions {
   readonly partitions?: number;
   /** Version of the event rules that the stream must obey; 2 if left out. */
   readonly rulesVersion?: RulesVersion;
+  readonly replicas?: number;
   readonly topicConfig?: Readonly<Record<string, string>>;
   /** Records that the oracle must not see although its reader does. */
   readonly leaveOut?: (value: Uint8Array) => boolean;
@@ -69,6 +70,7 @@ export class World implements AsyncDisposable {
     );
     await createTopic(options.broker, world.topic, {
       partitions: options.partitions ?? 4,
+      ...(options.replicas !== undefined && { replicas: options.replicas }),
       config: { "max.message.bytes": "4194304", ...options.topicConfig },
     });
     return world;
@@ -224,8 +226,8 @@ export class World implements AsyncDisposable {
   }
 }
 
-/** Servers are on loopback here: any other address can only be a client's, out of the load. */
-const CLIENT_ADDRESS = /(?<![\d.])(?!127\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/;
+/** Servers are on loopback or in a network of hosts: any other address can only be a client's, out of the load. */
+const CLIENT_ADDRESS = /(?<![\d.])(?!127\.|198\.1[89]\.|0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/;
 
 /** Whether a line of the log tells a client's IPv4 address. */
 export const holdsClientAddress = (line: string): boolean => CLIENT_ADDRESS.test(line);

@@ -27,7 +27,7 @@ export interface SecureListeners {
   readonly ca: string;
 }
 
-/** A running broker. `url` is `host:port` and survives `restart`. */
+/** A running broker. `url` is `host:port` (of a cluster several, with commas) and survives `restart`. */
 export interface TestBroker extends AsyncDisposable {
   readonly url: string;
   readonly version: string;
@@ -157,7 +157,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
 /** A kafkajs client of the plain listener that logs nothing. */
 export function brokerClient(broker: TestBroker): Kafka {
   return new Kafka({
-    brokers: [broker.url],
+    brokers: broker.url.split(","),
     clientId: "tidemark-test",
     logLevel: logLevel.NOTHING,
     retry: { retries: 8, initialRetryTime: 100, maxRetryTime: 1000 },
@@ -174,11 +174,18 @@ export interface Server {
 const WATCHED_JAVA = `exec 3<&0; java "$@" </dev/null >/dev/null 2>>"$LOG.err" & p=$!; echo $p
 (cat <&3 >/dev/null; kill -9 $p 2>/dev/null) & wait $p`;
 
-/** Starts a formatted broker and waits until it answers on `url`. */
-export async function launch(classPath: string, folder: string, url: string): Promise<Server> {
+/** Starts a formatted broker and waits until it answers on `url`; `within` = words before the command, e.g. to run it on another host. */
+export async function launch(
+  classPath: string,
+  folder: string,
+  url: string,
+  within: readonly string[] = [],
+): Promise<Server> {
   const log = `${folder}/server.log`;
-  const child = new Deno.Command("sh", {
+  const [command = "sh", ...before] = [...within, "sh"];
+  const child = new Deno.Command(command, {
     args: [
+      ...before,
       "-c",
       WATCHED_JAVA,
       "sh",

@@ -1,4 +1,4 @@
-// Starts a real cluster of three Kafka brokers (KRaft, each also a controller) on free loopback ports. Runs `java`; nothing is left behind.
+// Starts a real cluster of three Kafka brokers (KRaft, each also a controller), on loopback or on three hosts. Runs `java`; nothing is left behind.
 import { Kafka, logLevel } from "kafkajs";
 import { formatStorage, freePorts, launch, newClusterId, type Server } from "./kafka_broker.ts";
 import { kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
@@ -33,25 +33,34 @@ export interface TestCluster extends AsyncDisposable {
 
 /** Starts three brokers whose internal topics have three replicas. */
 export async function startCluster(
-  { version = "4.1.0", properties = {} }: {
+  { version = "4.1.0", properties = {}, hosts }: {
     readonly version?: KafkaVersion;
     readonly properties?: Readonly<Record<string, string>>;
+    /** Where each broker runs: its address, and the words before its command. */
+    readonly hosts?: readonly { readonly address: string; readonly within: readonly string[] }[];
   } = {},
 ): Promise<TestCluster> {
   const classPath = await kafkaClassPath(version);
   const folder = await Deno.makeTempDir({ prefix: "tidemark-kafka-" });
   const ports = freePorts(6), id = newClusterId();
-  const brokers = NODES.map((node) => ({ node, plain: ports[2 * node - 2]!, controller: ports[2 * node - 1]! }));
-  const voters = brokers.map(({ node, controller }) => `${node}@127.0.0.1:${controller}`).join(",");
-  const nodes = await Promise.all(brokers.map(async ({ node, plain, controller }): Promise<ClusterNode & Stoppable> => {
+  const brokers = NODES.map((node) => ({
+    node,
+    address: hosts?.[node - 1]?.address ?? "127.0.0.1",
+    within: hosts?.[node - 1]?.within ?? [],
+    plain: ports[2 * node - 2]!,
+    controller: ports[2 * node - 1]!,
+  }));
+  const voters = brokers.map(({ node, address, controller }) => `${node}@${address}:${controller}`).join(",");
+  const nodes = await Promise.all(brokers.map(async (broker): Promise<ClusterNode & Stoppable> => {
+    const { node, address, within, plain, controller } = broker;
     const home = `${folder}/${node}`;
     await Deno.mkdir(home);
     const lines = {
       "process.roles": "broker,controller",
       "node.id": String(node),
       "controller.quorum.voters": voters,
-      listeners: `PLAINTEXT://127.0.0.1:${plain},CONTROLLER://127.0.0.1:${controller}`,
-      "advertised.listeners": `PLAINTEXT://127.0.0.1:${plain}`,
+      listeners: `PLAINTEXT://${address}:${plain},CONTROLLER://${address}:${controller}`,
+      "advertised.listeners": `PLAINTEXT://${address}:${plain}`,
       "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
       "controller.listener.names": "CONTROLLER",
       "inter.broker.listener.name": "PLAINTEXT",
@@ -73,8 +82,8 @@ export async function startCluster(
     const file = `${home}/server.properties`;
     await Deno.writeTextFile(file, Object.entries(lines).map(([key, value]) => `${key}=${value}\n`).join(""));
     await formatStorage({ classPath, file, scram: false, id });
-    const url = `127.0.0.1:${plain}`;
-    let server: Server = await launch(classPath, home, url);
+    const url = `${address}:${plain}`;
+    let server: Server = await launch(classPath, home, url, within);
     return {
       id: node,
       url,
@@ -87,7 +96,7 @@ export async function startCluster(
       async restart() {
         server.signal("SIGKILL");
         await server.ended;
-        server = await launch(classPath, home, url);
+        server = await launch(classPath, home, url, within);
       },
       async stop() {
         server.signal("SIGKILL");

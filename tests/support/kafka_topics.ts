@@ -14,16 +14,25 @@ export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => P
 }
 
 /**
- * Creates a topic with one replica, empty: one of that name is deleted first (an existing broker may hold it from an earlier run).
+ * Creates a topic with one replica (or `replicas`), empty: one of that name is deleted first (an existing broker may hold it from an earlier run).
  * Returns once each partition answers. `config` holds Kafka topic settings.
  */
 export async function createTopic(
   broker: TestBroker,
   topic: string,
-  options: { readonly partitions?: number; readonly config?: Readonly<Record<string, string>> } = {},
+  options: {
+    readonly partitions?: number;
+    readonly replicas?: number;
+    readonly config?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<void> {
   const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }));
-  const topics = [{ topic, numPartitions: options.partitions ?? 1, replicationFactor: 1, configEntries }];
+  const topics = [{
+    topic,
+    numPartitions: options.partitions ?? 1,
+    replicationFactor: options.replicas ?? 1,
+    configEntries,
+  }];
   await withAdmin(broker, async (admin) => {
     while (!await admin.createTopics({ waitForLeaders: false, topics })) {
       await admin.deleteTopics({ topics: [topic] });

@@ -19,6 +19,8 @@ export interface TcpProxy extends AsyncDisposable {
   readonly url: string;
   /** Connections accepted so far. */
   readonly accepted: number;
+  /** New connections go to this `host:port`. */
+  aim(target: string): void;
   /** Closes all present connections; new ones are accepted. */
   cut(): void;
   /** Refuses new connections and closes present ones, until `up`. */
@@ -45,8 +47,7 @@ interface Rule extends CutRule {
 
 /** Starts a proxy on a free loopback port in front of `target` (`host:port`). */
 export function startProxy(target: string): TcpProxy {
-  const at = target.lastIndexOf(":");
-  const address = { hostname: target.slice(0, at), port: Number(target.slice(at + 1)) };
+  let address = addressOf(target);
   const connections = new Set<Connection>();
   const rules = new Set<Rule>();
   const taps: Partial<Record<Side, (bytes: Uint8Array) => void>> = {};
@@ -84,6 +85,7 @@ export function startProxy(target: string): TcpProxy {
     get accepted() {
       return accepted;
     },
+    aim: (target) => void (address = addressOf(target)),
     cut,
     down,
     up() {
@@ -115,6 +117,11 @@ export function startProxy(target: string): TcpProxy {
     stop,
     [Symbol.asyncDispose]: stop,
   };
+}
+
+function addressOf(target: string): Deno.ConnectOptions {
+  const at = target.lastIndexOf(":");
+  return { hostname: target.slice(0, at), port: Number(target.slice(at + 1)) };
 }
 
 /** What currently happens to all connections. */
