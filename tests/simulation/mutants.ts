@@ -2,7 +2,7 @@
 // list fails instead of rotting. Pure.
 
 /** Which tests must notice. */
-export type Suite = "unit" | "source" | "postgres";
+export type Suite = "unit" | "source" | "postgres" | "network" | "produce";
 
 export interface Mutant {
   /** The guard, in words. */
@@ -29,7 +29,11 @@ const PIPELINE = "src/pipeline.ts",
   MODEL = "tests/simulation/model_database.ts",
   STREAM_RULES = "src/event/stream_rules.ts",
   JOIN = "ddl/0002_commit.sql",
-  EXACT = "ddl/0005_exact.sql";
+  EXACT = "ddl/0005_exact.sql",
+  CLIENT = "src/store/postgres/client.ts",
+  POSTGRES_URL = "src/shared/config/postgres_url.ts",
+  SENDER = "src/source/kafka/producer/sender.ts",
+  ANSWERS = "src/source/kafka/producer/answers.ts";
 
 const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
   guard,
@@ -44,6 +48,13 @@ const source = (guard: string, file: string, ...edit: Edit): Mutant => ({
   edits: [edit],
   suite: "source",
 });
+const network = (guard: string, file: string, ...edit: Edit): Mutant => ({
+  guard,
+  file,
+  edits: [edit],
+  suite: "network",
+});
+const produce = (guard: string, ...edit: Edit): Mutant => ({ guard, file: SENDER, edits: [edit], suite: "produce" });
 const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: EXACT, edits, suite: "postgres" });
 const join = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: JOIN, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
@@ -720,4 +731,70 @@ export const MUTANTS: readonly Mutant[] = [
   ]),
   sql("retired days are booked in the ledger", ["retired_hits = retired_hits + hits_gone, ", ""]),
   sql("reports know what is retired", ["retired_through = greatest(retired_through, d + day), ", ""]),
+  // ---- the PostgreSQL client: which server and schema a statement reaches
+  network(
+    "nothing is asked through functions that lead to another schema",
+    CLIENT,
+    "if (found.unstamped > 0 && !this.#options.unstamped) throw unstamped(this.#options.schema, found.unstamped);",
+    "",
+  ),
+  network(
+    "of several hosts only a primary is taken",
+    CLIENT,
+    'if (target === "primary" && (found.standby || found.read_only)) {',
+    "if (false) {",
+  ),
+  network(
+    "a statement that is over its deadline is cancelled at the server",
+    CLIENT,
+    "if (late) cancel(pool, asked);",
+    "",
+  ),
+  network(
+    "nothing is made on a standby",
+    "src/store/postgres/preflight.ts",
+    "if (facts.standby || facts.read_only) {",
+    "if (facts.read_only) {",
+  ),
+  source(
+    "a password with characters that must be encoded is refused",
+    POSTGRES_URL,
+    'if (login.includes("@") || path?.includes("@") || path?.includes("/")) refuse(ENCODE);',
+    "",
+  ),
+  source(
+    "a query that may be the end of a password is not shown",
+    POSTGRES_URL,
+    'if (!known && (bare || equals < 0 || part.includes("@")) && query.includes("@")) refuse(ENCODE);',
+    "",
+  ),
+  // ---- the producer: what it calls sent is in the topic, once
+  source(
+    "a partition that the answer leaves out is not acknowledged",
+    ANSWERS,
+    "if (errorCode === 0 ||",
+    "if (errorCode === undefined || errorCode === 0 ||",
+  ),
+  source(
+    "a batch that the broker knows already is stored",
+    ANSWERS,
+    "if (errorCode === 0 || errorCode === DUPLICATE_SEQUENCE) return",
+    "if (errorCode === 0) return",
+  ),
+  source(
+    "a batch carries its sequence number",
+    "src/source/kafka/producer/record_batch.ts",
+    "view.setInt32(53, sequence.first);",
+    "",
+  ),
+  produce(
+    "partitions and bytes are fixed before the first try",
+    "pending ??= await this.#batches(records);",
+    "pending = await this.#batches(records);",
+  ),
+  produce(
+    "what is not acknowledged is sent again",
+    "else left.push(batch);",
+    'else if (outcome === "refused") left.push(batch);',
+  ),
 ];

@@ -1,9 +1,9 @@
-// `deno task mutate [--suite unit|source|postgres] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
+// `deno task mutate [--suite unit|source|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
 // and runs the tests that must notice. Prints a table; exit code 1 where a mutant survives. Shell: copies files, starts `deno test`.
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
 
-const COPIED = ["src", "tests", "ddl", "deno.json", "deno.lock"];
+const COPIED = ["src", "tests", "ddl", "docs", "deno.json", "deno.lock"];
 const FILES: Readonly<Record<Suite, readonly string[]>> = {
   unit: [
     "tests/window",
@@ -17,7 +17,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",
   ],
-  source: ["tests/source"],
+  source: ["tests/source", "tests/shared/config/postgres_test.ts"],
   postgres: [
     "tests/integration/postgres_store_test.ts",
     "tests/integration/exact_test.ts",
@@ -26,6 +26,8 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/integration/report_roll_up_test.ts",
     "tests/integration/model_test.ts",
   ],
+  network: ["tests/integration/postgres_network_test.ts"],
+  produce: ["tests/integration/produce_faults_test.ts"],
 };
 /** A mutant that makes the tests hang is noticed too. */
 const HANGS_AFTER_MS = 300_000;
