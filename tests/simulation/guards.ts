@@ -157,6 +157,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (rules.offsetsCountRecords) {", "which kind of log it is: the booking of skipped offsets has a mutant"],
     ["if (end < 0) {", "tells a tombstone; unit tests hold every kind of record"],
     ["if (code !== READ_OK) {", "tells a dead letter; unit tests hold every kind of record"],
+    ["if (code === READ_COMMENT) {", "tells a comment line of a log; unit tests hold every kind of record"],
     ["if (isLate(windowEnd, tracker.watermark)) {", "the rule itself has a mutant"],
     ['if (rules.latePolicy === "store") this.#add', "a setting"],
     ["if (windowEnd > tracker.maxWindowEnd) tracker.maxWindowEnd", "bounds silence, whose rule has mutants"],

@@ -92,7 +92,12 @@ export const MUTANTS: readonly Mutant[] = [
     "  if (known === undefined) {\n    throw unknownRules",
     "  if (known === undefined) return RULES_2;\n  if (known === undefined) {\n    throw unknownRules",
   ),
-  unit("an unknown rule of a known version is refused", STREAM_RULES, "if (name !== undefined || typeof", "if (typeof"),
+  unit(
+    "an unknown rule of a known version is refused",
+    STREAM_RULES,
+    "name !== undefined || typeof fields",
+    "typeof fields",
+  ),
   model("a switch of the rules fences", "switchFences"),
   rulesSql("a switch of the rules fences", [
     "  update stream_partition set commit_id = gen_random_uuid(), updated_at = clock_timestamp();\n",
