@@ -756,6 +756,12 @@ export const MUTANTS: readonly Mutant[] = [
     "",
   ),
   network(
+    "a cancellation that does not reach the server ends nothing",
+    "src/store/postgres/dial.ts",
+    "return; // the statement ends by the server's own time limit, or with its connection",
+    'throw new Error("not reached");',
+  ),
+  network(
     "nothing is made on a standby",
     "src/store/postgres/preflight.ts",
     "if (facts.standby || facts.read_only) {",
