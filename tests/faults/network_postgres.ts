@@ -16,7 +16,7 @@ export class HostPostgres implements AsyncDisposable {
 
   static async primary(host: Host): Promise<HostPostgres> {
     const server = new HostPostgres(host, await makeDataFolder(await findBinaries(), await serverUser()));
-    // Whoever is in this network may do everything: it has no other members.
+    // The network has no members but ours.
     await Deno.writeTextFile(
       `${server.folder}/data/pg_hba.conf`,
       "host all all 0.0.0.0/0 trust\nhost replication all 0.0.0.0/0 trust\n",
