@@ -21,6 +21,17 @@ export interface Counting {
 /** Coverage under which a number says nothing, a zero least of all. */
 export const UNKNOWN: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
 
+/** Why there is no number, in words; what the others rest on. */
+export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
+  full: "",
+  partial: "since the first event",
+  retired: "from the sums that retention keeps",
+  before_first: "before the first event",
+  after_newest: "after the newest event",
+  gap: "records are missing",
+  not_kept: "rows were dropped by retention",
+};
+
 /** Windows of an interval, and whether the database cannot answer for it: a data gap, or rows that were dropped. */
 export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windowsClosed" | "unknown">;
 
@@ -59,10 +70,19 @@ export function cover(
   };
 }
 
-/** Whether the numbers up to `end` can still change. */
-export function statusOf(buckets: readonly Bucket[], { finalThrough }: Pick<Progress, "finalThrough">): Status {
+/** End of the last window that starts before `end`: a window belongs to the interval in which it starts, and may end after it. */
+export function lastWindowEnd(end: EpochMs, { windowSizeMs }: Pick<Progress, "windowSizeMs">): EpochMs {
+  return epochMs(Math.ceil(end / windowSizeMs) * windowSizeMs);
+}
+
+/** Whether the numbers of the buckets, which are in order of time, can still change. */
+export function statusOf(
+  buckets: readonly Bucket[],
+  progress: Pick<Progress, "finalThrough" | "windowSizeMs">,
+): Status {
   if (buckets.length > 0 && buckets.every(({ unknown }) => unknown)) return "unknown";
-  return (buckets.at(-1)?.end ?? epochMs(Infinity)) <= finalThrough ? "final" : "provisional";
+  const end = buckets.at(-1)?.end ?? epochMs(Infinity);
+  return lastWindowEnd(end, progress) <= progress.finalThrough ? "final" : "provisional";
 }
 
 /** Whether windows that could be closed are not: what rests on closed ones alone will change. */

@@ -7,6 +7,7 @@ import {
   type Counting,
   daysBetween,
   dayTotals,
+  lastWindowEnd,
   statusOf,
   totalHits,
 } from "./completeness.ts";
@@ -160,7 +161,7 @@ export function shapeContributions(input: ContributionInput): ContributionReport
   const next = daysBetween(days, tz, addDays(to, 1), addDays(to, 1));
   const compared = daysBetween(days, tz, period.from, period.to);
   const counting: Counting = query;
-  const nextClosed = next.length > 0 && next.every((day) => day.end <= progress.closedThrough);
+  const nextClosed = next.length > 0 && next.every((day) => lastWindowEnd(day.end, progress) <= progress.closedThrough);
   const totals = {
     hits: totalHits(range, counting),
     previousDay: totalHits(previous, counting),
@@ -175,6 +176,7 @@ export function shapeContributions(input: ContributionInput): ContributionReport
     nextStatus: statusOf(next, progress),
     previousKnown: totals.previousDay !== null,
     comparisonKnown: totals.comparison !== null,
+    nextKnown: totals.nextDay !== null,
     nextUnknownReason: nextClosed ? "gap" : null,
     // Many days beside one do not compare.
     comparable: query.compare !== "previous_day" || countDays(from, to) === 1,
@@ -215,6 +217,7 @@ interface RowContext {
   /** A row without hits on a day that is known has none; of an unknown day the database only says that it has no rows. */
   readonly previousKnown: boolean;
   readonly comparisonKnown: boolean;
+  readonly nextKnown: boolean;
   /** Set where the next day is over, so that a missing number means a gap and not the future. */
   readonly nextUnknownReason: string | null;
   readonly comparable: boolean;
@@ -235,11 +238,11 @@ function shapeRow(row: ContributionFacts, context: RowContext, ahead: NextDayFor
   };
 }
 
-function knownSums(row: ContributionFacts, { previousKnown, comparisonKnown }: RowContext): Sums {
+function knownSums(row: ContributionFacts, { previousKnown, nextKnown, comparisonKnown }: RowContext): Sums {
   return {
     hits: row.hits,
     previousDay: previousKnown ? row.previousDay : null,
-    nextDay: row.nextDay,
+    nextDay: nextKnown ? row.nextDay : null,
     comparison: comparisonKnown ? row.comparison : null,
   };
 }

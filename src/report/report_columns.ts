@@ -3,7 +3,7 @@ import type { Contribution, ContributionReport } from "./contribution.ts";
 import type { Column } from "./text/csv.ts";
 import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/forecast_report.ts";
 import type { BotsReport, SeriesPoint } from "./timeseries.ts";
-import type { TopRow } from "./top.ts";
+import type { TopReport, TopRow } from "./top.ts";
 
 /** A contribution beside the report that it stands in. */
 export interface ContributionLine {
@@ -51,14 +51,21 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
-export const TOP_COLUMNS: readonly Column<TopRow>[] = [
-  { name: "rank", value: ({ rank }) => rank },
-  { name: "label", value: ({ label }) => label },
-  { name: "count", value: ({ count }) => count },
-  { name: "human", value: ({ human }) => human },
-  { name: "bot", value: ({ bot }) => bot },
-  { name: "percentage", value: ({ percentage }) => percentage },
-  { name: "status", value: ({ status }) => status },
+/** A row of a ranking beside the report that it stands in. */
+export interface TopLine {
+  readonly report: TopReport;
+  readonly row: TopRow;
+}
+
+export const TOP_COLUMNS: readonly Column<TopLine>[] = [
+  { name: "rank", value: ({ row }) => row.rank },
+  { name: "label", value: ({ row }) => row.label },
+  { name: "count", value: ({ row }) => row.count },
+  { name: "human", value: ({ row }) => row.human },
+  { name: "bot", value: ({ row }) => row.bot },
+  { name: "percentage", value: ({ row }) => row.percentage },
+  { name: "status", value: ({ row }) => row.status },
+  { name: "coverage", value: ({ report }) => report.completeness.coverage.join(" ") },
 ];
 
 export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
@@ -71,8 +78,9 @@ export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
-/** One forecast day beside its series; `day` is null where the series has no forecast. */
+/** One forecast day beside its series and report; `day` is null where the series has no forecast. */
 export interface ForecastLine {
+  readonly report: ForecastReport;
   readonly series: ForecastSeries;
   readonly day: ForecastDay | null;
 }
@@ -90,6 +98,8 @@ export const FORECAST_COLUMNS: readonly Column<ForecastLine>[] = [
   { name: "mase", value: ({ series }) => series.mase },
   { name: "reason", value: ({ series }) => series.reason },
   { name: "history_days", value: ({ series }) => series.history_days },
+  { name: "status", value: ({ report }) => report.completeness.status },
+  { name: "coverage", value: ({ report }) => report.completeness.coverage.join(" ") },
 ];
 
 /** The rows of a page, `(other)` last where there is one. */
@@ -97,9 +107,14 @@ export function contributionLines(report: ContributionReport): ContributionLine[
   return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
 }
 
+/** The rows of a ranking, `(other)` last where there is one. */
+export function topLines(report: TopReport): TopLine[] {
+  return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
+}
+
 /** One line a day, at least one a series. */
 export function forecastLines(report: ForecastReport): ForecastLine[] {
   return report.series.flatMap((series): ForecastLine[] =>
-    series.days.length === 0 ? [{ series, day: null }] : series.days.map((day) => ({ series, day }))
+    series.days.length === 0 ? [{ report, series, day: null }] : series.days.map((day) => ({ report, series, day }))
   );
 }

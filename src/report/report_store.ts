@@ -91,9 +91,9 @@ export async function contributions(
              from tm.tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
                ${host ?? null}::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
              -- Where the next day is known, nothing is forecast.
-             where (select s.closed_through < tm.tidemark_day_start_v1(${
+             where (select s.closed_through < tm.tidemark_last_window_end_v1(tm.tidemark_day_start_v1(${
     addDays(to, 2)
-  }::text::date, ${tz}::text) from tm.stream s)) as key_days`;
+  }::text::date, ${tz}::text)) from tm.stream s)) as key_days`;
   const progress = progressOf(row!.progress);
   const days = bucketsOf(row!.buckets, progress);
   const rows = row!.rows.map((json): ContributionFacts => ({
@@ -206,9 +206,9 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
               order by h.counted desc, h.key collate "C"), '[]')
             from (select * from hit where counted > 0 order by counted desc, key collate "C"
                   limit ${by === "channel" ? CHANNEL_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
-           (select coalesce(jsonb_agg(k.key), '[]') from tm.web_traffic_key k where ${
+           (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o where ${
       by === "channel"
-    }::boolean and k.dimension = 'host') as hosts`,
+    }::boolean) as hosts`,
   );
   const listed = row.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
   const keys = by === "channel" ? channelHits(listed, new Set(row.hosts.map(hostName)), query.traffic) : listed;
@@ -220,6 +220,18 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
     progress,
   });
 }
+
+/** Hosts of ours: those that are rolled up, and those of closed and open windows and late records, which no roll-up has yet. */
+const ownHosts = (sql: Sql) =>
+  sql`
+    select k.key as host from tm.web_traffic_key k where k.dimension = 'host'
+    union
+    select a.host from tm.aggregated_web_traffic a
+      where a.window_start >= (select coalesce(max(p.hours_through), '-infinity') from tm.rollup_progress p)
+    union
+    select l.host from tm.late_web_traffic l
+    union
+    select h.value from tm.open_delta d cross join lateral tm.tidemark_texts_v1(d.hosts) h where h.value <> ''`;
 
 const hostName = (host: string) => host.replace(/:\d+$/, "");
 

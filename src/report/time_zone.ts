@@ -12,8 +12,6 @@ export const LOCAL_DATE_MIN: LocalDate = "1000-01-01";
 export const LOCAL_DATE_MAX: LocalDate = "9998-12-31";
 
 const DAY_MS = 86_400_000;
-/** No zone has ever been further from UTC than this; it bounds the search for a midnight. */
-const OFFSET_MS_MAX = 26 * 3_600_000;
 
 /** Whether `name` is an IANA time zone such as `Europe/Berlin`, or `UTC`. Offsets and abbreviations with other rules are refused. */
 export function isTimeZone(name: string): boolean {
@@ -47,48 +45,14 @@ export function countDays(from: LocalDate, to: LocalDate): number {
 
 /** The local date at an instant. */
 export function localDate(time: EpochMs, zone: string): LocalDate {
-  return new Date(wallClock(time, zone)).toISOString().slice(0, 10);
+  return Temporal.Instant.fromEpochMilliseconds(Math.floor(time)).toZonedDateTimeISO(zone).toPlainDate().toString();
 }
 
 /**
  * First instant of a local day: where clocks go back over midnight the first of two, where they jump over it the jump. The day lasts until the
- * start of the next one: 23, 24 or 25 hours mostly.
+ * start of the next one: 23, 24 or 25 hours mostly. A date that a zone has skipped begins with the next one.
  */
 export function dayStart(date: LocalDate, zone: string): EpochMs {
-  // The wall clock's date never falls below `date` again once it was reached (shifts back over midnight are shorter than the day), so
-  // the first instant is found by bisection.
-  const midnight = Date.parse(`${date}T00:00:00Z`);
-  let before = midnight - OFFSET_MS_MAX;
-  let after = midnight + OFFSET_MS_MAX;
-  while (after - before > 1) {
-    const middle = Math.floor((before + after) / 2);
-    if (wallClock(epochMs(middle), zone) >= midnight) after = middle;
-    else before = middle;
-  }
-  return epochMs(after);
-}
-
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-/** The wall clock as if it were UTC, in ms. */
-function wallClock(time: number, zone: string): number {
-  let format = formats.get(zone);
-  if (!format) {
-    format = new Intl.DateTimeFormat("en", {
-      timeZone: zone,
-      calendar: "iso8601",
-      hourCycle: "h23",
-      year: "numeric",
-      month: "numeric",
-      day: "numeric",
-      hour: "numeric",
-      minute: "numeric",
-      second: "numeric",
-    });
-    formats.set(zone, format);
-  }
-  const part: Record<string, number> = {};
-  for (const { type, value } of format.formatToParts(time)) part[type] = Number(value);
-  const { year, month, day, hour, minute, second } = part;
-  return Date.UTC(year!, month! - 1, day!, hour!, minute!, second!) + (((time % 1000) + 1000) % 1000);
+  // `compatible` is the earlier of two, and the instant after a jump.
+  return epochMs(Temporal.PlainDate.from(date).toZonedDateTime(zone).epochMilliseconds);
 }

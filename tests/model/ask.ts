@@ -82,7 +82,7 @@ export async function askFunction(sql: Sql, params: Question["params"]): Promise
            previous_day_contribution::float8 as previous_day, next_day_contribution::float8 as next_day,
            comparison_hits::float8 as comparison, total_hits::float8 as total_hits, total_previous_day::float8 as total_previous_day,
            total_next_day::float8 as total_next_day, total_comparison::float8 as total_comparison, total_rows::float8 as total_rows, is_final
-    from contribution_report(${from!}::text::date, ${to!}::text::date, ${tz!}::text, p_place => ${place!}::text, p_host => ${
+    from contribution_report_v2(${from!}::text::date, ${to!}::text::date, ${tz!}::text, p_place => ${place!}::text, p_host => ${
     host ?? null
   }::text, p_referrer => ${referrer ?? null}::text, p_traffic => ${traffic ?? "all"}::text, p_late => ${
     late ?? "exclude"

@@ -32,7 +32,7 @@ export function judge({ kind, params }: Question, answer: unknown, oracle: Oracl
       exported(sheet, answer as Json[]);
       break;
     case "function":
-      contributionFunction(new Sheet(oracle.copy({ beforeUnknown: "no" }), params, sheet.tally), answer as Json[]);
+      contributionFunction(sheet, answer as Json[]);
       break;
     case "timeseries":
       timeseries(sheet, answer as Json);

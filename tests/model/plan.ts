@@ -67,7 +67,7 @@ export type Hazard =
   | "before_stream";
 
 /** What the product does not do right yet: no history holds it. Empty = everything is held against the oracle. */
-export const NOT_YET: ReadonlySet<Hazard> = new Set(["wide_windows", "channels"]);
+export const NOT_YET: ReadonlySet<Hazard> = new Set([]);
 
 /** Days on which clocks change somewhere, a plain one, and the end of February. */
 const STARTS = ["2026-10-23", "2026-03-27", "2026-04-03", "2026-10-02", "2026-10-30", "2026-01-14", "2028-02-27"];

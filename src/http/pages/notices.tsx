@@ -1,4 +1,6 @@
 // What a page says instead of numbers, or above them: no data yet, preparing, catching up, stopped, database away. Pure.
+import { type LocalDate, localDate } from "../../report/time_zone.ts";
+import { epochMs } from "../../shared/units.ts";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StreamState } from "../api/stream/stream_rows.ts";
 import type { StreamStats } from "../api/stream/stream_stats.ts";
@@ -18,8 +20,26 @@ export function hasData({ state }: NoticeInput): boolean {
   return state != null && state.stream.max_window_end !== null;
 }
 
+/** Where the data of a stream lies, for a range that holds none of it. */
+export interface Elsewhere {
+  /** As in `5 Jan 2026 – 7 Jan 2026`. */
+  readonly days: string;
+  readonly href: string;
+}
+
+/** The days of the stream's data where the range from `from` to `to`, both inclusive, holds none of them; else null. */
+export function dataElsewhere(
+  { state }: Pick<NoticeInput, "state">,
+  { from, to, tz }: { readonly from: LocalDate; readonly to: LocalDate; readonly tz: string },
+): { readonly from: LocalDate; readonly to: LocalDate } | null {
+  const first = state?.stream.first_event_time, newest = state?.stream.newest_event_time;
+  if (first == null || newest == null) return null;
+  const data = { from: localDate(epochMs(first), tz), to: localDate(epochMs(newest), tz) };
+  return to < data.from || from > data.to ? data : null;
+}
+
 /** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
-export function notice(input: NoticeInput, slow = false): Markup {
+export function notice(input: NoticeInput, slow = false, elsewhere: Elsewhere | null = null): Markup {
   const { state, words } = input;
   if (state === null && words.kind === "waiting") {
     return (
@@ -70,6 +90,16 @@ export function notice(input: NoticeInput, slow = false): Markup {
       <div class="notice warn">
         <h2>{words.label}</h2>
         <p>{hostile(words.detail)}</p>
+      </div>
+    );
+  }
+  if (elsewhere !== null) {
+    return (
+      <div class="notice calm">
+        <h2>No data in this range</h2>
+        <p>
+          Data: {elsewhere.days} · <a href={elsewhere.href}>show it</a>
+        </p>
       </div>
     );
   }

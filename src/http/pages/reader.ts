@@ -44,6 +44,8 @@ export interface Reader {
   readonly dateTime: (time: number) => string;
   /** A local date `YYYY-MM-DD` as `23 Nov`. */
   readonly date: (date: string) => string;
+  /** A local date `YYYY-MM-DD` as `23 Nov 2026`. */
+  readonly fullDate: (date: string) => string;
   /** A local date `YYYY-MM-DD` as `Mon, 23 Nov`. */
   readonly day: (date: string) => string;
 }
@@ -97,6 +99,7 @@ function makeReader(locale: string, tz: string): Formats {
   });
   const date = new Intl.DateTimeFormat(locale, { timeZone: tz, day: "numeric", month: "short" });
   const plain = new Intl.DateTimeFormat(locale, { timeZone: "UTC", day: "numeric", month: "short" });
+  const full = new Intl.DateTimeFormat(locale, { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
   const day = new Intl.DateTimeFormat(locale, { timeZone: "UTC", weekday: "short", day: "numeric", month: "short" });
   return {
     locale,
@@ -111,6 +114,7 @@ function makeReader(locale: string, tz: string): Formats {
     decimal: (value: number) => decimal.format(value),
     dateTime: (time: number) => `${date.format(time)} ${clock.format(time)}`,
     date: (text: string) => plain.format(Date.parse(`${text}T00:00:00Z`)),
+    fullDate: (text: string) => full.format(Date.parse(`${text}T00:00:00Z`)),
     day: (text: string) => day.format(Date.parse(`${text}T00:00:00Z`)),
   };
 }

@@ -10,6 +10,8 @@ export interface TextBar {
   readonly percentage: number | null;
   /** The sum of everything that has no row of its own: it gets no bar, which would dwarf the others. */
   readonly isRest?: boolean;
+  /** Why the number is unknown, in place of its bar. */
+  readonly note?: string;
 }
 
 const LABEL_CELLS_MAX = 40;
@@ -27,7 +29,9 @@ export function textBars(rows: readonly TextBar[], { cells = BAR_CELLS }: { read
   const wholeWidth = Math.max(0, ...percentages.map((text) => wholePart(text).length));
   const largest = largestBar(rows);
   return rows.map((row, i) => {
-    const bar = row.count === null || row.isRest || largest === 0
+    const bar = row.count === null
+      ? row.note ?? ""
+      : row.isRest || largest === 0
       ? ""
       : "█".repeat(Math.ceil(cells * row.count / largest));
     const percentage = " ".repeat(wholeWidth - wholePart(percentages[i]!).length) + percentages[i];

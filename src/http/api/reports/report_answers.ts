@@ -9,6 +9,7 @@ import {
   forecastLines,
   TIMESERIES_COLUMNS,
   TOP_COLUMNS,
+  topLines,
 } from "../../../report/report_columns.ts";
 import { exportContributions } from "../../../report/report_export.ts";
 import type { ContributionCursor, ContributionQuery } from "../../../report/report_query.ts";
@@ -17,6 +18,8 @@ import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
 import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
+import { COVERAGE_SAYS } from "../../../report/completeness.ts";
+import type { Completeness } from "../../../report/report_types.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { Format } from "./report_format.ts";
 
@@ -64,8 +67,12 @@ export async function exportBody(
 
 const share = (part: number | null, whole: number | null) =>
   part === null || whole === null || whole === 0 ? null : 100 * part / whole;
-const words = (count: number | null, status: string) => `${count ?? "unknown"} hits, ${status}`;
-
+/** A sum, and what it rests on where that is not all of its time. */
+function words(count: number | null, { status, coverage }: Completeness): string {
+  const says = coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "").join("; ");
+  const sum = count === null ? "unknown" : `${count} hits, ${status}`;
+  return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
+}
 const contributionBar = (row: Contribution): TextBar => ({
   label: row.city_contribution.city,
   count: row.city_contribution.count,
@@ -77,7 +84,7 @@ export const CONTRIBUTIONS: Rendering<ContributionReport, ReturnType<typeof cont
   columns: CONTRIBUTION_COLUMNS,
   lines: contributionLines,
   title: ({ query: q, total_count, completeness }) =>
-    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range.status)}`,
+    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range)}`,
   bars: (report) => [...report.rows, ...(report.other ? [report.other] : [])].map(contributionBar),
 };
 
@@ -85,20 +92,21 @@ export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][
   columns: TIMESERIES_COLUMNS,
   lines: ({ points }) => points,
   title: ({ query: q, total, completeness }) =>
-    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness.status)}`,
+    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness)}`,
   bars: ({ points, total }) =>
     points.map((p) => ({
       label: `${p.start.slice(0, 16).replace("T", " ")} UTC`,
+      note: COVERAGE_SAYS[p.coverage],
       count: p.total,
       percentage: share(p.total, total.total),
     })),
 };
 
-export const TOP: Rendering<TopReport, TopReport["rows"][number]> = {
+export const TOP: Rendering<TopReport, ReturnType<typeof topLines>[number]> = {
   columns: TOP_COLUMNS,
-  lines: ({ rows, other }) => [...rows, ...(other ? [other] : [])],
+  lines: topLines,
   title: ({ query: q, total_count, completeness }) =>
-    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.status)}`,
+    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness)}`,
   bars: ({ rows, other }) => [...rows, ...(other ? [{ ...other, isRest: true }] : [])],
 };
 
@@ -106,8 +114,9 @@ export const BOTS: Rendering<BotsReport, BotsReport["days"][number]> = {
   columns: BOTS_COLUMNS,
   lines: ({ days }) => days,
   title: ({ query: q, bot, completeness }) =>
-    `Bots ${q.from} to ${q.to} (${q.tz}): ${words(bot, completeness.status)}; per cent of each day's hits`,
-  bars: ({ days }) => days.map((d) => ({ label: d.day, count: d.bot, percentage: d.bot_share })),
+    `Bots ${q.from} to ${q.to} (${q.tz}): ${words(bot, completeness)}; per cent of each day's hits`,
+  bars: ({ days }) =>
+    days.map((d) => ({ label: d.day, note: COVERAGE_SAYS[d.coverage], count: d.bot, percentage: d.bot_share })),
 };
 
 export const FORECAST: Rendering<ForecastReport, ReturnType<typeof forecastLines>[number]> = {

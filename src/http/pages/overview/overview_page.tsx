@@ -11,12 +11,13 @@ import { badQuery } from "../../server/validation.ts";
 import { controls } from "./controls_view.tsx";
 import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.tsx";
 import { page, stateView } from "../layout.tsx";
-import { hasData, notice, type NoticeInput } from "../notices.tsx";
+import { dataElsewhere, type Elsewhere, hasData, notice, type NoticeInput } from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
 import { allViews, fastViews, OVERVIEW_SECTIONS, type ViewContext } from "./overview_view.tsx";
 import { pageHref, type PageQueries, pageQueries, type PageState, pageState } from "../page_query.ts";
 import { readerLocale, readerOf } from "../reader.ts";
 import type { ReportCache } from "./report_cache.ts";
+import { addDays } from "../../../report/time_zone.ts";
 import { readStreamNow, statusOf } from "../stream_now.ts";
 
 /** Without a script a page that only says "not yet" asks again. */
@@ -37,7 +38,10 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
   const body = (
     <>
       <h1 class="sr">Overview</h1>
-      {slot({ id: "notice", pace: "fast", className: "notices" }, notice(input, outcome.kind === "slow"))} {controls({
+      {slot(
+        { id: "notice", pace: "fast", className: "notices" },
+        notice(input, outcome.kind === "slow", parsed.ok ? elsewhereOf(c, stream, state, parsed.queries, now) : null),
+      )} {controls({
         state,
         range: parsed.ok ? parsed.queries.range : null,
         from: parsed.ok ? parsed.queries.contribution.from : state.from ?? "",
@@ -75,7 +79,12 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
   const outcome = await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), calm);
   if (outcome.kind === "refused") throw badQuery(outcome.problems.map(({ field, message }) => ({ field, message })));
   const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
-  const views = withState(input, outcome.kind === "views" ? outcome.views : new Map(), outcome.kind === "slow");
+  const views = withState(
+    input,
+    outcome.kind === "views" ? outcome.views : new Map(),
+    outcome.kind === "slow",
+    elsewhereOf(c, stream, state, parsed.queries, now),
+  );
   return sendFragments(c, {
     again: input.state === null || outcome.kind === "slow",
     tookMs: deps.clock.now() - now,
@@ -132,8 +141,35 @@ function contextOf(
 }
 
 /** The header's state and the notice stand on every page. */
-export function withState(input: NoticeInput, views: Views, slow = false): Views {
-  return new Map([["state", stateView(input.words)], ["notice", notice(input, slow)], ...views]);
+export function withState(
+  input: NoticeInput,
+  views: Views,
+  slow = false,
+  elsewhere: Elsewhere | null = null,
+): Views {
+  return new Map([["state", stateView(input.words)], ["notice", notice(input, slow, elsewhere)], ...views]);
+}
+
+/** Days that the link to data elsewhere shows at most: its newest ones. */
+const SHOWN_DAYS_MAX = 90;
+
+/** Where the data lies, if the page's range holds none of it. */
+function elsewhereOf(
+  c: AppContext,
+  stream: NoticeInput,
+  state: PageState,
+  { contribution: query }: PageQueries,
+  now: EpochMs,
+): Elsewhere | null {
+  const data = dataElsewhere(stream, query);
+  if (data === null) return null;
+  const reader = readerFor(c, query.tz, now);
+  const days = data.from === data.to
+    ? reader.fullDate(data.from)
+    : `${reader.fullDate(data.from)} – ${reader.fullDate(data.to)}`;
+  const oldest = addDays(data.to, 1 - SHOWN_DAYS_MAX);
+  const from = data.from > oldest ? data.from : oldest;
+  return { days, href: pageHref("/", state, { range: null, from, to: data.to }) };
 }
 
 /**

@@ -1,4 +1,6 @@
 // The overview as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
+import { COVERAGE_SAYS } from "../../../report/completeness.ts";
+import type { Completeness } from "../../../report/report_types.ts";
 import { localDate } from "../../../report/time_zone.ts";
 import type { GeoState } from "../../../geo/geo_state.ts";
 import { epochMs } from "../../../shared/units.ts";
@@ -84,7 +86,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
           card(
             TRAFFIC[traffic],
             counted(reader, series.total[name], completeness.status),
-            `${reader.date(query.from)} – ${reader.date(query.to)}`,
+            [`${reader.date(query.from)} – ${reader.date(query.to)}`, ...coverageInWords(completeness)].join("; "),
           ),
           card(
             reader.day(query.to),
@@ -110,7 +112,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
           card(
             "Windows closed",
             reader.count(completeness.windows_closed),
-            <>of {reader.count(completeness.windows_expected)}{completeness.gap ? ", with a data gap" : ""}</>,
+            <>of {reader.count(completeness.windows_expected)}</>,
           ),
           card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
           card(
@@ -125,6 +127,11 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
       <p class="legend">{legend()}</p>
     </>
   );
+}
+
+/** What the sums of the range rest on, where that is not all of its time. */
+function coverageInWords({ coverage }: Pick<Completeness, "coverage">): string[] {
+  return coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "");
 }
 
 const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;

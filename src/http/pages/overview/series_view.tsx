@@ -1,5 +1,6 @@
 // Hits over time: the chart in two sizes, so that its words stay readable on a phone, and the same numbers as a table. Pure.
 import { svgTimeseries } from "../../../report/chart/svg_timeseries.ts";
+import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Traffic } from "../../../report/report_types.ts";
 import { localDate } from "../../../report/time_zone.ts";
 import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
@@ -41,8 +42,8 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
         </div>
       ))}
       <p class="legend">
-        <span class="key provisional"></span>provisional: can still change<span class="key gap"></span>unknown: records
-        are missing{" "}
+        <span class="key provisional"></span>provisional: can still change<span class="key gap"></span>unknown: the
+        table says why{" "}
       </p>
       <details id="series-data">
         <summary>Table</summary>
@@ -66,7 +67,7 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
                   <td>{reader.count(point.bot)}</td>
                   <td>{reader.count(point.total)}</td>
                   <td>{reader.count(point.late_count)}</td>
-                  <td>{point.gap ? "unknown" : point.status}</td>
+                  <td>{stateOf(point)}</td>
                 </tr>
               ))}
             </tbody>
@@ -75,6 +76,12 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
       </details>
     </>
   );
+}
+
+/** What a point is worth, in words. */
+function stateOf({ status, coverage }: SeriesPoint): string {
+  const says = COVERAGE_SAYS[coverage];
+  return says === "" ? status : status === "unknown" ? says : `${status}, ${says}`;
 }
 
 /** Humans or bots alone, where the page shows only these. */
