@@ -2,7 +2,7 @@
 // list fails instead of rotting. Pure.
 
 /** Which tests must notice. */
-export type Suite = "unit" | "source" | "postgres" | "network" | "produce";
+export type Suite = "unit" | "source" | "steps" | "postgres" | "network" | "produce";
 
 export interface Mutant {
   /** The guard, in words. */
@@ -33,7 +33,11 @@ const PIPELINE = "src/pipeline.ts",
   CLIENT = "src/store/postgres/client.ts",
   POSTGRES_URL = "src/shared/config/postgres_url.ts",
   SENDER = "src/source/kafka/producer/sender.ts",
-  ANSWERS = "src/source/kafka/producer/answers.ts";
+  ANSWERS = "src/source/kafka/producer/answers.ts",
+  TURNS = "src/store/embedded/turns.ts",
+  READINESS = "src/http/api/readiness.ts",
+  STEPS = "src/shared/steps.ts",
+  COMPLETENESS = "src/report/completeness.ts";
 
 const rulesSql = (guard: string, ...edits: Edit[]): Mutant => ({
   guard,
@@ -55,6 +59,12 @@ const network = (guard: string, file: string, ...edit: Edit): Mutant => ({
   suite: "network",
 });
 const produce = (guard: string, ...edit: Edit): Mutant => ({ guard, file: SENDER, edits: [edit], suite: "produce" });
+const steps = (guard: string, file: string, ...edit: Edit): Mutant => ({
+  guard,
+  file,
+  edits: [edit],
+  suite: "steps",
+});
 const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: EXACT, edits, suite: "postgres" });
 const join = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: JOIN, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
@@ -808,4 +818,91 @@ export const MUTANTS: readonly Mutant[] = [
     "else left.push(batch);",
     'else if (outcome === "refused") left.push(batch);',
   ),
+  // ---- turns of the embedded database
+  steps(
+    "commits go before readers that wait",
+    TURNS,
+    "return commit.shift() ?? work.shift() ?? reader.shift();",
+    "return reader.shift() ?? commit.shift() ?? work.shift();",
+  ),
+  steps(
+    "commits go before other work",
+    TURNS,
+    "return commit.shift() ?? work.shift() ??",
+    "return work.shift() ?? commit.shift() ??",
+  ),
+  steps(
+    "a reader is served at last while the stream always has work",
+    TURNS,
+    "this.#now() - first.since >= READER_PATIENCE_MS",
+    "this.#now() - first.since >= Infinity",
+  ),
+  steps(
+    "readers get a fifth of the time at most",
+    TURNS,
+    'rank === "reader" ? STREAM_SHARE * ms',
+    'rank === "reader" ? 0',
+  ),
+  steps(
+    "what arrived while a reader was served is looked at before the next reader",
+    TURNS,
+    "void this.#listen().then(() => this.#pass());",
+    "this.#pass();",
+  ),
+  steps("who gives up waiting leaves the queue", TURNS, "queue.splice(queue.indexOf(waiting), 1);", ""),
+  // ---- steps that must make progress
+  steps(
+    "closings that fail turn readiness red",
+    READINESS,
+    'return fault === null ? [] : [{ code: "closing_failing", reason: fault.reason }];',
+    "return [];",
+  ),
+  steps(
+    "a closing that hangs turns readiness red",
+    READINESS,
+    "silent <= progressTimeoutMs) return null;",
+    "silent <= Infinity) return null;",
+  ),
+  steps(
+    "a step that waits is given an hour",
+    READINESS,
+    'state.state === "failing" ? progressTimeoutMs : WAITING_MS_MAX',
+    "progressTimeoutMs",
+  ),
+  steps(
+    "a step that fails on is not new at every try",
+    STEPS,
+    "const since = before.state === state ? before.since : this.#now();",
+    "const since = this.#now();",
+  ),
+  // ---- what numbers rest on
+  steps(
+    "time before the first event is unknown",
+    COMPLETENESS,
+    "const coverage: Coverage = end <= first",
+    "const coverage: Coverage = end <= -Infinity",
+  ),
+  steps("time after the newest event is unknown", COMPLETENESS, ": start >= newestEnd", ": start >= Infinity"),
+  steps("the day in which the stream began is partly covered", COMPLETENESS, ": start < first", ": start < -Infinity"),
+  steps("retired days are marked", COMPLETENESS, '    : retired\n    ? "retired"', '    : false\n    ? "retired"'),
+  steps(
+    "windows before the first event are not expected",
+    COMPLETENESS,
+    "windowsExpected: windowsExpected - before,",
+    "windowsExpected,",
+  ),
+  steps(
+    "a day is final when the last window that starts in it is",
+    COMPLETENESS,
+    "Math.ceil(end / windowSizeMs) * windowSizeMs",
+    "end",
+  ),
+  sql("days before the stream are null", [
+    "case when previous_known then r.previous_day_contribution end",
+    "r.previous_day_contribution",
+  ]),
+  sql("the SQL report is final when its last window is", [
+    "date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')",
+    "p_time",
+  ]),
 ];

@@ -1,4 +1,4 @@
-// `deno task mutate [--suite unit|source|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
+// `deno task mutate [--suite unit|source|steps|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
 // and runs the tests that must notice. Prints a table; exit code 1 where a mutant survives. Shell: copies files, starts `deno test`.
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
@@ -18,12 +18,19 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/simulation_test.ts",
   ],
   source: ["tests/source", "tests/shared/config/postgres_test.ts"],
+  steps: [
+    "tests/store/embedded_test.ts",
+    "tests/http/readiness_test.ts",
+    "tests/shared/steps_test.ts",
+    "tests/report/completeness_test.ts",
+  ],
   postgres: [
     "tests/integration/postgres_store_test.ts",
     "tests/integration/exact_test.ts",
     "tests/integration/retention_test.ts",
     "tests/integration/maintenance_test.ts",
     "tests/integration/report_roll_up_test.ts",
+    "tests/integration/report_coverage_test.ts",
     "tests/integration/model_test.ts",
   ],
   network: ["tests/integration/postgres_network_test.ts"],
