@@ -108,8 +108,9 @@ export function totalHits(buckets: readonly Bucket[], counting: Counting): numbe
 export function completenessOf(buckets: readonly Bucket[], progress: Progress): Completeness {
   const sum = (part: (bucket: Bucket) => number) => buckets.reduce((total, bucket) => total + part(bucket), 0);
   const found = new Set(buckets.map(({ coverage }) => coverage));
+  const status = statusOf(buckets, progress);
   return {
-    status: statusOf(buckets, progress),
+    status,
     watermark: isoOrNull(progress.watermark),
     quiet_since: progress.quietSince === null ? null : isoOrNull(progress.quietSince),
     windows_closed: sum((bucket) => bucket.windowsClosed),
@@ -117,6 +118,7 @@ export function completenessOf(buckets: readonly Bucket[], progress: Progress): 
     late_count: sum((bucket) => bucket.lateHits),
     gap: found.has("gap") || found.has("not_kept"),
     coverage: COVERAGES.filter((coverage) => found.has(coverage)),
+    degraded: status === "final" ? [] : progress.failing ?? [],
   };
 }
 

@@ -31,6 +31,7 @@ interface ProgressJson {
   readonly first_event_time: Ms;
   readonly newest_event_time: Ms;
   readonly retired_through: Ms;
+  readonly failing: readonly string[];
 }
 
 /** Hits of one key on one day. */
@@ -68,7 +69,11 @@ export function progressFragment(sql: Sql) {
     'quiet_since', (extract(epoch from p.quiet_since) * 1000)::bigint, 'data_revision', p.data_revision,
     'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code,
     'first_event_time', tm.tidemark_ms_v1(e.first_event_time), 'newest_event_time', tm.tidemark_ms_v1(e.newest_event_time),
-    'retired_through', tm.tidemark_ms_v1(s.retired_through)) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
+    'retired_through', tm.tidemark_ms_v1(s.retired_through),
+    -- Written at least once a minute by a process that runs; the same bound as that of readiness.
+    'failing', (select coalesce(jsonb_agg(t.step || '_failing' order by t.step), '[]') from tm.stream_step t
+      where t.state = 'failing' and t.step in ('commit', 'closing', 'roll_up', 'retention')
+        and t.updated_at > now() - interval '3 minutes' and t.updated_at - t.since > interval '30 seconds')) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
 }
 
 /** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
@@ -107,6 +112,7 @@ export function progressOf(json: ProgressJson | null): Progress {
     firstEventTime: json.first_event_time === null ? null : epochMs(json.first_event_time),
     newestEventTime: json.newest_event_time === null ? null : epochMs(json.newest_event_time),
     retiredThrough: time(json.retired_through),
+    failing: json.failing,
   };
 }
 

@@ -19,6 +19,8 @@ export interface Progress {
   readonly newestEventTime: EpochMs | null;
   /** Rows of windows that start before it were dropped by retention. */
   readonly retiredThrough: EpochMs;
+  /** Steps that have failed for longer than half a minute, as in `closing_failing`; absent = none. */
+  readonly failing?: readonly string[];
   /** Named error for which the stream is stopped, or null. */
   readonly stoppedCode: string | null;
 }
@@ -72,6 +74,8 @@ export interface Completeness {
   readonly gap: boolean;
   /** Everything that occurs in the period, in the order of {@link COVERAGES}. */
   readonly coverage: readonly Coverage[];
+  /** Failing steps on which it depends that these numbers become final, as in `closing_failing`; empty where they are. */
+  readonly degraded: readonly string[];
 }
 
 /** One local day of a report; wire shape. */

@@ -146,3 +146,24 @@ Deno.test("CSV, text and pages say in words why there is no number, and where th
   assertNotMatch(await ask("/?from=2026-01-31&to=2026-01-31", "text/html"), /No data in this range/);
   assertMatch(await ask("/", "text/html"), /No data in this range/);
 });
+
+Deno.test("numbers that are not final name the failing steps on which that depends; final ones name none", async () => {
+  await using stream = await streamDatabase(twoDays);
+  const app = testApp({ database: stream.database, settings: { access: { publicAccess: true } } });
+  const degraded = async (from: string, to: string) =>
+    (await (await app.request(`/v1/reports/top?by=host&from=${from}&to=${to}`)).json()).completeness.degraded;
+  assertEquals(await degraded("2026-02-01", "2026-02-03"), []);
+  for (
+    const [step, state, since, updated] of [
+      ["closing", "failing", "1 minute", "0"],
+      ["roll_up", "failing", "20 seconds", "0"], // not for long enough
+      ["retention", "failing", "1 hour", "10 minutes"], // its process has ended
+      ["commit", "ok", "1 hour", "0"],
+    ] as const
+  ) {
+    await stream.sql`insert into stream_step (step, state, since, instance, updated_at)
+      values (${step}, ${state}, now() - ${since}::interval, 'one', now() - ${updated}::interval)`;
+  }
+  assertEquals(await degraded("2026-02-01", "2026-02-03"), ["closing_failing"]);
+  assertEquals(await degraded("2026-01-31", "2026-01-31"), []);
+});

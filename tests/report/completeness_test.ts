@@ -1,6 +1,13 @@
 // What an interval's numbers rest on: before, across and after the stream, gaps and retired days, in zones of half hours.
 import { assertEquals } from "@std/assert";
-import { closingLags, completenessOf, cover, type Interval, totalHits } from "../../src/report/completeness.ts";
+import {
+  closingLags,
+  completenessOf,
+  cover,
+  type Interval,
+  statusOf,
+  totalHits,
+} from "../../src/report/completeness.ts";
 import type { Bucket, Progress } from "../../src/report/report_types.ts";
 import { dayStart } from "../../src/report/time_zone.ts";
 import { DAY, epochMs, HOUR, MINUTE } from "../../src/shared/units.ts";
@@ -98,4 +105,11 @@ Deno.test("completenessOf() is unknown where every day is, and never counts wind
 Deno.test("closingLags() while more than one window could be closed", () => {
   assertEquals(closingLags(PROGRESS), false);
   assertEquals(closingLags({ ...PROGRESS, closedThrough: epochMs(NEWEST - HOUR) }), true);
+});
+
+Deno.test("statusOf() of a day waits for the last window that starts in it, which may end after it", () => {
+  const kolkata = bucket(day("2026-01-06", "Asia/Kolkata"));
+  const at = (ms: number) => statusOf([kolkata], { finalThrough: epochMs(kolkata.end + ms), windowSizeMs: HOUR });
+  // The day ends at 18:30 UTC, the window of its last half hour at 19:00.
+  assertEquals([at(0), at(HOUR / 2 - 1), at(HOUR / 2)], ["provisional", "provisional", "final"]);
 });

@@ -68,8 +68,8 @@ export async function exportBody(
 const share = (part: number | null, whole: number | null) =>
   part === null || whole === null || whole === 0 ? null : 100 * part / whole;
 /** A sum, and what it rests on where that is not all of its time. */
-function words(count: number | null, { status, coverage }: Completeness): string {
-  const says = coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "").join("; ");
+function words(count: number | null, { status, coverage, degraded }: Completeness): string {
+  const says = [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "").join("; ");
   const sum = count === null ? "unknown" : `${count} hits, ${status}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }

@@ -21,6 +21,10 @@ export const completenessSchema = z.strictObject({
   late_count: countSchema,
   gap: z.boolean().openapi({ description: "Records are missing for good, or their rows were dropped: in no sum." }),
   coverage: z.array(coverage).openapi({ description: "Everything that occurs in the period." }),
+  degraded: z.array(z.string()).openapi({
+    description: "Failing steps on which it depends that these numbers become final; empty where they are.",
+    example: ["closing_failing"],
+  }),
 }).openapi("Completeness");
 
 const placeSchema = z.strictObject({

@@ -130,8 +130,8 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
 }
 
 /** What the sums of the range rest on, where that is not all of its time. */
-function coverageInWords({ coverage }: Pick<Completeness, "coverage">): string[] {
-  return coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "");
+function coverageInWords({ coverage, degraded }: Pick<Completeness, "coverage" | "degraded">): string[] {
+  return [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "");
 }
 
 const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;
