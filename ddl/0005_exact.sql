@@ -129,7 +129,7 @@ end;
 comment on function tidemark_found_windows_v1(timestamptz, timestamptz) is 'What the rows of each closed window that starts in [p_from, p_to) add up to now, and their digest.';
 
 -- As tidemark_close_v1, and stores the digest of the rows as the table has them.
-create function tidemark_close_v2(p_instance text, p_max_keys bigint) returns jsonb language plpgsql volatile
+create function tidemark_close_v2(p_instance text, p_max_keys bigint, p_max_bytes bigint default 268435456) returns jsonb language plpgsql volatile
 set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
 declare
   s stream%rowtype;
@@ -137,6 +137,8 @@ declare
   through timestamptz;
   w timestamptz;
   chunks bigint;
+  -- Of one row: its longest host and referrer, and what is left of it. An upper bound for every row of the window.
+  row_bytes bigint := 4096 + 64;
   expected_hits bigint;
   expected_bots bigint;
   keys bigint;
@@ -168,7 +170,14 @@ begin
   end if;
 
   select count(*), sum(d.hits), sum(d.bot_hits), sum(d.keys) into chunks, expected_hits, expected_bots, keys from open_delta d where d.window_start = w;
-  if keys <= p_max_keys then
+  if keys * row_bytes > p_max_bytes then
+    select 64 + sum(t.longest) into row_bytes from (
+      select max(octet_length(h.value)) as longest from open_delta d cross join lateral tidemark_texts_v1(d.hosts) h where d.window_start = w
+      union all
+      select max(octet_length(r.value)) from open_delta d cross join lateral tidemark_texts_v1(d.referrers) r where d.window_start = w
+    ) t;
+  end if;
+  if keys <= p_max_keys and keys * row_bytes <= p_max_bytes then
     with written_row as (
       insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
       select w, w + size, o.host, o.referrer, o.country_code, o.region, o.city, o.num_hits, o.bot_hits from tidemark_open_rows_v1(w) o
@@ -179,15 +188,18 @@ begin
     select count(*), sum(num_hits), sum(bot_hits), string_agg(digest, ''::bytea order by digest)
       into written, written_hits, written_bots, rows_digest from read_back;
   else
-    -- Beyond the cap the smallest keys (hits descending, then key) fold into one exact row.
+    -- Beyond the keys or the bytes allowed, the smallest keys (hits descending, then key) fold into one exact row.
     with ranked as (
-      select o.*, row_number() over (order by o.num_hits desc, o.host, o.referrer, o.country_code, o.region, o.city) as n from tidemark_open_rows_v1(w) o
+      select o.*, row_number() over by_hits as n,
+             sum(64 + octet_length(o.host) + octet_length(o.referrer)) over (by_hits rows unbounded preceding) as bytes
+      from tidemark_open_rows_v1(w) o
+      window by_hits as (order by o.num_hits desc, o.host, o.referrer, o.country_code, o.region, o.city)
     ), folded_row as (
-      select sum(num_hits) as num_hits, sum(bot_hits) as bot_hits, count(*) as folded from ranked where n >= p_max_keys
+      select sum(num_hits) as num_hits, sum(bot_hits) as bot_hits, count(*) as folded from ranked where n >= p_max_keys or bytes > p_max_bytes
     ), written_row as (
       insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
       select w, w + size, host, referrer, country_code, region, city, num_hits, bot_hits from ranked
-        where n < p_max_keys or (select f.folded from folded_row f) <= 1
+        where (n < p_max_keys and bytes <= p_max_bytes) or (select f.folded from folded_row f) <= 1
       union all
       select w, w + size, '(other)', '(other)', 'unknown', '', '', num_hits, bot_hits from folded_row where folded_row.folded > 1
       returning window_end, host, referrer, country_code, region, city, num_hits, bot_hits
@@ -209,7 +221,7 @@ begin
   return jsonb_build_object('state', 'closed', 'window_start', (extract(epoch from w) * 1000)::bigint, 'rows', written, 'hits', written_hits,
     'folded_keys', folded, 'chunks', chunks);
 end $$;
-comment on function tidemark_close_v2(text, bigint) is 'Closes the oldest window that all watermarks have passed: merges its deltas, appends its rows, once. Raises TM004 when the rows do not sum to the deltas.';
+comment on function tidemark_close_v2(text, bigint, bigint) is 'Closes the oldest window that all watermarks have passed: merges its deltas, appends its rows, once. Raises TM004 when the rows do not sum to the deltas.';
 
 -- ---- closed, then rolled up, then retired
 

@@ -21,6 +21,8 @@ const EMBEDDED_READ_TIMEOUT_MS = 30_000;
 
 /** The embedded database holds a statement several times in a memory that never shrinks, and that memory is this process's. */
 const EMBEDDED_DELTA_BYTES_MAX = 16 * 2 ** 20;
+/** The embedded database closes a window in the memory of this process. */
+const EMBEDDED_WINDOW_BYTES_MAX = 32 * 2 ** 20;
 
 export interface EngineOptions {
   readonly storage: Pools;
@@ -50,6 +52,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
     database: storage.work,
     instance,
     maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    maxWindowBytes: Math.min(settings.MAX_WINDOW_BYTES, storage.embedded ? EMBEDDED_WINDOW_BYTES_MAX : Infinity),
     commitTimeoutMs: settings.COMMIT_TIMEOUT,
     ...(storage.embedded && { readTimeoutMs: EMBEDDED_READ_TIMEOUT_MS }),
   });

@@ -303,6 +303,28 @@ Deno.test("createPostgresStore()", async (t) => {
     });
   });
 
+  await t.step("the smallest keys beyond the bytes of a window fold into one exact row", async () => {
+    await using rig = await fresh();
+    const { store, sql, tables } = rig;
+    await store.join(SETTINGS, [partition(0)]);
+    const long = "r".repeat(1_000);
+    await store.commit(
+      await payload(store, { 0: { to: 10, watermark: W + SIZE } }, [
+        chunk(W, [["a", long, 4], ["b", long, 3, 1], ["c", long, 2, 1], ["d", long, 1]]),
+      ]),
+    );
+    await sql`select tidemark_ensure_day_v2(${new Date(W).toISOString().slice(0, 10)}::date)`;
+    const room = 2 * (64 + 1 + long.length);
+    const [row] = await sql<{ done: string }[]>`select tidemark_close_v2('a', 1000, ${room}::bigint)::text as done`;
+    const done = JSON.parse(row!.done);
+    assertEquals([done.state, done.rows, done.hits, done.folded_keys], ["closed", 3, 10, 2]);
+    assertEquals((await tables()).closed, {
+      [`${W}|a|${long}|DE|Berlin|Berlin`]: [4, 0],
+      [`${W}|b|${long}|DE|Berlin|Berlin`]: [3, 1],
+      [`${W}|(other)|(other)|unknown||`]: [3, 1],
+    });
+  });
+
   await t.step("commit() after its deadline is unknown, and never throws", async () => {
     await using rig = await fresh();
     const { store, sql, url } = rig;

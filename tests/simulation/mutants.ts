@@ -639,6 +639,10 @@ export const MUTANTS: readonly Mutant[] = [
     "  if exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
     "  if false and exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
   ]),
+  sql("a closed window is bounded in bytes", [
+    "from ranked where n >= p_max_keys or bytes > p_max_bytes\n",
+    "from ranked where n >= p_max_keys\n",
+  ]),
   sql("a day is retired after its hours are packed", [
     "      or exists (select from web_traffic_hour where hour_start < d + day) then",
     "      then",

@@ -338,6 +338,11 @@ export const SETTINGS = {
     group: "commits",
     doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
   }),
+  MAX_WINDOW_BYTES: setting(bytes(2 ** 20, 2 ** 36), "256MiB", {
+    group: "commits",
+    doc:
+      "Bytes of the rows of a closed window (64 a row and its texts); the keys beyond, by hits, are summed in the row `(other)`; 32MiB at most with the embedded database.",
+  }),
   WORKERS: setting(orWord<number, "auto">(integer(1, 64), "auto", "auto"), "1", {
     group: "commits",
     doc:

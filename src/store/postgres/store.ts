@@ -29,6 +29,8 @@ export interface PostgresStoreOptions {
   readonly database: Database;
   readonly instance: string;
   readonly maxKeysPerWindow: number;
+  /** Bytes of a closed window's rows; left out: 256 MiB. */
+  readonly maxWindowBytes?: number;
   readonly commitTimeoutMs: number;
   /** For everything that is quick when the server is well. */
   readonly readTimeoutMs?: number;
@@ -66,6 +68,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
   const { commits, database, instance, maxKeysPerWindow, commitTimeoutMs } = options;
   const readTimeoutMs = options.readTimeoutMs ?? 5_000;
   const closeTimeoutMs = options.closeTimeoutMs ?? 60_000;
+  const maxWindowBytes = options.maxWindowBytes ?? 2 ** 28;
 
   return {
     async join(settings, partitions) {
@@ -135,7 +138,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           (sql) =>
             sql<
               { done: string }[]
-            >`select tm.tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint)::text as done`,
+            >`select tm.tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint, ${maxWindowBytes}::text::bigint)::text as done`,
           closeTimeoutMs,
         );
         const result = JSON.parse(done[0]!.done) as CloseJson;

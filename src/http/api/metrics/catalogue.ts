@@ -111,7 +111,8 @@ export const METRICS_CATALOGUE = {
   tidemark_windows_closed: { type: "gauge", help: "Closed windows that the table holds.", labels: [] },
   tidemark_windows_folded: {
     type: "gauge",
-    help: "Of those, windows that had more keys than MAX_KEYS_PER_WINDOW: the rest is their row (other).",
+    help:
+      "Of those, windows that had more keys than MAX_KEYS_PER_WINDOW or MAX_WINDOW_BYTES allow: the rest is their row (other).",
     labels: [],
   },
   tidemark_keys_folded: {
