@@ -6,6 +6,7 @@ import { serveHttp } from "../../src/http/server/server.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Registry } from "../../src/shared/metrics.ts";
+import { ENGINE_STEPS, StepBoard } from "../../src/shared/steps.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
 import { partition, snapshot } from "../http/app_fixture.ts";
@@ -87,8 +88,11 @@ function healthy(): PipelineSnapshot {
   const now = Date.now();
   const at = { progressAt: epochMs(now), lastEventTime: epochMs(now), position: offset(9_999), logEnd: offset(9_999) };
   const base = snapshot();
+  const steps = new StepBoard(ENGINE_STEPS, systemClock);
+  for (const step of ENGINE_STEPS) steps.succeeded(step);
   return {
     ...base,
+    steps: steps.states(),
     startedAt: epochMs(now - 60_000),
     now: epochMs(now),
     partitions: [partition(0, at), partition(1, at)],
