@@ -101,6 +101,16 @@ Deno.test("tidemark_merge_dead_ranges_v1() keeps neighbours without a hole exact
   await sql`select tidemark_merge_dead_ranges_v1(p_kept => 0, p_runs => 1)`;
   assertEquals((await runs()).map(([first, , , merged]) => [first, merged]), [[0, true], [400, true]]);
   assertEquals((await sql`select sum(records)::int as n from dead_letter_range`)[0]!.n, 24);
+  // Several exact and several merged ranges of one hour: each kind becomes one.
+  await sql`delete from dead_letter_range`;
+  await add(0, "{[0,1),[2,3)}", 2, 2);
+  await add(10, null, 2, 20);
+  await add(30, "{[30,31),[32,33)}", 2, 32);
+  await add(40, null, 2, 50);
+  await sql`select tidemark_merge_dead_ranges_v1(p_kept => 0)`;
+  const one = [0, 2, 30, 32].map((n) => [n, n, 1, false]);
+  assertEquals(await runs(), [...one.slice(0, 2), [10, 50, 4, true], ...one.slice(2)]);
+  assertEquals((await sql`select count(*)::int as n from dead_letter_range`)[0]!.n, 2);
 });
 
 Deno.test("tidemark_prune_v1() keeps the first and last advance at each position, and what a replay of kept windows needs", async () => {

@@ -80,8 +80,9 @@ async function checkDataFolder(path: string): Promise<Finding> {
   try {
     const info = await Deno.stat(path);
     if (!info.isDirectory) return fail("data_folder", `${path} is not a folder`, "Set DATA_DIR to a folder.");
-    await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     const open = info.mode !== null && (info.mode & 0o077) !== 0;
+    if (!open && !mayAskForRights()) return rightsUnknown(path);
+    if (mayAskForRights()) await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return open
       ? warn("data_folder", `${path} can be entered by others`, `chmod 700 ${path}`)
       : ok("data_folder", `${path} can be written`);
@@ -91,8 +92,19 @@ async function checkDataFolder(path: string): Promise<Finding> {
   }
 }
 
+/** Whether `access` may learn who this process is, which a scoped binary may not; without it the error comes where nothing can catch it. */
+function mayAskForRights(): boolean {
+  return (["uid", "gid"] as const).every((kind) =>
+    Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
+  );
+}
+
+const rightsUnknown = (path: string): Finding =>
+  skip("data_folder", `${path}: the permissions of this program do not let it ask whether it can be written`);
+
 /** A folder that is made at the first start: by whoever may write the nearest folder above it. */
 async function checkParent(path: string): Promise<Finding> {
+  if (!mayAskForRights()) return rightsUnknown(path);
   for (let above = dirname(resolve(path));; above = dirname(above)) {
     try {
       await access(above, constants.W_OK | constants.X_OK);
