@@ -2460,3 +2460,54 @@ begin
   end loop;
 end $$;
 commit;
+
+begin;
+create table if not exists schema_migration (
+  version    integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default now()
+);
+comment on table schema_migration is 'Migrations of ddl/ that this schema has seen.';
+comment on column schema_migration.version is 'Number of the migration.';
+comment on column schema_migration.name is 'Name of its file without the ending.';
+comment on column schema_migration.checksum is 'SHA-256 of the file, in hex.';
+comment on column schema_migration.applied_at is 'When it was applied.';
+do $$ begin
+  if exists (select from schema_migration where version = 7) then
+    raise exception 'already applied' using errcode = 'TM010';
+  end if;
+end $$;
+-- A log's files are known by more than their beginnings: what was read of them right before a position, and which of them were there before
+-- the stream. A file that grows after it was left is read on under a further number.
+
+alter table source_generation
+  add column content     integer,
+  add column from_byte   bigint  not null default 0,
+  add column proof_to    bigint,
+  add column proof_bytes integer,
+  add column proof       text,
+  add column last_time   bigint,
+  add column sealed      boolean not null default false;
+comment on column source_generation.content is 'First generation of the same file''s content; null: this one.';
+comment on column source_generation.from_byte is 'First byte of the content that belongs to this generation.';
+comment on column source_generation.proof_to is 'One past the last byte that proof covers; null before anything was read.';
+comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
+comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
+comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
+comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
+comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is no part of it.';
+
+insert into schema_migration (version, name, checksum) values (7, '0007_files', '6b5e86f70a09941a3a435f0558555a5f607589a4c1dd9c9ed490e74a6310287f');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname like 'contribution\_report%')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
+commit;

@@ -11,6 +11,7 @@ import type { Settings } from "../shared/config/settings.ts";
 import type { EpochMs } from "../shared/units.ts";
 import type { LogReader } from "../operate/log_reader.ts";
 import { SourceLogReader } from "../operate/source_log_reader.ts";
+import { disk } from "../source/file/file_system.ts";
 import { MemoryLease } from "../source/file/lease.ts";
 import type { Generation } from "../source/file/generations.ts";
 import type { CommandContext } from "../cli/command.ts";
@@ -43,6 +44,8 @@ export async function openLogReader(
       return new SourceLogReader(createFileSource({
         path,
         follow: false,
+        lastLine: settings.FILE_LAST_LINE,
+        files: disk,
         // What this reader numbers stays its own: the stream has not met those files yet.
         generations: {
           load: async () => [...await stored?.load() ?? [], ...own],

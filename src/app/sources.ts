@@ -1,6 +1,7 @@
 // Makes the source that the settings name. Part of the composition root.
 import { postgresGenerations } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
+import { disk } from "../source/file/file_system.ts";
 import { readEvent } from "../event/read_event.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
 import { UsageError } from "../shared/errors.ts";
@@ -141,6 +142,8 @@ export async function createSource(
       const source = createFileSource({
         path,
         follow: options.follow,
+        lastLine: settings.FILE_LAST_LINE,
+        files: disk,
         generations: postgresGenerations(storage.work),
         firstEventTime: (bytes, start, end) => {
           const read = readEvent(bytes.subarray(start, end), rules);

@@ -14,6 +14,7 @@ export const MIGRATIONS = [
   "0004_operate",
   "0005_exact",
   "0006_rules",
+  "0007_files",
 ] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);

@@ -392,8 +392,50 @@ export const MUTANTS: readonly Mutant[] = [
   source(
     "a file that was cut is another one",
     "src/source/file/tail.ts",
-    "if (size < reader.readTo || !beginsAs(generation, head)) return false;",
+    "if (size < reader.readTo || !beginsAs(generation, head) || !await holds(reader.content, before)) return false;",
     "",
+  ),
+  source(
+    "a file whose read part was changed stops the stream",
+    "src/source/file/tail.ts",
+    "if (this.#log.changed !== null) throw changed(this.#log.changed);\n    if (this.#isReplaced",
+    "if (this.#isReplaced",
+  ),
+  source(
+    "a longer copy in the file's place is read on",
+    "src/source/file/tail.ts",
+    "if (this.#isReplaced(reader)) {",
+    "if (this.#isReplaced(reader) && Date.now() === 0) {",
+  ),
+  source(
+    "a file is the one that was read only with what was read of it",
+    "src/source/file/log.ts",
+    "if (!holds) refuted.add(`${file.path} ${number}`);",
+    "",
+  ),
+  source(
+    "a rotated file that grows is read on",
+    "src/source/file/log.ts",
+    "if (!file.compressed) return file.size > latest.sizeSeen;",
+    "if (!file.compressed) return false;",
+  ),
+  source(
+    "what was added before a file was compressed is read",
+    "src/source/file/log.ts",
+    "if (latest.sealed) return false;",
+    "if (file.compressed) return false;",
+  ),
+  source(
+    "a refused run stores nothing",
+    "src/source/file/log.ts",
+    "    if (this.#storing) {",
+    "    if (true) {",
+  ),
+  source(
+    "a half-written line is left for the next run",
+    "src/source/file/tail.ts",
+    'const taken = lastLine === "take" ?',
+    "const taken = rest > 0 ?",
   ),
   source(
     "a file that vanished unread stops the stream",

@@ -183,6 +183,11 @@ export const SETTINGS = {
     doc:
       "How lines are read: `auto`, a name (docs/log_files.md), or the server's own format string as it stands in nginx's `log_format` or Apache's `LogFormat`.",
   }),
+  FILE_LAST_LINE: setting(oneOf("leave", "take"), "leave", {
+    group: "file",
+    doc:
+      "What `run --once` does with a last line that has no end yet: `leave` it for the next run, or `take` it as it is.",
+  }),
   FILE_HOST: optional(text("<host>", 255), {
     group: "file",
     doc: "Host that access logs without a virtual-host column are counted for.",

@@ -1,13 +1,16 @@
-// Opens one log file and reads its uncompressed content, plain or gzip told apart by the first two bytes. The only file I/O of this source.
-import { type FileHandle, open, stat } from "node:fs/promises";
+// Reads the uncompressed content of one log file: plain, gzip or Zstandard, told apart by the first bytes. Shell over the file system.
 import { pipeline, Readable } from "node:stream";
-import { createGunzip } from "node:zlib";
-import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
+import { createGunzip, createZstdDecompress } from "node:zlib";
+import { StreamStopped } from "../../shared/errors.ts";
+import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
+import { FINGERPRINT_BYTES_MAX, fingerprintOf } from "./generations.ts";
 
 /** How much of a beginning is looked at for the first event's time. */
 const PEEK_BYTES = 64 * 1024;
 const COMPRESSED_CHUNK_BYTES = 128 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
+
+type Compression = "gzip" | "zstd";
 
 /** The compressed content ends in the middle or is damaged. Caught where files are read: it may still be in the making. */
 export class GzipDamaged extends Error {
@@ -16,22 +19,23 @@ export class GzipDamaged extends Error {
 
 /** An open file. Not safe for two callers at once. */
 export interface FileContent {
-  readonly gzip: boolean;
+  /** Compressed content has its final length. */
+  readonly compressed: boolean;
   /** Fills `into` from where it stands and returns how many bytes that were; 0 at the end, which a plain file may later move. */
   read(into: Uint8Array): Promise<number>;
-  /** Bytes on disk and modification time (epoch ms) now, of the opened file even where its name is another's by now. */
-  stat(): Promise<{ readonly size: number; readonly modified: number }>;
+  /** What the file system says now, of the opened file even where its name is another's by now. */
+  info(): Promise<FileInfo>;
   /** The first bytes of the content, at most {@link FINGERPRINT_BYTES_MAX}: of a plain file as they are now. */
   head(): Promise<Uint8Array>;
+  /** Bytes `[from, to)` of a plain file as they are now; fewer where it ends before. */
+  reread(from: number, to: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
 /** The beginning of a file. */
 export interface FileHead {
-  readonly gzip: boolean;
-  readonly size: number;
-  readonly modified: number;
-  readonly inode: number;
+  readonly compressed: boolean;
+  readonly info: FileInfo;
   /** Up to 64 KiB of uncompressed content. */
   readonly bytes: Uint8Array;
   /** A compressed file that ends in the middle of what was looked at: still being written, or damaged. */
@@ -43,11 +47,12 @@ export interface FileHead {
  *
  * @throws {GzipDamaged} where compressed content ends before `at`; and what the operating system says (`code` ENOENT, EACCES, …)
  */
-export async function openContent(path: string, at: number): Promise<FileContent> {
-  const handle = await open(path);
+export async function openContent(path: string, at: number, files: FileSystem = disk): Promise<FileContent> {
+  const handle = await files.open(path);
   try {
-    if (!await isGzip(handle)) return plainContent(handle, at);
-    const content = gzipContent(handle);
+    const compression = await compressionOf(path, handle);
+    if (compression === null) return plainContent(handle, at);
+    const content = compressedContent(handle, compression);
     await discard(content, at);
     return content;
   } catch (error) {
@@ -57,12 +62,12 @@ export async function openContent(path: string, at: number): Promise<FileContent
 }
 
 /** Looks at the beginning of `path`. @throws what the operating system says (`code` ENOENT, EACCES, …) */
-export async function readHead(path: string): Promise<FileHead> {
-  const handle = await open(path);
+export async function readHead(path: string, files: FileSystem): Promise<FileHead> {
+  const handle = await files.open(path);
   try {
-    const { size, mtimeMs, ino } = await handle.stat();
-    const gzip = await isGzip(handle);
-    const content = gzip ? gzipContent(handle) : plainContent(handle, 0);
+    const info = await handle.info();
+    const compression = await compressionOf(path, handle);
+    const content = compression ? compressedContent(handle, compression) : plainContent(handle, 0);
     const into = new Uint8Array(PEEK_BYTES);
     let filled = 0;
     let damaged = false;
@@ -72,46 +77,55 @@ export async function readHead(path: string): Promise<FileHead> {
       if (!(error instanceof GzipDamaged)) throw error;
       damaged = true;
     }
-    return { gzip, size, modified: mtimeMs, inode: ino, bytes: into.subarray(0, filled), damaged };
+    return { compressed: compression !== null, info, bytes: into.subarray(0, filled), damaged };
   } finally {
     await handle.close();
   }
 }
 
-/** Modification time of what `path` names, epoch ms; `-Infinity` where there is nothing. */
-export async function modifiedAt(path: string): Promise<number> {
-  try {
-    return (await stat(path)).mtimeMs;
-  } catch (error) {
-    if ((error as { code?: unknown }).code === "ENOENT") return -Infinity;
-    throw error;
-  }
+/** How the content is compressed, by its first bytes. @throws {StreamStopped} for what cannot be decompressed here */
+async function compressionOf(path: string, handle: OpenFile): Promise<Compression | null> {
+  const magic = new Uint8Array(6);
+  const filled = await handle.read(magic, 0);
+  const compression = compressionAt(magic.subarray(0, filled));
+  if (compression !== "xz" && compression !== "bzip2") return compression;
+  const command = compression === "xz" ? "xz" : "bzip2";
+  throw new StreamStopped(
+    "source_refused",
+    `${path} is compressed by ${command}, which is not read here`,
+    `Give its content: \`${command} -dc ${path} | tidemark run --once --file-path -\`; or decompress it.`,
+  );
 }
 
-async function isGzip(handle: FileHandle): Promise<boolean> {
-  const magic = new Uint8Array(2);
-  const { bytesRead } = await handle.read(magic, 0, 2, 0);
-  return bytesRead === 2 && magic[0] === 0x1f && magic[1] === 0x8b;
+function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" | null {
+  const begins = (...bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
+  if (begins(0x1f, 0x8b)) return "gzip";
+  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
+  if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz";
+  if (begins(0x42, 0x5a, 0x68) && magic[3]! >= 0x31 && magic[3]! <= 0x39 && magic[4] === 0x31) return "bzip2";
+  return null;
 }
 
-function plainContent(handle: FileHandle, at: number): FileContent {
+function plainContent(handle: OpenFile, at: number): FileContent {
   let position = at;
+  const reread = async (from: number, to: number) => {
+    const bytes = new Uint8Array(to - from);
+    let filled = 0;
+    for (let n = 1; n > 0 && filled < bytes.length; filled += n) {
+      n = await handle.read(bytes.subarray(filled), from + filled);
+    }
+    return bytes.subarray(0, filled);
+  };
   return {
-    gzip: false,
+    compressed: false,
     async read(into) {
-      const { bytesRead } = await handle.read(into, 0, into.length, position);
-      position += bytesRead;
-      return bytesRead;
+      const n = await handle.read(into, position);
+      position += n;
+      return n;
     },
-    async stat() {
-      const { size, mtimeMs } = await handle.stat();
-      return { size, modified: mtimeMs };
-    },
-    async head() {
-      const head = new Uint8Array(FINGERPRINT_BYTES_MAX);
-      const { bytesRead } = await handle.read(head, 0, head.length, 0);
-      return head.subarray(0, bytesRead);
-    },
+    info: () => handle.info(),
+    head: () => reread(0, FINGERPRINT_BYTES_MAX),
+    reread,
     close: () => handle.close(),
   };
 }
@@ -119,16 +133,17 @@ function plainContent(handle: FileHandle, at: number): FileContent {
 /** Content that comes from a stream (standard input), gzip or not. It has neither size nor time, and its end is final. */
 export async function streamContent(chunks: AsyncIterator<Uint8Array>): Promise<FileContent> {
   let first: Uint8Array = new Uint8Array(0);
-  while (first.length < 2) {
+  while (first.length < 4) {
     const { done, value } = await chunks.next();
     if (done) break;
     first = concat(first, value);
   }
   const all = { [Symbol.asyncIterator]: () => prefixed(first, chunks) };
-  const gzip = first[0] === 0x1f && first[1] === 0x8b;
-  return chunkedContent(gzip ? gunzip(all) : all[Symbol.asyncIterator](), {
-    gzip,
-    stat: () => Promise.resolve({ size: 0, modified: 0 }),
+  const found = compressionAt(first);
+  const compression = found === "gzip" || found === "zstd" ? found : null;
+  return chunkedContent(compression ? decompressed(all, compression) : all[Symbol.asyncIterator](), {
+    compressed: compression !== null,
+    info: () => Promise.resolve({ kind: "other", size: 0, modified: 0, identity: "stream" }),
     close: async () => void await chunks.return?.(),
   });
 }
@@ -139,20 +154,17 @@ async function* prefixed(first: Uint8Array, rest: AsyncIterator<Uint8Array>): As
 }
 
 // DecompressionStream refuses files of several gzip members (`cat a.gz b.gz`), which log tools write; node:zlib reads them.
-function gzipContent(handle: FileHandle): FileContent {
-  return chunkedContent(gunzip(compressedChunks(handle)), {
-    gzip: true,
-    async stat() {
-      const { size, mtimeMs } = await handle.stat();
-      return { size, modified: mtimeMs };
-    },
+function compressedContent(handle: OpenFile, compression: Compression): FileContent {
+  return chunkedContent(decompressed(compressedChunks(handle), compression), {
+    compressed: true,
+    info: () => handle.info(),
     close: () => handle.close(),
   });
 }
 
 function chunkedContent(
   chunks: AsyncIterator<Uint8Array>,
-  file: Pick<FileContent, "gzip" | "stat" | "close">,
+  file: Pick<FileContent, "compressed" | "info" | "close">,
 ): FileContent {
   let rest: Uint8Array = new Uint8Array(0);
   let head: Uint8Array | null = null;
@@ -169,7 +181,7 @@ function chunkedContent(
     return rest.slice(0, FINGERPRINT_BYTES_MAX);
   };
   return {
-    gzip: file.gzip,
+    compressed: file.compressed,
     async read(into) {
       head ??= await begin();
       while (rest.length === 0) if (!await more()) return 0;
@@ -178,8 +190,9 @@ function chunkedContent(
       rest = rest.subarray(taken);
       return taken;
     },
-    stat: file.stat,
+    info: file.info,
     head: async () => head ??= await begin(),
+    reread: () => Promise.resolve(new Uint8Array(0)),
     async close() {
       await chunks.return?.();
       await file.close();
@@ -187,9 +200,13 @@ function chunkedContent(
   };
 }
 
-/** Decompresses a stream of gzip members. Stopping early releases it; a broken end surfaces as zlib's own error. */
-function gunzip(compressed: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array> {
-  const stream = createGunzip({ chunkSize: GUNZIP_CHUNK_BYTES });
+/** Decompresses a stream of gzip members or Zstandard frames. Stopping early releases it; a broken end surfaces as zlib's own error. */
+function decompressed(
+  compressed: AsyncIterable<Uint8Array>,
+  compression: Compression,
+): AsyncIterator<Uint8Array> {
+  const options = { chunkSize: GUNZIP_CHUNK_BYTES };
+  const stream = compression === "gzip" ? createGunzip(options) : createZstdDecompress(options);
   pipeline(
     Readable.from(compressed, { objectMode: true }),
     stream,
@@ -198,13 +215,13 @@ function gunzip(compressed: AsyncIterable<Uint8Array>): AsyncIterator<Uint8Array
   return stream[Symbol.asyncIterator]();
 }
 
-async function* compressedChunks(handle: FileHandle): AsyncGenerator<Uint8Array> {
+async function* compressedChunks(handle: OpenFile): AsyncGenerator<Uint8Array> {
   for (let at = 0;;) {
     const chunk = new Uint8Array(COMPRESSED_CHUNK_BYTES);
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, at);
-    if (bytesRead === 0) return;
-    at += bytesRead;
-    yield chunk.subarray(0, bytesRead);
+    const n = await handle.read(chunk, at);
+    if (n === 0) return;
+    at += n;
+    yield chunk.subarray(0, n);
   }
 }
 
@@ -215,7 +232,7 @@ async function nextChunk(
     return await chunks.next();
   } catch (error) {
     const code = (error as { code?: unknown }).code;
-    if (typeof code === "string" && code.startsWith("Z_")) {
+    if (typeof code === "string" && /^(Z_|ZSTD_)/.test(code)) {
       throw new GzipDamaged((error as Error).message, { cause: error });
     }
     throw error;
@@ -239,18 +256,48 @@ async function discard(content: FileContent, bytes: number): Promise<void> {
 }
 
 /** One past the last newline in the first `size` bytes of a plain file; 0 where it has none. */
-export async function lastLineEnd(path: string, size: number): Promise<number> {
-  const handle = await open(path);
+export async function lastLineEnd(path: string, size: number, files: FileSystem): Promise<number> {
+  const handle = await files.open(path);
   try {
     const block = new Uint8Array(PEEK_BYTES);
     for (let end = size; end > 0;) {
       const start = Math.max(0, end - block.length);
-      const { bytesRead } = await handle.read(block, 0, end - start, start);
-      const found = block.subarray(0, bytesRead).lastIndexOf(0x0a);
+      const n = await handle.read(block.subarray(0, end - start), start);
+      const found = block.subarray(0, n).lastIndexOf(0x0a);
       if (found >= 0) return start + found + 1;
       end = start;
     }
     return 0;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before or is damaged. */
+export async function digestOf(path: string, from: number, to: number, files: FileSystem): Promise<string | null> {
+  let content: FileContent | undefined;
+  try {
+    content = await openContent(path, from, files);
+    const bytes = new Uint8Array(to - from);
+    let filled = 0;
+    for (let n = 1; n > 0 && filled < bytes.length; filled += n) n = await content.read(bytes.subarray(filled));
+    return filled < bytes.length ? null : fingerprintOf(bytes, bytes.length);
+  } catch (error) {
+    if (error instanceof GzipDamaged) return null;
+    throw error;
+  } finally {
+    await content?.close();
+  }
+}
+
+/** Length of a gzip file's content modulo 2^32 as its last four bytes state it (RFC 1952, of the last member); null for other files. */
+export async function statedLength(path: string, size: number, files: FileSystem): Promise<number | null> {
+  const handle = await files.open(path);
+  try {
+    if (await compressionOf(path, handle) !== "gzip") return null;
+    const trailer = new Uint8Array(4);
+    await handle.read(trailer, Math.max(0, size - 4));
+    return new DataView(trailer.buffer).getUint32(0, true);
   } finally {
     await handle.close();
   }

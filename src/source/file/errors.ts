@@ -1,5 +1,7 @@
 // What can be wrong with a log's files, as the named errors that an operator meets. Pure.
-import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
+import { resolve } from "node:path";
+import { messageOf, StreamStopped, Unavailable, UsageError } from "../../shared/errors.ts";
+import { isGlob } from "./names.ts";
 
 /** Whether the operating system says that there is no such file. */
 export function isMissing(error: unknown): boolean {
@@ -29,7 +31,7 @@ export function missing(path: string): Unavailable {
 export function damaged(path: string, cause?: unknown): StreamStopped {
   return new StreamStopped(
     "source_refused",
-    `${path} is cut off or damaged gzip`,
+    `${path} is compressed, and cut off or damaged`,
     "Replace it by a whole copy and start again; or remove it and run `tidemark resume --accept-gap`.",
     { cause },
   );
@@ -41,5 +43,40 @@ export function lost(path: string, what: string): StreamStopped {
     "data_gap",
     `${path}: ${what}`,
     "Put the content back (a rotated copy will do) and start again; or accept the loss with `tidemark resume --accept-gap`.",
+  );
+}
+
+/** What was read is no longer in the file where it was read. Ends the stream: reading it again would count it twice. */
+export function changed(path: string): StreamStopped {
+  return new StreamStopped(
+    "data_gap",
+    `${path}: its part that was read already has been changed, so that it cannot be told what of it is new`,
+    "Put the file back as it was and start again; or go on behind what it holds now with `tidemark resume --accept-gap`.",
+  );
+}
+
+/** The path names something that cannot be a log file. */
+export function notAFile(path: string, kind: "folder" | "other"): UsageError {
+  return kind === "folder"
+    ? new UsageError(
+      [`${path} is a folder, not a log file.`],
+      "Name the file in it, or give a pattern in quotes, such as '/var/log/nginx/access.log*'.",
+      "no_file",
+    )
+    : new UsageError(
+      [`${path} is a device or a pipe, not a log file: it cannot be read again after a restart.`],
+      "Let the server write to a file (official images link their logs to /dev/stdout). To read a pipe once: `… | tidemark run --once --file-path -`.",
+      "no_file",
+    );
+}
+
+/** Nothing is at the path or pattern that is to be read once. */
+export function noFile(path: string): UsageError {
+  return new UsageError(
+    [`There is no file at ${path}${path.startsWith("/") ? "" : ` (from the folder ${resolve(".")})`}.`],
+    isGlob(path)
+      ? "Check the pattern, and quote it so that the shell does not expand it."
+      : "Check the path (FILE_PATH or --file-path), and mount the log folder where a container runs this.",
+    "no_file",
   );
 }

@@ -1,12 +1,22 @@
-// Tells which file on disk is which generation of the log, by the beginning of its content. Pure but for the port to where generations are kept.
+// What the log knows of each file's content, and the port to where that is kept. Pure but for the port.
 import { createHash } from "node:crypto";
 
 /** A fingerprint covers at most this much of a file's uncompressed beginning: several log lines with their times. */
 export const FINGERPRINT_BYTES_MAX = 1024;
 
-/** One file's content as the log knows it. */
+/** Bytes that were read, right before a position: only the same content has them there. */
+export interface ReadProof {
+  /** One past the last byte that the digest covers. */
+  readonly to: number;
+  /** How many bytes it covers, at least 1. */
+  readonly bytes: number;
+  /** SHA-256 in hex of content bytes `[to - bytes, to)`. */
+  readonly digest: string;
+}
+
+/** One stretch of one file's content: the whole of it, but where a file grew after it had been left. */
 export interface Generation {
-  /** From 1, in reading order. */
+  /** From 1, in reading order. Up to 0: files that were there before the stream and are no part of it. */
   readonly generation: number;
   /** SHA-256 in hex of the first `fingerprintBytes` bytes of the uncompressed content. */
   readonly fingerprint: string;
@@ -14,11 +24,24 @@ export interface Generation {
   readonly fingerprintBytes: number;
   /** Where the content was last seen. */
   readonly path: string;
-  /** Uncompressed bytes that the content is known to have; its exact length once `finished`. */
+  /** Uncompressed bytes that the content is known to have; one past this generation's last byte once `finished`. */
   readonly sizeSeen: number;
   /** Nothing of it is read any more. */
   readonly finished: boolean;
+  /** The first generation of the same content; this one's own number but for a file that was read on. */
+  readonly content: number;
+  /** First byte of this generation. */
+  readonly fromByte: number;
+  /** Null before anything was read, and for generations of releases that kept none. */
+  readonly proof: ReadProof | null;
+  /** Time of the last event read, epoch ms. */
+  readonly lastTime: number | null;
+  /** Its file was compressed after it was finished, and nothing was added to it before. */
+  readonly sealed: boolean;
 }
+
+/** The number of the row that says: the log's files from before the stream are known, all others are part of it. */
+export const BEGINNING = 0;
 
 /** Keeps generations beside the positions that refer to them. */
 export interface GenerationStore {
@@ -40,110 +63,62 @@ export class MemoryGenerations implements GenerationStore {
   }
 }
 
-/** What a look at one file showed. */
-export interface SeenFile {
-  readonly path: string;
-  readonly gzip: boolean;
-  /** Bytes on disk: compressed ones where `gzip`. */
-  readonly size: number;
-  /** The first bytes of the uncompressed content, at most {@link FINGERPRINT_BYTES_MAX}; empty for an empty file. */
-  readonly head: Uint8Array;
-  /** Its beginning is long or old enough to be known by: a file whose first line is still being written is not. */
-  readonly settled: boolean;
-  /** Time of its first event in epoch ms, else its modification time: files are read in this order. */
-  readonly firstTime: number;
-  /** Named by the setting itself; false for a rotated neighbour of a single path. */
-  readonly listed: boolean;
-}
-
-/** Which file holds which generation, and the files that none knows, in reading order. */
-export interface FileMatch {
-  readonly located: ReadonlyMap<number, SeenFile>;
-  readonly fresh: readonly SeenFile[];
-  /** Files left out because an earlier one has the same beginning: copies. */
-  readonly copies: readonly SeenFile[];
-}
-
 /** SHA-256 in hex of `head[0, bytes)`. */
 export function fingerprintOf(head: Uint8Array, bytes: number): string {
   return createHash("sha256").update(head.subarray(0, bytes)).digest("hex");
 }
 
 /** Whether a file that begins with `head` can still be the generation's. */
-export function beginsAs(generation: Generation, head: Uint8Array): boolean {
+export function beginsAs(
+  generation: Pick<Generation, "fingerprint" | "fingerprintBytes">,
+  head: Uint8Array,
+): boolean {
   return head.length >= generation.fingerprintBytes &&
     fingerprintOf(head, generation.fingerprintBytes) === generation.fingerprint;
 }
 
-/**
- * Assigns files to generations. A plain file shorter than what its generation was known to hold is another one (truncated and written
- * anew). Of several generations with one beginning the newest is meant, of several files the uncompressed, then the longest one.
- */
-export function matchFiles(known: readonly Generation[], seen: readonly SeenFile[]): FileMatch {
-  const byFingerprint = new Map<string, Generation[]>();
-  const lengths = new Set<number>();
+/** One file's content over all its generations. */
+export interface Content {
+  /** Number of its first generation. */
+  readonly number: number;
+  readonly fingerprint: string;
+  readonly fingerprintBytes: number;
+  /** Uncompressed bytes that it is known to have. */
+  readonly sizeSeen: number;
+  /** The furthest one. */
+  readonly proof: ReadProof | null;
+  readonly lastTime: number | null;
+  /** Its generation with the highest number. */
+  readonly latest: Generation;
+  readonly generations: readonly number[];
+}
+
+/** Contents by rising number. */
+export function contentsOf(known: Iterable<Generation>): Content[] {
+  const groups = new Map<number, Generation[]>();
   for (const generation of known) {
-    lengths.add(generation.fingerprintBytes);
-    const rows = byFingerprint.get(generation.fingerprint);
-    if (rows) rows.push(generation);
-    else byFingerprint.set(generation.fingerprint, [generation]);
+    if (generation.generation === BEGINNING) continue;
+    const group = groups.get(generation.content);
+    if (group) group.push(generation);
+    else groups.set(generation.content, [generation]);
   }
-  const longestFirst = [...lengths].sort((a, b) => b - a);
-
-  const located = new Map<number, SeenFile>();
-  const unknown: SeenFile[] = [];
-  for (const file of seen) {
-    if (file.head.length === 0) continue;
-    const match = generationOf(file, longestFirst, byFingerprint);
-    if (match === undefined) {
-      if (file.settled) unknown.push(file);
-      continue;
-    }
-    const other = located.get(match.generation);
-    located.set(match.generation, other ? better(match, other, file) : file);
-  }
-
-  const newest = known.reduce((max, g) => Math.max(max, g.generation), 0);
-  const newestTime = located.get(newest)?.firstTime ?? Infinity;
-  const { fresh, copies } = withoutCopies(unknown.filter((file) => file.listed || file.firstTime > newestTime));
-  return { located, fresh, copies };
+  return [...groups.values()].map(contentOf).sort((a, b) => a.number - b.number);
 }
 
-function generationOf(
-  file: SeenFile,
-  longestFirst: readonly number[],
-  byFingerprint: ReadonlyMap<string, readonly Generation[]>,
-): Generation | undefined {
-  for (const bytes of longestFirst) {
-    if (file.head.length < bytes) continue;
-    const match = (byFingerprint.get(fingerprintOf(file.head, bytes)) ?? [])
-      .filter((g) => g.fingerprintBytes === bytes && (file.gzip || file.size >= g.sizeSeen))
-      .sort((a, b) => b.generation - a.generation)[0];
-    if (match) return match;
-  }
-  return undefined;
-}
-
-function better(generation: Generation, a: SeenFile, b: SeenFile): SeenFile {
-  if (a.gzip !== b.gzip) return a.gzip ? b : a;
-  if (a.size !== b.size) return a.size > b.size ? a : b;
-  return b.path === generation.path ? b : a;
-}
-
-function withoutCopies(files: readonly SeenFile[]): { fresh: SeenFile[]; copies: SeenFile[] } {
-  const fresh = new Map<string, SeenFile>();
-  const copies: SeenFile[] = [];
-  for (const file of files) {
-    const key = fingerprintOf(file.head, file.head.length);
-    const other = fresh.get(key);
-    if (other === undefined) {
-      fresh.set(key, file);
-    } else {
-      const keep = other.gzip === file.gzip ? (file.size > other.size ? file : other) : (other.gzip ? file : other);
-      fresh.set(key, keep);
-      copies.push(keep === file ? other : file);
-    }
-  }
-  const order = (a: SeenFile, b: SeenFile) => a.firstTime - b.firstTime || (a.path < b.path ? -1 : 1);
-  return { fresh: [...fresh.values()].sort(order), copies };
+function contentOf(group: Generation[]): Content {
+  group.sort((a, b) => a.generation - b.generation);
+  const latest = group.at(-1)!;
+  const known = group.reduce((a, b) => b.fingerprintBytes > a.fingerprintBytes ? b : a);
+  const proofs = group.flatMap(({ proof }) => proof ?? []).sort((a, b) => b.to - a.to);
+  const times = group.flatMap(({ lastTime }) => lastTime ?? []);
+  return {
+    number: latest.content,
+    fingerprint: known.fingerprint,
+    fingerprintBytes: known.fingerprintBytes,
+    sizeSeen: Math.max(...group.map(({ sizeSeen }) => sizeSeen)),
+    proof: proofs[0] ?? null,
+    lastTime: times.length > 0 ? Math.max(...times) : null,
+    latest,
+    generations: group.map(({ generation }) => generation),
+  };
 }

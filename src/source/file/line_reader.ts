@@ -7,6 +7,9 @@ const CHUNK_BYTES = 512 * 1024;
 /** The part of an over-long line that is kept. */
 const KEPT_BYTES = LINE_BYTES_MAX + 1;
 
+/** By so much of what was delivered last its content is known again. */
+const LAST_BYTES = 4096;
+
 /** What {@link LineReader.read} found. */
 export interface ReadLines {
   /** Absent where no whole line was there. */
@@ -29,6 +32,7 @@ export class LineReader {
   #position: number;
   /** Bytes of an over-long line that were read behind those kept. */
   #skipped = 0;
+  #last: Uint8Array = new Uint8Array(0);
 
   /** @param at `byte` is where the content stands; `origin` is added to bytes to make records' offsets */
   constructor(content: FileContent, at: { readonly byte: number; readonly origin: number }) {
@@ -40,6 +44,11 @@ export class LineReader {
   /** The first byte not delivered. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The last bytes that were delivered, right before `position`; empty before the first and behind an over-long line. */
+  get last(): Uint8Array {
+    return this.#last;
   }
 
   /** One past the last byte that was read, delivered or not. */
@@ -69,6 +78,7 @@ export class LineReader {
     const skipped = this.#skipped;
     const run = this.#deliver(this.#filled, recordTime);
     this.#position += skipped;
+    if (skipped > 0) this.#last = new Uint8Array(0);
     this.#skipped = 0;
     return { run, next: this.#position, atEnd: true };
   }
@@ -88,6 +98,7 @@ export class LineReader {
   #deliver(end: number, recordTime: number): LineRun {
     const base = this.#origin + this.#position;
     const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime);
+    this.#last = this.#buffer.slice(Math.max(0, end - LAST_BYTES), end);
     const rest = this.#buffer.subarray(end, this.#filled);
     const next = new Uint8Array(Math.max(CHUNK_BYTES, rest.length));
     next.set(rest);
@@ -111,6 +122,7 @@ export class LineReader {
       }
       const run = this.#deliver(KEPT_BYTES, recordTime);
       this.#position += this.#skipped + newline + 1;
+      this.#last = new Uint8Array(0);
       this.#skipped = 0;
       this.#buffer.set(scratch.subarray(newline + 1, n));
       this.#filled = n - newline - 1;

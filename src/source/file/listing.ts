@@ -1,13 +1,14 @@
 // Finds the files of one logical log on disk and looks at their beginnings. Shell over the file system; decides nothing about generations.
-import { glob, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../shared/clock.ts";
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, SECOND } from "../../shared/units.ts";
 import { type FileHead, readHead } from "./content.ts";
-import { damaged, isMissing, unreadable } from "./errors.ts";
-import { FINGERPRINT_BYTES_MAX, type SeenFile } from "./generations.ts";
+import { damaged, isMissing, notAFile, unreadable } from "./errors.ts";
+import type { FileInfo, FileSystem } from "./file_system.ts";
+import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
+import type { SeenFile } from "./match.ts";
 import { isGlob, isRotatedName } from "./names.ts";
 import { contentEnd } from "../lines.ts";
 
@@ -15,6 +16,11 @@ import { contentEnd } from "../lines.ts";
 const SETTLED_AFTER = durationMs(10 * SECOND);
 /** File systems keep times in ticks of up to 2 s. */
 const STABLE_AFTER = durationMs(2 * SECOND);
+
+/** Events of a file's beginning whose times are looked at. */
+const TIMES_MAX = 16;
+/** Looks at the folder that may follow each other while a rotation is under way. */
+const LOOKS_MAX = 3;
 
 /** Event time in epoch ms of the line `bytes[start, end)`, or undefined where it has none. */
 export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
@@ -25,16 +31,26 @@ export interface FileListingOptions {
   /** False: read what is there once. */
   readonly follow: boolean;
   readonly firstEventTime: FirstEventTime;
+  /** What becomes of a line without an end when reading once: `leave` it to the next run. */
+  readonly lastLine: "leave" | "take";
   readonly clock: Clock;
   readonly log: Log;
+  readonly files: FileSystem;
+}
+
+/** Milliseconds from `then` to `now`. A clock that was set back since says nothing: what is waited for is taken as over. */
+export function elapsed(then: number, now: number): number {
+  return now < then ? Infinity : now - then;
 }
 
 interface Peek {
   readonly head: FileHead;
   /** Our clock when it was read. */
   readonly readAt: number;
-  /** In epoch ms. */
-  readonly firstTime: number;
+  /** Our clock when the file was first seen with this length and time. */
+  readonly unchangedSince: number;
+  /** Of the events in what was read, epoch ms. */
+  readonly times: readonly number[];
 }
 
 interface Entry extends Peek {
@@ -62,32 +78,40 @@ export class FileListing {
 
   /** Looks at every file. @throws {Unavailable} where one cannot be read, {StreamStopped} where one to be read once is damaged */
   async look(): Promise<SeenFile[]> {
+    let entries = await this.#lookOnce();
+    // A rotation in between may have hidden a file behind both its names.
+    for (let i = 0; i < LOOKS_MAX; i++) {
+      const again = await this.#lookOnce();
+      if (sameFiles(entries, again)) break;
+      entries = again;
+    }
     const now = this.#options.clock.now();
+    const latest = entries.filter(isKnowable).reduce((max, { head }) => Math.max(max, head.info.modified), -Infinity);
+    return entries.map((entry) => this.#asSeen(entry, latest, now));
+  }
+
+  async #lookOnce(): Promise<Entry[]> {
     const entries: Entry[] = [];
     for (const { path, listed } of await this.#list()) {
       const peek = await this.#look(path, listed);
       if (peek !== null) entries.push({ path, listed, ...peek });
     }
     this.#peeks = new Map(entries.map((entry) => [entry.path, entry]));
-    const quietSince = entries.filter(isKnowable).reduce(
-      (max, { head }) => Math.max(max, head.modified),
-      now - SETTLED_AFTER,
-    );
-    return entries.map((entry) => this.#asSeen(entry, quietSince));
+    return entries;
   }
 
   async #list(): Promise<{ path: string; listed: boolean }[]> {
-    const { path } = this.#options;
+    const { path, files } = this.#options;
     const found: { path: string; listed: boolean }[] = [];
     if (isGlob(path)) {
-      for await (const match of glob(path)) found.push({ path: match, listed: true });
+      for await (const match of files.glob(path)) found.push({ path: match, listed: true });
       return found;
     }
     found.push({ path, listed: true });
     const folder = dirname(path);
     const base = basename(path);
     try {
-      for (const name of await readdir(folder)) {
+      for (const name of await files.names(folder)) {
         if (isRotatedName(base, name)) found.push({ path: join(folder, name), listed: false });
       }
     } catch (error) {
@@ -103,35 +127,50 @@ export class FileListing {
   }
 
   async #look(path: string, listed: boolean): Promise<Peek | null> {
+    const { clock, files, firstEventTime } = this.#options;
     try {
-      const info = await stat(path);
-      if (!info.isFile()) return null;
+      const info = await files.info(path);
+      if (info.kind !== "file") {
+        if (listed && !isGlob(this.#options.path)) throw notAFile(path, info.kind);
+        return null;
+      }
       const cached = this.#peeks.get(path);
-      if (cached && isSame(cached, { inode: info.ino, size: info.size, modified: info.mtimeMs })) return cached;
-      const readAt = this.#options.clock.now();
-      const head = await readHead(path);
-      const firstTime = firstTimeOf(head, this.#options.firstEventTime);
-      return { readAt, head: { ...head, bytes: head.bytes.slice(0, FINGERPRINT_BYTES_MAX) }, firstTime };
+      const same = cached !== undefined && isSame(cached.head.info, info);
+      if (same && elapsed(cached.unchangedSince, cached.readAt) >= STABLE_AFTER) return cached;
+      const readAt = clock.now();
+      const head = await readHead(path, files);
+      const unchangedSince = same && isSame(cached.head.info, head.info) ? cached.unchangedSince : readAt;
+      const unread = same && cached.head.bytes.length === head.bytes.length &&
+        cached.head.bytes.every((b, i) => b === head.bytes[i]);
+      const times = unread ? cached.times : timesOf(head.bytes, firstEventTime);
+      return { readAt, unchangedSince, head, times };
     } catch (error) {
       if (isMissing(error)) return null;
-      if (listed) throw unreadable(path, error);
+      if (listed) throw error instanceof NamedError ? error : unreadable(path, error);
       this.#warnOnce("a rotated file cannot be read", path, error);
       return null;
     }
   }
 
-  /** Files not written to since `quietSince` are taken as they are. */
-  #asSeen(entry: Entry, quietSince: number): SeenFile {
-    const { path, listed, head, firstTime } = entry;
+  /** Files not written to since another one was are taken as they are. */
+  #asSeen(entry: Entry, latest: number, now: number): SeenFile {
+    const { path, listed, head, times } = entry;
+    const { info, compressed } = head;
     if (head.damaged && !this.#options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
-    const final = head.gzip ? !head.damaged : !this.#options.follow || head.modified <= quietSince;
+    const final = compressed
+      ? !head.damaged
+      : !this.#options.follow || info.modified <= latest || elapsed(entry.unchangedSince, now) >= SETTLED_AFTER;
     return {
       path,
-      gzip: head.gzip,
-      size: head.size,
-      head: head.bytes,
+      identity: info.identity,
+      compressed,
+      size: info.size,
+      modified: info.modified,
+      head: head.bytes.subarray(0, FINGERPRINT_BYTES_MAX),
+      beginning: head.bytes,
       settled: isKnowable(entry) || final,
-      firstTime,
+      firstTime: times[0] ?? info.modified,
+      times,
       listed,
     };
   }
@@ -144,30 +183,30 @@ export class FileListing {
   }
 }
 
-/** Whether a file need not be looked at again. One that had just been written to may have been so again within its clock's tick. */
-function isSame(
-  cached: Peek,
-  now: { readonly inode: number; readonly size: number; readonly modified: number },
-): boolean {
-  const { head, readAt } = cached;
-  return head.inode === now.inode && head.size === now.size && head.modified === now.modified &&
-    readAt - head.modified >= STABLE_AFTER;
+function isSame(a: FileInfo, b: FileInfo): boolean {
+  return a.identity === b.identity && a.size === b.size && a.modified === b.modified;
+}
+
+function sameFiles(a: readonly Entry[], b: readonly Entry[]): boolean {
+  return a.length === b.length &&
+    a.every(({ path, head }, i) => b[i]!.path === path && b[i]!.head.info.identity === head.info.identity);
 }
 
 /** Whether enough of the beginning is there to tell this file from others. */
 function isKnowable({ head }: Peek): boolean {
-  return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.gzip && head.bytes.includes(0x0a));
+  return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.compressed && head.bytes.includes(0x0a));
 }
 
-function firstTimeOf(head: FileHead, firstEventTime: FirstEventTime): number {
-  const bytes = head.bytes;
-  for (let start = 0; start < bytes.length;) {
+/** Times of the first events, at most {@link TIMES_MAX}. */
+function timesOf(bytes: Uint8Array, firstEventTime: FirstEventTime): number[] {
+  const times: number[] = [];
+  for (let start = 0; start < bytes.length && times.length < TIMES_MAX;) {
     const newline = bytes.indexOf(0x0a, start);
     const next = newline < 0 ? bytes.length : newline + 1;
     const end = contentEnd(bytes, start, next);
     const time = end > start ? firstEventTime(bytes, start, end) : undefined;
-    if (time !== undefined && Number.isFinite(time)) return time;
+    if (time !== undefined && Number.isFinite(time)) times.push(time);
     start = next;
   }
-  return head.modified;
+  return times;
 }

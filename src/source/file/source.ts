@@ -1,11 +1,11 @@
 // The file source: one logical log as partition 0, held by a lease. Shell: lease, file system, clock.
 import { createHash } from "node:crypto";
 import { resolve } from "node:path";
-import { messageOf, StreamStopped, Unavailable, UsageError } from "../../shared/errors.ts";
+import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, type Offset, type PartitionId, partitionId } from "../../shared/units.ts";
+import { noFile } from "./errors.ts";
 import { FileLog, type FileLogOptions } from "./log.ts";
 import { FileTail, type TailRead } from "./tail.ts";
-import { isGlob } from "./names.ts";
 import type { Lease } from "./lease.ts";
 import { LeaseHolder } from "./lease_holder.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
@@ -53,12 +53,9 @@ class FileSource implements Source {
   async open(signal: AbortSignal): Promise<void> {
     const { path, follow } = this.#options;
     signal.addEventListener("abort", () => this.#closing.abort(), { once: true });
-    if (!follow && !await this.#log.hasFiles()) {
-      throw new UsageError(
-        [`There is no file at ${path}.`],
-        isGlob(path) ? "Check the pattern." : "Check the path.",
-        "no_file",
-      );
+    if (!await this.#hasFiles()) {
+      if (!follow) throw noFile(path);
+      this.#options.log.warn("there is no such file yet; waiting for it", { file: path });
     }
     this.#lease.start(this.#closing.signal);
   }
@@ -110,6 +107,7 @@ class FileSource implements Source {
   async close(deadlineMs: number): Promise<void> {
     this.#closing.abort();
     const leave = async () => {
+      if (this.#lease.held && this.#position !== null) await this.#tail.prove();
       await this.#tail.close();
       await this.#lease.release();
     };
@@ -120,6 +118,16 @@ class FileSource implements Source {
     await Promise.race([left, this.#options.clock.sleep(durationMs(deadlineMs), late.signal)]);
     late.abort();
     this.#assigned = false;
+  }
+
+  /** True also where it cannot be told yet and the log is followed. */
+  async #hasFiles(): Promise<boolean> {
+    try {
+      return await this.#log.hasFiles();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || !this.#options.follow) throw error;
+      return true;
+    }
   }
 
   async #next(maxWaitMs: number): Promise<SourceEvent> {

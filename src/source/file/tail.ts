@@ -1,16 +1,23 @@
 // Reads a log's files one after the other, each to its end, across renames, compression, copies and truncation. Shell over the file system.
-import { messageOf, StreamStopped } from "../../shared/errors.ts";
+import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../../shared/units.ts";
-import { damaged, isMissing, lost, missing, unreadable } from "./errors.ts";
-import { type FileContent, GzipDamaged, modifiedAt, openContent } from "./content.ts";
+import { changed, damaged, isMissing, lost, missing, unreadable } from "./errors.ts";
+import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
+import { elapsed } from "./listing.ts";
 import { LineReader, type ReadLines } from "./line_reader.ts";
 import type { FileLog } from "./log.ts";
 import { GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
-import type { LineRun } from "../lines.ts";
+import { contentEnd, type LineRun } from "../lines.ts";
+import type { FileSystem } from "./file_system.ts";
 
-/** A writer goes on with the old file for a moment after a rotation; it is left when nobody has written to it for this long. */
+/** A writer goes on with the old file for a moment after a rotation; it is left when nothing was added for this long. What comes later is
+ * read under a further number. */
 const ROTATION_GRACE = durationMs(2 * SECOND);
+/** A line that has begun may take longer to its end. */
+const LINE_GRACE = durationMs(5 * SECOND);
+/** How often what was read last is stored, so that the file is known by it after a restart. */
+const PROVE_EVERY = durationMs(5 * SECOND);
 /** A compressed file that ends too early and was written to within this time is taken to be in the making. */
 const COMPRESSING_FOR = MINUTE;
 /** Pause before such a file is tried again: each try decompresses it up to the position. */
@@ -26,16 +33,24 @@ export interface TailRead {
   readonly logEnd: Offset;
 }
 
+/** What was delivered last, and the position behind it. */
+type Delivered = Pick<LineReader, "last" | "position">;
+
 /** The reading end of a {@link FileLog}. One caller. */
 export class FileTail {
   readonly #log: FileLog;
   #reader: LineReader | null = null;
   #path = "";
   #generation = 0;
+  /** Device and inode of the open file. */
+  #identity = "";
   /** Bytes on disk of the open plain file at the last look, and how far it had been read by then. */
   #size = 0;
   #readTo = 0;
-  /** Our clock when the end of a file that has a successor was first met. */
+  #provedAt = -Infinity;
+  /** The compressed file that ended too early, and our clock when it was first seen as it is. */
+  #damaged: { readonly state: string; readonly since: number } | null = null;
+  /** Our clock when the end of a file that has a successor was met, and nothing was added since. */
   #endSince: number | null = null;
   #retryAt = -Infinity;
   /** Our clock when the open file was last seen to begin as its generation does. */
@@ -64,31 +79,63 @@ export class FileTail {
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
-    if (this.#log.options.clock.now() < this.#retryAt) return this.#moved([], at, true);
+    await this.#log.store();
+    const { clock } = this.#log.options;
+    if (elapsed(this.#retryAt, clock.now()) < COMPRESSING_RETRY) return this.#moved([], at, true);
     const opened = await this.#open(number, byte);
+    if (opened === "begin") {
+      return this.#moved([], packPosition({ generation: number, byte: this.#log.generation(number)!.fromByte }));
+    }
     if (opened === "hop") return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
     if (opened === "none") return this.#caughtUp([], at);
     if (opened === "wait") return this.#moved([], at, true);
     const reader = this.#reader!;
-    const now = this.#log.options.clock.now();
+    const before: Delivered = { last: reader.last, position: reader.position };
     let lines: ReadLines;
     try {
-      lines = await reader.read(now);
+      // Of two clocks the later one: where ours was set back, the file's own time says when its lines were written.
+      const { modified } = await reader.content.info();
+      lines = await reader.read(Math.max(clock.now(), modified));
     } catch (error) {
       return await this.#failed(at, error);
     }
     // Looked at after the bytes were read: had the file been written anew before, its beginning or its size would show it by now.
-    if (!reader.content.gzip && !await this.#unchanged(reader)) return await this.#truncated(at);
+    if (!reader.content.compressed && !await this.#unchanged(reader, before)) return await this.#truncated(at, before);
     if (lines.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     if (lines.run) {
       this.#endSince = null;
-      this.#log.expect(number, lines.next);
+      this.#log.note(number, { sizeSeen: lines.next });
+      if (elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
       return this.#moved([lines.run], packPosition({ generation: number, byte: lines.next }));
     }
     return await this.#atEnd(at, reader);
   }
 
-  async #open(number: number, byte: number): Promise<"open" | "hop" | "none" | "wait"> {
+  /** Stores by what the file is known again at the position: after a restart its name and inode may be another file's. */
+  async prove(): Promise<void> {
+    const reader = this.#reader;
+    if (reader === null || !this.#noteLast(reader)) return;
+    this.#provedAt = this.#log.options.clock.now();
+    const generation = this.#log.generation(this.#generation)!;
+    await this.#log.save({ ...generation, path: this.#path });
+  }
+
+  #noteLast({ last, position }: Delivered): boolean {
+    if (last.length === 0) return false;
+    const before = this.#log.generation(this.#generation)!;
+    if (before.proof?.to === position) return true;
+    const begin = last.subarray(0, -1).lastIndexOf(0x0a) + 1;
+    const end = contentEnd(last, begin, last.length);
+    const time = begin > 0 || last.length === position ? this.#log.options.firstEventTime(last, begin, end) : undefined;
+    this.#log.note(this.#generation, {
+      sizeSeen: position,
+      proof: { to: position, bytes: last.length, digest: fingerprintOf(last, last.length) },
+      lastTime: time === undefined ? before.lastTime : Math.max(time, before.lastTime ?? time),
+    });
+    return true;
+  }
+
+  async #open(number: number, byte: number): Promise<"open" | "begin" | "hop" | "none" | "wait"> {
     if (this.#reader && this.#generation === number && this.#reader.position === byte) return "open";
     await this.close();
     if (!this.#log.generation(number)) await this.#log.scanIfDue();
@@ -98,10 +145,12 @@ export class FileTail {
       throw lost(this.#log.options.path, `nothing is known of file ${number} of the log, where reading should go on`);
     }
     if (generation.finished && byte >= generation.sizeSeen) return "hop";
-    this.#log.expect(number, byte);
+    if (byte < generation.fromByte) return "begin";
+    this.#log.note(number, { sizeSeen: byte });
     if (!this.#log.file(number)) await this.#log.scan(true);
     const file = this.#log.file(number);
     if (!file) {
+      if (this.#log.changed !== null) throw changed(this.#log.changed);
       if (number === this.#log.newest && !generation.finished) throw missing(generation.path);
       throw lost(generation.path, `its content from byte ${byte} on is gone`);
     }
@@ -120,7 +169,9 @@ export class FileTail {
     this.#path = path;
     this.#endSince = null;
     this.#readTo = byte;
-    this.#size = (await content.stat()).size;
+    const { size, identity } = await content.info();
+    this.#size = size;
+    this.#identity = identity;
     return "open";
   }
 
@@ -128,26 +179,28 @@ export class FileTail {
   async #opened(generation: Generation, path: string, byte: number): Promise<FileContent | null> {
     let content: FileContent | undefined;
     try {
-      content = await openContent(path, byte);
+      content = await openContent(path, byte, this.#log.options.files);
       if (beginsAs(generation, await content.head())) return content;
       await content.close();
       return null;
     } catch (error) {
       await content?.close();
       if (isMissing(error)) return null;
+      if (error instanceof NamedError) throw error;
       if (!(error instanceof GzipDamaged)) throw unreadable(path, error);
       await this.#awaitRest(path, error);
       return null;
     }
   }
 
-  /** Whether the open plain file is still what it was; strengthens a short fingerprint as soon as the file has grown. */
-  async #unchanged(reader: LineReader): Promise<boolean> {
+  /** Whether the open plain file still holds what was read of it; strengthens a short fingerprint as soon as the file has grown. */
+  async #unchanged(reader: LineReader, before: Delivered): Promise<boolean> {
     const now = this.#log.options.clock.now();
     const generation = this.#log.generation(this.#generation)!;
     const head = await reader.content.head();
-    const { size } = await reader.content.stat();
-    if (size < reader.readTo || !beginsAs(generation, head)) return false;
+    const { size } = await reader.content.info();
+    if (size < reader.readTo || !beginsAs(generation, head) || !await holds(reader.content, before)) return false;
+    if (size !== this.#size) this.#endSince = null;
     this.#size = size;
     this.#readTo = reader.readTo;
     this.checkedAt = now;
@@ -159,31 +212,65 @@ export class FileTail {
   }
 
   async #atEnd(at: Offset, reader: LineReader): Promise<TailRead> {
-    const { clock, follow } = this.#log.options;
-    if (reader.content.gzip || this.#log.generation(this.#generation)!.finished) return await this.#finish(reader);
+    const { clock, follow, lastLine } = this.#log.options;
+    if (reader.content.compressed || this.#log.generation(this.#generation)!.finished) {
+      return await this.#finish(reader);
+    }
+    const rest = reader.readTo - reader.position;
     if (!follow) {
       if (this.#generation < this.#log.newest) return await this.#finish(reader);
-      const rest = reader.takeRest(clock.now());
+      if (rest > 0 && lastLine === "leave") this.#tellRest(rest);
+      const taken = lastLine === "take" ? reader.takeRest(clock.now()) : { next: reader.position };
       return this.#caughtUp(
-        rest.run ? [rest.run] : [],
-        packPosition({ generation: this.#generation, byte: rest.next }),
+        "run" in taken && taken.run ? [taken.run] : [],
+        packPosition({ generation: this.#generation, byte: taken.next }),
       );
     }
+    this.#noteLast(reader);
     await this.#log.scanIfDue();
+    if (this.#log.changed !== null) throw changed(this.#log.changed);
+    if (this.#isReplaced(reader)) {
+      // The name has a file that holds all this and more: a copy put in its place.
+      await this.prove();
+      await this.close();
+      return this.#moved([], at);
+    }
     if (this.#log.newest === this.#generation) return this.#caughtUp([], at);
     // The file's state is taken after the successor was seen: what a writer added before it shows here.
     const now = clock.now();
-    const { size, modified } = await reader.content.stat();
+    const { size } = await reader.content.info();
     if (size !== reader.readTo) return this.#moved([], at);
+    const isReturn = this.#log.generation(this.#generation + 1)!.fromByte > 0;
+    // What has begun is left for the time when this file is come back to.
+    if (isReturn) return await this.#finish(reader, true);
     this.#endSince ??= now;
-    if (now - modified < ROTATION_GRACE && now - this.#endSince < ROTATION_GRACE) return this.#moved([], at, true);
+    const grace = rest > 0 ? LINE_GRACE : ROTATION_GRACE;
+    if (elapsed(this.#endSince, now) < grace) return this.#moved([], at, true);
     return await this.#finish(reader);
   }
 
-  /** Counts the unterminated line, if any, and goes on to the next generation. */
-  async #finish(reader: LineReader): Promise<TailRead> {
+  #isReplaced(reader: LineReader): boolean {
+    const file = this.#log.file(this.#generation);
+    return file !== undefined && file.identity !== this.#identity && !file.compressed && file.size > reader.readTo;
+  }
+
+  #tellRest(bytes: number): void {
+    this.#log.options.log.warn(
+      "the last line has no end yet and is left for the next run (FILE_LAST_LINE=take takes it)",
+      {
+        file: this.#path,
+        bytes,
+      },
+    );
+  }
+
+  /** Goes on to the next generation; counts the line without an end, if any, unless it is left. */
+  async #finish(reader: LineReader, leave = false): Promise<TailRead> {
     const number = this.#generation;
-    const rest = reader.takeRest(this.#log.options.clock.now());
+    const rest: ReadLines = leave
+      ? { next: reader.position, atEnd: true }
+      : reader.takeRest(this.#log.options.clock.now());
+    this.#noteLast(reader);
     if (rest.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     const generation = this.#log.generation(number)!;
     await this.#log.save({ ...generation, path: this.#path, sizeSeen: rest.next, finished: true });
@@ -192,14 +279,16 @@ export class FileTail {
   }
 
   /** The open file was emptied or written anew: go on in a copy, else with what is there now, unless unread content went with it. */
-  async #truncated(at: Offset): Promise<TailRead> {
+  async #truncated(at: Offset, before: Delivered): Promise<TailRead> {
     const number = this.#generation;
     const byte = unpackPosition(at).byte;
     const unread = this.#size - this.#readTo;
-    this.#log.expect(number, Math.max(byte, 1));
+    this.#noteLast(before);
+    this.#log.note(number, { sizeSeen: Math.max(byte, 1) });
     await this.close();
     await this.#log.scan(true);
     if (this.#log.file(number)) return this.#moved([], at);
+    if (this.#log.changed !== null) throw changed(this.#log.changed);
     const generation = this.#log.generation(number)!;
     const sizeSeen = unread > 0 ? this.#size : byte;
     await this.#log.save({ ...generation, sizeSeen, finished: true });
@@ -218,11 +307,14 @@ export class FileTail {
 
   /** Puts the next try off while a compressed file may still be growing. @throws {StreamStopped} where it cannot be */
   async #awaitRest(path: string, error: GzipDamaged): Promise<void> {
-    const { clock, follow, log } = this.#log.options;
+    const { clock, follow, log, files } = this.#log.options;
+    if (!follow) throw damaged(path, error);
     const now = clock.now();
-    if (!follow || now - await modifiedAt(path) >= COMPRESSING_FOR) throw damaged(path, error);
+    const state = await stateOf(path, files);
+    if (this.#damaged?.state !== state) this.#damaged = { state, since: now };
+    if (elapsed(this.#damaged.since, now) >= COMPRESSING_FOR) throw damaged(path, error);
     log.info("a compressed file ends too early; waiting for its rest", { file: path, reason: messageOf(error) });
-    this.#retryAt = now + COMPRESSING_RETRY;
+    this.#retryAt = now;
   }
 
   /** More may follow at once, unless `idle`. */
@@ -233,6 +325,23 @@ export class FileTail {
   /** Everything that the log holds was delivered. */
   #caughtUp(runs: readonly LineRun[], next: Offset): TailRead {
     return { runs, next, idle: true, logEnd: next };
+  }
+}
+
+/** Whether what was delivered last is still where it was: a file may be emptied and grow beyond it, with the same first lines. */
+async function holds(content: FileContent, { last, position }: Delivered): Promise<boolean> {
+  const now = await content.reread(position - last.length, position);
+  return now.length === last.length && now.every((byte, i) => byte === last[i]);
+}
+
+/** What changes whenever the file at `path` is written to. */
+async function stateOf(path: string, files: FileSystem): Promise<string> {
+  try {
+    const { identity, size, modified } = await files.info(path);
+    return `${path} ${identity} ${size} ${modified}`;
+  } catch (error) {
+    if (isMissing(error)) return path;
+    throw unreadable(path, error);
   }
 }
 

@@ -11,14 +11,15 @@ function inPieces(bytes: Uint8Array, sizes: readonly number[]): FileContent {
   let at = 0;
   let turn = 0;
   return {
-    gzip: false,
+    compressed: false,
     read(into) {
       const n = Math.min(sizes[turn++ % sizes.length]!, into.length, bytes.length - at);
       into.set(bytes.subarray(at, at + n));
       at += n;
       return Promise.resolve(n);
     },
-    stat: () => Promise.resolve({ size: bytes.length, modified: 0 }),
+    info: () => Promise.resolve({ kind: "file", size: bytes.length, modified: 0, identity: "0" }),
+    reread: (from, to) => Promise.resolve(bytes.subarray(from, to)),
     head: () => Promise.resolve(bytes.subarray(0, 1024)),
     close: () => Promise.resolve(),
   };

@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 import type { Clock } from "../../../src/shared/clock.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { type DurationMs, epochMs, type Offset, partitionId } from "../../../src/shared/units.ts";
+import { disk } from "../../../src/source/file/file_system.ts";
 import { MemoryGenerations } from "../../../src/source/file/generations.ts";
 import { MemoryLease } from "../../../src/source/file/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
@@ -57,6 +58,7 @@ export interface RigOptions {
   /** Below the rig's folder; default `access.log`. */
   readonly path?: string;
   readonly follow?: boolean;
+  readonly lastLine?: "leave" | "take";
 }
 
 /** A folder, a store, a position, and a source that can be restarted. */
@@ -109,6 +111,8 @@ export class FileRig {
     this.#source = createFileSource({
       path: this.path(this.#options.path ?? "access.log"),
       follow: this.#options.follow ?? true,
+      lastLine: this.#options.lastLine ?? "leave",
+      files: disk,
       generations: this.generations,
       firstEventTime: timeOfLine,
       clock: this.clock,

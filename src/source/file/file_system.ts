@@ -1,0 +1,58 @@
+// The port to a file system, as little of one as a log needs, and the disk behind it. The simulation puts a model in its place.
+import { glob, open, readdir, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+
+/** What the file system says of a file. */
+export interface FileInfo {
+  /** `other`: a device, a pipe, a socket. */
+  readonly kind: "file" | "folder" | "other";
+  /** Bytes on disk. */
+  readonly size: number;
+  /** Modification time in epoch ms, by the file system's clock: compare it with other files' times only. */
+  readonly modified: number;
+  /** Device and inode. A file keeps them when it is renamed; once it is gone, another file may get them. */
+  readonly identity: string;
+}
+
+/** An open file: it can be read whatever becomes of its name. */
+export interface OpenFile {
+  /** Fills `into` from byte `at` of the file on; resolves to the number of bytes read, 0 at the end. */
+  read(into: Uint8Array, at: number): Promise<number>;
+  info(): Promise<FileInfo>;
+  close(): Promise<void>;
+}
+
+/** Rejects with what the operating system says (`code` ENOENT, EACCES, …). */
+export interface FileSystem {
+  open(path: string): Promise<OpenFile>;
+  /** Follows symbolic links. */
+  info(path: string): Promise<FileInfo>;
+  /** Names in a folder, in any order. */
+  names(folder: string): Promise<string[]>;
+  /** Paths that a glob names, in any order. */
+  glob(pattern: string): AsyncIterable<string>;
+}
+
+/** The disk of this machine. */
+export const disk: FileSystem = {
+  async open(path) {
+    const handle = await open(path);
+    return {
+      read: async (into, at) => (await handle.read(into, 0, into.length, at)).bytesRead,
+      info: async () => infoOf(await handle.stat()),
+      close: () => handle.close(),
+    };
+  },
+  info: async (path) => infoOf(await stat(path)),
+  names: (folder) => readdir(folder),
+  glob: (pattern) => glob(pattern),
+};
+
+function infoOf(stats: Stats): FileInfo {
+  return {
+    kind: stats.isFile() ? "file" : stats.isDirectory() ? "folder" : "other",
+    size: stats.size,
+    modified: stats.mtimeMs,
+    identity: `${stats.dev}:${stats.ino}`,
+  };
+}

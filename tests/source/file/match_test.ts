@@ -1,0 +1,152 @@
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { beginsAs, contentsOf, fingerprintOf, type Generation } from "../../../src/source/file/generations.ts";
+import { matchFiles, readingOrder, repeats, type SeenFile } from "../../../src/source/file/match.ts";
+
+const head = (text: string) => new TextEncoder().encode(text);
+
+function generation(number: number, text: string, changes: Partial<Generation> = {}): Generation {
+  const bytes = head(text);
+  return {
+    generation: number,
+    fingerprint: fingerprintOf(bytes, bytes.length),
+    fingerprintBytes: bytes.length,
+    path: `${number}.log`,
+    sizeSeen: 0,
+    finished: false,
+    content: number,
+    fromByte: 0,
+    proof: null,
+    lastTime: null,
+    sealed: false,
+    ...changes,
+  };
+}
+
+function file(path: string, text: string, changes: Partial<SeenFile> = {}): SeenFile {
+  const bytes = head(text);
+  return {
+    path,
+    identity: path,
+    compressed: false,
+    size: bytes.length,
+    modified: 0,
+    head: bytes,
+    beginning: bytes,
+    settled: true,
+    firstTime: 0,
+    times: [],
+    listed: true,
+    ...changes,
+  };
+}
+
+function match(known: Generation[], seen: SeenFile[], begun = false) {
+  return matchFiles(contentsOf(known), seen, { refuted: () => false, identities: new Map(), begun });
+}
+const located = (known: Generation[], seen: SeenFile[]) =>
+  [...match(known, seen).located].map(([number, { path }]) => [number, path]);
+const fresh = (known: Generation[], seen: SeenFile[], begun = false) =>
+  match(known, seen, begun).fresh.map(({ path }) => path);
+
+Deno.test("matchFiles() finds a generation by its beginning, whatever the file is called and however it grew", () => {
+  const known = [generation(1, "one\n"), generation(2, "two\n")];
+  assertEquals(located(known, [file("x.1", "one\nand more\n"), file("x", "two\n")]), [[1, "x.1"], [2, "x"]]);
+  assertEquals(fresh(known, [file("x.1", "one\nand more\n"), file("x", "on")]), ["x"]);
+});
+
+Deno.test("matchFiles() takes a file shorter than its generation for another one", () => {
+  const known = [generation(1, "one\n", { sizeSeen: 100 })];
+  assertEquals(fresh(known, [file("x", "one\n", { size: 99 })]), ["x"]);
+  assertEquals(located(known, [file("x", "one\n", { size: 100 })]), [[1, "x"]]);
+  assertEquals(located(known, [file("x.gz", "one\n", { size: 30, compressed: true })]), [[1, "x.gz"]]);
+});
+
+Deno.test("matchFiles() prefers the longest fingerprint, the newest generation, the plain and the longer file", () => {
+  const known = [generation(1, "a"), generation(2, "a\nb\n"), generation(3, "a\nb\n")];
+  assertEquals(located(known, [file("x", "a\nb\nc\n")]), [[3, "x"]]);
+  assertEquals(located(known, [file("x", "a\nc\n")]), [[1, "x"]]);
+  const files = [
+    file("z.gz", "a\nb\n", { compressed: true, size: 900 }),
+    file("short", "a\nb\n"),
+    file("long", "a\nb\nc\n"),
+  ];
+  assertEquals(located(known, files), [[3, "long"]]);
+});
+
+Deno.test("matchFiles() orders new files by first event time and leaves out copies, unsettled and empty ones", () => {
+  const seen = [
+    file("c", "c\n", { firstTime: 30 }),
+    file("a", "a\n", { firstTime: 10 }),
+    file("a.gz", "a\n", { firstTime: 10, compressed: true }),
+    file("b", "b", { firstTime: 20, settled: false }),
+    file("empty", ""),
+  ];
+  assertEquals(fresh([], seen), ["a", "c"]);
+  assertEquals(match([], seen).copies.map(({ path }) => path), ["a.gz"]);
+});
+
+Deno.test("matchFiles() takes a rotated neighbour only from the newest known generation on", () => {
+  const neighbour = (path: string, firstTime: number) => file(path, path, { firstTime, listed: false });
+  const seen = [neighbour("old", 5), neighbour("later", 15), file("live", "live", { firstTime: 20 })];
+  assertEquals(fresh([], seen), ["live"]);
+  const known = [generation(1, "now")];
+  assertEquals(fresh(known, [...seen, file("now", "now", { firstTime: 10, listed: false })]), ["later", "live"]);
+});
+
+Deno.test("matchFiles() takes every unknown file once those from before the stream are known", () => {
+  const old = file("old", "old", { firstTime: 5, listed: false });
+  const live = file("live", "live", { firstTime: 20 });
+  assertEquals(fresh([generation(1, "live")], [old, live], true), ["old"]);
+  assertEquals(fresh([generation(1, "live")], [old, live]), []);
+  assertEquals(fresh([generation(1, "live"), generation(-1, "old")], [old, live], true), []);
+});
+
+Deno.test("matchFiles() takes of several contents the one whose file it was, and none that is refuted", () => {
+  const contents = contentsOf([generation(1, "a\n"), generation(2, "a\n")]);
+  const seen = [file("x", "a\nb\n")];
+  const which = (refuted: number, identities: [number, string][]) => [
+    ...matchFiles(contents, seen, {
+      refuted: (_, { number }) => number === refuted,
+      identities: new Map(identities),
+      begun: true,
+    }).located.keys(),
+  ];
+  assertEquals(which(0, []), [2]);
+  assertEquals(which(2, []), [1]);
+  assertEquals(which(0, [[1, "x"]]), [1]);
+});
+
+Deno.test("readingOrder() goes by counts and dates in names of one log, by first times else", () => {
+  const order = (...files: [path: string, firstTime: number, modified?: number][]) =>
+    readingOrder(files.map(([path, firstTime, modified = 0]) => file(path, path, { firstTime, modified })))
+      .map(({ path }) => path);
+  assertEquals(order(["a.log", 3], ["a.log.1", 1], ["a.log.10.gz", 9], ["a.log.2", 2]), [
+    "a.log.10.gz",
+    "a.log.2",
+    "a.log.1",
+    "a.log",
+  ]);
+  assertEquals(order(["a-20260102.log", 1], ["a.log", 0], ["a-20260101.log", 2]), [
+    "a-20260101.log",
+    "a-20260102.log",
+    "a.log",
+  ]);
+  assertEquals(order(["a.log.1", 1, 1], ["a.log.2", 2, 2], ["a.log.3", 3, 3]), ["a.log.1", "a.log.2", "a.log.3"]);
+  assertEquals(order(["b.log", 1], ["a.log", 2]), ["b.log", "a.log"]);
+});
+
+Deno.test("repeats() needs most events to be older than what was read, and more than one", () => {
+  const at = (...times: number[]) => file("x", "x", { times });
+  assertEquals(repeats(at(1, 2, 11), 10), true);
+  assertEquals(repeats(at(1, 11, 12), 10), false);
+  assertEquals(repeats(at(1), 10), false);
+  assertEquals(repeats(at(10, 10), 10), false);
+});
+
+Deno.test("beginsAs() needs the whole fingerprint", () => {
+  const known = generation(1, "one\n");
+  assertEquals(beginsAs(known, head("one\ntwo")), true);
+  assertEquals(beginsAs(known, head("one")), false);
+  assertEquals(beginsAs(known, head("One\n")), false);
+  assertNotEquals(fingerprintOf(head("ab"), 1), fingerprintOf(head("ab"), 2));
+});
