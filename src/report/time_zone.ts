@@ -18,7 +18,8 @@ export function isTimeZone(name: string): boolean {
   // Intl also takes offsets such as +01:00, whose sign PostgreSQL reads the other way round.
   if (!/^[A-Za-z][A-Za-z0-9_+\-/]{1,63}$/.test(name)) return false;
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
+    // Temporal refuses a few names that Intl takes, such as Factory.
+    new Temporal.ZonedDateTime(0n, new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone);
     return true;
   } catch (error) {
     if (error instanceof RangeError) return false;

@@ -144,19 +144,34 @@ Deno.test("dispatch() gives a command its flags, streams and settings", async ()
 Deno.test("dispatch() never prints a secret: config in every form, help, problems", async () => {
   const canary = "canary0123456789";
   const pem = `-----BEGIN KEY-----\n${canary}\n-----END KEY-----`;
-  const env: Record<string, string> = { KAFKA_TLS: "true", KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u" };
+  const all: Record<string, string> = { KAFKA_TLS: "true" };
   for (const name of SETTING_NAMES) {
-    if (settingOf(name).secret) env[name] = settingOf(name).kind.placeholder === "<pem>" ? pem : canary;
+    if (settingOf(name).secret) all[name] = settingOf(name).kind.placeholder === "<pem>" ? pem : canary;
   }
-  env.KAFKA_TLS_CERT = pem;
-  env.POSTGRES_TLS_CERT = pem;
-  env.POSTGRES_URL = `jdbc:postgresql://u:${canary}@localhost/web?password=${canary}&sslmode=require`;
+  all.KAFKA_TLS_CERT = pem;
+  all.POSTGRES_TLS_CERT = pem;
+  all.POSTGRES_URL = `jdbc:postgresql://u:${canary}@localhost/web?password=${canary}&sslmode=require`;
+  // A secret of one mechanism is refused beside the other.
+  const { KAFKA_SASL_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET, ...both } = all;
+  const logins = [
+    { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: KAFKA_SASL_PASSWORD! },
+    {
+      KAFKA_SASL_MECHANISM: "oauthbearer",
+      KAFKA_OAUTH_TOKEN_URL: "https://id.example/token",
+      KAFKA_OAUTH_CLIENT_ID: "u",
+      KAFKA_OAUTH_CLIENT_SECRET: KAFKA_OAUTH_CLIENT_SECRET!,
+    },
+  ];
   const forms = [[], ["--json"], ["--env"], ["--markdown"], ["--help"], ["--http-port=x"], [`--api-token=${canary} `]];
-  for (const form of forms) {
-    const { out, err } = await call(["config", ...form], { env });
-    assertNotMatch(out + err, /canary/, form.join(" "));
+  for (const login of logins) {
+    const env = { ...both, ...login };
+    for (const form of forms) {
+      const { out, err } = await call(["config", ...form], { env });
+      assertNotMatch(out + err, /canary/, form.join(" "));
+    }
+    const { out } = await call(["config"], { env });
+    assertMatch(out, /^API_TOKEN +\*\*\* +environment$/m);
+    assertMatch(out, /^KAFKA_\w+(?:PASSWORD|CLIENT_SECRET) +\*\*\* +environment$/m);
+    assertMatch(out, /^POSTGRES_URL +postgresql:\/\/u:\*\*\*@localhost:5432\/web\?sslmode=require +environment$/m);
   }
-  const { out } = await call(["config"], { env });
-  assertMatch(out, /^API_TOKEN +\*\*\* +environment$/m);
-  assertMatch(out, /^POSTGRES_URL +postgresql:\/\/u:\*\*\*@localhost:5432\/web\?sslmode=require +environment$/m);
 });

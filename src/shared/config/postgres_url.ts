@@ -110,6 +110,9 @@ function readQuery(query: string, bare: boolean): ReadonlyMap<string, string> {
   return parameters;
 }
 
+/** In a parameter an address of version 6 has no brackets. */
+const IPV6 = /^[0-9a-fA-F:.%]*:[0-9a-fA-F.%]*:[0-9a-fA-F:.%]*$/;
+
 /** Hosts of the URL, or those of the parameters, which win as in libpq. */
 function readHosts(inUrl: string, host: string | undefined, port: string | undefined, hidden: boolean): PostgresHost[] {
   const list = host !== undefined ? host.split(",") : inUrl.split(",");
@@ -121,6 +124,8 @@ function readHosts(inUrl: string, host: string | undefined, port: string | undef
     const socket = /^((?:\/|%2F).*?)(?::(\d+))?$/i.exec(part);
     const own = socket
       ? { host: decodeURIComponent(socket[1]!), port: socket[2] }
+      : host !== undefined && IPV6.test(part)
+      ? { host: part.toLowerCase(), port: undefined }
       : hostAndPort(host !== undefined ? part : decodeURIComponent(part)) ??
         refuse(hidden ? ENCODE : `must be ${GRAMMAR}`);
     const number = Number(ports?.[ports.length === 1 ? 0 : n] || own.port || 5432);
