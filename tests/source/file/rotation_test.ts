@@ -15,8 +15,8 @@ for (const restart of [false, true]) {
     await using rig = new FileRig();
     rig.write("master.log", numbered(0, 200));
     for (let round = 0; round < 3; round++) {
-      Deno.copyFileSync(rig.path("master.log"), rig.path(".access.log.new"));
-      Deno.renameSync(rig.path(".access.log.new"), rig.path());
+      await Deno.copyFile(rig.path("master.log"), rig.path(".access.log.new"));
+      await Deno.rename(rig.path(".access.log.new"), rig.path());
       await rig.all();
       rig.append("master.log", numbered(200 + round * 100, 100));
       if (restart) await rig.restart();
@@ -28,7 +28,7 @@ for (const restart of [false, true]) {
     await using rig = new FileRig();
     rig.write("access.log", numbered(0, 50));
     await rig.all();
-    Deno.renameSync(rig.path(), rig.path("access.log.1"));
+    await Deno.rename(rig.path(), rig.path("access.log.1"));
     rig.write("access.log", numbered(50, 20));
     await rig.all();
     for (let i = 0; i < 6; i++) {
@@ -45,7 +45,7 @@ for (const restart of [false, true]) {
     await using rig = new FileRig();
     rig.write("access.log", numbered(0, 50));
     await rig.all();
-    Deno.renameSync(rig.path(), rig.path("access.log.1"));
+    await Deno.rename(rig.path(), rig.path("access.log.1"));
     rig.write("access.log", numbered(50, 20));
     await rig.all();
     if (restart) await rig.restart();
@@ -61,9 +61,9 @@ for (const restart of [false, true]) {
     for (let round = 0; round < 4; round++) {
       if (round > 1) {
         rig.gzip("access.log.1");
-        Deno.renameSync(rig.path("access.log.1.gz"), rig.path(`access.log.${6 - round}.gz`));
+        await Deno.rename(rig.path("access.log.1.gz"), rig.path(`access.log.${6 - round}.gz`));
       }
-      if (round > 0) Deno.renameSync(rig.path(), rig.path("access.log.1"));
+      if (round > 0) await Deno.rename(rig.path(), rig.path("access.log.1"));
       rig.write("access.log", header(numbered(round * 100, 30 + round)));
       await rig.all();
       rig.append("access.log", numbered(round * 100 + 30 + round, 2));
@@ -80,8 +80,8 @@ Deno.test("createFileSource() reads the middle one of two rotations whose first 
   rig.write("access.log", numbered(1_000, 50));
   await rig.all();
   await rig.restart();
-  Deno.renameSync(rig.path("access.log.7"), rig.path("access.log.9"));
-  Deno.renameSync(rig.path(), rig.path("access.log.2"));
+  await Deno.rename(rig.path("access.log.7"), rig.path("access.log.9"));
+  await Deno.rename(rig.path(), rig.path("access.log.2"));
   rig.write("access.log.1", numbered(500, 1) + numbered(2_000, 50));
   rig.write("access.log", numbered(3_000, 50));
   assertEquals(await rig.all(), [
@@ -97,7 +97,7 @@ Deno.test("createFileSource() reads new files by the order of their names where 
   rig.write("access.log", numbered(0, 5));
   await rig.all();
   await rig.restart();
-  Deno.renameSync(rig.path(), rig.path("access.log.4"));
+  await Deno.rename(rig.path(), rig.path("access.log.4"));
   rig.write("access.log.3", numbered(1_000, 2));
   rig.write("access.log.2", numbered(10, 1) + numbered(2_000, 2));
   rig.write("access.log.1", numbered(11, 1) + numbered(3_000, 2));
@@ -123,7 +123,7 @@ for (
       await rig.all();
       if (restart) await rig.restart();
       rig.write("sed.tmp", edit(numbered(0, 300)));
-      Deno.renameSync(rig.path("sed.tmp"), rig.path());
+      await Deno.rename(rig.path("sed.tmp"), rig.path());
       if (restart) {
         const source = await rig.source();
         await source.poll(0);
@@ -143,7 +143,7 @@ Deno.test("createFileSource() reads a file of the same name that begins later, a
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 300));
   await rig.all();
-  Deno.removeSync(rig.path());
+  await Deno.remove(rig.path());
   rig.write("access.log", numbered(300, 40));
   assertEquals(await rig.all(), records(0, 340));
 });
@@ -165,9 +165,9 @@ Deno.test("createFileSource() sees a rotation and dates lines although the clock
     }
   }
   assertEquals(times.length, 5);
-  const written = Deno.statSync(rig.path()).mtime!.getTime();
+  const written = (await Deno.stat(rig.path())).mtime!.getTime();
   assert(times.every((time) => time >= written), "a line is no younger than its file");
-  Deno.renameSync(rig.path(), rig.path("access.log.1"));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
   rig.write("access.log", numbered(10, 5));
   assertEquals(await rig.all(), records(0, 15));
 });
@@ -235,10 +235,10 @@ Deno.test("createFileSource() reads Zstandard, and names what it cannot read", a
 
 Deno.test("createFileSource() names a folder and a device", async () => {
   await using rig = new FileRig({ follow: false });
-  Deno.mkdirSync(rig.path());
+  await Deno.mkdir(rig.path());
   await assertRejects(() => rig.source(), UsageError, "is a folder");
   await using device = new FileRig();
-  Deno.symlinkSync("/dev/null", device.path());
+  await Deno.symlink("/dev/null", device.path());
   await assertRejects(() => device.source(), UsageError, "device");
 });
 
