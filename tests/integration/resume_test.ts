@@ -131,6 +131,9 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
     await stream.sql`update web_traffic_window set hits = hits + 4 where window_start = '2026-01-31T00:00Z'`;
     await stream
       .sql`update aggregated_web_traffic set num_hits = num_hits + 4 where window_start = '2026-01-31T00:00Z'`;
+    await stream.sql`
+      update web_traffic_window w set digest = f.digest
+      from tidemark_found_windows_v1('2026-01-31T00:00Z', '2026-01-31T00:05Z') f where w.window_start = f.window_start`;
     assertEquals(await stream.imbalances(), []);
     assertMatch((await stream.runOnce(4)).stderr, /position_beyond_end/);
     const exit = await stream.command(["resume", "--accept-gap", "--yes"]);

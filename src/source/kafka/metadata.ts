@@ -2,7 +2,7 @@
 // Opens connections of its own, so that a question never waits behind a fetch.
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
-import { type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
+import { durationMs, type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
 import { createCluster, faultContext, type KafkaConnection } from "./client.ts";
 import { faultOf } from "./faults.ts";
 import { type Cluster, errorOfCode, type OffsetsQuery } from "./internals.ts";
@@ -18,6 +18,15 @@ export interface KafkaMetadataOptions {
   readonly clock: Clock;
   readonly log: Log;
 }
+
+/** What a broker answers while a group's coordinator is chosen or loads: in a new cluster that takes a second or two. */
+const COORDINATOR_MOVES: ReadonlySet<unknown> = new Set([
+  "GROUP_LOAD_IN_PROGRESS",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "NOT_COORDINATOR_FOR_GROUP",
+]);
+const COORDINATOR_TRIES = 15;
+const COORDINATOR_WAIT = durationMs(300);
 
 /** A topic's id and partitions at one moment. */
 export interface TopicIdentity {
@@ -78,11 +87,18 @@ export class KafkaMetadata {
     return new Map([...found].map(([partition, at]) => [partition, at < 0 ? ends.get(partition)! : at]));
   }
 
-  /** The consumer group as its coordinator knows it. */
+  /** The consumer group as its coordinator knows it. A coordinator that is only just becoming one is asked again. */
   group(): Promise<GroupDescription> {
+    const { group, clock } = this.options;
     return this.#ask(async (cluster) => {
-      const { group } = this.options;
-      return await describeGroup(await cluster.findGroupCoordinator({ groupId: group }), group);
+      for (let tries = 1;; tries++) {
+        try {
+          return await describeGroup(await cluster.findGroupCoordinator({ groupId: group }), group);
+        } catch (error) {
+          if (tries === COORDINATOR_TRIES || !COORDINATOR_MOVES.has((error as { type?: unknown }).type)) throw error;
+          await clock.sleep(COORDINATOR_WAIT);
+        }
+      }
     });
   }
 
