@@ -31,6 +31,8 @@ export interface ServiceOptions {
   readonly http: boolean;
   readonly once: boolean;
   readonly waitMs: number;
+  /** Where installed place files lie, if not in DATA_DIR. */
+  readonly geoFolder?: string;
   /** Called once HTTP listens, with its address. */
   readonly onListening?: (url: string) => void;
 }
@@ -45,7 +47,7 @@ export async function runService(context: CommandContext, options: ServiceOption
   const count = engineCount(settings, options.once, navigator.hardwareConcurrency);
   const geo = new GeoFiles({
     paths: settings.GEO_DATABASE ?? [],
-    dataDir: settings.DATA_DIR,
+    dataDir: options.geoFolder ?? settings.DATA_DIR,
     log,
     clock,
     shared: options.engines && count > 1,

@@ -5,7 +5,9 @@ import { lockDataFolder } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",
-  description: "Weeks of plausible history, then live traffic. Delete DATA_DIR to begin anew.",
+  description:
+    "Weeks of plausible history, then live traffic. The demo lives in the folder `demo` of DATA_DIR, apart from a stream of your own and " +
+    "from installed place files; delete it to begin anew.",
   groups: [
     "source",
     "kafka",
@@ -22,9 +24,17 @@ export const command = defineCommand({
   ],
   flags: {},
   async run(_args, given) {
-    // What the user has set wins; the default source is the demo instead of Kafka.
-    const context = given.sources.SOURCE.from === "default"
-      ? { ...given, settings: { ...given.settings, SOURCE: "demo" as const } }
+    // What the user has set wins; the default source is the demo instead of Kafka, in a folder of its own.
+    const { settings, sources } = given;
+    const context = sources.SOURCE.from === "default"
+      ? {
+        ...given,
+        settings: {
+          ...settings,
+          SOURCE: "demo" as const,
+          ...(sources.DATA_DIR.from === "default" && { DATA_DIR: `${settings.DATA_DIR}/demo` }),
+        },
+      }
       : given;
     const lock = await lockDataFolder(context);
     try {
@@ -34,6 +44,7 @@ export const command = defineCommand({
         http: true,
         once: false,
         waitMs: Infinity,
+        geoFolder: settings.DATA_DIR,
         onListening: (url) => context.err(`\n  Tidemark  ${url}\n`),
       });
     } finally {
