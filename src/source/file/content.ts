@@ -93,7 +93,7 @@ async function compressionOf(path: string, handle: OpenFile): Promise<Compressio
   throw new StreamStopped(
     "source_refused",
     `${path} is compressed by ${command}, which is not read here`,
-    `Give its content: \`${command} -dc ${path} | tidemark run --once --file-path -\`; or decompress it.`,
+    `Decompress it (\`${command} -dk ${path}\`), or compress it with gzip or zstd, which are read.`,
   );
 }
 

@@ -65,7 +65,7 @@ export function notAFile(path: string, kind: "folder" | "other"): UsageError {
     )
     : new UsageError(
       [`${path} is a device or a pipe, not a log file: it cannot be read again after a restart.`],
-      "Let the server write to a file (official images link their logs to /dev/stdout). To read a pipe once: `… | tidemark run --once --file-path -`.",
+      "Let the server write to a file (official images link their logs to /dev/stdout), or put what the pipe gives into one.",
       "no_file",
     );
 }
