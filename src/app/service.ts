@@ -50,6 +50,7 @@ export async function runService(context: CommandContext, options: ServiceOption
     dataDir: options.geoFolder ?? settings.DATA_DIR,
     log,
     clock,
+    bundled: context.bundledPlaces,
     shared: options.engines && count > 1,
   });
   let engines: Engines | null = null;

@@ -1,4 +1,5 @@
 // What a subcommand is, and what it is given to work with. No I/O.
+import type { ReadBundled } from "../geo/install/bundled.ts";
 import type { LoadedSettings } from "../shared/config/load.ts";
 import type { Kind, KindValue } from "../shared/config/kinds.ts";
 import type { SteadyClock } from "../shared/clock.ts";
@@ -46,6 +47,8 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   readonly isTerminal: boolean;
   /** Whether colour may be used on standard output: a terminal without NO_COLOR. */
   readonly colour: boolean;
+  /** The country database of this form of the program. */
+  readonly bundledPlaces: ReadBundled;
   readonly log: Log;
   readonly clock: SteadyClock;
   /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */

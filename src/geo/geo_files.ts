@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.ts";
-import { BUNDLED_NAME, readBundled } from "./install/bundled_npm.ts";
+import { BUNDLED_NAME, type ReadBundled, withoutBundled } from "./install/bundled.ts";
 import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
 import { openFamilies } from "./geo_families.ts";
 import { baseName, type MmdbFile, openMmdbBytes } from "./mmdb/file.ts";
@@ -26,6 +26,8 @@ export interface GeoFilesOptions {
   readonly dataDir: string;
   readonly log: Log;
   readonly clock?: Clock;
+  /** The country database that comes with the program; without one only installed files are used. */
+  readonly bundled?: ReadBundled | undefined;
   /** Keep the files where the engines of other threads can use them: see {@link GeoFiles.shared}. */
   readonly shared?: boolean;
 }
@@ -193,7 +195,7 @@ export class GeoFiles {
   }
 
   async #loadBundled(choice: Choice, at: EpochMs): Promise<Loaded> {
-    const bundled = await readBundled();
+    const bundled = await (this.#options.bundled ?? withoutBundled)();
     if ("missing" in bundled) {
       this.#defect =
         `${bundled.missing}. Places are unknown until \`tidemark geo install\` or GEO_DATABASE gives a file.`;

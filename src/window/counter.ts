@@ -4,7 +4,7 @@ import { deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/ty
 import type { FetchedBatch } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
-import { Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
+import { type Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
 import { isLate } from "./tumbling.ts";
 import type { KeyTable } from "./key_table.ts";
 import type { Tracker } from "./tracker.ts";

@@ -1,4 +1,5 @@
 // A host for tests of the command line: memory instead of a process.
+import { withoutBundled } from "../../src/geo/install/bundled.ts";
 import type { Host } from "../../src/cli/host.ts";
 import { LineWriter } from "../../src/cli/line_writer.ts";
 
@@ -40,6 +41,7 @@ export function fakeHost({ env = {}, files = {}, terminal = false }: FakeHostOpt
     outIsTerminal: terminal,
     errIsTerminal: terminal,
     noColour: false,
+    bundledPlaces: withoutBundled,
     instanceId: "host-1",
     listenForSignals: () => new AbortController().signal,
     written: async () => {

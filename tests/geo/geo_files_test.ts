@@ -1,5 +1,6 @@
 // Which files are used, and what happens to them while the stream runs: replaced, broken, removed, installed.
 import { assertEquals, assertMatch, assertRejects, assertStringIncludes } from "@std/assert";
+import { readBundled } from "../../src/geo/install/bundled_npm.ts";
 import { type GeoFiles, installedPaths, openGeoFiles, POLL_EVERY } from "../../src/geo/geo_files.ts";
 import { createPlaceLocator } from "../../src/geo/place_locator.ts";
 import { openShared } from "../../src/geo/shared_geo.ts";
@@ -28,7 +29,7 @@ async function withFiles(
   dataDir: string,
   test: (files: GeoFiles) => Promise<void>,
 ): Promise<void> {
-  const files = await openGeoFiles({ paths, dataDir, log: silentLog });
+  const files = await openGeoFiles({ paths, dataDir, log: silentLog, bundled: readBundled });
   try {
     await test(files);
   } finally {

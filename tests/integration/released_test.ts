@@ -2,7 +2,7 @@
 // the middle of its work are opened by this program, migrated and read to the end of the log; every row is compared with the naive oracle
 // and every report with the rows. Both streams keep version 1 of the event rules. tests/fixtures has both, and the command that made them.
 import { assert, assertEquals, assertGreater } from "@std/assert";
-import postgres from "postgres";
+import type postgres from "postgres";
 import { countryLookup } from "../faults/countries.ts";
 import { Oracle, rowKey } from "../faults/oracle.ts";
 import { World } from "../faults/world.ts";

@@ -1,4 +1,5 @@
 // What `tidemark produce` runs with in tests: settings, flags, and what it printed.
+import { withoutBundled } from "../../src/geo/install/bundled.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import type { produceCommand } from "../../src/cli/produce/produce.ts";
@@ -42,6 +43,7 @@ export function produceContext(
     drained: () => Promise.resolve(true),
     err: () => {},
     progress: (line) => progress.push(line),
+    bundledPlaces: withoutBundled,
     isTerminal: false,
     colour: false,
     log: silentLog,

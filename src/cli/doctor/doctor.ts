@@ -121,10 +121,15 @@ async function checkParent(path: string): Promise<Finding> {
 }
 
 async function checkGeo(
-  { settings, log }: DoctorContext,
+  { settings, log, bundledPlaces }: DoctorContext,
 ): Promise<{ finding: Finding; places: PlaceLocator; close(): void }> {
   try {
-    const files = await openGeoFiles({ paths: settings.GEO_DATABASE ?? [], dataDir: settings.DATA_DIR, log });
+    const files = await openGeoFiles({
+      paths: settings.GEO_DATABASE ?? [],
+      dataDir: settings.DATA_DIR,
+      log,
+      bundled: bundledPlaces,
+    });
     files.readAll();
     return { finding: judgeGeo(files.state()), places: files.locator, close: () => files.close() };
   } catch (error) {
