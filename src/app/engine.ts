@@ -9,7 +9,7 @@ import { Pipeline } from "../pipeline.ts";
 import type { Notes } from "../shared/folder_lock.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
-import type { EngineContext } from "../cli/command.ts";
+import type { EngineContext } from "./context.ts";
 import { createSource, demoAnchor, logName } from "./sources.ts";
 import type { Pools } from "./storage.ts";
 

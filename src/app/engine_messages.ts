@@ -6,7 +6,7 @@ import type { LogFields, LogLevel } from "../shared/log.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
-import type { Failure } from "../cli/exit_codes.ts";
+import type { Failure } from "../shared/failure.ts";
 
 /** What an engine is made of in its thread. */
 export interface ThreadStart {

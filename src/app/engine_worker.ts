@@ -7,7 +7,7 @@ import type { Log, LogFields, LogLevel } from "../shared/log.ts";
 import type { DurationMs } from "../shared/units.ts";
 import { createEngine } from "./engine.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
-import { describeFailure } from "../cli/exit_codes.ts";
+import { describeFailure } from "../shared/failure.ts";
 import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 

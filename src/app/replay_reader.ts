@@ -14,7 +14,7 @@ import { SourceLogReader } from "../operate/source_log_reader.ts";
 import { disk } from "../source/file/file_system.ts";
 import { MemoryLease } from "../source/file/lease.ts";
 import type { Generation } from "../source/file/generations.ts";
-import type { CommandContext } from "../cli/command.ts";
+import type { EngineContext } from "./context.ts";
 import { kafkaConnection } from "./sources.ts";
 
 /**
@@ -25,7 +25,7 @@ import { kafkaConnection } from "./sources.ts";
  * @param stream rules by which the files' first times are read
  */
 export async function openLogReader(
-  { settings, clock, log }: Pick<CommandContext, "settings" | "clock" | "log">,
+  { settings, clock, log }: EngineContext,
   database: Database | null,
   { anchor, stream }: { readonly anchor: EpochMs; readonly stream: StreamRules },
 ): Promise<LogReader> {

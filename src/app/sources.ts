@@ -12,7 +12,7 @@ import type { EpochMs, Offset } from "../shared/units.ts";
 import type { KafkaConnection } from "../source/kafka/client.ts";
 import type { TokenSource } from "../source/kafka/oauth.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
-import type { EngineContext } from "../cli/command.ts";
+import type { EngineContext } from "./context.ts";
 import type { Pools } from "./storage.ts";
 
 export { demoAnchor } from "../source/demo/timeline.ts";

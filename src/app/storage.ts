@@ -10,7 +10,7 @@ import { checkServer } from "../store/postgres/preflight.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
-import type { CommandContext } from "../cli/command.ts";
+import type { AppContext } from "./context.ts";
 
 const RETRY_MS_MAX = 5_000;
 /** The API's statements must never wait for a commit's connection, nor take the server from it. */
@@ -41,7 +41,7 @@ export interface Storage extends Pools {
 }
 
 /** The data folder's lock; whoever runs engines or the embedded database holds it. */
-export function lockDataFolder({ settings }: Pick<CommandContext, "settings">): Promise<FolderLock> {
+export function lockDataFolder({ settings }: Pick<AppContext, "settings">): Promise<FolderLock> {
   return lockFolder(settings.DATA_DIR);
 }
 
@@ -51,7 +51,7 @@ export function lockDataFolder({ settings }: Pick<CommandContext, "settings">): 
  * @throws NamedError `data_dir_locked` where another process has the embedded database open
  */
 export async function withStorage<T>(
-  context: Pick<CommandContext, "settings">,
+  context: Pick<AppContext, "settings">,
   use: (storage: Storage) => Promise<T>,
 ): Promise<T> {
   const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
@@ -74,7 +74,7 @@ export async function withStorage<T>(
  * @throws NamedError `data_dir_locked` where another process has the embedded database open
  */
 export async function withStorageToLookAt<T>(
-  context: Pick<CommandContext, "settings">,
+  context: Pick<AppContext, "settings">,
   use: (storage: Storage | null) => Promise<T>,
 ): Promise<T> {
   const { settings } = context;
@@ -112,7 +112,7 @@ export const streamMissing = (): UsageError =>
 
 /** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
 export async function openStorage(
-  { settings }: Pick<CommandContext, "settings">,
+  { settings }: Pick<AppContext, "settings">,
   options: { readonly readOnly?: boolean } = {},
 ): Promise<Storage> {
   const target = postgresTarget(settings);
@@ -187,7 +187,7 @@ export function openPools(
  */
 export async function prepareSchema(
   storage: Storage,
-  context: CommandContext,
+  context: AppContext,
   options: { waitMs: number; onTrouble?: (message: string) => void },
 ): Promise<string[]> {
   const { settings, clock, log, signal } = context;

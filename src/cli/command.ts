@@ -1,11 +1,8 @@
 // What a subcommand is, and what it is given to work with. No I/O.
-import type { ReadBundled } from "../geo/install/bundled.ts";
-import type { LoadedSettings } from "../shared/config/load.ts";
+import type { AppContext } from "../app/context.ts";
 import type { Kind, KindValue } from "../shared/config/kinds.ts";
-import type { SteadyClock } from "../shared/clock.ts";
 import type { ExitCode } from "../shared/errors.ts";
-import type { Log } from "../shared/log.ts";
-import type { SettingGroup, Settings } from "../shared/config/settings.ts";
+import type { SettingGroup } from "../shared/config/settings.ts";
 
 /** A flag that belongs to one command alone and is no setting. Its name is the key, in kebab-case and without dashes. */
 export interface Flag {
@@ -24,8 +21,7 @@ export type FlagValues<F extends FlagTable> = {
 };
 
 /** What every command gets. */
-export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedSettings {
-  readonly settings: Settings;
+export interface CommandContext<F extends FlagTable = FlagTable> extends AppContext {
   /** The command's own flags. */
   readonly flags: FlagValues<F>;
   /** Words that are neither flags nor values of flags. */
@@ -47,16 +43,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends LoadedS
   readonly isTerminal: boolean;
   /** Whether colour may be used on standard output: a terminal without NO_COLOR. */
   readonly colour: boolean;
-  /** The country database of this form of the program. */
-  readonly bundledPlaces: ReadBundled;
-  readonly log: Log;
-  readonly clock: SteadyClock;
-  /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */
-  readonly signal: AbortSignal;
 }
-
-/** What an engine needs of it, also in a thread of its own. */
-export type EngineContext = Pick<CommandContext, "settings" | "clock" | "log">;
 
 /** A subcommand. Each module in this folder that is one exports it as `command`. */
 export interface Command<F extends FlagTable = FlagTable> {

@@ -1,27 +1,10 @@
 // `tidemark config`: the settings in effect and where each came from, secrets hidden. Also prints the generated pages.
 import { boolean } from "../shared/config/kinds.ts";
-import { showPostgresUrl } from "../shared/config/postgres.ts";
-import type { LoadedSettings } from "../shared/config/load.ts";
+import { showSetting } from "../shared/config/load.ts";
 import { EXIT } from "../shared/errors.ts";
-import {
-  SETTING_GROUPS,
-  SETTING_NAMES,
-  type SettingGroup,
-  type SettingName,
-  settingOf,
-} from "../shared/config/settings.ts";
+import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup } from "../shared/config/settings.ts";
 import { defineCommand, flag } from "./command.ts";
 import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
-
-/** The text of a setting's value for people: `***` for secrets, `""` where unset. */
-export function showSetting(name: SettingName, { settings, sources }: LoadedSettings): string {
-  const { text } = sources[name];
-  if (text === "") return "";
-  if (settingOf(name).secret) return "***";
-  if (name === "POSTGRES_URL") return settings.POSTGRES_URL === undefined ? "" : showPostgresUrl(settings.POSTGRES_URL);
-  const first = text.trim().split("\n", 1)[0]!;
-  return first === text.trim() ? text : `${first} …`;
-}
 
 export const command = defineCommand({
   usage: "",

@@ -9,7 +9,7 @@ import { VERSION } from "../shared/version.ts";
 import { type Arguments, parseArguments } from "./args.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { type CommandEntry, COMMANDS } from "./commands.ts";
-import { describeFailure, type Failure } from "./exit_codes.ts";
+import { describeFailure, type Failure } from "../shared/failure.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host.ts";
 

@@ -1,10 +1,9 @@
 // `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
 import type { Kind } from "../shared/config/kinds.ts";
-import { EXIT } from "../shared/errors.ts";
+import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 import type { CommandEntry } from "./commands.ts";
-import { EXIT_MEANING } from "./exit_codes.ts";
 
 /** Columns of a page: what fits a usual terminal. */
 const WIDTH = 100;

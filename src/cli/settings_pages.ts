@@ -1,5 +1,5 @@
 // The settings table as stream.env and as docs/configuration.md. No I/O; a test holds the committed files equal to these texts.
-import { EXIT } from "../shared/errors.ts";
+import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import {
   SETTING_GROUPS,
   SETTING_NAMES,
@@ -7,7 +7,6 @@ import {
   type SettingName,
   settingOf,
 } from "../shared/config/settings.ts";
-import { EXIT_MEANING } from "./exit_codes.ts";
 
 const GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
 const namesOf = (group: SettingGroup) => SETTING_NAMES.filter((name) => settingOf(name).group === group);

@@ -1,21 +1,26 @@
 // The program's error classes and the exit code each ends in. Bad data is never an error: it is a dead letter.
 
-/** Process exit codes; documented in `tidemark --help` and docs/configuration.md. */
+/** Process exit codes; {@link EXIT_MEANING} says what each means. */
 export const EXIT = {
   ok: 0,
-  /** A bug: an assertion failed. The state in PostgreSQL is untouched. */
   internal: 1,
-  /** Settings or arguments are wrong, or a stored stream was made with others. */
   usage: 2,
-  /** Broker or database did not answer within `--wait`. */
   unavailable: 3,
-  /** The stream is stopped by a named fault (data gap, topic recreated, …): an operator decides. */
   stopped: 4,
-  /** Another process holds the data folder, the port or the log's lease. */
   busy: 5,
-  /** A check that was asked for found something (doctor, ledger, replay differences). */
   findings: 6,
 } as const;
+
+/** For `--help` and docs/configuration.md. */
+export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
+  ok: "done, or stopped by a signal in good order",
+  internal: "a bug: an assertion failed; the stored state is untouched",
+  usage: "settings or arguments are wrong, or the stored stream was made with others",
+  unavailable: "the broker or the database did not answer in time",
+  stopped: "the stream is stopped until an operator decides",
+  busy: "another process holds the data folder, the port or the log",
+  findings: "a check that was asked for found something",
+};
 
 export type ExitCode = typeof EXIT[keyof typeof EXIT];
 

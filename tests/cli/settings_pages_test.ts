@@ -1,6 +1,6 @@
 // The committed pages are what the table says now, and stream.env is a file that this program accepts.
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { EXIT_MEANING } from "../../src/cli/exit_codes.ts";
+import { EXIT_MEANING } from "../../src/shared/errors.ts";
 import { renderConfigurationPage, renderStreamEnv } from "../../src/cli/settings_pages.ts";
 import { loadSettings } from "../../src/shared/config/load.ts";
 import { postgresTarget } from "../../src/shared/config/postgres.ts";

@@ -1,7 +1,7 @@
 // Any texts for any settings: typed settings or a UsageError with every problem, never anything else; what is accepted can be written again.
 import { loadSettings } from "../../src/shared/config/load.ts";
 import { formatBytes, formatDuration, type StartAt } from "../../src/shared/config/kinds.ts";
-import type { PostgresUrl } from "../../src/shared/config/postgres.ts";
+import type { PostgresUrl } from "../../src/shared/config/postgres_url.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import {
   ENVIRONMENT_NAMES,

@@ -6,13 +6,7 @@ import { UsageError } from "../../shared/errors.ts";
 import type { FileContent } from "../../source/file/content.ts";
 import { LineReader } from "../../source/file/line_reader.ts";
 import type { LineRun } from "../../source/lines.ts";
-import {
-  messageOfLine,
-  type MessageRules,
-  type OutMessage,
-  SENT_BYTES_MAX,
-  type Unsendable,
-} from "./produce_message.ts";
+import { messageOfLine, type MessageRules, type OutMessage, SENT_BYTES_MAX, type Skipped } from "./produce_message.ts";
 import { Batches, type LinePosition } from "./batches.ts";
 import { type ProduceCounts, Progress } from "./progress.ts";
 
@@ -41,9 +35,6 @@ export interface ProduceOptions {
   /** Stops after the batch that is on its way. */
   readonly signal: AbortSignal;
 }
-
-/** Why a line was left out. A missing host is none of it: it would leave out a whole log, so it ends the command. */
-export type Skipped = Exclude<Unsendable, "no_host" | "comment">;
 
 const PROBLEMS: Readonly<Record<Skipped, string>> = {
   bad_line: "a line is neither a JSON object nor in an access-log format; such lines are not sent",

@@ -1,8 +1,7 @@
 // What is in the topic so far, and the line from which a second run would go on. Pure.
 import { IncompleteSend } from "../../source/kafka/producer/incomplete_send.ts";
 import type { LinePosition } from "./batches.ts";
-import type { Skipped } from "./produce_inputs.ts";
-import type { OutMessage } from "./produce_message.ts";
+import type { OutMessage, Skipped } from "./produce_message.ts";
 
 /** What became of the lines so far; blank ones do not count. */
 export interface ProduceCounts {

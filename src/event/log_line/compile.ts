@@ -1,26 +1,5 @@
 // Compiles a server's own format string (nginx `log_format`, Apache `LogFormat`, a W3C `#Fields:` line) into the parts that a reader walks. No I/O.
-import { wordsOf } from "./variables.ts";
-
-/** What a value of a line is for. `ignored` values are only walked over. */
-export type Role =
-  | "time"
-  | "date"
-  | "clock"
-  | "address"
-  | "forwarded"
-  | "host"
-  | "port"
-  | "request"
-  | "url"
-  | "query"
-  | "referrer"
-  | "agent"
-  | "ignored";
-
-/** A literal text, whose blanks stand for one or more blanks, or a value that ends where the next text begins. */
-export type Part =
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "value"; readonly role: Role; readonly quoted: boolean };
+import { type Part, wordsOf } from "./variables.ts";
 
 /** A format, ready to be read. Parts behind the last value that counts are left out: they do not matter. */
 export interface LineFormat {

@@ -1,5 +1,6 @@
 // Reads a line by a compiled format: the slow, obvious twin of scan.ts. No I/O.
-import type { LineFormat, Part, Role } from "./compile.ts";
+import type { LineFormat } from "./compile.ts";
+import type { Part, Role } from "./variables.ts";
 import { forwardedAddress, type LineFields, present, requestTarget, unescapeField } from "./fields.ts";
 
 /** Ends of a quoted value that are tried: clients put quotes into what servers do not escape. */

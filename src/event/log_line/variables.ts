@@ -1,6 +1,25 @@
 // What the variables of nginx, Apache and W3C formats stand for. Pure tables.
 // Sources: ngx_http_log_module and ngx_http_core_module, Apache's mod_log_config, W3C "Extended Log File Format" and the vendors' pages.
-import type { Part, Role } from "./compile.ts";
+/** What a value of a line is for. `ignored` values are only walked over. */
+export type Role =
+  | "time"
+  | "date"
+  | "clock"
+  | "address"
+  | "forwarded"
+  | "host"
+  | "port"
+  | "request"
+  | "url"
+  | "query"
+  | "referrer"
+  | "agent"
+  | "ignored";
+
+/** A literal text, whose blanks stand for one or more blanks, or a value that ends where the next text begins. */
+export type Part =
+  | { readonly kind: "text"; readonly text: string }
+  | { readonly kind: "value"; readonly role: Role; readonly quoted: boolean };
 
 const NGINX: Readonly<Record<string, Role>> = {
   time_local: "time",

@@ -1,6 +1,7 @@
 // From flags, environment, settings file and defaults to typed settings, or to every problem at once. Pure: all reading is passed in.
 import { parseSettingsFile } from "./file.ts";
 import { parseValue } from "./kinds.ts";
+import { showPostgresUrl } from "./postgres.ts";
 import { relationNotices, relationProblems } from "./relations.ts";
 import { nearest, suggestion } from "./suggest.ts";
 import { messageOf, UsageError } from "../errors.ts";
@@ -201,4 +202,14 @@ function unknownVariables(env: Environment): readonly string[] {
       `${name} in the environment is no setting; did you mean ${meant}? (unset it if it belongs to another program)`,
     ];
   });
+}
+
+/** The text of a setting's value for people: `***` for secrets, `""` where unset. */
+export function showSetting(name: SettingName, { settings, sources }: LoadedSettings): string {
+  const { text } = sources[name];
+  if (text === "") return "";
+  if (settingOf(name).secret) return "***";
+  if (name === "POSTGRES_URL") return settings.POSTGRES_URL === undefined ? "" : showPostgresUrl(settings.POSTGRES_URL);
+  const first = text.trim().split("\n", 1)[0]!;
+  return first === text.trim() ? text : `${first} …`;
 }

@@ -1,34 +1,7 @@
 // Which PostgreSQL to talk to: the union of POSTGRES_URL with the settings that stand beside it. No I/O.
 import { isLoopback } from "./hosts.ts";
 import { type Kind, kindBy } from "./kinds.ts";
-import { GRAMMAR, readPostgresUrl } from "./postgres_url.ts";
-
-/**
- * `require` and `prefer` encrypt but accept any certificate; `verify-ca` wants one of the authority's, whatever name it is for; only `verify`
- * proves who answers.
- */
-export type PostgresTls = "disable" | "prefer" | "require" | "verify-ca" | "verify";
-
-/** One server. */
-export interface PostgresHost {
-  /** Host name, address, or the folder of a Unix socket (begins with `/`). */
-  readonly host: string;
-  readonly port: number;
-}
-
-/** What POSTGRES_URL says; parts that it leaves out come from the settings beside it. */
-export interface PostgresUrl {
-  /** Tried in this order. */
-  readonly hosts: readonly PostgresHost[];
-  readonly user?: string;
-  readonly password?: string;
-  readonly database?: string;
-  readonly tls?: PostgresTls;
-  /** Must be POSTGRES_SCHEMA. */
-  readonly schema?: string;
-  readonly applicationName?: string;
-  readonly connectTimeoutMs?: number;
-}
+import { GRAMMAR, type PostgresHost, type PostgresTls, type PostgresUrl, readPostgresUrl } from "./postgres_url.ts";
 
 /** Where rows go: PGlite in the data folder, or a server. */
 export type PostgresTarget =

@@ -1,6 +1,32 @@
 // The grammar of POSTGRES_URL: hosts, user, database and parameters, with each mistake in words that hold no part of a password. No I/O.
 import { FIXED, HONOURED, REFUSED } from "./postgres_parameters.ts";
-import type { PostgresHost, PostgresTls, PostgresUrl } from "./postgres.ts";
+
+/**
+ * `require` and `prefer` encrypt but accept any certificate; `verify-ca` wants one of the authority's, whatever name it is for; only `verify`
+ * proves who answers.
+ */
+export type PostgresTls = "disable" | "prefer" | "require" | "verify-ca" | "verify";
+
+/** One server. */
+export interface PostgresHost {
+  /** Host name, address, or the folder of a Unix socket (begins with `/`). */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What POSTGRES_URL says; parts that it leaves out come from the settings beside it. */
+export interface PostgresUrl {
+  /** Tried in this order. */
+  readonly hosts: readonly PostgresHost[];
+  readonly user?: string;
+  readonly password?: string;
+  readonly database?: string;
+  readonly tls?: PostgresTls;
+  /** Must be POSTGRES_SCHEMA. */
+  readonly schema?: string;
+  readonly applicationName?: string;
+  readonly connectTimeoutMs?: number;
+}
 
 export const GRAMMAR =
   "postgresql://[user[:password]@]host[:port][,host[:port]…][/database][?parameter=value&…] (also with jdbc: in front)";

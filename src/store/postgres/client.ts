@@ -4,7 +4,8 @@
 // Nothing relies on the state of a session, so that any pooler may stand between: statements name their schema, functions carry their search
 // path, no statement is prepared by name, and the parameters of a direct connection are a second guard only.
 import postgres from "postgres";
-import type { PostgresHost, PostgresTarget } from "../../shared/config/postgres.ts";
+import type { PostgresTarget } from "../../shared/config/postgres.ts";
+import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { DeadlineError, type ReadDatabase, type Sql } from "../../shared/sql.ts";
 import { cancelSession, dial, type SessionKey, type TlsOptions } from "./dial.ts";

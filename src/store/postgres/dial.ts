@@ -4,7 +4,7 @@
 // neither in words.
 import net from "node:net";
 import tls from "node:tls";
-import type { PostgresHost, PostgresTls } from "../../shared/config/postgres.ts";
+import type { PostgresHost, PostgresTls } from "../../shared/config/postgres_url.ts";
 import { Unavailable } from "../../shared/errors.ts";
 import { tlsFault, tlsNotOffered } from "./faults.ts";
 

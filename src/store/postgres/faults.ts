@@ -1,5 +1,5 @@
 // What an error of the connection means, and what to set: names and actions for postgres.js, sockets, TLS, servers and poolers. No I/O.
-import type { PostgresHost } from "../../shared/config/postgres.ts";
+import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { codeOf, DeadlineError } from "../../shared/sql.ts";
 

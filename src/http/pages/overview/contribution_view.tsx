@@ -2,7 +2,7 @@
 import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
 import { addDays } from "../../../report/time_zone.ts";
 import { bar, counted, forecasted, hostile, type Markup, NOTHING, panelHead, worth } from "../markup.tsx";
-import type { OverviewInput } from "./overview_view.tsx";
+import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref, pageHref } from "../page_query.ts";
 import type { Reader } from "../reader.ts";
 

@@ -2,7 +2,7 @@
 import { counted, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import { forecastChart } from "./forecast_chart.ts";
-import type { ViewContext } from "./overview_view.tsx";
+import type { ViewContext } from "./overview_input.ts";
 
 const METHODS: Readonly<Record<string, string>> = {
   seasonal_naive: "the same weekday of the week before",

@@ -1,7 +1,7 @@
 // Where hits come from: the world map and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
 import { counted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
-import type { OverviewInput } from "./overview_view.tsx";
+import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
 
 /** Title and legend of the picture stand in the page, where they keep their size on a phone. */

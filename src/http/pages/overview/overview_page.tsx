@@ -13,7 +13,8 @@ import { changedFragments, type Fragment, parseHave, slot, type Views } from "..
 import { page, stateView } from "../layout.tsx";
 import { dataElsewhere, type Elsewhere, hasData, notice, type NoticeInput } from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
-import { allViews, fastViews, OVERVIEW_SECTIONS, type ViewContext } from "./overview_view.tsx";
+import type { ViewContext } from "./overview_input.ts";
+import { allViews, fastViews, OVERVIEW_SECTIONS } from "./overview_view.tsx";
 import { pageHref, type PageQueries, pageQueries, type PageState, pageState } from "../page_query.ts";
 import { readerLocale, readerOf } from "../reader.ts";
 import type { ReportCache } from "./report_cache.ts";

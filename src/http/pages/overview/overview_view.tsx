@@ -2,30 +2,16 @@
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
 import { localDate } from "../../../report/time_zone.ts";
-import type { GeoState } from "../../../geo/geo_state.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { contributionTable } from "./contribution_view.tsx";
 import { forecastPanel } from "./forecast_view.tsx";
 import { counted, forecasted, legend, type Markup, timeOf, worth } from "../markup.tsx";
-import type { FastData, OverviewData } from "./overview_data.ts";
+import type { FastData } from "./overview_data.ts";
+import type { OverviewInput, ViewContext } from "./overview_input.ts";
 import type { Views } from "../fragments.tsx";
-import type { PageQueries, PageState } from "../page_query.ts";
 import { mapPanel } from "./map_view.tsx";
-import type { Reader } from "../reader.ts";
 import { seriesPanel } from "./series_view.tsx";
 import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.tsx";
-
-/** What the views of the overview are made from, beside the reports. */
-export interface ViewContext {
-  readonly queries: PageQueries;
-  readonly state: PageState;
-  readonly reader: Reader;
-  readonly geo: GeoState | null;
-}
-
-export interface OverviewInput extends ViewContext {
-  readonly data: OverviewData;
-}
 
 /** The sections in the order in which they stand; `fast` ones follow every event, the others now and then. */
 export const OVERVIEW_SECTIONS = [

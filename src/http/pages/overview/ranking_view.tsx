@@ -1,7 +1,7 @@
 // Rankings of the overview: cities, hosts, referrers, channels. Hosts and referrers link to the page that shows only them. Pure.
 import type { TopReport, TopRow } from "../../../report/top.ts";
 import { bar, counted, hostile, type Markup, panelHead } from "../markup.tsx";
-import type { OverviewInput } from "./overview_view.tsx";
+import type { OverviewInput } from "./overview_input.ts";
 import { DIRECT, downloadHref, pageHref, type PageState } from "../page_query.ts";
 import type { Reader } from "../reader.ts";
 

@@ -6,7 +6,7 @@ import { localDate } from "../../../report/time_zone.ts";
 import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { inlineSvg, type Markup, panelHead } from "../markup.tsx";
-import type { ViewContext } from "./overview_view.tsx";
+import type { ViewContext } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
 
 const SIZES = [

@@ -1,7 +1,7 @@
 // Commits: how many, how long, how much; and the instances that make them. Pure.
 import { commitChart } from "./commit_chart.ts";
 import { durationText, hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Rows of the chart's table, newest first. */
 const TABLE_ROWS = 60;

@@ -2,7 +2,7 @@
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { hostile, type Markup, timeOf } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 import type { Rates } from "./pipeline_rates.ts";
 import type { Reader } from "../reader.ts";
 

@@ -1,7 +1,7 @@
 // The ledger: what became of every offset, as the two equations that must hold. Pure.
 import { booked, imbalances, sum } from "../../api/stream/ledger_balance.ts";
 import { hostile, type Markup, NOTHING, panelHead, timeOf } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 
 export function ledgerPanel({ data, reader }: PipelineInput): Markup {
   const { ledger } = data;

@@ -2,7 +2,7 @@
 import { livePartitions, partitionView } from "../../api/stream/pipeline_view.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { durationText, hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 
 const STATES = {
   flowing: "reading",

@@ -15,7 +15,8 @@ import { readerFor, sendFragments, withState } from "../overview/overview_page.t
 import { pageHref, type PageState, pageState } from "../page_query.ts";
 import { type PipelineData, readFastPipeline, readPipelineData } from "./pipeline_data.ts";
 import { ratesOf } from "./pipeline_rates.ts";
-import { PIPELINE_SECTIONS, type PipelineInput, pipelineViews } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
+import { PIPELINE_SECTIONS, pipelineViews } from "./pipeline_view.ts";
 import type { ReportCache } from "../overview/report_cache.ts";
 import { readStreamNow, statusOf } from "../stream_now.ts";
 

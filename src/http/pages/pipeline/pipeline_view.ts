@@ -1,38 +1,14 @@
 // The pipeline page as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
-import type { GeoState } from "../../../geo/geo_state.ts";
-import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
-import type { EpochMs } from "../../../shared/units.ts";
-import type { AppSettings, SettingView } from "../../server/deps.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
-import type { StreamStats } from "../../api/stream/stream_stats.ts";
 import { commitPanel, enginePanel } from "./commit_view.tsx";
 import { flow } from "./flow_view.tsx";
 import type { Views } from "../fragments.tsx";
 import { ledgerPanel } from "./ledger_view.tsx";
 import { partitionPanel } from "./partition_view.tsx";
-import type { PipelineData } from "./pipeline_data.ts";
-import type { Rates } from "./pipeline_rates.ts";
-import type { Reader } from "../reader.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 import { deadPanel, latePanel } from "./reject_view.tsx";
 import { geoPanel, settingsPanel } from "./settings_view.tsx";
 import { windowPanel } from "./window_view.tsx";
-
-export interface PipelineInput {
-  readonly data: PipelineData;
-  readonly stats: StreamStats | null;
-  readonly rates: Rates;
-  readonly reader: Reader;
-  readonly snapshots: readonly PipelineSnapshot[];
-  readonly now: EpochMs;
-  readonly settings: AppSettings;
-  readonly settingsView: readonly SettingView[];
-  readonly version: string;
-  readonly geo: GeoState | null;
-  /** Dead letters that are looked at, if one reason was picked. */
-  readonly reason: string | undefined;
-  /** Link to this page with another reason. */
-  readonly path: (changes: { readonly reason: string | null }) => string;
-}
 
 /** The sections in the order in which they stand. */
 export const PIPELINE_SECTIONS = [

@@ -1,6 +1,6 @@
 // What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 import { DEAD_REASON_WORDS } from "../../../shared/dead_reasons.ts";
 import { printable } from "../../../shared/printable.ts";
 

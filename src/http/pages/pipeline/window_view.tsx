@@ -3,7 +3,7 @@ import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { explainWindow, type Explanation } from "../../api/stream/window_explain.ts";
 import type { WindowRow } from "../../api/stream/windows_query.ts";
 import { durationText, type Markup, NOTHING, panelHead, timeOf, worth } from "../markup.tsx";
-import type { PipelineInput } from "./pipeline_view.ts";
+import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Newest first: the older ones of a backlog close by themselves. */
 const OPEN_SHOWN = 6;

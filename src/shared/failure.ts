@@ -1,19 +1,8 @@
-// What each exit code means, and which one an error ends in. No I/O.
-import { EXIT, type ExitCode, NamedError } from "../shared/errors.ts";
-import { namedRefusal } from "../shared/refusal.ts";
+// Any error as a name, sentences, an action and an exit code. No I/O.
+import { EXIT, type ExitCode, NamedError } from "./errors.ts";
+import { namedRefusal } from "./refusal.ts";
 
-/** For `--help` and docs/configuration.md. */
-export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
-  ok: "done, or stopped by a signal in good order",
-  internal: "a bug: an assertion failed; the stored state is untouched",
-  usage: "settings or arguments are wrong, or the stored stream was made with others",
-  unavailable: "the broker or the database did not answer in time",
-  stopped: "the stream is stopped until an operator decides",
-  busy: "another process holds the data folder, the port or the log",
-  findings: "a check that was asked for found something",
-};
-
-/** An error as it is told: stable name, sentences, and what to do about it. */
+/** What is shown of an error: its stable name, what happened, and what to do. */
 export interface Failure {
   readonly code: string;
   readonly exitCode: ExitCode;
@@ -22,7 +11,7 @@ export interface Failure {
   readonly action: string;
 }
 
-/** Turns anything thrown into what is told about it; unknown errors are bugs and keep their stack. */
+/** Describes anything that was thrown; unknown errors are bugs and keep their stack. */
 export function describeFailure(thrown: unknown): Failure {
   const error = namedRefusal(thrown);
   if (error instanceof NamedError) {

@@ -1,0 +1,17 @@
+// What the sections of the overview are made from. Types only.
+import type { GeoState } from "../../../geo/geo_state.ts";
+import type { PageQueries, PageState } from "../page_query.ts";
+import type { Reader } from "../reader.ts";
+import type { OverviewData } from "./overview_data.ts";
+
+/** What the views of the overview are made from, beside the reports. */
+export interface ViewContext {
+  readonly queries: PageQueries;
+  readonly state: PageState;
+  readonly reader: Reader;
+  readonly geo: GeoState | null;
+}
+
+export interface OverviewInput extends ViewContext {
+  readonly data: OverviewData;
+}
