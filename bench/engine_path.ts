@@ -9,7 +9,7 @@ import { maskPayload } from "../src/event/mask_payload.ts";
 import type { GeoDatabase } from "../src/geo/geo_database.ts";
 import { createPlaceLocator } from "../src/geo/place_locator.ts";
 import { DAY, type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../src/shared/units.ts";
-import { BatchReader } from "../src/source/kafka/batch_reader.ts";
+import { BatchReader } from "../src/source/kafka/decode/batch_reader.ts";
 import { Counter } from "../src/window/counter.ts";
 import { Delta } from "../src/window/delta.ts";
 import { Tracker } from "../src/window/tracker.ts";

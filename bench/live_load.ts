@@ -1,7 +1,7 @@
 // Live traffic at a given rate: ready-made record batches whose event times are set just before sending, so that the sender costs next to
 // nothing beside the service that is measured. Shell: one TCP connection.
-import { RecordBatchRun } from "../src/source/kafka/record_run.ts";
-import { crc32c } from "../src/source/kafka/crc32c.ts";
+import { RecordBatchRun } from "../src/source/kafka/decode/record_run.ts";
+import { crc32c } from "../src/source/kafka/decode/crc32c.ts";
 import type { Offset } from "../src/shared/units.ts";
 import { WireProducer } from "../tests/faults/produce_wire.ts";
 import { seeded } from "./support.ts";

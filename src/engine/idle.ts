@@ -1,4 +1,4 @@
-// Raises the watermark of a partition that has nothing to say, by the rule of window/idle.ts. Pure.
+// Raises the watermark of an idle partition, by the rule of window/idle.ts. No I/O; changes the tracker that it is given.
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { idleAdvance } from "../window/idle.ts";
 import type { Tracker } from "../window/tracker.ts";

@@ -1,4 +1,4 @@
-// Whether a file on disk is still the one that was seen before. Does I/O (stat).
+// Whether a file on disk is still the one that was seen before. Shell: asks the file system.
 
 /** What identifies a state of a file on disk. */
 export type FileStamp = Pick<Deno.FileInfo, "size" | "ino" | "dev"> & { readonly mtimeMs: number };

@@ -1,4 +1,4 @@
-// Which of the given files answers for which address family. Does I/O (opens them).
+// Which of the given files answers for which address family. Shell: opens them.
 import { UsageError } from "../shared/errors.ts";
 import { type MmdbFile, openMmdb } from "./mmdb/file.ts";
 

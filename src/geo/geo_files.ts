@@ -1,4 +1,4 @@
-// Which address databases are used, and their exchange while the stream runs. Does I/O (stat and read through mmdb_file; waits by the clock).
+// Which address databases are used, and their exchange while the stream runs. Shell: asks for and reads files, waits by the clock.
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";

@@ -1,6 +1,6 @@
-// What the headers of fetched record batches tell about a topic: codecs, kind of timestamp, format. Pure.
-import { CODEC_NAMES } from "../source/kafka/codecs.ts";
-import { BATCH } from "../source/kafka/fetch_decoder.ts";
+// What the headers of fetched record batches say about a topic: codecs, kind of timestamp, format. No I/O; adds to what it is given.
+import { CODEC_NAMES } from "../source/kafka/decode/codecs.ts";
+import { BATCH } from "../source/kafka/decode/fetch_decoder.ts";
 
 /** Properties of the batches that were looked at. */
 export interface BatchTraits {

@@ -4,7 +4,7 @@ import type { Clock } from "../shared/clock.ts";
 import { EXIT, NamedError, StreamStopped } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId } from "../shared/units.ts";
-import { BatchReader } from "../source/kafka/batch_reader.ts";
+import { BatchReader } from "../source/kafka/decode/batch_reader.ts";
 import { createCluster, faultContext, type KafkaConnection } from "../source/kafka/client.ts";
 import { faultOf } from "../source/kafka/faults.ts";
 import {

@@ -1,4 +1,4 @@
-// Asks the brokers what only an administrator's request tells: the topic's settings and the group's state. Network through kafkajs' admin.
+// Asks the brokers what only an administrator's request tells: the topic's settings and the group's state. Shell: network through kafkajs' admin.
 import { type Admin, ConfigResourceTypes } from "kafkajs";
 import { systemClock } from "../shared/clock.ts";
 import { messageOf, NamedError } from "../shared/errors.ts";

@@ -1,4 +1,4 @@
-// The only place that reads the wall clock and sets timers for the engine; tests and the simulation replace it.
+// The only place that reads the wall clock and sets timers for the engine; tests and the simulation replace it. Shell.
 import { type DurationMs, type EpochMs, epochMs } from "./units.ts";
 
 /** Time as the engine sees it. */

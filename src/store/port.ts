@@ -1,9 +1,12 @@
 // The port between the engine and the database, and the guarantees that an implementor owes. No I/O.
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
+import type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
 import type { DeadReason } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import { messageOf, type StopCode } from "../shared/errors.ts";
+
+export type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 
 /** What a stream is made with; a start with other values is refused. */
 export interface StreamSettings {
@@ -19,20 +22,6 @@ export interface StreamSettings {
   readonly rules: StreamRules;
   /** Where the demo generator counts from; stored at the first start, read back later. */
   readonly anchor: EpochMs;
-}
-
-/** One partition's row as stored. */
-export interface PartitionRow {
-  readonly partition: PartitionId;
-  readonly commitId: string;
-  readonly nextOffset: Offset;
-  readonly firstOffset: Offset;
-  readonly watermark: EpochMs;
-  readonly recordWatermark: EpochMs;
-  readonly maxWindowEnd: EpochMs;
-  readonly raisedAt: EpochMs;
-  readonly quietSince: EpochMs | null;
-  readonly retired: boolean;
 }
 
 /** Stream row, partition rows and the server's clock, read in one snapshot. */
@@ -55,14 +44,6 @@ export interface NewPartition {
   readonly startOffset: Offset;
   /** Log start; used for partitions added later. */
   readonly logStart: Offset;
-}
-
-/** A watermark that silence raised: with the log itself, all that decides which records are late. */
-export interface IdleAdvance {
-  /** Next offset when it was raised: records at or above it are judged by it. */
-  readonly atOffset: Offset;
-  readonly watermark: EpochMs;
-  readonly quietSince: EpochMs;
 }
 
 /** What one commit does to one partition row. */

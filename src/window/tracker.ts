@@ -1,6 +1,27 @@
 // What is known of one owned partition: its row as last read, the position and watermark in memory, and what has happened since. Pure.
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
-import type { IdleAdvance, PartitionRow } from "../store/port.ts";
+
+/** One partition's row as stored. */
+export interface PartitionRow {
+  readonly partition: PartitionId;
+  readonly commitId: string;
+  readonly nextOffset: Offset;
+  readonly firstOffset: Offset;
+  readonly watermark: EpochMs;
+  readonly recordWatermark: EpochMs;
+  readonly maxWindowEnd: EpochMs;
+  readonly raisedAt: EpochMs;
+  readonly quietSince: EpochMs | null;
+  readonly retired: boolean;
+}
+
+/** A watermark that silence raised: with the log itself, all that decides which records are late. */
+export interface IdleAdvance {
+  /** Next offset when it was raised: records at or above it are judged by it. */
+  readonly atOffset: Offset;
+  readonly watermark: EpochMs;
+  readonly quietSince: EpochMs;
+}
 
 /** Records of one partition since its row, by what became of them. */
 export interface Tally {

@@ -9,7 +9,7 @@ import { type Codec, encodeBatch, frameBatch, WireProducer } from "./produce_wir
 import { World } from "./world.ts";
 
 const MIB = 1024 * 1024;
-/** Over the cap of one batch, 64 MiB (src/source/kafka/codecs.ts). */
+/** Over the cap of one batch, 64 MiB (src/source/kafka/decode/codecs.ts). */
 const EXPLODES_TO = 80 * MIB;
 /** Of a process without a city database: 182 MiB (docs/performance.md), and three times the cap: pieces, the whole, and the one before. */
 const MEMORY_MAX = 384 * MIB;

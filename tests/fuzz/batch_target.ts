@@ -1,8 +1,8 @@
 // Record batches through our reader: what was written comes out; a batch that was damaged on the way is a named fault or, with its checksum
 // looked at, the same records; without it, anything in order and within bounds. Nothing hangs and nothing else is thrown.
 import { Buffer } from "node:buffer";
-import { BatchReader } from "../../src/source/kafka/batch_reader.ts";
-import type { AbortedTransaction } from "../../src/source/kafka/fetch_decoder.ts";
+import { BatchReader } from "../../src/source/kafka/decode/batch_reader.ts";
+import type { AbortedTransaction } from "../../src/source/kafka/decode/fetch_decoder.ts";
 import { offset } from "../../src/shared/units.ts";
 import { encodeBatch, encodeLegacyMessage, encodeMarker, type RecordSpec } from "../support/kafka_record_batch.ts";
 import { type Below, type Chance, chanceOf } from "./random.ts";

@@ -1,5 +1,5 @@
 // The four codecs of record batches: what was compressed comes back; anything else is a DecompressError or no more than the cap, in bounded time.
-import { CODEC_NAMES, decompress, DecompressError } from "../../src/source/kafka/codecs.ts";
+import { CODEC_NAMES, decompress, DecompressError } from "../../src/source/kafka/decode/codecs.ts";
 import { compress } from "../support/kafka_record_batch.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, type Verdict } from "./target.ts";

@@ -5,7 +5,7 @@ import {
   type FetchResponse,
   MalformedResponse,
   scanBatches,
-} from "../../src/source/kafka/fetch_decoder.ts";
+} from "../../src/source/kafka/decode/fetch_decoder.ts";
 import { encodeBatch, encodeFetchResponse, type PartitionSpec } from "../support/kafka_record_batch.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf, type Verdict } from "./target.ts";

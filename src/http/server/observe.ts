@@ -1,4 +1,4 @@
-// What is noted of each request: an id, a duration by route pattern, a log line. Never the query, an address or a token. Writes metrics and log.
+// What is noted of each request: an id, a duration by route pattern, a log line. Never the query, an address or a token. Shell: makes ids, writes metrics and log.
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { Clock } from "../../shared/clock.ts";

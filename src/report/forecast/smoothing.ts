@@ -1,4 +1,4 @@
-// Exponential smoothing with damped additive trend and weekly season, in error-correction form, and robust: an outlier moves it little. Pure.
+// Exponential smoothing with damped additive trend and weekly season, in error-correction form, and robust: an outlier moves it little. No I/O; changes its state.
 // Formulas: Hyndman & Athanasopoulos, Forecasting: Principles and Practice, "Innovations state space models", ETS(A,Ad,A). Large errors are
 // bounded as in Gelper, Fried & Croux 2010, "Robust forecasting with exponential and Holt-Winters smoothing".
 // Own code: the npm packages that offer it are unmaintained or bring megabytes of WebAssembly for thirty lines of arithmetic.

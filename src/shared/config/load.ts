@@ -1,4 +1,4 @@
-// From flags, environment, settings file and defaults to typed settings, or to every problem at once. Pure: all reading is passed in.
+// From flags, environment, settings file and defaults to typed settings, or to every problem at once. No I/O: all reading is passed in.
 import { parseSettingsFile } from "./file.ts";
 import { parseValue } from "./kinds.ts";
 import { showPostgresUrl } from "./postgres.ts";

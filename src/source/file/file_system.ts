@@ -1,4 +1,4 @@
-// The port to a file system, as little of one as a log needs, and the disk behind it. The simulation puts a model in its place.
+// The port to a file system, as little of one as a log needs, and the disk behind it, for which the simulation has a model. Shell.
 import { glob, open, readdir, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 

@@ -1,4 +1,4 @@
-// What the log knows of each file's content, and the port to where that is kept. Pure but for the port.
+// What the log knows of each file's content, and the port to where that is kept. No I/O but through the port.
 import { createHash } from "node:crypto";
 
 /** A fingerprint covers at most this much of a file's uncompressed beginning: several log lines with their times. */

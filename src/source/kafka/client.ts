@@ -1,4 +1,4 @@
-// Makes kafkajs clients from settings: addresses, TLS, SASL, time limits, log. Opens no connection by itself.
+// Makes kafkajs clients from settings: addresses, TLS, SASL, time limits, log. Shell: its clients connect when they are used.
 import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions } from "kafkajs";
 import { UsageError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";

@@ -2,7 +2,7 @@
 // Changes one shared object of kafkajs, once a process; no I/O of its own.
 import type { Buffer } from "node:buffer";
 import { StreamStopped } from "../../shared/errors.ts";
-import { decodeFetchResponse, type PartitionResponse } from "./fetch_decoder.ts";
+import { decodeFetchResponse, type PartitionResponse } from "./decode/fetch_decoder.ts";
 import { errorOfCode, fetchDefinition, type FetchOptions, type ProtocolRequest } from "./internals.ts";
 
 /** The one Fetch version whose layout we decode: the highest that kafkajs speaks, offered by every broker since Kafka 2.3. */

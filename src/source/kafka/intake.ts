@@ -13,7 +13,7 @@ import {
   SECOND,
 } from "../../shared/units.ts";
 import type { Assignment, Ticket } from "../assignment.ts";
-import { BatchReader } from "./batch_reader.ts";
+import { BatchReader } from "./decode/batch_reader.ts";
 import { type FetchResult, OFFSET_OUT_OF_RANGE } from "./fetch_hook.ts";
 import type { BatchControl, KafkaMember } from "./member.ts";
 import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";

@@ -1,5 +1,5 @@
 // Typed windows on the parts of kafkajs 2.2.4 that it does not export. The only file that imports from kafkajs/src; kafkajs is frozen
-// upstream, so these shapes do not move.
+// upstream, so these shapes do not move. Shell.
 import type { Buffer } from "node:buffer";
 import type { ISocketFactory, PartitionMetadata } from "kafkajs";
 import RawCluster from "kafkajs/src/cluster/index.js";

@@ -1,4 +1,4 @@
-// Gets the tokens of SASL/OAUTHBEARER: from a command, or from an identity provider by client credentials (RFC 6749, section 4.4). Runs the
+// Gets the tokens of SASL/OAUTHBEARER: from a command, or from an identity provider by client credentials (RFC 6749, section 4.4). Shell: runs the
 // command, asks over HTTP.
 import { Buffer } from "node:buffer";
 import { messageOf, Unavailable } from "../../shared/errors.ts";

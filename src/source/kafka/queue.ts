@@ -1,5 +1,5 @@
 // What a Kafka source holds between kafkajs, which pushes, and the engine, which polls: events in order, batches bounded by bytes. No I/O.
-import type { BatchReader } from "./batch_reader.ts";
+import type { BatchReader } from "./decode/batch_reader.ts";
 import type { Ticket } from "../assignment.ts";
 import type { SourceEvent } from "../port.ts";
 import type { Clock } from "../../shared/clock.ts";

@@ -1,5 +1,5 @@
 // Keeps a source in its consumer group for as long as it is open: joins, tells what changes, tries again where the broker is away, and
-// watches that the topic is still the same one. Network through kafkajs; timers through the clock.
+// watches that the topic is still the same one. Shell: network through kafkajs, timers through the clock.
 //
 //   ask for the topic ──▶ tell the group of a dead predecessor ──▶ join and read ──▶ (ends by close or stop)
 //         ▲                                                            │ failure: `lost`, `unavailable`, wait

@@ -5,7 +5,7 @@ import { collectGarbage } from "../../shared/garbage.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
 import { Assignment } from "../assignment.ts";
-import type { ReadFault } from "./batch_reader.ts";
+import type { ReadFault } from "./decode/batch_reader.ts";
 import { createKafka } from "./client.ts";
 import { registerFetchTap } from "./fetch_hook.ts";
 import { KafkaIntake, type Sent } from "./intake.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { outcomeOf, outcomes } from "../../../src/source/kafka/producer/answers.ts";
 import { encodeRecordBatch, sequenceAfter } from "../../../src/source/kafka/producer/record_batch.ts";
-import { BatchReader } from "../../../src/source/kafka/batch_reader.ts";
+import { BatchReader } from "../../../src/source/kafka/decode/batch_reader.ts";
 import { offset } from "../../../src/shared/units.ts";
 
 Deno.test("encodeRecordBatch() is read back byte for byte, with its sequence, and is the same every time", () => {

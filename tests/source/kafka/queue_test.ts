@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { BatchReader } from "../../../src/source/kafka/batch_reader.ts";
+import { BatchReader } from "../../../src/source/kafka/decode/batch_reader.ts";
 import { KafkaQueue, type WaitingBatch } from "../../../src/source/kafka/queue.ts";
 import { epochMs, offset, partitionId } from "../../../src/shared/units.ts";
 

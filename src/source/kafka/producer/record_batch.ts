@@ -1,7 +1,7 @@
 // Encodes one partition's records as a Kafka record batch (format v2, KIP-98), once: what is sent again is the same bytes. No I/O.
 // Measured: 2 µs a record of 280 B, where the client library takes 40.
 import { Buffer } from "node:buffer";
-import { crc32c } from "../crc32c.ts";
+import { crc32c } from "../decode/crc32c.ts";
 
 /** A record to be sent. The broker or this batch's time stamps it. */
 export interface OutRecord {

@@ -1,6 +1,6 @@
 // Sends records to one topic and resolves when every one of them is acknowledged by all replicas in sync. The client library's own producer
 // resolves with fewer partitions than it sent when a leader moves between its tries (tulios/kafkajs#1798), so the loop is ours: each record's
-// partition and each batch's bytes are fixed before the first try, and exactly what is not acknowledged is sent again. Network and clock.
+// partition and each batch's bytes are fixed before the first try, and exactly what is not acknowledged is sent again. Shell: network and clock.
 import type { Buffer } from "node:buffer";
 import { type ICustomPartitioner, Partitioners } from "kafkajs";
 import type { Clock } from "../../../shared/clock.ts";

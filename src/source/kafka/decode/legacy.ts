@@ -3,8 +3,8 @@
 // Format: https://kafka.apache.org/documentation/#messageset
 import { crc32 } from "node:zlib";
 import { decompress } from "./codecs.ts";
-import type { Offset } from "../../shared/units.ts";
-import type { RecordRun, RecordVisitor } from "../port.ts";
+import type { Offset } from "../../../shared/units.ts";
+import type { RecordRun, RecordVisitor } from "../../port.ts";
 import { readInt64 } from "./fetch_decoder.ts";
 
 const CODEC = 7, APPEND_TIME = 8;

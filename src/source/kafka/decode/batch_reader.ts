@@ -4,9 +4,9 @@ import { decodeLegacyBatch } from "./legacy.ts";
 import { CODEC_NAMES, decompress, DecompressError } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
 import { type AbortedTransaction, BATCH, readInt64, scanBatches } from "./fetch_decoder.ts";
-import { messageOf } from "../../shared/errors.ts";
+import { messageOf } from "../../../shared/errors.ts";
 import { framingFault, RecordBatchRun, type RecordBody } from "./record_run.ts";
-import type { RecordRun } from "../port.ts";
+import type { RecordRun } from "../../port.ts";
 
 /** Bytes of records after which a portion ends: what the engine holds at once, whatever a response expands to. */
 export const PORTION_BYTES = 8 * 1024 * 1024;

@@ -1,7 +1,11 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { decodeFetchResponse, MalformedResponse, scanBatches } from "../../../src/source/kafka/fetch_decoder.ts";
-import { encodeBatch, encodeFetchResponse, encodeLegacyMessage } from "../../support/kafka_record_batch.ts";
+import {
+  decodeFetchResponse,
+  MalformedResponse,
+  scanBatches,
+} from "../../../../src/source/kafka/decode/fetch_decoder.ts";
+import { encodeBatch, encodeFetchResponse, encodeLegacyMessage } from "../../../support/kafka_record_batch.ts";
 
 const batch = (baseOffset: number, count = 2) =>
   encodeBatch({ baseOffset, records: Array.from({ length: count }, (_, i) => ({ value: `v${i}` })) });

@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { BatchReader, PORTION_BYTES } from "../../../src/source/kafka/batch_reader.ts";
-import type { AbortedTransaction } from "../../../src/source/kafka/fetch_decoder.ts";
-import { offset } from "../../../src/shared/units.ts";
-import { type BatchSpec, encodeBatch, encodeLegacyMessage, encodeMarker } from "../../support/kafka_record_batch.ts";
+import { BatchReader, PORTION_BYTES } from "../../../../src/source/kafka/decode/batch_reader.ts";
+import type { AbortedTransaction } from "../../../../src/source/kafka/decode/fetch_decoder.ts";
+import { offset } from "../../../../src/shared/units.ts";
+import { type BatchSpec, encodeBatch, encodeLegacyMessage, encodeMarker } from "../../../support/kafka_record_batch.ts";
 
 interface Case {
   readonly from?: number;

@@ -3,8 +3,8 @@
 // Hot code: three quarters of what kafkajs spends on a fetch goes into one object, several buffers and a 64-bit number object a record.
 // Here a record costs no allocation. Its framing is checked once before anything is delivered (`framingFault`), because a fault met in
 // the middle of a walk would leave the engine with half a batch counted; the walk itself may then trust the bytes.
-import type { Offset } from "../../shared/units.ts";
-import type { RecordRun, RecordVisitor } from "../port.ts";
+import type { Offset } from "../../../shared/units.ts";
+import type { RecordRun, RecordVisitor } from "../../port.ts";
 
 /** Where the records of one batch lie and what their deltas are relative to. */
 export interface RecordBody {

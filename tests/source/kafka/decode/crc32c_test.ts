@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { crc32c } from "../../../src/source/kafka/crc32c.ts";
-import { slowCrc32c } from "../../support/kafka_record_batch.ts";
+import { crc32c } from "../../../../src/source/kafka/decode/crc32c.ts";
+import { slowCrc32c } from "../../../support/kafka_record_batch.ts";
 
 Deno.test("crc32c() gives the values of RFC 3720 appendix B.4", () => {
   const sum = (bytes: Uint8Array) => crc32c(bytes, 0, bytes.length).toString(16);

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { CODEC_NAMES, decompress, DecompressError } from "../../../src/source/kafka/codecs.ts";
-import { compress } from "../../support/kafka_record_batch.ts";
+import { CODEC_NAMES, decompress, DecompressError } from "../../../../src/source/kafka/decode/codecs.ts";
+import { compress } from "../../../support/kafka_record_batch.ts";
 
 const text = new TextEncoder().encode("one line of a log, and again: ".repeat(500));
 

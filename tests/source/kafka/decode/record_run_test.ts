@@ -1,9 +1,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import fc from "fast-check";
 import { Buffer } from "node:buffer";
-import { framingFault, RecordBatchRun, type RecordBody } from "../../../src/source/kafka/record_run.ts";
-import { offset } from "../../../src/shared/units.ts";
-import { encodeRecord, type RecordSpec, varint } from "../../support/kafka_record_batch.ts";
+import { framingFault, RecordBatchRun, type RecordBody } from "../../../../src/source/kafka/decode/record_run.ts";
+import { offset } from "../../../../src/shared/units.ts";
+import { encodeRecord, type RecordSpec, varint } from "../../../support/kafka_record_batch.ts";
 
 type Seen = [value: string | null, offset: number, time: number];
 
