@@ -1,23 +1,19 @@
 // Wires one engine: source, event reader, places, store, pipeline. Part of the composition root.
 import type { Store } from "../store/port.ts";
-import { createPostgresStore } from "../store/postgres/store.ts";
 import { maskPayload } from "../event/mask_payload.ts";
-import { createEventReader } from "../event/fast_reader.ts";
-import { parseStreamRules, wantedRules } from "../event/stream_rules.ts";
+import { wantedRules } from "../event/stream_rules.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
 import type { Notes } from "../shared/folder_lock.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
 import type { EngineContext } from "./context.ts";
-import { createSource, demoAnchor, logName } from "./sources.ts";
+import { createSource, demoAnchor } from "./sources.ts";
 import type { Pools } from "./storage.ts";
+import { countingRules, eventReader, openStore, rulesInForce, streamSettings } from "./wiring.ts";
 
 /** Commits this rare while catching up: one window is then mostly written whole. */
 const CATCH_UP_INTERVAL_MS = 5_000;
-
-/** A statement may wait for a closing, a roll-up and a reader before it: that the database is there is known. */
-const EMBEDDED_READ_TIMEOUT_MS = 30_000;
 
 /** The embedded database holds a statement several times in a memory that never shrinks, and that memory is this process's. */
 const EMBEDDED_DELTA_BYTES_MAX = 16 * 2 ** 20;
@@ -47,14 +43,9 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const { settings, clock, log } = context;
   const { storage, places } = options;
   const instance = engineName(settings.INSTANCE_ID, options.number);
-  const plainStore = createPostgresStore({
-    commits: storage.commits,
-    database: storage.work,
+  const plainStore = openStore(storage, settings, {
     instance,
-    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
     maxWindowBytes: Math.min(settings.MAX_WINDOW_BYTES, storage.embedded ? EMBEDDED_WINDOW_BYTES_MAX : Infinity),
-    commitTimeoutMs: settings.COMMIT_TIMEOUT,
-    ...(storage.embedded && { readTimeoutMs: EMBEDDED_READ_TIMEOUT_MS }),
   });
   const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
   const stored = await store.read(), wanted = wantedRules(settings);
@@ -64,43 +55,18 @@ export async function createEngine(context: EngineContext, options: EngineOption
     createSource(context, storage, {
       notes: options.notes,
       anchor,
-      rules: stored === null ? wanted : parseStreamRules(stored.rules),
+      rules: rulesInForce(settings, stored),
       follow: settings.FILE_FOLLOW && !options.once,
       member: String(options.number),
     });
   const { source: first, startOffset } = await open();
   const source = renewable(first, async () => (await open()).source);
-  const reader = createEventReader({
-    // The loop reads by the stored rules before it reads anything.
-    stream: wanted,
-    format: settings.SOURCE === "file" ? "lines" : "json",
-    referrerGranularity: settings.REFERRER_GRANULARITY,
-    keyBytesMax: settings.KEY_BYTES_MAX,
-    trustedProxyHops: settings.TRUSTED_PROXY_HOPS,
-    defaultHost: settings.FILE_HOST,
-    locator: places,
-    hashSeed: crypto.getRandomValues(new Uint32Array(1))[0]!,
-  });
+  // The loop reads by the stored rules before it reads anything.
+  const reader = eventReader(settings, wanted, places);
   return new Pipeline({
     instance,
-    stream: {
-      source: settings.SOURCE,
-      topic: logName(settings),
-      group: settings.KAFKA_GROUP,
-      windowSizeMs: settings.WINDOW_SIZE,
-      referrerGranularity: settings.REFERRER_GRANULARITY,
-      keyBytesMax: settings.KEY_BYTES_MAX,
-      offsetsCountRecords: source.offsetsCountRecords,
-      anchor,
-      rules: wanted,
-    },
-    rules: {
-      windowSize: settings.WINDOW_SIZE,
-      watermarkDelay: settings.WATERMARK_DELAY,
-      maxFutureSkew: settings.MAX_FUTURE_SKEW,
-      latePolicy: settings.LATE_POLICY,
-      offsetsCountRecords: source.offsetsCountRecords,
-    },
+    stream: streamSettings(settings, { anchor }),
+    rules: countingRules(settings),
     idleTimeout: settings.IDLE_TIMEOUT,
     limits: {
       intervalMs: settings.COMMIT_INTERVAL,

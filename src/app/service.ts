@@ -18,8 +18,8 @@ import { VERSION } from "../shared/version.ts";
 import type { AppContext } from "./context.ts";
 import { showSetting } from "../shared/config/load.ts";
 import { createEngines, engineCount, type Engines } from "./engines.ts";
-import { logName } from "./sources.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
+import { logName } from "./wiring.ts";
 
 /** A window that was closed so recently says that more of a backlog are coming. */
 const CLOSING_MS = 2_000;

@@ -2,18 +2,20 @@
 import { postgresGenerations } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
 import { disk } from "../source/file/file_system.ts";
-import { readEvent } from "../event/read_event.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { Notes } from "../shared/folder_lock.ts";
 import { metadataRefresh } from "../shared/config/relations.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import type { EpochMs, Offset } from "../shared/units.ts";
+import type { DemoSourceOptions } from "../source/demo/source.ts";
+import type { FileSourceOptions } from "../source/file/source.ts";
 import type { KafkaConnection } from "../source/kafka/client.ts";
 import type { TokenSource } from "../source/kafka/oauth.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
 import type { EngineContext } from "./context.ts";
 import type { Pools } from "./storage.ts";
+import { lineTimeReader } from "./wiring.ts";
 
 export { demoAnchor } from "../source/demo/timeline.ts";
 
@@ -54,18 +56,6 @@ function tokenSource(settings: Settings): TokenSource {
     scope: settings.KAFKA_OAUTH_SCOPE ?? null,
     extensions,
   };
-}
-
-/** What the log is called in the stream row: topic, path or generator. */
-export function logName(settings: Settings): string {
-  switch (settings.SOURCE) {
-    case "kafka":
-      return settings.KAFKA_TOPIC;
-    case "file":
-      return settings.FILE_PATH ?? "";
-    case "demo":
-      return `demo-${settings.DEMO_SEED}`;
-  }
 }
 
 /** The note under which an engine's member id is kept. */
@@ -128,45 +118,54 @@ export async function createSource(
       };
     }
     case "file": {
-      const { createFileSource } = await import("../source/file/source.ts");
-      const path = settings.FILE_PATH;
-      if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
-      const rules = {
-        stream: options.rules,
-        format: "lines",
-        referrerGranularity: settings.REFERRER_GRANULARITY,
-        keyBytesMax: settings.KEY_BYTES_MAX,
-        trustedProxyHops: settings.TRUSTED_PROXY_HOPS,
-        defaultHost: settings.FILE_HOST ?? "unknown",
-      } as const;
-      const source = createFileSource({
-        path,
+      const source = await fileSource(context, {
+        rules: options.rules,
         follow: options.follow,
-        lastLine: settings.FILE_LAST_LINE,
-        files: disk,
         generations: postgresGenerations(storage.work),
-        firstEventTime: (bytes, start, end) => {
-          const read = readEvent(bytes.subarray(start, end), rules);
-          return read.kind === "event" ? read.eventTime : undefined;
-        },
-        clock,
-        log,
-        lease: postgresLease(storage.work, `file:${path}`, settings.INSTANCE_ID + ":" + Deno.pid),
+        lease: postgresLease(storage.work, `file:${settings.FILE_PATH}`, leaseHolder(settings)),
       });
       return { source, startOffset: plainStart };
     }
     case "demo": {
-      const { createDemoSource } = await import("../source/demo/source.ts");
-      const source = createDemoSource({
-        seed: settings.DEMO_SEED,
-        shards: settings.DEMO_PARTITIONS,
-        anchor: options.anchor,
-        ...(settings.DEMO_RATE !== undefined && { rate: settings.DEMO_RATE }),
-        clock,
-        log,
-        lease: postgresLease(storage.work, "demo", settings.INSTANCE_ID + ":" + Deno.pid),
-      });
-      return { source, startOffset: plainStart };
+      const lease = postgresLease(storage.work, "demo", leaseHolder(settings));
+      return { source: await demoSource(context, { anchor: options.anchor, lease }), startOffset: plainStart };
     }
   }
+}
+
+const leaseHolder = (settings: Settings) => `${settings.INSTANCE_ID}:${Deno.pid}`;
+
+/** The log files of FILE_PATH; `rules` are those by which their first times are read. @throws UsageError without FILE_PATH */
+export async function fileSource(
+  { settings, clock, log }: EngineContext,
+  { rules, ...own }: Pick<FileSourceOptions, "follow" | "generations" | "lease"> & { readonly rules: StreamRules },
+): Promise<Source> {
+  const { createFileSource } = await import("../source/file/source.ts");
+  const path = settings.FILE_PATH;
+  if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
+  return createFileSource({
+    path,
+    lastLine: settings.FILE_LAST_LINE,
+    files: disk,
+    firstEventTime: lineTimeReader(settings, rules),
+    clock,
+    log,
+    ...own,
+  });
+}
+
+/** The demo generator. */
+export async function demoSource(
+  { settings, clock, log }: EngineContext,
+  own: Pick<DemoSourceOptions, "anchor" | "lease">,
+): Promise<Source> {
+  const { createDemoSource } = await import("../source/demo/source.ts");
+  return createDemoSource({
+    seed: settings.DEMO_SEED,
+    shards: settings.DEMO_PARTITIONS,
+    ...(settings.DEMO_RATE !== undefined && { rate: settings.DEMO_RATE }),
+    clock,
+    log,
+    ...own,
+  });
 }

@@ -16,6 +16,8 @@ const RETRY_MS_MAX = 5_000;
 /** The API's statements must never wait for a commit's connection, nor take the server from it. */
 const API_STATEMENT_TIMEOUT_MS = 30_000;
 
+type WithSettings = Pick<AppContext, "settings">;
+
 /** Open pools over one schema. */
 export interface Pools {
   /** For commits alone. */
@@ -40,31 +42,23 @@ export interface Storage extends Pools {
   readonly failure: Promise<never>;
 }
 
-/** The data folder's lock; whoever runs engines or the embedded database holds it. */
-export function lockDataFolder({ settings }: Pick<AppContext, "settings">): Promise<FolderLock> {
-  return lockFolder(settings.DATA_DIR);
+/** Holds the data folder's lock while `use` runs: it guards the member ids of engines and the embedded database. @throws NamedError `data_dir_locked` */
+export async function withDataFolder<T>({ settings }: WithSettings, use: (lock: FolderLock) => Promise<T>): Promise<T> {
+  const lock = await lockFolder(settings.DATA_DIR);
+  try {
+    return await use(lock);
+  } finally {
+    lock.release();
+  }
 }
 
 /**
- * Opens the database for a command that changes it, and closes it whatever happens. An embedded one is made where there is none.
+ * Opens the database for a command that changes it, and closes it whatever happens. An embedded one is made where it is missing.
  *
  * @throws NamedError `data_dir_locked` where another process has the embedded database open
  */
-export async function withStorage<T>(
-  context: Pick<AppContext, "settings">,
-  use: (storage: Storage) => Promise<T>,
-): Promise<T> {
-  const lock = context.settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-  try {
-    const storage = await openStorage(context);
-    try {
-      return await use(storage);
-    } finally {
-      await storage.close();
-    }
-  } finally {
-    lock?.release();
-  }
+export function withStorage<T>(context: WithSettings, use: (storage: Storage) => Promise<T>): Promise<T> {
+  return withOpenStorage(context, { readOnly: false }, use);
 }
 
 /**
@@ -74,22 +68,36 @@ export async function withStorage<T>(
  * @throws NamedError `data_dir_locked` where another process has the embedded database open
  */
 export async function withStorageToLookAt<T>(
-  context: Pick<AppContext, "settings">,
+  context: WithSettings,
   use: (storage: Storage | null) => Promise<T>,
 ): Promise<T> {
   const { settings } = context;
   if (settings.POSTGRES_URL === undefined && !await embeddedExists(settings.DATA_DIR)) return await use(null);
-  const lock = settings.POSTGRES_URL === undefined ? await lockDataFolder(context) : null;
-  try {
-    const storage = await openStorage(context, { readOnly: true });
+  return await withOpenStorage(context, { readOnly: true }, use);
+}
+
+/** The same where there must be a stream's tables. @throws UsageError `stream_missing` */
+export function withStreamToLookAt<T>(context: WithSettings, use: (storage: Storage) => Promise<T>): Promise<T> {
+  return withStorageToLookAt(context, async (storage) => {
+    if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
+    return await use(storage);
+  });
+}
+
+async function withOpenStorage<T>(
+  context: WithSettings,
+  options: { readonly readOnly: boolean },
+  use: (storage: Storage) => Promise<T>,
+): Promise<T> {
+  const open = async () => {
+    const storage = await openStorage(context, options);
     try {
       return await use(storage);
     } finally {
       await storage.close();
     }
-  } finally {
-    lock?.release();
-  }
+  };
+  return context.settings.POSTGRES_URL === undefined ? await withDataFolder(context, open) : await open();
 }
 
 /** Whether an embedded database was made in this data folder: PostgreSQL writes this file first. */
@@ -112,7 +120,7 @@ export const streamMissing = (): UsageError =>
 
 /** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
 export async function openStorage(
-  { settings }: Pick<AppContext, "settings">,
+  { settings }: WithSettings,
   options: { readonly readOnly?: boolean } = {},
 ): Promise<Storage> {
   const target = postgresTarget(settings);

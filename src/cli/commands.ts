@@ -10,9 +10,18 @@ export interface CommandEntry {
 }
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
-  run: { summary: "Read, count and commit: the service", load: () => import("./run.ts") },
-  dev: { summary: "Demo traffic into an embedded database, for a first look", load: () => import("./dev.ts") },
-  serve: { summary: "The HTTP API and pages alone, read-only", load: () => import("./serve.ts") },
+  run: {
+    summary: "Read, count and commit: the service",
+    load: async () => ({ command: (await import("./run.ts")).run }),
+  },
+  dev: {
+    summary: "Demo traffic into an embedded database, for a first look",
+    load: async () => ({ command: (await import("./run.ts")).dev }),
+  },
+  serve: {
+    summary: "The HTTP API and pages alone, read-only",
+    load: async () => ({ command: (await import("./run.ts")).serve }),
+  },
   produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
   report: {
     summary: "Print a report: contributions, time series, rankings, forecasts",
@@ -39,7 +48,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
     summary: "Install, check or ask the databases that turn addresses into places",
-    load: () => import("./geo_command.ts"),
+    load: () => import("./geo.ts"),
   },
   plan: {
     summary: "Machines, bytes and cost for a given traffic, from measured figures",

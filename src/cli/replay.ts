@@ -1,5 +1,4 @@
 // `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
-import { appliedMigrations } from "../store/migrate.ts";
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
@@ -14,9 +13,9 @@ import { printable, printableJson } from "../shared/printable.ts";
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader, rulesInForce } from "../app/replay_reader.ts";
-import { logName } from "../app/sources.ts";
-import { type Storage, streamMissing, withStorageToLookAt } from "../app/storage.ts";
+import { openLogReader } from "../app/replay_reader.ts";
+import { type Storage, streamMissing, withStreamToLookAt } from "../app/storage.ts";
+import { countingRules, eventReader, fixedSettings, rulesInForce } from "../app/wiring.ts";
 
 const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
   const time = Date.parse(text);
@@ -52,10 +51,10 @@ export const command = defineCommand({
     ) => `${name} must be the start of a window, such as ${isoOrNull(windowStart(time, size))}`);
     if (to <= from) problems.push("--to must be after --from");
     if (problems.length > 0) throw new UsageError(problems, "See `tidemark replay --help`.", "bad_arguments");
-    return await withStorageToLookAt(context, async (storage) => {
-      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
-      return await compare(storage, context, { from, to, limit: flags.limit, json: flags.json });
-    });
+    return await withStreamToLookAt(
+      context,
+      (storage) => compare(storage, context, { from, to, limit: flags.limit, json: flags.json }),
+    );
   },
 });
 
@@ -70,13 +69,7 @@ interface Range {
 async function compare(storage: Storage, context: ReplayContext, range: Range): Promise<ExitCode> {
   const { settings, clock, log, out, data, progress, signal } = context;
   const { from, to } = range;
-  const rules = {
-    windowSize: settings.WINDOW_SIZE,
-    watermarkDelay: settings.WATERMARK_DELAY,
-    maxFutureSkew: settings.MAX_FUTURE_SKEW,
-    latePolicy: settings.LATE_POLICY,
-    offsetsCountRecords: settings.SOURCE !== "file",
-  };
+  const rules = countingRules(settings);
   const bound = anchorBound(from, rules);
   const state = await readState(storage, context, range, bound);
   const spans = await readRuleSpans(storage.work), newest = spans.at(-1);
@@ -127,14 +120,7 @@ async function readState(
   const state = await readReplayState(storage.work, { from, to, bound });
   if (state === null) throw streamMissing();
   // Under other settings everything would differ.
-  await requireSameSettings(storage.work, {
-    source: settings.SOURCE,
-    topic: logName(settings),
-    group: settings.KAFKA_GROUP,
-    windowSizeMs: settings.WINDOW_SIZE,
-    referrerGranularity: settings.REFERRER_GRANULARITY,
-    keyBytesMax: settings.KEY_BYTES_MAX,
-  });
+  await requireSameSettings(storage.work, fixedSettings(settings));
   if (to > state.closedThrough) {
     throw new UsageError(
       [`Windows are closed up to ${isoOrNull(state.closedThrough) ?? "nowhere yet"}; --to is ${isoOrNull(to)}.`],

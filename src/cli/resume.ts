@@ -1,9 +1,7 @@
 // `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
 import { checkLog } from "../store/decision.ts";
 import { appliedMigrations } from "../store/migrate.ts";
-import { wantedRules } from "../event/stream_rules.ts";
-import { createPostgresStore } from "../store/postgres/store.ts";
-import type { StoredState, StreamSettings } from "../store/port.ts";
+import type { StoredState } from "../store/port.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
 import { firstEventTime } from "../operate/first_event.ts";
 import type { LogReader } from "../operate/log_reader.ts";
@@ -11,14 +9,15 @@ import { isRecreated, planResume, resumePosition, type ResumeStep } from "../ope
 import { applyResume } from "../operate/resume_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
 import { boolean, duration } from "../shared/config/kinds.ts";
+import type { Settings } from "../shared/config/settings.ts";
 import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
 import { printable } from "../shared/printable.ts";
 import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
-import { eventReader, openLogReader, rulesInForce } from "../app/replay_reader.ts";
-import { logName } from "../app/sources.ts";
+import { openLogReader } from "../app/replay_reader.ts";
 import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { eventReader, fixedSettings, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
 
 /** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
 const TRIES = 3;
@@ -65,13 +64,7 @@ type ResumeContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
 
 async function resume(storage: Storage, context: ResumeContext): Promise<ExitCode> {
   const { settings, out, flags } = context;
-  const store = createPostgresStore({
-    commits: storage.commits,
-    database: storage.work,
-    instance: settings.INSTANCE_ID,
-    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
-    commitTimeoutMs: settings.COMMIT_TIMEOUT,
-  });
+  const store = openStore(storage, settings);
   for (let attempt = 1;; attempt++) {
     const stored = await store.read();
     if (stored === null || stored.stopped === null) {
@@ -79,10 +72,10 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
       return EXIT.ok;
     }
     // With the settings of another stream its whole log would look recreated.
-    await requireSameSettings(storage.work, streamSettings(context, stored));
+    await requireSameSettings(storage.work, fixedSettings(settings));
     out(printable(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`));
     const { steps, log } = await look(storage, stored, context);
-    const problem = logProblem(context, stored, log);
+    const problem = logProblem(settings, stored, log);
     if (problem === null) out("The log holds every stored position: nothing is lost.");
     else if (!flags["accept-gap"]) throw problem;
     else for (const step of steps) if (step.kind !== "keep") out(printable(describeStep(step, logName(settings))));
@@ -166,26 +159,10 @@ async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogI
   return times;
 }
 
-/** What the stream must have been made with. */
-function streamSettings({ settings }: ResumeContext, stored: StoredState): StreamSettings {
-  return {
-    source: settings.SOURCE,
-    topic: logName(settings),
-    topicId: stored.topicId,
-    group: settings.KAFKA_GROUP,
-    windowSizeMs: settings.WINDOW_SIZE,
-    referrerGranularity: settings.REFERRER_GRANULARITY,
-    keyBytesMax: settings.KEY_BYTES_MAX,
-    offsetsCountRecords: settings.SOURCE !== "file",
-    anchor: stored.anchor,
-    rules: wantedRules(settings),
-  };
-}
-
 /** Why the stream could not go on as it is, or `null`. */
-function logProblem(context: ResumeContext, stored: StoredState, log: LogIdentity): StreamStopped | null {
+function logProblem(settings: Settings, stored: StoredState, log: LogIdentity): StreamStopped | null {
   try {
-    checkLog(streamSettings(context, stored), stored, log);
+    checkLog(streamSettings(settings, stored), stored, log);
     return null;
   } catch (error) {
     if (error instanceof StreamStopped) return error;

@@ -13,9 +13,8 @@ import { boolean, duration, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
 import { HOUR, isoOrNull } from "../shared/units.ts";
-import { appliedMigrations } from "../store/migrate.ts";
-import { logName } from "../app/sources.ts";
-import { prepareSchema, type Storage, streamMissing, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { prepareSchema, type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
+import { fixedSettings, logName } from "../app/wiring.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -52,10 +51,7 @@ export const command = defineCommand({
         return await rules(storage, context);
       });
     }
-    return await withStorageToLookAt(context, async (storage) => {
-      if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
-      return await rules(storage, context);
-    });
+    return await withStreamToLookAt(context, (storage) => rules(storage, context));
   },
 });
 
@@ -74,14 +70,7 @@ async function rules(storage: Storage, context: RulesContext): Promise<ExitCode>
     show(stored, await readRuleSpans(storage.work), context);
     return EXIT.ok;
   }
-  await requireSameSettings(storage.work, {
-    source: settings.SOURCE,
-    topic: logName(settings),
-    group: settings.KAFKA_GROUP,
-    windowSizeMs: settings.WINDOW_SIZE,
-    referrerGranularity: settings.REFERRER_GRANULARITY,
-    keyBytesMax: settings.KEY_BYTES_MAX,
-  });
+  await requireSameSettings(storage.work, fixedSettings(settings));
   const wanted = rulesOfVersion(flags.to ?? RULES_VERSION_NEWEST, wantedRules(settings));
   out(printable(`now:  ${stored}`));
   out(printable(`then: ${rulesJson(wanted)}`));

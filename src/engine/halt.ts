@@ -1,6 +1,6 @@
 // A stream that is stopped by a named error: what the engine does until an operator resumes it. I/O only through the ports.
 import { movedPartitions } from "../store/decision.ts";
-import type { Store, StoredState } from "../store/port.ts";
+import type { StoredState } from "../store/port.ts";
 import { invariant, messageOf, StreamStopped } from "../shared/errors.ts";
 import type { LogIdentity } from "../source/port.ts";
 import type { Commits } from "./commits.ts";
@@ -39,14 +39,14 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   }
   try {
     const stored = await store.read();
-    const fault = source.renew ? await confirmed(state, stored, before) : state.stopped;
+    const fault = await confirmed(state, stored, before);
     if (fault === null) {
       log.warn("the fault that was seen is none by the stored positions: reading them again");
       restart(state);
       return "restarted";
     }
     state.nameStop(fault);
-    await store.stop(fault.code as Parameters<Store["stop"]>[0], fault.message);
+    await store.stop(fault.code, fault.message);
     state.stopRecorded = true;
   } catch (error) {
     state.storeFailed(error);
@@ -78,11 +78,7 @@ export function restart(state: EngineState): void {
   state.stopped = null;
   state.phase = "waiting";
   state.waiting("joining", "reading positions again");
-  const { source } = state.parts;
-  if (source.renew) {
-    // What stopped the stream is no longer true, but the source may have stopped by it, or may be about to report it.
-    state.assignment = null;
-    return source.renew();
-  }
-  if (state.assignment) state.want(state.assignment.partitions, { settle: true });
+  // What stopped the stream is no longer true, but the source may have stopped by it, or may be about to report it.
+  state.assignment = null;
+  state.parts.source.renew();
 }

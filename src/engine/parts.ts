@@ -6,7 +6,7 @@ import type { PlaceLocator } from "../geo/port.ts";
 import type { SteadyClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
-import type { PartitionBounds, Source } from "../source/port.ts";
+import type { PartitionBounds, RenewableSource } from "../source/port.ts";
 import type { CountingRules } from "../window/counter.ts";
 import type { Mask } from "../window/dead_letters.ts";
 
@@ -26,7 +26,7 @@ export interface PipelineSettings {
 }
 
 export interface PipelineParts {
-  readonly source: Source;
+  readonly source: RenewableSource;
   readonly store: Store;
   readonly reader: EventReader;
   readonly places: PlaceLocator;

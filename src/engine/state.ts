@@ -2,7 +2,7 @@
 // waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
 import type { StreamRules } from "../event/stream_rules.ts";
 import type { StoredState } from "../store/port.ts";
-import { invariant, StreamStopped } from "../shared/errors.ts";
+import { invariant, type StopCode, StreamStopped } from "../shared/errors.ts";
 import { refusalOf } from "../shared/refusal.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { ENGINE_STEPS, type EngineStep, StepBoard } from "../shared/steps.ts";
@@ -250,7 +250,8 @@ export class EngineState {
   /** The stream row says that the stream is stopped. */
   stoppedByStore(stopped: { code: string; message: string }): void {
     const error = new StreamStopped(
-      stopped.code as StreamStopped["code"] & never,
+      // A newer release may have stored a name that this one does not know: it is shown as it is.
+      stopped.code as StopCode,
       stopped.message,
       "See `tidemark doctor`; `tidemark resume` goes on.",
     );

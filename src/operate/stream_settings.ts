@@ -1,12 +1,12 @@
 // Whether the settings are those that the stored stream was made with, without the lock and the write that a start's `join` takes. Shell; reads only.
-import type { StreamSettings } from "../store/port.ts";
+import type { FixedSettings } from "../store/port.ts";
 import type { Database } from "../store/postgres/client.ts";
 import { settingsDiffer } from "../store/postgres/store.ts";
 
 const TIMEOUT_MS = 5_000;
 
-/** What is fixed for a stream, by the names of its columns. */
-export function fixedSettings(s: Omit<StreamSettings, "topicId" | "anchor" | "offsetsCountRecords" | "rules">) {
+/** By the names of the columns. */
+function columnsOf(s: FixedSettings) {
   return {
     source: s.source,
     topic: s.topic,
@@ -18,25 +18,19 @@ export function fixedSettings(s: Omit<StreamSettings, "topicId" | "anchor" | "of
 }
 
 /** One sentence for each setting that differs; empty without a stream. */
-export async function differingSettings(
-  database: Database,
-  given: Parameters<typeof fixedSettings>[0],
-): Promise<string[]> {
+export async function differingSettings(database: Database, given: FixedSettings): Promise<string[]> {
   const [row] = await database.query(
     (sql) => sql<{ stored: string }[]>`select to_jsonb(stream)::text as stored from tm.stream`,
     TIMEOUT_MS,
   );
   if (row === undefined) return [];
   const stored = JSON.parse(row.stored) as Record<string, unknown>;
-  return Object.entries(fixedSettings(given)).filter(([name, value]) => String(stored[name]) !== value)
+  return Object.entries(columnsOf(given)).filter(([name, value]) => String(stored[name]) !== value)
     .map(([name, value]) => `${name} is '${stored[name]}' in this schema, '${value}' in the settings`);
 }
 
 /** @throws UsageError `stream_settings_differ` where a start with these settings would be refused */
-export async function requireSameSettings(
-  database: Database,
-  given: Parameters<typeof fixedSettings>[0],
-): Promise<void> {
+export async function requireSameSettings(database: Database, given: FixedSettings): Promise<void> {
   const differing = await differingSettings(database, given);
   if (differing.length > 0) throw settingsDiffer(differing.join("; "));
 }

@@ -55,6 +55,7 @@ export class UsageError extends NamedError {
 /** The stream cannot go on without an operator's decision. Ends `run`, turns readiness red, and is stored in the stream row. */
 export class StreamStopped extends NamedError {
   override readonly name = "StreamStopped";
+  declare readonly code: StopCode;
   constructor(code: StopCode, message: string, action: string, options?: ErrorOptions) {
     super(code, message, EXIT.stopped, action, options);
   }

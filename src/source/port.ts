@@ -85,8 +85,6 @@ export interface LogIdentity {
  */
 export interface Source {
   readonly kind: "kafka" | "file" | "demo";
-  /** Whether offsets count records, so that the ledger can account for every one (false for files: bytes). */
-  readonly offsetsCountRecords: boolean;
   /** Starts joining; `poll` reports what comes of it. Throws UsageError where the settings can never work. */
   open(signal: AbortSignal): Promise<void>;
   /** Reads the log's identity and bounds now. Rejects with Unavailable. */
@@ -100,11 +98,15 @@ export interface Source {
   identityCheckedAt(): EpochMs;
   /** Publishes committed positions for lag tools only; failures are ignored. */
   publish(positions: ReadonlyMap<PartitionId, Offset>): Promise<void>;
-  /**
-   * Called after an operator has resumed a stopped stream: the next `poll` begins with a fresh membership, and nothing that was found
-   * before is reported again. Where it is missing the source goes on with the assignment that it had.
-   */
-  renew?(): void;
   /** Leaves the group and disconnects within `deadlineMs`. Never rejects. */
   close(deadlineMs: number): Promise<void>;
+}
+
+/** A source that can begin anew: what the engine reads from. */
+export interface RenewableSource extends Source {
+  /**
+   * Called after an operator has resumed a stopped stream: the next `poll` begins with a fresh membership, and nothing that was found
+   * before is reported again.
+   */
+  renew(): void;
 }

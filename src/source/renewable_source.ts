@@ -1,7 +1,7 @@
 // A source that can begin anew after an operator has resumed the stream: a source that has stopped by a named error stays stopped, and one
 // that had not noticed yet may still hold that error in its queue. Decides which source's events count; no I/O of its own.
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
-import type { LogIdentity, Source, SourceEvent } from "./port.ts";
+import type { LogIdentity, RenewableSource, Source, SourceEvent } from "./port.ts";
 
 /** How long a source that is replaced may take to leave its group. Its successor does not wait behind a broker that is gone. */
 const CLOSE_MS_MAX = 3_000;
@@ -11,13 +11,12 @@ const CLOSE_MS_MAX = 3_000;
  *
  * @param create makes another source of the same log; its rejection becomes the rejection of `poll`
  */
-export function renewable(first: Source, create: () => Promise<Source>): Required<Source> {
-  return new RenewableSource(first, create);
+export function renewable(first: Source, create: () => Promise<Source>): RenewableSource {
+  return new Renewable(first, create);
 }
 
-class RenewableSource implements Required<Source> {
+class Renewable implements RenewableSource {
   readonly kind: Source["kind"];
-  readonly offsetsCountRecords: boolean;
   #inner: Source;
   #signal: AbortSignal | null = null;
   #renewing = false;
@@ -28,7 +27,6 @@ class RenewableSource implements Required<Source> {
   constructor(first: Source, private readonly create: () => Promise<Source>) {
     this.#inner = first;
     this.kind = first.kind;
-    this.offsetsCountRecords = first.offsetsCountRecords;
   }
 
   open(signal: AbortSignal): Promise<void> {

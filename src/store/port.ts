@@ -8,15 +8,19 @@ import { messageOf, type StopCode } from "../shared/errors.ts";
 
 export type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 
-/** What a stream is made with; a start with other values is refused. */
-export interface StreamSettings {
+/** The settings that a stream keeps for life; a start with other values is refused. */
+export interface FixedSettings {
   readonly source: "kafka" | "file" | "demo";
   readonly topic: string;
-  readonly topicId: string | null;
   readonly group: string;
   readonly windowSizeMs: number;
   readonly referrerGranularity: "raw" | "origin" | "domain";
   readonly keyBytesMax: number;
+}
+
+/** What a stream is made with. */
+export interface StreamSettings extends FixedSettings {
+  readonly topicId: string | null;
   readonly offsetsCountRecords: boolean;
   /** Rules with which a new stream begins. A stream that is there keeps its own: the caller compares (`checkRules`). */
   readonly rules: StreamRules;

@@ -1,19 +1,23 @@
 // `tidemark geo` as its user sees it.
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { geoCommand, geoPaths } from "../../src/cli/geo.ts";
+import { geoCommand } from "../../src/cli/geo.ts";
 import { CITY_PACKAGE } from "../../src/geo/install/city_npm.ts";
 import { installedPaths } from "../../src/geo/geo_files.ts";
 import { EXIT, UsageError } from "../../src/shared/errors.ts";
 import { writeMmdb } from "../support/mmdb_writer.ts";
 import { V4_NETWORKS, V6_NETWORKS, withFolder } from "../geo/geo_rig.ts";
 
-async function run(args: readonly string[], settings: { DATA_DIR: string; GEO_DATABASE?: string }) {
+async function run(
+  args: readonly string[],
+  settings: { DATA_DIR: string; GEO_DATABASE?: readonly string[] },
+  force = false,
+) {
   const out: string[] = [], err: string[] = [];
   const code = await geoCommand(args, {
-    settings,
+    settings: { GEO_DATABASE: undefined, ...settings },
+    flags: { force },
     out: (line) => out.push(line),
-    err: (line) => err.push(line),
-    isTerminal: false,
+    progress: (line) => err.push(line),
     signal: new AbortController().signal,
   });
   return { code, out, err };
@@ -23,7 +27,7 @@ Deno.test("geo lookup places addresses, one line each", async () => {
   await withFolder(async (folder) => {
     await Deno.writeFile(`${folder}/a`, writeMmdb(V4_NETWORKS));
     await Deno.writeFile(`${folder}/b`, writeMmdb(V6_NETWORKS, { ipVersion: 6 }));
-    const settings = { DATA_DIR: folder, GEO_DATABASE: `${folder}/a, ${folder}/b` };
+    const settings = { DATA_DIR: folder, GEO_DATABASE: [`${folder}/a`, `${folder}/b`] };
     const { code, out } = await run(["lookup", "8.8.8.8", "2a01::1", "10.0.0.1", "9.9.9.9", "x", "-"], settings);
     assertEquals(code, EXIT.ok);
     assertEquals(out, [
@@ -75,16 +79,5 @@ Deno.test("geo refuses what it does not know and shows its help", async () => {
     assertStringIncludes(error.action, "tidemark geo install");
   }
   assertEquals((await run([], settings)).code, EXIT.usage);
-  assertEquals((await run(["--help"], settings)).code, EXIT.ok);
-});
-
-Deno.test("geoPaths() takes a list or a text with commas", () => {
-  const table: [string | readonly string[] | undefined, readonly string[]][] = [
-    [undefined, []],
-    ["", []],
-    ["a.mmdb", ["a.mmdb"]],
-    [" a.mmdb , b.mmdb,", ["a.mmdb", "b.mmdb"]],
-    [["a.mmdb", "b.mmdb"], ["a.mmdb", "b.mmdb"]],
-  ];
-  for (const [setting, expected] of table) assertEquals(geoPaths(setting), expected);
+  await assertRejects(() => run(["status"], settings, true), UsageError, "--force belongs to geo install");
 });

@@ -4,7 +4,7 @@
 import { type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
 import { StreamStopped, Unavailable } from "../../src/shared/errors.ts";
 import { Assignment, type Ticket } from "../../src/source/assignment.ts";
-import type { FetchedBatch, LogIdentity, Source, SourceEvent } from "../../src/source/port.ts";
+import type { FetchedBatch, LogIdentity, RenewableSource, SourceEvent } from "../../src/source/port.ts";
 import type { FetchAnswer, ModelTopic } from "./model_log.ts";
 import type { ModelGroup } from "./model_group.ts";
 import type { Random } from "./random.ts";
@@ -43,9 +43,8 @@ interface Ask {
 
 type Queued = Waiting | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;
 
-export class ModelSource implements Source {
+export class ModelSource implements RenewableSource {
   readonly kind = "kafka";
-  readonly offsetsCountRecords = true;
   /** While true, heartbeats do not get through (but fetches do): the way to a zombie. */
   heartbeatsLost = false;
   memberId: number | null = null;

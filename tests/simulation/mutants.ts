@@ -544,7 +544,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a fault seen from positions that others have moved stops nobody",
     "src/engine/halt.ts",
-    "const fault = source.renew ? await confirmed(state, stored, before) : state.stopped;",
+    "const fault = await confirmed(state, stored, before);",
     "const fault: StreamStopped | null = state.stopped;",
   ),
   unit(

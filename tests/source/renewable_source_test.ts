@@ -9,7 +9,6 @@ const P0 = 0 as PartitionId;
 function scripted(events: SourceEvent[], calls: string[], name: string): Source {
   return {
     kind: "kafka",
-    offsetsCountRecords: true,
     open: () => Promise.resolve(void calls.push(`${name} open`)),
     identify: () => Promise.resolve({ topicId: name, partitions: [] }),
     poll: () => Promise.resolve(events.shift() ?? { kind: "timeout" }),

@@ -9,14 +9,14 @@ import { fail, failed, type Finding, ok, renderFinding, skip, warn } from "../..
 import { boolean } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import { printableJson } from "../../shared/printable.ts";
-import type { FolderLock } from "../../shared/folder_lock.ts";
+import { type FolderLock, lockFolder } from "../../shared/folder_lock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
 import { VERSION } from "../../shared/version.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
 import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
 import { checkSource } from "./doctor_log.ts";
-import { embeddedExists, lockDataFolder, openStorage, type Storage } from "../../app/storage.ts";
+import { embeddedExists, openStorage, type Storage } from "../../app/storage.ts";
 
 /** Address blocks move slowly; after some months a few per cent of hits are counted for the wrong city. */
 const GEO_AGE_DAYS_WARN = 100;
@@ -176,7 +176,7 @@ async function openDatabase(context: DoctorContext): Promise<OpenedDatabase> {
   }
   let lock: FolderLock | null = null;
   try {
-    lock = await lockDataFolder(context);
+    lock = await lockFolder(settings.DATA_DIR);
     return { storage: await openStorage(context, { readOnly: true }), lock, findings: [] };
   } catch (error) {
     lock?.release();

@@ -1,7 +1,6 @@
 // The database's part of `tidemark doctor`: asks the server, leaves the judging to src/operate. Shell.
 import { wantedRules } from "../../event/stream_rules.ts";
 import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
-import { createPostgresStore } from "../../store/postgres/store.ts";
 import type { StoredState } from "../../store/port.ts";
 import type { Database } from "../../store/postgres/client.ts";
 import { readServerFacts, serverFaults } from "../../store/postgres/preflight.ts";
@@ -16,8 +15,8 @@ import { differingSettings } from "../../operate/stream_settings.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import { DAY } from "../../shared/units.ts";
 import type { CommandContext } from "../command.ts";
-import { logName } from "../../app/sources.ts";
 import type { Storage } from "../../app/storage.ts";
+import { fixedSettings, openStore } from "../../app/wiring.ts";
 
 const TIMEOUT_MS = 5_000;
 const DEEP_TIMEOUT_MS = 30_000;
@@ -57,13 +56,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
   const schema = await checkSchema(storage.work, settings.POSTGRES_SCHEMA);
   findings.push(schema.finding);
   if (!schema.ready) return { findings, stored: null, ready: false };
-  const stored = await createPostgresStore({
-    commits: storage.commits,
-    database: storage.work,
-    instance: settings.INSTANCE_ID,
-    maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
-    commitTimeoutMs: settings.COMMIT_TIMEOUT,
-  }).read();
+  const stored = await openStore(storage, settings).read();
   if (stored === null) return { findings: [...findings, skip("stream", "not started yet")], stored, ready: true };
   findings.push(
     stored.stopped === null ? ok("stream", "may run") : fail(
@@ -122,14 +115,7 @@ async function checkStreamSettings(
   database: Database,
   { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding> {
-  const differing = await differingSettings(database, {
-    source: settings.SOURCE,
-    topic: logName(settings),
-    group: settings.KAFKA_GROUP,
-    windowSizeMs: settings.WINDOW_SIZE,
-    referrerGranularity: settings.REFERRER_GRANULARITY,
-    keyBytesMax: settings.KEY_BYTES_MAX,
-  });
+  const differing = await differingSettings(database, fixedSettings(settings));
   if (differing.length === 0) return ok("stream_settings", "the ones that the stream was made with");
   return fail(
     "stream_settings",

@@ -16,8 +16,9 @@ import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
 import { type EpochMs, NEVER, type Offset } from "../../shared/units.ts";
 import type { LogIdentity } from "../../source/port.ts";
 import type { CommandContext } from "../command.ts";
-import { eventReader, openLogReader, rulesInForce } from "../../app/replay_reader.ts";
-import { demoAnchor, kafkaConnection, logName } from "../../app/sources.ts";
+import { openLogReader } from "../../app/replay_reader.ts";
+import { demoAnchor, kafkaConnection } from "../../app/sources.ts";
+import { countingRules, eventReader, logName, rulesInForce, streamSettings } from "../../app/wiring.ts";
 
 type DoctorContext = Omit<CommandContext, "flags">;
 
@@ -84,13 +85,7 @@ async function withLog(
         log: reader,
         events,
         places: inputs.places,
-        rules: {
-          windowSize: settings.WINDOW_SIZE,
-          watermarkDelay: settings.WATERMARK_DELAY,
-          maxFutureSkew: settings.MAX_FUTURE_SKEW,
-          latePolicy: "store",
-          offsetsCountRecords: settings.SOURCE !== "file",
-        },
+        rules: countingRules(settings),
         now: context.clock.now(),
       }),
     ));
@@ -112,22 +107,7 @@ const topicIds = (log: LogIdentity) =>
 function positions({ settings }: DoctorContext, stored: StoredState | null, log: LogIdentity): Finding {
   if (stored === null) return skip("positions", "none are stored yet");
   try {
-    checkLog(
-      {
-        source: settings.SOURCE,
-        topic: logName(settings),
-        topicId: log.topicId,
-        group: settings.KAFKA_GROUP,
-        windowSizeMs: settings.WINDOW_SIZE,
-        referrerGranularity: settings.REFERRER_GRANULARITY,
-        keyBytesMax: settings.KEY_BYTES_MAX,
-        offsetsCountRecords: settings.SOURCE !== "file",
-        anchor: stored.anchor,
-        rules: wantedRules(settings),
-      },
-      stored,
-      log,
-    );
+    checkLog(streamSettings(settings, { topicId: log.topicId, anchor: stored.anchor }), stored, log);
     return ok("positions", "the log holds every stored position");
   } catch (error) {
     if (error instanceof StreamStopped) return fail("positions", error.message, error.action);

@@ -48,7 +48,6 @@ export function createDemoSource(options: DemoSourceOptions): Source {
 
 class DemoSource implements Source {
   readonly kind = "demo";
-  readonly offsetsCountRecords = true;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #id: string;

@@ -30,7 +30,6 @@ export function fileLogId(path: string): string {
 
 class FileSource implements Source {
   readonly kind = "file";
-  readonly offsetsCountRecords = false;
   readonly #options: FileSourceOptions;
   readonly #log: FileLog;
   readonly #tail: FileTail;

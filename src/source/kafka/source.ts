@@ -36,7 +36,6 @@ export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
 
 class PullingKafkaSource implements KafkaSource {
   readonly kind = "kafka";
-  readonly offsetsCountRecords = true;
 
   readonly #log: Log;
   readonly #assignment = new Assignment();

@@ -1,16 +1,17 @@
 // The service with one thing left out, named by VARIANT: no-geo (places) or no-guarantee (fencing, stored offsets, ledger). Only for measuring.
 // Composes the engine from the same parts as src/app/service.ts, so that everything else is the same program.
-import { command as runCommand } from "../../../../src/cli/run.ts";
+import { run as runCommand } from "../../../../src/cli/run.ts";
 import { defineCommand } from "../../../../src/cli/command.ts";
 import { dispatch } from "../../../../src/cli/dispatch.ts";
 import { createEngine } from "../../../../src/app/engine.ts";
 import { processHost } from "../../../../src/cli/host.ts";
 import { relieveMemory } from "../../../../src/app/memory.ts";
-import { lockDataFolder, openStorage, prepareSchema } from "../../../../src/app/storage.ts";
+import { openStorage, prepareSchema } from "../../../../src/app/storage.ts";
 import { runRetention, runRollUp, runUpkeep } from "../../../../src/store/maintenance.ts";
 import { openGeoFiles } from "../../../../src/geo/geo_files.ts";
 import { type PlaceLocator, UNKNOWN_PLACE } from "../../../../src/geo/port.ts";
 import { EXIT } from "../../../../src/shared/errors.ts";
+import { lockFolder } from "../../../../src/shared/folder_lock.ts";
 import { StepBoard, UPKEEP_STEPS } from "../../../../src/shared/steps.ts";
 import { appendOnlyStore } from "./append_only_store.ts";
 
@@ -26,7 +27,7 @@ const command = defineCommand({
   async run(_args, context) {
     const { settings, clock, log, signal } = context;
     const variant = Deno.env.get("VARIANT");
-    const lock = await lockDataFolder(context);
+    const lock = await lockFolder(settings.DATA_DIR);
     const storage = await openStorage(context);
     const geo = variant === "no-geo"
       ? null
