@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, readonly [what: string, file: string]>> =
   ],
   event: ["the readers of events, in microseconds", "bench/event_bench.ts"],
   engine: ["the engine's path without a broker", "bench/engine_path.ts"],
+  clients: ["Kafka clients, from the broker to each record's bytes", "bench/kafka_clients.ts"],
   geo: ["address to place", "bench/geo_bench.ts"],
   forecast: ["the forecast on series of your own", "bench/forecast.ts"],
   reports: ["reports over many rows", "bench/report_bench.ts"],
