@@ -8,17 +8,13 @@ import type { Notes } from "../shared/folder_lock.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
 import type { EngineContext } from "./context.ts";
+import { engineBounds } from "./bounds.ts";
 import { createSource, demoAnchor } from "./sources.ts";
 import type { Pools } from "./storage.ts";
 import { countingRules, eventReader, openStore, rulesInForce, streamSettings } from "./wiring.ts";
 
 /** Commits this rare while catching up: one window is then mostly written whole. */
 const CATCH_UP_INTERVAL_MS = 5_000;
-
-/** The embedded database holds a statement several times in a memory that never shrinks, and that memory is this process's. */
-const EMBEDDED_DELTA_BYTES_MAX = 16 * 2 ** 20;
-/** The embedded database closes a window in the memory of this process. */
-const EMBEDDED_WINDOW_BYTES_MAX = 32 * 2 ** 20;
 
 export interface EngineOptions {
   readonly storage: Pools;
@@ -43,9 +39,10 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const { settings, clock, log } = context;
   const { storage, places } = options;
   const instance = engineName(settings.INSTANCE_ID, options.number);
+  const bounds = engineBounds(settings, { embedded: storage.embedded, alone: options.number === 0 });
   const plainStore = openStore(storage, settings, {
     instance,
-    maxWindowBytes: Math.min(settings.MAX_WINDOW_BYTES, storage.embedded ? EMBEDDED_WINDOW_BYTES_MAX : Infinity),
+    maxWindowBytes: bounds.maxWindowBytes,
   });
   const store = options.wrapStore?.(plainStore, storage) ?? plainStore;
   const stored = await store.read(), wanted = wantedRules(settings);
@@ -71,11 +68,9 @@ export async function createEngine(context: EngineContext, options: EngineOption
     limits: {
       intervalMs: settings.COMMIT_INTERVAL,
       catchUpIntervalMs: Math.max(settings.COMMIT_INTERVAL, CATCH_UP_INTERVAL_MS),
-      maxDeltaKeys: settings.MAX_DELTA_KEYS,
-      maxDeltaBytes: settings.POSTGRES_URL === undefined
-        ? Math.min(settings.MAX_DELTA_BYTES, EMBEDDED_DELTA_BYTES_MAX)
-        : settings.MAX_DELTA_BYTES,
-      maxDictionaryBytes: settings.MAX_DICTIONARY_BYTES,
+      maxDeltaKeys: bounds.maxDeltaKeys,
+      maxDeltaBytes: bounds.maxDeltaBytes,
+      maxDictionaryBytes: bounds.maxDictionaryBytes,
     },
     once: options.once,
     waitMs: options.waitMs,

@@ -1,5 +1,5 @@
 // Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
-import { startEmbeddedPostgres } from "../store/embedded/postgres.ts";
+import { embeddedExists as folderExists, startEmbeddedPostgres } from "../store/embedded/postgres.ts";
 import { appliedMigrations, migrate, MIGRATIONS } from "../store/migrate.ts";
 import { Database, type DatabaseOptions, type PostgresAddress } from "../store/postgres/client.ts";
 import { postgresTarget } from "../shared/config/postgres.ts";
@@ -100,15 +100,10 @@ async function withOpenStorage<T>(
   return context.settings.POSTGRES_URL === undefined ? await withDataFolder(context, open) : await open();
 }
 
-/** Whether an embedded database was made in this data folder: PostgreSQL writes this file first. */
-export async function embeddedExists(dataDir: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(`${dataDir}/pg/PG_VERSION`)).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
+/** Whether an embedded database was made in this data folder. */
+export const embeddedExists = (dataDir: string): Promise<boolean> => folderExists(databaseFolder(dataDir));
+
+const databaseFolder = (dataDir: string) => `${dataDir}/pg`;
 
 /** The answer of a command that looks where there is no stream. */
 export const streamMissing = (): UsageError =>
@@ -132,7 +127,7 @@ export async function openStorage(
       failure: new Promise<never>(() => {}),
     };
   }
-  const embedded = await startEmbeddedPostgres({ folder: `${settings.DATA_DIR}/pg` });
+  const embedded = await startEmbeddedPostgres({ folder: databaseFolder(settings.DATA_DIR) });
   const address: PostgresAddress = { kind: "url", url: embedded.url };
   const pools = openPools(address, settings, options);
   return {

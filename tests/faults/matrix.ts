@@ -6,6 +6,7 @@ import { EXPLOSION_ENTRIES } from "./matrix_explosion.ts";
 import { FLOOD_ENTRIES } from "./matrix_flood.ts";
 import { HOST_ENTRIES } from "./matrix_host.ts";
 import { LOG_ENTRIES } from "./matrix_log.ts";
+import { MEMORY_ENTRIES } from "./matrix_memory.ts";
 import { POSTGRES_ENTRIES } from "./matrix_postgres.ts";
 import { PROCESS_ENTRIES } from "./matrix_process.ts";
 import { TIME_ENTRIES } from "./matrix_time.ts";
@@ -21,6 +22,7 @@ export const ENTRIES: readonly Entry[] = [
   ...HOST_ENTRIES,
   ...TIME_ENTRIES,
   ...FLOOD_ENTRIES,
+  ...MEMORY_ENTRIES,
   ...EXPLOSION_ENTRIES,
   ...UPGRADE_ENTRIES,
 ];

@@ -35,8 +35,8 @@ async function sendAll(
 /** Half of them until memory is read for the first time: two deltas and the dictionaries are full by then. */
 const REFERRERS = 1_600_000;
 const KEYS_MAX = 20_000;
-/** Two deltas of 200,000 keys (one grows while the texts of the other are in flight), and dictionaries of 96 MiB. */
-const FLOOD_MEMORY_MAX = 640 * MIB;
+/** What a process with one engine and its defaults promises (docs/reliability.md). */
+const FLOOD_MEMORY_MAX = 512 * MIB;
 /** How much more the second half of the flood may take at its peak. */
 const FLOOD_GROWTH_MAX = 1.2;
 

@@ -210,7 +210,7 @@ Deno.test("readers that would take minutes neither hold up commits nor fill the 
     assertGreaterOrEqual(codes.get("57014") ?? 0, 1, JSON.stringify([waits, [...codes]]));
     assertGreaterOrEqual(codes.get("TM020") ?? 0, 1, JSON.stringify([waits, [...codes]]));
     assertEquals([...codes.keys()].filter((code) => code !== "57014" && code !== "TM020"), []);
-    assertEquals((await readers`select count(*)::int as n from filled where x = 'commit'`)[0]!.n, 8);
+    assertEquals((await commits`select count(*)::int as n from filled where x = 'commit'`)[0]!.n, 8);
   }));
 
 async function bounded(folder: string, limits: Pick<EmbeddedOptions, "readerMax" | "readerWaitMax">) {

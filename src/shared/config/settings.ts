@@ -330,14 +330,15 @@ export const SETTINGS = {
     group: "commits",
     doc: "Keys (window, host, referrer, place) counted in memory before a commit is made early.",
   }),
-  MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "32MiB", {
+  MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "16MiB", {
     group: "commits",
     doc:
-      "Bytes of those keys and their texts, in memory and in a commit, before a commit is made early; 16MiB at most with the embedded database.",
+      "Bytes of those keys and their texts, in memory and in a commit, before a commit is made early; at most 8MiB with the embedded database, 12MiB with several engines.",
   }),
-  MAX_DICTIONARY_BYTES: setting(bytes(2 ** 22, 2 ** 30), "96MiB", {
+  MAX_DICTIONARY_BYTES: setting(bytes(2 ** 22, 2 ** 30), "64MiB", {
     group: "commits",
-    doc: "Bytes of hosts and referrers that an engine remembers; at this size a commit is made and they are forgotten.",
+    doc:
+      "Bytes of hosts and referrers that an engine remembers; at this size a commit is made and they are forgotten; at most 24MiB with several engines.",
   }),
   MAX_KEYS_PER_WINDOW: setting(integer(1, 100_000_000), "1000000", {
     group: "commits",

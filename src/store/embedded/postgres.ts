@@ -37,9 +37,20 @@ export interface EmbeddedOptions {
   readonly readerMax?: DurationMs;
 }
 
+/** Whether there is a database in `folder`: under this name only a complete one is put there. */
+export async function embeddedExists(folder: string): Promise<boolean> {
+  try {
+    return (await Deno.stat(`${folder}/PG_VERSION`)).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 /** Starts the embedded database. @throws BugError when PGlite cannot open the folder; caught by `main` */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
-  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
+  if (!await embeddedExists(options.folder)) await makeInThread(options.folder);
+  const worker = startWorker();
   const send = (request: WorkerRequest) => worker.postMessage(request);
   const started = Promise.withResolvers<number>();
   const stopped = Promise.withResolvers<void>();
@@ -53,7 +64,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
     if (data.kind === "started") started.resolve(data.port);
     else if (data.kind === "stopped") stopped.resolve();
-    else fail(data.reason);
+    else if (data.kind === "failed") fail(data.reason);
   };
   worker.onerror = (event) => {
     event.preventDefault();
@@ -87,4 +98,23 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
         await stopped.promise.finally(() => worker.terminate());
       })(),
   };
+}
+
+const startWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
+
+/** Makes the database in a thread that ends afterwards, and with it the memory that this took. @throws BugError when it cannot be made */
+async function makeInThread(folder: string): Promise<void> {
+  const worker = startWorker();
+  const made = Promise.withResolvers<void>();
+  const fail = (reason: string) => made.reject(new BugError(`The embedded database cannot be made: ${reason}`));
+  worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
+    if (data.kind === "made") made.resolve();
+    else if (data.kind === "failed") fail(data.reason);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    fail(event.message);
+  };
+  worker.postMessage({ kind: "make", folder } satisfies WorkerRequest);
+  await made.promise.finally(() => worker.terminate());
 }

@@ -1,6 +1,6 @@
 // The thread of the embedded database: WebAssembly blocks it while a statement runs, and the engine goes on. Shell: Worker entry.
 import type { PGlite } from "@electric-sql/pglite";
-import { openDatabase, StatementLimit } from "./database.ts";
+import { makeDatabase, openDatabase, StatementLimit } from "./database.ts";
 import { EmbeddedServer, type EmbeddedServerOptions } from "./server.ts";
 
 /** Times in ms, as the server's options have them. */
@@ -8,11 +8,14 @@ type Limits = Pick<EmbeddedServerOptions, "holdMsMax" | "readerWaitMsMax" | "rea
 
 /** What the main thread sends. */
 export type WorkerRequest =
+  /** Makes the database; the thread is to be ended afterwards. */
+  | { readonly kind: "make"; readonly folder: string }
   | { readonly kind: "start"; readonly folder: string; readonly limits: Limits; readonly password: string }
   | { readonly kind: "stop" };
 
 /** What the worker answers; `failed` can come at any time. */
 export type WorkerReply =
+  | { readonly kind: "made" }
   | { readonly kind: "started"; readonly port: number }
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly reason: string };
@@ -30,7 +33,10 @@ const fail = (error: unknown) =>
   scope.postMessage({ kind: "failed", reason: error instanceof Error ? error.stack ?? error.message : String(error) });
 
 async function handle(request: WorkerRequest): Promise<void> {
-  if (request.kind === "start") {
+  if (request.kind === "make") {
+    await makeDatabase(request.folder);
+    scope.postMessage({ kind: "made" });
+  } else if (request.kind === "start") {
     const limit = new StatementLimit();
     const opened = database = await openDatabase(request.folder, limit);
     server = await EmbeddedServer.start({
