@@ -71,6 +71,8 @@ class Stock {
 export interface Passed {
   readonly eventTime: number;
   readonly at: number;
+  /** Events sent so far. */
+  readonly sent: number;
 }
 
 /** A sender. `run` may be called again. */
@@ -106,7 +108,7 @@ export class LiveLoad {
             );
           }
           sent += lists.reduce((sum, list) => sum + list.events, 0);
-          onPassed?.({ eventTime: now, at: Date.now() });
+          onPassed?.({ eventTime: now, at: Date.now(), sent });
         }
         const ahead = sent / rate * 1000 - (performance.now() - startedAt);
         if (ahead > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(ahead, TICK_MS)));

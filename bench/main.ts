@@ -3,6 +3,7 @@
 /** Measurements by name; each file says in its first lines what it measures and which arguments it takes. */
 const BENCHES: Readonly<Record<string, readonly [what: string, file: string]>> = {
   peers: ["the same job by Tidemark and its rivals while draining a backlog", "bench/peers/run.sh"],
+  live: ["the same job at live rates: service, database and broker; silence", "bench/live.sh"],
   latency: ["from an event to its row, live and while draining; start and API", "bench/latency.ts"],
   growth: ["how cost grows with keys, windows, partitions and sizes", "bench/growth.ts"],
   close: ["one window's commits, compaction and closing in PostgreSQL", "bench/close_window.ts"],

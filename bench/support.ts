@@ -50,6 +50,25 @@ export function cpuSeconds(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
 }
 
+/** CPU-seconds of a process and all below it so far, also of those that have ended (Linux). */
+export function treeCpuSeconds(root: number): number {
+  const children = new Map<number, number[]>(), own = new Map<number, number>();
+  for (const { name } of Deno.readDirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    try {
+      const stat = Deno.readTextFileSync(`/proc/${name}/stat`);
+      const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ").map(Number), parent = fields[1]!;
+      children.set(parent, [...children.get(parent) ?? [], Number(name)]);
+      own.set(Number(name), fields[11]! + fields[12]! + fields[13]! + fields[14]!);
+    } catch {
+      // ended meanwhile: its parent has its time
+    }
+  }
+  const tree = [root];
+  for (const pid of tree) tree.push(...children.get(pid) ?? []);
+  return tree.reduce((sum, pid) => sum + (own.get(pid) ?? 0), 0) / TICKS_PER_SECOND;
+}
+
 /** Most memory that a process has had resident so far, MiB (Linux). */
 export function peakMemoryMib(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);

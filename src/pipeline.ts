@@ -13,13 +13,14 @@ import { holdStopped, restart } from "./engine/halt.ts";
 import { advanceIfIdle } from "./engine/idle.ts";
 import { Loading } from "./engine/loading.ts";
 import { Once } from "./engine/once.ts";
+import { gatherUntil } from "./engine/pace.ts";
 import { type PipelineParts, type PipelineSettings, RETRY_MS } from "./engine/parts.ts";
 import { RowWatch } from "./engine/row_watch.ts";
 import { snapshotOf } from "./engine/snapshot.ts";
 import { EngineState } from "./engine/state.ts";
 import { messageOf } from "./shared/errors.ts";
 import type { PipelineSnapshot } from "./shared/snapshot.ts";
-import type { DurationMs, EpochMs } from "./shared/units.ts";
+import { type DurationMs, type EpochMs, epochMs } from "./shared/units.ts";
 import type { FetchedBatch, SourceEvent } from "./source/port.ts";
 import { Counter } from "./window/counter.ts";
 import type { Tally, Tracker } from "./window/tracker.ts";
@@ -85,6 +86,7 @@ export class Pipeline {
     const closing = new AbortController();
     let closed: Promise<void> = Promise.resolve();
     try {
+      source.gatherBy?.(() => this.#gatherUntil());
       await source.open(signal);
       closed = this.#closer.run(closing.signal);
       while (!signal.aborted) {
@@ -120,6 +122,15 @@ export class Pipeline {
 
   #pollMs(): number {
     return this.#state.wanted || this.#commits.delivered || this.#watch.seen ? SHORT_POLL_MS : POLL_MS;
+  }
+
+  /** Until when the source may let records gather. Reading to an end and catching up take what is there. */
+  #gatherUntil(): EpochMs {
+    const state = this.#state, { settings: { once, rules }, parts: { clock } } = state, now = clock.now();
+    const tracker = state.lowestTracker;
+    if (once || state.wanted || state.stopped || state.catchingUp || tracker === null) return now;
+    const { watermark, progressAt } = tracker;
+    return gatherUntil({ now, watermark, seenAt: progressAt, commitAt: epochMs(now + this.#commits.dueInMs) }, rules);
   }
 
   #apply(event: SourceEvent): void {

@@ -69,6 +69,13 @@ export class Commits {
     return this.#lastAt;
   }
 
+  /** Until the next commit is due, ms; where that is almost now, until the one after it. */
+  get dueInMs(): number {
+    const { intervalMs } = this.#state.settings.limits;
+    const left = this.#lastAt + intervalMs - this.#state.parts.clock.steady();
+    return left > intervalMs / 4 ? left : Math.max(left, 0) + intervalMs;
+  }
+
   /** Whether a commit has an outcome that the loop has not taken. */
   get delivered(): boolean {
     return this.#delivered !== null;

@@ -161,11 +161,18 @@ export class EngineState {
     return false;
   }
 
+  /** The partition with the lowest watermark, of several the first; null without any. */
+  get lowestTracker(): Tracker | null {
+    let lowest: Tracker | null = null;
+    for (const tracker of this.trackers.values()) {
+      if (lowest === null || tracker.watermark < lowest.watermark) lowest = tracker;
+    }
+    return lowest;
+  }
+
   /** The lowest watermark of our partitions; Infinity without any. */
   get lowestWatermark(): number {
-    let lowest = Infinity;
-    for (const tracker of this.trackers.values()) if (tracker.watermark < lowest) lowest = tracker.watermark;
-    return lowest;
+    return this.lowestTracker?.watermark ?? Infinity;
   }
 
   /** End of the highest window that holds a counted record in the whole stream, as far as we know. */

@@ -90,6 +90,11 @@ export interface Source {
   /** Reads the log's identity and bounds now. Rejects with Unavailable. */
   identify(): Promise<LogIdentity>;
   poll(maxWaitMs: number): Promise<SourceEvent>;
+  /**
+   * Called once, before `open`: records may gather at the log until the time that `until` returns, by our clock, so that they come in few,
+   * full batches; a time that has passed: they are wanted at once. Where it is missing the source does as it likes.
+   */
+  gatherBy?(until: () => EpochMs): void;
   /** Sets positions and lets these partitions flow; the others of the assignment stay paused. Ignored when `generation` is stale. */
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void;
   /** Our clock when the last *successful* confirmation of membership in the current generation was sent (heartbeat, lease renewal). */

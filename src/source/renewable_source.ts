@@ -19,6 +19,7 @@ class Renewable implements RenewableSource {
   readonly kind: Source["kind"];
   #inner: Source;
   #signal: AbortSignal | null = null;
+  #until: (() => EpochMs) | null = null;
   #renewing = false;
   /** Generations of one inner source count from where those of the one before it ended. */
   #base = 0;
@@ -44,6 +45,11 @@ class Renewable implements RenewableSource {
     if (!("generation" in event)) return event;
     this.#latest = event.generation + this.#base;
     return { ...event, generation: this.#latest };
+  }
+
+  gatherBy(until: () => EpochMs): void {
+    this.#until = until;
+    this.#inner.gatherBy?.(until);
   }
 
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
@@ -75,6 +81,7 @@ class Renewable implements RenewableSource {
     this.#inner = await this.create();
     this.#base = this.#latest;
     this.#renewing = false;
+    if (this.#until) this.#inner.gatherBy?.(this.#until);
     if (this.#signal) await this.#inner.open(this.#signal);
   }
 }

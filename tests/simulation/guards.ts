@@ -87,6 +87,11 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (wanted || !assignment || stopped) return false;", "where `--once` ends; no count depends on it"],
     ["if (error instanceof Unavailable) return false;", "the loop comes again"],
   ],
+  "src/engine/pace.ts": [
+    ["if (!Number.isFinite(watermark)) return now;", "when records come, not which"],
+    ["if (now >= release + LATE_MS) continue;", "when records come, not which"],
+    ["if (now >= release - EARLY_MS) return now;", "when records come, not which"],
+  ],
   "src/engine/row_watch.ts": [
     ["if (this.#looking || this.#looked || clock.steady()", "how often a look begins"],
     ["if (!stored) return;", "unwraps what may be missing"],
@@ -105,7 +110,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (confirmed.length > 0) this.want(", "saves work"],
     ["if (tracker.dirty) return true;", "decides whether there is something to commit: nothing dirty, nothing lost"],
     ["if (tracker.logEnd !== null && tracker.logEnd - tracker.position", "how often commits are sent"],
-    ["if (tracker.watermark < lowest) lowest", "how often commits are sent; closings ask the database"],
+    ["if (lowest === null || tracker.watermark < lowest", "how often commits are sent; closings ask the database"],
     [
       "if (tracker.maxWindowEnd > maxWindowEnd) maxWindowEnd",
       "its start value has a mutant: what other instances counted",
@@ -117,6 +122,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ['if (this.reason?.by === "store"', "what is shown: phase and reason"],
   ],
   "src/pipeline.ts": [
+    ["if (once || state.wanted || state.stopped || state.catchingUp", "when records come, not which"],
     ["if (!await this.#countRest())", "taken away by the mutant of the rest of a batch that was cut"],
     ["if (!whole) {", "taken away by the mutant of the rest of a batch that was cut"],
     ["if (next > batch.from) state.totals.batchesSplit++;", "what is shown: a metric"],

@@ -13,6 +13,8 @@ import type { Process } from "./world.ts";
 const HEARTBEAT_MS = 2_000;
 const IDENTITY_CHECK_MS = 5_000;
 const QUEUE_BATCHES_MAX = 4;
+/** Longest time that records gather at the broker. */
+const GATHER_MS_MAX = 1_000;
 
 /** How one instance's client behaves. */
 export interface SourceTemper {
@@ -77,6 +79,7 @@ export class ModelSource implements RenewableSource {
   #confirmedAt: EpochMs = NEVER;
   #identityCheckedAt: EpochMs = NEVER;
   #topicId: string | null = null;
+  #until: (() => EpochMs) | null = null;
   #examining = new Set<PartitionId>();
 
   constructor(parts: {
@@ -93,6 +96,11 @@ export class ModelSource implements RenewableSource {
     this.#group = parts.group;
     this.#temper = parts.temper;
     this.onDelivered = parts.onDelivered;
+  }
+
+  gatherBy(until: () => EpochMs): void {
+    // Some clients let records gather, the others answer as soon as they can; no draw, so that histories stay as they are.
+    if (this.#temper.longPollMax % 3 === 0) this.#until = until;
   }
 
   open(): Promise<void> {
@@ -330,6 +338,9 @@ export class ModelSource implements RenewableSource {
         });
         return;
       }
+      const gather = Math.min(GATHER_MS_MAX, (this.#until?.() ?? NEVER) - sentAt);
+      const behind = asked.some(({ partition, from }) => from < (this.#topic.partitions[partition]?.lastStable ?? 0));
+      if (gather > 0 && !behind) return world.after(gather, () => answered(read()));
       const answers = read();
       const empty = answers.every((a) => a.kind === "records" && a.batch.next === a.batch.from);
       if (!empty) return answered(answers);

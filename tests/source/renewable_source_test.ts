@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
+import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../src/shared/units.ts";
 import type { Source, SourceEvent } from "../../src/source/port.ts";
 import { renewable } from "../../src/source/renewable_source.ts";
 
@@ -39,4 +39,17 @@ Deno.test("renewable() drops what the old source still had to say, and counts ge
   source.resume(3, new Map());
   assertEquals((await source.identify()).topicId, "b");
   assertEquals(calls, ["a open", "a resume 2", "a close", "b open", "b resume 0", "b resume 1"]);
+});
+
+Deno.test("renewable() tells each of its sources until when records may gather", async () => {
+  const told: string[] = [];
+  const source = (name: string): Source => ({
+    ...scripted([], [], name),
+    gatherBy: (until) => void told.push(`${name} ${until()}`),
+  });
+  const both = renewable(source("a"), () => Promise.resolve(source("b")));
+  both.gatherBy!(() => 7 as EpochMs);
+  both.renew();
+  await both.poll(0);
+  assertEquals(told, ["a 7", "b 7"]);
 });

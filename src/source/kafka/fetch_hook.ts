@@ -3,6 +3,7 @@
 import type { Buffer } from "node:buffer";
 import { StreamStopped } from "../../shared/errors.ts";
 import { decodeFetchResponse, type PartitionResponse } from "./decode/fetch_decoder.ts";
+import type { FetchTerms } from "./patience.ts";
 import { errorOfCode, fetchDefinition, type FetchOptions, type ProtocolRequest } from "./internals.ts";
 
 /** The one Fetch version whose layout we decode: the highest that kafkajs speaks, offered by every broker since Kafka 2.3. */
@@ -26,6 +27,8 @@ export interface FetchResult<Sent> extends PartitionResponse {
 export interface FetchTap<Sent> {
   /** Called for each partition when its request is encoded, just before it is sent. */
   sending(partition: number): Sent;
+  /** How long the broker may hold a fetch of these partitions; left out: as the consumer was made. */
+  terms?(partitions: readonly number[]): FetchTerms;
   pause(ms: number): Promise<void>;
 }
 
@@ -58,7 +61,11 @@ export function installFetchDecoder(): void {
     const tap = taps.get(options.rackId ?? "");
     if (tap === undefined) return original({ version })(options);
     if (version !== FETCH_VERSION) throw unsupportedVersion(version);
-    return tapped(original({ version })({ ...options, rackId: "" }), options, tap);
+    const { maxWaitTime, minBytes, topics } = options;
+    const terms = tap.terms?.(topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition)));
+    // The time limit of the request follows from the wait that its builder is given.
+    const asked = { maxWaitTime: terms?.maxWaitMs ?? maxWaitTime, minBytes: terms?.minBytes ?? minBytes, rackId: "" };
+    return tapped(original({ version })({ ...options, ...asked }), options, tap);
   };
 }
 

@@ -16,6 +16,7 @@ import type { Assignment, Ticket } from "../assignment.ts";
 import { BatchReader } from "./decode/batch_reader.ts";
 import { type FetchResult, OFFSET_OUT_OF_RANGE } from "./fetch_hook.ts";
 import type { BatchControl, KafkaMember } from "./member.ts";
+import type { FetchPatience } from "./patience.ts";
 import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
 import { positionFault } from "../../shared/log_faults.ts";
 import type { LogIdentity } from "../port.ts";
@@ -34,6 +35,8 @@ export interface KafkaIntakeOptions {
   readonly checkCrcs: boolean;
   readonly assignment: Assignment;
   readonly queue: KafkaQueue;
+  /** Is told what each fetch brought. */
+  readonly patience: FetchPatience;
   /** Aborted when the source closes. */
   readonly ended: AbortSignal;
   /** The member that fetches now, if there is one. */
@@ -60,7 +63,7 @@ export class KafkaIntake {
 
   /** Takes one partition's part of a fetch; resolves when the next fetch may be sent. */
   async fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void> {
-    const { assignment, queue, clock } = this.options;
+    const { assignment, queue, clock, patience } = this.options;
     const partition = partitionId(result.partition), from = offset(result.from), { ticket, at } = result.sent;
     if (ticket === null || !assignment.deliverable(partition, ticket)) return;
     if (result.errorCode === OFFSET_OUT_OF_RANGE) return void this.#examine(partition, ticket, from);
@@ -73,6 +76,11 @@ export class KafkaIntake {
       if (taken.kind === "misplaced") this.options.member()?.seek(partition, taken.position);
       return;
     }
+    patience.saw(partition, {
+      bytes: records.length,
+      next: offset(reader.next),
+      lastStable: offset(result.lastStable),
+    });
     const empty = reader.next === from && reader.fault === null;
     const batch: WaitingBatch = {
       kind: "waiting",

@@ -61,6 +61,9 @@ export interface FetchOptions {
       readonly maxBytes: number;
     }[];
   }[];
+  /** How long the broker may wait for `minBytes`, ms. */
+  readonly maxWaitTime: number;
+  readonly minBytes: number;
   readonly rackId?: string;
 }
 

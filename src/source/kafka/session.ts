@@ -23,8 +23,8 @@ import type { LogIdentity, SourceEvent } from "../port.ts";
 /** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */
 export const IDENTITY_CHECK_MS = durationMs(5_000);
 const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
-const BYTES_PER_PARTITION = 1024 * 1024;
-const WAIT_MS = 250;
+export const BYTES_PER_PARTITION = 1024 * 1024;
+export const WAIT_MS = 250;
 const METADATA_MS = 5_000;
 
 /** How a Kafka source is made. */
@@ -38,7 +38,7 @@ export interface KafkaSourceOptions {
   readonly checkCrcs?: boolean;
   /** What one fetch brings of one partition (default 1 MiB; a larger batch still comes whole). */
   readonly maxBytesPerPartition?: number;
-  /** How long a broker holds a fetch that finds nothing, ms (default 250); also the delay of a resume. */
+  /** How long a broker holds a fetch that finds nothing while records may not gather, ms (default 250); also the delay of a resume. */
   readonly maxWaitMs?: number;
   /** How often the partitions of the topic are read anew, ms (default 5 s): at least twice in a watermark delay. */
   readonly metadataMs?: number;

@@ -11,7 +11,8 @@ import { registerFetchTap } from "./fetch_hook.ts";
 import { KafkaIntake, type Sent } from "./intake.ts";
 import { KafkaMetadata } from "./metadata.ts";
 import { KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
-import { KafkaSession, type KafkaSourceOptions } from "./session.ts";
+import { FetchPatience } from "./patience.ts";
+import { BYTES_PER_PARTITION, KafkaSession, type KafkaSourceOptions, WAIT_MS } from "./session.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
 
 export type { KafkaSourceOptions } from "./session.ts";
@@ -40,6 +41,7 @@ class PullingKafkaSource implements KafkaSource {
   readonly #log: Log;
   readonly #assignment = new Assignment();
   readonly #queue = new KafkaQueue();
+  readonly #patience: FetchPatience;
   readonly #metadata: KafkaMetadata;
   readonly #session: KafkaSession;
   readonly #tap;
@@ -53,12 +55,18 @@ class PullingKafkaSource implements KafkaSource {
     const log = this.#log = options.log.with({ topic, group });
     const shared = { log, assignment: this.#assignment, queue: this.#queue, ended: this.#ended.signal };
     const metadata = this.#metadata = new KafkaMetadata({ connection, topic, group, clock, log });
+    const patience = this.#patience = new FetchPatience(
+      options.maxBytesPerPartition ?? BYTES_PER_PARTITION,
+      options.maxWaitMs ?? WAIT_MS,
+    );
     this.#tap = registerFetchTap<Sent>({
+      terms: (partitions) => patience.terms(partitions.map(partitionId), clock.now()),
       sending: (partition) => ({ ticket: this.#assignment.ticket(partitionId(partition)), at: clock.now() }),
       pause: (ms) => clock.sleep(durationMs(ms), this.#ended.signal),
     });
     const intake = new KafkaIntake({
       ...shared,
+      patience,
       topic,
       clock,
       checkCrcs: options.checkCrcs ?? true,
@@ -83,6 +91,10 @@ class PullingKafkaSource implements KafkaSource {
 
   offsetsAt(time: EpochMs): Promise<ReadonlyMap<PartitionId, Offset>> {
     return this.#metadata.offsetsAt(time);
+  }
+
+  gatherBy(until: () => EpochMs): void {
+    this.#patience.gatherBy(until);
   }
 
   async poll(maxWaitMs: number): Promise<SourceEvent> {

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { StreamStopped } from "../../../src/shared/errors.ts";
 import { OFFSET_OUT_OF_RANGE, registerFetchTap } from "../../../src/source/kafka/fetch_hook.ts";
+import type { FetchTerms } from "../../../src/source/kafka/patience.ts";
 import { fetchDefinition, type FetchOptions } from "../../../src/source/kafka/internals.ts";
 import { encodeBatch, encodeFetchResponse, type PartitionSpec } from "../../support/kafka_record_batch.ts";
 
@@ -19,7 +20,10 @@ interface Decoded {
 }
 
 /** Sends nothing: encodes a fetch of partitions 0–2 from offset 5 and decodes a response to it. */
-async function exchange(parts: readonly PartitionSpec[], over: { tagged?: boolean; version?: number } = {}) {
+async function exchange(
+  parts: readonly PartitionSpec[],
+  over: { tagged?: boolean; version?: number; terms?: FetchTerms } = {},
+) {
   const pauses: number[] = [];
   const { rackId, remove } = registerFetchTap<string>({
     sending: (partition) => `sent-${partition}`,
@@ -27,6 +31,7 @@ async function exchange(parts: readonly PartitionSpec[], over: { tagged?: boolea
       pauses.push(ms);
       return Promise.resolve();
     },
+    ...(over.terms && { terms: () => over.terms! }),
   });
   try {
     const options = {
@@ -92,4 +97,13 @@ Deno.test("registerFetchTap() leaves other consumers of the process alone", asyn
 Deno.test("registerFetchTap() refuses a broker that speaks another Fetch version", async () => {
   const error = await assertRejects(() => exchange([], { version: 10 }), StreamStopped);
   assertEquals([error.code, (error as Error & { retriable?: boolean }).retriable], ["source_refused", false]);
+});
+
+Deno.test("registerFetchTap() sends the fetch with the terms of the tap", async () => {
+  const waitAndBytes = async (terms?: FetchTerms) => {
+    const { encoded } = await exchange([{ partition: 0, records, logEnd: 6 }], terms && { terms });
+    return [encoded.readInt32BE(4), encoded.readInt32BE(8)]; // after the replica id
+  };
+  assertEquals(await waitAndBytes({ maxWaitMs: 700, minBytes: 5_000 }), [700, 5_000]);
+  assertEquals(await waitAndBytes(), [1, 1], "as the consumer was made");
 });

@@ -6,6 +6,7 @@ import { type EpochMs, offset, partitionId } from "../../../src/shared/units.ts"
 import { Assignment } from "../../../src/source/assignment.ts";
 import { type FetchResult, OFFSET_OUT_OF_RANGE } from "../../../src/source/kafka/fetch_hook.ts";
 import { KafkaIntake, type Sent } from "../../../src/source/kafka/intake.ts";
+import { FetchPatience } from "../../../src/source/kafka/patience.ts";
 import { KafkaQueue } from "../../../src/source/kafka/queue.ts";
 import { encodeBatch } from "../../support/kafka_record_batch.ts";
 import { ManualClock } from "../file/rig.ts";
@@ -24,6 +25,7 @@ function rig(from: number, bounds: { readonly logStart: number; readonly logEnd:
     checkCrcs: true,
     assignment,
     queue,
+    patience: new FetchPatience(1_000, 250),
     ended: new AbortController().signal,
     member: () => ({
       flow: (positions) => told.push(`flow ${[...positions]}`),

@@ -4,9 +4,9 @@ import { Kafka, logLevel } from "kafkajs";
 import { open, type Response } from "maxmind";
 import postgres from "postgres";
 
-const WINDOW = 5 * 60_000;
-const DELAY = 60_000;
 const env = (k: string) => Deno.env.get(k)!;
+const WINDOW = Number(Deno.env.get("WINDOW_SECONDS") ?? 300) * 1_000;
+const DELAY = Number(Deno.env.get("DELAY_SECONDS") ?? 60) * 1_000;
 
 type Place = { country_code?: string; state1?: string; city?: string };
 type Row = {

@@ -7,8 +7,9 @@ prepare() { tool_deno; }
 run() {
   # The schema is named like the role, so that the harness' own search path finds the table in it.
   psql -q -c 'drop schema if exists bench cascade' -c 'create schema bench' -c 'drop table if exists public.aggregated_web_traffic' >/dev/null 2>&1
-  cd "$HERE/../.."
+  cd "${TREE:-$HERE/../..}"
   export KAFKA_TOPIC=$TOPIC KAFKA_GROUP=$GROUP GEO_DATABASE=$MMDB DATA_DIR=$STATE_DIR/data POSTGRES_SCHEMA=bench
+  [ -n "${WINDOW_SECONDS:-}" ] && export WINDOW_SIZE=${WINDOW_SECONDS}s WATERMARK_DELAY=${DELAY_SECONDS}s
   case $VARIANT in workers=*) export WORKERS=${VARIANT#workers=} ;; esac
   local program=src/main.ts
   case $VARIANT in no-*) program=bench/peers/contestants/tidemark/variant.ts ;; esac
