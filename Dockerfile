@@ -7,7 +7,7 @@ COPY deno.json deno.lock ./
 COPY tests/support/std-assert tests/support/std-assert
 RUN deno install --frozen
 COPY . .
-# Generic: nobody knows this container's hosts at build time; the container itself closes files and system calls.
+# Generic: the container's hosts are not known at build time; the container itself closes files and system calls.
 # Its data folder is the one below, which is baked in as the only place to write.
 RUN DATA_DIR=/data deno task compile --generic --output /out/tidemark && mkdir /out/data
 
@@ -20,7 +20,7 @@ WORKDIR /data
 VOLUME /data
 EXPOSE 8080
 USER 65532:65532
-# Asks /livez of HTTP_PORT; readiness is for whoever routes traffic, a restart does not bring a broker back.
+# Asks /livez of HTTP_PORT; readiness is for what routes traffic, a restart does not bring a broker back.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["/tidemark", "health"]
 ENTRYPOINT ["/tidemark"]
 CMD ["run"]

@@ -1,6 +1,6 @@
 // `deno task bench scaling`: the same topic read by one to three processes and by one process with one to four engines, with few and many
-// partitions. Starts a broker and a PostgreSQL of its own. What to look at: CPU-seconds per million events stay what they are, whoever shares
-// the work; the rate is bounded by the processors of the machine, which broker, database and services share here.
+// partitions. Starts a broker and a PostgreSQL of its own. What to look at: CPU-seconds per million events do not depend on how the work
+// is shared; the rate is bounded by the processors of the machine, which broker, database and services share here.
 import postgres from "postgres";
 import type { GeneratedRecord } from "../tests/faults/generator.ts";
 import { WireProducer } from "../tests/faults/produce_wire.ts";

@@ -114,4 +114,4 @@ begin
     select p.partition, s.rules_revision + 1, p.next_offset, p_rules from stream_partition p;
   return s.rules_revision + 1;
 end $$;
-comment on function tidemark_switch_rules_v1(jsonb) is 'Switches the rules at the stored positions and fences whoever counts by the old ones; returns the revision. Idempotent.';
+comment on function tidemark_switch_rules_v1(jsonb) is 'Switches the rules at the stored positions and fences processes that count by the old ones; returns the revision. Idempotent.';

@@ -16,4 +16,4 @@ comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
 comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
 comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
 comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
-comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is no part of it.';
+comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is not a part of it.';

@@ -2445,9 +2445,9 @@ begin
     select p.partition, s.rules_revision + 1, p.next_offset, p_rules from stream_partition p;
   return s.rules_revision + 1;
 end $$;
-comment on function tidemark_switch_rules_v1(jsonb) is 'Switches the rules at the stored positions and fences whoever counts by the old ones; returns the revision. Idempotent.';
+comment on function tidemark_switch_rules_v1(jsonb) is 'Switches the rules at the stored positions and fences processes that count by the old ones; returns the revision. Idempotent.';
 
-insert into schema_migration (version, name, checksum) values (6, '0006_rules', 'af4607253da159ca5f6aff1a79ecf48df8f14a58eb351bcb5207d4d33868943c');
+insert into schema_migration (version, name, checksum) values (6, '0006_rules', '58e3e9aa90ebd167e39a038e09eaf4d8bb58ae402ca87c8242589dc624afc004');
 do $$
 declare
   f record;
@@ -2496,9 +2496,9 @@ comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
 comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
 comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
 comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
-comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is no part of it.';
+comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is not a part of it.';
 
-insert into schema_migration (version, name, checksum) values (7, '0007_files', '6b5e86f70a09941a3a435f0558555a5f607589a4c1dd9c9ed490e74a6310287f');
+insert into schema_migration (version, name, checksum) values (7, '0007_files', '8e8c69801dba4d191a4d0efafcb5a82a2b287c1120ca18ddd0fd9bb2782ebc31');
 do $$
 declare
   f record;

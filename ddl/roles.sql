@@ -63,7 +63,7 @@ begin
     if o.provolatile <> 'v' then
       execute format('grant execute on function %s to %I', o.name, reader_name);
     end if;
-    -- What of the owner's a writer does each day: make a day's table, and drop that of a retired one. With a search path of its own nobody can slip it another table.
+    -- What of the owner's a writer does each day: make a day's table, and drop that of a retired one. Its own search path keeps others from putting another table in its way.
     if o.proname in ('tidemark_ensure_day_v1', 'tidemark_ensure_day_v2', 'tidemark_identify_v1', 'tidemark_drop_retired_v1') then
       execute format('alter function %s security definer', o.name);
       execute format('alter function %s set search_path = %I, pg_temp', o.name, schema_name);

@@ -166,7 +166,7 @@ export class Pipeline {
     }
   }
 
-  /** Counts one batch, unless it does not continue where this instance stands: then it is a leftover of an older position. */
+  /** Counts one batch, unless it does not continue at this instance's position: then it is a leftover of an older position. */
   #count(batch: FetchedBatch, at?: CountedAt): void {
     const state = this.#state, { clock } = state.parts;
     const tracker = state.trackers.get(batch.partition);
@@ -226,7 +226,7 @@ export class Pipeline {
   }
 
   #hearSilence(tracker: Tracker, batch: FetchedBatch, now: EpochMs, serverNow: EpochMs): void {
-    const age = now - batch.sentAt; // below zero only where our clock was set back meanwhile: then nobody knows when it was sent
+    const age = now - batch.sentAt; // below zero only where our clock was set back meanwhile: then it is not known when it was sent
     advanceIfIdle(this.#state, tracker, {
       sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,
       caughtUp: batch.next === batch.logEnd && age >= 0,

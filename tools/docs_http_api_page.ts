@@ -41,7 +41,7 @@ export function renderHttpApiPage(document: OpenApiDocument): string {
     "",
     "- **Who may ask**: this machine. Others need `API_TOKEN` as `Authorization: Bearer …` or as the password of HTTP Basic, unless",
     "  `API_PUBLIC=true`. `/livez` and `/readyz` need no token. `API_ADMIN_TOKEN` is for what is marked so.",
-    "- **Errors** are `application/problem+json` with a stable `code` (below), what is wrong in words, and a `request_id` that stands",
+    "- **Errors** are `application/problem+json` with a stable `code` (below), what is wrong in words, and a `request_id` that is",
     "  in the log. Give your own with `X-Request-Id`.",
     "- **Times** are RFC 3339 in UTC. Days are local days of the `tz` that you give, both ends inclusive.",
     "- **Numbers** say how sure they are: `final` can no longer change, `provisional` can, `unknown` has a gap.",

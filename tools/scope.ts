@@ -33,7 +33,7 @@ export function scopeFlags({ envFile, generic, net, fromSource }: ScopeOptions):
     readFile: (path) => Deno.readTextFileSync(path),
     instanceId: "build",
   });
-  // As it stands: the folder of this build is nobody else's, and a relative one means the folder in which the binary is started.
+  // As it is: only this build uses its folder, and a relative one means the folder in which the binary is started.
   if (generic) return permissionFlags(genericPermissions(settings, { absolute: (path) => path }));
   const absolute = (path: string) => resolve(path);
   const secrets = [

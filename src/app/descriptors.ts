@@ -2,7 +2,7 @@
 
 /** What is assumed where the limit cannot be read: the usual soft limit of a shell or a container. */
 const ASSUMED = 1_024;
-/** More connections than this help nobody who reads a dashboard. */
+/** Readers of dashboards need no more connections than this. */
 const HTTP_MAX = 4_096;
 /** Below this even the database, the log and the place files are short of descriptors. */
 export const DESCRIPTORS_MIN = 256;

@@ -11,7 +11,7 @@ import { describeFailure } from "../shared/failure.ts";
 import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 
-/** How often the main thread is told how far the engine is: as often as its pages ask at the most. */
+/** How often the main thread hears how far the engine is: as often as its pages ask at the most. */
 const SNAPSHOT_MS = 250 as DurationMs;
 
 /** How often the main thread hears that this one's event loop turns: far below what it takes for stuck. */

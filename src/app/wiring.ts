@@ -41,7 +41,7 @@ export function fixedSettings(settings: Settings): FixedSettings {
   };
 }
 
-/** All that a stream is made with; `log` is what the stored row or the log itself says. @throws UsageError where FILE_FORMAT is no format */
+/** All that a stream is made with; `log` is what the stored row or the log itself says. @throws UsageError where FILE_FORMAT is not a format */
 export function streamSettings<L extends Partial<Pick<StreamSettings, "anchor" | "topicId">>>(
   settings: Settings,
   log: L,
@@ -91,7 +91,7 @@ export function eventReader(settings: Settings, rules: StreamRules, places: Plac
   });
 }
 
-/** Reads the time of the line in `bytes[start, end)`; `undefined` where the line is no event. Its host does not matter. */
+/** Reads the time of the line in `bytes[start, end)`; `undefined` where the line is not an event. Its host does not matter. */
 export function lineTimeReader(settings: Settings, stream: StreamRules) {
   const rules = { ...eventRules(settings, stream), defaultHost: settings.FILE_HOST ?? "unknown" };
   return (bytes: Uint8Array, start: number, end: number): EpochMs | undefined => {

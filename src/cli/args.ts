@@ -105,7 +105,7 @@ function isBoolean(name: string): boolean {
 function unknownFlag(command: string, rawName: string, targets: ReadonlyMap<string, unknown>): string {
   const elsewhere = SETTING_NAMES.some((name) => flagOf(name) === rawName || flagOf(`${name}_FILE`) === rawName);
   if (elsewhere) return `${rawName} is not used by tidemark ${command}`;
-  return `${rawName} is no flag of tidemark ${command}${
+  return `${rawName} is not a flag of tidemark ${command}${
     suggestion(rawName, [...targets.keys()].map((flag) => `--${flag}`))
   }`;
 }

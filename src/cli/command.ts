@@ -4,7 +4,7 @@ import type { Kind, KindValue } from "../shared/config/kinds.ts";
 import type { ExitCode } from "../shared/errors.ts";
 import type { SettingGroup } from "../shared/config/settings.ts";
 
-/** A flag that belongs to one command alone and is no setting. Its name is the key, in kebab-case and without dashes. */
+/** A flag that belongs to one command alone and is not a setting. Its name is the key, in kebab-case and without dashes. */
 export interface Flag {
   readonly kind: Kind<unknown>;
   /** As a user would write it. Booleans are false without one; others are `undefined`. */
@@ -27,7 +27,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends AppCont
   /** Words that are neither flags nor values of flags. */
   readonly positionals: readonly string[];
   /**
-   * Writes a result line for people to standard output; a reader that went away is no error. Control characters are replaced (line ends,
+   * Writes a result line for people to standard output; a reader that went away is not an error. Control characters are replaced (line ends,
    * tabs and our colours are kept), so a field that others filled goes through `printable` first: its line ends would be kept.
    */
   readonly out: (line: string) => void;
@@ -37,7 +37,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends AppCont
   readonly drained: () => Promise<boolean>;
   /** Writes a line for people to standard error. */
   readonly err: (line: string) => void;
-  /** Replaces the current line of standard error; does nothing where that is no terminal. */
+  /** Replaces the current line of standard error; does nothing where that is not a terminal. */
   readonly progress: (line: string) => void;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
@@ -47,7 +47,7 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends AppCont
 
 /** A subcommand. Each module in this folder that is one exports it as `command`. */
 export interface Command<F extends FlagTable = FlagTable> {
-  /** What follows the name: `[FILE…]`; empty where nothing may. The name and the summary stand in `commands.ts`. */
+  /** What follows the name: `[FILE…]`; empty where nothing may. The name and the summary are in `commands.ts`. */
   readonly usage: string;
   /** More for the command's own help. */
   readonly description?: string;

@@ -121,7 +121,7 @@ function show(words: readonly string[]) {
       }
     }
     if (letters.length > 0) return EXIT.ok;
-    out(`Nothing is kept of ${partition}:${offset}: it is no dead letter, or one of more than 30 days ago.`);
+    out(`Nothing is kept of ${partition}:${offset}: it is not a dead letter, or one of more than 30 days ago.`);
     return EXIT.findings;
   };
 }

@@ -13,7 +13,7 @@ import { describeFailure, type Failure } from "../shared/failure.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host.ts";
 
-/** Runs what `words` ask for and resolves with the exit code. Errors of any kind are told on standard error, never thrown. */
+/** Runs what `words` ask for and resolves with the exit code. Errors of any kind are printed on standard error, never thrown. */
 export async function dispatch(
   words: readonly string[],
   host: Host,
@@ -31,7 +31,7 @@ export async function dispatch(
     const entry = Object.hasOwn(commands, called) ? commands[called] : undefined;
     if (entry === undefined) {
       const hint = suggestion(called, Object.keys(commands));
-      throw new UsageError([`${called} is no command${hint}`], "Run `tidemark --help` for the list of commands.");
+      throw new UsageError([`${called} is not a command${hint}`], "Run `tidemark --help` for the list of commands.");
     }
     const { command } = await entry.load();
     const parsed = parseArguments(called, command, args);
@@ -98,7 +98,7 @@ function readSettingsFile(path: string | undefined, host: Host, problems: string
   }
 }
 
-/** One JSON line where logs are JSON, so that a collector can parse the last line too; text for people, and for whoever mistyped. */
+/** One JSON line where logs are JSON, so that a collector can parse the last line too; text for people, and for wrong arguments. */
 function tell(failure: Failure, host: Host, context: CommandContext | undefined): void {
   const { code, exitCode } = failure;
   const lines = failure.lines.map(printable), action = printable(failure.action);

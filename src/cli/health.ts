@@ -18,7 +18,11 @@ export const command = defineCommand({
   },
   async run(_args, { settings, flags, out, err }) {
     if (settings.HTTP_PORT === 0) {
-      throw new UsageError(["HTTP_PORT=0 is any port: nobody knows which to ask"], "Set HTTP_PORT.", "bad_settings");
+      throw new UsageError(
+        ["HTTP_PORT=0 means any free port: it is not known which one to ask"],
+        "Set HTTP_PORT.",
+        "bad_settings",
+      );
     }
     const url = healthUrl(settings.HTTP_HOST, settings.HTTP_PORT, flags.ready ? "/readyz" : "/livez");
     try {
@@ -33,7 +37,7 @@ export const command = defineCommand({
   },
 });
 
-/** Where a process that listens on `host` is asked from this machine: an address for all interfaces is none to ask. */
+/** Where a process that listens on `host` is asked from this machine: the address for all interfaces cannot be asked. */
 export function healthUrl(host: string, port: number, path: string): string {
   const bare = host.replace(/^\[|\]$/g, "");
   const name = bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;

@@ -27,7 +27,7 @@ const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, 
 export const command = defineCommand({
   usage: "",
   description:
-    "Reads each partition from a position before which nothing of the range can lie to where the stream stands, judges lateness by " +
+    "Reads each partition from a position before which nothing of the range can lie to the stream's position, judges lateness by " +
     "the recorded idle advances, reads events by the rules that held at each position, and compares window by window, key by key, the table and the late records. It joins no group and writes " +
     "nothing. Exit code 6 where something differs, or where the log no longer holds the range. Places may differ where the place database " +
     "has changed since; MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must be the ones of then.",

@@ -31,7 +31,7 @@ export const command = defineCommand({
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
   flags: {
     "accept-gap": flag(boolean, { doc: "Go on although records are gone." }),
-    yes: flag(boolean, { doc: "Do not ask. Needed where nobody can be asked." }),
+    yes: flag(boolean, { doc: "Do not ask. Needed without a terminal." }),
     "dry-run": flag(boolean, { doc: "Only say what would be done." }),
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },
@@ -173,7 +173,11 @@ function logProblem(settings: Settings, stored: StoredState, log: LogIdentity): 
 function askWhether({ flags, isTerminal }: ResumeContext): void {
   if (flags.yes) return;
   if (!isTerminal || !Deno.stdin.isTerminal()) {
-    throw new UsageError(["Nobody can be asked here, and this cannot be taken back."], "Add --yes.", "not_confirmed");
+    throw new UsageError(
+      ["Cannot ask for confirmation without a terminal, and this cannot be undone."],
+      "Add --yes.",
+      "not_confirmed",
+    );
   }
   if (!confirm("Go on?")) {
     throw new UsageError(["Nothing was changed."], "Run it again when it is wanted.", "not_confirmed");

@@ -7,7 +7,7 @@ import type { Commits } from "./commits.ts";
 import { checkStoredPositions } from "./log_check.ts";
 import type { EngineState } from "./state.ts";
 
-/** Faults that the stored positions and the log show to anybody who looks, whoever found them. */
+/** Faults that the stored positions and the log show to every process that looks, no matter which one found them. */
 const SHOWN_BY_POSITIONS: ReadonlySet<string> = new Set([
   "data_gap",
   "position_beyond_end",
@@ -20,8 +20,8 @@ const SHOWN_BY_POSITIONS: ReadonlySet<string> = new Set([
  * One step of a stopped engine: makes sure that the fault is one, and that the stream row says so, so that every instance stops. Not polling
  * is back-pressure: the source holds still and keeps its membership. Returns whether the engine goes on after all.
  *
- * An instance that slept past the log's retention, or read on from where it stood before it was fenced, sees faults that are none for those
- * that have read on meanwhile. So what the stored positions do not show, or was seen from other rows than are stored, stops nobody: the
+ * An instance that slept past the log's retention, or read on from its position before it was fenced, sees faults that are not real for those
+ * that have read on meanwhile. So what the stored positions do not show, or was seen from other rows than are stored, stops no instance: the
  * positions are read again, and a fault that is one is found again.
  */
 export async function holdStopped(state: EngineState, commits: Commits): Promise<"stopped" | "restarted"> {
@@ -41,7 +41,7 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
     const stored = await store.read();
     const fault = await confirmed(state, stored, before);
     if (fault === null) {
-      log.warn("the fault that was seen is none by the stored positions: reading them again");
+      log.warn("the stored positions do not show the fault that was seen: reading them again");
       restart(state);
       return "restarted";
     }
@@ -54,7 +54,7 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   return "stopped";
 }
 
-/** The fault by the name that what is stored now gives it; null where it is none. */
+/** The fault by the name that what is stored now gives it; null where the stored positions do not show one. */
 async function confirmed(
   state: EngineState,
   stored: StoredState | null,

@@ -18,7 +18,7 @@ const CONTROLS: Readonly<Record<string, string>> = { b: "\b", n: "\n", r: "\r", 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * The event that one line (without its newline; a carriage return is allowed) stands for, or `undefined` where it is in no known format
+ * The event that one line (without its newline; a carriage return is allowed) means, or `undefined` where it is in no known format
  * (dead letter `bad_line`). The time is only shaped here: whether it exists is the event-time grammar's decision.
  *
  * Host: the vhost column without its port, else `defaultHost`. Address: the client column; where a last X-Forwarded-For is given, that

@@ -15,7 +15,7 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 
 /**
- * Rules version 1: reads an event time, or gives `undefined` where it is none (dead letter `bad_event_time`).
+ * Rules version 1: reads an event time, or gives `undefined` where the text is not a time (dead letter `bad_event_time`).
  *
  * Accepted: RFC 3339 date-times; the same without a zone, which is UTC; an integer or its decimal text, which is Unix milliseconds from
  * {@link UNIX_MILLISECONDS_FROM} on, seconds below it. Digits below one millisecond are cut. Refused: dates that do not exist, hour 24,
@@ -51,7 +51,7 @@ const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 const DECIMAL = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?$/;
 
 /**
- * Rules version 2: reads an event time, or gives `undefined` where it is none.
+ * Rules version 2: reads an event time, or gives `undefined` where the text is not a time.
  *
  * Accepted beside all of version 1 but milliseconds from 1e14 on: offsets `+01` and `+0100`, `UTC` and `GMT`, a blank before the zone, a
  * comma before the fraction, missing seconds, a zone's name in brackets behind the offset; {@link parseLogTime}; IMF-fixdate; and Unix time

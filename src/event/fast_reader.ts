@@ -28,7 +28,7 @@ import { type Dictionary, type EventReader, READ_COMMENT, READ_OK, type ReadCode
 /** What a reader needs besides the rules. */
 export interface EventReaderOptions extends EventRules {
   readonly locator: PlaceLocator;
-  /** 32 bits for the hash tables: random in production, so that nobody can craft keys that collide; fixed in tests. */
+  /** 32 bits for the hash tables: random in production, so that keys that collide cannot be crafted; fixed in tests. */
   readonly hashSeed: number;
 }
 
@@ -43,7 +43,7 @@ export function createEventReader(options: EventReaderOptions): CountingEventRea
   return new FastEventReader(options);
 }
 
-// Keys as little-endian words, so that a name is told by two comparisons.
+// Keys as little-endian words, so that a name is recognised by two comparisons.
 const word = (text: string) =>
   text.charCodeAt(0) | text.charCodeAt(1) << 8 | text.charCodeAt(2) << 16 | text.charCodeAt(3) << 24;
 const HOST = word("host");
@@ -345,7 +345,7 @@ class FastEventReader implements CountingEventReader {
     const host = line.hostEnd > line.hostStart
       ? this.#hosts.idOfToken(b, view, line.hostStart, line.hostEnd)
       : this.#defaultHost;
-    // A column that is no host gives way to the log's own.
+    // A column that is not a host gives way to the log's own.
     if (host < 0 || this.#hosts.text(host) === INVALID_HOST) return false;
     const referrer = this.#referrers.idOfToken(b, view, line.referrerStart, line.referrerEnd);
     if (referrer < 0) return false;

@@ -21,9 +21,9 @@ export function hostOf(host: string | undefined, url: string | undefined): strin
 /** `fold`: a host that is an address counts as {@link ADDRESS_HOST}; `keep`: under itself. */
 export type HostAddresses = "fold" | "keep";
 
-/** Stands for every host that is an address. */
+/** Replaces every host that is an address. */
 export const ADDRESS_HOST = "(address)";
-/** Stands for what no host can be called: blanks, quotes, a path. The event still counts. */
+/** Replaces what cannot be the name of a host: blanks, quotes, a path. The event still counts. */
 export const INVALID_HOST = "(invalid)";
 
 /** A name in DNS has at most 253 characters; a port has up to 6 more. */

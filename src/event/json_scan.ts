@@ -64,7 +64,7 @@ export function stringEnd(b: Uint8Array, view: DataView, p: number, end: number)
   }
 }
 
-/** Length of the escape at `p`, 0 where it is none. It may reach past the end of the record, which the caller's next step sees. */
+/** Length of the escape at `p`, 0 where it is not valid. It may reach past the end of the record, which the caller's next step sees. */
 function escapeLength(b: Uint8Array, p: number): number {
   switch (b[p + 1]) {
     case QUOTE:
@@ -88,7 +88,7 @@ function isHexDigit(c: number): boolean {
   return (c >= 0x30 && c <= 0x39) || ((c | 0x20) >= 0x61 && (c | 0x20) <= 0x66);
 }
 
-/** Length of the UTF-8 sequence of a non-ASCII character at `p`, 0 where it is none (Unicode 16, table 3-7). */
+/** Length of the UTF-8 sequence of a non-ASCII character at `p`, 0 where it is not valid (Unicode 16, table 3-7). */
 export function utf8Length(b: Uint8Array, p: number, end: number): number {
   const lead = b[p]!;
   const length = lead >= 0xc2 && lead <= 0xdf

@@ -2,7 +2,7 @@
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The text that `bytes[start, end)` stands for between two quotes, or `undefined` where that is no valid JSON string in UTF-8. */
+/** The text that `bytes[start, end)` means between two quotes, or `undefined` where that is not a valid JSON string in UTF-8. */
 export function tokenText(bytes: Uint8Array, start: number, end: number): string | undefined {
   try {
     const raw = utf8.decode(bytes.subarray(start, end));

@@ -74,7 +74,7 @@ function maskText(text: string): string {
   return text.replace(CREDENTIALS, "$1").replace(QUERY, "?…").replace(FORM, HIDDEN).replace(ADDRESSES, ADDRESS);
 }
 
-/** Text that is no JSON: a line of a log, broken or cut JSON, a raw request, anything. */
+/** Text that is not JSON: a line of a log, broken or cut JSON, a raw request, anything. */
 function maskLoose(text: string, cut: boolean): string {
   // What looks like an escape is undone first, or it would hide a dot or a slash from the masks.
   let plain = text.replace(/\\u00([2-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))

@@ -1,4 +1,4 @@
-// Reads one record's value into an event or the reason why it is none: the slow, obvious twin of fast_reader.ts. No I/O.
+// Reads one record's value into an event or the reason why it is not an event: the slow, obvious twin of fast_reader.ts. No I/O.
 //
 // Order of the checks; the first that fails names the reason:
 //   version 1: too_large → bad_encoding → bad_json | bad_line → bad_event_time → missing_host

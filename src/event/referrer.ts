@@ -5,7 +5,7 @@ export type ReferrerGranularity = "raw" | "origin" | "domain";
 export const REFERRER_GRANULARITIES: readonly ReferrerGranularity[] = ["raw", "origin", "domain"];
 
 /**
- * What stands for a referrer that has no host to name under `origin` and `domain`. Not "", which means a direct visit; not the text as
+ * What replaces a referrer that has no host to name under `origin` and `domain`. Not "", which means a direct visit; not the text as
  * sent, since these two settings exist to keep paths and cardinality out of the table.
  */
 export const REFERRER_WITHOUT_HOST = "(invalid)";

@@ -25,7 +25,7 @@ export interface StreamRules {
 export const RULES_1: StreamRules = { version: 1, fields: {}, hostAddresses: "keep", logFormat: "auto" };
 export const RULES_2: StreamRules = { version: 2, fields: {}, hostAddresses: "fold", logFormat: "auto" };
 
-/** The rules that the settings ask for, by the newest version. @throws UsageError where FILE_FORMAT is no format */
+/** The rules that the settings ask for, by the newest version. @throws UsageError where FILE_FORMAT is not a format */
 export function wantedRules(
   settings: {
     readonly EVENT_FIELDS?: FieldPaths | undefined;

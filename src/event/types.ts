@@ -7,7 +7,7 @@ export { DEAD_REASONS, type DeadReason };
 /** 0 = the event can be counted, -1 = a comment, else 1 + index into {@link DEAD_REASONS}. */
 export type ReadCode = number;
 export const READ_OK: ReadCode = 0;
-/** The record holds no event and is no error: a line of a log that is a comment. It is booked as null. */
+/** The record holds no event and is not an error: a line of a log that is a comment. It is booked as null. */
 export const READ_COMMENT: ReadCode = -1;
 export const readCode = (reason: DeadReason): ReadCode => DEAD_REASONS.indexOf(reason) + 1;
 export const deadReason = (code: ReadCode): DeadReason => DEAD_REASONS[code - 1]!;

@@ -1,4 +1,4 @@
-// What a value that is no event seems to be: formats that people send and that are not read. No I/O.
+// What a value that is not an event seems to be: formats that people send and that are not read. No I/O.
 // Asked only for values that ended as dead letters, so it may take its time.
 import type { DeadReason } from "./types.ts";
 
@@ -40,7 +40,7 @@ export function unframed(value: Uint8Array): Uint8Array {
   return value[0] === 0 && value.length > FRAME_BYTES ? value.subarray(FRAME_BYTES) : value;
 }
 
-/** What a value that is no UTF-8 or no JSON seems to be; `undefined` where nothing is recognised. */
+/** What a value that is not UTF-8 or no JSON seems to be; `undefined` where nothing is recognised. */
 export function unreadShape(value: Uint8Array): ValueShape | undefined {
   const known = BEGINNINGS.find(([bytes]) => bytes.every((byte, i) => value[i] === byte));
   if (known !== undefined) return known[1];

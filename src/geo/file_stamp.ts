@@ -13,7 +13,7 @@ export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs;
 }
 
-/** The stamps of files by path. An absent one is left out, or stands there with a size of -1, so that opening it reports it by name. */
+/** The stamps of files by path. An absent one is left out, or is there with a size of -1, so that opening it reports it by name. */
 export async function stampAll(
   paths: readonly string[],
   { skipMissing = false } = {},

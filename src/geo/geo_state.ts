@@ -1,4 +1,4 @@
-// What is told about the address databases in use: by HTTP, the pages and `tidemark geo status`. Types only.
+// What is shown of the address databases in use: by HTTP, the pages and `tidemark geo status`. Types only.
 import type { EpochMs } from "../shared/units.ts";
 import type { Attribution, GeoSchema } from "./mmdb/schema.ts";
 

@@ -21,7 +21,7 @@ export function sharedCopy(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
-/** Readers over shared files. The files have been checked by whoever opened them. @throws {UsageError} `bad_geo_file` as `openMmdb` */
+/** Readers over shared files. The files were checked when they were opened. @throws {UsageError} `bad_geo_file` as `openMmdb` */
 export function openShared({ v4, v6 }: SharedGeo): { readonly v4: MmdbFile | null; readonly v6: MmdbFile | null } {
   const open = (file: SharedFile | null) => file === null ? null : openMmdbBytes(file.bytes, file.name);
   const first = open(v4);

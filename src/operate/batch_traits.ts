@@ -5,7 +5,7 @@ import { BATCH } from "../source/kafka/decode/fetch_decoder.ts";
 /** Properties of the batches that were looked at. */
 export interface BatchTraits {
   batches: number;
-  /** Batches by codec name; an unknown number stands as `codec N`. */
+  /** Batches by codec name; an unknown number is shown as `codec N`. */
   readonly codecs: Map<string, number>;
   /** Batches stamped by the broker, and by the producer. */
   appendTime: number;

@@ -35,7 +35,7 @@ export interface DeadLetter {
   readonly records: number | null;
 }
 
-/** Everything that is kept of one position, the sample first. Empty where it is no dead letter, or was long ago. */
+/** Everything that is kept of one position, the sample first. Empty where it is not a dead letter, or was long ago. */
 export function readDeadLetter(database: Database, partition: number, offset: number): Promise<DeadLetter[]> {
   return database.query(
     (sql) =>

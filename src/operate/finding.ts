@@ -1,4 +1,4 @@
-// What a check of `tidemark doctor` comes to, and how findings are told. Pure.
+// What a check of `tidemark doctor` comes to, and how findings are shown. Pure.
 
 import { printable } from "../shared/printable.ts";
 
@@ -31,7 +31,7 @@ export const fail = (check: string, detail: string, action: string): Finding => 
 });
 export const skip = (check: string, detail: string): Finding => ({ check, status: "skip", detail, action: null });
 
-/** Whether somebody has to act: `warn` alone is no failure. */
+/** Whether somebody has to act: `warn` alone is not a failure. */
 export function failed(findings: readonly Finding[]): boolean {
   return findings.some(({ status }) => status === "fail");
 }

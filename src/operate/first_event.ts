@@ -3,7 +3,7 @@ import { type EventReader, READ_OK } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import type { LogReader } from "./log_reader.ts";
 
-/** Fetches that are looked at; a partition that begins with so much that is no event tells no time. */
+/** Fetches that are looked at; a partition that begins with so much that is not an event tells no time. */
 const READS_MAX = 4;
 
 /** Event time of the first record at or above `from` that is an event; `undefined` where there is none yet. @throws what the reader throws */

@@ -9,7 +9,7 @@ import { windowStart } from "../window/tumbling.ts";
 export interface Gap {
   /** What is wrong with this partition: the stream may be stopped by another's fault. */
   readonly reason: StopCode;
-  /** First lost offset, inclusive; equal to `toOffset` where nobody can know how many are lost. */
+  /** First lost offset, inclusive; equal to `toOffset` where it cannot be known how many are lost. */
   readonly fromOffset: Offset;
   /** Exclusive. */
   readonly toOffset: Offset;
@@ -23,7 +23,7 @@ export interface Gap {
 export interface ResumeStep {
   readonly partition: PartitionId;
   /**
-   * keep: goes on where it stands · skip: over lost offsets to the log's start · rewind: back to the end of a truncated log ·
+   * keep: goes on from its position · skip: over lost offsets to the log's start · rewind: back to the end of a truncated log ·
    * restart: at the start of a recreated log · retire: is no more and holds no window open · revive: was retired and is back.
    */
   readonly kind: "keep" | "skip" | "rewind" | "restart" | "retire" | "revive";

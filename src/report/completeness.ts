@@ -36,7 +36,7 @@ export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
 export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windowsClosed" | "unknown">;
 
 /**
- * THE decision of what an interval's numbers rest on. Windows before the first event's are neither expected nor closed: nobody has looked
+ * THE decision of what an interval's numbers rest on. Windows before the first event's are neither expected nor closed: no process has looked
  * at them. Where the first or newest event is not known (nothing was read yet), nothing is before or after it.
  */
 export function cover(

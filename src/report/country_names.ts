@@ -9,7 +9,7 @@ const NO_COUNTRY: Readonly<Record<string, string>> = {
   invalid: "(invalid address)",
 };
 
-/** English name of an ISO 3166-1 alpha-2 code; a code without a name stands for itself. */
+/** English name of an ISO 3166-1 alpha-2 code; a code without a name is its own name. */
 export function countryName(code: string): string {
   const known = NO_COUNTRY[code];
   if (known !== undefined) return known;

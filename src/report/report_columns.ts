@@ -5,7 +5,7 @@ import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/for
 import type { BotsReport, SeriesPoint } from "./timeseries.ts";
 import type { TopReport, TopRow } from "./top.ts";
 
-/** A contribution beside the report that it stands in. */
+/** A contribution beside the report that it belongs to. */
 export interface ContributionLine {
   readonly report: ContributionReport;
   readonly row: Contribution;
@@ -51,7 +51,7 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
-/** A row of a ranking beside the report that it stands in. */
+/** A row of a ranking beside the report that it belongs to. */
 export interface TopLine {
   readonly report: TopReport;
   readonly row: TopRow;

@@ -55,7 +55,7 @@ export const contributionSchema = z.object({
   ...filter,
   traffic,
   late,
-  place: z.enum(["city", "region", "country"]).default("city").describe("What a row stands for."),
+  place: z.enum(["city", "region", "country"]).default("city").describe("What a row counts."),
   compare: z.enum(["previous_day", "same_weekday", "previous_period"]).default("previous_day")
     .describe("Period behind `comparison`: the day before, the same weekdays before, or as many days before."),
   order: z.enum(["count_desc", "count_asc", "place"]).default("count_desc").describe("Order of rows; ties by place."),
@@ -199,7 +199,7 @@ export function encodeContributionCursor(cursor: ContributionCursor): string {
   return new TextEncoder().encode(JSON.stringify(cursor)).toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-/** The cursor, or the problem to report where it is none of ours. */
+/** The cursor, or the problem to report where it is not one of ours. */
 export function decodeContributionCursor(text: string): ContributionCursor | QueryProblem {
   const bad: QueryProblem = {
     field: "cursor",

@@ -8,7 +8,7 @@ export interface Clock {
   sleep(duration: DurationMs, signal?: AbortSignal): Promise<void>;
 }
 
-/** A clock that can also measure: for whoever decides by lengths of time while the wall clock may be set. */
+/** A clock that can also measure: for code that decides by lengths of time while the wall clock may be set. */
 export interface SteadyClock extends Clock {
   /** Milliseconds since some moment of this process; never steps back or forward, whatever happens to the wall clock. */
   steady(): number;

@@ -24,7 +24,7 @@ export const DEAD_REASON_WORDS: Readonly<Record<DeadReason, string>> = {
   bad_json: "the value is not a JSON object",
   too_large: "the value is larger than 1 MiB",
   bad_line: "the line is not in the log's format",
-  bad_event_time: "event_time is no time (under rules version 1 also: there is none)",
+  bad_event_time: "event_time is not a time (under rules version 1 also: there is none)",
   missing_host: "neither host nor an absolute url",
   future_event_time: "event_time lies too far ahead of the record's time",
   missing_event_time: "there is no event_time",

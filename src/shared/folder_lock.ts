@@ -11,7 +11,7 @@ export interface Notes {
 }
 
 /**
- * A data folder that is ours until `release` or the end of the process, however it ends: the operating system drops the lock. Whoever
+ * A data folder that is ours until `release` or the end of the process, however it ends: the operating system drops the lock. A process that
  * holds it knows that its predecessor is gone, so notes are read and written through it only.
  */
 export interface FolderLock extends Notes {

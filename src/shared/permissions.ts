@@ -8,7 +8,7 @@ import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 export interface Permissions {
   /** `host:port`, or `host` for all its ports. */
   readonly net: readonly string[] | "any";
-  /** Absolute paths; a folder stands for all in it. */
+  /** Absolute paths; a folder means everything in it. */
   readonly read: readonly string[] | "any";
   readonly write: readonly string[];
   readonly env: readonly string[];
@@ -140,7 +140,7 @@ const unique = (values: readonly string[]) => [...new Set(values)];
 const address = (host: string, port: number) =>
   `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
 
-/** Where HTTP listens, and where `tidemark health` asks: nobody can connect to the address that stands for all interfaces. */
+/** Where HTTP listens, and where `tidemark health` asks: no client can connect to the address that means all interfaces. */
 function listeningAddresses(host: string, port: number): string[] {
   const bare = host.replace(/^\[|\]$/g, "");
   return [

@@ -77,7 +77,7 @@ const MEANINGS: readonly Meaning[] = [
   },
 ];
 
-/** Classes of the standard, of PostgreSQL, and TM: ours. Codes of sockets and files, as EPERM, are none of them. */
+/** Classes of the standard, of PostgreSQL, and TM: ours. Codes of sockets and files, such as EPERM, are not. */
 const SQLSTATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX|TM)[0-9A-Z]{3}$/;
 
 /** The SQLSTATE of an error or of its cause; `null` where the database gave none. */

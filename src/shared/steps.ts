@@ -13,7 +13,7 @@ export type StepName = EngineStep | UpkeepStep;
 
 /** One step as it was last seen. */
 export interface StepState {
-  /** waiting: it has work that another step or a lock holds back, which is no fault by itself. */
+  /** waiting: it has work that another step or a lock holds back, which is not a fault by itself. */
   readonly state: "ok" | "waiting" | "failing";
   /** When it came into this state. */
   readonly since: EpochMs;

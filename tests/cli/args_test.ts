@@ -78,12 +78,12 @@ Deno.test("parseArguments() collects what is wrong, without the values of unknow
       "--kafka-group",
     ).problems,
     [
-      "--kafka-topik is no flag of tidemark produce; did you mean --kafka-topic?",
+      "--kafka-topik is not a flag of tidemark produce; did you mean --kafka-topic?",
       "--window-size is not used by tidemark produce",
-      "--secret is no flag of tidemark produce",
+      "--secret is not a flag of tidemark produce",
       '--wait must be a duration from 0ms to 1h, such as 250ms, 60s, 5m or 1h: current value is "x"',
       "--key needs a value",
-      "--no-wait is no flag of tidemark produce; did you mean --wait?",
+      "--no-wait is not a flag of tidemark produce; did you mean --wait?",
       "--kafka-group needs a value",
     ],
   );

@@ -53,7 +53,7 @@ Deno.test("dispatch() ends in 2 without a command, and with an unknown one sugge
   assertEquals((await call([])).code, EXIT.usage);
   const { code, err, out } = await call(["confg"]);
   assertEquals([code, out], [EXIT.usage, ""]);
-  assertStringIncludes(err, "confg is no command; did you mean config?");
+  assertStringIncludes(err, "confg is not a command; did you mean config?");
   assertEquals((await call(["__proto__"])).code, EXIT.usage);
 });
 
@@ -65,8 +65,8 @@ Deno.test("dispatch() tells problems of arguments, environment and file together
   assertEquals(code, EXIT.usage);
   assertEquals(err.split("\n"), [
     "tidemark: bad_settings:",
-    "  --nonsense is no flag of tidemark config",
-    "  s.env line 1: FOO is no setting",
+    "  --nonsense is not a flag of tidemark config",
+    "  s.env line 1: FOO is not a setting",
     '  --http-port must be an integer from 0 to 65535: current value is "x"',
     "  WINDOW_SIZE must divide a day: current value is 7m",
     "Run `tidemark --help` for the list of settings.",

@@ -17,7 +17,7 @@ Deno.test("engineCount() is one where a log has one reader, with --once, and oth
   assertEquals(engineCount({ WORKERS: "auto", SOURCE: "kafka" }, false, 0), 1);
 });
 
-/** Runs until it is told to stop, then takes a moment for its last commit. */
+/** Runs until it is stopped, then takes a moment for its last commit. */
 class Engine {
   ended = false;
   async run(signal: AbortSignal): Promise<void> {

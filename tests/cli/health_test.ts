@@ -10,7 +10,7 @@ Deno.test("healthUrl() asks this machine where the process listens on every inte
   assertEquals(healthUrl("[::1]", 80, "/livez"), "http://[::1]:80/livez");
 });
 
-Deno.test("health ends with 0 for an answer, with 1 for a refusal, silence and nobody there", async () => {
+Deno.test("health ends with 0 for an answer, with 1 for a refusal, silence and a closed port", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     ({ url }) => url.endsWith("/livez") ? new Response("ok\n") : new Response("no\n", { status: 503 }),

@@ -58,7 +58,7 @@ Deno.test("endpoints: each has a section in docs/http_api.md, and pages name no 
   const paths = Object.keys((await openApi()).paths ?? {});
   const page = await read("docs/http_api.md");
   assertEquals([...page.matchAll(/^### GET (\S+)$/gm)].map((match) => match[1]!).sort(), paths.sort());
-  // `/v1/reports/{a,b}` stands for several; the calls below a section's heading are made by docs_examples_test.ts.
+  // `/v1/reports/{a,b}` means several; the calls below a section's heading are made by docs_examples_test.ts.
   const prefixes = paths.flatMap((path) => path.split("/").map((_, n, parts) => parts.slice(0, n + 1).join("/")));
   const wrong = await unknown(
     /[`\s](\/v1\/[\w/-]+(?:\.svg)?)(?![\w:{-])/g,

@@ -54,7 +54,7 @@ Deno.test("codesIn() finds codes behind nested arguments", () => {
   assertEquals(codesIn("new Unavailable(code ?? other, message, action)"), []);
 });
 
-Deno.test("docs/runbook.md has an entry for every named error, and none for what is no error", async () => {
+Deno.test("docs/runbook.md has an entry for every named error, and none for what is not an error", async () => {
   const codes = new Set<string>();
   for await (const path of walkFiles(new URL("src/", ROOT))) {
     // Problems of the HTTP API are described in its own page; "custom" is zod's.
@@ -68,7 +68,7 @@ Deno.test("docs/runbook.md has an entry for every named error, and none for what
   assertEquals(new Set(entries).size, entries.length);
 });
 
-Deno.test("docs/runbook.md has an entry for every alert, and none for what is no alert", async () => {
+Deno.test("docs/runbook.md has an entry for every alert, and none for what is not an alert", async () => {
   const alerts = [...(await read("deploy/prometheus/rules/tidemark.yml")).matchAll(/^ +- alert: (\w+)$/gm)].map((
     match,
   ) => match[1]!);

@@ -53,7 +53,7 @@ Deno.test("parseAccessLog() undoes escapes, and leaves those alone that are no U
   assertEquals(referrer("ä"), "ä");
 });
 
-Deno.test("parseAccessLog() takes the URL of a proxied request and survives a request that is none", () => {
+Deno.test("parseAccessLog() takes the URL of a proxied request and survives a request that is not valid", () => {
   const url = (request: string) => parseAccessLog(`${HEAD} "${request}" 400 0 "-" "-"`)?.url;
   assertEquals(url("GET http://shop.example/x HTTP/1.1"), "http://shop.example/x");
   assertEquals(url(String.raw`\x16\x03\x01`), undefined);

@@ -17,7 +17,7 @@ Deno.test("isBotAgent() looks at the beginning only", () => {
   assertEquals(isBotAgent(HUMAN.padEnd(AGENT_CHARACTERS_MAX, " ") + "Googlebot"), false);
 });
 
-Deno.test("BotVerdicts gives the same answers from the cache, and -1 for what is no JSON string", () => {
+Deno.test("BotVerdicts gives the same answers from the cache, and -1 for what is not JSON string", () => {
   const verdicts = new BotVerdicts(7);
   for (let sight = 0; sight < 2; sight++) {
     assertEquals([HUMAN, BOT, "\\u0047ooglebot", "a\\q", "\t"].map((token) => verdictOf(verdicts, token)), [

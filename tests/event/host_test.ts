@@ -46,7 +46,7 @@ Deno.test("hostNameOf() gives one form to the spellings of one site", () => {
   }
 });
 
-Deno.test("hostNameOf() knows names, addresses, lists and what is none", () => {
+Deno.test("hostNameOf() knows names, addresses, lists and everything else", () => {
   const cases: readonly (readonly [sent: string, folded: string | undefined, kept?: string])[] = [
     ["-", undefined],
     ["", undefined],

@@ -45,7 +45,7 @@ Deno.test("maskPayload() keeps the shape of an event and hides what tells about 
   );
 });
 
-Deno.test("maskPayload() masks text that is no JSON", () => {
+Deno.test("maskPayload() masks text that is not JSON", () => {
   const cases: readonly (readonly [string, string])[] = [
     [
       '203.0.113.7 - - [17/May/2015:10:05:03 +0000] "GET /a?b=c HTTP/1.1" 200 1 "http://x/?q=d" "Moz',

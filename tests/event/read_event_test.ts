@@ -1,4 +1,4 @@
-// Each rule of what an event is, and each reason why a value is none.
+// Each rule of what an event is, and each reason why a value is not an event.
 import { assertEquals } from "@std/assert";
 import { RULES_1 } from "../../src/event/stream_rules.ts";
 import { VALUE_BYTES_MAX } from "../../src/event/event_schema.ts";

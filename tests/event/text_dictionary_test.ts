@@ -24,7 +24,7 @@ Deno.test("idOfToken() keeps a byte order mark within a text", () => {
   assertEquals(dictionary.text(idOf(dictionary, "\ufeffa")), "\ufeffa");
 });
 
-Deno.test("idOfToken() gives -1, each time, for what is no JSON string or says nothing", () => {
+Deno.test("idOfToken() gives -1, each time, for what is not JSON string or says nothing", () => {
   const dictionary = create();
   for (const token of ["", "a\\q", "\t", "\\", Uint8Array.of(0xff), "", "a\\q"]) {
     assertEquals(idOf(dictionary, token), -1);

@@ -24,7 +24,7 @@ export interface AccessLogResult {
   readonly differences: readonly string[];
 }
 
-/** Host that stands for lines without a virtual-host column. */
+/** Host of lines without a virtual-host column. */
 export const LOG_HOST = "log.example.com";
 const WINDOW_MS = 300_000;
 const DELAY_MS = 60_000;

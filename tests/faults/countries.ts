@@ -21,7 +21,7 @@ function look(reader: Reader<Response>, address: string): string {
   const parts = address.split(".").map(Number);
   if (parts.length !== 4 || !parts.every((part) => part >= 0 && part <= 255)) return "invalid";
   if (parts[0] === 10 || parts[0] === 127 || parts[0] === 192 && parts[1] === 168) return "private";
-  // The file's flat records are none of the package's types.
+  // The package has no type for the file's flat records.
   const code = (reader.get(address) as { country_code?: string } | null)?.country_code;
   return code && code !== "ZZ" ? code : "unknown";
 }

@@ -24,7 +24,7 @@ export class FakeClock implements AsyncDisposable {
   async set(offsetMs: number): Promise<void> {
     const seconds = (offsetMs / 1000).toFixed(3);
     await Deno.writeTextFile(`${this.folder}/offset.new`, offsetMs < 0 ? seconds : `+${seconds}`);
-    // Renamed, so that nobody reads half a number.
+    // Renamed, so that no reader sees half a number.
     await Deno.rename(`${this.folder}/offset.new`, `${this.folder}/offset`);
   }
 

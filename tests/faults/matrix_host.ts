@@ -129,7 +129,7 @@ export const HOST_ENTRIES: readonly Entry[] = [
   },
   {
     name: "fast-producer",
-    done: "half of the producers have a clock that is 3 min fast (LogAppendTime): nobody else becomes late",
+    done: "half of the producers have a clock that is 3 min fast (LogAppendTime): no other host becomes late",
     async run({ broker, postgres }) {
       await using world = await World.create({
         broker,

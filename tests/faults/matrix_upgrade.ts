@@ -9,7 +9,7 @@ import { World } from "./world.ts";
 const EVENTS = 240_000;
 const RATE = 2_500;
 const HOUR = 3_600_000;
-/** So many hours of event time that a day begins after the migration whose table nobody has made ahead. */
+/** So many hours of event time that a day begins after the migration whose table was not made ahead. */
 const SPAN_HOURS = 78;
 const STEP_MS_MAX = 60_000;
 

@@ -45,7 +45,7 @@ export interface PartitionTotals {
 /** Hits and hits by bots of one key. */
 export type Hits = [hits: number, bots: number];
 
-/** An event whose fields are in order, or why it is none. */
+/** An event whose fields are in order, or why it is not one. */
 export type NaiveEvent =
   | {
     readonly time: number;

@@ -49,7 +49,7 @@ export class WireProducer {
     return new WireProducer(connection, acks);
   }
 
-  /** Sends one batch a partition. @throws Error where the broker refuses, or the connection breaks: then nobody knows what arrived */
+  /** Sends one batch a partition. @throws Error where the broker refuses, or the connection breaks: then it is not known what arrived */
   async send(topic: string, records: readonly GeneratedRecord[], codec: Codec = "none"): Promise<void> {
     if (records.length === 0) return;
     const byPartition = new Map<number, GeneratedRecord[]>();

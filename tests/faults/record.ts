@@ -8,7 +8,7 @@ const END = "<!-- end of matrix -->";
 const HEAD = "| entry | what is done | outcome | events | commits | kills | fenced | seconds |";
 const RULE = "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |";
 
-/** Replaces what stands between two markers. @throws Error where the page lacks them */
+/** Replaces what is between two markers. @throws Error where the page lacks them */
 export async function replaceSection(begin: string, end: string, text: string): Promise<void> {
   const page = await Deno.readTextFile(PAGE);
   const from = page.indexOf(begin), to = page.indexOf(end);

@@ -189,7 +189,7 @@ export class Watch implements AsyncDisposable {
     while (!this.#ended) {
       const due = performance.now() + EVERY_MS;
       const process = await this.#process();
-      if (process === undefined) return; // it has ended: whoever runs the soak finds that out
+      if (process === undefined) return; // it has ended: the soak's own check finds that out
       this.samples.push({ at: this.elapsed, ...process, tables: await this.#tables() });
       let timer: ReturnType<typeof setTimeout> | undefined;
       await Promise.race([

@@ -157,7 +157,7 @@ export class World implements AsyncDisposable {
       const dead = this.instances.filter((instance) => instance.died).map(({ name }) => name);
       if (dead.length > 0) throw new Error(`${dead} ended by itself. Log:\n${this.logTail(40)}`);
       if (performance.now() > deadline) {
-        throw new Error(`The stream stands at ${await this.position()} of ${total}. Log:\n${this.logTail()}`);
+        throw new Error(`The stream is at ${await this.position()} of ${total}. Log:\n${this.logTail()}`);
       }
       await pause(200);
     }

@@ -111,7 +111,7 @@ class Characters {
     while (this.at < this.text.length && this.text[this.at] !== '"') {
       if (this.text[this.at] === "\\") {
         const next = this.text[this.at + 1];
-        // The patterns' dot stops at the end of a line; a line that holds one is no line.
+        // The patterns' dot stops at the end of a line; a line that holds one is not a line.
         if (next === undefined || "\n\r\u2028\u2029".includes(next)) return undefined;
         this.at++;
       }

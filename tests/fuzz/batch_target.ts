@@ -108,7 +108,7 @@ function parts(chance: Chance): { parts: Part[]; aborted: AbortedTransaction[] }
     });
     base += last + 1 + (once(6) ? int(1, 4) : 0);
   }
-  // What is still open is neither aborted nor committed, and read by nobody here: a fetch ends before it. It counts as committed.
+  // What is still open is neither aborted nor committed, and not read here: a fetch ends before it. It counts as committed.
   return { parts: made, aborted };
 }
 

@@ -187,7 +187,7 @@ const judge: Judge = {
     const text = textOf(given);
     if (given.variant === "version 2") return checkV2(text, given.input);
     if (given.variant === "number") {
-      // As JSON gives it; a fraction or an infinity is no event time.
+      // As JSON gives it; a fraction or an infinity is not an event time.
       const value = Number(text), expected = Number.isInteger(value) ? twin(BigInt(value).toString()) : undefined;
       const found = parseEventTime(value);
       const outcome = expected === undefined ? "refused number" : "number";

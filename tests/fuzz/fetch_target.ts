@@ -47,7 +47,7 @@ function generate(below: Below): Case {
   return { variant: "any", input: bytes };
 }
 
-/** What is read of `bytes` within others, or `null` where it is no response. */
+/** What is read of `bytes` within others, or `null` where it is not a response. */
 function decode(bytes: Uint8Array): FetchResponse | null {
   const arena = new Uint8Array(bytes.length + 64).fill(1);
   arena.set(bytes, 32);
@@ -126,7 +126,7 @@ const judge: Judge = {
     if (JSON.stringify(found) !== JSON.stringify(wanted)) {
       return faulty("written", `gives ${JSON.stringify(found)}, written was ${JSON.stringify(wanted)}`);
     }
-    // Cut anywhere, it is no response.
+    // Cut anywhere, it is not a response.
     const cut = bytes.length === 0
       ? 0
       : (bytes.length * 7 + topic.length * 31 + partitions.length * 101) % bytes.length;

@@ -8,7 +8,7 @@ import type { Done, Job } from "./worker.ts";
 
 /** Looks at a run this often, and ends it where it has stood at one case from one look to the next but one. */
 const LOOK_EVERY_MS = 15_000;
-/** Larger cases are not printed: whoever wants one makes it again from the seed. */
+/** Larger cases are not printed: the seed makes them again. */
 const KEPT_BYTES_MAX = 64 * 1024;
 
 interface Arguments {

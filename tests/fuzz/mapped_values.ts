@@ -11,7 +11,7 @@ export const MAPPINGS = {
   flat: "event_time:time_local,ip:remote_addr,user_agent:http_user_agent,referrer:referer",
 } as const;
 
-/** @throws Error where the mapping is none */
+/** @throws Error where the mapping is not valid */
 export function mapping(text: string) {
   const paths = parseEventFields(text);
   if (typeof paths === "string") throw new Error(paths);

@@ -4,10 +4,10 @@ import { addressText } from "./address_target.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, type Verdict } from "./target.ts";
 
-/** Stands in for what tells about a person; it never lies where it is not to be hidden. */
+/** Replaces what tells about a person; it never lies where it is not to be hidden. */
 const CANARY = "hunter2canary";
 
-/** An address that is one wherever it stands; the grammar's odd forms are not what logs hold. */
+/** An address that is one wherever it is; the grammar's odd forms are not what logs hold. */
 function address(chance: Chance): string {
   const text = addressText(chance).replace(/[[\]].*$|%.*$|^\[/g, "").replace(/(?<=\.\d+):\d*$/, "");
   return /^(\d{1,3}\.){3}\d{1,3}$|^[0-9a-f:]*::?[0-9a-f:.]*$/i.test(text) && text.length > 6 ? text : "203.0.113.77";

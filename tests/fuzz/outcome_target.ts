@@ -97,7 +97,7 @@ class OutcomeJudge implements Judge {
       now,
     );
 
-    // In words: a null is a null. What is no event is dead. What lies too far ahead of when it was seen is dead. What belongs to a window that
+    // In words: a null is a null. What is not an event is dead. What lies too far ahead of when it was seen is dead. What belongs to a window that
     // the watermark has passed is late. Everything else is counted.
     const seenAt = Math.min(recordTime, now);
     const read = tombstone === undefined ? readEvent(input, RULE_SETS[name]!) : null;

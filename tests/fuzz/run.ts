@@ -50,7 +50,7 @@ export async function fuzz(target: Target, options: FuzzOptions): Promise<FuzzRe
       for (let n = 0; n < SLICE && done < cases; n++, done++) {
         onCase?.(sliceSeed, n);
         const given = target.generate(below);
-        // Awaiting what is no promise would cost more than most judges.
+        // Awaiting what is not a promise would cost more than most judges.
         const judged = judgeCase(judge, given, target);
         let verdict = judged instanceof Promise ? await judged : judged;
         // Once may be the machine: it was busy, or stopped.

@@ -3,7 +3,7 @@ import { parseSettingsFile } from "../../src/shared/config/file.ts";
 import { type Below, type Chance, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target, textCase, textOf, type Verdict } from "./target.ts";
 
-/** A line of a file that is written by the rules: an assignment, or something that is none. */
+/** A line of a file that is written by the rules: an assignment, or something else. */
 type Line = {
   readonly name: string;
   readonly value: string;
@@ -32,7 +32,7 @@ const bareValue = (text: string) => text.replace(/^["'#]+/, "").replace(/\s#/g, 
 
 const ESCAPED: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n", "\t": "\\t", $: "\\$" };
 
-/** A value between double quotes. A backslash stands for itself where no escape begins with it. */
+/** A value between double quotes. A backslash means itself where no escape begins with it. */
 function escaped(value: string): string {
   return value.replace(
     /\\(?=[^nrt"\\$\n\t])|([\\"\n\t$])/g,
@@ -88,7 +88,7 @@ const judge: Judge = {
       if (!content.split("\n")[line - 1]!.includes(name)) return faulty("any", `line ${line} does not hold ${name}`);
       last = line;
     }
-    // The text may be a secret: only the place and the kind of a problem are told.
+    // The text may be a secret: only the place and the kind of a problem are shown.
     const known = /^line \d+( is not NAME=value|: text after the closing quote|: a quote is never closed)$/;
     const told = problems.find((problem) => !known.test(problem));
     if (told !== undefined) return faulty("any", `tells ${JSON.stringify(told)}`);

@@ -35,7 +35,7 @@ export interface Target {
   readonly shares: Readonly<Record<string, number>>;
   /** Cases in `deno task test`. */
   readonly testCases: number;
-  /** What one case may take, ms; ten seconds unless told. Whoever sends what takes longer would hold up everybody else. */
+  /** What one case may take, ms; ten seconds unless given. A sender of what takes longer would hold up all others. */
   readonly msMax?: number;
   /** Inputs are descriptions that make no sense in part: one that fails is not made smaller. */
   readonly isWhole?: true;

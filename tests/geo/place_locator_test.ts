@@ -45,7 +45,7 @@ for (const [way, databases] of ways) {
       ["10.0.0.1", "private"],
       ["::1", "private"],
       ["fe80::1%eth0", "private"],
-      // Looks like 8.8.0.0 to whoever cuts it to 32 bits, and is reserved space.
+      // Looks like 8.8.0.0 when it is cut to 32 bits, and is reserved space.
       ["808:808::", "private"],
       ["::8.8.8.8", "private"],
       ["", "unknown"],

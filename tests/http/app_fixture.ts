@@ -1,4 +1,4 @@
-// An application over a given (or no) database, with a clock that stands still unless a test moves it.
+// An application over a given (or no) database, with a clock that only a test moves.
 import { Registry } from "../../src/shared/metrics.ts";
 import { type Log, silentLog } from "../../src/shared/log.ts";
 import type { Clock } from "../../src/shared/clock.ts";

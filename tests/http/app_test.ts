@@ -135,7 +135,7 @@ Deno.test("/docs shows every path, with a nonce that fits, and nothing from else
   assert(!/(src|href)="https?:/.test(page), "no asset or link to another host");
 });
 
-Deno.test("a client that asks too often is told when to come back; probes are not counted", async () => {
+Deno.test("a client that asks too often learns when to come back; probes are not counted", async () => {
   const clock = new TestClock();
   const app = testApp({ clock, settings: { rateLimit: { perSecond: 2, burst: 3 } } });
   const status = async (path: string, remoteAddress = "127.0.0.1") => {

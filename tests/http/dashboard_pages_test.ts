@@ -64,7 +64,7 @@ Deno.test("/fragments/* tell a page to ask again while the database is away, and
   }
 });
 
-Deno.test("pages answer nobody without the token where one is set", async () => {
+Deno.test("pages answer no client without the token where one is set", async () => {
   const app = testApp({ settings: { access: { publicAccess: false, readTokenHash: new Uint8Array(32) } } });
   for (const path of ["/", "/pipeline", "/fragments/overview", "/fragments/pipeline"]) {
     assertEquals((await app.request(path)).status, 401, path);

@@ -155,9 +155,9 @@ Deno.test("notice() says what to do next, by where events come from", () => {
   assertMatch(given("file"), /combined format/);
   assertMatch(given("demo"), /Preparing the demo/);
   assertNotMatch(given("kafka") + given("file"), /<script/);
-  const nobody = { state: undefined, stats: null, snapshots: [], words: wordsOf({}) };
-  assertMatch(String(notice(nobody)), /tidemark run\s?(?:&#10;)?/);
-  assertMatch(String(notice({ ...nobody, state: null, words: wordsOf({ state: null }) })), /database does not answer/);
+  const nothing = { state: undefined, stats: null, snapshots: [], words: wordsOf({}) };
+  assertMatch(String(notice(nothing)), /tidemark run\s?(?:&#10;)?/);
+  assertMatch(String(notice({ ...nothing, state: null, words: wordsOf({ state: null }) })), /database does not answer/);
 });
 
 Deno.test("changedFragments() sends what a page names and does not have", () => {

@@ -6,7 +6,7 @@ import { DeadlineError, type ReadDatabase } from "../../src/shared/sql.ts";
 import { TestClock } from "./app_fixture.ts";
 import { HttpProblem } from "../../src/http/server/problem.ts";
 
-Deno.test("databaseProblem() by SQLSTATE, client code and name; bugs are none of its business", () => {
+Deno.test("databaseProblem() by SQLSTATE, client code and name; it does not name bugs", () => {
   const cases = [
     [{ code: "57014" }, "query_timeout"],
     [{ code: "42P01" }, "schema_missing"],

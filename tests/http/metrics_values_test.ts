@@ -59,7 +59,7 @@ Deno.test("setFromSnapshots() adds up lag and forgets partitions that were given
   assert(rendered(registry).includes("tidemark_lag_records 12"));
   assert(rendered(registry).includes("tidemark_lag_seconds 9"));
   setFromSnapshots(metrics, [snapshot({ partitions: [behind(1, 0, 600_000)] })], NOW);
-  assert(rendered(registry).includes("tidemark_lag_seconds 0"), "caught up is no lag, however old the last record");
+  assert(rendered(registry).includes("tidemark_lag_seconds 0"), "caught up means no lag, however old the last record");
   assert(!rendered(registry).some((line) => line.startsWith('tidemark_partition_lag_records{partition="0"}')));
 });
 

@@ -177,7 +177,7 @@ export async function closeAll(sql: Sql): Promise<number> {
 
 /**
  * The stream that most tests read: two partitions, two closed windows at DAY0, one open, late records, dead letters, tombstones.
- * Partition 1 stands 20 minutes into the day, partition 0 at 14: the window from 10 to 15 is held open by partition 0.
+ * Partition 1 is 20 minutes into the day, partition 0 at 14: the window from 10 to 15 is held open by partition 0.
  */
 export async function fill(sql: Sql): Promise<void> {
   await join(sql, 2);

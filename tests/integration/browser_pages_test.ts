@@ -120,7 +120,7 @@ Deno.test("pages in a browser", async (t) => {
     await page.close();
   });
 
-  await t.step("the chosen theme lasts, and stands before anything is painted", async () => {
+  await t.step("the chosen theme lasts, and is there before anything is painted", async () => {
     const { page } = await browser.newPage({ colorScheme: "light" });
     await page.goto(url);
     const ground = () => page.evaluate("getComputedStyle(document.body).backgroundColor");

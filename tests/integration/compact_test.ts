@@ -149,7 +149,7 @@ Deno.test("tidemark_compact_v1()", async (t) => {
     }
   });
 
-  await t.step("waits for nobody, and commits do not wait for it", async () => {
+  await t.step("waits for no other session, and commits do not wait for it", async () => {
     await using rig = await fresh();
     for (let i = 0; i < 3; i++) await rig.add([["a", ""]]);
     await rig.sql.begin(async (held) => {

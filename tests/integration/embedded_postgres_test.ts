@@ -181,7 +181,7 @@ Deno.test("kill -9 in the middle of writes loses no committed row and keeps no u
     }
   }));
 
-Deno.test("readers that would take minutes neither hold up commits nor fill the queue, and are told so", () =>
+Deno.test("readers that would take minutes neither hold up commits nor fill the queue, and learn so", () =>
   temporary(async (folder) => {
     await using database = await bounded(folder, { readerMax: durationMs(300), readerWaitMax: durationMs(1_000) });
     const commits = database.connect("tidemark commit", 1), readers = database.connect("tidemark api", 6);

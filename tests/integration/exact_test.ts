@@ -212,7 +212,7 @@ Deno.test("the deep ledger finds every edit of a closed window that keeps its su
     const { balanced, deep: { windows_without_digest } } = await deep();
     assertEquals([balanced, windows_without_digest], [true, 1]);
   });
-  await t.step("the table of a retired day that is not dropped yet is no imbalance", async () => {
+  await t.step("the table of a retired day that is not dropped yet is not an imbalance", async () => {
     await sql`update stream set closed_through = '2026-02-03Z'`;
     await rollUp(sql);
     const [done] = await sql`select tidemark_retire_v2('2026-02-02') ->> 'state' as state`;

@@ -7,7 +7,7 @@ import { streamDatabase } from "./http_fixture.ts";
 
 const DEEP = "/v1/ledger?deep=true&from=2026-01-31T00:00:00Z&to=2026-02-01T00:00:00Z";
 
-Deno.test("/v1/ledger is balanced for a stream that nobody touched, shallow and deep", async () => {
+Deno.test("/v1/ledger is balanced for a stream that was not touched, shallow and deep", async () => {
   await using stream = await streamDatabase();
   const app = testApp({ database: stream.database });
   for (const path of ["/v1/ledger", DEEP]) {

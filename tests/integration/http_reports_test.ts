@@ -1,4 +1,4 @@
-// Reports and charts over HTTP: formats agree with SQL written independently, hostile text stays text, caches are told the truth.
+// Reports and charts over HTTP: formats agree with SQL written independently, hostile text stays text, caches learn the truth.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Sql } from "postgres";
 import { hashToken } from "../../src/http/server/auth.ts";

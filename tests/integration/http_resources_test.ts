@@ -111,7 +111,7 @@ Deno.test("/v1/windows/{start}/explain names who holds a window open and what wo
   assertEquals((await explain({})).code, "stream_stopped");
 });
 
-Deno.test("explain tells a window that nobody's watermark holds, an empty one and one of the future", async () => {
+Deno.test("explain tells a window that no watermark holds, an empty one and one of the future", async () => {
   await using stream = await streamDatabase();
   const app = testApp({ database: stream.database, snapshots: [snapshot()] });
   const explain = async (start: string) => (await (await app.request(`/v1/windows/${start}/explain`)).json());

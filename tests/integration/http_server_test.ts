@@ -67,7 +67,7 @@ Deno.test("serveHttp() answers health within 100 ms beside 1,000 half-open socke
   }
 });
 
-Deno.test("serveHttp() ends the connections that are idle for longest, so that it answers whoever comes, and keeps running requests", async () => {
+Deno.test("serveHttp() ends the connections that are idle for longest, so that it answers new clients, and keeps running requests", async () => {
   const release = Promise.withResolvers<void>();
   const asked = Promise.withResolvers<void>();
   const server = await serveHttp({

@@ -82,7 +82,7 @@ Deno.test("tidemark_roll_up_v2() waits for the last window of an hour, also wher
   assertEquals(raw.hits, whole!.hits);
 });
 
-Deno.test("tidemark_roll_up_v2() leaves the work to whoever holds it, and refuses other isolation levels", async () => {
+Deno.test("tidemark_roll_up_v2() leaves the work to the session that holds it, and refuses other isolation levels", async () => {
   await using database = await reportDatabase();
   const { sql } = database;
   const other = postgres(database.url, { max: 1, fetch_types: false, onnotice: () => {} });

@@ -201,7 +201,7 @@ Deno.test("a long reader holds up the drop of a table, and the drop holds up no 
           slowest = Math.max(slowest, performance.now() - startedAt);
         }
       })();
-      // Nothing ever stands in a queue for a lock on our tables.
+      // Nothing ever waits in a queue for a lock on our tables.
       const watching = (async () => {
         while (!done) {
           const [row] = await r

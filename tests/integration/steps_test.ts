@@ -170,7 +170,7 @@ Deno.test("a closing that another session's lock holds up, without an error, is 
   }
 });
 
-Deno.test("`run --once` over a table that refuses says which and why, is no bug, and counts once when it is mended", async () => {
+Deno.test("`run --once` over a table that refuses says which and why, is not a bug, and counts once when it is mended", async () => {
   await using server = await startPostgres();
   const folder = await Deno.makeTempDir({ prefix: "tidemark-steps-" });
   const sql = postgres(server.url, { max: 1, onnotice: () => {} });

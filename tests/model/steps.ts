@@ -75,7 +75,7 @@ export class Play implements Clock {
     this.time += STEP_MS;
     const before = this.oracle.closedThrough;
     const { fault } = step;
-    // A lost reply is no fault of the server.
+    // A lost reply is not a fault of the server.
     if (fault !== null && fault.how !== "reply") await this.world.arm(fault);
     let failure: unknown = null;
     try {
@@ -324,7 +324,7 @@ export class Play implements Clock {
     }
     for (const [id, next] of partitions) {
       const known = oracle.partitions.get(id)!.next;
-      if (next !== known) this.violate(`partition ${id} stands at ${next}, its commits lead to ${known}`);
+      if (next !== known) this.violate(`partition ${id} is at ${next}, its commits lead to ${known}`);
     }
     oracle.closedThrough = closedThrough;
     oracle.retiredThrough = retiredThrough;

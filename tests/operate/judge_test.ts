@@ -122,7 +122,7 @@ Deno.test("judgeRetention() warns before the broker deletes what is not read yet
     ).status;
   assertEquals([status(null), status(HOUR), status(week - 24 * HOUR)], ["ok", "ok", "ok"]);
   assertEquals([status(week - 24 * HOUR + 1), status(week - 1), status(week)], ["warn", "warn", "fail"]);
-  // A short retention is no warning by itself.
+  // A short retention is not a warning by itself.
   assertEquals([status(HOUR / 2, 2 * HOUR), status(1.5 * HOUR, 2 * HOUR)], ["ok", "warn"]);
   assertEquals([status(week, -1), status(week, null)], ["ok", "skip"]);
 });

@@ -111,7 +111,7 @@ export class Audit {
     const end = window + this.#windowSize;
     for (const row of state.rows.values()) {
       if (!row.retired && row.watermark < end) {
-        this.violation(`window ${window} closed, partition ${row.partition} stands at ${row.watermark}`);
+        this.violation(`window ${window} closed, partition ${row.partition} is at ${row.watermark}`);
       }
     }
     if (this.#closed.has(window)) this.violation(`window ${window} closed twice`);

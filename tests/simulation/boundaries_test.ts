@@ -71,7 +71,7 @@ Deno.test("one lagging partition holds windows open that its own records still r
   await scene.finish();
 });
 
-Deno.test("empty partitions and partitions of dead letters hold nobody up", async () => {
+Deno.test("empty partitions and partitions of dead letters hold no other partition up", async () => {
   const scene = new Scene({ partitions: 3 });
   scene.start();
   scene.write(0, 1_000);
@@ -200,7 +200,7 @@ Deno.test("an added partition begins at the stored closed-through: closed window
   await scene.finish();
 });
 
-Deno.test("future events: a producer whose clock is fast makes nobody else late", async () => {
+Deno.test("future events: a producer whose clock is fast makes no other producer late", async () => {
   const scene = new Scene();
   scene.start();
   await scene.until(10_000);
@@ -372,7 +372,7 @@ Deno.test("run --once ends with the name of what is absent, also where the strea
   await scene.finish();
 });
 
-Deno.test("the log's end is judged by a look after the rows were read: what is committed meanwhile is no fault", async () => {
+Deno.test("the log's end is judged by a look after the rows were read: what is committed meanwhile is not a fault", async () => {
   const scene = new Scene({ partitions: 2 });
   scene.start(0);
   await scene.until(8_000);
@@ -486,7 +486,7 @@ Deno.test("a commit under way is brought to its end before positions are read ag
   await scene.finish();
 });
 
-Deno.test("a commit whose reply was lost is known again by its id: nobody is fenced by himself", async () => {
+Deno.test("a commit whose reply was lost is known again by its id: no instance fences itself", async () => {
   const scene = new Scene();
   scene.start();
   const { store, pipeline } = scene.history.instances[0]!;
@@ -520,10 +520,10 @@ Deno.test("a broker that was away for a while leaves no trace in readiness", asy
   await scene.finish();
 });
 
-Deno.test("an instance that is told to stop commits what it has counted", async () => {
+Deno.test("an instance that is stopped commits what it has counted", async () => {
   const scene = new Scene({ intervalMs: 600_000 });
   scene.start();
-  scene.write(0, 1_000); // the first is committed at once: its watermark stands in a new window
+  scene.write(0, 1_000); // the first is committed at once: its watermark is in a new window
   await scene.until(5_000);
   scene.write(0, 2_000);
   await scene.until(8_000);
@@ -609,7 +609,7 @@ Deno.test("an instance that slept past the log's retention does not stop those t
   scene.write(0, 1_000);
   await scene.until(5_000);
   const { process, source } = scene.history.instances[0]!;
-  source.heartbeatsLost = true; // so that its next fetch comes before it hears that it is no member any more
+  source.heartbeatsLost = true; // so that its next fetch comes before it hears that it is not a member any more
   process.freeze();
   scene.history.group.expel(source.memberId!);
   scene.start(1);
@@ -630,7 +630,7 @@ Deno.test("an instance that slept past the log's retention does not stop those t
   await scene.finish();
 });
 
-Deno.test("a fault seen from where an instance stood before it was fenced stops nobody", async () => {
+Deno.test("a fault seen from where an instance was before it was fenced stops no instance", async () => {
   const scene = new Scene();
   scene.start(0);
   scene.write(0, 1_000);
@@ -672,13 +672,13 @@ Deno.test("silence that rests on a commit of unknown outcome is not committed by
   assertEquals([scene.watermark(0), scene.watermark(1)], [20_000, 20_000]);
   const { source, store, abort } = scene.history.instances[0]!;
   const { commit, read } = store;
-  // The commit of the next record never arrives, and nobody can find that out.
+  // The commit of the next record never arrives, and no process can find that out.
   store.commit = () => Promise.resolve({ kind: "unknown", cause: new Error("no answer") });
   store.read = () => Promise.reject(new Error("no answer"));
   scene.write(1, 45_000);
   // Long enough for partition 0 to be raised to the end of that record's window, too short for partition 1 to be silent.
   await scene.until(67_000);
-  // It is told to stop at the end of a poll, with the first commit still on its way.
+  // It is stopped at the end of a poll, with the first commit still on its way.
   const poll = source.poll.bind(source);
   source.poll = async (ms) => {
     const event = await poll(ms);
@@ -718,7 +718,7 @@ Deno.test("a stop is recorded by the name that the stored positions give it", as
   );
 });
 
-Deno.test("an instance that is told to stop while a commit is due makes it its last one", async () => {
+Deno.test("an instance that is stopped while a commit is due makes it its last one", async () => {
   const scene = new Scene();
   scene.start();
   scene.write(0, 1_000);
@@ -738,7 +738,7 @@ Deno.test("an instance that is told to stop while a commit is due makes it its l
   await scene.finish();
 });
 
-Deno.test("a batch that cannot be read stops nobody where it was read after the partition was given up", async () => {
+Deno.test("a batch that cannot be read stops no instance where it was read after the partition was given up", async () => {
   const scene = new Scene();
   scene.start(0);
   scene.write(0, 1_000);

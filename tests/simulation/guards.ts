@@ -37,7 +37,6 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
       "if (!(error instanceof StreamStopped)) throw error;",
       "redundant: any other error comes up again at the next try",
     ],
-    ["if (state.assignment) state.want(", "unwraps what may be missing"],
   ],
   "src/engine/idle.ts": [["if (watermark === null) return;", "unwraps what may be missing; the rule has mutants"]],
   "src/engine/loading.ts": [

@@ -420,7 +420,7 @@ export class History {
     return state.open.length === 0 || this.plan.settings.idleTimeout === null;
   }
 
-  /** The error that is stored, or, where it could not be stored, the one that every engine still up stands still for. */
+  /** The error that is stored, or, where it could not be stored, the one for which every engine still up waits. */
   #stoppedBy(): string | null {
     const { stream } = this.database.state;
     if (stream?.stopped) return stream.stopped;
@@ -451,7 +451,7 @@ export class History {
     }
     if (stopped === null) {
       if (state.stream && state.stream.topicId !== this.topic.topicId) {
-        audit.violation("the topic was recreated, and nobody noticed");
+        audit.violation("the topic was recreated, and no instance noticed");
       }
       if (!this.#allCommitted()) audit.violation(`records are left: ${this.#state()}`);
       if (this.#ripe().length > 0) audit.violation(`window ${this.#ripe()[0]} could be closed and is not`);

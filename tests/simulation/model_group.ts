@@ -1,5 +1,5 @@
 // A consumer group: members, heartbeats, sessions that run out, rebalances with and without notice. It knows nothing of positions. Pure but
-// for the world's time; members are told through callbacks.
+// for the world's time; members hear of it through callbacks.
 import type { PartitionId } from "../../src/shared/units.ts";
 import type { Random } from "./random.ts";
 import type { World } from "./world.ts";
@@ -32,7 +32,7 @@ export class ModelGroup {
   #shares = new Map<number, readonly PartitionId[]>();
   #assignedCount = 0;
   rebalances = 0;
-  /** Longest time from a rebalance until a member is told. */
+  /** Longest time from a rebalance until a member hears of it. */
   joinDelayMax = 1_500;
 
   constructor(world: World, random: Random, partitionCount: () => number) {
@@ -69,7 +69,7 @@ export class ModelGroup {
     return [...this.#members.keys()];
   }
 
-  /** New generation: partitions are dealt anew, and each member is told at its own time. */
+  /** New generation: partitions are dealt anew, and each member hears of it at its own time. */
   rebalance(): void {
     this.rebalances++;
     const generation = ++this.generation;

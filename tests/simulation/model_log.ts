@@ -24,7 +24,7 @@ export class ModelPartition {
   readonly entries = new Map<number, Entry>();
   readonly aborted = new Set<number>();
   logEnd = 0;
-  /** Nobody has been given anything at or above this offset. */
+  /** No reader got anything at or above this offset. */
   fetchedTo = 0;
   /** Open transaction → its first offset. */
   readonly #open = new Map<number, number>();
@@ -63,7 +63,7 @@ export class ModelPartition {
     return !entry.control && !(entry.transaction !== null && this.aborted.has(entry.transaction));
   }
 
-  /** Compaction removes `offset`, if nobody has read it yet: what was read must read the same again for the oracle. */
+  /** Compaction removes `offset`, if it has not been read yet: what was read must read the same again for the oracle. */
   compact(offset: number): void {
     if (offset < this.lastStable && offset >= this.fetchedTo) this.entries.delete(offset);
   }

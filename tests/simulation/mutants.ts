@@ -372,7 +372,7 @@ export const MUTANTS: readonly Mutant[] = [
     "if (ticket === null) return;",
   ),
   source(
-    "the client is sought back where it stands elsewhere",
+    "the client is sought back where it is elsewhere",
     "src/source/kafka/intake.ts",
     'if (taken.kind === "misplaced") this.options',
     "if (taken.kind === ('never' as string)) this.options",
@@ -542,13 +542,13 @@ export const MUTANTS: readonly Mutant[] = [
   unit("an idle advance is committed, not only kept", "src/window/tracker.ts", "|| this.idleAdvances.length > 0", ""),
 
   unit(
-    "a fault seen from positions that others have moved stops nobody",
+    "a fault seen from positions that others have moved stops no instance",
     "src/engine/halt.ts",
     "const fault = await confirmed(state, stored, before);",
     "const fault: StreamStopped | null = state.stopped;",
   ),
   unit(
-    "a fault that was read after the partition was given up stops nobody",
+    "a fault that was read after the partition was given up stops no instance",
     "src/engine/halt.ts",
     "const seenFromStored = !state.stoodOnGivenUp && ",
     "const seenFromStored = ",

@@ -1,4 +1,4 @@
-// Each mutant still fits the source, and every condition on the way to a count is a mutant's or is named with the reason why it is none.
+// Each mutant still fits the source, and every condition on the way to a count is a mutant's or is named with the reason why it has no mutant.
 import { assertEquals } from "@std/assert";
 import { REPOSITORY } from "../support/process.ts";
 import { BY_FILE, WITHOUT_MUTANT } from "./guards.ts";

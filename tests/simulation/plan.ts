@@ -21,7 +21,7 @@ export interface Settings {
   readonly batchMax: number;
   readonly sloppiness: number;
   readonly pollSlack: number;
-  /** How the end is read: by whoever is left, or by one `run --once`. */
+  /** How the end is read: by the engines that are left, or by one `run --once`. */
   readonly ending: "live" | "once";
   /** True time at which traffic and faults end, ms after the start. */
   readonly horizon: number;

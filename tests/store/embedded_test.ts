@@ -47,7 +47,7 @@ Deno.test("messageLength() waits for the whole message and refuses lengths that 
   assertThrows(() => messageLength(Uint8Array.of(0x51, 0x7f, 0, 0, 0)), Error);
 });
 
-Deno.test("settingsSql() quotes values and leaves out what is no setting", () => {
+Deno.test("settingsSql() quotes values and leaves out what is not a setting", () => {
   const sql = settingsSql(new Map([["user", "u"], ["database", "d"], ["search_path", "o'b"], ["_pq_.x", "1"]]));
   assertEquals(sql, "reset all; select set_config('search_path', 'o''b', false)");
 });

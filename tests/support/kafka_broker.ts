@@ -34,7 +34,7 @@ export interface TestBroker extends AsyncDisposable {
   readonly secure: SecureListeners | null;
   /** Where the logs lie (one folder a partition); `null` for an existing broker. */
   readonly dataFolder: string | null;
-  /** Shuts down (SIGTERM, and SIGKILL soon after, since nobody needs the data) and deletes the folder. */
+  /** Shuts down (SIGTERM, and SIGKILL soon after, since the data is not needed) and deletes the folder. */
   stop(): Promise<void>;
   /** SIGKILL; the data stays for `restart`. */
   kill(): Promise<void>;
@@ -219,7 +219,7 @@ export async function launch(
   const server: Server = {
     ended,
     signal: (name) => {
-      // The shell around it may outlive the server by a moment: one that is gone is no error.
+      // The shell around it may outlive the server by a moment: one that is gone is not an error.
       if (running) signalProcess(pid, name);
     },
   };

@@ -213,6 +213,6 @@ export function effectsOf({ path, text, packages }: Module): Effects {
   return { impure, mutates };
 }
 
-/** Whether a file declares or imports a name itself, so that it is no global there. */
+/** Whether a file declares or imports a name itself, so that it is not a global there. */
 const declares = (text: string, name: string) =>
   new RegExp(`(?:function|const|let|class)\\s+${name}\\b|[{,]\\s*${name}\\s*[,}]`).test(text);

@@ -8,7 +8,7 @@ export interface PostgresBinaries {
 
 /** Who runs the server: PostgreSQL refuses to run as root. */
 export interface ServerUser {
-  /** Empty where this process is no root: the server runs as us. */
+  /** Empty where this process is not root: the server runs as us. */
   readonly ids: { readonly uid?: number; readonly gid?: number };
 }
 

@@ -33,7 +33,7 @@ export interface Child extends AsyncDisposable {
   /** Writes to the child's stdin. */
   write(text: string): Promise<void>;
   closeStdin(): Promise<void>;
-  /** Sends a signal; a child that is already gone is no error. */
+  /** Sends a signal; a child that is already gone is not an error. */
   signal(signal: Deno.Signal): void;
   /** Resolves when the child has ended and its output is complete. */
   exit(): Promise<Exit>;

@@ -40,7 +40,7 @@ Deno.test("a child dies with its parent, even when that is killed", async () => 
   await until(`process ${pid} dies with its parent`, async () => {
     const { stdout } = await new Deno.Command("ps", { args: ["-o", "stat=", "-p", String(pid)] }).output();
     const state = new TextDecoder().decode(stdout).trim();
-    // In a container without an init process, nobody collects a dead orphan: it stays as a zombie.
+    // In a container without an init process, no process collects a dead orphan: it stays as a zombie.
     return state === "" || state.startsWith("Z");
   });
 });

@@ -27,7 +27,7 @@ export interface Plan {
 /**
  * Sorts the command line: `--unit`, `--repeat N`, paths below `tests`, and options that go to `deno test` as they are.
  *
- * @throws RangeError where N is no whole number from 1
+ * @throws RangeError where N is not a whole number from 1
  */
 export function plan(args: readonly string[]): Plan {
   const at = args.indexOf("--repeat");

@@ -1,4 +1,4 @@
-// `tidemark doctor`: looks at everything that the stream stands on and says what to do. Works with what answers. Shell.
+// `tidemark doctor`: looks at everything that the stream needs and says what to do. Works with what answers. Shell.
 import { access, constants } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { openGeoFiles } from "../../geo/geo_files.ts";
@@ -45,7 +45,7 @@ export const command = defineCommand({
   },
 });
 
-/** All findings, in the order in which they are told. */
+/** All findings, in the order in which they are shown. */
 async function examine(context: DoctorContext): Promise<Finding[]> {
   const { settings } = context;
   const findings: Finding[] = [
@@ -102,7 +102,7 @@ function mayAskForRights(): boolean {
 const rightsUnknown = (path: string): Finding =>
   skip("data_folder", `${path}: the permissions of this program do not let it ask whether it can be written`);
 
-/** A folder that is made at the first start: by whoever may write the nearest folder above it. */
+/** A folder that is made at the first start: by a user that may write the nearest folder above it. */
 async function checkParent(path: string): Promise<Finding> {
   if (!mayAskForRights()) return rightsUnknown(path);
   for (let above = dirname(resolve(path));; above = dirname(above)) {

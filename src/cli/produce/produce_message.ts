@@ -18,7 +18,7 @@ export interface OutMessage {
 /** A line that cannot be sent, and why. */
 export type Unsendable = "bad_line" | "too_large" | "no_host" | "comment";
 
-/** Why a line was left out. A missing host is none of it: it would leave out a whole log, so it ends the command. */
+/** Why a line was left out. A missing host is not one of them: it would leave out a whole log, so it ends the command. */
 export type Skipped = Exclude<Unsendable, "no_host" | "comment">;
 
 /** What goes into the key, and so decides the partition. */

@@ -57,7 +57,7 @@ function isOver(line: string, at: number): boolean {
 
 const isBlank = (character: string | undefined) => character === " " || character === "\t";
 
-/** One past `text` at `at`, or -1. A blank in it stands for one or more. */
+/** One past `text` at `at`, or -1. A blank in it matches one or more. */
 function textEnd(line: string, at: number, text: string): number {
   let p = at;
   for (const character of text) {

@@ -1,4 +1,4 @@
-// What the variables of nginx, Apache and W3C formats stand for. Pure tables.
+// What the variables of nginx, Apache and W3C formats mean. Pure tables.
 // Sources: ngx_http_log_module and ngx_http_core_module, Apache's mod_log_config, W3C "Extended Log File Format" and the vendors' pages.
 /** What a value of a line is for. `ignored` values are only walked over. */
 export type Role =
@@ -16,7 +16,7 @@ export type Role =
   | "agent"
   | "ignored";
 
-/** A literal text, whose blanks stand for one or more blanks, or a value that ends where the next text begins. */
+/** A literal text, whose blanks match one or more blanks, or a value that ends where the next text begins. */
 export type Part =
   | { readonly kind: "text"; readonly text: string }
   | { readonly kind: "value"; readonly role: Role; readonly quoted: boolean };
@@ -73,7 +73,7 @@ const W3C: Readonly<Record<string, Role>> = {
 const value = (role: Role): Part => ({ kind: "value", role, quoted: false });
 const text = (written: string): Part => ({ kind: "text", text: written });
 
-/** The parts that a variable stands for, and the role of a W3C column. Names that are not listed are walked over. */
+/** The parts that a variable gives, and the role of a W3C column. Names that are not listed are walked over. */
 export const wordsOf = {
   nginx: (name: string): Part[] => [value(NGINX[name] ?? "ignored")],
   /** `%t` is a time in brackets; `%{…}t` is one without them. */

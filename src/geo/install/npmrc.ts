@@ -6,7 +6,7 @@ export const PUBLIC_REGISTRY = "https://registry.npmjs.org/";
 /** Settings by name, as written in `.npmrc` files and `NPM_CONFIG_…` variables. */
 export type NpmConfig = ReadonlyMap<string, string>;
 
-/** Reads one `.npmrc` (`name = value` lines; `#` and `;` open comments); `${NAME}` stands for an environment variable and stays as it is where there is none. */
+/** Reads one `.npmrc` (`name = value` lines; `#` and `;` open comments); `${NAME}` means an environment variable and stays as it is where there is none. */
 export function parseNpmrc(text: string, env: (name: string) => string | undefined): NpmConfig {
   const config = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {
@@ -18,7 +18,7 @@ export function parseNpmrc(text: string, env: (name: string) => string | undefin
   return config;
 }
 
-/** The registry for a scope (`@name`), with a slash at its end. @throws {TypeError} where the setting is no URL. */
+/** The registry for a scope (`@name`), with a slash at its end. @throws {TypeError} where the setting is not a URL. */
 export function registryFor(config: NpmConfig, scope: string): URL {
   const url = new URL(config.get(`${scope}:registry`) ?? config.get("registry") ?? PUBLIC_REGISTRY);
   if (!url.pathname.endsWith("/")) url.pathname += "/";

@@ -60,7 +60,7 @@ class ByteInput {
     return taken;
   }
 
-  /** Reads on to the end, so that whoever hashes the stream sees all of it. */
+  /** Reads on to the end, so that a hash of the stream covers all of it. */
   async drain(): Promise<void> {
     while (!(await this.#source.next()).done);
   }

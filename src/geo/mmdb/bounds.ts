@@ -45,7 +45,7 @@ export class MmdbBounds {
 
   /**
    * Returns where the library may read the value at `offset` from the section's start.
-   * @throws {Error} where it is none, leads out of the section, or is larger than any record of places: the caller refuses the file or the record.
+   * @throws {Error} where it is not a value, leads out of the section, or is larger than any record of places: the caller refuses the file or the record.
    */
   check(offset: number): void {
     this.#values = VALUES_MAX;
@@ -67,7 +67,7 @@ export class MmdbBounds {
       for (let i = 0; i < size; i++) {
         // The library makes a text of any key, however large a list or map it is.
         if (type === TYPE.map && this.#value(depth - 1) !== TYPE.text) {
-          throw new Error("a record has a key that is no text");
+          throw new Error("a record has a key that is not text");
         }
         this.#value(depth - 1);
       }

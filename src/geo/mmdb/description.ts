@@ -79,7 +79,7 @@ function isWhole(value: unknown, max: number): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
 }
 
-/** A field for a message. What is no number may be a text of any length, or a map. */
+/** A field for a message. What is not a number may be a text of any length, or a map. */
 function shown(value: unknown): string {
   return typeof value === "number" ? String(value) : "?";
 }

@@ -271,7 +271,7 @@ export class MmdbFile implements GeoDatabase {
     try {
       return placeOf(this.#read(record, address));
     } catch {
-      // The file passed its check and one record in it does not decode, or not within bounds: an address is no reason to stop the stream.
+      // The file passed its check and one record in it does not decode, or not within bounds: an address is not a reason to stop the stream.
       this.brokenRecords++;
       return UNKNOWN_PLACE;
     }

@@ -23,7 +23,7 @@ export class MmdbTree {
   readonly #v4Root: number;
   /** Length of an address of the file's IP version. */
   readonly #bits: number;
-  /** Where the walk stands after each value of an IPv4 address's first 16 bits: half of the steps, and the half with the fewest cached lines. */
+  /** Where the walk is after each value of an IPv4 address's first 16 bits: half of the steps, and the half with the fewest cached lines. */
   #top: Uint32Array | null = null;
 
   constructor(bytes: Uint8Array, shape: MmdbShape) {

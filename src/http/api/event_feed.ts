@@ -77,7 +77,7 @@ export class EventFeed {
       return { id: idOf(stats), event: "progress", data: JSON.stringify(progress(stats)) };
     } catch (error) {
       this.log.debug(`events: ${messageOf(error)}`);
-      // No id: a client that comes back is told the state whatever it knew.
+      // No id: a client that comes back gets the state in any case.
       return { id: "", event: "unavailable", data: JSON.stringify({ database: "unavailable" }) };
     }
   }

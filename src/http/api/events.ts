@@ -41,7 +41,7 @@ export function registerEvents(app: App, deps: AppDeps, metrics: Metrics): void 
     if (feed.clients >= deps.settings.eventClientsMax) {
       throw new HttpProblem("overloaded", `${feed.clients} clients are listening already; poll instead.`);
     }
-    // Nobody would read or end the stream behind a HEAD.
+    // A HEAD has no reader that would end the stream.
     if (c.req.method === "HEAD") return c.body(null, 200, { "content-type": "text/event-stream" });
     const lastId = c.req.header("last-event-id")?.slice(0, 100);
     c.header("x-accel-buffering", "no");

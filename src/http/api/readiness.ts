@@ -39,7 +39,7 @@ export interface Readiness {
   readonly degraded: readonly ReadinessReason[];
 }
 
-/** A step that is held back by another one or by a lock is no fault for this long. */
+/** A step that is held back by another one or by a lock is not a fault for this long. */
 const WAITING_MS_MAX = HOUR;
 
 /** At most this many partitions are named; the rest is a number. */
@@ -86,7 +86,7 @@ function degradedSteps(
     ...Object.entries(upkeep ?? {}) as [UpkeepStep, StepState][],
   ];
   const here = all.flatMap(([step, state]) => stepFault(step, state, now, progressTimeoutMs) ?? []);
-  // What others fail at is theirs: this process is no better or worse for it.
+  // What others fail at says nothing about this process.
   const there = elsewhere.flatMap(({ step, instance, state, at }) => {
     const fault = stepFault(step, state, at, progressTimeoutMs);
     return fault === null ? [] : [{ ...fault, reason: `instance ${instance}: ${fault.reason}` }];

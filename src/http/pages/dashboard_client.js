@@ -31,7 +31,7 @@
     for (const field of document.querySelectorAll("form.controls :disabled")) field.disabled = false;
   });
 
-  // The reader's own zone stands first.
+  // The reader's own zone comes first.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const zones = document.getElementById("zones");
   if (zone && zones) zones.prepend(Object.assign(document.createElement("option"), { value: zone }));
@@ -154,7 +154,7 @@
     timer = setTimeout(read, Math.min(BACKOFF_MAX, 1000 * 2 ** failures) * (0.75 + Math.random() / 2));
   }
 
-  /** Nobody answers: the state that was told last is no longer known to be true. */
+  /** No answer: the last state is no longer known to be true. */
   function disconnected() {
     const state = document.querySelector("#state .state");
     if (!state) return;

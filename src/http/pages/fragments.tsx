@@ -40,7 +40,7 @@ export function changedFragments(views: Views, have: ReadonlyMap<string, string>
   });
 }
 
-/** The section as it stands in the page at first; hidden while there is nothing to show. */
+/** The section as the page first shows it; hidden while there is nothing to show. */
 export function slot({ id, pace, className }: Slot, view: Markup | undefined): Markup {
   const text = String(view ?? "");
   return (

@@ -1,4 +1,4 @@
-// What a page shows, as it stands in its URL: parsing, links that change one thing, and the report queries that follow from it. Pure.
+// What a page shows, as its URL says: parsing, links that change one thing, and the report queries that follow from it. Pure.
 import { BugError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import {

@@ -27,7 +27,7 @@ import { registerReports } from "../api/reports/reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "../api/stream/windows.ts";
 
-/** Makes the application. It holds no socket and no timer: whoever serves it decides about those. */
+/** Makes the application. It holds no socket and no timer: those belong to the caller that serves it. */
 export function createApp(given: AppDeps): App {
   const deps: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
   const { clock, log, settings } = deps;

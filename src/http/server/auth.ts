@@ -1,4 +1,4 @@
-// Who may read: bearer token (or password of HTTP Basic), read and admin scopes, and nobody but this machine where no token is set. No I/O.
+// Who may read: bearer token (or password of HTTP Basic), read and admin scopes, and only this machine where no token is set. No I/O.
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";

@@ -43,7 +43,7 @@ export function cacheHeaders(c: AppContext, access: AccessSettings, version: Dat
   const life = fixed ? `max-age=${YEAR_S}, immutable` : "max-age=60";
   return {
     "cache-control": `${guarded ? "private" : "public"}, ${life}`,
-    // Weak: the same numbers, whatever compression a proxy puts around them. The URL is no part: caches key by it already.
+    // Weak: the same numbers, whatever compression a proxy puts around them. The URL is not part of it: caches key by it already.
     "etag": `W/"${revision}.${coverage.variant}"`,
     "vary": guarded ? "Accept, Authorization" : "Accept",
   };

@@ -20,7 +20,7 @@ export function bounded(database: ReadDatabase, max: number): ReadDatabase {
   };
 }
 
-/** What the caller is told about a database error; `undefined` where it is no such error. Never holds the server's own words. */
+/** What the caller gets to know of a database error; `undefined` where it is another error. Never holds the server's own words. */
 export function databaseProblem(error: unknown): HttpProblem | undefined {
   const code = error instanceof DeadlineError ? "postgres_deadline" : codeOf(error);
   if (code === "57014") {

@@ -23,7 +23,7 @@ export interface LimitOptions {
 
 /**
  * The address of the client: the peer's, or behind `hops` trusted proxies the one that the outermost of them saw. Each proxy appends the
- * address that it was asked from; what stands before those was written by the client and is not believed.
+ * address that it was asked from; what is before those was written by the client and is not believed.
  */
 export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, hops: number) {
   if (hops === 0 || forwardedFor === undefined) return peer;

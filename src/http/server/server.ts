@@ -27,7 +27,7 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 = any free one. */
   readonly port: number;
-  /** Connections at once. One more ends the one that has been idle for longest, so that idle clients keep nobody out. */
+  /** Connections at once. One more ends the one that has been idle for longest, so that idle clients keep no other client out. */
   readonly connectionsMax: number;
   readonly log: Log;
 }

@@ -54,7 +54,7 @@ function issueErrors(issue: Issue, given: Readonly<Record<string, readonly strin
     const allowed = /^[\w,]+$/.test(issue.message) ? issue.message.split(",") : [];
     return issue.keys.map((key) => key.slice(0, ECHO_MAX)).map((field) => ({
       field,
-      message: `is no parameter here${suggestion(field, allowed)}`,
+      message: `is not a parameter here${suggestion(field, allowed)}`,
       allowed,
     }));
   }

@@ -14,7 +14,7 @@ import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "
 import { printable } from "../../shared/printable.ts";
 import { cutText } from "../text/text_width.ts";
 
-/** Hits of one country; codes that are no country (`unknown`, `private`, `invalid`) are told below the map. */
+/** Hits of one country; codes that are no country (`unknown`, `private`, `invalid`) are listed below the map. */
 export interface MapCountry {
   readonly countryCode: string;
   readonly count: number;

@@ -7,7 +7,7 @@ import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "
 import { tickTimes } from "./svg_ticks.ts";
 import type { SeriesPoint } from "../timeseries.ts";
 
-/** Size of a chart that nobody gave one. */
+/** Size of a chart for which none was asked. */
 const DEFAULT_SIZE = { width: 860, height: 260 };
 const LEFT = 64;
 const RIGHT = 12;

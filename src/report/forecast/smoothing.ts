@@ -13,7 +13,7 @@ export interface Smoothing {
   readonly beta: number;
   /** Share that the weekday takes in. */
   readonly gamma: number;
-  /** What is left of the trend after each day, 0 to 1; 1 is no damping. */
+  /** What is left of the trend after each day, 0 to 1; 1 means no damping. */
   readonly phi: number;
   /** Larger errors are taken in as this one; Infinity for none. Unit of the values. */
   readonly errorMax: number;

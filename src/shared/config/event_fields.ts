@@ -19,7 +19,7 @@ const PLAIN_KEY = /[^.,:[\]"\\\s]+/y;
 const POSITION = /\[(0|[1-9]\d{0,2})\]/y;
 const QUOTED_KEY = /\["((?:[^"\\\p{Cc}]|\\["\\])+)"\]/uy;
 
-/** Reads `field:path,…`; a text where it does not fit: the problem. Blanks around pairs do not count; an empty text is no mapping. */
+/** Reads `field:path,…`; a text where it does not fit: the problem. Blanks around pairs do not count; an empty text is not a mapping. */
 export function parseEventFields(text: string): FieldPaths | string {
   const paths: Partial<Record<EventFieldName, FieldPath>> = {};
   let at = 0;

@@ -8,7 +8,7 @@ export interface FileLine {
   readonly line: number;
 }
 
-/** The assignments of a settings file, and the lines that are none (their content is not repeated: it may be a secret). */
+/** The assignments of a settings file, and the lines that are not assignments (their content is not repeated: it may be a secret). */
 export interface FileContent {
   readonly lines: readonly FileLine[];
   readonly problems: readonly string[];
@@ -18,7 +18,7 @@ const ASSIGNMENT = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*/;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" };
 
 /**
- * Reads a settings file. A value is bare (up to ` #` or the end of the line), in single quotes (as it stands), or in double quotes
+ * Reads a settings file. A value is bare (up to ` #` or the end of the line), in single quotes (as it is), or in double quotes
  * (\n, \t, \r, \", \\ and \$ are escapes); quoted values may run over lines.
  */
 export function parseSettingsFile(content: string): FileContent {

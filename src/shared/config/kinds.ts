@@ -7,14 +7,14 @@ export interface Kind<T> {
   readonly schema: z.ZodType<T, string>;
   /** Completes "must be …" in problems and documentation. */
   readonly grammar: string;
-  /** What `--help` shows after the flag; empty for booleans, whose flag stands alone. */
+  /** What `--help` shows after the flag; empty for booleans, whose flag has no value. */
   readonly placeholder: string;
 }
 
 /** The type of a kind's values. */
 export type KindValue<K> = K extends Kind<infer T> ? T : never;
 
-/** The value, or why the text is none ("must be …", without the text itself: it may be a secret). */
+/** The value, or why the text is not a value ("must be …", without the text itself: it may be a secret). */
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /** Reads `text` as a value of `kind`. Never throws. */
@@ -30,7 +30,7 @@ export function kindOf<T>(placeholder: string, grammar: string, schema: z.ZodTyp
   return { placeholder, grammar, schema };
 }
 
-/** A kind from a function that returns `undefined`, or the problem in words, where the text is no value. */
+/** A kind from a function that returns `undefined`, or the problem in words, where the text is not a value. */
 export function kindBy<T>(
   placeholder: string,
   grammar: string,
@@ -93,7 +93,7 @@ export const anyCase = <T>(kind: Kind<T>): Kind<T> =>
     return parsed.ok ? parsed : undefined;
   });
 
-/** `kind`, or the one word that stands for `value`: `off`, `auto`. */
+/** `kind`, or the one word that means `value`: `off`, `auto`. */
 export const orWord = <T, V>(kind: Kind<T>, word: string, value: V): Kind<T | V> =>
   kindBy<T | V>(`${kind.placeholder}|${word}`, `${kind.grammar}, or ${word}`, (written) => {
     if (written === word) return { value };

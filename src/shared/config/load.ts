@@ -156,7 +156,7 @@ function findSource(
     if (direct?.value) return { source: { from, as: direct.as, text: direct.value } };
     if (file?.value) {
       try {
-        // Editors and `echo` end a file with a line break that is no part of a password.
+        // Editors and `echo` end a file with a line break that is not part of a password.
         const text = inputs.readFile(file.value).replace(/\r?\n$/, "");
         return { source: { from, as: file.as, text } };
       } catch (error) {
@@ -185,7 +185,7 @@ function fileLayer(file: LoadInputs["file"], problems: string[]): Layer {
     const known = seen.get(name);
     if (known) problems.push(`${file.path} line ${line} repeats ${name} of line ${known.line}`);
     else if (!ENVIRONMENT_NAMES.includes(name)) {
-      problems.push(`${file.path} line ${line}: ${name} is no setting${suggestion(name, ENVIRONMENT_NAMES)}`);
+      problems.push(`${file.path} line ${line}: ${name} is not a setting${suggestion(name, ENVIRONMENT_NAMES)}`);
     }
     seen.set(name, { value, line });
   }
@@ -199,7 +199,7 @@ function unknownVariables(env: Environment): readonly string[] {
     const meant = FOREIGN.has(name) ? undefined : nearest(name, ENVIRONMENT_NAMES, 1);
     if (meant === undefined || env.get(meant) !== undefined) return [];
     return [
-      `${name} in the environment is no setting; did you mean ${meant}? (unset it if it belongs to another program)`,
+      `${name} in the environment is not a setting; did you mean ${meant}? (unset it if it belongs to another program)`,
     ];
   });
 }

@@ -109,7 +109,7 @@ function refuse(problem: string): never {
   throw new Refused(problem);
 }
 
-/** @param bare whether no user stands before the host: what looks like a query may then be the end of a password */
+/** @param bare whether there is no user before the host: what looks like a query may then be the end of a password */
 function readQuery(query: string, bare: boolean): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const part of query.split("&")) {

@@ -142,7 +142,7 @@ const RELATIONS: readonly Relation[] = [
         "set POSTGRES_SCHEMA to the schema that is meant",
   },
   {
-    // Counts of visitors are nobody else's business until somebody says so.
+    // A public address needs a token or API_PUBLIC=true.
     group: "http",
     reads: ["HTTP_HOST", "API_TOKEN", "API_PUBLIC"],
     problem: (s) =>

@@ -181,7 +181,7 @@ export const SETTINGS = {
   FILE_FORMAT: setting(text("auto|<name>|<format>", 4_096), "auto", {
     group: "file",
     doc:
-      "How lines are read: `auto`, a name (docs/log_files.md), or the server's own format string as it stands in nginx's `log_format` or Apache's `LogFormat`.",
+      "How lines are read: `auto`, a name (docs/log_files.md), or the server's own format string as it is written in nginx's `log_format` or Apache's `LogFormat`.",
   }),
   FILE_LAST_LINE: setting(oneOf("leave", "take"), "leave", {
     group: "file",

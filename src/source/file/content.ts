@@ -21,7 +21,7 @@ export class GzipDamaged extends Error {
 export interface FileContent {
   /** Compressed content has its final length. */
   readonly compressed: boolean;
-  /** Fills `into` from where it stands and returns how many bytes that were; 0 at the end, which a plain file may later move. */
+  /** Fills `into` from its position and returns how many bytes that were; 0 at the end, which a plain file may later move. */
   read(into: Uint8Array): Promise<number>;
   /** What the file system says now, of the opened file even where its name is another's by now. */
   info(): Promise<FileInfo>;

@@ -34,7 +34,7 @@ export class LineReader {
   #skipped = 0;
   #last: Uint8Array = new Uint8Array(0);
 
-  /** @param at `byte` is where the content stands; `origin` is added to bytes to make records' offsets */
+  /** @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets */
   constructor(content: FileContent, at: { readonly byte: number; readonly origin: number }) {
     this.content = content;
     this.#origin = at.origin;

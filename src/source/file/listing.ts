@@ -12,7 +12,7 @@ import type { SeenFile } from "./match.ts";
 import { isGlob, isRotatedName } from "./names.ts";
 import { contentEnd } from "../lines.ts";
 
-/** A first line that nobody has added to for this long, or since another file was written to, is taken as it is. */
+/** A first line that has not grown for this long, or since another file was written to, is taken as it is. */
 const SETTLED_AFTER = durationMs(10 * SECOND);
 /** File systems keep times in ticks of up to 2 s. */
 const STABLE_AFTER = durationMs(2 * SECOND);

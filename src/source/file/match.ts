@@ -15,7 +15,7 @@ export interface SeenFile {
   readonly modified: number;
   /** The first bytes of the uncompressed content, at most 1 KiB; empty for an empty file. */
   readonly head: Uint8Array;
-  /** More of the beginning, by which copies are told from files that begin alike. */
+  /** More of the beginning, which tells copies from files that begin alike. */
   readonly beginning: Uint8Array;
   /** Its beginning is long or old enough to be known by: a file whose first line is still being written is not. */
   readonly settled: boolean;

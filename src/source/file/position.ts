@@ -1,4 +1,4 @@
-// Where a reader stands in a log of several files, packed into the one integer that the engine stores. Pure.
+// The position of a reader in a log of several files, packed into the one integer that the engine stores. Pure.
 //
 // offset = generation × 2^36 + byte. A generation is one file's content (it survives a rename or compression), numbered from 1 in reading
 // order; byte is a position in its *uncompressed* content. So offsets rise, a rotation needs no new partition, and the end of a log is

@@ -161,7 +161,7 @@ class FileSource implements Source {
         return { kind: "unavailable", reason: `another process reads ${this.#options.path}; waiting for it to leave` };
       }
     }
-    // Whoever had the lease before may have numbered files that this process has not heard of.
+    // The process that had the lease before may have numbered files that this one does not know.
     await this.#log.load();
     await this.#log.scan(true);
     this.#assigned = true;

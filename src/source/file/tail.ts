@@ -175,7 +175,7 @@ export class FileTail {
     return "open";
   }
 
-  /** Null where the name stands for something else by now, or for a compressed file that is still being written. */
+  /** Null where the name means another file by now, or for a compressed file that is still being written. */
   async #opened(generation: Generation, path: string, byte: number): Promise<FileContent | null> {
     let content: FileContent | undefined;
     try {

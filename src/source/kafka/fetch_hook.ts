@@ -15,7 +15,7 @@ export const OFFSET_OUT_OF_RANGE = 1;
 /** kafkajs asks again at once where a leader has moved; this keeps it from doing so thousands of times a second. */
 const LEADER_RETRY_MS = 100;
 
-/** What a tap is told of one partition of one fetch that succeeded (or found its position out of range). */
+/** What a tap gets of one partition of one fetch that succeeded (or found its position out of range). */
 export interface FetchResult<Sent> extends PartitionResponse {
   /** The position that was asked for. */
   readonly from: number;

@@ -42,7 +42,7 @@ export function tokenProvider(source: TokenSource, now: () => number = Date.now)
   const ask = async (): Promise<Token> => {
     const { value, expiresAt } =
       await (source.kind === "command" ? fromCommand(source.words) : fromEndpoint(source, now));
-    if (!/^[\x21-\x7e]+$/.test(value)) throw refused("What was given as a token is none.");
+    if (!/^[\x21-\x7e]+$/.test(value)) throw refused("What was given is not a token.");
     const end = expiresAt || expiryOf(value) || now() + UNKNOWN_LIFE_MS;
     token = { value, until: now() + Math.max(0, end - now()) * USED_SHARE };
     return { value, extensions: source.extensions };
@@ -105,14 +105,14 @@ function parsed(text: string, now: number): Fresh {
   try {
     answer = JSON.parse(text);
   } catch (error) {
-    throw refused("The answer with the token is no JSON.", error);
+    throw refused("The answer with the token is not JSON.", error);
   }
   const { access_token: value, expires_in: life } = answer as Record<string, unknown>;
   if (typeof value !== "string") throw refused("The answer has no access_token.");
   return { value, expiresAt: now > 0 && Number(life) > 0 ? now + Number(life) * 1000 : 0 };
 }
 
-/** `exp` of a JWT in epoch ms; 0 where it has none, or is no JWT. */
+/** `exp` of a JWT in epoch ms; 0 where it has none, or is not a JWT. */
 function expiryOf(token: string): number {
   try {
     const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { exp?: unknown };

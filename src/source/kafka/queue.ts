@@ -78,7 +78,7 @@ export class KafkaQueue {
     this.release();
   }
 
-  /** Wakes whoever waits for space, since what it waits with may no longer be wanted. */
+  /** Wakes callers that wait for space, since what it waits with may no longer be wanted. */
   release(): void {
     this.#drained.resolve();
     this.#drained = Promise.withResolvers<void>();

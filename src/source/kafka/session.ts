@@ -42,7 +42,7 @@ export interface KafkaSourceOptions {
   readonly maxWaitMs?: number;
   /** How often the partitions of the topic are read anew, ms (default 5 s): at least twice in a watermark delay. */
   readonly metadataMs?: number;
-  /** Member id of a predecessor that is known to be dead: the group is told before joining, instead of waiting for its session to end. */
+  /** Member id of a predecessor that is known to be dead: the group hears of it before we join, instead of waiting for its session to end. */
   readonly previousMemberId?: string;
   /** Called with our member id after each join, to be kept for a successor. Must not throw. */
   readonly onMemberId?: (memberId: string) => void;
@@ -98,7 +98,7 @@ export class KafkaSession {
     this.member?.flow(positions);
   }
 
-  /** The end of reading: what waits is dropped, the engine is told once. Membership stays, so that nobody else runs into the same. */
+  /** Stops reading: empties the queue and reports the error once. Stays in the group, so that no other member gets the partition and fails the same way. */
   stop(error: StreamStopped): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -221,7 +221,7 @@ export class KafkaSession {
         await this.#demandOwnGroup();
       } catch (error) {
         if (this.#over) continue;
-        // Members of another program take partitions that nobody counts then: out, until they are gone.
+        // Members of another program take partitions whose records are then not counted: stay out until they are gone.
         if (error instanceof Unavailable && error.code === "group_shared") await this.#leave(error);
         else queue.put(unavailableEvent(error));
       }
@@ -239,7 +239,7 @@ export class KafkaSession {
   }
 }
 
-/** What the engine is told of an error: its name and action where it has them. */
+/** What the engine gets of an error: its name and action where it has them. */
 function unavailableEvent(error: unknown): Extract<SourceEvent, { kind: "unavailable" }> {
   const reason = messageOf(error);
   return error instanceof Unavailable

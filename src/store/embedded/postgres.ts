@@ -59,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const error = new BugError(`The embedded database failed: ${reason}`);
     for (const waiting of [started, stopped, failure]) waiting.reject(error);
   };
-  // Nobody has to listen to the failure of a database that was stopped or never started.
+  // The failure of a database that was stopped or never started needs no listener.
   for (const { promise } of [started, stopped, failure]) promise.catch(() => {});
   worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
     if (data.kind === "started") started.resolve(data.port);

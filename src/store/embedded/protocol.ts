@@ -5,7 +5,7 @@ const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
 const PROTOCOL_3_0 = 196608;
-/** A startup packet is a few names; a larger one is no PostgreSQL client. */
+/** A startup packet is a few names; a larger one is not a PostgreSQL client. */
 const STARTUP_BYTES_MAX = 10_000;
 /** PostgreSQL's own bound for one message is 1 GiB; ours only has to hold the largest commit. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
@@ -43,7 +43,7 @@ export function messageLength(bytes: Uint8Array): number {
   if (bytes.length < 5) return 0;
   const length = 1 + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(1);
   if (length < 5 || length > MESSAGE_BYTES_MAX) {
-    throw new Error(`A message of ${length} bytes is none of PostgreSQL's.`);
+    throw new Error(`A message of ${length} bytes is not one of PostgreSQL's.`);
   }
   return bytes.length < length ? 0 : length;
 }

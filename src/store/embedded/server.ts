@@ -185,7 +185,7 @@ class Connection {
         continue;
       }
       const reply = await this.#execute(message);
-      // Before the write: a client that reads slowly keeps nobody waiting.
+      // Before the write: a client that reads slowly keeps no other one waiting.
       if (ready && reply.at(-1) === 0x49) this.#end();
       await this.#write(reply);
     }
@@ -298,7 +298,7 @@ class Connection {
     }
   }
 
-  /** Reads once: whether the client is still there. One read is under way at a time, whoever waits for it. */
+  /** Reads once: whether the client is still there. One read is under way at a time, however many wait for it. */
   #receive(): Promise<boolean> {
     this.#reading ??= this.#receiveBytes().finally(() => this.#reading = null);
     return this.#reading;
@@ -332,7 +332,7 @@ class Connection {
 /** Why a connection leaves the queue. */
 const TIRED = "waited for too long", GONE = "the client is gone";
 
-/** The socket broke or spoke no PostgreSQL: ends one connection, concerns nobody else. */
+/** The socket broke or spoke no PostgreSQL: ends one connection and leaves the others alone. */
 class ClientGone extends Error {
   constructor(options: ErrorOptions) {
     super("client gone", options);

@@ -67,7 +67,7 @@ export class Turns {
 
   /** Passes the turn on. */
   give(): void {
-    invariant(this.#current !== null, "a turn that nobody has taken cannot be given back");
+    invariant(this.#current !== null, "a turn that was not taken cannot be given back");
     const { rank, since } = this.#current;
     const ms = this.#now() - since;
     this.#owedMs = rank === "reader" ? STREAM_SHARE * ms : Math.max(0, this.#owedMs - ms);

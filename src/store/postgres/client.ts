@@ -131,7 +131,7 @@ export class Database implements ReadDatabase {
       pool = this.#pool ?? await Promise.race([this.#open(), deadline]);
       const made = statement(this.#qualifier.tag(pool.sql, (query) => asked.push(query)));
       const answer = Promise.resolve(made);
-      answer.catch(() => {}); // after the deadline nobody waits for it any more
+      answer.catch(() => {}); // after the deadline there is no caller left that waits for it
       try {
         return await Promise.race([answer, deadline]);
       } catch (error) {
@@ -295,7 +295,7 @@ export class Database implements ReadDatabase {
       host: server.host,
       port: server.port,
       username: address.user,
-      // A text that is empty would be replaced by PGPASSWORD, which is no setting.
+      // A text that is empty would be replaced by PGPASSWORD, which is not a setting.
       password: () => address.password ?? "",
       database: address.database,
       ssl: false,

@@ -7,7 +7,7 @@ const LEASE_SECONDS = 10;
 const TIMEOUT_MS = 3_000;
 
 /**
- * A lease called `name`, held as `holder` (unique to the process). One that ran out and that nobody else has taken meanwhile is renewed: the row
+ * A lease called `name`, held as `holder` (unique to the process). One that ran out and that no other process has taken meanwhile is renewed: the row
  * says who holds it, and a database that was busy for long costs nothing.
  */
 export function postgresLease(database: Database, name: string, holder: string): Lease {

@@ -158,7 +158,7 @@ export async function checkServer(database: Database, schema: string, demands: D
 
 /**
  * A pooler that lends a server for one statement ends the connection at an open transaction, with or without words of its own. Twice in a
- * row, with a statement that works between, is no accident.
+ * row, with a statement that works between, is not an accident.
  *
  * @param database of one connection, so that both statements go the same way
  * @throws NamedError `postgres_statement_pooling`

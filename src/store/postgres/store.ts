@@ -176,7 +176,7 @@ export function settingsDiffer(differences: string): UsageError {
   );
 }
 
-/** Errors after which the database certainly holds nothing new are judged like those after which nobody knows: the rows decide. */
+/** Errors after which the database certainly holds nothing new are judged like those after which the outcome is unknown: the rows decide. */
 function commitOutcome(error: unknown): CommitOutcome {
   switch (codeOf(error)) {
     case "TM001":
@@ -252,7 +252,7 @@ const streamJson = (s: StreamSettings) => ({
 const partitionsJson = (partitions: readonly NewPartition[]) =>
   partitions.map((p) => ({ partition: p.partition, start_offset: p.startOffset, log_start: p.logStart }));
 
-/** JSON knows no infinity: null stands for it. */
+/** JSON knows no infinity: null means it. */
 const finite = (time: EpochMs) => Number.isFinite(time) ? time : null;
 
 const movesJson = (payload: CommitPayload) =>

@@ -92,7 +92,7 @@ const FAULTS: readonly [string, string, readonly TarFile[], ((tarball: Uint8Arra
   ["a page instead of a tarball", "bad_download", [V4, V6], () => new Response("<html>")],
   ["a package without one of the files", "bad_download", [V4, README]],
   [
-    "a package with a file that is no database",
+    "a package with a file that is not a database",
     "bad_geo_file",
     [V4, { ...V6, content: new Uint8Array(900) }],
   ],

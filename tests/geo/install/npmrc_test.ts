@@ -1,4 +1,4 @@
-// npm's settings: which registry, and who is told the token.
+// npm's settings: which registry, and who gets the token.
 import { assertEquals, assertThrows } from "@std/assert";
 import { authorizationFor, parseNpmrc, PUBLIC_REGISTRY, registryFor } from "../../../src/geo/install/npmrc.ts";
 

@@ -38,7 +38,7 @@ Deno.test("readTar() gives the regular files whatever the chunks are", async () 
   }
 });
 
-Deno.test("readTar() skips content that nobody reads, and reads the stream to its end", async () => {
+Deno.test("readTar() skips content that is not read, and reads the stream to its end", async () => {
   let ended = false;
   const paths: string[] = [];
   for await (const entry of readTar(chunks(writeTar(FILES), 100, () => ended = true))) paths.push(entry.path);

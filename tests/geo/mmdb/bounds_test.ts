@@ -1,4 +1,4 @@
-// Values that the library may read pass; what leads out of its section, repeats itself without end or is no value is an error and nothing else.
+// Values that the library may read pass; what leads out of its section, repeats itself without end or is not a value is an error and nothing else.
 import { assertThrows } from "@std/assert";
 import { MmdbBounds } from "../../../src/geo/mmdb/bounds.ts";
 

@@ -54,7 +54,7 @@ for (const recordSize of [24, 28, 32] as const) {
   });
 }
 
-Deno.test("openMmdbBytes() refuses what is no whole database of places", () => {
+Deno.test("openMmdbBytes() refuses what is not a whole database of places", () => {
   const whole = v4File();
   refused(new Uint8Array(0), "cut off or of another format");
   refused(new TextEncoder().encode("PK\x03\x04 not a database".repeat(100)), "cut off or of another format");

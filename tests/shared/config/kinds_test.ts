@@ -1,4 +1,4 @@
-// Tables of texts that are values and texts that are none, for every kind.
+// Tables of texts that are values and texts that are not, for every kind.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import {
   anyCase,

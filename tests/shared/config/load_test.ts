@@ -1,4 +1,4 @@
-// Precedence, files, and every problem at once; a canary stands in for every secret and must never come out.
+// Precedence, files, and every problem at once; a canary replaces every secret and must never come out.
 import { assertEquals, assertInstanceOf, assertNotMatch, assertThrows } from "@std/assert";
 import { type LoadedSettings, type LoadInputs, loadSettings } from "../../../src/shared/config/load.ts";
 import { UsageError } from "../../../src/shared/errors.ts";
@@ -85,10 +85,10 @@ Deno.test("loadSettings() reports every problem of every layer at once, with sug
       file: "KAFKA_TOPC=a\nFOO=1\nnonsense\nSOURCE=file\nSOURCE=demo\nMAX_DELTA_KEYS=0",
     }),
     [
-      "WATERMARK_DELY in the environment is no setting; did you mean WATERMARK_DELAY? (unset it if it belongs to another program)",
+      "WATERMARK_DELY in the environment is not a setting; did you mean WATERMARK_DELAY? (unset it if it belongs to another program)",
       "stream.env line 3 is not NAME=value",
-      "stream.env line 1: KAFKA_TOPC is no setting; did you mean KAFKA_TOPIC?",
-      "stream.env line 2: FOO is no setting",
+      "stream.env line 1: KAFKA_TOPC is not a setting; did you mean KAFKA_TOPIC?",
+      "stream.env line 2: FOO is not a setting",
       "stream.env line 5 repeats SOURCE of line 4",
       'MAX_DELTA_KEYS must be an integer from 1 to 10000000: current value is "0"',
       'HTTP_PORT must be an integer from 0 to 65535: current value is "99999"',
@@ -103,7 +103,7 @@ Deno.test("loadSettings() leaves other programs' variables alone", () => {
   load({
     env: { HTTPS_PORT: "1", SOURCES: "x", KAFKA_HEAP_OPTS: "x", POSTGRES_PORT: "1", HTTP_PROXY: "x", PGUSER: "x" },
   });
-  // A name that stands beside the right one is no misspelling of it.
+  // A name that is given beside the right one does not misspell it.
   load({ env: { KAFKA_TOPICS: "x", KAFKA_TOPIC: "t" } });
   // Variables that may not be listed cannot be checked.
   loadSettings({

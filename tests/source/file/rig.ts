@@ -10,7 +10,7 @@ import { MemoryLease } from "../../../src/source/file/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
 import type { Source, SourceEvent } from "../../../src/source/port.ts";
 
-/** Time stands still between `advance` calls; a sleep of 0 returns at once. */
+/** Time does not move between `advance` calls; a sleep of 0 returns at once. */
 export class ManualClock implements Clock {
   #now: number;
   #sleepers: { readonly due: number; readonly wake: () => void }[] = [];

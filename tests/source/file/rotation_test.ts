@@ -166,7 +166,7 @@ Deno.test("createFileSource() sees a rotation and dates lines although the clock
   }
   assertEquals(times.length, 5);
   const written = (await Deno.stat(rig.path())).mtime!.getTime();
-  assert(times.every((time) => time >= written), "a line is no younger than its file");
+  assert(times.every((time) => time >= written), "a line is not younger than its file");
   await Deno.rename(rig.path(), rig.path("access.log.1"));
   rig.write("access.log", numbered(10, 5));
   assertEquals(await rig.all(), records(0, 15));

@@ -123,7 +123,7 @@ Deno.test("createFileSource() says where the log begins when its file vanished d
   const source = await rig.source();
   await source.poll(0);
   const bounds = (await source.identify()).partitions[0]!;
-  assert(bounds.logStart > rig.committed!, "nobody knows what was lost, so the log begins after it");
+  assert(bounds.logStart > rig.committed!, "it is not known what was lost, so the log begins after it");
 });
 
 Deno.test("createFileSource() delivers what is appended while it reads", async () => {
@@ -317,7 +317,7 @@ Deno.test("createFileSource() reads what was added to a rotated file while its s
   rig.generations.save = async (generation) => {
     if (generation.generation === 2) {
       rig.append("access.log.1", numbered(2, 1));
-      await Deno.utime(rig.path("access.log.1"), 0, 0); // looks as if nobody had written for long
+      await Deno.utime(rig.path("access.log.1"), 0, 0); // looks as if it had not been written for long
     }
     await save(generation);
   };

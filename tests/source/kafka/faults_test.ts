@@ -46,7 +46,7 @@ Deno.test("faultOf() names the brokers where nothing else is known, and survives
   assertStringIncludes(reason(null), "null");
 });
 
-Deno.test("faultOf() names what stands between us and the broker, with what to set", () => {
+Deno.test("faultOf() names what is between us and the broker, with what to set", () => {
   const closed = Object.assign(new Error("Closed connection"), { name: "KafkaJSConnectionClosedError" });
   const connection = (text: string) =>
     Object.assign(new Error(`Connection error: ${text}`), { name: "KafkaJSConnectionError" });

@@ -1,4 +1,4 @@
-// The way of a fetched part into the queue: what is not in its place goes no further. A member that only notes what it is told to do.
+// The way of a fetched part into the queue: what is not in its place goes no further. A member that only notes what it should do.
 import { assertEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { silentLog } from "../../../src/shared/log.ts";
@@ -92,7 +92,7 @@ Deno.test("fetched() asks again where a position is refused that the log holds, 
   assertEquals(beyond.stops, ["position_beyond_end"]);
 });
 
-Deno.test("fetched() leaves out what was asked for before, and seeks where the client stands elsewhere", async () => {
+Deno.test("fetched() leaves out what was asked for before, and seeks where the client is elsewhere", async () => {
   const { fetched, queue, told } = rig(5, { logStart: 0, logEnd: 20 });
   await fetched({ records: Buffer.from(batch(5)), sent: { ticket: null, at: 1_000 as EpochMs } });
   assertEquals(queue.head(), undefined);

@@ -1,4 +1,4 @@
-// Stands in for jsr:@std/assert where JSR cannot be reached: the functions the tests use, delegating to node:assert.
+// Replaces jsr:@std/assert where JSR cannot be reached: the functions the tests use, delegating to node:assert.
 // Deleting the `links` line of deno.json makes the same imports resolve to the published package.
 import assertNode from "node:assert/strict";
 

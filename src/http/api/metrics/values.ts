@@ -147,7 +147,7 @@ function setIfAny(
   if (known.length > 0) gauge.set(Math.max(...known));
 }
 
-/** Brings a counter up to a total that somebody else keeps. An engine that was started anew begins at 0: the counter stands until it is passed. */
+/** Brings a counter up to a total that is kept elsewhere. An engine that was started anew begins at 0: the counter then waits until the total passes it. */
 function raise(counter: ReturnType<Metrics["counter"]>, total: number, labels: Readonly<Record<string, string>> = {}) {
   counter.inc(Math.max(0, total - counter.value(labels)), labels);
 }

@@ -75,7 +75,7 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
   registerReport(app, deps, version, {
     name: "bots",
     summary: "Humans and bots side by side, per day",
-    description: "Bots are told by their user agent; nothing is deleted.",
+    description: "Bots are recognised by their user agent; nothing is deleted.",
     shape: botsSchema.shape,
     response: botsReportSchema,
     query: botsQuery,

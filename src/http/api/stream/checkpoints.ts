@@ -1,4 +1,4 @@
-// /v1/checkpoints: where each partition stands, and the commits that brought it there. Reads the database.
+// /v1/checkpoints: the position of each partition, and the commits that brought it there. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { CURSOR_MICROS, CURSOR_UUID, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";

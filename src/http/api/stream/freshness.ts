@@ -1,7 +1,7 @@
 // For which share of the last day's windows the freshness objective held. Reads the database.
 import type { ReadDatabase } from "../../../shared/sql.ts";
 
-/** Windows of the last 24 hours that ended after the stream was made; what is older is history that nobody waited for. */
+/** Windows of the last 24 hours that ended after the stream was made; what is older is backfill and does not count. */
 export interface Freshness {
   /** Windows that should be visible by now. */
   readonly due: number;

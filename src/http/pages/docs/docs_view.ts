@@ -19,7 +19,7 @@ export interface OperationDoc {
   readonly responses: readonly { readonly status: string; readonly description: string; readonly types: string }[];
   /** Path and query that can be tried. */
   readonly call: string;
-  /** Shape of the JSON answer, indented; null where the answer is no JSON. */
+  /** Shape of the JSON answer, indented; null where the answer is not JSON. */
   readonly answer: string | null;
 }
 

@@ -1,4 +1,4 @@
-// The flow source → parse → place → windows → PostgreSQL as a picture with rates; what leaves the flow stands below its step. Pure.
+// The flow source → parse → place → windows → PostgreSQL as a picture with rates; what leaves the flow is drawn below its step. Pure.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { hostile, type Markup, timeOf } from "../markup.tsx";

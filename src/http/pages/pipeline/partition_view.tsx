@@ -1,4 +1,4 @@
-// Partitions: where each stands, how far behind, and what holds its watermark. Pure.
+// Partitions: the position of each, how far behind, and what holds its watermark. Pure.
 import { livePartitions, partitionView } from "../../api/stream/pipeline_view.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { durationText, hostile, type Markup, panelHead, timeOf } from "../markup.tsx";

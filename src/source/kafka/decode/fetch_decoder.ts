@@ -60,7 +60,7 @@ export function decodeFetchResponse(raw: Uint8Array): FetchResponse {
   const count = (size: number): number => {
     const n = int32();
     if (n > (raw.length - p) / size) throw new MalformedResponse(`The response holds no ${n} elements at ${p}`);
-    return Math.max(n, 0); // −1 stands for null
+    return Math.max(n, 0); // −1 means null
   };
   const throttleMs = int32(), errorCode = int16(), sessionId = int32();
   const topics = Array.from({ length: count(6) }, () => {

@@ -18,7 +18,7 @@ const DUPLICATE_SEQUENCE = 46;
  */
 const PASSING: ReadonlySet<number> = new Set([3, 5, 6, 7, 8, 13, 14, 15, 16, 19, 20, 41, 56, 74, 75, 76, 89]);
 
-/** @param errorCode Kafka's code; `undefined` where the answer does not name the partition, which is no acknowledgement */
+/** @param errorCode Kafka's code; `undefined` where the answer does not name the partition, which is not an acknowledgement */
 export function outcomeOf(errorCode: number | undefined): BatchOutcome {
   if (errorCode === 0 || errorCode === DUPLICATE_SEQUENCE) return "stored";
   return errorCode === undefined || PASSING.has(errorCode) ? "again" : "refused";
