@@ -16,7 +16,7 @@ import { countingRules, eventReader, openStore, rulesInForce, streamSettings } f
 /** Commits this rare while catching up: one window is then mostly written whole. */
 const CATCH_UP_INTERVAL_MS = 5_000;
 
-export interface EngineOptions {
+interface EngineOptions {
   readonly storage: Pools;
   /** Where the member id is kept for a successor. */
   readonly notes: Notes | null;

@@ -15,7 +15,7 @@ export const SILENCE_MS_MAX = 30_000;
 /** Beyond the engine's own deadline for its last commit and for leaving the group. */
 const STOP_GRACE_MS = 2_000;
 
-export interface EngineThreadOptions {
+interface EngineThreadOptions {
   readonly start: Omit<ThreadStart, "notes" | "geo">;
   /** The address databases in use when the thread starts. */
   readonly geo: () => SharedGeo;

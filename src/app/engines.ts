@@ -24,7 +24,7 @@ export interface Engines {
   run(signal: AbortSignal): Promise<void>;
 }
 
-export interface EnginesOptions {
+interface EnginesOptions {
   readonly storage: Storage;
   readonly lock: FolderLock | null;
   readonly geo: GeoFiles;

@@ -24,7 +24,7 @@ import { logName } from "./wiring.ts";
 /** A window that was closed so recently says that more of a backlog are coming. */
 const CLOSING_MS = 2_000;
 
-export interface ServiceOptions {
+interface ServiceOptions {
   readonly lock: FolderLock | null;
   /** Run engines; false = only HTTP (`serve`). */
   readonly engines: boolean;

@@ -62,7 +62,7 @@ function tokenSource(settings: Settings): TokenSource {
 export const memberNote = (member: string): string => `kafka-member-${member}`;
 
 /** A source, and where a new stream begins in it. */
-export interface OpenSource {
+interface OpenSource {
   readonly source: Source;
   readonly startOffset: (bounds: PartitionBounds) => Promise<Offset>;
 }

@@ -5,16 +5,16 @@ import type { ExitCode } from "../shared/errors.ts";
 import type { SettingGroup } from "../shared/config/settings.ts";
 
 /** A flag that belongs to one command alone and is not a setting. Its name is the key, in kebab-case and without dashes. */
-export interface Flag {
+interface Flag {
   readonly kind: Kind<unknown>;
   /** As a user would write it. Booleans are false without one; others are `undefined`. */
   readonly default?: string;
   readonly doc: string;
 }
-export type FlagTable = Readonly<Record<string, Flag>>;
+type FlagTable = Readonly<Record<string, Flag>>;
 
 /** The values of a flag table. */
-export type FlagValues<F extends FlagTable> = {
+type FlagValues<F extends FlagTable> = {
   readonly [N in keyof F]:
     | KindValue<F[N]["kind"]>
     | (F[N] extends { readonly default: string } ? never : KindValue<F[N]["kind"]> extends boolean ? never : undefined);

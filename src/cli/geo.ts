@@ -9,7 +9,7 @@ import { silentLog } from "../shared/log.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 
 /** What this command needs of the command line's context. */
-export interface GeoCommandContext
+interface GeoCommandContext
   extends Pick<CommandContext, "out" | "progress" | "signal">, Partial<Pick<CommandContext, "bundledPlaces">> {
   readonly settings: Pick<Settings, "GEO_DATABASE" | "DATA_DIR">;
   readonly flags: { readonly force: boolean };

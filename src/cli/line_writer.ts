@@ -1,11 +1,11 @@
 // Writes lines to a standard stream without ever blocking the loop or throwing: a closed or stuck reader must not stop the stream. I/O.
 
 /** What is needed of `Deno.stdout`. */
-export interface Sink {
+interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
-export interface LineWriterOptions {
+interface LineWriterOptions {
   /** Most characters waiting for a slow reader; lines beyond are dropped and counted. Default: no limit, for results. */
   readonly waitingMax?: number;
 }

@@ -185,7 +185,7 @@ function askWhether({ flags, isTerminal }: ResumeContext): void {
 }
 
 /** One line for an operator. */
-export function describeStep({ partition, kind, row, nextOffset, gap }: ResumeStep, topic: string): string {
+function describeStep({ partition, kind, row, nextOffset, gap }: ResumeStep, topic: string): string {
   const name = `${topic}[${partition}]`;
   const unknown = gap === null
     ? ""

@@ -20,7 +20,7 @@ const DICTIONARY_SHARE = 3 / 4;
  * Proof that the topic was looked at a moment ago and is the one that the stored positions belong to. {@link Commits.send} takes one, so
  * that no path commits without it; each is good for one commit.
  */
-export class CommitPermit {
+class CommitPermit {
   #used = false;
 
   /** @throws BugError where it was used before */

@@ -5,7 +5,7 @@ import type { Tracker } from "../window/tracker.ts";
 import type { EngineState } from "./state.ts";
 
 /** What a fetch showed. */
-export interface Seen {
+interface Seen {
   /** When it was sent, by the lesser of our clock and PostgreSQL's. */
   readonly sentAt: EpochMs;
   /** Whether it showed that there is nothing more to read, open transactions included. */

@@ -22,7 +22,7 @@ export function hostOf(host: string | undefined, url: string | undefined): strin
 export type HostAddresses = "fold" | "keep";
 
 /** Replaces every host that is an address. */
-export const ADDRESS_HOST = "(address)";
+const ADDRESS_HOST = "(address)";
 /** Replaces what cannot be the name of a host: blanks, quotes, a path. The event still counts. */
 export const INVALID_HOST = "(invalid)";
 

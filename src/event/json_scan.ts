@@ -4,7 +4,7 @@
 // Every function may give up (-1): then JSON.parse decides. What is accepted here must be accepted there.
 
 export const QUOTE = 0x22;
-export const BACKSLASH = 0x5c;
+const BACKSLASH = 0x5c;
 /** Deeper values are left to JSON.parse, so that hostile nesting cannot exhaust the stack. */
 const DEPTH_MAX = 16;
 

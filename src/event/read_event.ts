@@ -139,7 +139,7 @@ export function parseEventJson(text: string): EventFields | undefined {
 }
 
 /** Applies the rules of version 1 for time, host, referrer, address and agent to fields as sent. */
-export function toEvent(fields: EventFields, rules: EventRules): ReadResult {
+function toEvent(fields: EventFields, rules: EventRules): ReadResult {
   const eventTime = parseEventTime(fields.event_time);
   if (eventTime === undefined) return dead("bad_event_time");
   const host = hostOf(fields.host, fields.url);
@@ -148,7 +148,7 @@ export function toEvent(fields: EventFields, rules: EventRules): ReadResult {
 }
 
 /** Applies the rules of version 2 to fields as sent. */
-export function toEventV2(fields: MappedFields, rules: EventRules): ReadResult {
+function toEventV2(fields: MappedFields, rules: EventRules): ReadResult {
   const written = fields.event_time;
   if (written === undefined) return dead("missing_event_time");
   const eventTime = written instanceof NumberSource ? parseEventTimeNumber(written.source) : parseEventTimeV2(written);

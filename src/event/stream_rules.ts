@@ -8,7 +8,7 @@ import { FORMAT_NAMES, logFormat } from "./log_line/formats.ts";
 
 /** Version 1 is what releases before stored versions did. */
 export const RULES_VERSIONS = [1, 2] as const;
-export type RulesVersion = typeof RULES_VERSIONS[number];
+type RulesVersion = typeof RULES_VERSIONS[number];
 /** What a new stream begins with. */
 export const RULES_VERSION_NEWEST: RulesVersion = 2;
 

@@ -1,8 +1,6 @@
 // What any text becomes before it is a key: characters that cannot be stored, and the cap. No I/O (the digest is pure computation).
 import { createHash } from "node:crypto";
 
-/** Default cap of one text in UTF-8 bytes, hash suffix included. */
-export const KEY_BYTES_MAX_DEFAULT = 1024;
 /** Smallest cap that leaves room for text before the suffix. */
 export const KEY_BYTES_MAX_LOWEST = 32;
 

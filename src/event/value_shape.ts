@@ -3,7 +3,7 @@
 import type { DeadReason } from "./types.ts";
 
 /** A recognised format. */
-export interface ValueShape {
+interface ValueShape {
   readonly reason: DeadReason & ("array_value" | "enveloped_value" | "compressed_value" | "binary_value" | "bad_json");
   /** Completes "the value is …". */
   readonly words: string;

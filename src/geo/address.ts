@@ -7,7 +7,7 @@ export const ADDRESS_INVALID = 0;
 export const ADDRESS_EMPTY = 1;
 export const ADDRESS_V4 = 4;
 export const ADDRESS_V6 = 6;
-export type AddressKind = typeof ADDRESS_INVALID | typeof ADDRESS_EMPTY | typeof ADDRESS_V4 | typeof ADDRESS_V6;
+type AddressKind = typeof ADDRESS_INVALID | typeof ADDRESS_EMPTY | typeof ADDRESS_V4 | typeof ADDRESS_V6;
 
 const SPACE = 0x20, TAB = 0x09, DOT = 0x2e, COLON = 0x3a, PERCENT = 0x25, OPEN = 0x5b, CLOSE = 0x5d;
 const ZERO = 0x30, NINE = 0x39;

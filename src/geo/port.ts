@@ -1,7 +1,7 @@
 // What a place is, and the port through which the engine asks for one. No I/O.
 
 /** ISO 3166-1 alpha-2 code, or why there is none. Never empty. */
-export type CountryCode = string;
+type CountryCode = string;
 
 /** A place as it is stored: same-named cities differ by region or country. Region and city are "" when unknown. */
 export interface Place {

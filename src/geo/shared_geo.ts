@@ -3,7 +3,7 @@ import type { GeoState } from "./geo_state.ts";
 import { type MmdbFile, openMmdbBytes } from "./mmdb/file.ts";
 
 /** One file: its bytes lie in a SharedArrayBuffer, so that sending them to a thread copies nothing. */
-export interface SharedFile {
+interface SharedFile {
   readonly name: string;
   readonly bytes: Uint8Array;
 }

@@ -4,7 +4,7 @@ import type { Database } from "../store/postgres/client.ts";
 const TIMEOUT_MS = 30_000;
 
 /** Dead letters of one reason in one partition. */
-export interface DeadCount {
+interface DeadCount {
   readonly reason: string;
   readonly partition: number;
   readonly records: number;
@@ -21,7 +21,7 @@ export function readDeadCounts(database: Database): Promise<DeadCount[]> {
 }
 
 /** One dead letter: its sample, or the newest range that covers its position. */
-export interface DeadLetter {
+interface DeadLetter {
   readonly reason: string;
   /** When it (or the range) was committed last, epoch ms. */
   readonly seen_at: number;

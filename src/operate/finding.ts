@@ -3,7 +3,7 @@
 import { printable } from "../shared/printable.ts";
 
 /** skip: could not be looked at, for the reason that another finding names. */
-export type FindingStatus = "ok" | "warn" | "fail" | "skip";
+type FindingStatus = "ok" | "warn" | "fail" | "skip";
 
 /** One check's result. */
 export interface Finding {

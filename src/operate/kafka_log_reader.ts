@@ -36,7 +36,7 @@ interface FetchingBroker extends Broker {
   }>;
 }
 
-export interface KafkaLogReaderOptions {
+interface KafkaLogReaderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
   readonly clock: Clock;
@@ -46,7 +46,7 @@ export interface KafkaLogReaderOptions {
 }
 
 /** One fetch as the broker answered it. */
-export type KafkaFetch = FetchResult<EpochMs>;
+type KafkaFetch = FetchResult<EpochMs>;
 
 /** A reader of one topic. */
 export class KafkaLogReader implements LogReader {

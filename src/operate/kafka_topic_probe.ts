@@ -8,7 +8,7 @@ import type { GroupDescription } from "../source/kafka/group_members.ts";
 import { KafkaMetadata } from "../source/kafka/metadata.ts";
 
 /** What the cluster says. Each part may be refused by itself. */
-export interface TopicProbe {
+interface TopicProbe {
   /** Settings of the topic by name; `null` where they may not be read. */
   readonly config: Readonly<Record<string, string>> | null;
   /** The consumer group with its members, or why it may not be read: then it cannot be joined either. */

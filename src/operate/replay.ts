@@ -17,7 +17,7 @@ import { freshTracker } from "./topic_sample.ts";
 /** Dictionaries are forgotten once they hold more than this: a long log names more texts than a range needs. */
 const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly log: LogReader;
   readonly events: EventReader;
   readonly places: PlaceLocator;

@@ -9,7 +9,7 @@ import type { IdleAdvance } from "../store/port.ts";
 import type { LogIdentity } from "../source/port.ts";
 
 /** A position with the watermark that records at it met. */
-export interface Anchor {
+interface Anchor {
   readonly offset: Offset;
   readonly watermark: EpochMs;
 }

@@ -1,7 +1,7 @@
 // Two versions of the same windows, and what differs between them. Pure.
 
 /** What names a row. */
-export interface RowKey {
+interface RowKey {
   /** Start of the window, epoch ms. */
   readonly window: number;
   readonly host: string;

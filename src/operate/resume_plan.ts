@@ -6,7 +6,7 @@ import type { LogIdentity, PartitionBounds } from "../source/port.ts";
 import { windowStart } from "../window/tumbling.ts";
 
 /** Records that are gone, as they will be written down. */
-export interface Gap {
+interface Gap {
   /** What is wrong with this partition: the stream may be stopped by another's fault. */
   readonly reason: StopCode;
   /** First lost offset, inclusive; equal to `toOffset` where it cannot be known how many are lost. */
@@ -34,7 +34,7 @@ export interface ResumeStep {
 }
 
 /** What the plan rests on. */
-export interface ResumeFacts {
+interface ResumeFacts {
   readonly stored: StoredState;
   readonly log: LogIdentity;
   readonly windowSize: DurationMs;

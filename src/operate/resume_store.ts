@@ -6,7 +6,7 @@ import type { ResumeStep } from "./resume_plan.ts";
 const TIMEOUT_MS = 15_000;
 
 /** What came of it: `moved` = the rows are no longer the ones of the plan, plan again. */
-export type ResumeOutcome =
+type ResumeOutcome =
   | { readonly kind: "resumed"; readonly gaps: number }
   | { readonly kind: "not_stopped" }
   | { readonly kind: "moved"; readonly reason: string };

@@ -10,7 +10,7 @@ import { Tracker } from "../window/tracker.ts";
 import type { LogReader } from "./log_reader.ts";
 
 /** Records looked at over all partitions. */
-export const SAMPLE_RECORDS = 10_000;
+const SAMPLE_RECORDS = 10_000;
 const READS_MAX = 50;
 
 /** What became of the sampled records. */
@@ -34,7 +34,7 @@ export interface Sample {
   readonly newestEvent: EpochMs;
 }
 
-export interface SampleOptions {
+interface SampleOptions {
   readonly log: LogReader;
   readonly events: EventReader;
   readonly places: PlaceLocator;

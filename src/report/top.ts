@@ -6,7 +6,7 @@ import type { TopQuery } from "./report_query.ts";
 import type { Bucket, Completeness, Progress, Status, Traffic } from "./report_types.ts";
 
 /** Hits of one key of the ranked dimension. */
-export interface KeyHits {
+interface KeyHits {
   readonly key: string;
   readonly hits: number;
   readonly botHits: number;
@@ -37,7 +37,7 @@ export interface TopReport {
 }
 
 /** What is counted of a key. */
-export function countedHits({ hits, botHits }: KeyHits, traffic: Traffic): number {
+function countedHits({ hits, botHits }: KeyHits, traffic: Traffic): number {
   return traffic === "bot" ? botHits : traffic === "human" ? hits - botHits : hits;
 }
 

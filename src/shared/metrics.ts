@@ -1,6 +1,6 @@
 // A small registry of counters, gauges and histograms with the Prometheus text format. No I/O; label values come from code, never from the stream.
 
-export type Labels = Readonly<Record<string, string | number>>;
+type Labels = Readonly<Record<string, string | number>>;
 
 interface Series {
   readonly labels: Labels;
@@ -21,7 +21,7 @@ interface Family {
 }
 
 /** Bucket bounds in seconds for durations from a millisecond to a minute. */
-export const DURATION_SECONDS = [
+const DURATION_SECONDS = [
   0.001,
   0.0025,
   0.005,

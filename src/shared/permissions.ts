@@ -5,7 +5,7 @@ import { postgresTarget } from "./config/postgres.ts";
 import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 
 /** Permissions as Deno takes them; "any" = without restriction. What is not named here (ffi, sys, import) is never granted. */
-export interface Permissions {
+interface Permissions {
   /** `host:port`, or `host` for all its ports. */
   readonly net: readonly string[] | "any";
   /** Absolute paths; a folder means everything in it. */
@@ -53,7 +53,7 @@ const FOREIGN_VARIABLES = [
 ] as const;
 
 /** What a build or a run knows beside the settings. */
-export interface PermissionContext {
+interface PermissionContext {
   /** Makes a path absolute: a relative one in a permission is resolved against the folder in which the binary is started later. */
   readonly absolute: (path: string) => string;
   /** Further `host:port`: brokers under the names that they advertise. */

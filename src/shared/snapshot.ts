@@ -24,7 +24,7 @@ export interface PartitionSnapshot {
 }
 
 /** What one engine has done since the start of this process; committed or not. */
-export interface EngineTotals {
+interface EngineTotals {
   records: number;
   bytes: number;
   counted: number;

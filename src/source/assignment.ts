@@ -14,7 +14,7 @@ import type { Offset, PartitionId } from "../shared/units.ts";
 export type Ticket = number;
 
 /** What to do with a fetched batch: hand it on, drop it, or drop it and put the client back to `position`. */
-export type Acceptance =
+type Acceptance =
   | { readonly kind: "accepted" }
   | { readonly kind: "stale" }
   | { readonly kind: "misplaced"; readonly position: Offset };

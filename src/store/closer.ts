@@ -9,7 +9,7 @@ import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 const TICK_MS = 500;
 const BACKOFF_MS_MAX = 5_000;
 
-export type ClosedWindow = Extract<CloseOutcome, { kind: "closed" }>;
+type ClosedWindow = Extract<CloseOutcome, { kind: "closed" }>;
 
 /** The closing loop of one instance. Any number of instances may run it. */
 export class Closer {

@@ -15,7 +15,7 @@ export type Delivery =
   /** The signal ended the attempt; the payload may or may not be in. */
   | { readonly kind: "abandoned" };
 
-export interface CommitterEvents {
+interface CommitterEvents {
   /** The database did not answer, or refused: one call a try. */
   onTrouble(error: unknown): void;
   /** A resend was needed to find out. */

@@ -84,7 +84,7 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
 }
 
 /** What is known when deciding whether to commit now. */
-export interface CommitPressure {
+interface CommitPressure {
   readonly dirty: boolean;
   /** Whether the delta has reached one of its bounds. */
   readonly full: boolean;

@@ -12,7 +12,7 @@ const TEXT_END = "\x1f";
 const FIELD_END = "\x1e";
 
 /** Dictionaries that a delta's ids point into. */
-export interface Texts {
+interface Texts {
   readonly hosts: Pick<Dictionary, "text" | "size">;
   readonly referrers: Pick<Dictionary, "text" | "size">;
   readonly place: (id: number) => Place;

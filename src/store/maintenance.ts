@@ -17,7 +17,7 @@ const TIMEOUT_MS = 60_000;
 /** Tomorrow's table is there before midnight on every instance's clock. */
 const DAYS_AHEAD = 1;
 
-export interface MaintenanceOptions {
+interface MaintenanceOptions {
   readonly database: Database;
   readonly clock: Clock;
   readonly log: Log;

@@ -22,7 +22,7 @@ const MIGRATE_TIMEOUT_MS = 120_000;
 /** Raised by the guard when another instance was faster. */
 const ALREADY_APPLIED = "TM010";
 
-export interface Migration {
+interface Migration {
   readonly version: number;
   readonly name: string;
   readonly sql: string;
@@ -40,7 +40,7 @@ export async function loadMigrations(): Promise<Migration[]> {
 }
 
 /** SQL of one migration with its bookkeeping; as one simple query it is one transaction. `init.sql` is made of the same text. */
-export function migrationSql(migration: Migration): string {
+function migrationSql(migration: Migration): string {
   const { version, name, sql, checksum } = migration;
   return `create table if not exists schema_migration (
   version    integer     primary key,
@@ -143,7 +143,7 @@ function isMissing({ version, name, checksum }: Migration, applied: AppliedMigra
 }
 
 /** Version → checksum. */
-export type AppliedMigrations = ReadonlyMap<number, string>;
+type AppliedMigrations = ReadonlyMap<number, string>;
 
 /**
  * The migrations that the schema has seen, or null where it has never been migrated.

@@ -3,7 +3,7 @@ import { DEAD_REASONS, type DeadReason } from "../event/types.ts";
 import type { PartitionId } from "../shared/units.ts";
 
 /** Runs of dead letters kept per partition and reason in one commit; what lies behind them is one merged range, which also covers other records. */
-export const RUNS_PER_COMMIT_MAX = 2_000;
+const RUNS_PER_COMMIT_MAX = 2_000;
 /** Samples kept per reason in one commit; the database keeps at most 100 a reason and hour. */
 export const SAMPLES_PER_COMMIT_MAX = 5;
 

@@ -23,7 +23,7 @@ import { countingRules, eventReader, logName, rulesInForce, streamSettings } fro
 type DoctorContext = Omit<CommandContext, "flags">;
 
 /** What the checks of the log have at hand. */
-export interface LogCheckInputs {
+interface LogCheckInputs {
   readonly database: Database | null;
   readonly stored: StoredState | null;
   readonly places: PlaceLocator;

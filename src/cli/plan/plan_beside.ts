@@ -4,7 +4,7 @@ import { type Plan, type Prices, show } from "./plan_model.ts";
 
 /** Engines whose cost for this job was measured. */
 export const OLD_ENGINES = ["flink", "spark", "kafka-streams"] as const;
-export type OldEngine = typeof OLD_ENGINES[number];
+type OldEngine = typeof OLD_ENGINES[number];
 
 const ENGINE_FIGURES = {
   flink: { cpu: FIGURES.flinkCpu, memory: FIGURES.flinkMemory },
@@ -13,7 +13,7 @@ const ENGINE_FIGURES = {
 } as const;
 
 /** One part of both stacks; CPUs while live, MiB of memory, cost a month. */
-export interface BesideLine {
+interface BesideLine {
   readonly part: string;
   readonly here: Amount;
   readonly there: Amount;
@@ -21,7 +21,7 @@ export interface BesideLine {
   readonly arithmetic: string;
 }
 
-export interface Amount {
+interface Amount {
   readonly cpus: number;
   readonly memoryMib: number;
   readonly perMonth: number;

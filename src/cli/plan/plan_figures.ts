@@ -1,7 +1,7 @@
 // Every measured figure behind `tidemark plan`, each with where it comes from. No I/O.
 
 /** One measured constant. */
-export interface Figure {
+interface Figure {
   readonly value: number;
   readonly unit: string;
   /** The command that measures it again, and what it was measured on. */

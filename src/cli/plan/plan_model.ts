@@ -43,14 +43,14 @@ export interface Prices {
 }
 
 /** One computed number: its name, value and unit, and the arithmetic with the numbers in it. */
-export interface Step {
+interface Step {
   readonly name: string;
   readonly value: number;
   readonly unit: string;
   readonly arithmetic: string;
 }
 
-export interface CostLine {
+interface CostLine {
   readonly component: string;
   readonly perMonth: number;
   readonly arithmetic: string;

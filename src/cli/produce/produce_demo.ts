@@ -11,7 +11,7 @@ import { noCounts, type ProduceCounts } from "./progress.ts";
 const RATE_DEFAULT = 20;
 const EVERY_MS = 250 as DurationMs;
 
-export interface DemoOptions {
+interface DemoOptions {
   /** Mean records per second; by hour and weekday it is more or less. */
   readonly rate: number | undefined;
   readonly send: (messages: readonly OutMessage[]) => Promise<void>;

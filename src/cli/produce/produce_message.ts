@@ -16,13 +16,13 @@ export interface OutMessage {
 }
 
 /** A line that cannot be sent, and why. */
-export type Unsendable = "bad_line" | "too_large" | "no_host" | "comment";
+type Unsendable = "bad_line" | "too_large" | "no_host" | "comment";
 
 /** Why a line was left out. A missing host is not one of them: it would leave out a whole log, so it ends the command. */
 export type Skipped = Exclude<Unsendable, "no_host" | "comment">;
 
 /** What goes into the key, and so decides the partition. */
-export type MessageKey = "none" | "host" | "ip";
+type MessageKey = "none" | "host" | "ip";
 
 export interface MessageRules {
   readonly key: MessageKey;

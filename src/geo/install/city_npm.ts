@@ -25,7 +25,7 @@ export const CITY_PACKAGE: CityPackage = {
 /** A registry that has sent nothing for this long is given up. */
 const STALL_MS = 60_000;
 
-export interface InstallOptions {
+interface InstallOptions {
   readonly dataDir: string;
   readonly signal: AbortSignal;
   /** Bytes of the tarball received so far, and in all where the registry says so. */
@@ -149,7 +149,7 @@ async function writeNew(path: string, content: AsyncIterable<Uint8Array>): Promi
 }
 
 /** The user's npm settings: environment over the project's `.npmrc` over the user's own, as npm does. */
-export async function readNpmConfig(): Promise<NpmConfig> {
+async function readNpmConfig(): Promise<NpmConfig> {
   const env = (name: string) => Deno.env.get(name);
   const home = env("HOME") ?? env("USERPROFILE");
   const config = new Map<string, string>();

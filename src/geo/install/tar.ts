@@ -1,7 +1,7 @@
 // Reads a tar archive as it streams by. Pure (it pulls from the stream that it is given). Format: POSIX.1-1988 ustar, as npm writes its packages.
 
 /** One regular file of an archive. */
-export interface TarEntry {
+interface TarEntry {
   readonly path: string;
   readonly sizeBytes: number;
   /** The content; what is not read is skipped when the next entry is asked for. */

@@ -21,7 +21,7 @@ import { MmdbTree, NOT_FOUND } from "./tree.ts";
 import { type Place, UNKNOWN_PLACE } from "../port.ts";
 
 /** What a file says about itself. */
-export interface MmdbFacts {
+interface MmdbFacts {
   /** File name without its folder: a path may tell more than a page should show. */
   readonly name: string;
   readonly databaseType: string;
@@ -36,7 +36,7 @@ export interface MmdbFacts {
   readonly attribution: Attribution | null;
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /**
    * Read only the description of an IPv6 file now, and the rest when the first IPv6 address comes. A city file for IPv6 is 71 MB that most streams never need.
    * The file stays the one that was opened, also when another is renamed over it; one that was changed in place is refused.

@@ -3,7 +3,7 @@ import type { PartitionSnapshot, PipelineSnapshot } from "../../shared/snapshot.
 import type { StepName, Steps, StepState, UpkeepStep } from "../../shared/steps.ts";
 import { type DurationMs, type EpochMs, HOUR } from "../../shared/units.ts";
 
-export interface ReadinessInputs {
+interface ReadinessInputs {
   /** Empty where only the API runs. */
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;
@@ -32,7 +32,7 @@ export interface ReadinessReason {
   readonly reason: string;
 }
 
-export interface Readiness {
+interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly ReadinessReason[];
   /** What does not work although everything is counted: another instance would do no better, so readiness stays green. */

@@ -14,7 +14,6 @@ export const certaintySchema = z.enum(["final", "provisional"]).openapi("Certain
   description:
     "final: no later record can change it. provisional: it may still rise, or it rests on a silence that no later record has confirmed.",
 });
-export type Certainty = z.infer<typeof certaintySchema>;
 
 /** A count of records or hits: exact up to 2^53. */
 export const countSchema = z.int().min(0);

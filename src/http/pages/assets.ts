@@ -6,7 +6,7 @@ import script from "./dashboard_client.js" with { type: "text" };
 import style from "./dashboard.css" with { type: "text" };
 
 /** One asset. */
-export interface Asset {
+interface Asset {
   /** Changes with the content, so that browsers may keep it for ever. */
   readonly path: string;
   readonly type: string;

@@ -6,7 +6,7 @@ import type { Markup } from "./markup.tsx";
 export type Views = ReadonlyMap<string, Markup>;
 
 /** A place for one section in a page. */
-export interface Slot {
+interface Slot {
   readonly id: string;
   /** fast: follows every event; calm: now and then. */
   readonly pace: "fast" | "calm";

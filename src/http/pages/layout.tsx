@@ -6,7 +6,7 @@ import type { Markup } from "./markup.tsx";
 import type { StreamWords } from "./stream_state.ts";
 
 /** What differs from page to page. */
-export interface PageFrame {
+interface PageFrame {
   readonly nonce: string;
   readonly title: string;
   readonly path: "/" | "/pipeline" | "/docs";

@@ -36,7 +36,7 @@ export const PAGE_PARAMETERS = [
   "compare",
   "cursor",
 ] as const;
-export type PageParameter = typeof PAGE_PARAMETERS[number];
+type PageParameter = typeof PAGE_PARAMETERS[number];
 
 /** The parameters as given, without empty ones. */
 export type PageState = Readonly<Partial<Record<PageParameter, string>>>;
@@ -81,7 +81,7 @@ export interface PageQueries {
   readonly range: typeof RANGES[number]["name"] | null;
 }
 
-export type PageQueryResult =
+type PageQueryResult =
   | { readonly ok: true; readonly queries: PageQueries }
   | { readonly ok: false; readonly problems: readonly QueryProblem[] };
 

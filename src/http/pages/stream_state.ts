@@ -6,7 +6,7 @@ import type { StreamState } from "../api/stream/stream_rows.ts";
 import type { StreamStats } from "../api/stream/stream_stats.ts";
 
 /** What the header shows; each kind has its own sign, so that colour is never the only difference. */
-export type StreamKind = "healthy" | "catching_up" | "waiting" | "trouble" | "stopped" | "empty" | "reading";
+type StreamKind = "healthy" | "catching_up" | "waiting" | "trouble" | "stopped" | "empty" | "reading";
 
 export interface StreamWords {
   readonly kind: StreamKind;
@@ -23,7 +23,7 @@ const BEHIND_MS = MINUTE;
 /** Disorder holds a few windows open; more of them than of an hour are a backlog that is being closed. */
 const OPEN_WINDOWS_MAX = 12;
 
-export interface StreamStateInputs {
+interface StreamStateInputs {
   /** null: the database does not answer. undefined: it does, and holds no stream yet. */
   readonly state: StreamState | null | undefined;
   /** null where they were not read. */

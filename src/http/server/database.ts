@@ -29,7 +29,7 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
   if (code === "42P01" || code === "3F000" || code === "42883" || code === "schema_renamed") {
     return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
   }
-  // The embedded database's own word; see src/store/embedded/errors.ts.
+  // The embedded database's own word; see src/store/embedded/protocol.ts.
   if (code === "TM020") {
     return new HttpProblem("overloaded", "The database serves the stream first and has no turn left. Ask again.", {
       cause: error,

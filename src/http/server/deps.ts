@@ -95,7 +95,7 @@ export interface AppDeps {
 export type Scope = "none" | "read" | "admin";
 
 /** The part of node:http's request that we look at; absent in tests and in-process calls. */
-export interface PeerBindings {
+interface PeerBindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } };
 }
 

@@ -6,13 +6,13 @@ import { HttpProblem } from "./problem.ts";
 import { clientKey, TokenBuckets } from "./token_bucket.ts";
 
 /** Longest URL in characters: far above every form of ours, far below what a parser notices. */
-export const URL_LENGTH_MAX = 4096;
+const URL_LENGTH_MAX = 4096;
 /** Addresses remembered for rate limits: about 1 MB. */
 const CLIENTS_MAX = 10_000;
 /** Orchestrators ask these on a schedule of their own, behind one address with everybody else. */
 const PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
 
-export interface LimitOptions {
+interface LimitOptions {
   readonly clock: Clock;
   /** null = no limit. */
   readonly rate: { readonly perSecond: number; readonly burst: number } | null;

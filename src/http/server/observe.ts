@@ -9,7 +9,7 @@ import type { Metrics } from "../api/metrics/catalogue.ts";
 /** An id that a caller or proxy may choose: nothing that could break a log line or a header. */
 const SANE_ID = /^[\w.:-]{8,80}$/;
 
-export interface ObserveOptions {
+interface ObserveOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

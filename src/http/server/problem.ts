@@ -21,10 +21,10 @@ export const PROBLEMS = {
   overloaded: { status: 503, title: "Too much at once" },
 } as const;
 
-export type ProblemCode = keyof typeof PROBLEMS;
+type ProblemCode = keyof typeof PROBLEMS;
 
 /** One wrong field; `allowed` says in words or as a list what may stand there. */
-export const fieldErrorSchema = z.strictObject({
+const fieldErrorSchema = z.strictObject({
   field: z.string().openapi({ example: "limit" }),
   message: z.string().openapi({ example: "must be at most 1000" }),
   allowed: z.array(z.string()).optional().openapi({ example: ["1 to 1000"] }),
@@ -43,9 +43,9 @@ export const problemSchema = z.strictObject({
   errors: z.array(fieldErrorSchema).optional(),
 }).openapi("Problem");
 
-export type Problem = z.infer<typeof problemSchema>;
+type Problem = z.infer<typeof problemSchema>;
 
-export interface ProblemOptions extends ErrorOptions {
+interface ProblemOptions extends ErrorOptions {
   readonly errors?: readonly FieldError[];
   readonly headers?: Readonly<Record<string, string>>;
 }

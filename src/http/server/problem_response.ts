@@ -10,7 +10,7 @@ import { HttpProblem, problemBody } from "./problem.ts";
 const RETRY_AFTER_S = 2;
 
 /** The response of one problem. Never cached. */
-export function problemResponse(c: AppContext, problem: HttpProblem): Response {
+function problemResponse(c: AppContext, problem: HttpProblem): Response {
   const headers: Record<string, string> = {
     "content-type": "application/problem+json",
     "cache-control": "no-store",

@@ -18,11 +18,11 @@ const ACCEPT_CHECK_MS = 3_000;
 const HEADER_BYTES_MAX = 16_384;
 
 /** The application, as far as serving goes. */
-export interface Handler {
+interface Handler {
   readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
 }
 
-export interface ServeOptions {
+interface ServeOptions {
   /** Address or name to listen on. */
   readonly host: string;
   /** 0 = any free one. */
@@ -33,7 +33,7 @@ export interface ServeOptions {
 }
 
 /** A listening server. */
-export interface RunningServer {
+interface RunningServer {
   /** As others can type it, e.g. `http://localhost:8080`. */
   readonly url: string;
   readonly port: number;

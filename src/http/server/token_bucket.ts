@@ -1,6 +1,6 @@
 // How often each client may ask: token buckets in bounded memory. Pure: the time is passed in.
 
-export interface BucketOptions {
+interface BucketOptions {
   readonly perSecond: number;
   readonly burst: number;
   /** Clients remembered; the one that asked longest ago is forgotten first (and so starts with a full bucket). */

@@ -15,13 +15,13 @@ import { printable } from "../../shared/printable.ts";
 import { cutText } from "../text/text_width.ts";
 
 /** Hits of one country; codes that are no country (`unknown`, `private`, `invalid`) are listed below the map. */
-export interface MapCountry {
+interface MapCountry {
   readonly countryCode: string;
   readonly count: number;
 }
 
 /** Hits of one place with known coordinates, in degrees. */
-export interface MapPoint {
+interface MapPoint {
   readonly label: string;
   readonly count: number;
   readonly longitude: number;

@@ -20,7 +20,7 @@ const ORIGINS_MAX = 4 * WEEK;
 export const COVERAGE = 0.8;
 
 /** One day's forecast; hits, not rounded. `low` and `high` are the ends of the 80 % interval, never below 0. */
-export interface ForecastPoint {
+interface ForecastPoint {
   readonly count: number;
   readonly low: number;
   readonly high: number;

@@ -54,7 +54,7 @@ export interface ForecastReport {
 }
 
 /** Hits of one key by day; null key = the total, whose hits are the days' own. */
-export interface SeriesInput {
+interface SeriesInput {
   readonly key: string;
   readonly hits: ReadonlyMap<LocalDate, number>;
 }

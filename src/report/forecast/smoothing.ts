@@ -6,7 +6,7 @@ import { mean, median } from "./averages.ts";
 import { WEEK, weekdayEffects } from "./weekly.ts";
 
 /** How a series is smoothed. */
-export interface Smoothing {
+interface Smoothing {
   /** Share of an error that the level takes in, 0 to 1. */
   readonly alpha: number;
   /** Share that the trend takes in: the product of the level's and the trend's own factor, as in R's `ets`. */

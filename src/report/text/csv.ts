@@ -3,7 +3,7 @@
 import { printableJson } from "../../shared/printable.ts";
 
 /** What a cell may hold; null is an empty cell (CSV) or null (NDJSON). */
-export type Cell = string | number | boolean | null;
+type Cell = string | number | boolean | null;
 
 /** One column of a table of `T`. */
 export interface Column<T> {

@@ -1,7 +1,7 @@
 // The settings file (`--env-file stream.env`): NAME=value lines as Docker Compose reads them, without its ${…} substitution. No I/O.
 
 /** One assignment, with its line for messages. */
-export interface FileLine {
+interface FileLine {
   readonly name: string;
   readonly value: string;
   /** 1-based. */
@@ -9,7 +9,7 @@ export interface FileLine {
 }
 
 /** The assignments of a settings file, and the lines that are not assignments (their content is not repeated: it may be a secret). */
-export interface FileContent {
+interface FileContent {
   readonly lines: readonly FileLine[];
   readonly problems: readonly string[];
 }

@@ -15,7 +15,7 @@ export interface Kind<T> {
 export type KindValue<K> = K extends Kind<infer T> ? T : never;
 
 /** The value, or why the text is not a value ("must be …", without the text itself: it may be a secret). */
-export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
+type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /** Reads `text` as a value of `kind`. Never throws. */
 export function parseValue<T>(kind: Kind<T>, text: string): Parsed<T> {

@@ -43,7 +43,7 @@ export interface LoadInputs {
 }
 
 /** Where a value came from. */
-export interface SettingSource {
+interface SettingSource {
   readonly from: "default" | "environment" | "settings file" | "flag";
   /** The name under which it was given: the setting's own, its `_FILE` form, or its flag; empty for defaults. */
   readonly as: string;

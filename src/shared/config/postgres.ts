@@ -24,7 +24,7 @@ export type PostgresTarget =
   };
 
 /** The settings that {@link postgresTarget} reads. */
-export interface PostgresSettings {
+interface PostgresSettings {
   readonly POSTGRES_URL: PostgresUrl | undefined;
   readonly POSTGRES_USER: string;
   readonly POSTGRES_PASSWORD: string | undefined;

@@ -58,7 +58,7 @@ interface Spec {
 }
 
 /** One row of the table. */
-export interface Setting<T = unknown> extends Spec {
+interface Setting<T = unknown> extends Spec {
   readonly kind: Kind<unknown>;
   /** The default as a user would write it; `undefined` = unset. */
   readonly default: string | undefined;
@@ -78,7 +78,7 @@ const eventFields: Kind<FieldPaths> = kindBy("<field:path>,…", EVENT_FIELDS_GR
   return typeof paths === "string" ? paths : { value: paths };
 });
 
-export const SETTINGS = {
+const SETTINGS = {
   SOURCE: setting(oneOf("kafka", "file", "demo"), "kafka", {
     group: "source",
     doc: "Where events are read: a Kafka topic, access logs or NDJSON files, or a generator for a first look.",

@@ -2,7 +2,7 @@
 // (CC BY 4.0); `tests/source/demo/places_test.ts` checks them against the country file.
 
 /** Visitors of one city. */
-export interface DemoCity {
+interface DemoCity {
   readonly country: string;
   readonly city: string;
   /** Hours that local time is ahead of UTC, for the hours of the day in which its people are online. */

@@ -21,7 +21,7 @@ import type { LogIdentity, Source, SourceEvent } from "../port.ts";
  * Mean events per second over all shards. Four weeks are then a million events, which a laptop counts in seconds, and a five-minute
  * window holds about 120.
  */
-export const DEMO_RATE_DEFAULT = 0.4;
+const DEMO_RATE_DEFAULT = 0.4;
 
 /** Records in one batch: a few milliseconds of work. */
 const BATCH_RECORDS_MAX = 8192;

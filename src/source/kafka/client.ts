@@ -9,10 +9,10 @@ import { kafkaLogCreator } from "./log.ts";
 import { tokenProvider, type TokenSource } from "./oauth.ts";
 
 /** SASL mechanisms with a user name and a password. */
-export const SASL_PASSWORD_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+const SASL_PASSWORD_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 
 /** How to log in. */
-export type KafkaLogin =
+type KafkaLogin =
   | {
     readonly mechanism: typeof SASL_PASSWORD_MECHANISMS[number];
     readonly username: string;
@@ -31,7 +31,7 @@ export interface KafkaConnection {
 }
 
 /** Certificates in PEM; `null` uses the runtime's authorities, and no client certificate. */
-export interface KafkaTls {
+interface KafkaTls {
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;

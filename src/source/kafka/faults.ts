@@ -2,7 +2,7 @@
 import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
 
 /** What an error means. */
-export type KafkaFault =
+type KafkaFault =
   | { readonly kind: "unavailable"; readonly error: Unavailable }
   | { readonly kind: "stopped"; readonly error: StreamStopped };
 

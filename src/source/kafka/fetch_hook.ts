@@ -24,7 +24,7 @@ export interface FetchResult<Sent> extends PartitionResponse {
 }
 
 /** A consumer's side of the hook. */
-export interface FetchTap<Sent> {
+interface FetchTap<Sent> {
   /** Called for each partition when its request is encoded, just before it is sent. */
   sending(partition: number): Sent;
   /** How long the broker may hold a fetch of these partitions; left out: as the consumer was made. */
@@ -53,7 +53,7 @@ export function registerFetchTap<Sent>(tap: FetchTap<Sent>): { readonly rackId: 
 }
 
 /** Replaces kafkajs' Fetch request builder by one that looks for a tap. Does nothing the second time. */
-export function installFetchDecoder(): void {
+function installFetchDecoder(): void {
   if (installed) return;
   installed = true;
   const original = fetchDefinition.protocol;

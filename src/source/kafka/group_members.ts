@@ -11,7 +11,7 @@ const NOT_OF_THIS_PROTOCOL: ReadonlySet<number> = new Set([69, 35]);
 const MEMBER_TYPE_CONSUMER = 1;
 
 /** One member, of any program. */
-export interface GroupMember {
+interface GroupMember {
   readonly clientId: string;
   readonly clientHost: string;
   /** Member of the new protocol, which Tidemark never is. */

@@ -28,7 +28,7 @@ export interface Sent {
 }
 
 /** What the intake works with. */
-export interface KafkaIntakeOptions {
+interface KafkaIntakeOptions {
   readonly topic: string;
   readonly clock: Clock;
   readonly log: Log;

@@ -13,7 +13,7 @@ import rawProduce from "kafkajs/src/protocol/requests/produce/index.js";
 import RawRequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 /** Writes protocol fields; every call returns the encoder itself. */
-export interface Encoder {
+interface Encoder {
   writeInt8(value: number): Encoder;
   writeInt16(value: number): Encoder;
   writeInt32(value: number): Encoder;
@@ -68,7 +68,7 @@ export interface FetchOptions {
 }
 
 /** The definition of the Fetch API: `protocol` gives the request builder of a negotiated version. */
-export interface FetchDefinition {
+interface FetchDefinition {
   protocol: (choice: { readonly version: number }) => (options: FetchOptions) => ProtocolRequest<unknown, unknown>;
 }
 
@@ -132,7 +132,7 @@ export const defaultSocketFactory = rawSocketFactory as unknown as () => ISocket
 export const createLogger =
   (rawLoggers as { createLogger(options: { level: number; logCreator: unknown }): unknown }).createLogger;
 /** What a connection's queue of requests is patched by. */
-export interface RequestQueuePrototype {
+interface RequestQueuePrototype {
   scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
 }
 

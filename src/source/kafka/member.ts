@@ -8,7 +8,7 @@ import { type EpochMs, epochMs, type Offset, offset, type PartitionId, partition
 import type { FetchMessage, FetchResult } from "./fetch_hook.ts";
 
 /** Time limits of the group protocol, ms. A heartbeat every third of the session survives one that is lost. */
-export const SESSION_MS = 6_000;
+const SESSION_MS = 6_000;
 const HEARTBEAT_MS = 2_000;
 /** How long the group waits for a member that does not join again. Ours answer at a heartbeat; a frozen one must not hold up the rest. */
 const REBALANCE_MS = 15_000;
@@ -16,7 +16,7 @@ const REBALANCE_MS = 15_000;
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What a member tells its source. None of these may throw. */
-export interface MemberListener<Sent> {
+interface MemberListener<Sent> {
   /** The group assigned these partitions; all are paused. */
   joined(memberId: string, partitions: readonly PartitionId[]): void;
   lost(reason: string): void;
@@ -35,7 +35,7 @@ export interface BatchControl {
 }
 
 /** What a member needs. */
-export interface MemberOptions {
+interface MemberOptions {
   readonly kafka: Kafka;
   readonly topic: string;
   readonly group: string;

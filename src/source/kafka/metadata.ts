@@ -11,7 +11,7 @@ import { describeTopic, knowsTopicIds } from "./topic_id.ts";
 import type { LogIdentity, PartitionBounds } from "../port.ts";
 
 /** What {@link KafkaMetadata} needs. */
-export interface KafkaMetadataOptions {
+interface KafkaMetadataOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
   readonly group: string;
@@ -29,7 +29,7 @@ const COORDINATOR_TRIES = 15;
 const COORDINATOR_WAIT = durationMs(300);
 
 /** A topic's id and partitions at one moment. */
-export interface TopicIdentity {
+interface TopicIdentity {
   /** `null` where the broker knows no topic ids. */
   readonly topicId: string | null;
   readonly partitions: readonly number[];

@@ -18,7 +18,7 @@ export type TokenSource =
   );
 
 /** What kafkajs asks for at each login. */
-export interface Token {
+interface Token {
   readonly value: string;
   readonly extensions: Readonly<Record<string, string>>;
 }

@@ -23,7 +23,7 @@ export interface WaitingBatch {
   readonly sentAt: EpochMs;
 }
 
-export type Queued = WaitingBatch | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;
+type Queued = WaitingBatch | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;
 
 /** A queue with one reader and one signal for each side. */
 export class KafkaQueue {

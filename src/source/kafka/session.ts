@@ -21,7 +21,7 @@ import { topicRecreated } from "../../shared/log_faults.ts";
 import type { LogIdentity, SourceEvent } from "../port.ts";
 
 /** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */
-export const IDENTITY_CHECK_MS = durationMs(5_000);
+const IDENTITY_CHECK_MS = durationMs(5_000);
 const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
 export const BYTES_PER_PARTITION = 1024 * 1024;
 export const WAIT_MS = 250;
@@ -49,7 +49,7 @@ export interface KafkaSourceOptions {
 }
 
 /** What a session works with. */
-export interface KafkaSessionParts {
+interface KafkaSessionParts {
   readonly kafka: Kafka;
   /** The tag of the source's fetch tap. */
   readonly rackId: string;

@@ -7,7 +7,7 @@ const METADATA_API = 3, METADATA_VERSION = 12;
 const NO_ID = "0".repeat(32);
 
 /** A topic as its cluster describes it. */
-export interface TopicDescription {
+interface TopicDescription {
   /** Kafka error code: 0, 3 (unknown topic), 29 (not authorised), … */
   readonly errorCode: number;
   /** 32 hex digits; `null` where the broker knows no topic ids. */

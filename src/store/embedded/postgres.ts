@@ -12,7 +12,7 @@ import type { WorkerReply, WorkerRequest } from "./worker.ts";
 export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
 
 /** A connection that holds its turn without a word for so long is closed and its transaction rolled back. */
-export const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
+const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
 
 /** A reader that has waited so long for its turn is refused. Below the API's own deadline, which could not say why. */
 const READER_WAIT_MAX: DurationMs = 3_000 as DurationMs;

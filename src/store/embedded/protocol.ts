@@ -1,4 +1,4 @@
-// The few PostgreSQL wire messages that the embedded server reads or writes itself. Pure: bytes in, bytes out.
+// The few PostgreSQL wire messages that the embedded server reads or writes itself. No I/O but through PGlite.
 // Source: PostgreSQL documentation, "Frontend/Backend Protocol", protocol 3.0.
 
 const SSL_REQUEST = 80877103;
@@ -14,7 +14,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** What a client's first bytes ask for; `length` is how many bytes they take. */
-export type Opening =
+type Opening =
   | { readonly kind: "incomplete" }
   /** Wants TLS or GSS: answer `N` and read the next opening. */
   | { readonly kind: "encryption"; readonly length: number }
@@ -127,4 +127,39 @@ export function settingsSql(parameters: ReadonlyMap<string, string>): string {
     .filter(([name]) => !["user", "database", "replication", "options"].includes(name) && !name.startsWith("_pq_."))
     .map(([name, value]) => `select set_config(${literal(name)}, ${literal(value)}, false)`);
   return ["reset all", ...sets].join("; ");
+}
+
+/** A reader has waited for its turn for too long: the stream goes first. */
+const READER_REFUSED = "TM020";
+
+export const readerRefusal = {
+  sqlState: READER_REFUSED,
+  text: "the embedded database serves the stream first, and this reader has waited too long for its turn",
+};
+
+/** What the server needs of PGlite. */
+export interface ProtocolDatabase {
+  execProtocolRawStream(
+    message: Uint8Array,
+    options: { syncToFs: boolean; onRawData: (data: Uint8Array) => void },
+  ): Promise<void>;
+  /** A statement that runs past this time (`performance.now()`) is cancelled with SQLSTATE 57014 when it next touches a file. */
+  cancelAfter?(time: number): void;
+}
+
+/** Runs one message to its end; the copy is needed since PGlite reuses its buffer. */
+export async function execute(database: ProtocolDatabase, message: Uint8Array): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  await database.execProtocolRawStream(message, {
+    syncToFs: false,
+    onRawData: (data) => void parts.push(data.slice()),
+  });
+  if (parts.length === 1) return parts[0]!;
+  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }

@@ -2,7 +2,7 @@
 import { invariant } from "../../shared/errors.ts";
 
 /** What a connection is for, in the order in which those that wait are served. */
-export const RANKS = ["commit", "work", "reader"] as const;
+const RANKS = ["commit", "work", "reader"] as const;
 export type Rank = typeof RANKS[number];
 
 /**
@@ -90,5 +90,18 @@ export class Turns {
 
   #begin(rank: Rank): void {
     this.#current = { rank, since: this.#now() };
+  }
+}
+
+/** What a connection with these start-up parameters is for; what is not ours reads. */
+export function rankOf(parameters: ReadonlyMap<string, string>): Rank {
+  switch (parameters.get("application_name")) {
+    case "tidemark commit":
+      return "commit";
+    case "tidemark work":
+    case "tidemark migrate":
+      return "work";
+    default:
+      return "reader";
   }
 }

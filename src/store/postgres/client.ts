@@ -3,55 +3,19 @@
 //
 // Nothing relies on the state of a session, so that any pooler may stand between: statements name their schema, functions carry their search
 // path, no statement is prepared by name, and the parameters of a direct connection are a second guard only.
-import postgres from "postgres";
-import type { PostgresTarget } from "../../shared/config/postgres.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { DeadlineError, type ReadDatabase, type Sql } from "../../shared/sql.ts";
-import { cancelSession, dial, type SessionKey, type TlsOptions } from "./dial.ts";
+import { connect, CONNECT_TIMEOUT_MS, type DatabaseOptions, type Pool, serversOf } from "./connect.ts";
+import { cancelSession, type SessionKey } from "./dial.ts";
 import { connectionFault, isConnectionError, placeOf, refusesParameters } from "./faults.ts";
 import { Qualifier } from "./qualify.ts";
 import { unstampedSql } from "./stamp.ts";
 
-/** Which server, and as whom: a URL of our own embedded database, or the settings' target. */
-export type PostgresAddress =
-  | { readonly kind: "url"; readonly url: string }
-  | Extract<PostgresTarget, { kind: "server" }>;
+export type { DatabaseOptions, PostgresAddress } from "./connect.ts";
 
-export interface DatabaseOptions {
-  readonly address: PostgresAddress;
-  /** Schema that holds the stream. */
-  readonly schema: string;
-  /** Shown in pg_stat_activity. */
-  readonly applicationName: string;
-  /** Connections at most; further statements wait, which does not count towards their deadlines. */
-  readonly max: number;
-  /** A direct server gives a statement up after this time; the client's own deadlines are given with each query. */
-  readonly statementTimeoutMs: number;
-  /** A direct server refuses writes on this connection. */
-  readonly readOnly?: boolean;
-  /**
-   * The server is our own and bounds what it does: a statement that is over its deadline says nothing about its connection, so the others
-   * are left alone.
-   */
-  readonly boundedServer?: boolean;
-  /** For migrations only: the functions' search paths are about to be stamped. */
-  readonly unstamped?: boolean;
-}
-
-const CONNECT_TIMEOUT_MS = 5_000;
-/** With several hosts one that swallows packets must not use up the deadline of a read. */
-const CONNECT_TIMEOUT_EACH_MS = 2_000;
 /** Connecting and the first statement; the embedded database may be busy with a closing. */
 const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
-
-interface Pool {
-  readonly sql: Sql;
-  readonly server: PostgresHost;
-  readonly tls: TlsOptions;
-  /** Read by the dialler: a socket that comes too late is closed. */
-  discarded: boolean;
-}
 
 /** A statement of the driver. */
 interface Cancellable {
@@ -117,14 +81,7 @@ export class Database implements ReadDatabase {
 
   async #run<T>(statement: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
     if (this.#closed) throw new Unavailable("postgres_unavailable", "the database client is closed", "");
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(
-        () => reject(new DeadlineError(`PostgreSQL did not answer within ${deadlineMs} ms`)),
-        deadlineMs,
-      );
-    });
-    deadline.catch(() => {});
+    const { deadline, clear } = deadlineAfter(deadlineMs);
     const asked: Cancellable[] = [];
     let pool: Pool | undefined;
     try {
@@ -149,7 +106,7 @@ export class Database implements ReadDatabase {
       }
       throw connectionFault(error, pool?.server ?? this.#servers[this.#at]!);
     } finally {
-      clearTimeout(timer);
+      clear();
     }
   }
 
@@ -207,7 +164,7 @@ export class Database implements ReadDatabase {
 
   async #openAt(server: PostgresHost, target: "any" | "primary"): Promise<Pool> {
     const parameters = !this.#pooled;
-    const pool = this.#connect(server, parameters);
+    const pool = connect(this.#options, server, { several: this.#servers.length > 1, parameters });
     try {
       const found = await this.#look(pool);
       if (parameters && found.statement_timeout === "") this.#pooled = true;
@@ -231,8 +188,7 @@ export class Database implements ReadDatabase {
   /** The first statement on a new pool. */
   async #look({ sql }: Pool): Promise<Opening> {
     const { schema, address, statementTimeoutMs } = this.#options;
-    const embedded = address.kind === "url";
-    let timer: ReturnType<typeof setTimeout> | undefined;
+    const { deadline, clear } = deadlineAfter(address.kind === "url" ? EMBEDDED_LOOK_MS : LOOK_MS);
     const answer = sql.unsafe<Opening[]>(
       `select pg_is_in_recovery() as standby, ${
         this.#options.readOnly ? "false" : "current_setting('transaction_read_only')::boolean"
@@ -240,81 +196,13 @@ export class Database implements ReadDatabase {
        case when current_setting('statement_timeout')::interval = interval '${statementTimeoutMs} ms' then 'ours' else '' end as statement_timeout`,
     );
     try {
-      const deadline = new Promise<never>((_, reject) => {
-        const waitMs = embedded ? EMBEDDED_LOOK_MS : LOOK_MS;
-        timer = setTimeout(() => reject(new DeadlineError(`PostgreSQL did not answer within ${waitMs} ms`)), waitMs);
-      });
       answer.catch(() => {});
       const [row] = await Promise.race([answer, deadline]);
       return row!;
     } finally {
-      clearTimeout(timer);
+      clear();
     }
   }
-
-  #connect(server: PostgresHost, parameters: boolean): Pool {
-    const { address, applicationName, max, statementTimeoutMs, readOnly } = this.#options;
-    const timeoutMs = address.kind === "server" && address.connectTimeoutMs !== undefined
-      ? address.connectTimeoutMs
-      : this.#servers.length > 1
-      ? CONNECT_TIMEOUT_EACH_MS
-      : CONNECT_TIMEOUT_MS;
-    const common = {
-      max,
-      connect_timeout: timeoutMs / 1000,
-      onnotice: () => {},
-      fetch_types: false,
-      // A pooler may send the next statement to another server, which knows no statement by name.
-      prepare: address.kind === "url",
-      connection: {
-        application_name: applicationName,
-        // Poolers keep these apart for each of their clients.
-        TimeZone: "UTC",
-        DateStyle: "ISO",
-        ...(parameters && {
-          statement_timeout: statementTimeoutMs,
-          // The functions demand it; a role or database may have another default.
-          default_transaction_isolation: "read committed" as const,
-          ...(readOnly && { default_transaction_read_only: true }),
-        }),
-      },
-    };
-    if (address.kind === "url") {
-      const sql = postgres(address.url, { ...common, ssl: false });
-      return { sql, server, tls: { mode: "disable" }, discarded: false };
-    }
-    const tls: TlsOptions = {
-      mode: address.tls,
-      ...(address.ca !== undefined && { ca: address.ca }),
-      ...(address.cert !== undefined && { cert: address.cert }),
-      ...(address.key !== undefined && { key: address.key }),
-    };
-    const state = { discarded: false };
-    const sql = postgres({
-      ...common,
-      host: server.host,
-      port: server.port,
-      username: address.user,
-      // A text that is empty would be replaced by PGPASSWORD, which is not a setting.
-      password: () => address.password ?? "",
-      database: address.database,
-      ssl: false,
-      socket: async () => {
-        const socket = await dial(server, tls, timeoutMs);
-        if (!state.discarded) return socket;
-        socket.destroy();
-        throw new Unavailable("postgres_unavailable", "the database client is closed", "");
-      },
-      // deno-lint-ignore no-explicit-any
-    } as any) as Sql;
-    return Object.assign(state, { sql, server, tls });
-  }
-}
-
-function serversOf(address: PostgresAddress): readonly PostgresHost[] {
-  if (address.kind === "server") return address.hosts;
-  const url = new URL(address.url);
-  return [{ host: url.hostname, port: Number(url.port) }];
 }
 
 /** Asks the server to give up what is still running; whether it hears that is not waited for. */
@@ -331,3 +219,13 @@ const unstamped = (schema: string, count: number) =>
     EXIT.usage,
     "Run `tidemark migrate` as the owner of the schema; until then nothing is read or written through them.",
   );
+
+/** Rejects after `ms`; `clear` ends the wait. */
+function deadlineAfter(ms: number): { readonly deadline: Promise<never>; readonly clear: () => void } {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const deadline = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new DeadlineError(`PostgreSQL did not answer within ${ms} ms`)), ms);
+  });
+  deadline.catch(() => {});
+  return { deadline, clear: () => clearTimeout(timer) };
+}

@@ -5,10 +5,10 @@ import { STATEMENT_POOLING_ACTION } from "./faults.ts";
 
 const TIMEOUT_MS = 10_000;
 /** Oldest server whose features are used: SQL functions with bound bodies, date_bin. */
-export const SERVER_VERSION_MIN = 140_000;
+const SERVER_VERSION_MIN = 140_000;
 
 /** What was asked of the server. */
-export interface ServerFacts {
+interface ServerFacts {
   /** `server_version_num`, such as 150004. */
   readonly version: number;
   readonly version_text: string;
@@ -29,7 +29,7 @@ export interface ServerFacts {
 }
 
 /** What is wrong, as a stable name, in words, and what to do; in the order in which it should be mended. */
-export interface ServerFault {
+interface ServerFault {
   readonly code:
     | "postgres_version"
     | "postgres_encoding"
@@ -41,7 +41,7 @@ export interface ServerFault {
   readonly action: string;
 }
 
-export interface Demands {
+interface Demands {
   /** Connections that this process takes at most; 0 behind a pooler, which has limits of its own. */
   readonly connections: number;
   /** Whether tables are to be made. */

@@ -8,7 +8,7 @@ type Query = postgres.PendingQuery<postgres.Row[]>;
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** The text with each `tm.` replaced by the quoted schema. */
-export const qualified = (text: string, schema: string): string =>
+const qualified = (text: string, schema: string): string =>
   text.replace(/(?<![\w."])tm\./g, () => `${quoteName(schema)}.`);
 
 /** Qualifies the fixed parts of tagged statements; each statement of the program is rewritten once. */

@@ -1,20 +1,20 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
 import { EXIT, NamedError, type StopCode, UsageError } from "../../shared/errors.ts";
-import { rulesJson } from "../../event/stream_rules.ts";
-import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
-import {
-  type CloseOutcome,
-  type CommitOutcome,
-  type CommitPayload,
-  CompactionFailed,
-  type NewPartition,
-  type PartitionRow,
-  type Store,
-  type StoredState,
-  type StreamSettings,
-} from "../port.ts";
 import { codeOf } from "../../shared/sql.ts";
+import { type CommitOutcome, type CommitPayload, CompactionFailed, type Store } from "../port.ts";
 import type { Database } from "./client.ts";
+import {
+  chunksJson,
+  type CloseJson,
+  closeOutcome,
+  deadJson,
+  movesJson,
+  partitionsJson,
+  type StateRow,
+  storedState,
+  streamJson,
+  textArray,
+} from "./wire.ts";
 
 /**
  * An open window with this many chunks is compacted when nothing can be closed, so that its closing merges few. Fewer would write each key
@@ -36,31 +36,6 @@ export interface PostgresStoreOptions {
   readonly readTimeoutMs?: number;
   /** Closing a window of a million keys takes seconds. */
   readonly closeTimeoutMs?: number;
-}
-
-interface StateRow {
-  readonly topic_id: string | null;
-  readonly rules: string;
-  readonly anchor: string;
-  readonly closed_through: string;
-  readonly stopped_code: string | null;
-  readonly stopped_message: string | null;
-  readonly server_now: string;
-  readonly partitions: readonly PartitionJson[] | null;
-}
-
-interface PartitionJson {
-  readonly partition: number;
-  readonly commit_id: string;
-  readonly next_offset: number;
-  readonly first_offset: number;
-  /** Epoch milliseconds; null = -infinity. */
-  readonly watermark: number | null;
-  readonly record_watermark: number | null;
-  readonly max_window_end: number | null;
-  readonly raised_at: number | null;
-  readonly quiet_since: number | null;
-  readonly retired: boolean;
 }
 
 /** Makes the Store of one schema. */
@@ -97,12 +72,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
                     'max_window_end', tm.tidemark_ms_v1(p.max_window_end), 'raised_at', tm.tidemark_ms_v1(p.raised_at),
                     'quiet_since', tm.tidemark_ms_v1(p.quiet_since), 'retired', p.retired) order by p.partition)
                   from tm.stream_partition p)::text as partitions
-          from tm.stream s`.then((rows) =>
-          rows.map((r) => ({
-            ...r,
-            partitions: JSON.parse(r.partitions as unknown as string ?? "[]") as PartitionJson[],
-          }))
-        ), readTimeoutMs);
+          from tm.stream s`, readTimeoutMs);
       return row ? storedState(row) : null;
     },
 
@@ -199,114 +169,4 @@ function commitOutcome(error: unknown): CommitOutcome {
     default:
       return { kind: "unknown", cause: error instanceof Error ? error : new Error(String(error)) };
   }
-}
-
-type CloseJson =
-  | { state: "busy" }
-  | { state: "nothing"; chunks?: number | null }
-  | { state: "day_missing"; day: string }
-  | { state: "closed"; window_start: number; rows: number; hits: number; folded_keys: number; chunks: number };
-
-function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" }>): CloseOutcome {
-  if (result.state !== "closed") return { kind: result.state };
-  const { window_start, rows, hits, folded_keys, chunks } = result;
-  return { kind: "closed", windowStart: window_start as EpochMs, rows, hits, foldedKeys: folded_keys, chunks };
-}
-
-function storedState(row: StateRow): StoredState {
-  return {
-    topicId: row.topic_id,
-    rules: row.rules,
-    anchor: Math.round(Number(row.anchor)) as EpochMs,
-    closedThrough: Math.round(Number(row.closed_through)) as EpochMs,
-    stopped: row.stopped_code === null ? null : { code: row.stopped_code, message: row.stopped_message ?? "" },
-    serverNow: Math.floor(Number(row.server_now)) as EpochMs,
-    rows: (row.partitions ?? []).map((p): PartitionRow => ({
-      partition: p.partition as PartitionId,
-      commitId: p.commit_id,
-      nextOffset: p.next_offset as Offset,
-      firstOffset: p.first_offset as Offset,
-      watermark: (p.watermark ?? NEVER) as EpochMs,
-      recordWatermark: (p.record_watermark ?? NEVER) as EpochMs,
-      maxWindowEnd: (p.max_window_end ?? NEVER) as EpochMs,
-      raisedAt: (p.raised_at ?? NEVER) as EpochMs,
-      quietSince: p.quiet_since as EpochMs | null,
-      retired: p.retired,
-    })),
-  };
-}
-
-const streamJson = (s: StreamSettings) => ({
-  source: s.source,
-  topic: s.topic,
-  topic_id: s.topicId,
-  consumer_group: s.group,
-  window_size_ms: s.windowSizeMs,
-  referrer_granularity: s.referrerGranularity,
-  key_bytes_max: s.keyBytesMax,
-  offsets_count_records: s.offsetsCountRecords,
-  anchor: s.anchor,
-  rules: JSON.parse(rulesJson(s.rules)),
-});
-
-const partitionsJson = (partitions: readonly NewPartition[]) =>
-  partitions.map((p) => ({ partition: p.partition, start_offset: p.startOffset, log_start: p.logStart }));
-
-/** JSON knows no infinity: null means it. */
-const finite = (time: EpochMs) => Number.isFinite(time) ? time : null;
-
-const movesJson = (payload: CommitPayload) =>
-  payload.moves.map((m) => ({
-    partition: m.partition,
-    old_commit_id: m.oldCommitId,
-    old_next_offset: m.oldNextOffset,
-    next_offset: m.nextOffset,
-    watermark: finite(m.watermark),
-    record_watermark: finite(m.recordWatermark),
-    max_window_end: finite(m.maxWindowEnd),
-    raised_at: Math.round(m.raisedAt),
-    quiet_since: m.quietSince === null ? null : Math.round(m.quietSince),
-    first_event_time: m.firstEventTime,
-    newest_event_time: m.newestEventTime,
-    counted: m.counted,
-    late: m.late,
-    late_dropped: m.lateDropped,
-    dead: m.dead,
-    null_records: m.nulls,
-    skipped: m.skipped,
-    idle_advances: m.idleAdvances.map((a) => [a.atOffset, a.watermark, Math.round(a.quietSince)]),
-  }));
-
-const chunksJson = (payload: CommitPayload) =>
-  payload.chunks.map((c, i) => ({
-    n: i + 1,
-    late: c.late,
-    window_start: c.windowStart,
-    hits: c.hits,
-    bot_hits: c.botHits,
-    keys: c.keys,
-  }));
-
-const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
-  counts: dead.counts,
-  ranges: dead.ranges.map((r) => ({
-    partition: r.partition,
-    reason: r.reason,
-    first_offset: r.firstOffset,
-    last_offset: r.lastOffset,
-    records: r.records,
-    positions: r.runs && `{${r.runs.map(([first, last]) => `[${first},${last}]`).join()}}`,
-  })),
-  samples: dead.samples.map((s) => ({
-    partition: s.partition,
-    record_offset: s.recordOffset,
-    reason: s.reason,
-    payload_bytes: s.payloadBytes,
-    payload: s.payload,
-  })),
-});
-
-/** A text[] literal. postgres.js would escape element by element; these are a few elements of up to a megabyte. */
-function textArray(texts: readonly string[]): string {
-  return `{${texts.map((text) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`).join()}}`;
 }

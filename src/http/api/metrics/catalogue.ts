@@ -158,7 +158,7 @@ export const METRICS_CATALOGUE = {
   tidemark_http_event_clients: { type: "gauge", help: "Clients of /v1/events.", labels: [] },
 } as const satisfies Readonly<Record<string, MetricSpec>>;
 
-export type MetricName = keyof typeof METRICS_CATALOGUE;
+type MetricName = keyof typeof METRICS_CATALOGUE;
 type NameOf<T extends MetricSpec["type"]> = {
   [N in MetricName]: (typeof METRICS_CATALOGUE)[N]["type"] extends T ? N : never;
 }[MetricName];

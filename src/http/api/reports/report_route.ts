@@ -29,7 +29,7 @@ export interface Ranged {
 }
 
 /** What makes one report a route. */
-export interface ReportDefinition<Q extends Ranged> {
+interface ReportDefinition<Q extends Ranged> {
   readonly name: string;
   readonly summary: string;
   readonly description: string;

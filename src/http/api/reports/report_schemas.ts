@@ -12,7 +12,7 @@ const coverage = z.enum(COVERAGES).openapi({
 const day = z.string().openapi({ format: "date", example: "2026-01-31" });
 const percentage = z.number().min(0).max(100);
 
-export const completenessSchema = z.strictObject({
+const completenessSchema = z.strictObject({
   status: statusOrUnknown,
   watermark: maybeTimeSchema,
   quiet_since: maybeTimeSchema,

@@ -2,7 +2,7 @@
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
 
-export interface DeadFilter {
+interface DeadFilter {
   readonly reason: string | undefined;
   readonly partition: number | undefined;
   readonly limit: number;

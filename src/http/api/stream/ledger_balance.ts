@@ -3,7 +3,7 @@ import { isoAlways } from "../schemas.ts";
 import type { LedgerPartition, LedgerSums, LedgerWindow } from "./ledger_query.ts";
 
 /** One equation that does not hold. */
-export interface Imbalance {
+interface Imbalance {
   readonly kind: "stream" | "partition" | "window" | "late";
   readonly partition: number | null;
   /** RFC 3339, for windows. */

@@ -37,13 +37,13 @@ export interface LedgerWindow {
 }
 
 /** An open chunk whose keys do not add up to its own sum. */
-export interface LedgerChunk {
+interface LedgerChunk {
   readonly window_start: number;
   readonly booked_hits: number;
   readonly found_hits: number;
 }
 
-export interface LedgerDeep {
+interface LedgerDeep {
   readonly windows_checked: number;
   /** Of these, windows that an older version closed: their rows are added up, and not compared one by one. */
   readonly windows_without_digest: number;

@@ -15,7 +15,7 @@ export const HOLD_CODES = [
   "idle_off",
   "idle_advance_due",
 ] as const;
-export type HoldCode = typeof HOLD_CODES[number];
+type HoldCode = typeof HOLD_CODES[number];
 
 /** What holds a watermark; `closes_at` is the earliest time at which it may move by silence alone (epoch ms). */
 export interface Hold {
@@ -25,7 +25,7 @@ export interface Hold {
   readonly closes_at: number | null;
 }
 
-export interface HoldInputs {
+interface HoldInputs {
   readonly row: PartitionRow;
   /** What this process sees of the partition; undefined where it does not own it. */
   readonly live: PartitionSnapshot | undefined;

@@ -9,7 +9,7 @@ import type { StreamState } from "./stream_rows.ts";
 import { effectiveWatermark, type Hold, holdOf } from "./watermark_hold.ts";
 import type { WindowRow } from "./windows_query.ts";
 
-export interface Holder extends Hold {
+interface Holder extends Hold {
   readonly partition: number;
   /** Committed watermark or that of its owner, epoch ms; null before the first record. */
   readonly watermark: number | null;
@@ -24,7 +24,7 @@ export interface Explanation {
   readonly holders: readonly Holder[];
 }
 
-export interface ExplainInputs {
+interface ExplainInputs {
   /** Epoch ms, inclusive. */
   readonly start: number;
   readonly row: WindowRow | undefined;

@@ -2,7 +2,7 @@
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
 
-export type WindowState = "open" | "closed";
+type WindowState = "open" | "closed";
 
 /** One window; times in epoch ms. */
 export interface WindowRow {
@@ -21,7 +21,7 @@ export interface WindowRow {
   readonly confirmed: boolean;
 }
 
-export interface WindowFilter {
+interface WindowFilter {
   readonly state: WindowState | "all";
   /** Only windows that start before this time, epoch ms. */
   readonly before: number | null;

@@ -1,7 +1,7 @@
 // What /docs says of each operation, taken out of the OpenAPI document: parameters, answers, an example call and answer. Pure.
 import type { OpenApiDocument } from "../../server/openapi.ts";
 
-export interface ParameterDoc {
+interface ParameterDoc {
   readonly name: string;
   readonly where: string;
   readonly required: boolean;

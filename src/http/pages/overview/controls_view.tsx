@@ -6,7 +6,7 @@ import { hostile, type Markup, NOTHING } from "../markup.tsx";
 import type { OverviewData } from "./overview_data.ts";
 import { DIRECT, pageHref, type PageState, RANGES } from "../page_query.ts";
 
-export interface Controls {
+interface Controls {
   readonly state: PageState;
   /** The preset that is shown, or null. */
   readonly range: string | null;

@@ -28,12 +28,12 @@ export interface CommitBucket {
 }
 
 /** A window with late records. */
-export interface LateWindow {
+interface LateWindow {
   readonly window_start: number;
   readonly hits: number;
 }
 
-export interface FastPipeline {
+interface FastPipeline {
   readonly open: readonly WindowRow[];
   readonly closed: readonly WindowRow[];
   readonly commits: readonly CommitBucket[];

@@ -20,7 +20,7 @@ export interface ReadFault {
 }
 
 /** Some of a partition's records, in order. */
-export interface Portion {
+interface Portion {
   readonly from: number;
   /** The position after this portion. */
   readonly next: number;
@@ -30,7 +30,7 @@ export interface Portion {
 }
 
 /** What the reader needs to know of a fetch. */
-export interface FetchedRecords {
+interface FetchedRecords {
   /** The position that was asked for. */
   readonly from: number;
   readonly records: Uint8Array;

@@ -11,7 +11,7 @@ export const CODEC_NAMES = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
  * What one compressed batch may expand to. Brokers take batches of 1 MiB by default; 64 MiB leaves room for raised limits and very
  * repetitive data, and keeps a batch that was made to explode from taking the process down.
  */
-export const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
+const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 
 /** A batch that cannot be expanded: broken, or larger than the cap. Becomes `corrupt_batch` where the batch's position is known. */
 export class DecompressError extends Error {

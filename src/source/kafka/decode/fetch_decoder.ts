@@ -104,7 +104,7 @@ export const BATCH = {
 const MAGIC_END = 17, LEGACY_LENGTH_MIN = 14;
 
 /** What the batch headers of one partition's records say. */
-export interface BatchScan {
+interface BatchScan {
   /** Offset of the first batch, or −1 without one. */
   readonly firstOffset: number;
   /** The position after the last complete batch; `from` without one. */

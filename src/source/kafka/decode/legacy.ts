@@ -22,7 +22,7 @@ interface LegacyMessage {
 }
 
 /** The messages of one entry of a message set: one, or those of a compressed wrapper. */
-export class LegacyRun implements RecordRun {
+class LegacyRun implements RecordRun {
   constructor(
     private readonly messages: readonly LegacyMessage[],
     /** Epoch ms for messages without a time of their own. */
@@ -42,7 +42,7 @@ export class LegacyRun implements RecordRun {
 
 const EMPTY = new Uint8Array(0);
 
-export interface LegacyOptions {
+interface LegacyOptions {
   /** Epoch ms when the fetch was sent. */
   readonly readAt: number;
   /** The highest offset before this entry. */

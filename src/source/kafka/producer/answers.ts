@@ -1,7 +1,7 @@
 // What a broker's answers to a produce request mean for each batch that was sent: stored, to be sent again, or refused for good. Pure.
 
 /** One partition's part of an answer, as the protocol has it. */
-export interface PartitionAnswer {
+interface PartitionAnswer {
   readonly partition: number;
   readonly errorCode: number;
 }

@@ -11,7 +11,7 @@ export interface OutRecord {
 }
 
 /** By what a broker knows a batch again. */
-export interface BatchSequence {
+interface BatchSequence {
   readonly producerId: bigint;
   readonly producerEpoch: number;
   /** Number of the batch's first record in its partition, counted by the producer from 0. */

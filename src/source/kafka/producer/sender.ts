@@ -13,7 +13,7 @@ import { type BatchOutcome, outcomes } from "./answers.ts";
 import { IncompleteSend } from "./incomplete_send.ts";
 import { encodeRecordBatch, type OutRecord, sequenceAfter } from "./record_batch.ts";
 
-export interface TopicSenderOptions {
+interface TopicSenderOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
   readonly log: Log;

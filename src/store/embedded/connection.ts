@@ -1,0 +1,285 @@
+// One client of the embedded database: handshake, its turns, and what it leaves behind is undone. Shell: a socket.
+import {
+  closeStatement,
+  errorResponse,
+  execute,
+  fatal,
+  firstText,
+  messageLength,
+  messageType,
+  parseOpening,
+  PASSWORD_REQUEST,
+  type ProtocolDatabase,
+  query,
+  readerRefusal,
+  readsClientData,
+  READY,
+  refusal,
+  settingsSql,
+  SYNC,
+} from "./protocol.ts";
+import { type Rank, rankOf, type Turns } from "./turns.ts";
+
+/** How connections are served. */
+export interface ConnectionOptions {
+  readonly database: ProtocolDatabase;
+  /** Clients must send it; other users of the machine can reach the port. */
+  readonly password: string;
+  /** A connection that keeps the others waiting without sending anything for so long is closed and rolled back. */
+  readonly holdMsMax: number;
+  /** A reader waits at most so long for its turn, then it is refused. */
+  readonly readerWaitMsMax: number;
+  /** A reader's statement may take so long while the stream is connected. */
+  readonly readerMsMax: number;
+}
+
+/** Room for one read from a socket. */
+const READ_BYTES = 65_536;
+/** A client that waits for its turn is listened to, to notice that it leaves, until it has sent so much. */
+const HEARD_BYTES_MAX = 4 * 1024 * 1024;
+
+/** One client from its handshake to its end. */
+export class Connection {
+  /** Resolves when the socket is closed and the turn given back; rejects when PGlite itself failed. */
+  readonly done: Promise<void>;
+  readonly #statements = new Set<string>();
+  /** Bytes [from, to) are received and not yet used. */
+  #bytes = new Uint8Array(2 * READ_BYTES);
+  #from = 0;
+  #to = 0;
+  #parameters: ReadonlyMap<string, string> = new Map();
+  #myTurn = false;
+  /** A read that was begun and not waited for to its end. */
+  #reading: Promise<boolean> | null = null;
+  /** The turn was refused: messages are skipped up to the end of the exchange. */
+  #refused = false;
+  rank: Rank | null = null;
+
+  constructor(
+    readonly socket: Deno.TcpConn,
+    readonly options: ConnectionOptions,
+    readonly turns: Turns,
+    readonly welcome: Uint8Array,
+    readonly hasStream: () => boolean,
+  ) {
+    this.done = this.#serve();
+  }
+
+  async close(): Promise<void> {
+    closeSocket(this.socket);
+    await this.done;
+  }
+
+  async #serve() {
+    try {
+      if (await this.#open()) await this.#run();
+    } catch (error) {
+      // The client is gone or no PostgreSQL client; whatever it had open is undone below.
+      if (!(error instanceof ClientGone)) throw error;
+    } finally {
+      closeSocket(this.socket);
+      await this.#undo();
+    }
+  }
+
+  /** The handshake: whether the client may go on. */
+  async #open(): Promise<boolean> {
+    for (;;) {
+      const opening = parseOpening(this.#buffer);
+      if (opening.kind === "incomplete") {
+        if (!await this.#read()) return false;
+      } else if (opening.kind === "encryption") {
+        this.#take(opening.length);
+        await this.#write(new TextEncoder().encode("N"));
+      } else if (opening.kind === "startup") {
+        this.#take(opening.length);
+        this.#parameters = opening.parameters;
+        this.rank = rankOf(opening.parameters);
+        break;
+      } else return false;
+    }
+    await this.#write(PASSWORD_REQUEST);
+    const reply = await this.#next();
+    if (!reply || messageType(reply) !== "p" || firstText(reply) !== this.options.password) {
+      await this.#write(fatal("28P01", "password authentication failed"));
+      return false;
+    }
+    await this.#write(this.welcome);
+    return true;
+  }
+
+  async #run() {
+    for (let message = await this.#next(); message; message = await this.#next()) {
+      const type = messageType(message);
+      if (type === "X") return;
+      if (type === "P" && firstText(message) !== "") this.#statements.add(firstText(message));
+      if ((type === "Q" || type === "P") && readsClientData(message)) message = refusal(type);
+      // Only these end with ReadyForQuery, whose last byte is the transaction status; `I` is "none".
+      const ready = type === "S" || type === "Q" || type === "F";
+      if (this.#refused || !await this.#begin()) {
+        await this.#refuse(ready);
+        continue;
+      }
+      const reply = await this.#execute(message);
+      // Before the write: a client that reads slowly keeps no other one waiting.
+      if (ready && reply.at(-1) === 0x49) this.#end();
+      await this.#write(reply);
+    }
+  }
+
+  /** Waits for the turn; false where a reader has waited for too long. @throws ClientGone where the client leaves meanwhile */
+  async #begin(): Promise<boolean> {
+    if (this.#myTurn) return true;
+    if (!await this.#takeTurn(true)) return false;
+    const settings = settingsSql(this.#parameters);
+    if (this.turns.settings === settings) return true;
+    await execute(this.options.database, query(settings));
+    this.turns.settings = settings;
+    return true;
+  }
+
+  async #takeTurn(heard: boolean): Promise<boolean> {
+    const rank = this.rank ?? "reader", leaving = new AbortController();
+    const timer = rank === "reader" && heard
+      ? setTimeout(() => leaving.abort(TIRED), this.options.readerWaitMsMax)
+      : undefined;
+    const turn = this.turns.take(rank, leaving.signal).then(() => true, () => false);
+    try {
+      // What the client sends meanwhile is kept; that it leaves must not be found out only after its statement has run.
+      for (let open = heard; open && this.#to - this.#from < HEARD_BYTES_MAX;) {
+        const first = await Promise.race([turn.then(() => "turn" as const), this.#receive()]);
+        if (first === "turn") break;
+        open = first;
+        if (!open) leaving.abort(GONE);
+      }
+      this.#myTurn = await turn;
+    } catch (cause) {
+      leaving.abort(GONE);
+      if (await turn) this.turns.give();
+      throw new ClientGone({ cause });
+    } finally {
+      clearTimeout(timer);
+    }
+    if (!this.#myTurn && leaving.signal.reason === GONE) throw new ClientGone({});
+    return this.#myTurn;
+  }
+
+  /** Says once that the turn was refused, and skips the messages of the exchange: no transaction is open. */
+  async #refuse(ready: boolean) {
+    if (!this.#refused) await this.#write(errorResponse(readerRefusal));
+    this.#refused = !ready;
+    if (ready) await this.#write(READY);
+  }
+
+  async #execute(message: Uint8Array): Promise<Uint8Array> {
+    const { database, readerMsMax } = this.options;
+    if (this.rank !== "reader" || !this.hasStream()) return await execute(database, message);
+    database.cancelAfter?.(performance.now() + readerMsMax);
+    try {
+      return await execute(database, message);
+    } finally {
+      database.cancelAfter?.(Infinity);
+    }
+  }
+
+  #end() {
+    this.#myTurn = false;
+    this.turns.give();
+  }
+
+  async #undo() {
+    if (!this.#myTurn && this.#statements.size === 0) return;
+    const { database } = this.options;
+    if (this.#myTurn) {
+      // Ends the skipping after an error, and an implicit transaction, before the explicit one is rolled back.
+      await execute(database, SYNC);
+      await execute(database, query("rollback"));
+    } else await this.#takeTurn(false);
+    for (const name of this.#statements) await execute(database, closeStatement(name));
+    await execute(database, SYNC);
+    this.#end();
+  }
+
+  /** The next whole message, or undefined when the client has left. */
+  async #next(): Promise<Uint8Array | undefined> {
+    for (;;) {
+      let length: number;
+      try {
+        length = messageLength(this.#buffer);
+      } catch (cause) {
+        throw new ClientGone({ cause });
+      }
+      if (length > 0) return this.#take(length);
+      if (!await this.#read()) return undefined;
+    }
+  }
+
+  get #buffer(): Uint8Array {
+    return this.#bytes.subarray(this.#from, this.#to);
+  }
+
+  #take(length: number): Uint8Array {
+    this.#from += length;
+    return this.#bytes.slice(this.#from - length, this.#from);
+  }
+
+  async #read(): Promise<boolean> {
+    const timer = this.#myTurn ? setTimeout(() => closeSocket(this.socket), this.options.holdMsMax) : undefined;
+    try {
+      return await this.#receive();
+    } catch (cause) {
+      throw new ClientGone({ cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Reads once: whether the client is still there. One read is under way at a time, however many wait for it. */
+  #receive(): Promise<boolean> {
+    this.#reading ??= this.#receiveBytes().finally(() => this.#reading = null);
+    return this.#reading;
+  }
+
+  async #receiveBytes(): Promise<boolean> {
+    if (this.#bytes.length - this.#to < READ_BYTES) {
+      const held = this.#buffer;
+      // Doubling keeps a commit of many megabytes from being copied once per read.
+      const bytes = new Uint8Array(Math.max(2 * held.length, 2 * READ_BYTES));
+      bytes.set(held);
+      this.#bytes = bytes;
+      this.#to = held.length;
+      this.#from = 0;
+    }
+    const count = await this.socket.read(this.#bytes.subarray(this.#to));
+    if (count === null) return false;
+    this.#to += count;
+    return true;
+  }
+
+  async #write(bytes: Uint8Array) {
+    try {
+      for (let done = 0; done < bytes.length;) done += await this.socket.write(bytes.subarray(done));
+    } catch (cause) {
+      throw new ClientGone({ cause });
+    }
+  }
+}
+
+/** Why a connection leaves the queue. */
+const TIRED = "waited for too long", GONE = "the client is gone";
+
+/** The socket broke or spoke no PostgreSQL: ends one connection and leaves the others alone. */
+class ClientGone extends Error {
+  constructor(options: ErrorOptions) {
+    super("client gone", options);
+  }
+}
+
+function closeSocket(socket: Deno.TcpConn) {
+  try {
+    socket.close();
+  } catch (error) {
+    // Closed already, by the client's leaving or by stop().
+    if (!(error instanceof Deno.errors.BadResource)) throw error;
+  }
+}
