@@ -3,6 +3,7 @@ import axe, { type AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 import { assert, assertEquals, assertLess, assertMatch, assertStringIncludes } from "@std/assert";
 import { printable } from "../../src/shared/printable.ts";
+import { until } from "../support/wait.ts";
 import { HOSTILE, startDashboard } from "./browser_fixture.ts";
 
 const PAGES = ["/", "/pipeline"] as const;
@@ -186,14 +187,14 @@ Deno.test("pages in a browser", async (t) => {
     await page.goto(url);
     await page.waitForTimeout(500);
     assertLess(bytes, 200_000);
-    const times: number[] = [];
-    for (let i = 0; i < 8; i++) {
+    // Others use this machine too: one rendering that is fast enough proves it, and one that never is fails.
+    let best = Infinity;
+    await until(() => `a warm page in less than 100 ms; the best took ${best}`, async () => {
       const start = performance.now();
       await (await fetch(url)).text();
-      times.push(performance.now() - start);
-    }
-    // The best of some: others use this machine too.
-    assertLess(Math.min(...times), 100);
+      best = Math.min(best, performance.now() - start);
+      return best < 100;
+    });
     await page.close();
   });
 

@@ -1,7 +1,7 @@
 // By which package a package manager brings what the tests need, and the line that installs it. Pure.
 
 /** A thing that the machine must have for the integration tests. */
-export type Need = "java" | "maven" | "postgres" | "chromium" | "ps";
+export type Need = "java" | "maven" | "postgres" | "chromium" | "ps" | "pgbouncer";
 
 /** A package manager that set-up can call. */
 export interface PackageManager {
@@ -28,6 +28,7 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       postgres: "postgresql",
       chromium: "chromium",
       ps: "procps",
+      pgbouncer: "pgbouncer",
     },
   },
   {
@@ -41,6 +42,7 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       postgres: "postgresql-server",
       chromium: "chromium",
       ps: "procps-ng",
+      pgbouncer: "pgbouncer",
     },
   },
   {
@@ -54,6 +56,7 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       postgres: "postgresql",
       chromium: "chromium",
       ps: "procps",
+      pgbouncer: "pgbouncer",
     },
   },
   {
@@ -67,6 +70,7 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       postgres: "postgresql@17",
       chromium: "chromium",
       ps: "procps",
+      pgbouncer: "pgbouncer",
     },
   },
 ];

@@ -1,4 +1,5 @@
 // A PgBouncer with its default settings in front of a test's PostgreSQL. Shell: spawns a process.
+import { existsSync } from "node:fs";
 import { freePort } from "./postgres.ts";
 import { serverUser } from "./postgres_binaries.ts";
 import { spawn } from "./process.ts";
@@ -7,6 +8,9 @@ export interface PgBouncer extends AsyncDisposable {
   /** The database of `url`, through the pooler. */
   readonly url: string;
 }
+
+/** Debian's path is not in everyone's PATH. */
+export const PGBOUNCER = existsSync("/usr/sbin/pgbouncer") ? "/usr/sbin/pgbouncer" : "pgbouncer";
 
 /** Starts a pooler of two connections. @throws Error naming what to install, or with its log */
 export async function startPgBouncer(
@@ -36,7 +40,7 @@ export async function startPgBouncer(
   await Deno.chmod(folder, 0o755);
   let child: ReturnType<typeof spawn>;
   try {
-    child = spawn("/usr/sbin/pgbouncer", [`${folder}/pgbouncer.ini`], { ...ids, cwd: "/" });
+    child = spawn(PGBOUNCER, [`${folder}/pgbouncer.ini`], { ...ids, cwd: "/" });
   } catch (cause) {
     throw new Error("No PgBouncer: apt-get install pgbouncer", { cause });
   }

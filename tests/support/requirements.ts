@@ -1,5 +1,6 @@
 // What the integration tests need from the machine, checked before anything runs: a missing server fails, it never skips. Runs programs.
 import { findChromium } from "./browser.ts";
+import { PGBOUNCER } from "./pgbouncer.ts";
 import type { Need } from "./package_managers.ts";
 import { findBinaries, installedBinaries } from "./postgres_binaries.ts";
 
@@ -26,6 +27,7 @@ export async function missingRequirements(mayInstall: boolean): Promise<Missing[
     missingPostgres(mayInstall),
     missingBrowser(),
     missingPs(),
+    missingPgBouncer(),
   ]);
   return checks.filter((missing) => missing !== undefined);
 }
@@ -67,6 +69,11 @@ async function missingBrowser(): Promise<Missing | undefined> {
 async function missingPs(): Promise<Missing | undefined> {
   if (await firstOutput("ps", ["-A", "-o", "pid=,ppid="]) !== undefined) return undefined;
   return { need: "ps", what: "ps, by which a server is frozen with all its processes" };
+}
+
+async function missingPgBouncer(): Promise<Missing | undefined> {
+  if (await firstOutput(PGBOUNCER, ["--version"]) !== undefined) return undefined;
+  return { need: "pgbouncer", what: "PgBouncer, a pooler in front of PostgreSQL" };
 }
 
 /** Major version out of `java -version`: `17.0.9` is 17, `1.8.0_392` is 8. */
