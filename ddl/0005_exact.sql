@@ -24,17 +24,6 @@ begin
 end $$;
 comment on function tidemark_key_id_v1(text, text) is 'Number of a key of the roll-ups; a new one where this very text has none yet.';
 
--- The function below it finds keys by a digest; the text decides.
-create function tidemark_key_days_v2(p_dimension text, p_from date, p_to date, p_tz text, p_keys text[], p_host text, p_referrer text, p_late boolean)
-returns table (key text, day date, num_hits bigint, bot_hits bigint) language sql stable rows 5000
-begin atomic
-  select d.key, d.day, d.num_hits, d.bot_hits
-  from tidemark_key_days_v1(p_dimension, p_from, p_to, p_tz, p_keys, p_host, p_referrer, p_late) d
-  where p_keys is null or d.key = any(p_keys);
-end;
-comment on function tidemark_key_days_v2(text, date, date, text, text[], text, text, boolean) is
-  'Hits per key and local day, of closed and known days only. Days without hits have no row.';
-
 -- ---- replica identity: a publication of all tables refuses deletes from a table without one. Nothing else changes.
 
 alter table late_web_traffic replica identity full;
@@ -432,56 +421,11 @@ comment on view stream_span is 'One row: event time of the first and the newest 
 comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
 comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
 
--- What is asked about lies between the first event's window and the end of the newest one's, some known day of it at least: only then is a
--- missing row a zero. True while neither event is known.
-create function tidemark_covered_v1(p_from date, p_to date, p_tz text, p_raw boolean) returns boolean language sql stable
-return coalesce((
-  select not isempty(tidemark_known_time_v1(p_from, p_to, p_tz, p_raw) * tstzmultirange(tstzrange(
-    date_bin(x.size, e.first_event_time, 'epoch'), date_bin(x.size, e.newest_event_time, 'epoch') + x.size)))
-  from stream_span e cross join stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x
-  where e.first_event_time is not null
-), true);
-comment on function tidemark_covered_v1(date, date, text, boolean) is
-  'Whether the stream has looked at any of the local days from p_from to p_to, both inclusive: false before its first event, after its newest one, and where all days are unknown.';
-
 -- The end of the last window that starts before a time: a window belongs to the day in which it starts, and may end after it.
 create function tidemark_last_window_end_v1(p_time timestamptz) returns timestamptz language sql stable
 return (select date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')
         from stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x);
 comment on function tidemark_last_window_end_v1(timestamptz) is 'End of the last window that starts before a time: with it all numbers up to that time are final.';
-
--- contribution_report says 0 for days that the stream has never seen. A change of meaning is a new function.
-create function contribution_report_v2(p_from date, p_to date, p_tz text default 'UTC', p_place text default 'city', p_host text default null,
-  p_referrer text default null, p_traffic text default 'all', p_late text default 'exclude', p_compare text default 'previous_day',
-  p_order text default 'count_desc', p_limit integer default null, p_after jsonb default null)
-returns table (rank bigint, country_code text, region text, city text, num_hits bigint, country_hits bigint, percentage_contribution numeric,
-  previous_day_contribution bigint, next_day_contribution bigint, forecasted_change bigint, comparison_hits bigint,
-  total_hits bigint, total_previous_day bigint, total_next_day bigint, total_comparison bigint, total_rows bigint, is_final boolean)
-language plpgsql stable rows 1000
-set timezone = 'UTC' set jit = off set work_mem = '64MB' as $$
-#variable_conflict use_column
-declare
-  filtered constant boolean := p_host is not null or p_referrer is not null;
-  shift constant integer := case p_compare when 'same_weekday' then ((p_to - p_from) / 7 + 1) * 7 else p_to - p_from + 1 end;
-  previous_known boolean := tidemark_covered_v1(p_from - 1, p_from - 1, p_tz, filtered);
-  next_known boolean := tidemark_covered_v1(p_to + 1, p_to + 1, p_tz, filtered)
-    and tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 2, p_tz)) <= (select s.closed_through from stream s);
-  compared_known boolean := case p_compare when 'previous_day' then previous_known
-    else tidemark_covered_v1(p_from - shift, p_to - shift, p_tz, filtered) end;
-  final_known boolean := coalesce((select g.final_through from stream_progress g)
-    >= tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 1, p_tz)), false);
-begin
-  return query
-    select r.rank, r.country_code, r.region, r.city, r.num_hits, r.country_hits, r.percentage_contribution,
-           case when previous_known then r.previous_day_contribution end, case when next_known then r.next_day_contribution end,
-           case when previous_known and next_known then r.forecasted_change end, case when compared_known then r.comparison_hits end,
-           r.total_hits, case when previous_known then r.total_previous_day end, case when next_known then r.total_next_day end,
-           case when compared_known then r.total_comparison end, r.total_rows, final_known
-    from contribution_report(p_from, p_to, p_tz, p_place, p_host, p_referrer, p_traffic, p_late, p_compare, p_order, p_limit, p_after) r
-    order by r.rank;
-end $$;
-comment on function contribution_report_v2(date, date, text, text, text, text, text, text, text, text, integer, jsonb) is
-  'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, and is_final only once the last window that starts in the range can change no more.';
 
 -- ---- dead letters with exact positions
 

@@ -1,6 +1,8 @@
 // `deno task docs`: writes every page that is made from code. With `--check` it writes nothing and names what is out of date.
 import { renderConfigurationPage, renderReadmeTable, renderStreamEnv } from "../src/cli/settings_pages.ts";
 import { initSql } from "../src/store/migrate.ts";
+import { KNOWN_SOURCES } from "../src/report/referrer_channel.ts";
+import { table } from "./docs_table.ts";
 import { openApi, renderHttpApiPage } from "./docs_http_api_page.ts";
 import { renderAlertsTable, renderMetricsTable } from "./docs_monitoring_page.ts";
 
@@ -23,8 +25,20 @@ export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
     ["ddl/init.sql", (await initSql()).trimEnd() + "\n"],
     ["docs/http_api.md", await formatted(renderHttpApiPage(await openApi()))],
     ["docs/monitoring.md", await monitoring()],
+    ["docs/reports.md", await formatted(splice(await read("docs/reports.md"), "sources", sourcesTable()))],
     ["README.md", splice(await read("README.md"), "settings", renderReadmeTable())],
   ]);
+}
+
+/** The sites that are told apart by name. */
+function sourcesTable(): string {
+  const rows = KNOWN_SOURCES.map(({ source, channel, names, domains }) => [
+    source,
+    channel,
+    names.join(", "),
+    domains.join(", "),
+  ]);
+  return table(["Source", "Channel", "Names", "Domains"], rows).join("\n");
 }
 
 /** The page with its prose wrapped as `deno fmt` wraps it. */

@@ -9,6 +9,7 @@ import {
   type Progress,
   type Status,
   type Traffic,
+  UNKNOWN_COVERAGE,
 } from "./report_types.ts";
 import { type LocalDate, localDate } from "./time_zone.ts";
 
@@ -17,9 +18,6 @@ export interface Counting {
   readonly traffic: Traffic;
   readonly late: "include" | "exclude";
 }
-
-/** Coverage under which a number says nothing, a zero least of all. */
-export const UNKNOWN: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
 
 /** Why there is no number, in words; what the others rest on. */
 export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
@@ -64,7 +62,7 @@ export function cover(
   const before = Math.min(windowsExpected, Math.max(0, Math.ceil((Math.min(first, end) - start) / windowSizeMs)));
   return {
     coverage,
-    unknown: UNKNOWN.has(coverage),
+    unknown: UNKNOWN_COVERAGE.has(coverage),
     windowsExpected: windowsExpected - before,
     windowsClosed: Math.max(0, windowsClosed - before),
   };

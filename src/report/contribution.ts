@@ -1,5 +1,6 @@
 // Shapes the contribution report: who contributed how much, the days around it, and what each number is worth. Pure.
 import type { Forecast } from "./forecast/forecast.ts";
+import { comparisonOf, type ComparisonPeriod } from "./comparison.ts";
 import { countryName } from "./country_names.ts";
 import {
   bucketHits,
@@ -13,7 +14,8 @@ import {
 } from "./completeness.ts";
 import { type ContributionCursor, type ContributionQuery, encodeContributionCursor } from "./report_query.ts";
 import type { Bucket, Completeness, DayTotal, PlaceKind, Progress, Status } from "./report_types.ts";
-import { addDays, countDays, type LocalDate } from "./time_zone.ts";
+import type { EpochMs } from "../shared/units.ts";
+import { addDays } from "./time_zone.ts";
 
 /** One row of `contribution_report` as the database answers it. */
 export interface ContributionFacts {
@@ -40,6 +42,9 @@ export interface ForecastDetail {
   readonly method: string;
   readonly mase: number | null;
   readonly history_days: number;
+  /** The same weekday a week before: its hits, and what the forecast adds to them; null where they are not known. */
+  readonly week_before: number | null;
+  readonly week_change: number | null;
 }
 
 /** One row; wire shape. */
@@ -84,11 +89,7 @@ export interface ContributionReport {
   readonly total: Contribution | null;
   readonly next_cursor: string | null;
   readonly days: readonly DayTotal[];
-  readonly comparison_period: {
-    readonly kind: ContributionQuery["compare"];
-    readonly from: LocalDate;
-    readonly to: LocalDate;
-  };
+  readonly comparison_period: ComparisonPeriod;
   /** Each number belongs to one of these periods. */
   readonly completeness: {
     readonly range: Completeness;
@@ -103,8 +104,11 @@ export interface ContributionReport {
 export interface ContributionInput {
   readonly query: ContributionQuery;
   readonly progress: Progress;
-  /** Days in order of time, at least from the comparison's first to the day after the range. */
+  /** Days in order of time, at least from the day before the range to the day after it. */
   readonly days: readonly Bucket[];
+  /** Days of the compared period, cut at `until`. */
+  readonly compared: readonly Bucket[];
+  readonly until: EpochMs | null;
   /** One row more than `query.limit` where there are more. */
   readonly rows: readonly ContributionFacts[];
   readonly totalRows: number;
@@ -116,6 +120,8 @@ export interface ContributionInput {
 export interface NextDayForecast {
   readonly forecast: Forecast;
   readonly horizon: number;
+  /** Hits of the day a week before the next day; null where they are not known. */
+  readonly weekBefore: number | null;
 }
 
 /** Identifies a place of the query's kind among the forecasts, and in the database's dictionary. */
@@ -130,36 +136,14 @@ export function placeKey(
     : `${countryCode}\x1e${region}\x1e${city}`;
 }
 
-/** Days by which the compared period lies before the range. */
-export function comparisonShift({ compare, from, to }: Pick<ContributionQuery, "compare" | "from" | "to">): number {
-  const days = countDays(from, to);
-  switch (compare) {
-    case "previous_day":
-    case "previous_period":
-      return days;
-    case "same_weekday":
-      return Math.ceil(days / 7) * 7;
-  }
-}
-
-/** First and last day of the compared period, both inclusive: one day for `previous_day`, else as many as the range has. */
-export function comparisonPeriod(
-  query: Pick<ContributionQuery, "compare" | "from" | "to">,
-): { from: LocalDate; to: LocalDate } {
-  if (query.compare === "previous_day") return { from: addDays(query.from, -1), to: addDays(query.from, -1) };
-  const shift = comparisonShift(query);
-  return { from: addDays(query.from, -shift), to: addDays(query.to, -shift) };
-}
-
 /** Shapes the report. */
 export function shapeContributions(input: ContributionInput): ContributionReport {
-  const { query, progress, days, totalRows } = input;
+  const { query, progress, days, totalRows, compared, until } = input;
   const { from, to, tz } = query;
-  const period = comparisonPeriod(query);
   const range = daysBetween(days, tz, from, to);
   const previous = daysBetween(days, tz, addDays(from, -1), addDays(from, -1));
   const next = daysBetween(days, tz, addDays(to, 1), addDays(to, 1));
-  const compared = daysBetween(days, tz, period.from, period.to);
+  const period = comparisonOf(query, { range, compared, until, progress });
   const counting: Counting = query;
   const nextClosed = next.length > 0 && next.every((day) => lastWindowEnd(day.end, progress) <= progress.closedThrough);
   const totals = {
@@ -178,8 +162,7 @@ export function shapeContributions(input: ContributionInput): ContributionReport
     comparisonKnown: totals.comparison !== null,
     nextKnown: totals.nextDay !== null,
     nextUnknownReason: nextClosed ? "gap" : null,
-    // Many days beside one do not compare.
-    comparable: query.compare !== "previous_day" || countDays(from, to) === 1,
+    comparable: period.no_change_reason === null,
   };
   const page = input.rows.slice(0, query.limit);
   const rows = page.map((row) => shapeRow(row, context, input.forecasts.get(placeKey(query.place, row))));
@@ -197,7 +180,7 @@ export function shapeContributions(input: ContributionInput): ContributionReport
       ? encodeContributionCursor(cursorAfter(last, query.order))
       : null,
     days: dayTotals(range, tz, counting, progress),
-    comparison_period: { kind: query.compare, ...period },
+    comparison_period: period,
     completeness: {
       range: completenessOf(range, progress),
       previous_day: completenessOf(previous, progress),
@@ -330,12 +313,13 @@ function nextDay(actual: number | null, context: RowContext, ahead: NextDayForec
     };
   }
   if (context.nextUnknownReason !== null || ahead === undefined) return unknown(context.nextUnknownReason);
-  const { forecast, horizon } = ahead;
+  const { forecast, horizon, weekBefore } = ahead;
   if (forecast.kind === "none") return unknown(forecast.reason);
   const point = forecast.points[horizon - 1];
   if (!point) return unknown("too_far");
+  const count = Math.round(point.count);
   return {
-    next_day_contribution: Math.round(point.count),
+    next_day_contribution: count,
     next_day_kind: "forecast" as const,
     next_day_status: "provisional" as const,
     forecast: {
@@ -344,6 +328,8 @@ function nextDay(actual: number | null, context: RowContext, ahead: NextDayForec
       method: forecast.method,
       mase: forecast.mase,
       history_days: forecast.historyDays,
+      week_before: weekBefore,
+      week_change: weekBefore === null ? null : count - weekBefore,
     },
     next_day_reason: null,
   };

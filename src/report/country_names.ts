@@ -9,12 +9,29 @@ const NO_COUNTRY: Readonly<Record<string, string>> = {
   invalid: "(invalid address)",
 };
 
+const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
+
 /** English name of an ISO 3166-1 alpha-2 code; a code without a name is its own name. */
 export function countryName(code: string): string {
   const known = NO_COUNTRY[code];
   if (known !== undefined) return known;
   if (!/^[A-Z]{2}$/.test(code)) return code;
   return names.of(code) ?? code;
+}
+
+let codes: ReadonlyMap<string, string> | undefined;
+
+/** The code of a country that is given by its code or its English name, whatever the case; other texts stay as they are. */
+export function countryCodeOf(text: string): string {
+  if (/^[A-Za-z]{2}$/.test(text)) return text.toUpperCase();
+  codes ??= new Map([
+    ...Object.entries(NO_COUNTRY).map(([code, name]) => [name, code] as const),
+    ...LETTERS.flatMap((a) => LETTERS.map((b) => a + b)).flatMap((code) => {
+      const name = names.of(code);
+      return name === undefined ? [] : [[name.toLowerCase(), code] as const];
+    }),
+  ]);
+  return codes.get(text.toLowerCase()) ?? text;
 }
 
 /** What a place is called beside others: the city, or why there is none. */

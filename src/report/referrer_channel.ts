@@ -1,84 +1,100 @@
-// Through which channel a hit came, told from its referrer. Pure. The rule, in order: no referrer is direct; a referrer on one of our own hosts
-// is internal; a known search engine is search; a known network is social; anything else is referral.
+// Through which channel and from which source a hit came, told from its referrer. Pure. The rule, in order: no referrer is direct; a referrer on
+// one of our own hosts is internal; a known search engine is search; a known network is social; anything else is referral.
 
 export const CHANNELS = ["direct", "search", "social", "referral", "internal", "unclassified"] as const;
 /** `unclassified` holds the referrers that were folded into `(other)` when the table or a roll-up was full. */
 export type Channel = typeof CHANNELS[number];
 
-/** Names of search engines as they stand before the public suffix (google.co.uk), and whole domains where the name alone is ambiguous. */
-const SEARCH_NAMES = new Set(
-  [
-    "google",
-    "bing",
-    "duckduckgo",
-    "yahoo",
-    "yandex",
-    "baidu",
-    "ecosia",
-    "startpage",
-    "qwant",
-    "naver",
-    "seznam",
-    "sogou",
-    "kagi",
-    "mojeek",
-  ],
-);
-const SEARCH_DOMAINS = [
-  "search.brave.com",
-  "ya.ru",
-  "so.com",
-  "daum.net",
-  "perplexity.ai",
-  "com.google.android.googlequicksearchbox",
+/** A site that many referrers lead to: `google.com`, `google.co.uk` and the app are all Google. */
+export interface KnownSource {
+  readonly source: string;
+  readonly channel: "search" | "social";
+  /** Names as they stand before the public suffix, under which any domain counts. */
+  readonly names: readonly string[];
+  /** Whole domains, with what lies below them; asked first. */
+  readonly domains: readonly string[];
+}
+
+const known = (channel: KnownSource["channel"], source: string, names: string[], domains: string[] = []) => ({
+  source,
+  channel,
+  names,
+  domains,
+});
+
+/** docs/reports.md lists them. */
+export const KNOWN_SOURCES: readonly KnownSource[] = [
+  known("search", "Google", ["google"], ["com.google.android.googlequicksearchbox"]),
+  known("search", "Bing", ["bing"]),
+  known("search", "DuckDuckGo", ["duckduckgo"]),
+  known("search", "Yahoo", ["yahoo"]),
+  known("search", "Yandex", ["yandex"], ["ya.ru"]),
+  known("search", "Baidu", ["baidu"]),
+  known("search", "Ecosia", ["ecosia"]),
+  known("search", "Startpage", ["startpage"]),
+  known("search", "Qwant", ["qwant"]),
+  known("search", "Naver", ["naver"]),
+  known("search", "Seznam", ["seznam"]),
+  known("search", "Sogou", ["sogou"]),
+  known("search", "Kagi", ["kagi"]),
+  known("search", "Mojeek", ["mojeek"]),
+  known("search", "Brave", [], ["search.brave.com"]),
+  known("search", "360 Search", [], ["so.com"]),
+  known("search", "Daum", [], ["daum.net"]),
+  known("search", "Perplexity", [], ["perplexity.ai"]),
+  known("social", "Facebook", ["facebook"], ["fb.me"]),
+  known("social", "Instagram", ["instagram"]),
+  known("social", "X (Twitter)", ["twitter"], ["t.co", "x.com"]),
+  known("social", "LinkedIn", ["linkedin"], ["lnkd.in"]),
+  known("social", "Reddit", ["reddit"], ["redd.it"]),
+  known("social", "Pinterest", ["pinterest"]),
+  known("social", "TikTok", ["tiktok"]),
+  known("social", "YouTube", ["youtube"], ["youtu.be"]),
+  known("social", "Tumblr", ["tumblr"]),
+  known("social", "Quora", ["quora"]),
+  known("social", "Weibo", ["weibo"]),
+  known("social", "Threads", ["threads"]),
+  known("social", "Snapchat", ["snapchat"]),
+  known("social", "VK", [], ["vk.com"]),
+  known("social", "Odnoklassniki", [], ["ok.ru"]),
+  known("social", "Telegram", [], ["t.me"]),
+  known("social", "Bluesky", [], ["bsky.app"]),
+  known("social", "Mastodon", [], ["mastodon.social"]),
+  known("social", "Hacker News", [], ["news.ycombinator.com"]),
+  known("social", "WhatsApp", [], ["wa.me"]),
+  known("social", "Discord", [], ["discord.com"]),
 ];
-const SOCIAL_NAMES = new Set(
-  [
-    "facebook",
-    "instagram",
-    "twitter",
-    "linkedin",
-    "reddit",
-    "pinterest",
-    "tiktok",
-    "youtube",
-    "tumblr",
-    "quora",
-    "weibo",
-    "threads",
-    "snapchat",
-  ],
-);
-const SOCIAL_DOMAINS = [
-  "t.co",
-  "x.com",
-  "fb.me",
-  "lnkd.in",
-  "redd.it",
-  "youtu.be",
-  "vk.com",
-  "ok.ru",
-  "t.me",
-  "bsky.app",
-  "mastodon.social",
-  "news.ycombinator.com",
-  "wa.me",
-  "discord.com",
-];
+
+const BY_NAME = new Map(KNOWN_SOURCES.flatMap((one) => one.names.map((name) => [name, one] as const)));
+const BY_DOMAIN = new Map(KNOWN_SOURCES.flatMap((one) => one.domains.map((domain) => [domain, one] as const)));
+
 /** Suffixes of two labels under which names are registered; the others have one. */
 const SECOND_LEVEL = /^(?:ac|co|com|edu|gov|net|org|or|ne)\.[a-z]{2}$/;
 
-/** The channel of a referrer as it is stored. `ownHosts` are hosts in lower case, without ports. */
-export function referrerChannel(referrer: string, ownHosts: ReadonlySet<string>): Channel {
-  if (referrer === "") return "direct";
-  if (referrer === "(other)") return "unclassified";
+/** Names of sources that are no site. */
+export const DIRECT_SOURCE = "(direct)";
+export const OWN_SOURCE = "(own hosts)";
+export const OTHER_SOURCE = "(other)";
+
+/** Where a hit came from. `source` is the name of a known site, else the referrer's host without `www.`, else the referrer. */
+export interface Origin {
+  readonly channel: Channel;
+  readonly source: string;
+}
+
+/** The origin of a referrer as it is stored. `ownHosts` are hosts in lower case, without ports. */
+export function referrerOrigin(referrer: string, ownHosts: ReadonlySet<string>): Origin {
+  if (referrer === "") return { channel: "direct", source: DIRECT_SOURCE };
+  if (referrer === "(other)") return { channel: "unclassified", source: OTHER_SOURCE };
   const host = referrerHost(referrer);
-  if (host === null) return "referral";
-  if (isOwn(host, ownHosts)) return "internal";
-  const name = registeredName(host);
-  if (SEARCH_NAMES.has(name) || within(host, SEARCH_DOMAINS)) return "search";
-  if (SOCIAL_NAMES.has(name) || within(host, SOCIAL_DOMAINS)) return "social";
-  return "referral";
+  if (host === null) return { channel: "referral", source: referrer };
+  if (isOwn(host, ownHosts)) return { channel: "internal", source: OWN_SOURCE };
+  return knownSource(host) ?? { channel: "referral", source: host.replace(/^www\./, "") };
+}
+
+/** The channel of a referrer. */
+export function referrerChannel(referrer: string, ownHosts: ReadonlySet<string>): Channel {
+  return referrerOrigin(referrer, ownHosts).channel;
 }
 
 /** Host of a referrer that is a URL, an origin or a bare domain; null where it is something else. */
@@ -96,12 +112,12 @@ function isOwn(host: string, ownHosts: ReadonlySet<string>): boolean {
   return ownHosts.has(host) || ownHosts.has(bare) || ownHosts.has(`www.${bare}`);
 }
 
-function registeredName(host: string): string {
+function knownSource(host: string): KnownSource | undefined {
   const labels = host.split(".");
+  for (let i = 0; i < labels.length - 1; i++) {
+    const found = BY_DOMAIN.get(labels.slice(i).join("."));
+    if (found !== undefined) return found;
+  }
   const suffix = SECOND_LEVEL.test(labels.slice(-2).join(".")) ? 2 : 1;
-  return labels.at(-1 - suffix) ?? "";
-}
-
-function within(host: string, domains: readonly string[]): boolean {
-  return domains.some((domain) => host === domain || host.endsWith(`.${domain}`));
+  return BY_NAME.get(labels.at(-1 - suffix) ?? "");
 }

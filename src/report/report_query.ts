@@ -1,6 +1,9 @@
 // What can be asked of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
 import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
+import { parseFilter } from "./filter.ts";
+import { CHANNELS } from "./referrer_channel.ts";
+import { COMPARES } from "./report_types.ts";
 import {
   addDays,
   countDays,
@@ -44,7 +47,21 @@ const range = {
 const filter = {
   host: key("Only hits of this host."),
   referrer: key("Only hits with this referrer; empty for direct hits."),
+  source: key("Only hits from this source, as `by=source` names it."),
+  channel: z.enum(CHANNELS).optional().describe("Only hits that came through this channel."),
+  country: key("Only hits from this country: its code or English name."),
+  region: key("Only hits from this region; empty for places without one."),
+  city: key("Only hits from this city; empty for places without one."),
+  filter: z.string().max(16_384).refine(isStorable, { error: "must not hold U+0000" }).superRefine((text, context) => {
+    const parsed = parseFilter(text);
+    if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
+  }).optional().describe(
+    'Conditions FIELD:OP:VALUE parted by ";", such as `host:is:www.example.com;referrer:not_contains:google`. OP is one of is, is_not, starts, not_starts, contains, not_contains. Conditions of the same FIELD and OP are alternatives, all others hold together. A ";" in a value is written %3B, a "%" %25.',
+  ),
 };
+const compare = z.enum(COMPARES).default("previous_period").describe(
+  "Period behind the comparison: the day before, the same weekdays before, as many days before, or the same days a year before. Where the range is not over, it ends after the same elapsed time.",
+);
 const traffic = z.enum(["all", "human", "bot"]).default("all").describe("Which hits are counted.");
 const late = z.enum(["include", "exclude"]).default("exclude").describe(
   "Whether late records are counted; they may come after a number is final.",
@@ -56,8 +73,7 @@ export const contributionSchema = z.object({
   traffic,
   late,
   place: z.enum(["city", "region", "country"]).default("city").describe("What a row counts."),
-  compare: z.enum(["previous_day", "same_weekday", "previous_period"]).default("previous_day")
-    .describe("Period behind `comparison`: the day before, the same weekdays before, or as many days before."),
+  compare,
   order: z.enum(["count_desc", "count_asc", "place"]).default("count_desc").describe("Order of rows; ties by place."),
   limit: integer(1, LIMIT_MAX).default(50).describe("Rows of one page."),
   cursor: z.string().max(2048).optional().describe("`next_cursor` of the page before."),
@@ -67,8 +83,9 @@ export const timeseriesSchema = z.object({
   ...range,
   ...filter,
   late,
-  step: z.enum(["5min", "hour", "day"]).default("hour")
-    .describe("Length of a bucket; 5min is one window where windows are longer."),
+  step: z.enum(["5min", "hour", "day", "week", "month"]).default("hour")
+    .describe("Length of a bucket; 5min is one window where windows are longer, week begins on Monday."),
+  compare,
 });
 
 export const topSchema = z.object({
@@ -76,7 +93,9 @@ export const topSchema = z.object({
   ...filter,
   traffic,
   late,
-  by: z.enum(["host", "referrer", "channel", "country", "city"]).default("host").describe("What is ranked."),
+  by: z.enum(["host", "referrer", "source", "channel", "country", "region", "city"]).default("host").describe(
+    "What is ranked; a source is all referrers of one site, such as Google, with the hosts of one's own apart.",
+  ),
   limit: integer(1, LIMIT_MAX).default(10).describe("Rows; the others are one row `(other)`."),
 });
 
@@ -139,7 +158,7 @@ export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<Ti
   const result = ranged<TimeseriesQuery>(timeseriesSchema, given, now);
   if (!result.ok) return result;
   const { from, to, step } = result.query;
-  const perDay = { "5min": 288, hour: 24, day: 1 }[step];
+  const perDay = { "5min": 288, hour: 24, day: 1, week: 1, month: 1 }[step];
   const daysMax = Math.min(RANGE_DAYS_MAX, Math.floor(SERIES_POINTS_MAX / perDay));
   return countDays(from, to) <= daysMax
     ? result

@@ -1,9 +1,14 @@
 // How reports travel: the fragments of SQL that they share, and the JSON that PostgreSQL answers turned into our types. No I/O of its own.
 import type { Sql } from "postgres";
 import { type EpochMs, epochMs } from "../shared/units.ts";
+import type { Compared } from "./comparison.ts";
 import { cover } from "./completeness.ts";
+import type { DatabaseCondition } from "./filter.ts";
 import type { Bucket, PlaceKind, Progress, Traffic } from "./report_types.ts";
 import type { LocalDate } from "./time_zone.ts";
+
+/** What the database filters by; null: nothing. */
+export type Filter = readonly DatabaseCondition[] | null;
 
 /** A time in JSON: epoch ms, or null for before all time. */
 type Ms = number | null;
@@ -76,27 +81,44 @@ export function progressFragment(sql: Sql) {
         and t.updated_at > now() - interval '3 minutes' and t.updated_at - t.since > interval '30 seconds')) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
 }
 
-/** Buckets of `tidemark_series_v1` as one JSON array, in order of time. */
+/** A filter as a parameter of our functions. */
+export function filterFragment(sql: Sql, filter: Filter) {
+  return sql`${filter === null ? null : JSON.stringify(filter)}::text::jsonb`;
+}
+
+/** Where the compared period of a query ends before its last midnight, in epoch ms. */
+export function untilFragment(sql: Sql, query: Compared & { readonly tz: string }) {
+  return sql`(select tm.tidemark_ms_v1(c.until)::float8 from ${comparedFragment(sql, query)} c)`;
+}
+
+function comparedFragment(sql: Sql, { from, to, tz, compare }: Compared & { readonly tz: string }) {
+  return sql`tm.tidemark_compared_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${compare}::text)`;
+}
+
+/** Buckets of `tidemark_series_v2` as one JSON array, in order of time. */
 export function seriesFragment(
   sql: Sql,
-  { from, to, tz, step, host, referrer, raw = false }: {
+  { from, to, tz, step, filter, raw = false, until }: {
     from: LocalDate;
     to: LocalDate;
     tz: string;
     step: "window" | "hour" | "day";
-    host?: string | undefined;
-    referrer?: string | undefined;
+    filter: Filter;
     /** The report needs what retention drops. */
     raw?: boolean;
+    /** Cuts the series where the compared period of this query ends. */
+    until?: Compared & { readonly tz: string };
   },
 ) {
   return sql`(select coalesce(jsonb_agg(jsonb_build_object(
     'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
     'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
     'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
-    from tm.tidemark_series_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
-    host ?? null
-  }::text, ${referrer ?? null}::text, ${raw}::boolean) s)`;
+    from tm.tidemark_series_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
+    filterFragment(sql, filter)
+  }, ${raw}::boolean, ${
+    until === undefined ? sql`null` : sql`(select c.until from ${comparedFragment(sql, until)} c)`
+  }) s)`;
 }
 
 export function progressOf(json: ProgressJson | null): Progress {

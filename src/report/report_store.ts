@@ -2,8 +2,8 @@
 // dies inside a transaction of postgres.js takes the process with it. Shell.
 import type { Sql } from "postgres";
 import { isComplete } from "./completeness.ts";
+import { comparisonPeriod } from "./comparison.ts";
 import {
-  comparisonPeriod,
   type ContributionFacts,
   type ContributionReport,
   historyOf,
@@ -11,6 +11,7 @@ import {
   placeKey,
   shapeContributions,
 } from "./contribution.ts";
+import { conditionsOf, databaseFilter, type Filtered, needsOrigins, needsRows } from "./filter.ts";
 import { forecast, HISTORY_DAYS_MAX } from "./forecast/forecast.ts";
 import { type ForecastReport, shapeForecast } from "./forecast/forecast_report.ts";
 import {
@@ -25,6 +26,8 @@ import {
 import {
   bucketsOf,
   type CommonRow,
+  type Filter,
+  filterFragment,
   hitsOf,
   type KeyDayJson,
   type KeyDays,
@@ -32,11 +35,14 @@ import {
   progressFragment,
   progressOf,
   seriesFragment,
+  untilFragment,
 } from "./report_sql.ts";
-import type { Bucket } from "./report_types.ts";
+import type { Bucket, Progress } from "./report_types.ts";
+import { type EpochMs, epochMs } from "../shared/units.ts";
 import { addDays, countDays, localDate } from "./time_zone.ts";
 import { type BotsReport, shapeBots, shapeTimeseries, type TimeseriesReport } from "./timeseries.ts";
-import { channelHits, shapeTop, type TopReport } from "./top.ts";
+import { referrerOrigin } from "./referrer_channel.ts";
+import { originHits, shapeTop, type TopReport } from "./top.ts";
 
 interface ContributionJson {
   readonly rank: number;
@@ -65,9 +71,10 @@ export async function contributions(
   query: ContributionQuery,
   after?: ContributionCursor,
 ): Promise<ContributionReport> {
-  const { from, to, tz, host, referrer, place } = query;
+  const { from, to, tz, place } = query;
+  const filter = await filterOf(sql, query);
   const historyFrom = addDays(to, 1 - LOOK_BACK_DAYS);
-  const firstDay = [historyFrom, comparisonPeriod(query).from, addDays(from, -1)].sort()[0]!;
+  const firstDay = [historyFrom, addDays(from, -1)].sort()[0]!;
   const dimension = place === "country" ? "country" : "place";
   const keys = {
     city: sql`select r.country_code || E'\x1e' || r.region || E'\x1e' || r.city from report r`,
@@ -75,21 +82,24 @@ export async function contributions(
       and r.region = split_part(k.key, E'\x1e', 2) where k.dimension = 'place'`,
     country: sql`select r.country_code from report r`,
   }[place];
-  const [row] = await sql<(CommonRow & { rows: readonly ContributionJson[]; key_days: readonly KeyDayJson[] })[]>`
+  const [row] = await sql<
+    (CommonRow & ComparedRow & { rows: readonly ContributionJson[]; key_days: readonly KeyDayJson[] })[]
+  >`
     with report as materialized (
-      select * from tm.contribution_report(${from}::text::date, ${to}::text::date, ${tz}::text, p_place => ${place}::text,
-        p_host => ${host ?? null}::text, p_referrer => ${referrer ?? null}::text, p_traffic => ${query.traffic}::text,
+      select * from tm.contribution_report_v2(${from}::text::date, ${to}::text::date, ${tz}::text, p_place => ${place}::text,
+        p_filter => ${filterFragment(sql, filter)}, p_traffic => ${query.traffic}::text,
         p_late => ${query.late}::text, p_compare => ${query.compare}::text, p_order => ${query.order}::text,
         p_limit => ${query.limit + 1}::integer, p_after => ${after ? JSON.stringify(after) : null}::text::jsonb)
     )
     select ${progressFragment(sql)} as progress,
-           ${seriesFragment(sql, { from: firstDay, to: addDays(to, 1), tz, step: "day", host, referrer })} as buckets,
+           ${seriesFragment(sql, { from: firstDay, to: addDays(to, 1), tz, step: "day", filter })} as buckets,
+           ${comparedColumns(sql, query, filter)},
            (select coalesce(jsonb_agg(to_jsonb(r) order by r.rank), '[]') from report r) as rows,
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
     hitsOf(sql, query)
   })), '[]')
              from tm.tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
-               ${host ?? null}::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
+               ${filterFragment(sql, filter)}, ${query.late === "include"}::boolean) d
              -- Where the next day is known, nothing is forecast.
              where (select s.closed_through < tm.tidemark_last_window_end_v1(tm.tidemark_day_start_v1(${
     addDays(to, 2)
@@ -111,10 +121,31 @@ export async function contributions(
     query,
     progress,
     days,
+    ...comparedOf(row!, progress),
     rows,
     totalRows: row!.rows[0]?.total_rows ?? 0,
     forecasts: nextDayForecasts(query, days, rows, keyDaysOf(row!.key_days, place)),
   });
+}
+
+/** What a compared period adds to a statement: its days, cut where it ends, and that end. */
+interface ComparedRow {
+  readonly compared: CommonRow["buckets"];
+  readonly until: number | null;
+}
+
+function comparedColumns(
+  sql: Sql,
+  query: Pick<ContributionQuery, "from" | "to" | "tz" | "compare">,
+  filter: Filter,
+) {
+  const period = comparisonPeriod(query);
+  return sql`${seriesFragment(sql, { ...period, tz: query.tz, step: "day", filter, until: query })} as compared,
+    ${untilFragment(sql, query)} as until`;
+}
+
+function comparedOf(row: ComparedRow, progress: Progress): { compared: Bucket[]; until: EpochMs | null } {
+  return { compared: bucketsOf(row.compared, progress), until: row.until === null ? null : epochMs(row.until) };
 }
 
 /** Complete days that a forecast may learn from, the first day of the stream's data left out, since it is seldom whole. */
@@ -140,12 +171,14 @@ function nextDayForecasts(
   const horizon = last ? countDays(localDate(last.start, tz), to) : 1;
   const horizons = Math.min(horizon, FORECAST_DAYS_MAX);
   const dates = learnt.map((day) => localDate(day.start, tz));
-  result.set("", { forecast: forecast(historyOf(learnt, query), horizons), horizon });
+  const weekBefore = dates.indexOf(addDays(to, -6));
+  const add = (key: string, history: readonly (number | null)[]) =>
+    result.set(key, { forecast: forecast(history, horizons), horizon, weekBefore: history[weekBefore] ?? null });
+  add("", historyOf(learnt, query));
   for (const row of rows) {
     const key = placeKey(query.place, row);
     const known = keyDays.get(key);
-    const history = learnt.map((day, i) => day.unknown ? null : known?.get(dates[i]!) ?? 0);
-    result.set(key, { forecast: forecast(history, horizons), horizon });
+    add(key, learnt.map((day, i) => day.unknown ? null : known?.get(dates[i]!) ?? 0));
   }
   return result;
 }
@@ -154,27 +187,40 @@ const one = <T>(rows: readonly T[]): T => rows[0]!;
 
 /** Totals over time. @throws as {@link contributions} */
 export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<TimeseriesReport> {
-  const step = query.step === "5min" ? "window" : query.step;
+  const { from, to, tz } = query;
+  const step = query.step === "5min" ? "window" : query.step === "hour" ? "hour" : "day";
+  const filter = await filterOf(sql, query);
   const row = one(
-    await sql<CommonRow[]>`
-    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step })} as buckets`,
+    await sql<(CommonRow & ComparedRow & { readonly previous: CommonRow["buckets"] })[]>`
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { from, to, tz, step, filter })} as buckets,
+           ${seriesFragment(sql, { ...comparisonPeriod(query), tz, step, filter })} as previous,
+           ${comparedColumns(sql, query, filter)}`,
   );
   const progress = progressOf(row.progress);
-  return shapeTimeseries(query, bucketsOf(row.buckets, progress), progress);
+  return shapeTimeseries(query, {
+    buckets: bucketsOf(row.buckets, progress),
+    previous: bucketsOf(row.previous, progress),
+    ...comparedOf(row, progress),
+    progress,
+  });
 }
 
 /** Humans beside bots. @throws as {@link contributions} */
 export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
+  const { from, to, tz } = query;
+  const filter = await filterOf(sql, query);
   const row = one(
     await sql<CommonRow[]>`
-    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day" })} as buckets`,
+    select ${progressFragment(sql)} as progress, ${
+      seriesFragment(sql, { from, to, tz, step: "day", filter })
+    } as buckets`,
   );
   const progress = progressOf(row.progress);
   return shapeBots(query, bucketsOf(row.buckets, progress), progress);
 }
 
-/** Referrers that are told apart by channel, by hits; the rest is `(other)`. Bounds one answer's memory. */
-const CHANNEL_REFERRERS_MAX = 20_000;
+/** Referrers that are told apart by channel or source, by hits; the rest is `(other)`. Bounds one answer's memory. */
+const ORIGIN_REFERRERS_MAX = 20_000;
 
 interface KeyHitsJson {
   readonly key: string;
@@ -182,44 +228,90 @@ interface KeyHitsJson {
   readonly bot_hits: number;
 }
 
-/** The ranking of hosts, referrers, channels, countries or cities. @throws as {@link contributions} */
+/** The ranking of hosts, referrers, sources, channels, countries, regions or cities. @throws as {@link contributions} */
 export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
-  const { from, to, tz, host, referrer, by } = query;
-  const dimension = { host: "host", referrer: "referrer", channel: "referrer", country: "country", city: "place" }[by];
+  const { from, to, tz, by } = query;
+  const filter = await filterOf(sql, query);
+  const dimension = {
+    host: "host",
+    referrer: "referrer",
+    source: "referrer",
+    channel: "referrer",
+    country: "country",
+    region: "place",
+    city: "place",
+  }[by];
+  const byOrigin = by === "channel" || by === "source";
   // Hosts and referrers do not outlive retention.
-  const raw = host !== undefined || referrer !== undefined || dimension === "host" || dimension === "referrer";
+  const raw = needsRows(conditionsOf(query)) || dimension === "host" || dimension === "referrer";
+  const key = by === "region"
+    ? sql`split_part(d.key, E'\x1e', 1) || E'\x1e' || split_part(d.key, E'\x1e', 2)`
+    : sql`d.key`;
   const row = one(
     await sql<(CommonRow & { keys: readonly KeyHitsJson[]; total_rows: number; hosts: readonly string[] })[]>`
     with hit as materialized (
-      select d.key, d.num_hits, d.bot_hits, ${hitsOf(sql, query)} as counted
+      select ${key} as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${
+      hitsOf(sql, query)
+    }) as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
         from unnest(tm.tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
       ) t
-      cross join lateral tm.tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
-      host ?? null
-    }::text, ${referrer ?? null}::text, ${query.late === "include"}::boolean) d
+      cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
+      filterFragment(sql, filter)
+    }, ${query.late === "include"}::boolean) d
+      group by 1
     )
-    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { ...query, step: "day", raw })} as buckets,
+    select ${progressFragment(sql)} as progress, ${
+      seriesFragment(sql, { from, to, tz, step: "day", filter, raw })
+    } as buckets,
            (select count(*)::integer from hit where counted > 0) as total_rows,
            (select coalesce(jsonb_agg(jsonb_build_object('key', h.key, 'hits', h.num_hits, 'bot_hits', h.bot_hits)
               order by h.counted desc, h.key collate "C"), '[]')
             from (select * from hit where counted > 0 order by counted desc, key collate "C"
-                  limit ${by === "channel" ? CHANNEL_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
-           (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o where ${
-      by === "channel"
-    }::boolean) as hosts`,
+                  limit ${byOrigin ? ORIGIN_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
+           (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o where ${byOrigin}::boolean) as hosts`,
   );
   const listed = row.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
-  const keys = by === "channel" ? channelHits(listed, new Set(row.hosts.map(hostName)), query.traffic) : listed;
+  const keys = byOrigin ? originHits(listed, new Set(row.hosts.map(hostName)), { by, traffic: query.traffic }) : listed;
   const progress = progressOf(row.progress);
   return shapeTop(query, {
     keys,
-    totalRows: by === "channel" ? keys.length : row.total_rows,
+    totalRows: byOrigin ? keys.length : row.total_rows,
     days: bucketsOf(row.buckets, progress),
     progress,
   });
 }
+
+/** Referrers that a filter by channel or source knows; the newest where there are more. */
+const FILTER_REFERRERS_MAX = 100_000;
+
+/**
+ * What the database filters by. Which referrers belong to a channel or source is read in a statement of its own: one that is seen for the first time
+ * in between is counted from the next reading on.
+ */
+async function filterOf(sql: Sql, query: Filtered): Promise<Filter> {
+  const conditions = conditionsOf(query);
+  if (!needsOrigins(conditions)) return databaseFilter(conditions);
+  const row = one(
+    await sql<{ hosts: readonly string[]; referrers: readonly string[] }[]>`
+    select (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o) as hosts,
+           (select coalesce(jsonb_agg(r.referrer), '[]') from (${knownReferrers(sql)}) r) as referrers`,
+  );
+  const own = new Set(row.hosts.map(hostName));
+  return databaseFilter(conditions, row.referrers.map((referrer) => [referrer, referrerOrigin(referrer, own)]));
+}
+
+const knownReferrers = (sql: Sql) =>
+  sql`
+    (select k.key as referrer from tm.web_traffic_key k where k.dimension = 'referrer' order by k.key_id desc limit ${FILTER_REFERRERS_MAX}::integer)
+    union
+    select a.referrer from tm.aggregated_web_traffic a
+      where a.window_start >= (select coalesce(max(p.hours_through), '-infinity') from tm.rollup_progress p)
+    union
+    select l.referrer from tm.late_web_traffic l
+    union
+    select r.value from tm.open_delta d cross join lateral tm.tidemark_texts_v1(d.referrers) r`;
 
 /** Hosts of ours: those that are rolled up, and those of closed and open windows and late records, which no roll-up has yet. */
 const ownHosts = (sql: Sql) =>
@@ -253,7 +345,7 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
         from edge e cross join lateral unnest(tm.tidemark_known_time_v1(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
       ) t
-      cross join lateral tm.tidemark_hits_v1(${dimension}::text, t.buckets, t.starts, t.ends, null, null, null, ${
+      cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, null, ${
       query.late === "include"
     }::boolean) d
       where ${of !== "total"}::boolean
@@ -264,13 +356,13 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
               'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
               'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
               'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
-            from edge e cross join lateral tm.tidemark_series_v1(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
+            from edge e cross join lateral tm.tidemark_series_v2(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
            (select coalesce(jsonb_agg(jsonb_build_object('key', r.key) order by r.counted desc, r.key collate "C"), '[]') from ranked r) as ranked,
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
       hitsOf(sql, query)
     })), '[]')
             from edge e cross join lateral tm.tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
-              array(select r.key from ranked r), null, null, ${query.late === "include"}::boolean) d
+              array(select r.key from ranked r), null, ${query.late === "include"}::boolean) d
             where ${of !== "total"}::boolean) as key_days`,
   );
   const hits = keyDaysOf(row.key_days, "city");

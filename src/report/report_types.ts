@@ -1,4 +1,4 @@
-// Shapes that the reports share: what the database answers, and what a report says about its own completeness. Types only.
+// Shapes that the reports share: what the database answers, and what a report says about its own completeness. No I/O.
 import type { EpochMs } from "../shared/units.ts";
 import type { LocalDate } from "./time_zone.ts";
 
@@ -35,7 +35,7 @@ export interface Bucket {
   readonly lateBotHits: number;
   readonly windowsExpected: number;
   readonly windowsClosed: number;
-  /** What its numbers rest on; see {@link UNKNOWN} in completeness.ts for those that say nothing. */
+  /** What its numbers rest on; see {@link UNKNOWN_COVERAGE} for those that say nothing. */
   readonly coverage: Coverage;
   /** Its numbers say nothing: they are in no sum. */
   readonly unknown: boolean;
@@ -50,10 +50,14 @@ export interface Bucket {
 export const COVERAGES = ["full", "partial", "retired", "before_first", "after_newest", "gap", "not_kept"] as const;
 export type Coverage = typeof COVERAGES[number];
 
+/** Coverage under which a number says nothing, a zero least of all. */
+export const UNKNOWN_COVERAGE: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
+
 /** Which hits are counted. */
 export type Traffic = "all" | "human" | "bot";
 export type PlaceKind = "city" | "region" | "country";
-export type Compare = "previous_day" | "same_weekday" | "previous_period";
+export const COMPARES = ["previous_day", "same_weekday", "previous_period", "previous_year"] as const;
+export type Compare = typeof COMPARES[number];
 export type Order = "count_desc" | "count_asc" | "place";
 
 /** Whether a number can still change; unknown: there is none. */

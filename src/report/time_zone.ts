@@ -39,6 +39,11 @@ export function addDays(date: LocalDate, days: number): LocalDate {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** The date `years` after `date` (before, where negative); 29 February becomes 28 in a year without it. */
+export function addYears(date: LocalDate, years: number): LocalDate {
+  return Temporal.PlainDate.from(date).add({ years }).toString();
+}
+
 /** Days from `from` to `to`, both inclusive; 0 or less where the range is reversed. */
 export function countDays(from: LocalDate, to: LocalDate): number {
   return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS + 1;

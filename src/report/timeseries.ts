@@ -1,52 +1,139 @@
-// Shapes totals over time: humans and bots side by side, gaps as gaps. Pure.
-import { isoOrNull } from "../shared/units.ts";
+// Shapes totals over time: humans and bots side by side, beside what they are compared with; gaps as gaps. Pure.
+import { type EpochMs, isoOrNull } from "../shared/units.ts";
+import { type Compared, comparisonOf, type ComparisonPeriod, comparisonShift } from "./comparison.ts";
 import { bucketHits, completenessOf, statusOf, totalHits } from "./completeness.ts";
 import type { BotsQuery, TimeseriesQuery } from "./report_query.ts";
-import type { Bucket, Completeness, Coverage, Progress, Status } from "./report_types.ts";
-import { type LocalDate, localDate } from "./time_zone.ts";
+import {
+  type Bucket,
+  type Completeness,
+  type Coverage,
+  type Progress,
+  type Status,
+  UNKNOWN_COVERAGE,
+} from "./report_types.ts";
+import { addDays, dayStart, type LocalDate, localDate } from "./time_zone.ts";
 
-/** One point; wire shape. The interval is [start, end) in UTC; counts are null where they are unknown. */
-export interface SeriesPoint {
-  readonly start: string;
-  readonly end: string;
+/** Hits of an interval; null where they are unknown. */
+export interface Split {
   readonly human: number | null;
   readonly bot: number | null;
   readonly total: number | null;
+}
+
+/** One point; wire shape. The interval is [start, end) in UTC; counts are null where they are unknown. */
+export interface SeriesPoint extends Split {
+  readonly start: string;
+  readonly end: string;
   readonly late_count: number;
   readonly status: Status;
   readonly gap: boolean;
   readonly coverage: Coverage;
+  /** The interval of the compared period after the same elapsed time, all of it; null where that period has none. */
+  readonly previous: Split | null;
 }
 
 /** The report; wire shape. */
 export interface TimeseriesReport {
   readonly query: TimeseriesQuery;
   readonly points: readonly SeriesPoint[];
-  readonly total: { readonly human: number | null; readonly bot: number | null; readonly total: number | null };
+  readonly total: Split;
+  readonly comparison_period: ComparisonPeriod;
+  /** The compared period over the same elapsed time, and what the range adds to it. */
+  readonly comparison: Split & { readonly change: Split };
   readonly completeness: Completeness;
   readonly data_revision: number;
 }
 
+/** Everything the report is made of; buckets are in order of time. */
+export interface TimeseriesInput {
+  readonly buckets: readonly Bucket[];
+  /** The compared period in the same steps, all of it. */
+  readonly previous: readonly Bucket[];
+  /** Days of the compared period, cut at `until`. */
+  readonly compared: readonly Bucket[];
+  readonly until: EpochMs | null;
+  readonly progress: Progress;
+}
+
+const NONE: Split = { human: null, bot: null, total: null };
+
 /** Shapes a time series; intervals at the end that have not begun are left out. */
-export function shapeTimeseries(
-  query: TimeseriesQuery,
-  buckets: readonly Bucket[],
-  progress: Progress,
-): TimeseriesReport {
+export function shapeTimeseries(query: TimeseriesQuery, input: TimeseriesInput): TimeseriesReport {
+  const { compared, until, progress } = input;
   // A partition that is ahead has late records of windows that another one still holds open.
   const hasBegun = ({ hits, lateHits, windowsClosed, unknown, coverage }: Bucket) =>
     hits > 0 || lateHits > 0 || windowsClosed > 0 || (unknown && coverage !== "after_newest");
-  const begun = buckets.slice(0, buckets.findLastIndex(hasBegun) + 1);
+  const days = input.buckets.slice(0, input.buckets.findLastIndex(hasBegun) + 1);
+  const place = placing(query);
+  const groups = Map.groupBy(days, (bucket) => place(bucket, 0));
+  const previous = Map.groupBy(input.previous, (bucket) => place(bucket, comparisonShift(query)));
+  const period = comparisonOf(query, { range: input.buckets, compared, until, progress });
+  const total = totals(days, query), before = totals(compared, query);
   return {
     query,
-    points: begun.map((bucket) => point(bucket, query, progress)),
-    total: totals(begun, query),
-    completeness: completenessOf(buckets, progress),
+    points: [...groups].map(([key, parts]) => {
+      const earlier = previous.get(key);
+      return point(joined(parts), query, progress, earlier === undefined ? null : totals(earlier, query));
+    }),
+    total,
+    comparison_period: period,
+    comparison: { ...before, change: period.no_change_reason === null ? difference(total, before) : NONE },
+    completeness: completenessOf(input.buckets, progress),
     data_revision: progress.dataRevision,
   };
 }
 
-function point(bucket: Bucket, { late }: Pick<TimeseriesQuery, "late">, progress: Progress): SeriesPoint {
+/**
+ * Where a bucket of the range lies, and where one of the compared period would lie `shift` days later: the local day and the time since its
+ * beginning, or the week or month for steps that are as long.
+ */
+function placing(
+  { tz, step }: Pick<TimeseriesQuery, "tz" | "step"> & Compared,
+): (bucket: Bucket, shift: number) => string {
+  const starts = new Map<LocalDate, EpochMs>();
+  return ({ start }, shift) => {
+    const own = localDate(start, tz);
+    const day = shift === 0 ? own : addDays(own, shift);
+    if (step === "month") return day.slice(0, 7);
+    if (step === "week") return addDays(day, -((new Date(`${day}T00:00:00Z`).getUTCDay() + 6) % 7));
+    let midnight = starts.get(own);
+    if (midnight === undefined) starts.set(own, midnight = dayStart(own, tz));
+    return `${day} ${start - midnight}`;
+  };
+}
+
+/** Neighbouring buckets as one: a known part of it is a number. */
+function joined(parts: readonly Bucket[]): Bucket {
+  const [first] = parts;
+  if (parts.length === 1) return first!;
+  const sum = (part: (bucket: Bucket) => number, from = parts) =>
+    from.reduce((total, bucket) => total + part(bucket), 0);
+  const known = parts.filter(({ unknown }) => !unknown);
+  const lacks = parts.find(({ coverage }) => coverage === "gap" || coverage === "not_kept");
+  return {
+    start: first!.start,
+    end: parts.at(-1)!.end,
+    hits: sum(({ hits }) => hits, known),
+    botHits: sum(({ botHits }) => botHits, known),
+    lateHits: sum(({ lateHits }) => lateHits),
+    lateBotHits: sum(({ lateBotHits }) => lateBotHits, known),
+    windowsExpected: sum(({ windowsExpected }) => windowsExpected),
+    windowsClosed: sum(({ windowsClosed }) => windowsClosed),
+    unknown: known.length === 0,
+    coverage: known.length === 0
+      ? lacks?.coverage ?? first!.coverage
+      : parts.some(({ coverage }) => UNKNOWN_COVERAGE.has(coverage) && coverage !== "after_newest")
+      ? "partial"
+      : known[0]!.coverage,
+  };
+}
+
+function point(
+  bucket: Bucket,
+  { late }: Pick<TimeseriesQuery, "late">,
+  progress: Progress,
+  previous: Split | null = null,
+): SeriesPoint {
   return {
     start: isoOrNull(bucket.start)!,
     end: isoOrNull(bucket.end)!,
@@ -57,12 +144,18 @@ function point(bucket: Bucket, { late }: Pick<TimeseriesQuery, "late">, progress
     status: statusOf([bucket], progress),
     gap: bucket.coverage === "gap" || bucket.coverage === "not_kept",
     coverage: bucket.coverage,
+    previous,
   };
 }
 
-function totals(buckets: readonly Bucket[], { late }: Pick<TimeseriesQuery, "late">) {
+function totals(buckets: readonly Bucket[], { late }: Pick<TimeseriesQuery, "late">): Split {
   const of = (traffic: "human" | "bot" | "all") => totalHits(buckets, { traffic, late });
   return { human: of("human"), bot: of("bot"), total: of("all") };
+}
+
+function difference(a: Split, b: Split): Split {
+  const of = (name: keyof Split) => a[name] === null || b[name] === null ? null : a[name] - b[name];
+  return { human: of("human"), bot: of("bot"), total: of("total") };
 }
 
 /** Humans beside bots; wire shape. Shares are per cent of all hits, null where there are none. */

@@ -1,7 +1,7 @@
-// Shapes the ranking of hosts, referrers, channels, countries and cities. Pure.
+// Shapes the ranking of hosts, referrers, sources, channels, countries, regions and cities. Pure.
 import { completenessOf, totalHits } from "./completeness.ts";
 import { countryName, placeLabel } from "./country_names.ts";
-import { type Channel, CHANNELS, referrerChannel } from "./referrer_channel.ts";
+import { type Origin, referrerOrigin } from "./referrer_channel.ts";
 import type { TopQuery } from "./report_query.ts";
 import type { Bucket, Completeness, Progress, Status, Traffic } from "./report_types.ts";
 
@@ -10,6 +10,8 @@ interface KeyHits {
   readonly key: string;
   readonly hits: number;
   readonly botHits: number;
+  /** What was added up to it, largest first, where that is more than itself. */
+  readonly parts?: readonly KeyHits[];
 }
 
 /** One row; wire shape. `key` is the stored text (a country code, `country U+001E region U+001E city`), null for `(other)`. */
@@ -22,6 +24,8 @@ export interface TopRow {
   readonly bot: number | null;
   readonly percentage: number;
   readonly status: Status;
+  /** Of a source: its referrers with most hits; of all else null. */
+  readonly referrers: readonly { readonly key: string; readonly count: number }[] | null;
 }
 
 /** The ranking; wire shape. */
@@ -41,18 +45,24 @@ function countedHits({ hits, botHits }: KeyHits, traffic: Traffic): number {
   return traffic === "bot" ? botHits : traffic === "human" ? hits - botHits : hits;
 }
 
-/** Adds referrers up by channel, in order of hits. */
-export function channelHits(referrers: readonly KeyHits[], ownHosts: ReadonlySet<string>, traffic: Traffic): KeyHits[] {
-  const sums = new Map<Channel, { hits: number; botHits: number }>();
-  for (const { key, hits, botHits } of referrers) {
-    const channel = referrerChannel(key, ownHosts);
-    const sum = sums.get(channel) ?? { hits: 0, botHits: 0 };
-    sums.set(channel, { hits: sum.hits + hits, botHits: sum.botHits + botHits });
-  }
-  return CHANNELS.flatMap((key) => {
-    const sum = sums.get(key);
-    return sum ? [{ key, ...sum }] : [];
-  }).sort((a, b) => countedHits(b, traffic) - countedHits(a, traffic));
+/** Referrers that are listed of a source. */
+const PARTS_MAX = 10;
+
+/** Adds referrers up by channel or by source, in order of hits, then of names. */
+export function originHits(
+  referrers: readonly KeyHits[],
+  ownHosts: ReadonlySet<string>,
+  { by, traffic }: { readonly by: keyof Origin; readonly traffic: Traffic },
+): KeyHits[] {
+  const groups = Map.groupBy(referrers, ({ key }) => referrerOrigin(key, ownHosts)[by]);
+  const inOrder = (a: KeyHits, b: KeyHits) =>
+    countedHits(b, traffic) - countedHits(a, traffic) || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0);
+  return [...groups].map(([key, parts]) => ({
+    key,
+    hits: parts.reduce((sum, { hits }) => sum + hits, 0),
+    botHits: parts.reduce((sum, { botHits }) => sum + botHits, 0),
+    ...(by === "source" && { parts: parts.sort(inOrder).slice(0, PARTS_MAX) }),
+  })).sort(inOrder);
 }
 
 /** Folded keys are no key of their own. */
@@ -83,6 +93,7 @@ export function shapeTop(
     count: number,
     human: number | null,
     bot: number | null,
+    parts: readonly KeyHits[] = [],
   ): TopRow => ({
     rank,
     key,
@@ -92,9 +103,20 @@ export function shapeTop(
     bot,
     percentage: total ? 100 * count / total : 0,
     status: completeness.status,
+    referrers: query.by === "source"
+      ? parts.map((part) => ({ key: part.key, count: countedHits(part, query.traffic) }))
+      : null,
   });
   const rows = listed.map((key, i) =>
-    row(i + 1, key.key, label(query.by, key.key), countedHits(key, query.traffic), key.hits - key.botHits, key.botHits)
+    row(
+      i + 1,
+      key.key,
+      label(query.by, key.key),
+      countedHits(key, query.traffic),
+      key.hits - key.botHits,
+      key.botHits,
+      key.parts,
+    )
   );
   const rest = (total ?? 0) - rows.reduce((sum, { count }) => sum + count, 0);
   return {
@@ -112,11 +134,16 @@ function label(by: TopQuery["by"], key: string): string {
   switch (by) {
     case "host":
     case "channel":
+    case "source":
       return key;
     case "referrer":
       return key === "" ? "(direct)" : key;
     case "country":
       return countryName(key);
+    case "region": {
+      const [code = "", region = ""] = key.split("\x1e");
+      return region === "" ? countryName(code) : `${region}, ${countryName(code)}`;
+    }
     case "city": {
       const [code = "", region = "", city = ""] = key.split("\x1e");
       const country = countryName(code);

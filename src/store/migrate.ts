@@ -15,6 +15,7 @@ export const MIGRATIONS = [
   "0005_exact",
   "0006_rules",
   "0007_files",
+  "0008_compare",
 ] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);

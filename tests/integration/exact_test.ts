@@ -72,7 +72,7 @@ Deno.test("two texts with one MD5 are two keys, in one hour and one after the ot
   await sql`update stream set closed_through = '2026-02-02Z'`;
   await rollUp(sql);
   const days =
-    await sql`select key, num_hits::int as n from tidemark_key_days_v2('referrer', '2026-01-31', '2026-01-31', 'UTC', array[${a}], null, null, false)`;
+    await sql`select key, num_hits::int as n from tidemark_key_days_v2('referrer', '2026-01-31', '2026-01-31', 'UTC', array[${a}], null, false)`;
   assertEquals([...days].map(({ key, n }) => [key, n]), [[a, 12]]);
 });
 
@@ -133,7 +133,7 @@ Deno.test("where all hashes and digests of keys collide, roll-ups and reports ar
     for (const hit of traffic.flat()) expected.set(hit[dimension], (expected.get(hit[dimension]) ?? 0) + hit.hits);
     const days = (keys: string[] | null) =>
       stream
-        .sql`select key, num_hits::int as n from tidemark_key_days_v2(${dimension}, '2026-01-31', '2026-01-31', 'UTC', ${keys}, null, null, false)`;
+        .sql`select key, num_hits::int as n from tidemark_key_days_v2(${dimension}, '2026-01-31', '2026-01-31', 'UTC', ${keys}, null, false)`;
     const all = new Map((await days(null)).map(({ key, n }) => [key, n]));
     assertEquals([...all].sort(), [...expected].sort());
     for (const [name, hits] of expected) {

@@ -75,16 +75,23 @@ function deepRange(oracle: Oracle): string {
   return `?${new URLSearchParams({ deep: "true", from: `${span.first}T00:00:00Z`, to })}`;
 }
 
+/** The filter as the function takes it. */
+function conditions(params: Question["params"]): unknown[] {
+  return ["host", "referrer", "country", "region", "city"].flatMap((field) =>
+    params[field] === undefined ? [] : [{ field, op: "is", values: [params[field]], not: false }]
+  );
+}
+
 export async function askFunction(sql: Sql, params: Question["params"]): Promise<unknown> {
-  const { from, to, tz, place, host, referrer, traffic, late, compare, order } = params;
+  const { from, to, tz, place, traffic, late, compare, order } = params;
   return await sql`
     select country_code, region, city, num_hits::float8 as num_hits, country_hits::float8 as country_hits,
            previous_day_contribution::float8 as previous_day, next_day_contribution::float8 as next_day,
            comparison_hits::float8 as comparison, total_hits::float8 as total_hits, total_previous_day::float8 as total_previous_day,
            total_next_day::float8 as total_next_day, total_comparison::float8 as total_comparison, total_rows::float8 as total_rows, is_final
-    from contribution_report_v2(${from!}::text::date, ${to!}::text::date, ${tz!}::text, p_place => ${place!}::text, p_host => ${
-    host ?? null
-  }::text, p_referrer => ${referrer ?? null}::text, p_traffic => ${traffic ?? "all"}::text, p_late => ${
+    from contribution_report_v2(${from!}::text::date, ${to!}::text::date, ${tz!}::text, p_place => ${place!}::text, p_filter => ${
+    JSON.stringify(conditions(params))
+  }::text::jsonb, p_traffic => ${traffic ?? "all"}::text, p_late => ${
     late ?? "exclude"
   }::text, p_compare => ${compare!}::text, p_order => ${order!}::text)`;
 }

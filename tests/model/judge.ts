@@ -1,6 +1,5 @@
 // Holds one answer against the oracle, number by number. Pure.
 import { dayAfter, dayEnd, daysOf, dayStart, HOUR, localDay } from "./calendar.ts";
-import { CHANNEL_OF, OWN_REFERRER } from "./event.ts";
 import type { Fact, Filter, Oracle, Worth } from "./oracle.ts";
 import type { Question } from "./questions.ts";
 
@@ -69,7 +68,7 @@ class Sheet {
     this.oracle = oracle;
     this.params = params;
     this.filter = params as unknown as Filter;
-    this.filtered = params.host !== undefined || params.referrer !== undefined;
+    this.filtered = ["host", "referrer", "channel"].some((name) => params[name] !== undefined);
   }
 
   violate(what: string): void {
@@ -137,12 +136,45 @@ class Sheet {
 
 const size = (facts: readonly Fact[] | null) => facts === null ? null : facts.length;
 
-/** Period that is compared, by the words of the documentation. */
-function comparison({ compare, from, to }: Params): { readonly from: string; readonly to: string } {
-  if (compare === "previous_day") return { from: dayAfter(from!, -1), to: dayAfter(from!, -1) };
+/** Period that is compared, by the words of the documentation; `until` is Infinity where all of its last day belongs to it. */
+function comparison(sheet: Sheet): { readonly from: string; readonly to: string; readonly until: number } {
+  const { oracle, params } = sheet;
+  const { compare = "previous_period", from, to, tz } = params;
   const days = daysOf(from!, to!).length;
-  const shift = compare === "same_weekday" ? Math.ceil(days / 7) * 7 : days;
-  return { from: dayAfter(from!, -shift), to: dayAfter(to!, -shift) };
+  const shift = compare === "same_weekday"
+    ? Math.ceil(days / 7) * 7
+    : compare === "previous_year"
+    ? daysOf(yearBefore(from!), from!).length - 1
+    : days;
+  const period = compare === "previous_day"
+    ? { from: dayAfter(from!, -1), to: dayAfter(from!, -1) }
+    : { from: dayAfter(from!, -shift), to: dayAfter(to!, -shift) };
+  if (oracle.firstWindow === Infinity || oracle.edge >= dayEnd(to!, tz!) || (compare === "previous_day" && days > 1)) {
+    return { ...period, until: Infinity };
+  }
+  const edge = Math.max(oracle.edge, dayStart(from!, tz!));
+  const edgeDay = localDay(edge, tz!), day = dayAfter(edgeDay, -shift);
+  const until = Math.min(dayStart(day, tz!) + edge - dayStart(edgeDay, tz!), dayEnd(day, tz!));
+  // What retention keeps is known by the hour.
+  return { ...period, until: until < oracle.retiredThrough ? Math.floor((until + HOUR / 2) / HOUR) * HOUR : until };
+}
+
+const yearBefore = (day: string) => `${Number(day.slice(0, 4)) - 1}${day.endsWith("-02-29") ? "-02-28" : day.slice(4)}`;
+
+/** Events of the compared period; null where none of it is known. */
+function comparedEvents(sheet: Sheet): { readonly facts: Fact[] | null; readonly mayLack: Worth["unknown"] } {
+  const { oracle, params: { tz } } = sheet;
+  const { from, to, until } = comparison(sheet);
+  const parts = daysOf(from, to).map((day) => {
+    const start = dayStart(day, tz!), end = Math.min(dayEnd(day, tz!), until);
+    const seen = start < end && (oracle.firstWindow === Infinity || oracle.windowsEnd(end) > oracle.firstWindow);
+    return { start, end, unknown: seen ? oracle.dayWorth(day, tz!, sheet.filtered).unknown : "yes" as const };
+  });
+  const known = parts.filter(({ unknown }) => unknown !== "yes");
+  return {
+    facts: known.length === 0 ? null : known.flatMap(({ start, end }) => oracle.select(start, end, sheet.filter)),
+    mayLack: known.some(({ unknown }) => unknown === "no") ? "no" : "may",
+  };
 }
 
 const PLACE_PARTS: Readonly<Record<string, number>> = { country: 1, region: 2, city: 3 };
@@ -182,8 +214,7 @@ function contributions(sheet: Sheet, answer: Json): void {
   const nextDay = dayAfter(to!);
   const nextIsClosed = oracle.isClosed(sheet.end(nextDay));
   const after = nextIsClosed ? sheet.events(nextDay, nextDay) : null;
-  const period = comparison(params);
-  const compared = sheet.events(period.from, period.to);
+  const { facts: compared, mayLack: mayLackCompared } = comparedEvents(sheet);
   const of = (facts: readonly Fact[] | null) => counts(facts, (fact) => placeOf(fact, place!));
   const expected = of(range), previous = of(before), next = of(after), other = of(compared);
   const countries = counts(range, (fact) => fact.place[0]);
@@ -217,7 +248,7 @@ function contributions(sheet: Sheet, answer: Json): void {
       `${name} comparison`,
       (row.comparison as Json).count,
       listed(other, key, compared),
-      mayLack(period.from, period.to),
+      mayLackCompared,
     );
     if (nextIsClosed || row.next_day_kind === "actual") {
       const { unknown } = oracle.dayWorth(nextDay, params.tz!, sheet.filtered);
@@ -291,8 +322,7 @@ function contributionFunction(sheet: Sheet, rows: Json[]): void {
   const before = sheet.events(dayAfter(from!, -1), dayAfter(from!, -1));
   const nextDay = dayAfter(to!);
   const after = oracle.isClosed(sheet.end(nextDay)) ? sheet.events(nextDay, nextDay) : null;
-  const period = comparison(params);
-  const compared = sheet.events(period.from, period.to);
+  const { facts: compared, mayLack: mayLackCompared } = comparedEvents(sheet);
   const of = (facts: readonly Fact[] | null) => counts(facts, (fact) => placeOf(fact, place!));
   const expected = of(range), previous = of(before), next = of(after), other = of(compared);
   const countries = counts(range, (fact) => fact.place[0]);
@@ -306,11 +336,11 @@ function contributionFunction(sheet: Sheet, rows: Json[]): void {
     sheet.number(`row ${key} country`, row.country_hits, countries.get(key.split("|")[0]!) ?? 0);
     sheet.number(`row ${key} previous day`, row.previous_day, listed(previous, before));
     sheet.number(`row ${key} next day`, row.next_day, listed(next, after));
-    sheet.number(`row ${key} comparison`, row.comparison, listed(other, compared));
+    sheet.number(`row ${key} comparison`, row.comparison, listed(other, compared), mayLackCompared);
     sheet.number("total", row.total_hits, size(range));
     sheet.number("total of the previous day", row.total_previous_day, size(before));
     sheet.number("total of the next day", row.total_next_day, size(after));
-    sheet.number("total of the comparison", row.total_comparison, size(compared));
+    sheet.number("total of the comparison", row.total_comparison, size(compared), mayLackCompared);
     sheet.status(`row ${key}`, row.is_final ? "final" : "provisional", sheet.isFinal(to!));
   }
 }
@@ -354,6 +384,8 @@ function timeseries(sheet: Sheet, answer: Json): void {
   sheet.number("total human", total.human, sum(all.human), unknown);
   sheet.number("total bot", total.bot, sum(all.bot), unknown);
   sheet.number("total", total.total, sum(all.human + all.bot), unknown);
+  const { facts, mayLack } = comparedEvents(sheet);
+  sheet.number("comparison", (answer.comparison as Json).total, size(facts), mayLack);
 }
 
 function bots(sheet: Sheet, answer: Json): void {
@@ -381,10 +413,8 @@ function keyOf(by: string, oracle: Oracle): (fact: Fact) => string {
       return ({ place }) => place[0];
     case "city":
       return ({ place }) => place.join("\x1e");
-    default: {
-      const own = oracle.facts().some(({ host }) => host === OWN_REFERRER.host) ? OWN_REFERRER.referrer : null;
-      return ({ referrer }) => referrer === own ? "internal" : CHANNEL_OF.get(referrer) ?? "referral";
-    }
+    default:
+      return oracle.channels();
   }
 }
 

@@ -1,7 +1,7 @@
 // The oracle: keeps every event, counts by looking at all of them, and decides what a report may leave open. Slow and obvious on purpose; it
 // shares the event format with the product and nothing else. Pure.
 import { dayEnd, dayStart, HOUR, localDay } from "./calendar.ts";
-import type { LogRecord, ModelEvent } from "./event.ts";
+import { CHANNEL_OF, type LogRecord, type ModelEvent, OWN_REFERRER } from "./event.ts";
 
 /** A committed event, with the window it belongs to. */
 export interface Fact extends ModelEvent {
@@ -21,6 +21,10 @@ export interface Rules {
 export interface Filter {
   readonly host?: string | undefined;
   readonly referrer?: string | undefined;
+  readonly channel?: string | undefined;
+  readonly country?: string | undefined;
+  readonly region?: string | undefined;
+  readonly city?: string | undefined;
   readonly traffic?: "all" | "human" | "bot";
   readonly late?: "include" | "exclude";
 }
@@ -198,12 +202,28 @@ export class Oracle {
 
   /** The events whose windows start in [from, to) and pass the filter. */
   select(from: number, to: number, filter: Filter): Fact[] {
-    const { host, referrer, traffic = "all", late = "exclude" } = filter;
+    const { host, referrer, country, region, city, channel, traffic = "all", late = "exclude" } = filter;
+    const channelOf = channel === undefined ? null : this.channels();
     return this.facts().filter((fact) =>
       fact.window >= from && fact.window < to && (late === "include" || !fact.late) &&
       (host === undefined || fact.host === host) && (referrer === undefined || fact.referrer === referrer) &&
+      (country === undefined || fact.place[0] === country) && (region === undefined || fact.place[1] === region) &&
+      (city === undefined || fact.place[2] === city) && (channelOf === null || channelOf(fact) === channel) &&
       (traffic === "all" || fact.bot === (traffic === "bot"))
     );
+  }
+
+  /** Which channel an event came through, as far as the hosts that were seen tell. */
+  channels(): (fact: Fact) => string {
+    const own = this.facts().some(({ host }) => host === OWN_REFERRER.host) ? OWN_REFERRER.referrer : null;
+    return ({ referrer }) => referrer === own ? "internal" : CHANNEL_OF.get(referrer) ?? "referral";
+  }
+
+  /** The newest time that was read, to the nearest window: what is compared with a range that is not over ends after the same time. */
+  get edge(): number {
+    const { windowSize } = this.rules;
+    const newest = Math.max(...this.committed().map(({ time }) => time));
+    return Math.floor((newest + windowSize / 2) / windowSize) * windowSize;
   }
 
   /** The events of one local day. */

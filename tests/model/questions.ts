@@ -1,7 +1,7 @@
 // What is asked of the reports: drawn around the time that the stream has seen, in every zone and by every kind of filter. Pure.
 import type { Random } from "../simulation/random.ts";
 import { dayAfter, daysOf, ZONES } from "./calendar.ts";
-import { HOSTS, REFERRERS } from "./event.ts";
+import { HOSTS, PLACES, REFERRERS } from "./event.ts";
 import type { Oracle } from "./oracle.ts";
 import type { Hazard } from "./plan.ts";
 
@@ -41,7 +41,15 @@ export function draw(
   const filter = {
     ...(random.chance(0.25) ? { host: random.pick(HOSTS) } : {}),
     ...(random.chance(0.25) ? { referrer: random.pick(REFERRERS) } : {}),
+    ...(random.chance(0.15) ? { country: random.pick(PLACES)[0] } : {}),
+    ...(random.chance(0.1) ? { region: random.pick(PLACES)[1] } : {}),
+    ...(random.chance(0.1) ? { city: random.pick(PLACES)[2] } : {}),
   };
+  // Of the API alone: the function is given referrers.
+  const channel = random.chance(0.1)
+    ? { channel: random.pick(["direct", "search", "social", "referral", "internal"]) }
+    : {};
+  const compare = { compare: random.pick(["previous_day", "same_weekday", "previous_period", "previous_year"]) };
   switch (kind) {
     case "contributions":
     case "export":
@@ -54,16 +62,28 @@ export function draw(
           ...late,
           ...traffic,
           ...filter,
+          ...(kind === "function" ? {} : channel),
           place: random.pick(["city", "region", "country"]),
-          compare: random.pick(["previous_day", "same_weekday", "previous_period"]),
+          ...compare,
           order: random.pick(["count_desc", "count_asc", "place"]),
           ...(kind === "contributions" ? { limit: random.pick(["3", "1000", "1000", "1000"]) } : {}),
         },
       };
     case "timeseries":
-      return { kind, params: { tz, ...range, ...late, ...filter, step: random.pick(["5min", "hour", "day"]) } };
+      return {
+        kind,
+        params: {
+          tz,
+          ...range,
+          ...late,
+          ...filter,
+          ...channel,
+          ...compare,
+          step: random.pick(["5min", "hour", "day"]),
+        },
+      };
     case "bots":
-      return { kind, params: { tz, ...range, ...late, ...filter } };
+      return { kind, params: { tz, ...range, ...late, ...filter, ...channel } };
     case "top":
       return {
         kind,
@@ -73,6 +93,7 @@ export function draw(
           ...late,
           ...traffic,
           ...filter,
+          ...channel,
           by: random.pick([
             "host",
             "referrer",

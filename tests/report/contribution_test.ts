@@ -6,6 +6,8 @@ import {
   placeKey,
   shapeContributions,
 } from "../../src/report/contribution.ts";
+import { comparisonPeriod } from "../../src/report/comparison.ts";
+import { daysBetween } from "../../src/report/completeness.ts";
 import { forecast } from "../../src/report/forecast/forecast.ts";
 import { type ContributionQuery, contributionQuery } from "../../src/report/report_query.ts";
 import type { Bucket, Progress } from "../../src/report/report_types.ts";
@@ -92,7 +94,13 @@ const EXAMPLE: [string, number, string, number, number, number, number, number][
   ["Montreal", 550, "CA", 1500, 500, 600, 100, 5.5],
 ];
 
-function example(given: Record<string, string> = {}): ContributionInput {
+/** The report, with the days of the compared period taken from the days around the range. */
+function shape(given: Omit<ContributionInput, "compared" | "until"> & Partial<ContributionInput>) {
+  const { from, to } = comparisonPeriod(given.query);
+  return shapeContributions({ compared: daysBetween(given.days, given.query.tz, from, to), until: null, ...given });
+}
+
+function example(given: Record<string, string> = {}): Omit<ContributionInput, "compared" | "until"> {
   const closed = Date.UTC(2026, 10, 18);
   return {
     query: queryOf({ from: "2026-11-16", to: "2026-11-16", limit: "10", ...given }),
@@ -107,7 +115,7 @@ function example(given: Record<string, string> = {}): ContributionInput {
 }
 
 Deno.test("shapeContributions() shapes the worked example", () => {
-  const report = shapeContributions(example());
+  const report = shape(example());
   assertEquals(report.total_count, 10_000);
   EXAMPLE.forEach(([city, count, , countryTotal, previous, next, change, percentage], i) => {
     const row = report.rows[i]!;
@@ -129,7 +137,7 @@ Deno.test("shapeContributions() shapes the worked example", () => {
 });
 
 Deno.test("shapeContributions() adds (other) so that the percentages add to 100", () => {
-  const { rows, other } = shapeContributions(example());
+  const { rows, other } = shape(example());
   assertEquals(other?.city_contribution, { city: "(other)", count: 1350 });
   assertEquals(other?.previous_day_contribution, 9_000 - 8_150);
   assertEquals(other?.next_day_contribution, 11_000 - 9_250);
@@ -137,7 +145,7 @@ Deno.test("shapeContributions() adds (other) so that the percentages add to 100"
 });
 
 Deno.test("textBars() draws the chart of the worked example", async () => {
-  const { rows } = shapeContributions(example());
+  const { rows } = shape(example());
   const chart = textBars(rows.map((row) => ({
     label: row.city_contribution.city,
     count: row.city_contribution.count,
@@ -155,15 +163,16 @@ Deno.test("shapeContributions() marks the next day as forecast where it is not o
   const days = dayBuckets(from, hits, closed);
   const learnt = forecast([...rhythm, ...rhythm, ...rhythm, ...rhythm], 2);
   const row = facts(1, "AU", "Sydney", 30, { previousDay: 40 });
-  const report = shapeContributions({
+  const report = shape({
     query: queryOf({ from: "2026-11-16", to: "2026-11-16" }),
     progress: progress(closed),
     days,
     rows: [row],
     totalRows: 1,
-    forecasts: new Map([["", { forecast: learnt, horizon: 1 }], [placeKey("city", row), {
+    forecasts: new Map([["", { forecast: learnt, horizon: 1, weekBefore: null }], [placeKey("city", row), {
       forecast: learnt,
       horizon: 1,
+      weekBefore: null,
     }]]),
   });
   const [shaped] = report.rows;
@@ -181,13 +190,17 @@ Deno.test("shapeContributions() marks the next day as forecast where it is not o
 Deno.test("shapeContributions() gives no number after a short history, and says why", () => {
   const closed = Date.UTC(2026, 10, 17);
   const row = facts(1, "AU", "Sydney", 30, { previousDay: 40 });
-  const report = shapeContributions({
+  const report = shape({
     query: queryOf({ from: "2026-11-16", to: "2026-11-16" }),
     progress: progress(closed),
     days: dayBuckets("2026-11-14", [20, 40, 30, 0], closed),
     rows: [row],
     totalRows: 1,
-    forecasts: new Map([[placeKey("city", row), { forecast: forecast([20, 40, 30], 1), horizon: 1 }]]),
+    forecasts: new Map([[placeKey("city", row), {
+      forecast: forecast([20, 40, 30], 1),
+      horizon: 1,
+      weekBefore: null,
+    }]]),
   });
   assertEquals(report.rows[0]?.next_day_contribution, null);
   assertEquals(report.rows[0]?.next_day_reason, "short_history");
@@ -196,7 +209,7 @@ Deno.test("shapeContributions() gives no number after a short history, and says 
 
 Deno.test("shapeContributions() shows a day without rows as zero and a day with a gap as unknown", () => {
   const closed = Date.UTC(2026, 10, 20);
-  const report = shapeContributions({
+  const report = shape({
     query: queryOf({ from: "2026-11-15", to: "2026-11-18" }),
     progress: progress(closed, Date.UTC(2026, 10, 18)),
     days: dayBuckets("2026-11-14", [null, 10, 0, null, 20, null], closed),
@@ -216,7 +229,7 @@ Deno.test("shapeContributions() shows a day without rows as zero and a day with 
 
 Deno.test("shapeContributions() knows no total where every day is unknown", () => {
   const closed = Date.UTC(2026, 10, 20);
-  const report = shapeContributions({
+  const report = shape({
     query: queryOf({ from: "2026-11-16", to: "2026-11-16" }),
     progress: progress(closed),
     days: dayBuckets("2026-11-15", [1, null, 1], closed),
@@ -231,7 +244,7 @@ Deno.test("shapeContributions() knows no total where every day is unknown", () =
 Deno.test("shapeContributions() gives days of 23 and 25 hours their windows", () => {
   const closed = Date.UTC(2027, 0, 1);
   for (const [day, hours] of [["2026-03-29", 23], ["2026-10-25", 25]] as const) {
-    const report = shapeContributions({
+    const report = shape({
       query: queryOf({ from: day, to: day, tz: "Europe/Berlin" }),
       progress: progress(closed),
       days: dayBuckets(addDays(day, -1), [1, 2, 3], closed, "Europe/Berlin"),
@@ -254,7 +267,7 @@ Deno.test("shapeContributions() compares with the period that was asked for", ()
     ["previous_period", "2026-11-07", "2026-11-09"],
   ];
   for (const [compare, from, to] of table) {
-    const report = shapeContributions({
+    const report = shape({
       query: queryOf({ from: "2026-11-10", to: "2026-11-12", compare }),
       progress: progress(closed),
       days: dayBuckets("2026-11-01", hits.slice(0, 20), closed),
@@ -262,7 +275,16 @@ Deno.test("shapeContributions() compares with the period that was asked for", ()
       totalRows: 1,
       forecasts: new Map(),
     });
-    assertEquals(report.comparison_period, { kind: compare, from, to } as typeof report.comparison_period);
+    assertEquals(
+      report.comparison_period,
+      {
+        kind: compare,
+        from,
+        to,
+        until: null,
+        no_change_reason: compare === "previous_day" ? "not_same_length" : null,
+      } as typeof report.comparison_period,
+    );
     // One day does not compare with three.
     assertEquals(report.rows[0]?.comparison.change, compare === "previous_day" ? null : 20);
     assertEquals(
@@ -274,8 +296,8 @@ Deno.test("shapeContributions() compares with the period that was asked for", ()
 
 Deno.test("shapeContributions() gives a cursor only where more rows follow", () => {
   const rows = example().rows;
-  assertEquals(shapeContributions(example({ limit: "10" })).next_cursor, null);
-  const report = shapeContributions({ ...example({ limit: "9" }), rows });
+  assertEquals(shape(example({ limit: "10" })).next_cursor, null);
+  const report = shape({ ...example({ limit: "9" }), rows });
   assertEquals(report.rows.length, 9);
   assert(report.next_cursor !== null);
   assertEquals(report.other?.city_contribution.count, 1350 + 550);

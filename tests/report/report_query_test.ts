@@ -27,7 +27,7 @@ Deno.test("contributionQuery() defaults to the week that ends today in the calle
     "city",
     "all",
     "exclude",
-    "previous_day",
+    "previous_period",
     "count_desc",
     50,
   ]);
@@ -41,7 +41,7 @@ Deno.test("contributionQuery() names the field and what it takes", () => {
     [{ from: "1990-01-01", to: "2026-11-01" }, "from", "2023-10-28 to 2026-11-01"],
     [{ place: "town" }, "place", "city region country"],
     [{ traffic: "robots" }, "traffic", "all human bot"],
-    [{ compare: "x" }, "compare", "previous_day same_weekday previous_period"],
+    [{ compare: "x" }, "compare", "previous_day same_weekday previous_period previous_year"],
     [{ order: "x" }, "order", "count_desc count_asc place"],
     [{ limit: "0" }, "limit", ""],
     [{ limit: "1001" }, "limit", ""],
@@ -78,7 +78,10 @@ Deno.test("timeseriesQuery() refuses more points than a chart can hold", () => {
 });
 
 Deno.test("topQuery() and forecastQuery() bound their lists", () => {
-  assertEquals(problems(topQuery({ by: "browser" }, NOW)), [["by", "host referrer channel country city"]]);
+  assertEquals(problems(topQuery({ by: "browser" }, NOW)), [[
+    "by",
+    "host referrer source channel country region city",
+  ]]);
   assertEquals(problems(forecastQuery({ days: "15" })).map(([field]) => field), ["days"]);
   assert(forecastQuery({ of: "city", days: "14" }).ok);
 });

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type BotsQuery, botsQuery, type TimeseriesQuery, timeseriesQuery } from "../../src/report/report_query.ts";
 import type { Bucket, Progress } from "../../src/report/report_types.ts";
-import { shapeBots, shapeTimeseries } from "../../src/report/timeseries.ts";
+import { shapeBots, shapeTimeseries, type TimeseriesInput } from "../../src/report/timeseries.ts";
 import { epochMs, HOUR } from "../../src/shared/units.ts";
 
 const START = Date.UTC(2026, 10, 1);
@@ -48,8 +48,18 @@ function series(late: string): TimeseriesQuery {
   return result.query;
 }
 
+/** What the report is made of, beside nothing to compare with. */
+const input = (buckets: readonly Bucket[], more: Partial<TimeseriesInput> = {}): TimeseriesInput => ({
+  buckets,
+  previous: [],
+  compared: [],
+  until: null,
+  progress: PROGRESS,
+  ...more,
+});
+
 Deno.test("shapeTimeseries() splits humans and bots, leaves gaps null and the future out", () => {
-  const report = shapeTimeseries(series("exclude"), BUCKETS, PROGRESS);
+  const report = shapeTimeseries(series("exclude"), input(BUCKETS));
   assertEquals(report.points.map(({ human, bot, total, status, gap }) => [human, bot, total, status, gap]), [
     [6, 4, 10, "final", false],
     [null, null, null, "unknown", true],
@@ -66,7 +76,7 @@ Deno.test("shapeTimeseries() splits humans and bots, leaves gaps null and the fu
 });
 
 Deno.test("shapeTimeseries() adds late records where they are asked for, and counts them always", () => {
-  const report = shapeTimeseries(series("include"), BUCKETS, PROGRESS);
+  const report = shapeTimeseries(series("include"), input(BUCKETS));
   assertEquals(report.points[0], {
     start: "2026-11-01T00:00:00.000Z",
     end: "2026-11-01T01:00:00.000Z",
@@ -77,13 +87,14 @@ Deno.test("shapeTimeseries() adds late records where they are asked for, and cou
     status: "final",
     gap: false,
     coverage: "full",
+    previous: null,
   });
-  assertEquals(shapeTimeseries(series("exclude"), BUCKETS, PROGRESS).completeness.late_count, 8);
+  assertEquals(shapeTimeseries(series("exclude"), input(BUCKETS)).completeness.late_count, 8);
 });
 
 Deno.test("shapeTimeseries() goes on to a bucket that holds nothing but late records", () => {
   const last = bucket(3, { hits: 0, botHits: 0, windowsClosed: 0 });
-  const report = shapeTimeseries(series("include"), [bucket(2), last, bucket(4, { hits: 0, lateHits: 0 })], PROGRESS);
+  const report = shapeTimeseries(series("include"), input([bucket(2), last, bucket(4, { hits: 0, lateHits: 0 })]));
   assertEquals(report.points.map(({ total }) => total), [12, 2]);
   assertEquals(report.total.total, 14);
 });
@@ -99,4 +110,38 @@ Deno.test("shapeBots() gives the share of bots, none where nothing came", () => 
   );
   assertEquals([report.human, report.bot, report.total, report.bot_share], [6, 4, 10, 40]);
   assertEquals(report.days.map(({ total, bot_share }) => [total, bot_share]), [[10, 40], [0, null], [null, null]]);
+});
+
+Deno.test("shapeTimeseries() sets each point beside the one after the same time of its day, and adds weeks and months up", () => {
+  const day = (date: string, hits: number, more: Partial<Bucket> = {}): Bucket => {
+    const start = Date.parse(`${date}T00:00:00Z`);
+    return bucket(0, {
+      start: epochMs(start),
+      end: epochMs(start + 24 * HOUR),
+      hits,
+      botHits: 0,
+      lateHits: 0,
+      ...more,
+    });
+  };
+  const asked = (step: string) => {
+    const result = timeseriesQuery({ from: "2026-10-31", to: "2026-11-02", step }, epochMs(START));
+    assert(result.ok);
+    return result.query;
+  };
+  const days = [day("2026-10-31", 1), day("2026-11-01", 2, { unknown: true, coverage: "gap" }), day("2026-11-02", 4)];
+  const previous = [day("2026-10-28", 10), day("2026-10-29", 20), day("2026-10-30", 40)];
+  const compared = [previous[0]!, previous[1]!, day("2026-10-30", 15)];
+  const given = input(days, { previous, compared, until: epochMs(Date.parse("2026-10-30T09:00:00Z")) });
+  const report = shapeTimeseries(asked("day"), given);
+  assertEquals(report.points.map(({ total, previous }) => [total, previous?.total]), [[1, 10], [null, 20], [4, 40]]);
+  assertEquals(report.comparison.total, 45);
+  // Of three days one is not known.
+  assertEquals([report.comparison_period.no_change_reason, report.comparison.change.total], ["not_covered", null]);
+  const points = (step: string) =>
+    shapeTimeseries(asked(step), given).points.map((
+      { start, total, gap, coverage, previous },
+    ) => [start.slice(0, 10), total, gap, coverage, previous?.total]);
+  assertEquals(points("week"), [["2026-10-31", 1, false, "partial", 30], ["2026-11-02", 4, false, "full", 40]]);
+  assertEquals(points("month"), [["2026-10-31", 1, false, "full", 10], ["2026-11-01", 4, false, "partial", 60]]);
 });

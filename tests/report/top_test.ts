@@ -1,7 +1,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { type TopQuery, topQuery } from "../../src/report/report_query.ts";
 import type { Bucket, Progress } from "../../src/report/report_types.ts";
-import { channelHits, shapeTop } from "../../src/report/top.ts";
+import { originHits, shapeTop } from "../../src/report/top.ts";
 import { DAY, epochMs } from "../../src/shared/units.ts";
 
 const START = Date.UTC(2026, 10, 1);
@@ -81,17 +81,21 @@ Deno.test("shapeTop() counts what was asked for", () => {
   assertEquals([humans.total_count, humans.other?.count], [80, 40]);
 });
 
-Deno.test("channelHits() adds referrers up by channel in order of the counted hits", () => {
+Deno.test("originHits() adds referrers up by channel or source in order of the counted hits", () => {
   const referrers = [
     { key: "https://a.example/", hits: 5, botHits: 5 },
     { key: "https://b.example/", hits: 6, botHits: 5 },
     { key: "", hits: 9, botHits: 0 },
     { key: "https://www.bing.com/", hits: 1, botHits: 0 },
   ];
-  assertEquals(channelHits(referrers, new Set(), "all"), [
+  assertEquals(originHits(referrers, new Set(), { by: "channel", traffic: "all" }), [
     { key: "referral", hits: 11, botHits: 10 },
     { key: "direct", hits: 9, botHits: 0 },
     { key: "search", hits: 1, botHits: 0 },
   ]);
-  assertEquals(channelHits(referrers, new Set(), "human").map(({ key }) => key), ["direct", "search", "referral"]);
+  assertEquals(originHits(referrers, new Set(), { by: "channel", traffic: "human" }).map(({ key }) => key), [
+    "direct",
+    "referral",
+    "search",
+  ]);
 });

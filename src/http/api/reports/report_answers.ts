@@ -18,6 +18,7 @@ import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
 import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
+import type { ComparisonPeriod } from "../../../report/comparison.ts";
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
@@ -73,6 +74,16 @@ function words(count: number | null, { status, coverage, degraded }: Completenes
   const sum = count === null ? "unknown" : `${count} hits, ${status}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
+/** How a sum differs from that of the compared period; nothing where the two cannot be compared. */
+function compared(change: number | null, before: number | null, { from, to, until }: ComparisonPeriod): string {
+  if (change === null) return "";
+  const sign = change > 0 ? "+" : change < 0 ? "−" : "±";
+  const part = before ? ` (${sign}${Math.abs(100 * change / before).toFixed(1)} %)` : "";
+  const period = from === to ? from : `${from} to ${to}`;
+  return `; ${sign}${Math.abs(change)}${part} against ${period}${
+    until === null ? "" : `, up to ${until.slice(0, 16)}Z`
+  }`;
+}
 const contributionBar = (row: Contribution): TextBar => ({
   label: row.city_contribution.city,
   count: row.city_contribution.count,
@@ -83,16 +94,20 @@ const contributionBar = (row: Contribution): TextBar => ({
 export const CONTRIBUTIONS: Rendering<ContributionReport, ReturnType<typeof contributionLines>[number]> = {
   columns: CONTRIBUTION_COLUMNS,
   lines: contributionLines,
-  title: ({ query: q, total_count, completeness }) =>
-    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range)}`,
+  title: ({ query: q, total, total_count, completeness, comparison_period }) =>
+    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range)}${
+      compared(total?.comparison.change ?? null, total?.comparison.count ?? null, comparison_period)
+    }`,
   bars: (report) => [...report.rows, ...(report.other ? [report.other] : [])].map(contributionBar),
 };
 
 export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][number]> = {
   columns: TIMESERIES_COLUMNS,
   lines: ({ points }) => points,
-  title: ({ query: q, total, completeness }) =>
-    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness)}`,
+  title: ({ query: q, total, completeness, comparison, comparison_period }) =>
+    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness)}${
+      compared(comparison.change.total, comparison.total, comparison_period)
+    }`,
   bars: ({ points, total }) =>
     points.map((p) => ({
       label: `${p.start.slice(0, 16).replace("T", " ")} UTC`,

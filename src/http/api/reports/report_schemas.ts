@@ -1,6 +1,6 @@
 // Shapes of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
 import { z } from "@hono/zod-openapi";
-import { COVERAGES } from "../../../report/report_types.ts";
+import { COMPARES, COVERAGES } from "../../../report/report_types.ts";
 import { countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
 
 const maybeCount = countSchema.nullable().openapi({ description: "null where it is unknown." });
@@ -53,11 +53,30 @@ const contributionSchema = z.strictObject({
     method: z.string(),
     mase: z.number().nullable(),
     history_days: countSchema,
-  }).nullable().openapi({ description: "Where the next day is not known yet; low to high is the 80 % interval." }),
+    week_before: maybeCount,
+    week_change: z.number().nullable(),
+  }).nullable().openapi({
+    description:
+      "Where the next day is not known yet; low to high is the 80 % interval; week_before is the same weekday a week before it, week_change what the forecast adds to that.",
+  }),
   next_day_reason: z.string().nullable(),
-  forecasted_change: z.number().nullable().openapi({ description: "Next day - previous day." }),
+  forecasted_change: z.number().nullable().openapi({
+    description: "Next day - previous day: two weekdays, of which a site may have more and less busy ones.",
+  }),
   comparison: z.strictObject({ count: maybeCount, change: z.number().nullable() }),
 }).openapi("Contribution");
+
+const comparisonPeriodSchema = z.strictObject({
+  kind: z.enum(COMPARES),
+  from: day,
+  to: day,
+  until: maybeTimeSchema.openapi({
+    description: "Where the range is not over: the compared period ends here, after the same elapsed time.",
+  }),
+  no_change_reason: z.enum(["not_same_length", "not_covered"]).nullable().openapi({
+    description: "Why no change is given: the periods differ in length, or less than 95 % of one of them is known.",
+  }),
+}).openapi("ComparisonPeriod");
 
 /** The query as it was understood, defaults filled in. */
 const querySchema = z.record(z.string(), z.union([z.string(), z.number()]));
@@ -76,11 +95,7 @@ export const contributionsSchema = z.strictObject({
     count: maybeCount,
     completeness: completenessSchema,
   })),
-  comparison_period: z.strictObject({
-    kind: z.enum(["previous_day", "same_weekday", "previous_period"]),
-    from: day,
-    to: day,
-  }),
+  comparison_period: comparisonPeriodSchema,
   completeness: z.strictObject({
     range: completenessSchema,
     previous_day: completenessSchema,
@@ -102,8 +117,20 @@ export const timeseriesReportSchema = z.strictObject({
     status: statusOrUnknown,
     gap: z.boolean(),
     coverage,
+    previous: z.strictObject(split).nullable().openapi({
+      description: "The interval of the compared period after the same elapsed time.",
+    }),
   })),
   total: z.strictObject(split),
+  comparison_period: comparisonPeriodSchema,
+  comparison: z.strictObject({
+    ...split,
+    change: z.strictObject({
+      human: z.number().nullable(),
+      bot: z.number().nullable(),
+      total: z.number().nullable(),
+    }),
+  }).openapi({ description: "The compared period over the same elapsed time, and what the range adds to it." }),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("TimeseriesReport");
@@ -128,6 +155,9 @@ const topRowSchema = z.strictObject({
   bot: maybeCount,
   percentage,
   status: statusOrUnknown,
+  referrers: z.array(z.strictObject({ key: z.string(), count: countSchema })).nullable().openapi({
+    description: "Of a source: its referrers with most hits. Hostile: escape them.",
+  }),
 }).openapi("TopRow");
 
 export const topReportSchema = z.strictObject({

@@ -65,7 +65,7 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
   });
   registerReport(app, deps, version, {
     name: "top",
-    summary: "Hosts, referrers, channels, countries or cities with most hits",
+    summary: "Hosts, referrers, sources, channels, countries, regions or cities with most hits",
     description: "The rest is one row (other), so that percentages add to 100.",
     shape: topSchema.shape,
     response: topReportSchema,

@@ -11,6 +11,7 @@ const COMPARISONS = {
   previous_day: "day before",
   same_weekday: "same weekdays before",
   previous_period: "period before",
+  previous_year: "year before",
 } as const;
 
 /** Why a next day has no number. */

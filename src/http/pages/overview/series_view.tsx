@@ -15,7 +15,7 @@ const SIZES = [
 ] as const;
 /** The upper part of the picture names it, which the panel's head does already. */
 const CROP = { top: 4, bottom: 0 };
-const STEPS = { "5min": "five minutes", hour: "hour", day: "day" } as const;
+const STEPS = { "5min": "five minutes", hour: "hour", day: "day", week: "week", month: "month" } as const;
 
 export function seriesPanel({ reader, queries }: ViewContext, series: TimeseriesReport): Markup {
   const { query } = series;
