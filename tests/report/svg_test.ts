@@ -57,6 +57,7 @@ function series(count: number): SeriesPoint[] {
       status: i >= count - 2 ? "provisional" : "final",
       gap,
       coverage: gap ? "gap" : "full",
+      previous: null,
     };
   });
 }
