@@ -54,7 +54,7 @@ const filter = {
   city: key("Only hits from this city; empty for places without one."),
   filter: z.string().max(16_384).refine(isStorable, { error: "must not hold U+0000" }).superRefine((text, context) => {
     const parsed = parseFilter(text);
-    if (typeof parsed === "string") context.addIssue({ code: "custom", message: parsed });
+    if (typeof parsed === "string") context.addIssue(parsed);
   }).optional().describe(
     'Conditions FIELD:OP:VALUE parted by ";", such as `host:is:www.example.com;referrer:not_contains:google`. OP is one of is, is_not, starts, not_starts, contains, not_contains. Conditions of the same FIELD and OP are alternatives, all others hold together. A ";" in a value is written %3B, a "%" %25.',
   ),

@@ -160,7 +160,7 @@ Deno.test("a range that is not over is compared with the same elapsed time, on t
   const over = await contributions(sql, checked(contributionQuery({ from: "2026-11-01", to: "2026-11-01" }, NOW)));
   assertEquals(over.comparison_period.until, null);
   assertEquals(over.comparison_period.kind, "previous_period");
-  // Before the stream there is nothing to compare with, and a gap is no fair half.
+  // Before the stream there is nothing to compare with.
   const first = await contributions(sql, checked(contributionQuery({ from: "2026-09-01", to: "2026-09-02" }, NOW)));
   assertEquals([first.comparison_period.no_change_reason, first.total?.comparison.change], ["not_covered", null]);
   const year = await contributions(
