@@ -2,7 +2,8 @@
 // (a superuser's), and drops it again: deno run -A bench/report_bench.ts [rows] [--keep]
 import postgres, { type Sql } from "postgres";
 import { contributionQuery, timeseriesQuery, topQuery } from "../src/report/report_query.ts";
-import { contributions, timeseries, top } from "../src/report/report_store.ts";
+import { contributions, timeseries } from "../src/report/report_store.ts";
+import { top } from "../src/report/top_store.ts";
 import { addDays } from "../src/report/time_zone.ts";
 import { Qualifier } from "../src/store/postgres/qualify.ts";
 import { epochMs } from "../src/shared/units.ts";

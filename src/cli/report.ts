@@ -27,7 +27,8 @@ import {
   topQuery,
   topSchema,
 } from "../report/report_query.ts";
-import { bots, contributions, forecastReport, timeseries, top } from "../report/report_store.ts";
+import { bots, contributions, forecastReport, timeseries } from "../report/report_store.ts";
+import { top } from "../report/top_store.ts";
 import { svgBars } from "../report/chart/svg_bars.ts";
 import { svgMap } from "../report/chart/svg_map.ts";
 import { svgTimeseries } from "../report/chart/svg_timeseries.ts";

@@ -11,7 +11,7 @@ import {
   placeKey,
   shapeContributions,
 } from "./contribution.ts";
-import { conditionsOf, databaseFilter, type Filtered, needsOrigins, needsRows } from "./filter.ts";
+import { filterOf } from "./report_filter.ts";
 import { forecast, HISTORY_DAYS_MAX } from "./forecast/forecast.ts";
 import { type ForecastReport, shapeForecast } from "./forecast/forecast_report.ts";
 import {
@@ -21,7 +21,6 @@ import {
   FORECAST_DAYS_MAX,
   type ForecastQuery,
   type TimeseriesQuery,
-  type TopQuery,
 } from "./report_query.ts";
 import {
   bucketsOf,
@@ -41,8 +40,6 @@ import type { Bucket, Progress } from "./report_types.ts";
 import { type EpochMs, epochMs } from "../shared/units.ts";
 import { addDays, countDays, localDate } from "./time_zone.ts";
 import { type BotsReport, shapeBots, shapeTimeseries, type TimeseriesReport } from "./timeseries.ts";
-import { referrerOrigin } from "./referrer_channel.ts";
-import { originHits, shapeTop, type TopReport } from "./top.ts";
 
 interface ContributionJson {
   readonly rank: number;
@@ -218,114 +215,6 @@ export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
   const progress = progressOf(row.progress);
   return shapeBots(query, bucketsOf(row.buckets, progress), progress);
 }
-
-/** Referrers that are told apart by channel or source, by hits; the rest is `(other)`. Bounds one answer's memory. */
-const ORIGIN_REFERRERS_MAX = 20_000;
-
-interface KeyHitsJson {
-  readonly key: string;
-  readonly hits: number;
-  readonly bot_hits: number;
-}
-
-/** The ranking of hosts, referrers, sources, channels, countries, regions or cities. @throws as {@link contributions} */
-export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
-  const { from, to, tz, by } = query;
-  const filter = await filterOf(sql, query);
-  const dimension = {
-    host: "host",
-    referrer: "referrer",
-    source: "referrer",
-    channel: "referrer",
-    country: "country",
-    region: "place",
-    city: "place",
-  }[by];
-  const byOrigin = by === "channel" || by === "source";
-  // Hosts and referrers do not outlive retention.
-  const raw = needsRows(conditionsOf(query)) || dimension === "host" || dimension === "referrer";
-  const key = by === "region"
-    ? sql`split_part(d.key, E'\x1e', 1) || E'\x1e' || split_part(d.key, E'\x1e', 2)`
-    : sql`d.key`;
-  const row = one(
-    await sql<(CommonRow & { keys: readonly KeyHitsJson[]; total_rows: number; hosts: readonly string[] })[]>`
-    with hit as materialized (
-      select ${key} as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${
-      hitsOf(sql, query)
-    }) as counted
-      from (
-        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tm.tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
-      ) t
-      cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
-      filterFragment(sql, filter)
-    }, ${query.late === "include"}::boolean) d
-      group by 1
-    )
-    select ${progressFragment(sql)} as progress, ${
-      seriesFragment(sql, { from, to, tz, step: "day", filter, raw })
-    } as buckets,
-           (select count(*)::integer from hit where counted > 0) as total_rows,
-           (select coalesce(jsonb_agg(jsonb_build_object('key', h.key, 'hits', h.num_hits, 'bot_hits', h.bot_hits)
-              order by h.counted desc, h.key collate "C"), '[]')
-            from (select * from hit where counted > 0 order by counted desc, key collate "C"
-                  limit ${byOrigin ? ORIGIN_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
-           (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o where ${byOrigin}::boolean) as hosts`,
-  );
-  const listed = row.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
-  const keys = byOrigin ? originHits(listed, new Set(row.hosts.map(hostName)), { by, traffic: query.traffic }) : listed;
-  const progress = progressOf(row.progress);
-  return shapeTop(query, {
-    keys,
-    totalRows: byOrigin ? keys.length : row.total_rows,
-    days: bucketsOf(row.buckets, progress),
-    progress,
-  });
-}
-
-/** Referrers that a filter by channel or source knows; the newest where there are more. */
-const FILTER_REFERRERS_MAX = 100_000;
-
-/**
- * What the database filters by. Which referrers belong to a channel or source is read in a statement of its own: one that is seen for the first time
- * in between is counted from the next reading on.
- */
-async function filterOf(sql: Sql, query: Filtered): Promise<Filter> {
-  const conditions = conditionsOf(query);
-  if (!needsOrigins(conditions)) return databaseFilter(conditions);
-  const row = one(
-    await sql<{ hosts: readonly string[]; referrers: readonly string[] }[]>`
-    select (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o) as hosts,
-           (select coalesce(jsonb_agg(r.referrer), '[]') from (${knownReferrers(sql)}) r) as referrers`,
-  );
-  const own = new Set(row.hosts.map(hostName));
-  return databaseFilter(conditions, row.referrers.map((referrer) => [referrer, referrerOrigin(referrer, own)]));
-}
-
-const knownReferrers = (sql: Sql) =>
-  sql`
-    (select k.key as referrer from tm.web_traffic_key k where k.dimension = 'referrer' order by k.key_id desc limit ${FILTER_REFERRERS_MAX}::integer)
-    union
-    select a.referrer from tm.aggregated_web_traffic a
-      where a.window_start >= (select coalesce(max(p.hours_through), '-infinity') from tm.rollup_progress p)
-    union
-    select l.referrer from tm.late_web_traffic l
-    union
-    select r.value from tm.open_delta d cross join lateral tm.tidemark_texts_v1(d.referrers) r`;
-
-/** Hosts of ours: those that are rolled up, and those of closed and open windows and late records, which no roll-up has yet. */
-const ownHosts = (sql: Sql) =>
-  sql`
-    select k.key as host from tm.web_traffic_key k where k.dimension = 'host'
-    union
-    select a.host from tm.aggregated_web_traffic a
-      where a.window_start >= (select coalesce(max(p.hours_through), '-infinity') from tm.rollup_progress p)
-    union
-    select l.host from tm.late_web_traffic l
-    union
-    select h.value from tm.open_delta d cross join lateral tm.tidemark_texts_v1(d.hosts) h where h.value <> ''`;
-
-const hostName = (host: string) => host.replace(/:\d+$/, "");
 
 /** Days over which countries and cities are ranked for their forecast. */
 const RANKING_DAYS = 28;

@@ -3,7 +3,8 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Sql } from "postgres";
 import { contributionQuery, type QueryResult, timeseriesQuery, topQuery } from "../../src/report/report_query.ts";
-import { contributions, timeseries, top } from "../../src/report/report_store.ts";
+import { contributions, timeseries } from "../../src/report/report_store.ts";
+import { top } from "../../src/report/top_store.ts";
 import { dayStart, localDate } from "../../src/report/time_zone.ts";
 import { epochMs } from "../../src/shared/units.ts";
 import { CLOSED, reportDatabase, rollUp } from "./report_fixture.ts";

@@ -10,7 +10,8 @@ import {
   timeseriesQuery,
   topQuery,
 } from "../../src/report/report_query.ts";
-import { bots, contributions, forecastReport, timeseries, top } from "../../src/report/report_store.ts";
+import { bots, contributions, forecastReport, timeseries } from "../../src/report/report_store.ts";
+import { top } from "../../src/report/top_store.ts";
 import { epochMs } from "../../src/shared/units.ts";
 import { CLOSED, reportDatabase, rollUp } from "./report_fixture.ts";
 

@@ -3,7 +3,8 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import postgres, { type Sql } from "postgres";
 import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { contributionQuery, timeseriesQuery, topQuery } from "../../src/report/report_query.ts";
-import { contributions, timeseries, top } from "../../src/report/report_store.ts";
+import { contributions, timeseries } from "../../src/report/report_store.ts";
+import { top } from "../../src/report/top_store.ts";
 import { epochMs } from "../../src/shared/units.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { Qualifier } from "../../src/store/postgres/qualify.ts";

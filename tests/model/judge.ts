@@ -1,5 +1,6 @@
 // Holds one answer against the oracle, number by number. Pure.
 import { dayAfter, dayEnd, daysOf, dayStart, HOUR, localDay } from "./calendar.ts";
+import { comparedEvents } from "./compared.ts";
 import type { Fact, Filter, Oracle, Worth } from "./oracle.ts";
 import type { Question } from "./questions.ts";
 
@@ -135,47 +136,6 @@ class Sheet {
 }
 
 const size = (facts: readonly Fact[] | null) => facts === null ? null : facts.length;
-
-/** Period that is compared, by the words of the documentation; `until` is Infinity where all of its last day belongs to it. */
-function comparison(sheet: Sheet): { readonly from: string; readonly to: string; readonly until: number } {
-  const { oracle, params } = sheet;
-  const { compare = "previous_period", from, to, tz } = params;
-  const days = daysOf(from!, to!).length;
-  const shift = compare === "same_weekday"
-    ? Math.ceil(days / 7) * 7
-    : compare === "previous_year"
-    ? daysOf(yearBefore(from!), from!).length - 1
-    : days;
-  const period = compare === "previous_day"
-    ? { from: dayAfter(from!, -1), to: dayAfter(from!, -1) }
-    : { from: dayAfter(from!, -shift), to: dayAfter(to!, -shift) };
-  if (oracle.firstWindow === Infinity || oracle.edge >= dayEnd(to!, tz!) || (compare === "previous_day" && days > 1)) {
-    return { ...period, until: Infinity };
-  }
-  const edge = Math.max(oracle.edge, dayStart(from!, tz!));
-  const edgeDay = localDay(edge, tz!), day = dayAfter(edgeDay, -shift);
-  const until = Math.min(dayStart(day, tz!) + edge - dayStart(edgeDay, tz!), dayEnd(day, tz!));
-  // What retention keeps is known by the hour.
-  return { ...period, until: until < oracle.retiredThrough ? Math.floor((until + HOUR / 2) / HOUR) * HOUR : until };
-}
-
-const yearBefore = (day: string) => `${Number(day.slice(0, 4)) - 1}${day.endsWith("-02-29") ? "-02-28" : day.slice(4)}`;
-
-/** Events of the compared period; null where none of it is known. */
-function comparedEvents(sheet: Sheet): { readonly facts: Fact[] | null; readonly mayLack: Worth["unknown"] } {
-  const { oracle, params: { tz } } = sheet;
-  const { from, to, until } = comparison(sheet);
-  const parts = daysOf(from, to).map((day) => {
-    const start = dayStart(day, tz!), end = Math.min(dayEnd(day, tz!), until);
-    const seen = start < end && (oracle.firstWindow === Infinity || oracle.windowsEnd(end) > oracle.firstWindow);
-    return { start, end, unknown: seen ? oracle.dayWorth(day, tz!, sheet.filtered).unknown : "yes" as const };
-  });
-  const known = parts.filter(({ unknown }) => unknown !== "yes");
-  return {
-    facts: known.length === 0 ? null : known.flatMap(({ start, end }) => oracle.select(start, end, sheet.filter)),
-    mayLack: known.some(({ unknown }) => unknown === "no") ? "no" : "may",
-  };
-}
 
 const PLACE_PARTS: Readonly<Record<string, number>> = { country: 1, region: 2, city: 3 };
 

@@ -15,7 +15,8 @@ import {
   topQuery,
   topSchema,
 } from "../../../report/report_query.ts";
-import { bots, contributions, forecastReport, timeseries, top } from "../../../report/report_store.ts";
+import { bots, contributions, forecastReport, timeseries } from "../../../report/report_store.ts";
+import { top } from "../../../report/top_store.ts";
 import { invariant } from "../../../shared/errors.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { DataVersion } from "../../server/caching.ts";

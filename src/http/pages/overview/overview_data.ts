@@ -2,7 +2,8 @@
 import type { ContributionReport } from "../../../report/contribution.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import { decodeContributionCursor, forecastQuery } from "../../../report/report_query.ts";
-import { contributions, forecastReport, timeseries, top } from "../../../report/report_store.ts";
+import { contributions, forecastReport, timeseries } from "../../../report/report_store.ts";
+import { top } from "../../../report/top_store.ts";
 import type { TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
 import { BugError } from "../../../shared/errors.ts";
