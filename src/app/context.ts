@@ -13,7 +13,7 @@ export interface EngineContext {
 }
 
 /** What a process needs beside words and output: settings with their origins, clock, log and the signal that ends it. */
-export interface AppContext extends EngineContext, LoadedSettings {
+export interface ProcessContext extends EngineContext, LoadedSettings {
   /** The country database of this form of the program. */
   readonly bundledPlaces: ReadBundled;
   /** Aborts at the first SIGINT or SIGTERM; a second one ends the process at once. */

@@ -6,7 +6,7 @@ import type { FolderLock } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
-import type { AppContext } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { createEngine, engineName } from "./engine.ts";
 import { EngineThread } from "./engine_thread.ts";
 import { relieveMemory } from "./memory.ts";
@@ -50,11 +50,11 @@ export function engineCount(
 }
 
 /** Makes the engines; nothing runs before `run`. The schema is up to date and the address databases are open. */
-export async function createEngines(context: AppContext, count: number, options: EnginesOptions): Promise<Engines> {
+export async function createEngines(context: ProcessContext, count: number, options: EnginesOptions): Promise<Engines> {
   return count === 1 ? await oneEngine(context, options) : threads(context, count, options);
 }
 
-async function oneEngine(context: AppContext, options: EnginesOptions): Promise<Engines> {
+async function oneEngine(context: ProcessContext, options: EnginesOptions): Promise<Engines> {
   const { lock, geo } = options;
   const engine = await createEngine(context, { ...options, notes: lock, places: geo.locator, number: 0 });
   return {
@@ -75,7 +75,7 @@ async function oneEngine(context: AppContext, options: EnginesOptions): Promise<
   };
 }
 
-function threads({ settings, log, clock }: AppContext, count: number, options: EnginesOptions): Engines {
+function threads({ settings, log, clock }: ProcessContext, count: number, options: EnginesOptions): Engines {
   const { storage: { address }, lock, geo, waitMs, before, onCommitted, onClosed } = options;
   const engines = Array.from({ length: count }, (_, i) => {
     const number = i + 1;

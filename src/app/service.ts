@@ -15,7 +15,7 @@ import { SETTING_NAMES } from "../shared/config/settings.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { ENGINE_STEPS, StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
 import { VERSION } from "../shared/version.ts";
-import type { AppContext } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 import { showSetting } from "../shared/config/load.ts";
 import { createEngines, engineCount, type Engines } from "./engines.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
@@ -38,7 +38,7 @@ interface ServiceOptions {
 }
 
 /** Runs until the signal aborts (or with `once` until all is read), then stops in order. */
-export async function runService(context: AppContext, options: ServiceOptions): Promise<ExitCode> {
+export async function runService(context: ProcessContext, options: ServiceOptions): Promise<ExitCode> {
   const { settings, clock, log, signal } = context;
   const startedAt = clock.now();
   const steps = new StepBoard(UPKEEP_STEPS, clock);
@@ -162,7 +162,7 @@ interface Running {
 
 /** Runs the engines and what goes on beside them. */
 async function runEngines(
-  { settings, clock, log }: AppContext,
+  { settings, clock, log }: ProcessContext,
   { storage, geo, engines, stopping, closing, once, steps }: Running,
 ): Promise<ExitCode> {
   const { signal } = stopping, database = storage.work;
@@ -200,7 +200,7 @@ function aborted(signal: AbortSignal): Promise<void> {
 
 /** What health shows before the first engine exists: the database is awaited. */
 function startingSnapshot(
-  { settings, clock }: AppContext,
+  { settings, clock }: ProcessContext,
   startedAt: PipelineSnapshot["startedAt"],
   trouble: string | null,
 ): PipelineSnapshot {

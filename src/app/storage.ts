@@ -10,13 +10,13 @@ import { checkServer } from "../store/postgres/preflight.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
-import type { AppContext } from "./context.ts";
+import type { ProcessContext } from "./context.ts";
 
 const RETRY_MS_MAX = 5_000;
 /** The API's statements must never wait for a commit's connection, nor take the server from it. */
 const API_STATEMENT_TIMEOUT_MS = 30_000;
 
-type WithSettings = Pick<AppContext, "settings">;
+type WithSettings = Pick<ProcessContext, "settings">;
 
 /** Open pools over one schema. */
 export interface Pools {
@@ -190,7 +190,7 @@ export function openPools(
  */
 export async function prepareSchema(
   storage: Storage,
-  context: AppContext,
+  context: ProcessContext,
   options: { waitMs: number; onTrouble?: (message: string) => void },
 ): Promise<string[]> {
   const { settings, clock, log, signal } = context;

@@ -1,5 +1,5 @@
 // What a subcommand is, and what it is given to work with. No I/O.
-import type { AppContext } from "../app/context.ts";
+import type { ProcessContext } from "../app/context.ts";
 import type { Kind, KindValue } from "../shared/config/kinds.ts";
 import type { ExitCode } from "../shared/errors.ts";
 import type { SettingGroup } from "../shared/config/settings.ts";
@@ -10,6 +10,8 @@ interface Flag {
   /** As a user would write it. Booleans are false without one; others are `undefined`. */
   readonly default?: string;
   readonly doc: string;
+  /** Kept for scripts that use it, and left out of the help. */
+  readonly hidden?: true;
 }
 type FlagTable = Readonly<Record<string, Flag>>;
 
@@ -21,7 +23,7 @@ type FlagValues<F extends FlagTable> = {
 };
 
 /** What every command gets. */
-export interface CommandContext<F extends FlagTable = FlagTable> extends AppContext {
+export interface CommandContext<F extends FlagTable = FlagTable> extends ProcessContext {
   /** The command's own flags. */
   readonly flags: FlagValues<F>;
   /** Words that are neither flags nor values of flags. */

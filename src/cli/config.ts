@@ -13,7 +13,7 @@ export const command = defineCommand({
   flags: {
     json: flag(boolean, { doc: "One JSON object: name → value, from, as." }),
     env: flag(boolean, { doc: "Print the text of stream.env instead." }),
-    markdown: flag(boolean, { doc: "Print the text of docs/configuration.md instead." }),
+    markdown: flag(boolean, { doc: "Print the text of docs/configuration.md instead.", hidden: true }),
   },
   run(_args, context) {
     const { flags, out, sources } = context;

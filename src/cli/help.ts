@@ -36,7 +36,9 @@ export function renderHelp(commands: Readonly<Record<string, CommandEntry>>): st
 
 /** The page behind `tidemark COMMAND --help`. */
 export function renderCommandHelp(name: string, summary: string, command: Command): string {
-  const own = Object.entries(command.flags).map(([flag, { kind, doc, default: value }]): readonly [string, string] => [
+  const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden).map((
+    [flag, { kind, doc, default: value }],
+  ): readonly [string, string] => [
     written(`--${flag}`, kind),
     `${doc}${value === undefined ? "" : ` [${value}]`}`,
   ]);

@@ -35,7 +35,7 @@ export const command = defineCommand({
   flags: {
     from: flag(instant, { doc: "Start of the first window." }),
     to: flag(instant, { doc: "End of the last window, exclusive; all must be closed." }),
-    "dry-run": flag(boolean, { doc: "What it always is: nothing published is touched." }),
+    "dry-run": flag(boolean, { doc: "No effect: a replay changes nothing.", hidden: true }),
     limit: flag(integer(0, 1_000_000), { default: "20", doc: "Differences shown; all are counted." }),
     json: flag(boolean, { doc: "One JSON object." }),
   },

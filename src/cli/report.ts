@@ -115,7 +115,7 @@ export const command = defineCommand({
   groups: ["storage", "process"],
   flags: {
     format: flag(oneOf(...FORMATS), { default: "text", doc: "How the report is printed." }),
-    svg: flag(boolean, { doc: "Short for --format svg." }),
+    svg: flag(boolean, { doc: "Short for --format svg.", hidden: true }),
     from: parameter("First local day, YYYY-MM-DD, inclusive. Default: six days before --to."),
     to: parameter("Last local day, inclusive. Default: today."),
     tz: parameter("Time zone of the days, such as Europe/Berlin. Default: UTC."),

@@ -39,7 +39,7 @@ const DURATION_SECONDS = [
   60,
 ] as const;
 
-export interface Counter {
+export interface CounterMetric {
   inc(by?: number, labels?: Labels): void;
   value(labels?: Labels): number;
 }
@@ -56,7 +56,7 @@ export interface Histogram {
 export class Registry {
   readonly #families = new Map<string, Family>();
 
-  counter(name: string, help: string): Counter {
+  counter(name: string, help: string): CounterMetric {
     const family = this.#family(name, help, "counter");
     return {
       inc: (by = 1, labels = {}) => void (this.#series(family, labels).value += by),

@@ -3,7 +3,7 @@ import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "
 import { renderPlan } from "../../src/cli/plan/plan.ts";
 import { FIGURES } from "../../src/cli/plan/plan_figures.ts";
 import { beside, OLD_ENGINES, renderBeside } from "../../src/cli/plan/plan_beside.ts";
-import { distinctKeys, plan, type PlanInputs, type Prices, show, showBytes } from "../../src/cli/plan/plan_model.ts";
+import { distinctKeys, plan, type PlanInputs, type Prices } from "../../src/cli/plan/plan_model.ts";
 
 const inputs: PlanInputs = {
   eventsPerSecond: 1_000,
@@ -83,18 +83,6 @@ Deno.test("renderPlan() shows each step with its arithmetic, and bytes in binary
   assertStringIncludes(text, "582 MiB");
   assertStringIncludes(text, "per billion events");
   for (const line of text.split("\n").slice(0, 10)) assertStringIncludes(line, " = ");
-});
-
-Deno.test("show() and showBytes() are short and exact where it matters", () => {
-  assertEquals([0, 0.00123456, 12, 999.96, 1234.5, 1e9].map(show), [
-    "0",
-    "0.00123",
-    "12",
-    "1,000",
-    "1,235",
-    "1,000,000,000",
-  ]);
-  assertEquals([0, 1, 1023, 1024, 2 ** 40].map(showBytes), ["0 B", "1 B", "1,023 B", "1 KiB", "1 TiB"]);
 });
 
 Deno.test("every figure says what measures it", () => {

@@ -43,12 +43,12 @@ Deno.test("every bad query is a problem that names the field and what is allowed
     ["/v1/windows/2026-02-30T00:00:00Z/explain", "start", /a time such as/],
     ["/v1/windows/2026-01-31T00:00:00/explain", "start", /a time such as/],
     ["/v1/windows/1969-12-31T00:00:00Z/explain", "start", /a time such as/],
-    [`${windows}?x=1`, "x", /no parameter/],
+    [`${windows}?x=1`, "x", /not a parameter/],
     ["/v1/dead-letters?reason=%27%3B%20drop%20table", "reason", /a name such as/],
     ["/v1/dead-letters?partition=-1", "partition", /from 0/],
     ["/v1/ledger?deep=yes", "deep", /one of/, ["true", "false"]],
     ["/v1/ledger?deep=true&from=1", "from", /a time such as/],
-    ["/v1/pipeline?%3Cscript%3E=1", "<script>", /no parameter/],
+    ["/v1/pipeline?%3Cscript%3E=1", "<script>", /not a parameter/],
   ];
   for (const [path, field, message, allowed] of cases) {
     const response = await app.request(path);

@@ -3,7 +3,7 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { Hono } from "hono";
 import {
   cacheHeaders,
-  type Coverage,
+  type CacheScope,
   type DataVersion,
   isUnchanged,
   revisionOf,
@@ -12,7 +12,7 @@ import type { AccessSettings, AppEnv } from "../../src/http/server/deps.ts";
 import { DAY0 } from "./stream_fixture.ts";
 
 const VERSION: DataVersion = { closedThrough: DAY0, dataRevision: 7, late: 2, counted: 9 };
-const CLOSED: Coverage = { end: DAY0, pinned: true, variant: "json" };
+const CLOSED: CacheScope = { end: DAY0, pinned: true, variant: "json" };
 const HASH = new Uint8Array(32);
 
 async function headers(path: string, access: AccessSettings, coverage = CLOSED) {

@@ -5,17 +5,7 @@ import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { commitChart } from "../../src/http/pages/pipeline/commit_chart.ts";
 import { forecastChart } from "../../src/http/pages/overview/forecast_chart.ts";
 import { changedFragments, parseHave, slot, versionOf } from "../../src/http/pages/fragments.tsx";
-import {
-  bar,
-  bytesText,
-  counted,
-  durationText,
-  hostile,
-  inlineSvg,
-  NOTHING,
-  timeOf,
-  worth,
-} from "../../src/http/pages/markup.tsx";
+import { bar, counted, hostile, inlineSvg, NOTHING, timeOf, worth } from "../../src/http/pages/markup.tsx";
 import { notice } from "../../src/http/pages/notices.tsx";
 import { COMMIT_BUCKET_MS, type CommitBucket } from "../../src/http/pages/pipeline/pipeline_data.ts";
 import { ratesOf } from "../../src/http/pages/pipeline/pipeline_rates.ts";
@@ -62,17 +52,6 @@ Deno.test("inlineSvg() takes off the style that the policy forbids, and crops", 
     `<svg viewBox="0 0 860 470" width="860" height="470"><style>.a{x:y}</style><title>&lt;style&gt;</title></svg>`;
   const text = String(inlineSvg(svg, { top: 30, bottom: 40 }));
   assertEquals(text, `<svg viewBox="0 30 860 400" width="860" height="400"><title>&lt;style&gt;</title></svg>`);
-});
-
-Deno.test("durationText() and bytesText() choose a unit", () => {
-  assertEquals([850, 12_400, 180_000, 9_000_000, 400_000_000].map(durationText), [
-    "850 ms",
-    "12 s",
-    "3 min",
-    "2.5 h",
-    "4.6 days",
-  ]);
-  assertEquals([500, 2_048, 3 * 1_048_576].map(bytesText), ["500 B", "2 KiB", "3 MiB"]);
 });
 
 Deno.test("readerLocale() takes the first language that there is, with Latin digits", () => {

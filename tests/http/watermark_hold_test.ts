@@ -1,13 +1,13 @@
 // Who holds a watermark and why: a table over what a partition shows, at the edges of the idle rule.
 import { assertEquals, assertMatch } from "@std/assert";
 import { holdOf } from "../../src/http/api/stream/watermark_hold.ts";
-import type { PartitionRow } from "../../src/http/api/stream/stream_rows.ts";
+import type { StreamPartition } from "../../src/http/api/stream/stream_rows.ts";
 import { offset } from "../../src/shared/units.ts";
 import { partition } from "./app_fixture.ts";
 import { DAY0, MIN } from "./stream_fixture.ts";
 
 const TARGET = DAY0 + 15 * MIN;
-const row: PartitionRow = {
+const row: StreamPartition = {
   partition: 0,
   commit_id: crypto.randomUUID(),
   first_offset: 0,

@@ -5,7 +5,8 @@ import { DAY, SECOND } from "../../shared/units.ts";
 import { defineCommand, flag } from "../command.ts";
 import { beside, OLD_ENGINES, renderBeside } from "./plan_beside.ts";
 import { FIGURES } from "./plan_figures.ts";
-import { type Plan, plan, show, showBytes } from "./plan_model.ts";
+import { bytesText, countText } from "../../shared/quantities.ts";
+import { type Plan, plan } from "./plan_model.ts";
 
 const price = (doc: string) => flag(decimal(0, 1e6), { default: "0", doc });
 
@@ -54,7 +55,7 @@ export const command = defineCommand({
   run(_args, { flags, settings, out }) {
     if (flags.figures) {
       for (const [name, { value, unit, source }] of Object.entries(FIGURES)) {
-        out(`${name.padEnd(16)} ${show(value)} ${unit}\n${" ".repeat(17)}${source}`);
+        out(`${name.padEnd(16)} ${countText(value)} ${unit}\n${" ".repeat(17)}${source}`);
       }
       return Promise.resolve(EXIT.ok);
     }
@@ -96,18 +97,20 @@ export const command = defineCommand({
 /** The plan as a page: a value and its arithmetic a line. */
 export function renderPlan({ steps, costs, costPerMonth, costPerBillionEvents, eventsPerMonth }: Plan): string {
   const rows = steps.map(({ name, value, unit, arithmetic }) => {
-    const text = unit.startsWith("bytes") ? showBytes(value) + unit.slice("bytes".length) : `${show(value)} ${unit}`;
+    const text = unit.startsWith("bytes")
+      ? bytesText(value) + unit.slice("bytes".length)
+      : `${countText(value)} ${unit}`;
     return [name, text, `= ${arithmetic}`] as const;
   });
   const money = [
-    ...costs.map(({ component, perMonth, arithmetic }) => [component, show(perMonth), `= ${arithmetic}`] as const),
-    ["together per month", show(costPerMonth), ""] as const,
+    ...costs.map(({ component, perMonth, arithmetic }) => [component, countText(perMonth), `= ${arithmetic}`] as const),
+    ["together per month", countText(costPerMonth), ""] as const,
     [
       "per billion events",
-      show(costPerBillionEvents),
+      countText(costPerBillionEvents),
       costPerMonth === 0
         ? "give prices, see --help"
-        : `= ${show(costPerMonth)} ÷ ${show(eventsPerMonth / 1e9)} billion events a month`,
+        : `= ${countText(costPerMonth)} ÷ ${countText(eventsPerMonth / 1e9)} billion events a month`,
     ] as const,
   ];
   const width = (column: 0 | 1) => Math.max(...[...rows, ...money].map((row) => row[column].length));

@@ -1,6 +1,7 @@
 // The same traffic on the stack that Tidemark replaces, part by part, from figures measured on the same machine. Pure.
 import { FIGURES } from "./plan_figures.ts";
-import { type Plan, type Prices, show } from "./plan_model.ts";
+import { countText } from "../../shared/quantities.ts";
+import type { Plan, Prices } from "./plan_model.ts";
 
 /** Engines whose cost for this job was measured. */
 export const OLD_ENGINES = ["flink", "spark", "kafka-streams"] as const;
@@ -48,16 +49,16 @@ export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engi
       part: "engine",
       here: amount(step("service, live"), step("service memory")),
       there: amount(engineCpus, engines * memory.value),
-      arithmetic: `${show(eventsPerSecond)}/s × ${show(cpu.value)} CPU-s ÷ 1,000,000; ${show(engines)} × ${
-        show(memory.value)
-      } MiB`,
+      arithmetic: `${countText(eventsPerSecond)}/s × ${countText(cpu.value)} CPU-s ÷ 1,000,000; ${
+        countText(engines)
+      } × ${countText(memory.value)} MiB`,
     },
     {
       part: "database, writing",
       here: amount(step("PostgreSQL, live"), 0),
       there: amount(windowRowsPerSecond * f.insertCpu.value / 1e6, 0),
-      arithmetic: `${show(windowRowsPerSecond)} rows/s × ${
-        show(f.insertCpu.value)
+      arithmetic: `${countText(windowRowsPerSecond)} rows/s × ${
+        countText(f.insertCpu.value)
       } µs, each row once when its window ends`,
     },
     {
@@ -79,9 +80,9 @@ export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engi
 export function renderBeside(lines: readonly BesideLine[], engine: OldEngine): string {
   const cell = ({ cpus, memoryMib, perMonth }: Amount) =>
     cpus === 0 && memoryMib === 0 ? "nothing" : [
-      ...(cpus > 0 ? [`${show(cpus)} CPUs`] : []),
-      ...(memoryMib > 0 ? [`${show(memoryMib)} MiB`] : []),
-      ...(perMonth > 0 ? [show(perMonth)] : []),
+      ...(cpus > 0 ? [`${countText(cpus)} CPUs`] : []),
+      ...(memoryMib > 0 ? [`${countText(memoryMib)} MiB`] : []),
+      ...(perMonth > 0 ? [countText(perMonth)] : []),
     ].join(", ");
   const total = (pick: (line: BesideLine) => Amount): Amount => ({
     cpus: lines.reduce((sum, line) => sum + pick(line).cpus, 0),

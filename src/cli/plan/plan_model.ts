@@ -1,4 +1,5 @@
 // From traffic to machines: partitions, processor, memory, bytes and cost, with each step's arithmetic. Pure.
+import { bytesText, countText } from "../../shared/quantities.ts";
 import { FIGURES } from "./plan_figures.ts";
 
 const MIB = 2 ** 20, GIB = 2 ** 30, DAY_S = 86_400;
@@ -76,7 +77,7 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     steps.push({ name, value, unit, arithmetic });
     return value;
   };
-  const f = FIGURES, i = inputs, n = show;
+  const f = FIGURES, i = inputs, n = countText;
 
   const windowEvents = i.eventsPerSecond * i.windowSeconds;
   const rowsPerWindow = add(
@@ -153,8 +154,8 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     "PostgreSQL size",
     i.retentionDays * (tablePerDay + rollupPerDay) + checkpoints,
     "bytes",
-    `${n(i.retentionDays)} days × (${showBytes(tablePerDay)} + ${showBytes(rollupPerDay)}) + 7 days of checkpoints ${
-      showBytes(checkpoints)
+    `${n(i.retentionDays)} days × (${bytesText(tablePerDay)} + ${bytesText(rollupPerDay)}) + 7 days of checkpoints ${
+      bytesText(checkpoints)
     }`,
   );
   const commitsPerSecond = engines / i.commitSeconds;
@@ -171,7 +172,7 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     "write-ahead log per million events",
     walPerSecond / i.eventsPerSecond * 1e6,
     "bytes",
-    `${showBytes(walPerSecond)}/s ÷ ${n(i.eventsPerSecond)}/s × 1,000,000`,
+    `${bytesText(walPerSecond)}/s ÷ ${n(i.eventsPerSecond)}/s × 1,000,000`,
   );
   const topic = add(
     "Kafka disk",
@@ -187,8 +188,8 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     (i.eventsPerSecond * i.eventBytes * transfers + walPerSecond) * DAY_S * MONTH_DAYS,
     "bytes",
     `(${
-      showBytes(i.eventsPerSecond * i.eventBytes)
-    }/s × ${transfers}: written, copied, read; commits about as the log, ${showBytes(walPerSecond)}/s) × 30.42 days`,
+      bytesText(i.eventsPerSecond * i.eventBytes)
+    }/s × ${transfers}: written, copied, read; commits about as the log, ${bytesText(walPerSecond)}/s) × 30.42 days`,
   );
 
   const hours = MONTH_DAYS * 24;
@@ -202,12 +203,12 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     cost(
       "engine",
       hours * (serviceCpu * prices.cpuHour + memory * MIB / GIB * prices.memoryGibHour),
-      `730 h × (${n(serviceCpu)} CPUs × ${n(prices.cpuHour)} + ${showBytes(memory * MIB)} × ${
+      `730 h × (${n(serviceCpu)} CPUs × ${n(prices.cpuHour)} + ${bytesText(memory * MIB)} × ${
         n(prices.memoryGibHour)
       })`,
     ),
     cost("database", hours * postgresCpu * prices.cpuHour, `730 h × ${n(postgresCpu)} CPUs × ${n(prices.cpuHour)}`),
-    cost("storage of the database", gib(size) * prices.diskGibMonth, `${showBytes(size)} × ${n(prices.diskGibMonth)}`),
+    cost("storage of the database", gib(size) * prices.diskGibMonth, `${bytesText(size)} × ${n(prices.diskGibMonth)}`),
     cost(
       "broker",
       hours * (i.brokerCpus * prices.cpuHour + i.brokerMemoryGib * prices.memoryGibHour),
@@ -215,33 +216,20 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
         n(prices.memoryGibHour)
       })`,
     ),
-    cost("storage of the broker", gib(topic) * prices.diskGibMonth, `${showBytes(topic)} × ${n(prices.diskGibMonth)}`),
+    cost("storage of the broker", gib(topic) * prices.diskGibMonth, `${bytesText(topic)} × ${n(prices.diskGibMonth)}`),
     cost(
       "network",
       gib(networkPerMonth) * prices.networkGib,
-      `${showBytes(networkPerMonth)} × ${n(prices.networkGib)}`,
+      `${bytesText(networkPerMonth)} × ${n(prices.networkGib)}`,
     ),
     cost(
       "backup",
       i.backups * gib(size) * prices.backupGibMonth,
-      `${n(i.backups)} copies × ${showBytes(size)} × ${n(prices.backupGibMonth)}`,
+      `${n(i.backups)} copies × ${bytesText(size)} × ${n(prices.backupGibMonth)}`,
     ),
     cost("monitoring", prices.monitoringMonth, "as given"),
   ];
   const costPerMonth = costs.reduce((sum, { perMonth }) => sum + perMonth, 0);
   const eventsPerMonth = i.eventsPerSecond * DAY_S * MONTH_DAYS;
   return { steps, costs, costPerMonth, eventsPerMonth, costPerBillionEvents: costPerMonth / eventsPerMonth * 1e9 };
-}
-
-/** A number for people: thousands separated, three significant digits below a thousand. */
-export function show(value: number): string {
-  if (Math.abs(value) >= 1_000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
-  return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 12 });
-}
-
-/** Bytes for people. */
-export function showBytes(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
-  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${show(bytes / 2 ** (10 * power))} ${units[power]}`;
 }

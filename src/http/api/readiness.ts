@@ -1,4 +1,5 @@
 // Whether this process makes progress, in words. Pure.
+import { durationText } from "../../shared/quantities.ts";
 import type { PartitionSnapshot, PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StepName, Steps, StepState, UpkeepStep } from "../../shared/steps.ts";
 import { type DurationMs, type EpochMs, HOUR } from "../../shared/units.ts";
@@ -74,7 +75,7 @@ const STEP_SAYS: Readonly<Record<StepName, string>> = {
 export function stepInWords(step: StepName, { state, since, problem }: StepState, now: EpochMs): string {
   const what = `${STEP_SAYS[step]} ${state === "failing" ? "failed" : "waited"}`;
   const why = problem ? `${problem.message.replace(/\.$/, "")}. ${problem.action}` : "the reason is not known.";
-  return `${what} since ${new Date(since).toISOString()} (${seconds(now - since)}): ${why}`;
+  return `${what} since ${new Date(since).toISOString()} (${durationText(now - since)}): ${why}`;
 }
 
 function degradedSteps(
@@ -107,7 +108,8 @@ export function stepFault(
   }
   const silent = now - (state.lastSuccessAt ?? state.since);
   if (step !== "closing" || state.state !== "ok" || silent <= progressTimeoutMs) return null;
-  const reason = `a closing of windows has run for ${seconds(silent)} without an answer: another session may hold a ` +
+  const reason =
+    `a closing of windows has run for ${durationText(silent)} without an answer: another session may hold a ` +
     "lock on our tables. End that session (pg_stat_activity, pg_blocking_pids); closing then goes on by itself.";
   return { code: "closing_stuck", reason };
 }
@@ -140,7 +142,7 @@ function storeReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: Re
   const { lastAt, pendingRecords } = snapshot.commit;
   const since = lastAt ?? snapshot.startedAt;
   if (pendingRecords > 0 && now - since > progressTimeoutMs) {
-    const reason = `${pendingRecords} records wait for a commit; the last one was ${seconds(now - since)} ago`;
+    const reason = `${pendingRecords} records wait for a commit; the last one was ${durationText(now - since)} ago`;
     const { commit } = steps;
     const why = commit.state === "failing" ? `. The ${stepInWords("commit", commit, now)}` : "";
     return [{ code: "commits_stuck", reason: reason + why }];
@@ -163,7 +165,7 @@ function partitionReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }
   const stuck = snapshot.partitions.filter((p) => now - p.progressAt > progressTimeoutMs);
   const named = stuck.slice(0, NAMED_MAX).map((p) => ({
     code: "partition_stuck",
-    reason: `partition ${p.partition} has not moved for ${seconds(now - p.progressAt)}: ${stateInWords(p)}`,
+    reason: `partition ${p.partition} has not moved for ${durationText(now - p.progressAt)}: ${stateInWords(p)}`,
   }));
   const more = stuck.length - named.length;
   return more > 0 ? [...named, { code: "partition_stuck", reason: `and ${more} more partitions` }] : named;
@@ -180,8 +182,4 @@ function stateInWords(partition: PartitionSnapshot): string {
         ? "no fetch has been answered"
         : `${Math.max(0, partition.logEnd - partition.position)} records are left to read`;
   }
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
 }

@@ -42,6 +42,19 @@ export function isoAlways(time: number): string {
   return new Date(time).toISOString();
 }
 
+/** A shape as its row comes from SQL: the times that `T` names are epoch ms. */
+export type RowOf<Shape, T extends keyof Shape = never> = {
+  readonly [K in keyof Shape]: K extends T ? null extends Shape[K] ? number | null : number : Shape[K];
+};
+
+/** A row in the shape that the answer has: the times that are named as RFC 3339. */
+export function withIso<Row extends object, const T extends readonly (keyof Row)[]>(row: Row, ...times: T) {
+  const written = times.map((name) => [name, iso(row[name] as number | null)]);
+  return { ...row, ...Object.fromEntries(written) } as {
+    readonly [K in keyof Row]: K extends T[number] ? null extends Row[K] ? string | null : string : Row[K];
+  };
+}
+
 /** A refusal in the document. */
 export const documentedProblem = (description: string) => ({
   description,

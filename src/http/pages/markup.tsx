@@ -98,19 +98,3 @@ export function bar(share: number, className = ""): Markup {
     </svg>
   );
 }
-
-/** Milliseconds in the largest unit that says it with at least two digits: `850 ms`, `12 s`, `3 min`, `2.5 h`. */
-export function durationText(ms: number): string {
-  if (ms < 1_000) return `${Math.round(ms)} ms`;
-  if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;
-  if (ms < 7_200_000) return `${Math.round(ms / 60_000)} min`;
-  if (ms < 172_800_000) return `${Math.round(ms / 360_000) / 10} h`;
-  return `${Math.round(ms / 8_640_000) / 10} days`;
-}
-
-/** Bytes in binary units. */
-export function bytesText(bytes: number): string {
-  if (bytes < 1_024) return `${bytes} B`;
-  if (bytes < 1_048_576) return `${Math.round(bytes / 1_024)} KiB`;
-  return `${Math.round(bytes / 104_857.6) / 10} MiB`;
-}

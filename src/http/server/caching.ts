@@ -17,7 +17,7 @@ export interface DataVersion {
 }
 
 /** What an answer covers. */
-export interface Coverage {
+export interface CacheScope {
   /** End of the range, epoch ms; null where only complete days count. */
   readonly end: number | null;
   /** Whether the URL alone says which range it is: without dates it means another one tomorrow. */
@@ -35,7 +35,7 @@ export function revisionOf({ closedThrough, dataRevision, late, counted }: DataV
 }
 
 /** Headers of an answer. `immutable` only where the URL carries the revision that was answered; `private` where a token guards it. */
-export function cacheHeaders(c: AppContext, access: AccessSettings, version: DataVersion, coverage: Coverage) {
+export function cacheHeaders(c: AppContext, access: AccessSettings, version: DataVersion, coverage: CacheScope) {
   const { readTokenHash, adminTokenHash, publicAccess } = access;
   const guarded = !publicAccess && (readTokenHash !== undefined || adminTokenHash !== undefined);
   const revision = revisionOf(version, coverage.end);

@@ -66,7 +66,7 @@ Deno.test("check() follows pointers of every size, and goes on behind them", () 
   }
   // A key may be written elsewhere, too.
   check([0xe1, 0x20, 4, 0xa0, ...text("key")]);
-  assertThrows(() => check([0xe1, 0x20, 4, 0xa0, 0xa1, 5]), Error, "no text");
+  assertThrows(() => check([0xe1, 0x20, 4, 0xa0, 0xa1, 5]), Error, "not text");
 });
 
 /** `width` pointers to the next level, again and again: width^depth values. */
@@ -97,8 +97,8 @@ Deno.test("check() ends, whatever it is given", () => {
     [[0xc4, 1, 2], "leads out"],
     [[0x28, 0, 0], "leads out"],
     [[], "leads out"],
-    [[0xe1, 0xa1, 1, 0xa0], "no text"],
-    [[0xe1, 0x01, 0x04, 0x41, 0x61, 0xa0], "no text"],
+    [[0xe1, 0xa1, 1, 0xa0], "not text"],
+    [[0xe1, 0x01, 0x04, 0x41, 0x61, 0xa0], "not text"],
     [[0x09, 0x02, ...times(9, [0])], "type 9 and 9 bytes"],
     [[0x11, 0x03, ...times(17, [0])], "type 10 and 17 bytes"],
     [[0xa3, 0, 0, 1], "type 5 and 3 bytes"],

@@ -1,5 +1,5 @@
 // Every metric that /metrics shows: the single table behind the registry and the documentation. No I/O.
-import type { Counter, Gauge, Histogram, Registry } from "../../../shared/metrics.ts";
+import type { CounterMetric, Gauge, Histogram, Registry } from "../../../shared/metrics.ts";
 
 export interface MetricSpec {
   readonly type: "counter" | "gauge" | "histogram";
@@ -173,7 +173,7 @@ export class Metrics {
       else registry.gauge(name, help);
     }
   }
-  counter(name: NameOf<"counter">): Counter {
+  counter(name: NameOf<"counter">): CounterMetric {
     return this.registry.counter(name, METRICS_CATALOGUE[name].help);
   }
   gauge(name: NameOf<"gauge">): Gauge {

@@ -4,7 +4,7 @@ import type { ZodRawShape, ZodType } from "zod";
 import type { Parameters, QueryProblem, QueryResult } from "../../../report/report_query.ts";
 import { addDays, dayStart, type LocalDate } from "../../../report/time_zone.ts";
 import type { EpochMs } from "../../../shared/units.ts";
-import { cacheHeaders, type Coverage, type DataVersion, isUnchanged } from "../../server/caching.ts";
+import { cacheHeaders, type CacheScope, type DataVersion, isUnchanged } from "../../server/caching.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { App, AppContext, AppDeps } from "../../server/deps.ts";
 import { badField, type FieldError, type HttpProblem } from "../../server/problem.ts";
@@ -118,7 +118,7 @@ function asErrors(problems: readonly QueryProblem[]): FieldError[] {
 }
 
 /** What of the calendar an answer covers. */
-export function coverageOf(query: Ranged, given: Parameters, variant: string): Coverage {
+export function coverageOf(query: Ranged, given: Parameters, variant: string): CacheScope {
   const { from, to, tz } = query;
   return {
     end: to === undefined ? null : dayStart(addDays(to, 1), tz),

@@ -7,12 +7,13 @@ import {
   countSchema,
   cursorField,
   iso,
-  isoAlways,
   jsonResponses,
   limitField,
   maybeTimeSchema,
   nextCursorSchema,
+  type RowOf,
   timeSchema,
+  withIso,
 } from "../schemas.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
 import { streamMissing } from "./stream_missing.ts";
@@ -74,29 +75,12 @@ const historyRoute = createRoute({
   responses: jsonResponses(historySchema, "One page of commits."),
 });
 
+type Commit = z.infer<typeof commitSchema>;
 /** A row of commit_history; `at` is its time in epoch microseconds, as text. */
-interface CommitRow {
+type CommitRow = RowOf<Omit<Commit, "partitions">, "committed_at"> & {
   readonly at: string;
-  readonly commit_id: string;
-  readonly committed_at: number;
-  readonly instance: string;
-  readonly reason: string;
-  readonly duration_ms: number;
-  readonly counted: number;
-  readonly late: number;
-  readonly dead: number;
-  readonly null_records: number;
-  readonly skipped: number;
-  readonly keys: number;
-  readonly windows: number;
-  readonly partitions: readonly {
-    partition: number;
-    from: number;
-    to: number;
-    watermark: number | null;
-    quiet: boolean;
-  }[];
-}
+  readonly partitions: readonly RowOf<Commit["partitions"][number], "watermark">[];
+};
 
 /** Registers both routes. */
 export function registerCheckpoints(app: App, deps: AppDeps): void {
@@ -107,14 +91,9 @@ export function registerCheckpoints(app: App, deps: AppDeps): void {
     return c.json({
       closed_through: iso(state.stream.closed_through),
       data_revision: state.stream.data_revision,
-      partitions: state.partitions.map((row) => ({
-        partition: row.partition,
-        commit_id: row.commit_id,
-        next_offset: row.next_offset,
-        watermark: iso(row.watermark),
-        retired: row.retired,
-        updated_at: isoAlways(row.updated_at),
-      })),
+      partitions: state.partitions.map(({ partition, commit_id, next_offset, watermark, retired, updated_at }) =>
+        withIso({ partition, commit_id, next_offset, watermark, retired, updated_at }, "watermark", "updated_at")
+      ),
     }, 200);
   });
   app.openapi(historyRoute, async (c) => {
@@ -145,10 +124,6 @@ function readHistory(database: ReadDatabase, limit: number, after: readonly stri
       limit ${limit}`, deadlineMs);
 }
 
-function commitView({ at: _cursor, ...row }: CommitRow) {
-  return {
-    ...row,
-    committed_at: isoAlways(row.committed_at),
-    partitions: row.partitions.map((p) => ({ ...p, watermark: iso(p.watermark) })),
-  };
+function commitView({ at: _cursor, partitions, ...row }: CommitRow) {
+  return { ...withIso(row, "committed_at"), partitions: partitions.map((moved) => withIso(moved, "watermark")) };
 }

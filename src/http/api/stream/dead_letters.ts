@@ -2,17 +2,23 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { requireAdmin } from "../../server/auth.ts";
 import { CURSOR_INT4, CURSOR_INT8, CURSOR_MICROS, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
-import { readDeadByReason, readDeadRanges, readDeadSamples } from "./dead_letters_query.ts";
+import {
+  deadByReasonSchema,
+  deadRangeSchema,
+  deadSampleSchema,
+  readDeadByReason,
+  readDeadRanges,
+  readDeadSamples,
+} from "./dead_letters_query.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import {
   certaintySchema,
   countSchema,
   cursorField,
-  isoAlways,
   jsonResponses,
   limitField,
   nextCursorSchema,
-  timeSchema,
+  withIso,
 } from "../schemas.ts";
 import { integerField, queryOf } from "../../server/validation.ts";
 
@@ -27,27 +33,13 @@ const filter = {
 const listSchema = z.strictObject({
   total: countSchema.openapi({ description: "Dead letters of the whole stream, whatever the filter." }),
   certainty: certaintySchema,
-  by_reason: z.array(z.strictObject({ reason: z.string(), records: countSchema, partitions: z.array(z.int()) })),
-  ranges: z.array(z.strictObject({
-    partition: z.int(),
-    reason: z.string(),
-    first_offset: countSchema,
-    last_offset: countSchema.openapi({ description: "Inclusive." }),
-    records: countSchema.openapi({ description: "Dead letters within; the range may also cover other records." }),
-    seen_at: timeSchema,
-  })),
+  by_reason: z.array(deadByReasonSchema),
+  ranges: z.array(deadRangeSchema),
   next_cursor: nextCursorSchema,
 }).openapi("DeadLetters");
 
 const samplesSchema = z.strictObject({
-  samples: z.array(z.strictObject({
-    partition: z.int(),
-    offset: countSchema,
-    reason: z.string(),
-    seen_at: timeSchema,
-    payload_bytes: countSchema,
-    payload: z.string().openapi({ description: "Masked beginning of the value. Hostile text: escape it." }),
-  })),
+  samples: z.array(deadSampleSchema),
   next_cursor: nextCursorSchema,
 }).openapi("DeadLetterSamples");
 
@@ -85,7 +77,7 @@ export function registerDeadLetters(app: App, deps: AppDeps): void {
       total: byReason.reduce((total, row) => total + row.records, 0),
       certainty: "provisional" as const,
       by_reason: byReason,
-      ranges: page.map(({ id: _id, ...row }) => ({ ...row, seen_at: isoAlways(row.seen_at) })),
+      ranges: page.map(({ id: _id, ...row }) => withIso(row, "seen_at")),
       next_cursor: next,
     }, 200);
   });
@@ -100,7 +92,7 @@ export function registerDeadLetters(app: App, deps: AppDeps): void {
       (last) => encodeCursor("samples", [last.at, last.partition, last.offset]),
     );
     return c.json({
-      samples: page.map(({ at: _at, ...row }) => ({ ...row, seen_at: isoAlways(row.seen_at) })),
+      samples: page.map(({ at: _at, ...row }) => withIso(row, "seen_at")),
       next_cursor: next,
     }, 200);
   });

@@ -1,6 +1,8 @@
-// Reads dead letters: counts, ranges, samples. Reads the database.
+// Dead letters as counts, ranges and samples: their shapes and how they are read. Reads the database.
+import { z } from "@hono/zod-openapi";
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
+import { countSchema, type RowOf, timeSchema } from "../schemas.ts";
 
 interface DeadFilter {
   readonly reason: string | undefined;
@@ -10,11 +12,12 @@ interface DeadFilter {
   readonly after: readonly string[] | undefined;
 }
 
-export interface DeadByReason {
-  readonly reason: string;
-  readonly records: number;
-  readonly partitions: number[];
-}
+export const deadByReasonSchema = z.strictObject({
+  reason: z.string(),
+  records: countSchema,
+  partitions: z.array(z.int()),
+});
+export type DeadByReason = z.infer<typeof deadByReasonSchema>;
 
 /** Exact counts, most frequent first. */
 export function readDeadByReason(database: ReadDatabase, deadlineMs: number): Promise<DeadByReason[]> {
@@ -24,20 +27,24 @@ export function readDeadByReason(database: ReadDatabase, deadlineMs: number): Pr
       from tm.dead_letter_count group by reason order by sum(records) desc, reason`, deadlineMs);
 }
 
-export interface DeadRange {
-  readonly id: string;
-  readonly partition: number;
-  readonly reason: string;
-  readonly first_offset: number;
-  readonly last_offset: number;
-  readonly records: number;
-  readonly seen_at: number;
-}
+export const deadRangeSchema = z.strictObject({
+  partition: z.int(),
+  reason: z.string(),
+  first_offset: countSchema,
+  last_offset: countSchema.openapi({ description: "Inclusive." }),
+  records: countSchema.openapi({ description: "Dead letters within; the range may also cover other records." }),
+  seen_at: timeSchema,
+});
+export type DeadRangeRow = RowOf<z.infer<typeof deadRangeSchema>, "seen_at"> & { readonly id: string };
 
 /** Ranges, newest first, behind the given id. */
-export function readDeadRanges(database: ReadDatabase, filter: DeadFilter, deadlineMs: number): Promise<DeadRange[]> {
+export function readDeadRanges(
+  database: ReadDatabase,
+  filter: DeadFilter,
+  deadlineMs: number,
+): Promise<DeadRangeRow[]> {
   return database.query((sql) =>
-    sql<DeadRange[]>`
+    sql<DeadRangeRow[]>`
       select id::text as id, partition, reason, first_offset::float8 as first_offset, last_offset::float8 as last_offset,
              records::float8 as records, ${ms(sql, "seen_at")} as seen_at
       from tm.dead_letter_range
@@ -47,22 +54,26 @@ export function readDeadRanges(database: ReadDatabase, filter: DeadFilter, deadl
       order by dead_letter_range.id desc limit ${filter.limit}`, deadlineMs);
 }
 
-export interface DeadSample {
-  /** `seen_at` in epoch microseconds. */
-  readonly at: string;
-  readonly partition: number;
-  readonly offset: number;
-  readonly reason: string;
-  readonly seen_at: number;
-  readonly payload_bytes: number;
-  readonly payload: string;
-}
+export const deadSampleSchema = z.strictObject({
+  partition: z.int(),
+  offset: countSchema,
+  reason: z.string(),
+  seen_at: timeSchema,
+  payload_bytes: countSchema,
+  payload: z.string().openapi({ description: "Masked beginning of the value. Hostile text: escape it." }),
+});
+/** `at` is `seen_at` in epoch microseconds, as text. */
+export type DeadSampleRow = RowOf<z.infer<typeof deadSampleSchema>, "seen_at"> & { readonly at: string };
 
 /** Samples, newest first, behind the given (microseconds, partition, offset). */
-export function readDeadSamples(database: ReadDatabase, filter: DeadFilter, deadlineMs: number): Promise<DeadSample[]> {
+export function readDeadSamples(
+  database: ReadDatabase,
+  filter: DeadFilter,
+  deadlineMs: number,
+): Promise<DeadSampleRow[]> {
   const { after } = filter;
   return database.query((sql) =>
-    sql<DeadSample[]>`
+    sql<DeadSampleRow[]>`
       select ${micros(sql, "d.seen_at")} as at, d.partition, d.record_offset::float8 as offset, d.reason,
              ${ms(sql, "d.seen_at")} as seen_at, d.payload_bytes, d.payload
       from tm.dead_letter_sample d

@@ -7,11 +7,12 @@ import {
   certaintySchema,
   countSchema,
   cursorField,
-  isoAlways,
   jsonResponses,
   limitField,
   nextCursorSchema,
+  type RowOf,
   timeSchema,
+  withIso,
 } from "../schemas.ts";
 import { at, ms } from "../../server/sql_time.ts";
 import { queryOf } from "../../server/validation.ts";
@@ -40,18 +41,9 @@ const route = createRoute({
   responses: jsonResponses(lateSchema, "Totals, and one page of windows."),
 });
 
-interface LateTotals {
-  readonly total: number;
-  readonly dropped: number;
-  readonly retired: number;
-}
-interface LateWindow {
-  readonly window_start: number;
-  readonly window_end: number;
-  readonly hits: number;
-  readonly bot_hits: number;
-  readonly rows: number;
-}
+type LateTotals = Pick<z.infer<typeof lateSchema>, "total" | "dropped" | "retired">;
+/** Late records of one window. */
+export type LateWindow = RowOf<z.infer<typeof lateSchema>["windows"][number], "window_start" | "window_end">;
 
 /** Registers the route. */
 export function registerLate(app: App, deps: AppDeps): void {
@@ -68,11 +60,7 @@ export function registerLate(app: App, deps: AppDeps): void {
       // A record of any age may still come.
       certainty: "provisional" as const,
       ...totals,
-      windows: page.map((row) => ({
-        ...row,
-        window_start: isoAlways(row.window_start),
-        window_end: isoAlways(row.window_end),
-      })),
+      windows: page.map((row) => withIso(row, "window_start", "window_end")),
       next_cursor: next,
     }, 200);
   });
@@ -87,7 +75,8 @@ async function readTotals(database: ReadDatabase, deadlineMs: number): Promise<L
   return row!;
 }
 
-function readLate(database: ReadDatabase, limit: number, before: number | null, deadlineMs: number) {
+/** Late records by window, newest window first, of those before `before` (epoch ms). */
+export function readLate(database: ReadDatabase, limit: number, before: number | null, deadlineMs: number) {
   return database.query((sql) =>
     sql<LateWindow[]>`
       select ${ms(sql, "l.window_start")} as window_start, ${

@@ -140,21 +140,9 @@ export function registerLedger(app: App, deps: AppDeps): void {
   });
 }
 
-function partitionView(p: LedgerPartition, balanced: boolean) {
-  return {
-    partition: p.partition,
-    first_offset: p.first_offset,
-    next_offset: p.next_offset,
-    offsets: p.next_offset - p.first_offset,
-    booked: booked(p),
-    counted: p.counted,
-    late: p.late,
-    dead: p.dead,
-    null_records: p.null_records,
-    skipped: p.skipped,
-    retired: p.retired,
-    balanced,
-  };
+function partitionView(row: LedgerPartition, balanced: boolean) {
+  const { late_dropped: _dropped, dead_by_reason: _byReason, ...shown } = row;
+  return { ...shown, offsets: row.next_offset - row.first_offset, booked: booked(row), balanced };
 }
 
 function deepRange(given: z.output<typeof query>): DeepRange | null {

@@ -1,4 +1,4 @@
-// /v1/pipeline: what one opened the Flink UI for. Reads snapshots and the database.
+// /v1/pipeline: state of the stream, its partitions and engines. Reads snapshots and the database.
 import { createRoute } from "@hono/zod-openapi";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { pipelineSchema, streamSchema } from "./pipeline_schema.ts";

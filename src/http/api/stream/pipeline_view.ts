@@ -4,7 +4,7 @@ import type { PartitionSnapshot, PipelineSnapshot } from "../../../shared/snapsh
 import { MINUTE } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
 import { iso, isoAlways } from "../schemas.ts";
-import type { PartitionRow, StreamRow, StreamState } from "./stream_rows.ts";
+import type { StreamPartition, StreamRow, StreamState } from "./stream_rows.ts";
 import { effectiveWatermark, holdOf } from "./watermark_hold.ts";
 
 /** Live view of a partition by its number, over all engines of this process. */
@@ -43,7 +43,7 @@ export function streamView(row: StreamRow, isRead: boolean, now: number) {
 
 /** One partition; `held_by` says what keeps its watermark from closing the newest window that holds a record. */
 export function partitionView(
-  row: PartitionRow,
+  row: StreamPartition,
   live: PartitionSnapshot | undefined,
   state: StreamState,
   now: number,

@@ -30,7 +30,7 @@ export interface StreamRow {
 }
 
 /** One partition row. */
-export interface PartitionRow {
+export interface StreamPartition {
   readonly partition: number;
   readonly commit_id: string;
   readonly first_offset: number;
@@ -52,13 +52,13 @@ export interface PartitionRow {
 
 export interface StreamState {
   readonly stream: StreamRow;
-  readonly partitions: readonly PartitionRow[];
+  readonly partitions: readonly StreamPartition[];
 }
 
 /** Reads stream and partitions of one moment; null where no stream was started yet. */
 export async function readStream(database: ReadDatabase, deadlineMs: number): Promise<StreamState | null> {
   const [row] = await database.query((sql) =>
-    sql<(StreamRow & { readonly partitions: readonly PartitionRow[] })[]>`
+    sql<(StreamRow & { readonly partitions: readonly StreamPartition[] })[]>`
       select s.source, s.topic, s.topic_id, s.consumer_group, s.window_size_ms::float8 as window_size_ms, s.referrer_granularity,
              s.offsets_count_records, ${ms(sql, "s.created_at")} as created_at,
              ${ms(sql, "g.closed_through")} as closed_through, ${ms(sql, "g.final_through")} as final_through,

@@ -1,6 +1,6 @@
 // Why one partition's watermark has not passed a time yet, and what would move it. Pure.
 import type { PartitionSnapshot } from "../../../shared/snapshot.ts";
-import type { PartitionRow } from "./stream_rows.ts";
+import type { StreamPartition } from "./stream_rows.ts";
 
 export const HOLD_CODES = [
   "stream_stopped",
@@ -26,7 +26,7 @@ export interface Hold {
 }
 
 interface HoldInputs {
-  readonly row: PartitionRow;
+  readonly row: StreamPartition;
   /** What this process sees of the partition; undefined where it does not own it. */
   readonly live: PartitionSnapshot | undefined;
   readonly stoppedCode: string | null;
@@ -38,7 +38,7 @@ interface HoldInputs {
 }
 
 /** The watermark that counts: the committed one, or the live one of its owner where that is further. */
-export function effectiveWatermark(row: PartitionRow, live: PartitionSnapshot | undefined): number {
+export function effectiveWatermark(row: StreamPartition, live: PartitionSnapshot | undefined): number {
   return Math.max(row.watermark ?? -Infinity, live?.watermark ?? -Infinity);
 }
 

@@ -6,7 +6,6 @@ import { holdSchema } from "./pipeline_schema.ts";
 import { badField } from "../../server/problem.ts";
 import {
   certaintySchema,
-  countSchema,
   cursorField,
   iso,
   isoAlways,
@@ -16,26 +15,13 @@ import {
   nextCursorSchema,
   orNull,
   timeSchema,
+  withIso,
 } from "../schemas.ts";
 import { streamMissing } from "./stream_missing.ts";
 import { readStream } from "./stream_rows.ts";
 import { queryOf, timeField } from "../../server/validation.ts";
 import { EXPLAIN_STATES, explainWindow } from "./window_explain.ts";
-import { readWindows, type WindowRow } from "./windows_query.ts";
-
-const windowSchema = z.strictObject({
-  window_start: timeSchema,
-  window_end: timeSchema.openapi({ description: "Exclusive." }),
-  state: z.enum(["open", "closed"]),
-  certainty: certaintySchema,
-  hits: countSchema,
-  bot_hits: countSchema,
-  keys: countSchema.openapi({ description: "Rows of a closed window; of an open one an upper bound of them." }),
-  folded_keys: countSchema.openapi({ description: "Keys beyond the cap, in the (other) row." }),
-  late: countSchema.openapi({ description: "Stored late hits; they are not part of hits and may always rise." }),
-  closed_at: maybeTimeSchema,
-  closed_by: z.string().nullable(),
-}).openapi("Window");
+import { readWindows, type WindowRow, windowSchema } from "./windows_query.ts";
 
 const listRoute = createRoute({
   method: "get",
@@ -105,17 +91,14 @@ export function registerWindows(app: App, deps: AppDeps): void {
       summary: explanation.summary,
       closed_through: iso(state.stream.closed_through),
       window: row === undefined ? null : windowView(row),
-      holders: explanation.holders.map((h) => ({ ...h, watermark: iso(h.watermark), closes_at: iso(h.closes_at) })),
+      holders: explanation.holders.map((hold) => withIso(hold, "watermark", "closes_at")),
     }, 200);
   });
 }
 
 function windowView({ confirmed, ...row }: WindowRow) {
   return {
-    ...row,
-    window_start: isoAlways(row.window_start),
-    window_end: isoAlways(row.window_end),
-    closed_at: iso(row.closed_at),
+    ...withIso(row, "window_start", "window_end", "closed_at"),
     certainty: confirmed && row.state === "closed" ? "final" as const : "provisional" as const,
   };
 }

@@ -1,28 +1,33 @@
-// Reads windows, open and closed, newest first, with their late hits. Reads the database.
+// Windows, open and closed, newest first, with their late hits: their shape and how they are read. Reads the database.
+import { z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
+import { certaintySchema, countSchema, maybeTimeSchema, type RowOf, timeSchema } from "../schemas.ts";
 
-type WindowState = "open" | "closed";
+/** A window as the API shows it. */
+export const windowSchema = z.strictObject({
+  window_start: timeSchema,
+  window_end: timeSchema.openapi({ description: "Exclusive." }),
+  state: z.enum(["open", "closed"]),
+  certainty: certaintySchema,
+  hits: countSchema,
+  bot_hits: countSchema,
+  keys: countSchema.openapi({ description: "Rows of a closed window; of an open one an upper bound of them." }),
+  folded_keys: countSchema.openapi({ description: "Keys beyond the cap, in the (other) row." }),
+  late: countSchema.openapi({ description: "Stored late hits; they are not part of hits and may always rise." }),
+  closed_at: maybeTimeSchema,
+  closed_by: z.string().nullable(),
+}).openapi("Window");
 
-/** One window; times in epoch ms. */
-export interface WindowRow {
-  readonly window_start: number;
-  readonly window_end: number;
-  readonly state: WindowState;
-  readonly hits: number;
-  readonly bot_hits: number;
-  /** Rows of a closed window; for an open one its keys, those of several commits counted several times. */
-  readonly keys: number;
-  readonly folded_keys: number;
-  readonly late: number;
-  readonly closed_at: number | null;
-  readonly closed_by: string | null;
+type Window = z.infer<typeof windowSchema>;
+/** One window. `keys` of an open one counts those of several commits several times. */
+export type WindowRow = RowOf<Omit<Window, "certainty">, "window_start" | "window_end" | "closed_at"> & {
   /** Whether records, not silence alone, confirm that it is over. */
   readonly confirmed: boolean;
-}
+};
 
 interface WindowFilter {
-  readonly state: WindowState | "all";
+  readonly state: Window["state"] | "all";
   /** Only windows that start before this time, epoch ms. */
   readonly before: number | null;
   /** Only the window that starts at this time, epoch ms. */

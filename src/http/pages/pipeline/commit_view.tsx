@@ -1,6 +1,7 @@
 // Commits: how many, how long, how much; and the instances that make them. Pure.
+import { durationText } from "../../../shared/quantities.ts";
 import { commitChart } from "./commit_chart.ts";
-import { durationText, hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Rows of the chart's table, newest first. */

@@ -1,7 +1,8 @@
 // Partitions: the position of each, how far behind, and what holds its watermark. Pure.
+import { durationText } from "../../../shared/quantities.ts";
 import { livePartitions, partitionView } from "../../api/stream/pipeline_view.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
-import { durationText, hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 const STATES = {

@@ -2,14 +2,15 @@
 import { durationMs } from "../../../shared/units.ts";
 import {
   type DeadByReason,
-  type DeadRange,
-  type DeadSample,
+  type DeadRangeRow,
+  type DeadSampleRow,
   readDeadByReason,
   readDeadRanges,
   readDeadSamples,
 } from "../../api/stream/dead_letters_query.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { AppDeps } from "../../server/deps.ts";
+import { type LateWindow, readLate } from "../../api/stream/late.ts";
 import { type LedgerSums, readLedger } from "../../api/stream/ledger_query.ts";
 import { ms } from "../../server/sql_time.ts";
 import { readWindows, type WindowRow } from "../../api/stream/windows_query.ts";
@@ -28,11 +29,6 @@ export interface CommitBucket {
 }
 
 /** A window with late records. */
-interface LateWindow {
-  readonly window_start: number;
-  readonly hits: number;
-}
-
 interface FastPipeline {
   readonly open: readonly WindowRow[];
   readonly closed: readonly WindowRow[];
@@ -42,9 +38,9 @@ interface FastPipeline {
 export interface PipelineData extends FastPipeline {
   readonly ledger: LedgerSums | null;
   readonly dead: readonly DeadByReason[];
-  readonly ranges: readonly DeadRange[];
+  readonly ranges: readonly DeadRangeRow[];
   /** null where the reader may not see them. */
-  readonly samples: readonly DeadSample[] | null;
+  readonly samples: readonly DeadSampleRow[] | null;
   readonly late: readonly LateWindow[];
 }
 
@@ -93,7 +89,7 @@ export async function readPipelineData(
     inspect
       ? shared(`samples ${reason}`, () => readDeadSamples(database, { ...filter, limit: SAMPLES_MAX }, queryTimeoutMs))
       : null,
-    shared("late", () => readLate(database, queryTimeoutMs)),
+    shared("late", () => readLate(database, LATE_MAX, null, queryTimeoutMs)),
   ]);
   return { ...fast, ledger, dead, ranges, samples, late };
 }
@@ -113,13 +109,4 @@ function readCommits(database: ReadDatabase, deadlineMs: number): Promise<Commit
         where committed_at > clock_timestamp() - ${COMMIT_SPAN_MS}::integer * interval '1 millisecond'
         group by 1
       ) b order by b.at`, deadlineMs);
-}
-
-function readLate(database: ReadDatabase, deadlineMs: number): Promise<LateWindow[]> {
-  return database.query((sql) =>
-    sql<LateWindow[]>`
-      select ${ms(sql, "l.window_start")} as window_start, l.hits
-      from (select window_start, sum(num_hits)::float8 as hits from tm.late_web_traffic
-            group by window_start order by window_start desc limit ${LATE_MAX}) l
-      order by l.window_start desc`, deadlineMs);
 }

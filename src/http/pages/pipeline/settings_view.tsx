@@ -1,5 +1,6 @@
 // What this process runs with: address files, version, settings and where each came from. Pure.
-import { bytesText, hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { bytesText } from "../../../shared/quantities.ts";
+import { hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
 import { factList } from "./commit_view.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 

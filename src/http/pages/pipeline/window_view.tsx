@@ -1,8 +1,9 @@
 // Windows: which are open, what holds each and when it will close; the last closed ones. Pure.
+import { durationText } from "../../../shared/quantities.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { explainWindow, type Explanation } from "../../api/stream/window_explain.ts";
 import type { WindowRow } from "../../api/stream/windows_query.ts";
-import { durationText, type Markup, NOTHING, panelHead, timeOf, worth } from "../markup.tsx";
+import { type Markup, NOTHING, panelHead, timeOf, worth } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Newest first: the older ones of a backlog close by themselves. */
