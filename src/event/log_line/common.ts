@@ -8,7 +8,7 @@ import { isAddressText, isForwardedList } from "./address_text.ts";
 import { forwardedAddress, type LineFields, present, requestTarget, unescapeField } from "./fields.ts";
 
 const TIME =
-  /\[(\d{1,2}\/[A-Za-z]{3}\/\d{4})[: ](\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:[Zz]|UTC|GMT|[+-]\d\d:?\d\d))?)\][ \t]+"/;
+  /\[(\d{1,2}\/[^/\]"\s]{1,12}\/\d{4})[: ](\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:[Zz]|UTC|GMT|[+-]\d\d:?\d\d))?)\][ \t]+"/;
 const STATUS_AND_SIZE = /^[ \t]+(?:\d{1,3}|-)(?:[ \t]+(?:\d+|-)(?=[ \t]|$)|(?=[ \t]*$))/;
 const BLANKS = /[ \t]+/;
 

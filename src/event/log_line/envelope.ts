@@ -6,6 +6,14 @@ const SYSLOG = /^(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^ :[]+(
 const SYSLOG_5424 = /^<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|\[(?:[^\]\\]|\\.)*\]) (?:\ufeff)?/;
 const COMPOSE = /^[\w.-]+ +\| /;
 
+/** What is around the line: `undefined` where nothing is. */
+export function envelopeOf(line: string): "docker" | "CRI" | "syslog" | "compose" | undefined {
+  if (line.startsWith('{"log":')) return dockerLine(line) === undefined ? undefined : "docker";
+  if (CRI.test(line)) return "CRI";
+  if (SYSLOG.test(line) || SYSLOG_5424.test(line)) return "syslog";
+  return COMPOSE.test(line) ? "compose" : undefined;
+}
+
 /** The line within `line`: the same where there is nothing around it. A docker json-file line is `{"log":"…","stream":…}`. */
 export function innerLine(line: string): string {
   if (line.startsWith('{"log":')) return dockerLine(line) ?? line;

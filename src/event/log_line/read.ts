@@ -13,13 +13,28 @@ export function readByFormat(line: string, format: LineFormat): LineFields | und
   return toFields(values, format);
 }
 
-function walk(line: string, at: number, parts: readonly Part[], index: number, values: Map<Role, string>): boolean {
+/** Share of the format's parts that the line begins with, 0 to 1: how near an unread line comes to it. */
+export function reachOf(line: string, { parts }: LineFormat): number {
+  const reach = { furthest: 0 };
+  walk(line, 0, parts, 0, new Map(), reach);
+  return reach.furthest / parts.length;
+}
+
+function walk(
+  line: string,
+  at: number,
+  parts: readonly Part[],
+  index: number,
+  values: Map<Role, string>,
+  reach = { furthest: 0 },
+): boolean {
+  if (index > reach.furthest) reach.furthest = index;
   const part = parts[index];
   if (part === undefined) return true;
   if (part.kind === "text") {
     const next = textEnd(line, at, part.text);
     if (next < 0) return isOver(line, at) && hasTime(values);
-    return walk(line, next, parts, index + 1, values);
+    return walk(line, next, parts, index + 1, values, reach);
   }
   const end = parts[index + 1];
   if (end === undefined) {
@@ -31,7 +46,7 @@ function walk(line: string, at: number, parts: readonly Part[], index: number, v
   for (let tries = 0; found >= 0 && tries < (part.quoted ? QUOTES_MAX : 1); tries++) {
     const before = new Map(values);
     keep(values, part.role, line.slice(at, found));
-    if (walk(line, found, parts, index + 1, values)) return true;
+    if (walk(line, found, parts, index + 1, values, reach)) return true;
     values.clear();
     for (const [role, value] of before) values.set(role, value);
     found = textStart(line, found + 1, text, part.quoted);
