@@ -2003,6 +2003,11 @@ comment on function tidemark_last_window_end_v1(timestamptz) is 'End of the last
 alter table dead_letter_range add column positions int8multirange;
 comment on column dead_letter_range.positions is 'Offsets of the dead letters where they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
 
+alter table dead_letter_range add column first_line bigint;
+comment on column dead_letter_range.first_line is 'In a log of lines: number of the line at first_offset, from 1. Null where it is not known.';
+alter table dead_letter_sample add column line bigint;
+comment on column dead_letter_sample.line is 'In a log of lines: number of the line in its file, from 1. Null where it is not known.';
+
 create view dead_letter_run as
 select r.id as range_id, r.partition, r.reason, coalesce(lower(x.run), r.first_offset) as first_offset, coalesce(upper(x.run) - 1, r.last_offset) as last_offset,
        coalesce(upper(x.run) - lower(x.run), r.records) as records, x.run is null and r.records < r.last_offset - r.first_offset + 1 as is_merged, r.seen_at
@@ -2026,7 +2031,7 @@ begin
     on conflict (partition, reason) do update set records = t.records + excluded.records;
   with range as (
     select * from jsonb_to_recordset(p_dead -> 'ranges')
-      as x(partition integer, reason text, first_offset bigint, last_offset bigint, records bigint, positions text)
+      as x(partition integer, reason text, first_offset bigint, last_offset bigint, records bigint, positions text, first_line bigint)
   ), extended as (
     update dead_letter_range t set last_offset = x.last_offset, records = t.records + x.records, seen_at = now()
     from range x
@@ -2034,15 +2039,15 @@ begin
       and t.records = t.last_offset - t.first_offset + 1 and x.records = x.last_offset - x.first_offset + 1
     returning x.partition, x.reason, x.first_offset
   )
-  insert into dead_letter_range (partition, reason, first_offset, last_offset, records, positions)
-    select partition, reason, first_offset, last_offset, records, positions::int8multirange from range x
+  insert into dead_letter_range (partition, reason, first_offset, last_offset, records, positions, first_line)
+    select partition, reason, first_offset, last_offset, records, positions::int8multirange, first_line from range x
     where not exists (select from extended e where (e.partition, e.reason, e.first_offset) = (x.partition, x.reason, x.first_offset))
     order by partition, first_offset;
-  insert into dead_letter_sample (partition, record_offset, reason, payload_bytes, payload)
-    select x.partition, x.record_offset, x.reason, x.payload_bytes, x.payload
+  insert into dead_letter_sample (partition, record_offset, reason, payload_bytes, payload, line)
+    select x.partition, x.record_offset, x.reason, x.payload_bytes, x.payload, x.line
     from (
       select s.*, row_number() over (partition by s.reason order by s.partition, s.record_offset) as n
-      from jsonb_to_recordset(p_dead -> 'samples') as s(partition integer, record_offset bigint, reason text, payload_bytes integer, payload text)
+      from jsonb_to_recordset(p_dead -> 'samples') as s(partition integer, record_offset bigint, reason text, payload_bytes integer, payload text, line bigint)
     ) x
     where x.n <= 100 - (select count(*) from dead_letter_sample d where d.reason = x.reason and d.seen_at >= date_trunc('hour', now()))
     on conflict do nothing;
@@ -2065,12 +2070,12 @@ begin
     select id, hour, exact, count(*) over (partition by partition, reason, hour, exact) as alike from ranked where n > p_kept
   ), gone as (
     delete from dead_letter_range d using grouped g where d.id = g.id and g.alike > 1
-    returning d.id, d.partition, d.reason, d.first_offset, d.last_offset, d.records, d.seen_at, g.hour,
+    returning d.id, d.partition, d.reason, d.first_offset, d.last_offset, d.first_line, d.records, d.seen_at, g.hour,
       case when d.positions is null and d.records = d.last_offset - d.first_offset + 1
         then int8multirange(int8range(d.first_offset, d.last_offset, '[]')) else d.positions end as positions
   ), united as (
     select max(g.id) as id, g.partition, g.reason, min(g.first_offset) as first_offset, max(g.last_offset) as last_offset, sum(g.records) as records,
-           max(g.seen_at) as seen_at,
+           max(g.seen_at) as seen_at, (array_agg(g.first_line order by g.first_offset))[1] as first_line,
            case when bool_and(g.positions is not null) then
              (select range_agg(r) from gone x cross join lateral unnest(x.positions) r
               where (x.partition, x.reason, x.hour) = (g.partition, g.reason, g.hour) and x.positions is not null) end as positions
@@ -2078,9 +2083,10 @@ begin
   ), counted as (
     select u.*, (select count(*) from unnest(u.positions)) as runs from united u
   ), written as (
-    insert into dead_letter_range (id, partition, reason, first_offset, last_offset, records, positions, seen_at)
+    insert into dead_letter_range (id, partition, reason, first_offset, last_offset, records, positions, seen_at, first_line)
     overriding system value
-    select id, partition, reason, first_offset, last_offset, records, case when runs between 2 and p_runs then positions end, seen_at from counted
+    select id, partition, reason, first_offset, last_offset, records, case when runs between 2 and p_runs then positions end, seen_at, first_line
+    from counted
   )
   select count(*) into merged from counted where runs > p_runs;
   with sized as (
@@ -2242,7 +2248,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '64c2e698e800f71f3428141af9e34ba1380c35380e02f4c930f6c95e738f92ba');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '1b0adfe964be47eaa28650b93179fb2ed2f7ba5e316fd2fa40beaf4e2b4284f9');
 do $$
 declare
   f record;

@@ -104,7 +104,8 @@ export class Pipeline {
           closing.abort();
           await closed;
           await this.#closer.drain(signal, settings.waitMs);
-          state.parts.log.info("read to the end", { ...state.totals });
+          const { stored: _stored, ...totals } = state.totals;
+          state.parts.log.info("read to the end", totals);
           break;
         }
       }

@@ -33,6 +33,10 @@ interface ServiceOptions {
   readonly waitMs: number;
   /** Where installed place files lie, if not in DATA_DIR. */
   readonly geoFolder?: string;
+  /** Called when the engines begin; `signal` aborts when they end. */
+  readonly onStart?: (snapshots: () => readonly PipelineSnapshot[], signal: AbortSignal) => void;
+  /** With `once`: called at the end of a stream that is not stopped; decides the exit code. */
+  readonly onEnd?: (snapshots: readonly PipelineSnapshot[], database: Storage["work"]) => Promise<ExitCode>;
   /** Called once HTTP listens, with its address. */
   readonly onListening?: (url: string) => void;
 }
@@ -137,7 +141,11 @@ export async function runService(context: ProcessContext, options: ServiceOption
       },
     });
     const closing = () => clock.now() - closedAt < CLOSING_MS;
-    return await runEngines(context, { storage, geo, engines, stopping, closing, once: options.once, steps });
+    options.onStart?.(() => engines!.snapshots(), stopping.signal);
+    const running = { storage, geo, engines, stopping, closing, once: options.once, steps };
+    const code = await runEngines(context, running);
+    if (!options.once || signal.aborted || code !== EXIT.ok) return code;
+    return await options.onEnd?.(engines.snapshots(), storage.work) ?? code;
   } catch (error) {
     if (signal.aborted) return EXIT.ok;
     throw error;
@@ -228,5 +236,6 @@ function startingSnapshot(
     },
     steps: new StepBoard(ENGINE_STEPS, clock).states(),
     totals: noTotals(),
+    reading: null,
   };
 }

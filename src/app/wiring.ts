@@ -1,5 +1,6 @@
 // What the settings make of a stream, of its rules and of its readers: each once, for the service and for every command. Composition root.
 import { createEventReader } from "../event/fast_reader.ts";
+import { type FirstLines, firstLines } from "../event/log_line/found.ts";
 import { type EventRules, readEvent } from "../event/read_event.ts";
 import { parseStreamRules, type StreamRules, wantedRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
@@ -89,6 +90,12 @@ export function eventReader(settings: Settings, rules: StreamRules, places: Plac
     locator: places,
     hashSeed: crypto.getRandomValues(new Uint32Array(1))[0]!,
   });
+}
+
+/** Looks at the beginning of a log: its format, and whether anything can be read. `isWhole`: it is all of the log. */
+export function lineExaminer(settings: Settings, stream: StreamRules) {
+  const rules = { ...eventRules(settings, stream), defaultHost: settings.FILE_HOST ?? "unknown" };
+  return (bytes: Uint8Array, isWhole: boolean): FirstLines => firstLines(bytes, rules, isWhole);
 }
 
 /** Reads the time of the line in `bytes[start, end)`; `undefined` where the line is not an event. Its host does not matter. */

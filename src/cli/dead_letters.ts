@@ -3,7 +3,8 @@ import { DEAD_REASONS } from "../event/types.ts";
 import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";
 import { readDeadRanges } from "../http/api/stream/dead_letters_query.ts";
-import { purgeSamples, readDeadCounts, readDeadLetter } from "../operate/dead_letter_store.ts";
+import { fileText } from "../http/api/stream/file_place.ts";
+import { purgeSamples, readDeadCounts, readDeadLetter, readDeadLine } from "../operate/dead_letter_store.ts";
 import { boolean, duration, integer, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
@@ -12,12 +13,12 @@ import { type CommandContext, defineCommand, flag } from "./command.ts";
 import { type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
-const USAGE = "list | show PARTITION OFFSET | purge";
+const USAGE = "list | show PARTITION OFFSET | show FILE LINE | purge";
 
 export const command = defineCommand({
   usage: USAGE,
   description:
-    "list: exact counts by reason and partition, and the newest ranges of offsets. show: the masked sample of one position. " +
+    "list: exact counts by reason and partition, and where the newest lie. show: the masked sample of one position. " +
     "purge: forgets samples; counts and ranges stay.",
   groups: ["storage", "process"],
   flags: {
@@ -82,26 +83,38 @@ async function list({ work }: Storage, { flags, out }: DeadContext): Promise<Exi
   const named = [...new Set(counts.map(({ reason }) => reason))].filter((reason) => words[reason] !== undefined);
   if (named.length > 0) out("");
   for (const reason of named) out(`${reason}: ${words[reason]}.`);
-  if (ranges.length > 0) out("\nNewest ranges of offsets, both ends inclusive");
-  for (const { reason, partition, first_offset, last_offset, records, seen_at } of ranges) {
+  if (ranges.length > 0) {
+    out(
+      ranges.some(({ in_file }) => in_file !== null)
+        ? "\nNewest, with the first of each commit"
+        : "\nNewest ranges of offsets, both ends inclusive",
+    );
+  }
+  for (const { reason, partition, first_offset, last_offset, records, seen_at, in_file } of ranges) {
     const among = records === last_offset - first_offset + 1 ? "" : `, ${records} of them`;
-    out(`${iso(seen_at)}  ${reason.padEnd(18)} ${partition}:${first_offset}–${last_offset}${among}`);
+    const further = records === 1 ? "" : `, and ${records - 1} behind it`;
+    const place = in_file === null
+      ? `${partition}:${first_offset}–${last_offset}${among}`
+      : `${fileText(in_file)}${further}`;
+    out(`${iso(seen_at)}  ${reason.padEnd(18)} ${place}`);
   }
   return EXIT.ok;
 }
 
 function show(words: readonly string[]) {
-  const [partition, offset] = words.map(Number);
+  const [file = ""] = words, [partition, offset] = words.map(Number);
   const whole = (n: number | undefined) => n !== undefined && Number.isSafeInteger(n) && n >= 0;
-  if (words.length !== 2 || !whole(partition) || !whole(offset)) {
+  if (words.length !== 2 || file === "" || !whole(offset)) {
     throw new UsageError(
-      ["show needs a partition and an offset: dead-letters show 0 12345"],
+      ["show needs a partition and an offset, or a file and a line: dead-letters show 0 12345"],
       "`tidemark dead-letters list` names them.",
       "bad_arguments",
     );
   }
   return async ({ work }: Storage, { flags, out, data }: DeadContext): Promise<ExitCode> => {
-    const letters = await readDeadLetter(work, partition!, offset!);
+    const letters = whole(partition)
+      ? await readDeadLetter(work, partition!, offset!)
+      : await readDeadLine(work, file, offset!);
     if (flags.json) {
       data(
         printableJson(JSON.stringify(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) })), null, 2)),
@@ -121,7 +134,13 @@ function show(words: readonly string[]) {
       }
     }
     if (letters.length > 0) return EXIT.ok;
-    out(`Nothing is kept of ${partition}:${offset}: it is not a dead letter, or one of more than 30 days ago.`);
+    out(
+      whole(partition)
+        ? `Nothing is kept of ${partition}:${offset}: it is not a dead letter, or one of more than 30 days ago.`
+        : `No sample is kept of line ${offset} of ${
+          printable(file)
+        }: it is not a dead letter, one of many, or one of more than 30 days ago.`,
+    );
     return EXIT.findings;
   };
 }

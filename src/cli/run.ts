@@ -1,5 +1,6 @@
 // `tidemark run`, `dev` and `serve`: the service, the service with demo traffic on a bare machine, and its HTTP part alone.
 import { runService } from "../app/service.ts";
+import { showProgress, tellEnd } from "./run_telling.ts";
 import { withDataFolder } from "../app/storage.ts";
 import { boolean, duration } from "../shared/config/kinds.ts";
 import { SETTING_GROUPS, type SettingGroup } from "../shared/config/settings.ts";
@@ -16,7 +17,8 @@ export const run = defineCommand({
   groups: ALL_GROUPS,
   flags: {
     once: flag(boolean, {
-      doc: "Read to the end offsets of the start, close what can be closed, exit 0: for backfills and cron.",
+      doc:
+        "Read to the end offsets of the start, close what can be closed, say what came of it, exit: for backfills and cron.",
     }),
     wait: flag(duration(0, HOUR), {
       default: "60s",
@@ -33,6 +35,8 @@ export const run = defineCommand({
         http: !flags.once && !flags["no-http"],
         once: flags.once,
         waitMs: flags.wait,
+        onStart: (snapshots, signal) => void showProgress(context, snapshots, signal),
+        onEnd: (snapshots, database) => tellEnd(context, snapshots, database),
         onListening: (url) => log.info("listening", { url }),
       }));
   },

@@ -3,8 +3,9 @@
 import { commitDue } from "../store/decision.ts";
 import { Committer, type Delivery } from "../store/committer.ts";
 import { Encoder } from "../store/encode.ts";
-import type { CommitReason } from "../store/port.ts";
+import type { CommitPayload, CommitReason } from "../store/port.ts";
 import { invariant, messageOf, Unavailable } from "../shared/errors.ts";
+import type { StoredTotals } from "../shared/snapshot.ts";
 import { NEVER } from "../shared/units.ts";
 import { topicRecreated } from "../shared/log_faults.ts";
 import { windowStart } from "../window/tumbling.ts";
@@ -27,6 +28,21 @@ class CommitPermit {
   use(): void {
     invariant(!this.#used, "a permit is good for one commit");
     this.#used = true;
+  }
+}
+
+/** Adds what a commit has stored. */
+function addStored(stored: StoredTotals, { moves, dead }: CommitPayload): void {
+  for (const { counted, late, dead, nulls } of moves) {
+    stored.counted += counted;
+    stored.late += late;
+    stored.dead += dead;
+    stored.nulls += nulls;
+  }
+  for (const { partition, reason, firstOffset: offset, firstLine: line, records } of dead?.ranges ?? []) {
+    const known = stored.byReason[reason];
+    if (known !== undefined) known.records += records;
+    else stored.byReason[reason] = { records, first: { partition, offset, line } };
   }
 }
 
@@ -168,6 +184,7 @@ export class Commits {
       state.storeReached();
       state.steps.succeeded("commit");
       state.totals.commits++;
+      addStored(state.totals.stored, payload);
       state.lastCommit = { at: clock.now(), durationMs: delivery.durationMs, keys: payload.keys };
       const positions = new Map(payload.moves.map((move) => [move.partition, move.nextOffset]));
       for (const [partition, next] of positions) {

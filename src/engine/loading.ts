@@ -115,6 +115,7 @@ export class Loading {
         if (!state.targets.has(partition)) state.targets.set(partition, bounds.logEnd);
       }
       state.trackers.set(partition, tracker);
+      if (!state.begins.has(partition)) state.begins.set(partition, row.nextOffset);
       positions.set(partition, row.nextOffset);
     }
     return positions;

@@ -43,6 +43,19 @@ export function snapshotOf(state: EngineState): PipelineSnapshot {
       unknownOutcomes: state.unknown,
     },
     steps: state.steps.states(),
-    totals: { ...state.totals },
+    totals: structuredClone(state.totals),
+    reading: source.progress?.() ?? readingOf(state),
   };
+}
+
+/** In offsets, which are records where offsets count them. */
+function readingOf({ trackers, begins, targets, settings }: EngineState): PipelineSnapshot["reading"] {
+  if (!settings.rules.offsetsCountRecords) return null;
+  let done = 0, total = 0;
+  for (const { partition, position, logEnd } of trackers.values()) {
+    const begin = begins.get(partition) ?? position, end = targets.get(partition) ?? logEnd ?? position;
+    done += position - begin;
+    total += Math.max(end, position) - begin;
+  }
+  return { done, total };
 }

@@ -53,6 +53,8 @@ export class EngineState {
   topicId: string | null = null;
   /** The rules by which the reader reads; null before the rows were read. */
   rules: StreamRules | null = null;
+  /** Where this process began to read each partition. */
+  readonly begins = new Map<PartitionId, Offset>();
   /** With `once`: where each partition's reading ends. */
   readonly targets = new Map<PartitionId, Offset>();
 

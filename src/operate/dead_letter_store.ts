@@ -51,6 +51,19 @@ export function readDeadLetter(database: Database, partition: number, offset: nu
   );
 }
 
+/** The samples of line `line` of the file that was last seen as `path`. */
+export function readDeadLine(database: Database, path: string, line: number): Promise<DeadLetter[]> {
+  return database.query(
+    (sql) =>
+      sql<DeadLetter[]>`
+      select d.reason, (extract(epoch from d.seen_at) * 1000)::float8 as seen_at, d.payload_bytes, d.payload,
+             null::float8 as first_offset, null::float8 as last_offset, null::float8 as records
+      from tm.dead_letter_sample d join tm.source_generation g on g.generation = d.record_offset / 68719476736
+      where g.path = ${path} and d.line = ${line}::text::bigint`,
+    TIMEOUT_MS,
+  );
+}
+
 /** Deletes samples that were taken before `before` (epoch ms); counts and ranges stay. Returns how many. */
 export async function purgeSamples(database: Database, before: number, reason: string | undefined): Promise<number> {
   const [row] = await database.query((sql) =>

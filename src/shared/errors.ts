@@ -19,7 +19,7 @@ export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   unavailable: "the broker or the database did not answer in time",
   stopped: "the stream is stopped until an operator decides",
   busy: "another process holds the data folder, the port or the log",
-  findings: "a check that was asked for found something",
+  findings: "a check that was asked for found something; `run --once`: more dead letters than DEAD_SHARE_MAX allows",
 };
 
 export type ExitCode = typeof EXIT[keyof typeof EXIT];

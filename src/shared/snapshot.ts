@@ -1,4 +1,5 @@
 // What the running pipeline shows of itself: read-only values for health, metrics and pages. No I/O.
+import type { DeadReason } from "./dead_reasons.ts";
 import type { EngineStep, Steps } from "./steps.ts";
 import type { EpochMs, Offset, PartitionId } from "./units.ts";
 
@@ -23,6 +24,23 @@ export interface PartitionSnapshot {
   readonly state: "flowing" | "loading" | "contested";
 }
 
+/** Dead letters of one reason. */
+export interface StoredDead {
+  records: number;
+  /** The first one; `line` from 1 in a log of lines, null where it is not known. */
+  readonly first: { readonly partition: PartitionId; readonly offset: number; readonly line: number | null };
+}
+
+/** What became of the records that one engine has committed since the start of this process. */
+export interface StoredTotals {
+  counted: number;
+  late: number;
+  dead: number;
+  nulls: number;
+  /** In the order in which the reasons were first met. */
+  readonly byReason: Partial<Record<DeadReason, StoredDead>>;
+}
+
 /** What one engine has done since the start of this process; committed or not. */
 interface EngineTotals {
   records: number;
@@ -37,6 +55,7 @@ interface EngineTotals {
   batchesSplit: number;
   commits: number;
   windowsClosed: number;
+  readonly stored: StoredTotals;
 }
 
 export const noTotals = (): EngineTotals => ({
@@ -51,6 +70,7 @@ export const noTotals = (): EngineTotals => ({
   batchesSplit: 0,
   commits: 0,
   windowsClosed: 0,
+  stored: { counted: 0, late: 0, dead: 0, nulls: 0, byReason: {} },
 });
 
 /** State of one engine, taken between two steps of its loop. */
@@ -86,4 +106,6 @@ export interface PipelineSnapshot {
   /** How commits, closings and compactions of this engine are doing. */
   readonly steps: Steps<EngineStep>;
   readonly totals: Readonly<EngineTotals>;
+  /** How much was read of what there was to read, in one unit; null where that cannot be told. */
+  readonly reading: { readonly done: number; readonly total: number } | null;
 }

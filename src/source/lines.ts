@@ -9,6 +9,12 @@ const SPACE = 0x20;
 /** A line may hold this many bytes (DESIGN §3: 1 MiB); of a longer one this many plus one are delivered, so that the reader says `too_large`. */
 export const LINE_BYTES_MAX = 1 << 20;
 
+/** Numbers of lines over the runs of one reader, which are walked one after the other. */
+export interface LineNumbers {
+  /** Of the line behind the run that was walked last, from 1; NaN where it is not known. */
+  next: number;
+}
+
 /** Whole lines of one log. Each record's offset is the position of its line's first byte; blank lines are no records. */
 export class LineRun implements RecordRun {
   readonly #bytes: Uint8Array;
@@ -16,15 +22,22 @@ export class LineRun implements RecordRun {
   readonly #end: number;
   readonly #base: number;
   readonly #recordTime: number;
+  readonly #numbers: LineNumbers;
+  #firstLine: number | null = null;
+  /** Number of the line that is being visited, from 1; NaN where it is not known. */
+  line = Number.NaN;
 
   /**
    * @param lines `bytes[start, end)` begins at a line's first byte and ends behind a newline, or at the log's end; `base` is the
-   *   position of `bytes[start]`; `recordTime` is the clock when the bytes were read, in epoch ms.
+   *   position of `bytes[start]`; `recordTime` is the clock when the bytes were read, in epoch ms. A run is walked, at least once, before
+   *   the next run of the same `numbers` is.
    */
   constructor(
     lines: { readonly bytes: Uint8Array; readonly start: number; readonly end: number; readonly base: number },
     recordTime: number,
+    numbers: LineNumbers = { next: Number.NaN },
   ) {
+    this.#numbers = numbers;
     this.#bytes = lines.bytes;
     this.#start = lines.start;
     this.#end = lines.end;
@@ -32,29 +45,21 @@ export class LineRun implements RecordRun {
     this.#recordTime = recordTime;
   }
 
-  /** Lines, blank ones and one without its end included. */
-  get lines(): number {
-    let lines = 0, at = this.#start;
-    while (at < this.#end) {
-      const newline = this.#bytes.indexOf(NEWLINE, at);
-      at = newline < 0 || newline >= this.#end ? this.#end : newline + 1;
-      lines++;
-    }
-    return lines;
-  }
-
   walk(from: Offset, visit: RecordVisitor): void {
     const bytes = this.#bytes;
     const shift = this.#base - this.#start;
+    let line = this.#firstLine ??= this.#numbers.next;
     for (let start = this.#start; start < this.#end;) {
       const newline = bytes.indexOf(NEWLINE, start);
       const next = newline < 0 || newline >= this.#end ? this.#end : newline + 1;
+      this.line = line++;
       if (start + shift >= from) {
         const end = contentEnd(bytes, start, next);
         if (end > start) visit(bytes, start, end, start + shift, this.#recordTime);
       }
       start = next;
     }
+    this.#numbers.next = line;
   }
 }
 

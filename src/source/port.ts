@@ -18,6 +18,8 @@ export type RecordVisitor = (bytes: Uint8Array, start: number, end: number, offs
 export interface RecordRun {
   /** Visits the records at or above `from`. */
   walk(from: Offset, visit: RecordVisitor): void;
+  /** In a log of lines: number of the line of the record that is being visited, from 1; NaN where it is not known. */
+  readonly line?: number;
 }
 
 /**
@@ -101,6 +103,8 @@ export interface Source {
   confirmedAt(): EpochMs;
   /** Our clock when the topic id (or file identity) was last seen to be unchanged; the engine asks `identify` before a commit when it is old. */
   identityCheckedAt(): EpochMs;
+  /** How much was read of what is there, in bytes on disk; where it is missing offsets say it. */
+  progress?(): { readonly done: number; readonly total: number } | null;
   /** Publishes committed positions for lag tools only; failures are ignored. */
   publish(positions: ReadonlyMap<PartitionId, Offset>): Promise<void>;
   /** Leaves the group and disconnects within `deadlineMs`. Never rejects. */

@@ -72,6 +72,10 @@ class Renewable implements RenewableSource {
     return this.#inner.publish(positions);
   }
 
+  progress(): { readonly done: number; readonly total: number } | null {
+    return this.#inner.progress?.() ?? null;
+  }
+
   close(deadlineMs: number): Promise<void> {
     return this.#inner.close(deadlineMs);
   }

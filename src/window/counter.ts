@@ -1,7 +1,7 @@
 // The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller says what time it is.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
-import { deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
-import type { FetchedBatch } from "../source/port.ts";
+import { type DeadReason, deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
+import type { FetchedBatch, RecordRun } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
 import { type Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
@@ -30,6 +30,8 @@ export class Counter {
   readonly #reader: EventReader;
   #tracker!: Tracker;
   #delta!: Delta;
+  /** What is being walked. */
+  #run!: RecordRun;
   #now = 0;
   #expectedOffset = 0;
   readonly #bounds: DeltaBounds;
@@ -61,7 +63,10 @@ export class Counter {
     this.#full = delta.reached(this.#bounds, this.#reader.memoryBytes);
     this.#leftFrom = -1;
     const watermark = tracker.watermark;
-    for (const run of batch.runs) run.walk(batch.from, this.#visit);
+    for (const run of batch.runs) {
+      this.#run = run;
+      run.walk(batch.from, this.#visit);
+    }
     const next = this.#leftFrom < 0 ? batch.next : this.#leftFrom as Offset;
     if (this.#rules.offsetsCountRecords) {
       invariant(this.#expectedOffset <= next, `records reach ${this.#expectedOffset}, the batch ends at ${next}`);
@@ -104,15 +109,13 @@ export class Counter {
         tally.nulls++;
         return;
       }
-      tally.dead++;
-      this.#delta.dead.add(tracker.partition, deadReason(code), offset, bytes, start, end);
+      this.#bury(deadReason(code), bytes, start, end, offset);
       return;
     }
     const eventTime = reader.eventTime;
     const seenAt = recordTime < this.#now ? recordTime : this.#now;
     if (eventTime > seenAt + rules.maxFutureSkew) {
-      tally.dead++;
-      this.#delta.dead.add(tracker.partition, "future_event_time", offset, bytes, start, end);
+      this.#bury("future_event_time", bytes, start, end, offset);
       return;
     }
     const size = rules.windowSize;
@@ -135,6 +138,18 @@ export class Counter {
       if (raised > tracker.watermark) tracker.watermark = raised as EpochMs;
     }
   };
+
+  /** Books the record as a dead letter. */
+  #bury(reason: DeadReason, bytes: Uint8Array, start: number, end: number, offset: number): void {
+    const { partition, tally } = this.#tracker, line = this.#run.line;
+    tally.dead++;
+    this.#delta.dead.add(
+      { partition, reason, offset, line: line === undefined || line !== line ? null : line },
+      bytes,
+      start,
+      end,
+    );
+  }
 
   /** Adds the reader's event to `table`. */
   #add(table: KeyTable): void {

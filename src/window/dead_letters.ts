@@ -21,6 +21,8 @@ export interface DeadRange {
   readonly firstOffset: number;
   /** Inclusive. */
   readonly lastOffset: number;
+  /** In a log of lines: number of the line at `firstOffset`, from 1; null where it is not known. */
+  readonly firstLine: number | null;
   readonly records: number;
   /** Ascending; `null` where the records fill the range, or are too many runs to keep. */
   readonly runs: readonly Readonly<Run>[] | null;
@@ -30,20 +32,34 @@ export interface DeadRange {
 interface Place {
   readonly partition: PartitionId;
   readonly reason: DeadReason;
+  readonly firstLine: number | null;
   records: number;
   readonly runs: Run[];
   /** Everything behind the last run that is kept. */
-  merged: { readonly firstOffset: number; lastOffset: number; records: number } | null;
+  merged:
+    | { readonly firstOffset: number; lastOffset: number; readonly firstLine: number | null; records: number }
+    | null;
 }
 
 export interface DeadSample {
   readonly partition: PartitionId;
   readonly recordOffset: number;
+  /** As in {@link DeadRange.firstLine}. */
+  readonly line: number | null;
   readonly reason: DeadReason;
   /** Size of the whole value in bytes. */
   readonly payloadBytes: number;
   /** Masked beginning: no address, header or query string. */
   readonly payload: string;
+}
+
+/** The record that is dead. */
+export interface DeadRecord {
+  readonly partition: PartitionId;
+  readonly reason: DeadReason;
+  readonly offset: number;
+  /** As in {@link DeadRange.firstLine}. */
+  readonly line: number | null;
 }
 
 /** Turns a value into text that may be stored. */
@@ -65,12 +81,14 @@ export class DeadLetters {
     return this.#count;
   }
 
-  /** Books the record at `offset` whose value is `bytes[start, end)`. */
-  add(partition: PartitionId, reason: DeadReason, offset: number, bytes: Uint8Array, start: number, end: number): void {
+  /** Books the record whose value is `bytes[start, end)`. */
+  add({ partition, reason, offset, line }: DeadRecord, bytes: Uint8Array, start: number, end: number): void {
     this.#count++;
     const place = partition * DEAD_REASONS.length + DEAD_REASONS.indexOf(reason);
     let entry = this.#byPlace.get(place);
-    if (!entry) this.#byPlace.set(place, entry = { partition, reason, records: 0, runs: [], merged: null });
+    if (!entry) {
+      this.#byPlace.set(place, entry = { partition, reason, firstLine: line, records: 0, runs: [], merged: null });
+    }
     entry.records++;
     const last = entry.runs.at(-1);
     if (entry.merged) {
@@ -78,13 +96,14 @@ export class DeadLetters {
       entry.merged.records++;
     } else if (last?.[1] === offset - 1) last[1] = offset;
     else if (entry.runs.length < RUNS_PER_COMMIT_MAX) entry.runs.push([offset, offset]);
-    else entry.merged = { firstOffset: offset, lastOffset: offset, records: 1 };
+    else entry.merged = { firstOffset: offset, lastOffset: offset, firstLine: line, records: 1 };
     const sampled = this.#samplesByReason.get(reason) ?? 0;
     if (sampled < SAMPLES_PER_COMMIT_MAX) {
       this.#samplesByReason.set(reason, sampled + 1);
       this.#samples.push({
         partition,
         recordOffset: offset,
+        line,
         reason,
         payloadBytes: end - start,
         payload: this.#mask(bytes, start, end),
@@ -93,10 +112,11 @@ export class DeadLetters {
   }
 
   get ranges(): readonly DeadRange[] {
-    return [...this.#byPlace.values()].flatMap(({ partition, reason, records, runs, merged }) => [
+    return [...this.#byPlace.values()].flatMap(({ partition, reason, firstLine, records, runs, merged }) => [
       {
         partition,
         reason,
+        firstLine,
         firstOffset: runs[0]![0],
         lastOffset: runs.at(-1)![1],
         records: records - (merged?.records ?? 0),

@@ -8,12 +8,18 @@ import {
   type OutMessage,
   SENT_BYTES_MAX,
 } from "../../src/cli/produce/produce_message.ts";
+import { inputsOf } from "../../src/cli/produce/inputs.ts";
+import { Lateness } from "../../src/cli/produce/lateness.ts";
+import { lineExaminer, lineTimeReader } from "../../src/app/wiring.ts";
+import { RULES_2 } from "../../src/event/stream_rules.ts";
+import { durationMs, MINUTE } from "../../src/shared/units.ts";
 import { IncompleteSend } from "../../src/source/kafka/producer/incomplete_send.ts";
 import type { ProduceCounts } from "../../src/cli/produce/progress.ts";
 import { UsageError } from "../../src/shared/errors.ts";
 import { createLog, silentLog } from "../../src/shared/log.ts";
 import { streamContent } from "../../src/source/file/content.ts";
 import { ManualClock } from "../source/file/rig.ts";
+import { produceContext } from "../support/produce_context.ts";
 import { until } from "../support/wait.ts";
 
 const ACCESS = `83.149.9.216 - - [17/May/2015:10:05:03 +0000] "GET /a HTTP/1.1" 200 20 "http://r.example/" "curl/8"`;
@@ -79,7 +85,7 @@ function run(content: string | Uint8Array, changes: Partial<ProduceOptions> = {}
     for (let at = 0; at < bytes.length; at += 1000) yield await Promise.resolve(bytes.subarray(at, at + 1000));
   }
   const options: ProduceOptions = {
-    inputs: [{ name: "in", open: () => streamContent(chunks()) }],
+    inputs: [{ name: "in", size: null, open: () => streamContent(chunks()) }],
     rules: { key: "none" },
     rate: undefined,
     fromLine: 1,
@@ -183,6 +189,59 @@ Deno.test("produceInputs() says from which line a second run goes on, and that r
   const end = await produceInputs(rest.options);
   assertEquals(rest.batches.flat().map(({ value }) => value.toString()), lines.slice(10_005));
   assertEquals([end.next, end.beyond], [null, 0]);
+});
+
+Deno.test("produceInputs() tells the records that will be late: their window is over by the newest time sent before them", async () => {
+  const line = (minute: number) => ACCESS.replace("10:05:03", `10:${String(minute).padStart(2, "0")}:00`);
+  const event = (minute: number) => `{"event_time":"2015-05-17T10:${String(minute).padStart(2, "0")}:00Z"}`;
+  const lateness = new Lateness(durationMs(5 * MINUTE), durationMs(MINUTE));
+  const lines = [line(9), line(11), line(10), event(4), event(3), line(6), '{"event_time":"never"}'];
+  await produceInputs({
+    ...run(lines.join("\n"), { rules: { key: "none", defaultHost: "a.example" } }).options,
+    lateness,
+  });
+  // At 10:11 the windows up to 10:10 are over.
+  assertEquals([lateness.timed, lateness.late], [6, 3]);
+});
+
+Deno.test("inputsOf() orders rotations, names what is not a log, and refuses a file in which nothing can be read", async () => {
+  const folder = await Deno.makeTempDir();
+  const settings = { ...produceContext([], "t", {}).given.settings, SOURCE: "file", FILE_HOST: "a.example" } as const;
+  const options = {
+    examine: lineExaminer(settings, RULES_2),
+    timeOf: lineTimeReader(settings, RULES_2),
+    log: silentLog,
+    signal: new AbortController().signal,
+  };
+  const refused = (args: readonly string[]) => assertRejects(() => inputsOf(args, options), UsageError);
+  try {
+    const at = (name: string) => `${folder}/${name}`;
+    for (const [name, minute] of [["access.log", 30], ["access.log.1", 20], ["access.log.10", 10]] as const) {
+      await Deno.writeTextFile(at(name), ACCESS.replace("10:05", `10:${minute}`) + "\n");
+    }
+    await Deno.writeFile(at("access.log.2.gz"), gzipSync(`${ACCESS.replace("10:05", "10:15")}\n`));
+    const names = async (...args: string[]) =>
+      (await inputsOf(args, options)).map(({ name }) => name.replace(`${folder}/`, ""));
+    const ordered = ["access.log.10", "access.log.2.gz", "access.log.1", "access.log"];
+    assertEquals(await names(at("access.log*")), ordered);
+    assertEquals(await names(at("access.log"), "-", ...ordered.slice(0, 3).toReversed().map(at)), [...ordered, "-"]);
+    await Deno.writeTextFile(at("odd.log"), "\none thing\nand another\n");
+    await Deno.writeTextFile(at("events.json"), '{"other":1}\n');
+    assertEquals(await names(at("events.json")), ["events.json"]);
+    const { message } = await refused([folder, at("odd.log"), at("absent.log"), "/dev/null", "-", "-"]);
+    for (
+      const words of [
+        "read only once",
+        `${folder} is a folder`,
+        "None of the first 2 lines of",
+        "Line 2: the line is not in the log's format",
+        "There is no file at",
+        "/dev/null is a device",
+      ]
+    ) assert(message.includes(words), `${words}: ${message}`);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("produceInputs() counts lines that are too long, blank or without an end", async () => {

@@ -258,6 +258,7 @@ export const STORE_CONTRACT: readonly { readonly name: string; readonly run: (ri
             reason: "bad_json",
             firstOffset: 11,
             lastOffset: 12,
+            firstLine: null,
             records: 2,
             runs: null,
           }],

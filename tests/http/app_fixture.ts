@@ -108,7 +108,9 @@ export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnaps
       rebalances: 1,
       commits: 2,
       windowsClosed: 2,
+      stored: { counted: 0, late: 0, dead: 0, nulls: 0, byReason: {} },
     },
+    reading: null,
     ...changes,
   };
 }

@@ -24,6 +24,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (Number.isFinite(lowest)) this.#window", "when, not whether: rows become visible sooner"],
     ['if (delivery.kind !== "committed") return;', "what is shown and published; offsets in Kafka are never read"],
     ["if (tracker) tracker.committed = next;", "unwraps what may be missing"],
+    ["if (known !== undefined) known.records += records;", "what is shown: the summary of a run"],
     ["if (identity.topicId !== null && state.topicId", "taken away by the mutant of the topic's id before a commit"],
   ],
   "src/engine/halt.ts": [
@@ -40,6 +41,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
   ],
   "src/engine/idle.ts": [["if (watermark === null) return;", "unwraps what may be missing; the rule has mutants"]],
   "src/engine/loading.ts": [
+    ["if (!state.begins.has(partition)) state.begins.set(", "what is shown: progress"],
     [
       "if (!wanted || !assignment || clock.steady() < wanted.notBefore) return;",
       "unwraps what may be missing; a pause between tries",

@@ -474,8 +474,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "dead letters move no watermark",
     COUNTER,
-    '"future_event_time", offset, bytes, start, end);\n      return;',
-    '"future_event_time", offset, bytes, start, end);\n      tracker.watermark = Math.max(tracker.watermark, seenAt - rules.watermarkDelay) as EpochMs;\n      return;',
+    '"future_event_time", bytes, start, end, offset);\n      return;',
+    '"future_event_time", bytes, start, end, offset);\n      tracker.watermark = Math.max(tracker.watermark, seenAt - rules.watermarkDelay) as EpochMs;\n      return;',
   ),
   unit(
     "record time is not taken above both clocks",

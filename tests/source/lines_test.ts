@@ -27,6 +27,21 @@ Deno.test("LineRun.walk() begins at the position asked for", () => {
   assertEquals(walked("a\nb\nc\n", 10, 16), []);
 });
 
+Deno.test("LineRun.line counts blank lines, goes on over runs, and is not known where the first one is not", () => {
+  const linesOf = (run: LineRun, from: number) => {
+    const seen: number[] = [];
+    run.walk(offset(from), () => seen.push(run.line));
+    return seen;
+  };
+  const numbers = { next: 7 };
+  const run = (text: string, base: number) =>
+    new LineRun({ bytes: encode(text), start: 0, end: encode(text).length, base }, 77, numbers);
+  const first = run("a\n\n\nd\n", 0), second = run("e\nf\n", 6);
+  assertEquals([linesOf(first, 1), linesOf(first, 0), linesOf(second, 6)], [[10], [7, 10], [11, 12]]);
+  numbers.next = Number.NaN;
+  assertEquals(linesOf(run("g\n", 10), 10), [Number.NaN]);
+});
+
 Deno.test("contentEnd() caps a line one byte above what is allowed", () => {
   const bytes = new Uint8Array(LINE_BYTES_MAX + 10).fill(0x61);
   assertEquals(contentEnd(bytes, 0, LINE_BYTES_MAX), LINE_BYTES_MAX);

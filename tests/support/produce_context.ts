@@ -20,6 +20,13 @@ export function produceContext(
     KAFKA_TLS: false,
     KAFKA_SASL_MECHANISM: "none",
     INSTANCE_ID: "test",
+    FILE_FORMAT: "auto",
+    HOST_ADDRESSES: "fold",
+    REFERRER_GRANULARITY: "raw",
+    KEY_BYTES_MAX: 1024,
+    TRUSTED_PROXY_HOPS: 0,
+    WINDOW_SIZE: 300_000,
+    WATERMARK_DELAY: 60_000,
   } as unknown as ProduceContext["settings"];
   const given: ProduceContext = {
     settings,

@@ -1,21 +1,28 @@
 // `tidemark produce FILE…|-`: sends event files and access logs to Kafka. Wires files, standard input and the producer.
 import type { Admin, Kafka } from "kafkajs";
-import { boolean, duration, integer, kindBy, oneOf, text } from "../../shared/config/kinds.ts";
+import { boolean, duration, formatDuration, integer, kindBy, oneOf, text } from "../../shared/config/kinds.ts";
 import { EXIT, type ExitCode, messageOf, NamedError, Unavailable, UsageError } from "../../shared/errors.ts";
 import { durationMs, HOUR, SECOND } from "../../shared/units.ts";
-import { openContent, streamContent } from "../../source/file/content.ts";
 import { createKafka, faultContext } from "../../source/kafka/client.ts";
 import { faultOf } from "../../source/kafka/faults.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
 import { produceDemo } from "./produce_demo.ts";
+import { inputsOf } from "./inputs.ts";
+import { Lateness } from "./lateness.ts";
 import { type ProduceInput, produceInputs } from "./produce_inputs.ts";
 import type { OutMessage } from "./produce_message.ts";
 import { noCounts, type ProduceCounts } from "./progress.ts";
 import { TopicSender } from "../../source/kafka/producer/sender.ts";
+import { lineExaminer, lineTimeReader } from "../../app/wiring.ts";
+import type { Settings } from "../../shared/config/settings.ts";
+import { wantedRules } from "../../event/stream_rules.ts";
+import { countText, progressText, rateText } from "../progress_line.ts";
 import { kafkaConnection } from "../../app/sources.ts";
 
 /** How often the line on a terminal changes, in ms. */
 const PROGRESS_EVERY = 250;
+/** Above this share the command says how many records will be late. */
+const LATE_SHARE_TOLD = 0.01;
 /** Faults that may pass while a broker or its name service starts; others need somebody to change something. */
 const WAITED_FOR: ReadonlySet<string> = new Set(["kafka_unavailable", "kafka_address_unknown", "no_topic"]);
 /** Pause between tries to reach an absent broker. */
@@ -67,7 +74,7 @@ export async function produceCommand(
 ): Promise<ExitCode> {
   const { clock, log, progress, settings, signal } = context;
   const topic = context.flags.topic ?? settings.KAFKA_TOPIC;
-  const inputs = context.flags.demo ? [] : await inputsOf(args, signal);
+  const inputs = context.flags.demo ? [] : await inputsOf(args, readers(context));
   const kafka = createKafka(kafkaConnection(settings), log);
   await withBroker(context, () => prepareTopic(kafka, topic, context));
 
@@ -81,6 +88,9 @@ export async function produceCommand(
   });
   await withBroker(context, () => sender.open());
   const started = clock.now();
+  const sizes = inputs.map(({ size }) => size);
+  const total = sizes.length === 0 || sizes.includes(null) ? null : sizes.reduce<number>((sum, size) => sum + size!, 0);
+  const lateness = new Lateness(settings.WINDOW_SIZE, settings.WATERMARK_DELAY);
   let counts: ProduceCounts | undefined;
   let shownAt = -Infinity;
   try {
@@ -93,7 +103,8 @@ export async function produceCommand(
         counts = now;
         if (clock.now() - shownAt < PROGRESS_EVERY) return;
         shownAt = clock.now();
-        progress(`${now.sent} records${rateText(now.sent, clock.now() - started)}`);
+        const at = { done: now.read, total, records: now.sent, elapsedMs: clock.now() - started };
+        progress(progressText(at, "records"));
       },
     };
     const rules = {
@@ -102,7 +113,7 @@ export async function produceCommand(
       format: settings.FILE_FORMAT,
     };
     if (context.flags.demo) await produceDemo(shared);
-    else await produceInputs({ ...shared, inputs, rules, log, fromLine: context.flags["from-line"] });
+    else await produceInputs({ ...shared, inputs, rules, log, lateness, fromLine: context.flags["from-line"] });
   } catch (error) {
     progress("");
     summary(counts, topic, clock.now() - started, context);
@@ -112,40 +123,16 @@ export async function produceCommand(
   }
   progress("");
   const code = summary(counts, topic, clock.now() - started, context);
+  if (lateness.share > LATE_SHARE_TOLD) context.out(lateText(lateness, settings.WATERMARK_DELAY));
   if (signal.aborted && counts !== undefined && counts.next !== null) context.out(restOf(counts, inputs));
   return code;
 }
 
-async function inputsOf(args: readonly string[], signal: AbortSignal): Promise<readonly ProduceInput[]> {
-  if (args.length === 0) {
-    throw new UsageError(["produce needs at least one file, or - for standard input."], "tidemark produce FILE…|-");
-  }
-  const problems: string[] = [];
-  for (const path of args.filter((arg) => arg !== "-")) {
-    try {
-      if (!(await Deno.stat(path)).isFile) problems.push(`${path} is not a file.`);
-    } catch (error) {
-      problems.push(`Cannot read ${path}: ${messageOf(error)}`);
-    }
-  }
-  if (args.filter((arg) => arg === "-").length > 1) problems.push("Standard input can be read only once.");
-  if (problems.length > 0) throw new UsageError(problems, "Check the paths.", "no_file");
-  return args.map((path) => ({
-    name: path,
-    open: () => path === "-" ? streamContent(standardInput(signal)) : openContent(path, 0),
-  }));
-}
-
-/** Standard input, which ends when `signal` aborts: a terminal or pipe may never end by itself. */
-async function* standardInput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  const reader = Deno.stdin.readable.getReader();
-  const stop = () => void reader.cancel();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    for (let read = await reader.read(); !read.done && !signal.aborted; read = await reader.read()) yield read.value;
-  } finally {
-    signal.removeEventListener("abort", stop);
-  }
+/** What is needed to look at files as a stream of them would. */
+function readers({ settings, flags: { host = settings.FILE_HOST }, log, signal }: CommandContext<typeof flags>) {
+  const lines: Settings = { ...settings, SOURCE: "file", FILE_HOST: host };
+  const rules = wantedRules(settings);
+  return { examine: lineExaminer(lines, rules), timeOf: lineTimeReader(lines, rules), log, signal };
 }
 
 async function prepareTopic(kafka: Kafka, topic: string, context: CommandContext<typeof flags>): Promise<void> {
@@ -209,6 +196,17 @@ function stopped(error: unknown, counts: ProduceCounts | undefined, inputs: read
   );
 }
 
+/** What to expect of a stream that reads what was sent. */
+function lateText({ late, share }: Lateness, delay: number): string {
+  return `${countText(late)} records (${
+    (share * 100).toFixed(1)
+  } %) will be late: they are more than WATERMARK_DELAY ` +
+    `(${
+      formatDuration(delay)
+    }) behind newer ones that were sent before them. Send the files of one server or site by ` +
+    "themselves, to a topic of their own, or give the stream that reads them a longer WATERMARK_DELAY.";
+}
+
 /** How a second run goes on, in words. */
 function restOf({ next, beyond }: ProduceCounts, inputs: readonly ProduceInput[]): string {
   const input = next === null ? undefined : inputs[next.input];
@@ -232,11 +230,9 @@ function summary(
     `${context.signal.aborted ? "Stopped: sent" : "Sent"} ${sent} records (${bytes} bytes) to ${topic} in ${
       (elapsed / 1000).toFixed(1)
     } s` +
-      `${rateText(sent, elapsed)}${left.length > 0 ? `; lines not sent: ${left.join(", ")}` : ""}`,
+      `${elapsed < 500 ? "" : `, ${rateText(sent, elapsed)}`}${
+        left.length > 0 ? `; lines not sent: ${left.join(", ")}` : ""
+      }`,
   );
   return left.length > 0 ? EXIT.findings : EXIT.ok;
-}
-
-function rateText(records: number, elapsed: number): string {
-  return elapsed < 500 ? "" : `, ${Math.round(records / elapsed * 1000)}/s`;
 }

@@ -6,6 +6,7 @@ import { UsageError } from "../../shared/errors.ts";
 import type { FileContent } from "../../source/file/content.ts";
 import { LineReader } from "../../source/file/line_reader.ts";
 import type { LineRun } from "../../source/lines.ts";
+import type { Lateness } from "./lateness.ts";
 import { messageOfLine, type MessageRules, type OutMessage, SENT_BYTES_MAX, type Skipped } from "./produce_message.ts";
 import { Batches, type LinePosition } from "./batches.ts";
 import { type ProduceCounts, Progress } from "./progress.ts";
@@ -17,6 +18,8 @@ const PACE_SECONDS = 0.1;
 /** One file or standard input. */
 export interface ProduceInput {
   readonly name: string;
+  /** Bytes on disk; null where they are not known. */
+  readonly size: number | null;
   open(): Promise<FileContent>;
 }
 
@@ -29,6 +32,8 @@ export interface ProduceOptions {
   readonly rate: number | undefined;
   /** Resolves when all of them are acknowledged; rejects with IncompleteSend, which says which are. */
   readonly send: (messages: readonly OutMessage[]) => Promise<void>;
+  /** Told the event time of each record. */
+  readonly lateness?: Lateness;
   readonly onProgress: (counts: ProduceCounts) => void;
   readonly clock: Clock;
   readonly log: Log;
@@ -81,40 +86,34 @@ export async function produceInputs(options: ProduceOptions): Promise<ProduceCou
   };
 
   const queue = new Batches(records);
-  for (const [input, { name, open }] of options.inputs.entries()) {
-    let line = 1;
-    for await (const run of runsOf(open, signal)) {
-      const first = line;
-      let walked = 0, newlines = 0;
+  let before = 0;
+  for (const [input, { name, size, open }] of options.inputs.entries()) {
+    for await (const { run, taken } of runsOf(open, signal)) {
+      counts.read = before + taken;
       run.walk(offset(0), (bytes, start, end, at) => {
-        newlines += newlinesIn(bytes, walked, start);
-        walked = start;
-        const where = { input, line: first + newlines };
+        const where = { input, line: run.line };
         if (input === 0 && where.line < options.fromLine) return;
         const message = messageOfLine(bytes, start, end, options.rules);
-        if (typeof message !== "string") return queue.add({ ...message, ...where });
+        if (typeof message !== "string") {
+          if (message.time !== undefined) options.lateness?.add(message.time);
+          return queue.add({ ...message, ...where });
+        }
         if (message === "comment") return;
         if (message === "no_host") throw noHost(name);
         if (counts.unsent[message]++ === 0) {
           options.log.warn(PROBLEMS[message], { input: name, line: where.line, byte: at });
         }
       });
-      line += run.lines;
       for (let batch = queue.takeFull(); batch; batch = queue.takeFull()) await flush(batch);
       if (signal.aborted) break;
     }
+    before += size ?? 0;
   }
   for (let batch = queue.takeAny(); batch && !signal.aborted; batch = queue.takeAny()) await flush(batch);
   await settled(sending);
   if (!signal.aborted) counts.next = null;
   options.onProgress(counts);
   return counts;
-}
-
-function newlinesIn(bytes: Uint8Array, start: number, end: number): number {
-  let found = 0;
-  for (let at = bytes.indexOf(0x0a, start); at >= 0 && at < end; at = bytes.indexOf(0x0a, at + 1)) found++;
-  return found;
 }
 
 function noHost(input: string): UsageError {
@@ -125,18 +124,21 @@ function noHost(input: string): UsageError {
   );
 }
 
-async function* runsOf(open: () => Promise<FileContent>, signal: AbortSignal): AsyncGenerator<LineRun> {
+async function* runsOf(
+  open: () => Promise<FileContent>,
+  signal: AbortSignal,
+): AsyncGenerator<{ run: LineRun; taken: number }> {
   if (signal.aborted) return;
   const content = await open();
   try {
     const reader = new LineReader(content, { byte: 0, origin: 0 });
     while (!signal.aborted) {
       const { run, atEnd } = await reader.read(0);
-      if (run) yield run;
+      if (run) yield { run, taken: content.taken };
       if (atEnd) break;
     }
     const { run } = reader.takeRest(0);
-    if (run && !signal.aborted) yield run;
+    if (run && !signal.aborted) yield { run, taken: content.taken };
   } finally {
     await content.close();
   }

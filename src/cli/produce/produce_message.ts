@@ -13,6 +13,8 @@ import { parseEventJson } from "../../event/read_event.ts";
 export interface OutMessage {
   readonly key: string | null;
   readonly value: Buffer;
+  /** Event time in epoch ms where it was seen. */
+  readonly time?: number | undefined;
 }
 
 /** A line that cannot be sent, and why. */
@@ -54,7 +56,7 @@ export function messageOfLine(
   const text = innerLine(whole);
   if (text.startsWith("{")) {
     const value = text === whole ? Buffer.from(bytes.slice(start, end)) : Buffer.from(text);
-    return { key: rules.key === "none" ? null : keyOf(rules.key, parseEventJson(text)), value };
+    return { key: rules.key === "none" ? null : keyOf(rules.key, parseEventJson(text)), value, time: jsonTime(text) };
   }
   const line = readLine(text, logFormat(rules.format ?? "auto"), {});
   if (line.kind === "comment") return "comment";
@@ -62,7 +64,16 @@ export function messageOfLine(
   const fields = eventFields(line.fields, rules);
   if (fields.host === undefined && !/^[a-z]+:\/\//i.test(fields.url ?? "")) return "no_host";
   const value = Buffer.from(JSON.stringify(fields));
-  return value.length > SENT_BYTES_MAX ? "too_large" : { key: keyOf(rules.key, fields), value };
+  const time = parseEventTimeV2(String(fields.event_time));
+  return value.length > SENT_BYTES_MAX ? "too_large" : { key: keyOf(rules.key, fields), value, time };
+}
+
+const JSON_TIME = /"event_time"\s*:\s*(?:"([^"]*)"|([\d.]+))/;
+
+/** The time that a JSON line seems to have: it is sent unparsed. */
+function jsonTime(text: string): number | undefined {
+  const match = JSON_TIME.exec(text);
+  return match === null ? undefined : parseEventTimeV2(match[1] ?? match[2]!);
 }
 
 /** The event of a line. Its time is written as RFC 3339, which streams by every version of the rules read. */

@@ -9,6 +9,8 @@ export interface ProduceCounts {
   sent: number;
   /** Their bytes, keys not counted. */
   bytes: number;
+  /** Bytes on disk of the inputs that were read. */
+  read: number;
   /** Not sent, by reason. */
   readonly unsent: Record<Skipped, number>;
   /** The first line that is not known to be in the topic: everything before it is. `null` once all inputs are in. */
@@ -20,6 +22,7 @@ export interface ProduceCounts {
 export const noCounts = (next: LinePosition | null): ProduceCounts => ({
   sent: 0,
   bytes: 0,
+  read: 0,
   unsent: { bad_line: 0, too_large: 0 },
   next,
   beyond: 0,

@@ -1,6 +1,7 @@
 // What the first lines of a log are: their format in words, and the nearest one where nothing can be read. No I/O.
-// Reading does not depend on it: each line is read by itself. It is what people are told.
+// Reading does not depend on it: each line is read by itself. It is what people get to read.
 import { DEAD_REASON_WORDS, type DeadReason } from "../../shared/dead_reasons.ts";
+import { UsageError } from "../../shared/errors.ts";
 import { type EventRules, readEvent } from "../read_event.ts";
 import { parseEventTimeV2 } from "../event_time.ts";
 import { describeValue } from "../value_shape.ts";
@@ -25,7 +26,7 @@ export interface FirstLines {
   readonly events: number;
   /** Formats by name, the most frequent first, such as `combined` or `combined in syslog`; null where nothing is read. */
   readonly found: string | null;
-  /** The first line that is no event. */
+  /** The first line that is not an event. */
   readonly unread: {
     /** From 1, blank ones counted. */
     readonly line: number;
@@ -82,6 +83,18 @@ function hasOtherColumns(header: string, setting: string): boolean {
   }
 }
 
+/** The refusal of a log of whose first lines none is an event. Its text is for the operator: it holds nothing of the lines. */
+export function nothingRead(path: string, { lines, unread }: FirstLines): UsageError {
+  const { line, reason, words } = unread!;
+  return new UsageError(
+    [`None of the first ${lines === 1 ? "line" : `${lines} lines`} of ${path} can be read. Line ${line}: ${
+      DEAD_REASON_WORDS[reason]
+    }; ${words}.`],
+    "Set FILE_FORMAT (a name, or the server's own format string), EVENT_FIELDS for JSON, or leave the file out; see docs/log_files.md.",
+    "format_unknown",
+  );
+}
+
 function* linesOf(bytes: Uint8Array, isWhole: boolean): Generator<{ line: number; start: number; end: number }> {
   for (let start = 0, line = 1; start < bytes.length; line++) {
     const newline = bytes.indexOf(0x0a, start);
@@ -104,7 +117,7 @@ function formatOf(value: Uint8Array, setting: string): string {
   return around === undefined ? name : `${name} in ${around}`;
 }
 
-/** FILE_FORMAT as it is told: a long format string by its beginning. */
+/** FILE_FORMAT as it is shown: a long format string by its beginning. */
 const settingName = (setting: string) => setting.length > 60 ? `${setting.slice(0, 60)}…` : setting;
 
 function jsonName(line: string, setting: string): string {

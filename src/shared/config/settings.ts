@@ -231,6 +231,11 @@ const SETTINGS = {
     group: "events",
     doc: "fold = a host that is an address counts as `(address)`; keep = under itself. Stored with the stream's rules.",
   }),
+  DEAD_SHARE_MAX: setting(decimal(0, 100), "50", {
+    group: "events",
+    doc:
+      "Percent of the records. `run --once` ends with exit code 6 where more of what it read, or all of it, were dead letters.",
+  }),
   MAX_FUTURE_SKEW: setting(duration(0, DAY), "5m", {
     group: "events",
     doc: "An event further ahead of its record's time is a dead letter.",

@@ -1,7 +1,7 @@
 // Reads the uncompressed content of one log file: plain, gzip or Zstandard, told apart by the first bytes. Shell over the file system.
 import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
-import { StreamStopped } from "../../shared/errors.ts";
+import { type Compression, compressionAt, compressionOf } from "./compression.ts";
 import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
 import { FINGERPRINT_BYTES_MAX, fingerprintOf } from "./generations.ts";
 
@@ -9,8 +9,6 @@ import { FINGERPRINT_BYTES_MAX, fingerprintOf } from "./generations.ts";
 const PEEK_BYTES = 64 * 1024;
 const COMPRESSED_CHUNK_BYTES = 128 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
-
-type Compression = "gzip" | "zstd";
 
 /** The compressed content ends in the middle or is damaged. Caught where files are read: it may still be in the making. */
 export class GzipDamaged extends Error {
@@ -21,6 +19,8 @@ export class GzipDamaged extends Error {
 export interface FileContent {
   /** Compressed content has its final length. */
   readonly compressed: boolean;
+  /** Bytes on disk that were read to get here: of a compressed file the compressed ones. 0 for a stream. */
+  readonly taken: number;
   /** Fills `into` from its position and returns how many bytes that were; 0 at the end, which a plain file may later move. */
   read(into: Uint8Array): Promise<number>;
   /** What the file system says now, of the opened file even where its name is another's by now. */
@@ -83,29 +83,6 @@ export async function readHead(path: string, files: FileSystem): Promise<FileHea
   }
 }
 
-/** How the content is compressed, by its first bytes. @throws {StreamStopped} for what cannot be decompressed here */
-async function compressionOf(path: string, handle: OpenFile): Promise<Compression | null> {
-  const magic = new Uint8Array(6);
-  const filled = await handle.read(magic, 0);
-  const compression = compressionAt(magic.subarray(0, filled));
-  if (compression !== "xz" && compression !== "bzip2") return compression;
-  const command = compression === "xz" ? "xz" : "bzip2";
-  throw new StreamStopped(
-    "source_refused",
-    `${path} is compressed by ${command}, which is not read here`,
-    `Decompress it (\`${command} -dk ${path}\`), or compress it with gzip or zstd, which are read.`,
-  );
-}
-
-function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" | null {
-  const begins = (...bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
-  if (begins(0x1f, 0x8b)) return "gzip";
-  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
-  if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz";
-  if (begins(0x42, 0x5a, 0x68) && magic[3]! >= 0x31 && magic[3]! <= 0x39 && magic[4] === 0x31) return "bzip2";
-  return null;
-}
-
 function plainContent(handle: OpenFile, at: number): FileContent {
   let position = at;
   const reread = async (from: number, to: number) => {
@@ -118,6 +95,9 @@ function plainContent(handle: OpenFile, at: number): FileContent {
   };
   return {
     compressed: false,
+    get taken() {
+      return position;
+    },
     async read(into) {
       const n = await handle.read(into, position);
       position += n;
@@ -143,6 +123,7 @@ export async function streamContent(chunks: AsyncIterator<Uint8Array>): Promise<
   const compression = found === "gzip" || found === "zstd" ? found : null;
   return chunkedContent(compression ? decompressed(all, compression) : all[Symbol.asyncIterator](), {
     compressed: compression !== null,
+    taken: () => 0,
     info: () => Promise.resolve({ kind: "other", size: 0, modified: 0, identity: "stream" }),
     close: async () => void await chunks.return?.(),
   });
@@ -155,8 +136,10 @@ async function* prefixed(first: Uint8Array, rest: AsyncIterator<Uint8Array>): As
 
 // DecompressionStream refuses files of several gzip members (`cat a.gz b.gz`), which log tools write; node:zlib reads them.
 function compressedContent(handle: OpenFile, compression: Compression): FileContent {
-  return chunkedContent(decompressed(compressedChunks(handle), compression), {
+  let taken = 0;
+  return chunkedContent(decompressed(compressedChunks(handle, (at) => taken = at), compression), {
     compressed: true,
+    taken: () => taken,
     info: () => handle.info(),
     close: () => handle.close(),
   });
@@ -164,7 +147,7 @@ function compressedContent(handle: OpenFile, compression: Compression): FileCont
 
 function chunkedContent(
   chunks: AsyncIterator<Uint8Array>,
-  file: Pick<FileContent, "compressed" | "info" | "close">,
+  file: Pick<FileContent, "compressed" | "info" | "close"> & { readonly taken: () => number },
 ): FileContent {
   let rest: Uint8Array = new Uint8Array(0);
   let head: Uint8Array | null = null;
@@ -182,6 +165,9 @@ function chunkedContent(
   };
   return {
     compressed: file.compressed,
+    get taken() {
+      return file.taken();
+    },
     async read(into) {
       head ??= await begin();
       while (rest.length === 0) if (!await more()) return 0;
@@ -215,12 +201,13 @@ function decompressed(
   return stream[Symbol.asyncIterator]();
 }
 
-async function* compressedChunks(handle: OpenFile): AsyncGenerator<Uint8Array> {
+async function* compressedChunks(handle: OpenFile, onRead: (at: number) => void): AsyncGenerator<Uint8Array> {
   for (let at = 0;;) {
     const chunk = new Uint8Array(COMPRESSED_CHUNK_BYTES);
     const n = await handle.read(chunk, at);
     if (n === 0) return;
     at += n;
+    onRead(at);
     yield chunk.subarray(0, n);
   }
 }

@@ -1,6 +1,6 @@
 // Reads one file's content from a position on and gives whole lines, with a bound on memory whatever a line's length. Shell over FileContent.
 import type { FileContent } from "./content.ts";
-import { LINE_BYTES_MAX, LineRun, wholeLinesEnd } from "../lines.ts";
+import { LINE_BYTES_MAX, type LineNumbers, LineRun, wholeLinesEnd } from "../lines.ts";
 
 /** Bytes asked for at once. Large enough that the system calls do not show, small enough that a batch is a fraction of a second's work. */
 const CHUNK_BYTES = 512 * 1024;
@@ -24,6 +24,7 @@ export interface ReadLines {
 export class LineReader {
   readonly content: FileContent;
   readonly #origin: number;
+  readonly #numbers: LineNumbers;
   #buffer = new Uint8Array(CHUNK_BYTES);
   #filled = 0;
   /** `#buffer[0, #searched)` holds no newline. */
@@ -34,9 +35,13 @@ export class LineReader {
   #skipped = 0;
   #last: Uint8Array = new Uint8Array(0);
 
-  /** @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets */
-  constructor(content: FileContent, at: { readonly byte: number; readonly origin: number }) {
+  /**
+   * @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets; `line` is the number of the line
+   *   that begins there, NaN where it is not known
+   */
+  constructor(content: FileContent, at: { readonly byte: number; readonly origin: number; readonly line?: number }) {
     this.content = content;
+    this.#numbers = { next: at.line ?? (at.byte === 0 ? 1 : Number.NaN) };
     this.#origin = at.origin;
     this.#position = at.byte;
   }
@@ -97,7 +102,7 @@ export class LineReader {
   /** Hands `#buffer[0, end)` out for good and goes on in a new buffer with what follows. */
   #deliver(end: number, recordTime: number): LineRun {
     const base = this.#origin + this.#position;
-    const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime);
+    const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime, this.#numbers);
     this.#last = this.#buffer.slice(Math.max(0, end - LAST_BYTES), end);
     const rest = this.#buffer.subarray(end, this.#filled);
     const next = new Uint8Array(Math.max(CHUNK_BYTES, rest.length));

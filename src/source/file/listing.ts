@@ -198,7 +198,7 @@ function isKnowable({ head }: Peek): boolean {
 }
 
 /** Times of the first events, at most {@link TIMES_MAX}. */
-function timesOf(bytes: Uint8Array, firstEventTime: FirstEventTime): number[] {
+export function timesOf(bytes: Uint8Array, firstEventTime: FirstEventTime): number[] {
   const times: number[] = [];
   for (let start = 0; start < bytes.length && times.length < TIMES_MAX;) {
     const newline = bytes.indexOf(0x0a, start);

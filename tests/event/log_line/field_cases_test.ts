@@ -16,6 +16,7 @@ import type { KeyTable } from "../../../src/window/key_table.ts";
 import { Tracker } from "../../../src/window/tracker.ts";
 import { writeMmdb } from "../../support/mmdb_writer.ts";
 import { COUNTRIES, FIELD_CASES, type FieldCase, FILE_HOST } from "./field_cases.ts";
+import { SERVERS, TIMES } from "./field_cases_servers.ts";
 
 const country = (code: string) => ({ country: { iso_code: code } });
 const database = openMmdbBytes(
@@ -106,7 +107,7 @@ async function countedOf(row: FieldCase, path: string): Promise<Record<string, u
 Deno.test("logs from the field: counts, hosts and places of every shape", async (t) => {
   const folder = await Deno.makeTempDir();
   try {
-    for (const row of FIELD_CASES) {
+    for (const row of [...FIELD_CASES, ...SERVERS, ...TIMES]) {
       await t.step(row.name, async () => {
         const got = await countedOf(row, `${folder}/access.log`);
         const { found, hosts, places, ...counts } = row.expect;
@@ -153,7 +154,7 @@ Deno.test("firstLines() names the line that cannot be read, and the nearest form
       /nearest format: combined, but FILE_FORMAT/,
       "iis",
     ],
-    ['8.8.8.8 - - [31/Apr/2026:10:00:07 +0000] "GET / HTTP/1.1" 200 5', /event_time is no time/],
+    ['8.8.8.8 - - [31/Apr/2026:10:00:07 +0000] "GET / HTTP/1.1" 200 5', /event_time is not a time/],
   ];
   for (const [line, words, format] of rows) {
     const first = look(`\n${line}\n`, format);
@@ -162,7 +163,7 @@ Deno.test("firstLines() names the line that cannot be read, and the nearest form
   }
 });
 
-Deno.test("firstLines() leaves a line without an end out where more may come, and what is no record", () => {
+Deno.test("firstLines() leaves a line without an end out where more may come, and what is not a record", () => {
   assertEquals(firstLines(new TextEncoder().encode("half a li"), RULES, false).lines, 0);
   assertEquals(look("#Version: 1.0\n\n  \n").lines, 0);
 });

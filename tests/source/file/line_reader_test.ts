@@ -12,6 +12,7 @@ function inPieces(bytes: Uint8Array, sizes: readonly number[]): FileContent {
   let turn = 0;
   return {
     compressed: false,
+    taken: 0,
     read(into) {
       const n = Math.min(sizes[turn++ % sizes.length]!, into.length, bytes.length - at);
       into.set(bytes.subarray(at, at + n));

@@ -3,6 +3,7 @@ import { z } from "@hono/zod-openapi";
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
 import { countSchema, type RowOf, timeSchema } from "../schemas.ts";
+import { filePlace, filePlaceSchema } from "./file_place.ts";
 
 interface DeadFilter {
   readonly reason: string | undefined;
@@ -34,6 +35,7 @@ export const deadRangeSchema = z.strictObject({
   last_offset: countSchema.openapi({ description: "Inclusive." }),
   records: countSchema.openapi({ description: "Dead letters within; the range may also cover other records." }),
   seen_at: timeSchema,
+  in_file: filePlaceSchema,
 });
 export type DeadRangeRow = RowOf<z.infer<typeof deadRangeSchema>, "seen_at"> & { readonly id: string };
 
@@ -46,12 +48,29 @@ export function readDeadRanges(
   return database.query((sql) =>
     sql<DeadRangeRow[]>`
       select id::text as id, partition, reason, first_offset::float8 as first_offset, last_offset::float8 as last_offset,
-             records::float8 as records, ${ms(sql, "seen_at")} as seen_at
+             records::float8 as records, ${ms(sql, "seen_at")} as seen_at,
+             ${filePlace(sql, "dead_letter_range.first_offset", "dead_letter_range.first_line")} as in_file
       from tm.dead_letter_range
       where ${matches(sql, filter)} and ${
       filter.after === undefined ? sql`true` : sql`id < ${filter.after[0]!}::bigint`
     }
       order by dead_letter_range.id desc limit ${filter.limit}`, deadlineMs);
+}
+
+/** The file of each position; null where it is not of a file. */
+export async function readFilePaths(
+  database: ReadDatabase,
+  places: readonly { readonly partition: number; readonly offset: number }[],
+  deadlineMs: number,
+): Promise<(string | null)[]> {
+  const asked = JSON.stringify(places.map(({ partition, offset }, n) => ({ n, partition, record_offset: offset })));
+  const rows = await database.query((sql) =>
+    sql<{ path: string | null }[]>`
+      select (select g.path from tm.source_generation g
+              where g.generation = x.record_offset / 68719476736 and g.generation > 0) as path
+      from jsonb_to_recordset(${asked}::text::jsonb) as x(n integer, partition integer, record_offset bigint)
+      order by x.n`, deadlineMs);
+  return rows.map(({ path }) => path);
 }
 
 export const deadSampleSchema = z.strictObject({
@@ -61,6 +80,7 @@ export const deadSampleSchema = z.strictObject({
   seen_at: timeSchema,
   payload_bytes: countSchema,
   payload: z.string().openapi({ description: "Masked beginning of the value. Hostile text: escape it." }),
+  in_file: filePlaceSchema,
 });
 /** `at` is `seen_at` in epoch microseconds, as text. */
 export type DeadSampleRow = RowOf<z.infer<typeof deadSampleSchema>, "seen_at"> & { readonly at: string };
@@ -75,7 +95,8 @@ export function readDeadSamples(
   return database.query((sql) =>
     sql<DeadSampleRow[]>`
       select ${micros(sql, "d.seen_at")} as at, d.partition, d.record_offset::float8 as offset, d.reason,
-             ${ms(sql, "d.seen_at")} as seen_at, d.payload_bytes, d.payload
+             ${ms(sql, "d.seen_at")} as seen_at, d.payload_bytes, d.payload,
+             ${filePlace(sql, "d.record_offset", "d.line")} as in_file
       from tm.dead_letter_sample d
       where ${matches(sql, filter)} and ${
       after === undefined

@@ -2,6 +2,7 @@
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 import { DEAD_REASON_WORDS } from "../../../shared/dead_reasons.ts";
+import { fileText } from "../../api/stream/file_place.ts";
 import { printable } from "../../../shared/printable.ts";
 
 export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup {
@@ -66,7 +67,7 @@ export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup
               <tr>
                 <th scope="col">Reason</th>
                 <th scope="col" class="n">Partition</th>
-                <th scope="col" class="n">Offsets</th>
+                <th scope="col" class="n">{data.ranges.some((range) => range.in_file) ? "First place" : "Offsets"}</th>
                 <th scope="col" class="n">Records</th>
                 <th scope="col" class="n">Seen</th>
               </tr>
@@ -78,10 +79,12 @@ export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup
                     <code>{range.reason}</code>
                   </th>
                   <td>{range.partition}</td>
-                  <td>
-                    {reader.count(range.first_offset)}
-                    {range.last_offset === range.first_offset ? "" : <>– {reader.count(range.last_offset)}</>}
-                  </td>
+                  {range.in_file ? <td>{fileText(range.in_file)}</td> : (
+                    <td>
+                      {reader.count(range.first_offset)}
+                      {range.last_offset === range.first_offset ? "" : <>– {reader.count(range.last_offset)}</>}
+                    </td>
+                  )}
                   <td>{reader.count(range.records)}</td>
                   <td>{timeOf(reader, range.seen_at, "seconds")}</td>
                 </tr>
@@ -134,11 +137,11 @@ function samples(
         {list.map((sample) => (
           <details id={`sample-${sample.partition}-${sample.offset}`}>
             <summary>
-              <code>{sample.reason}</code> partition {sample.partition}, offset {reader.count(
-                sample.offset,
-              )}, {reader.count(
-                sample.payload_bytes,
-              )} bytes, {timeOf(reader, sample.seen_at, "seconds")}
+              <code>{sample.reason}</code> {sample.in_file
+                ? fileText(sample.in_file)
+                : <>partition {sample.partition}, offset {reader.count(sample.offset)}</>}, {reader.count(
+                  sample.payload_bytes,
+                )} bytes, {timeOf(reader, sample.seen_at, "seconds")}
             </summary>
             <pre tabindex={0}><code>{printable(sample.payload)}</code></pre>
           </details>

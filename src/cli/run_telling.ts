@@ -1,0 +1,67 @@
+// What `run` tells people meanwhile and at its end: a line on a terminal, and the summary of a run that reads to the end. Shell.
+import { logName } from "../app/wiring.ts";
+import { readFilePaths } from "../http/api/stream/dead_letters_query.ts";
+import { fileText } from "../http/api/stream/file_place.ts";
+import { formatDuration } from "../shared/config/kinds.ts";
+import { EXIT, type ExitCode } from "../shared/errors.ts";
+import { printable } from "../shared/printable.ts";
+import type { PipelineSnapshot, StoredDead } from "../shared/snapshot.ts";
+import type { ReadDatabase } from "../shared/sql.ts";
+import { durationMs } from "../shared/units.ts";
+import type { CommandContext } from "./command.ts";
+import { progressText } from "./progress_line.ts";
+import { summarize } from "./run_summary.ts";
+
+/** How often the line on a terminal changes. */
+const PROGRESS_EVERY = durationMs(500);
+/** Less than so many records or bytes behind, a service is not catching up. */
+const BEHIND_MIN = 1_000_000;
+const TIMEOUT_MS = 30_000;
+
+/** Keeps a line on the terminal for as long as there is much to read. */
+export async function showProgress(
+  { clock, progress, settings, flags }: CommandContext,
+  snapshots: () => readonly PipelineSnapshot[],
+  signal: AbortSignal,
+): Promise<void> {
+  const started = clock.now();
+  while (!signal.aborted) {
+    await clock.sleep(PROGRESS_EVERY, signal);
+    const all = snapshots();
+    const reading = all.flatMap(({ reading }) => reading ?? []);
+    const done = reading.reduce((sum, one) => sum + one.done, 0);
+    const total = reading.reduce((sum, one) => sum + one.total, 0);
+    const records = all.reduce((sum, { totals }) => sum + totals.records, 0);
+    const isBehind = flags.once || total - done > BEHIND_MIN;
+    const at = { done, total: reading.length === 0 ? null : total, records, elapsedMs: clock.now() - started };
+    progress(signal.aborted || !isBehind ? "" : progressText(at, settings.SOURCE === "file" ? "lines" : "records"));
+  }
+}
+
+/** Says what came of a run that is over. */
+export async function tellEnd(
+  { out, settings }: CommandContext,
+  snapshots: readonly PipelineSnapshot[],
+  database: ReadDatabase,
+): Promise<ExitCode> {
+  const stored = snapshots[0]!.totals.stored; // --once runs one engine
+  const firsts = Object.values(stored.byReason).map(({ first }) => first);
+  const paths = await readFilePaths(database, firsts, TIMEOUT_MS);
+  const place = (first: StoredDead["first"]) => {
+    const path = paths[firsts.indexOf(first)] ?? null;
+    return path === null
+      ? `partition ${first.partition}, offset ${first.offset}`
+      : fileText({ path, line: first.line, byte: first.offset % 2 ** 36 });
+  };
+  const { lines, tooManyDead } = summarize({
+    log: printable(logName(settings)),
+    source: settings.SOURCE,
+    stored,
+    place,
+    watermarkDelay: formatDuration(settings.WATERMARK_DELAY),
+    latePolicy: settings.LATE_POLICY,
+    deadShareMax: settings.DEAD_SHARE_MAX,
+  });
+  for (const line of lines) out(line);
+  return tooManyDead ? EXIT.findings : EXIT.ok;
+}

@@ -1,0 +1,30 @@
+// Tells how a file is compressed by its first bytes. I/O only through the open file.
+import { StreamStopped } from "../../shared/errors.ts";
+import type { OpenFile } from "./file_system.ts";
+
+/** What is decompressed here. */
+export type Compression = "gzip" | "zstd";
+
+/** How the content is compressed, by its first bytes. @throws {StreamStopped} for what cannot be decompressed here */
+export async function compressionOf(path: string, handle: OpenFile): Promise<Compression | null> {
+  const magic = new Uint8Array(6);
+  const filled = await handle.read(magic, 0);
+  const compression = compressionAt(magic.subarray(0, filled));
+  if (compression !== "xz" && compression !== "bzip2") return compression;
+  const command = compression === "xz" ? "xz" : "bzip2";
+  throw new StreamStopped(
+    "source_refused",
+    `${path} is compressed by ${command}, which is not read here`,
+    `Decompress it (\`${command} -dk ${path}\`), or compress it with gzip or zstd, which are read.`,
+  );
+}
+
+/** What the first six bytes say; null where they are not those of a compressed file. */
+export function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" | null {
+  const begins = (...bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
+  if (begins(0x1f, 0x8b)) return "gzip";
+  if (begins(0x28, 0xb5, 0x2f, 0xfd)) return "zstd";
+  if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz";
+  if (begins(0x42, 0x5a, 0x68) && magic[3]! >= 0x31 && magic[3]! <= 0x39 && magic[4] === 0x31) return "bzip2";
+  return null;
+}
