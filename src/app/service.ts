@@ -2,23 +2,18 @@
 import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
 import { runStepRecord, worstOf } from "../store/step_record.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
-import { createApp } from "../http/server/app.ts";
-import { APP_DEFAULTS, EMBEDDED_DEFAULTS } from "../http/server/deps.ts";
 import { Metrics } from "../http/api/metrics/catalogue.ts";
 import { serveHttp } from "../http/server/server.ts";
-import { hashToken } from "../http/server/auth.ts";
 import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
 import { descriptorLimit, DESCRIPTORS_MIN, httpShare } from "./descriptors.ts";
 import type { FolderLock } from "../shared/folder_lock.ts";
 import { Registry } from "../shared/metrics.ts";
-import { SETTING_NAMES } from "../shared/config/settings.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { ENGINE_STEPS, StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
-import { VERSION } from "../shared/version.ts";
 import type { ProcessContext } from "./context.ts";
-import { showSetting } from "../shared/config/load.ts";
 import { createEngines, engineCount, type Engines } from "./engines.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
+import { webApp } from "./web.ts";
 import { logName } from "./wiring.ts";
 
 /** A window that was closed so recently says that more of a backlog are coming. */
@@ -72,39 +67,17 @@ export async function runService(context: ProcessContext, options: ServiceOption
       if (descriptors < DESCRIPTORS_MIN) {
         log.warn("few descriptors: raise the limit of open files (ulimit -n, LimitNOFILE)", { limit: descriptors });
       }
-      const app = createApp({
+      const app = await webApp(context, {
         database: storage.reads,
         clock,
         log,
         metrics: metrics.registry,
-        version: VERSION,
         snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
         stuckEngines: () => engines?.stuck() ?? [],
         ...(options.engines && { upkeep: () => steps.states() }),
         geo: () => engines?.geoState() ?? geo.state(),
         ...(options.engines && { geoCounts: () => engines?.geoCounts() ?? geo.locator }),
-        settings: {
-          ...APP_DEFAULTS,
-          ...(storage.address.kind === "url" && EMBEDDED_DEFAULTS),
-          access: {
-            ...(settings.API_TOKEN !== undefined && { readTokenHash: await hashToken(settings.API_TOKEN) }),
-            ...(settings.API_ADMIN_TOKEN !== undefined &&
-              { adminTokenHash: await hashToken(settings.API_ADMIN_TOKEN) }),
-            publicAccess: settings.API_PUBLIC,
-          },
-          watermarkDelayMs: settings.WATERMARK_DELAY,
-          idleTimeoutMs: settings.IDLE_TIMEOUT,
-          rateLimit: settings.HTTP_RATE_LIMIT === null
-            ? null
-            : { perSecond: settings.HTTP_RATE_LIMIT, burst: settings.HTTP_RATE_BURST },
-          proxyHops: settings.HTTP_PROXY_HOPS,
-          freshnessObjectiveMs: settings.FRESHNESS_OBJECTIVE,
-        },
-        settingsView: SETTING_NAMES.map((name) => ({
-          name,
-          value: showSetting(name, context),
-          source: context.sources[name].from,
-        })),
+        embedded: storage.address.kind === "url",
       });
       server = await serveHttp(app, {
         host: settings.HTTP_HOST,

@@ -23,6 +23,39 @@ Deno.test("/openapi.json validates and lists every route", async () => {
   }
 });
 
+Deno.test("every operation has a name of its own, and every counted answer the headers of the rate limit", async () => {
+  const document = await (await testApp().request("/openapi.json")).json();
+  const names: string[] = [];
+  for (const [path, { get }] of Object.entries<{ get: Record<string, unknown> }>(document.paths)) {
+    names.push(get.operationId as string);
+    for (const [status, response] of Object.entries(get.responses as Record<string, { headers?: object }>)) {
+      const counted = path !== "/livez" && path !== "/readyz";
+      assertEquals("RateLimit-Limit" in (response.headers ?? {}), counted, `${path} ${status}`);
+    }
+  }
+  assertEquals(new Set(names).size, names.length);
+  assert(names.includes("getReportsContributions") && names.includes("getWindowsStartExplain"), names.join());
+});
+
+Deno.test("answers, refusals and what no route knows carry the rate limit; probes do not", async () => {
+  const app = testApp({ clock: new TestClock() });
+  const init = { method: "DELETE" };
+  const paths = ["/v1/ledger", "/v1/windows?limit=0", "/v1/nothing", `/v1/windows?cursor=${"a".repeat(5_000)}`];
+  const answers = [...await Promise.all(paths.map((path) => app.request(path))), await app.request("/v1/ledger", init)];
+  assertEquals(answers.map(({ status }) => status), [503, 400, 404, 414, 405]);
+  for (const { headers, status } of answers) assertEquals(headers.get("ratelimit-limit"), "200", String(status));
+  assertEquals((await app.request("/livez")).headers.get("ratelimit-limit"), null);
+});
+
+Deno.test("a slash at the end of a path makes no difference", async () => {
+  const app = testApp();
+  for (const path of ["/version", "/livez", "/readyz", "/docs", "/v1/ledger", "/v1/ledger?deep=maybe", "/nothing"]) {
+    const [plain, slashed] = [await app.request(path), await app.request(path.replace(/(\?|$)/, "/$1"))];
+    assertEquals(slashed.status, plain.status, path);
+    await Promise.all([plain.body?.cancel(), slashed.body?.cancel()]);
+  }
+});
+
 Deno.test("every bad query is a problem that names the field and what is allowed", async () => {
   const app = testApp();
   const document = await (await app.request("/openapi.json")).json();

@@ -224,6 +224,27 @@ Deno.test("bad report queries name the field and what is allowed", async () => {
   assertEquals(browser.status, 400);
 });
 
+Deno.test("streamed CSV is compressed, and begins with a byte order mark where that is asked", async () => {
+  await using stream = await streamDatabase(fill);
+  const app = testApp({ database: stream.database });
+  for (const [encoding, format] of [["br", "brotli"], ["gzip", "gzip"]] as const) {
+    for (const path of [`contributions?${DAY}&format=csv`, `top?${DAY}&format=csv`]) {
+      const ask = async (more: string, headers: Record<string, string> = {}) =>
+        await app.request(`/v1/reports/${path}${more}`, { headers });
+      const plain = new Uint8Array(await (await ask("")).arrayBuffer());
+      const sent = await ask("&bom=true", { "accept-encoding": encoding });
+      assertEquals(sent.headers.get("content-encoding"), encoding);
+      assertMatch(sent.headers.get("vary")!, /Accept-Encoding/);
+      const body = new Uint8Array(
+        await new Response(sent.body!.pipeThrough(new DecompressionStream(format))).arrayBuffer(),
+      );
+      assertEquals(body, new Uint8Array([0xef, 0xbb, 0xbf, ...plain]), path);
+      const again = await ask("", { "if-none-match": sent.headers.get("etag")!, "accept-encoding": encoding });
+      assertEquals([again.status, again.headers.get("content-encoding")], [304, null]);
+    }
+  }
+});
+
 Deno.test("a database that is away is a problem document also for streamed exports", async () => {
   await using stream = await streamDatabase(fill, { faults: true });
   const app = testApp({

@@ -38,3 +38,12 @@ Deno.test("tableLines() writes a header in CSV and an object a line in NDJSON", 
     '{"name":"a\\nb","count":1}\n{"name":"=c","count":null}\n',
   );
 });
+
+Deno.test("tableLines() writes shares with two decimals in CSV, and as they are in NDJSON", () => {
+  const columns: readonly Column<{ readonly share: number | null }>[] = [
+    { name: "share", value: ({ share }) => share, digits: 2 },
+  ];
+  const rows = [{ share: 100 / 3 }, { share: 15 }, { share: null }, { share: 0.004 }];
+  assertEquals([...tableLines("csv", columns, rows)].join(""), "share\r\n33.33\r\n15.00\r\n\r\n0.00\r\n");
+  assertEquals([...tableLines("ndjson", columns, rows)][0], `{"share":${100 / 3}}\n`);
+});

@@ -1,6 +1,5 @@
 // Style and script of the pages: part of the module graph, served under names that carry their content. No I/O.
 import { createHash } from "node:crypto";
-import { compress } from "hono/compress";
 import type { App } from "../server/deps.ts";
 import script from "./dashboard_client.js" with { type: "text" };
 import style from "./dashboard.css" with { type: "text" };
@@ -28,7 +27,6 @@ export function registerAssets(app: App): void {
   for (const { path, type, text } of Object.values(ASSETS)) {
     app.get(
       path,
-      compress(),
       (c) => c.body(text, 200, { "content-type": type, "cache-control": "public, max-age=31536000, immutable" }),
     );
   }

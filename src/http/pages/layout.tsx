@@ -9,7 +9,8 @@ import type { StreamWords } from "./stream_state.ts";
 interface PageFrame {
   readonly nonce: string;
   readonly title: string;
-  readonly path: "/" | "/pipeline" | "/docs";
+  /** null: a page that has no place in the navigation. */
+  readonly path: "/" | "/pipeline" | "/docs" | null;
   /** The query of this page, as it goes into links to the other ones: only range, zone and filters. */
   readonly search: string;
   readonly version: string;
@@ -100,7 +101,7 @@ export function page(frame: PageFrame): Markup {
             <p>
               Tidemark {frame
                 .version} · times on hover are UTC · <a href="/openapi.json">OpenAPI</a> ·{" "}
-              <a href="/v1/ledger">ledger</a> · <a href="/metrics">metrics</a>
+              <a href="/v1/ledger">ledger</a> · <a href="/metrics">metrics</a> · <a href="/login">sign in or out</a>
             </p>
             <p>{attribution(frame.geo)}</p>
             <noscript>

@@ -1,5 +1,4 @@
 // The pages: which addresses they have. Registered like every other resource.
-import { compress } from "hono/compress";
 import type { App, AppDeps } from "../server/deps.ts";
 import { registerAssets } from "./assets.ts";
 import { overviewFragments, overviewPage } from "./overview/overview_page.tsx";
@@ -10,8 +9,8 @@ import { ReportCache } from "./overview/report_cache.ts";
 export function registerPages(app: App, deps: AppDeps): void {
   const cache = new ReportCache(deps.clock);
   registerAssets(app);
-  app.get("/", compress(), (c) => overviewPage(c, deps, cache));
-  app.get("/fragments/overview", compress(), (c) => overviewFragments(c, deps, cache));
-  app.get("/pipeline", compress(), (c) => pipelinePage(c, deps, cache));
-  app.get("/fragments/pipeline", compress(), (c) => pipelineFragments(c, deps, cache));
+  app.get("/", (c) => overviewPage(c, deps, cache));
+  app.get("/fragments/overview", (c) => overviewFragments(c, deps, cache));
+  app.get("/pipeline", (c) => pipelinePage(c, deps, cache));
+  app.get("/fragments/pipeline", (c) => pipelineFragments(c, deps, cache));
 }

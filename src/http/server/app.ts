@@ -3,10 +3,13 @@ import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth.ts";
 import { dataVersionReader } from "./caching.ts";
+import { compressed } from "./compression.ts";
+import { crossOrigin } from "./cross_origin.ts";
 import { registerCharts } from "../api/reports/charts.ts";
 import { registerCheckpoints } from "../api/stream/checkpoints.ts";
 import { bounded } from "./database.ts";
 import { registerDeadLetters } from "../api/stream/dead_letters.ts";
+import { registerLogin } from "../pages/login.ts";
 import { registerPages } from "../pages/register.ts";
 import type { App, AppDeps, AppEnv } from "./deps.ts";
 import { registerDocs } from "../pages/docs/docs.tsx";
@@ -22,7 +25,7 @@ import { observe } from "./observe.ts";
 import { openApiDocument, registerOpenApi } from "./openapi.ts";
 import { registerPipeline } from "../api/stream/pipeline.ts";
 import { databaseProbe } from "./probe.ts";
-import { methodRefused, notFound, onError } from "./problem_response.ts";
+import { problemResponses } from "./problem_response.ts";
 import { registerReports } from "../api/reports/reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "../api/stream/windows.ts";
@@ -32,17 +35,23 @@ export function createApp(given: AppDeps): App {
   const deps: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
   const { clock, log, settings } = deps;
   const metrics = new Metrics(deps.metrics);
-  const app: App = new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
-  app.onError(onError(log));
+  // Not strict: a slash at the end of a path makes no difference.
+  const app: App = new OpenAPIHono<AppEnv>({ strict: false, defaultHook: refuseInvalid });
+  const { onError, notFound, methodRefused } = problemResponses(log, deps.version);
+  app.onError(onError);
   app.notFound(notFound);
 
   app.use(observe({ clock, log, metrics }));
   app.use(securityHeaders());
   app.use(noStoreByDefault());
-  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => methodRefused(c, allow) }));
+  app.use(compressed());
+  if (settings.corsOrigins.length > 0) {
+    for (const path of ["/v1/*", "/openapi.json"]) app.use(path, crossOrigin(settings.corsOrigins));
+  }
   const onLimited = () => metrics.counter("tidemark_http_rate_limited_total").inc();
   app.use(limits({ clock, rate: settings.rateLimit, proxyHops: settings.proxyHops, onLimited }));
-  app.use(authenticate(settings.access));
+  app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => methodRefused(c, allow) }));
+  app.use(authenticate(settings, clock));
 
   // Not counted among the readers: whether the database is away must be known also while too many ask.
   const probe = databaseProbe(given.database, clock, settings.embedded);
@@ -61,6 +70,7 @@ export function createApp(given: AppDeps): App {
   const document = openApiDocument(app, deps.version);
   registerOpenApi(app, document);
   registerDocs(app, document);
+  registerLogin(app, deps);
   registerPages(app, deps);
   return app;
 }

@@ -1,13 +1,18 @@
-// Who may read: bearer token (or password of HTTP Basic), read and admin scopes, and only this machine where no token is set. No I/O.
+// Who may read: token by header, link or cookie, what its scope reaches, and only this machine where no token is set. No I/O.
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 import { isLoopback } from "../../shared/config/hosts.ts";
-import type { AccessSettings, AppContext, AppEnv, Scope } from "./deps.ts";
+import type { Clock } from "../../shared/clock.ts";
+import type { AccessSettings, AppContext, AppEnv, AppSettings, Scope } from "./deps.ts";
 import { HttpProblem } from "./problem.ts";
+import { isSecure, sessionScope, startSession } from "./session.ts";
+import { wantsPage } from "./wants_page.ts";
 
 /** Paths that answer without a token, with less detail: probes cannot send one. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
+/** Paths that take a form: signing in and out. They are open, since they give the scope. */
+export const FORM_PATHS: ReadonlySet<string> = new Set(["/login", "/logout"]);
 const TOKEN_LENGTH_MAX = 512;
 
 /** SHA-256 of a token: the only form in which one is kept. */
@@ -34,31 +39,94 @@ export async function scopeOf(access: AccessSettings, token: string | undefined)
     return adminTokenHash === undefined ? "admin" : "read";
   }
   const hash = await hashToken(token);
-  // Both are always compared, so that the time taken says nothing of which one was near.
-  const admin = adminTokenHash !== undefined && timingSafeEqual(hash, adminTokenHash);
-  const read = readTokenHash !== undefined && timingSafeEqual(hash, readTokenHash);
+  // All are always compared, so that the time taken says nothing of which one was near.
+  const fits = (known: Uint8Array | undefined) => known !== undefined && timingSafeEqual(hash, known);
+  const admin = fits(adminTokenHash), read = fits(readTokenHash);
+  const share = fits(access.shareTokenHash), chart = fits(access.chartTokenHash);
   if (admin) return "admin";
   // One token for everything, where there is only one.
   if (read) return adminTokenHash === undefined ? "admin" : "read";
+  if (share) return "share";
+  if (chart) return "chart";
   return readTokenHash === undefined && adminTokenHash === undefined ? scopeOf(access, undefined) : undefined;
 }
 
-/** Sets the caller's scope, or refuses. */
-export function authenticate(access: AccessSettings): MiddlewareHandler<AppEnv> {
+/** Whether `scope` reaches `path`. Reading samples needs {@link requireAdmin} besides. */
+export function reaches(scope: Scope, path: string, { publicMetrics = false }: Partial<AccessSettings> = {}): boolean {
+  if (OPEN_PATHS.has(path) || FORM_PATHS.has(path) || path.startsWith("/assets/")) return true;
+  if (publicMetrics && path === "/metrics") return true;
+  switch (scope) {
+    case "admin":
+    case "read":
+      return true;
+    case "share":
+      return path === "/" || path === "/fragments/overview" || path === "/v1/events" ||
+        path.startsWith("/v1/reports/") || path.startsWith("/v1/charts/");
+    case "chart":
+      return path.startsWith("/v1/charts/");
+    case "none":
+      return false;
+  }
+}
+
+/** Sets the caller's scope, or refuses. A share link is exchanged for a cookie, and its token leaves the address. */
+export function authenticate({ access, proxyHops }: AuthSettings, clock: Clock): MiddlewareHandler<AppEnv> {
+  const { readTokenHash, publicAccess, publicMetrics } = access;
   return async function authenticate(c, next) {
-    if (access.readTokenHash === undefined && !access.publicAccess) requireLocal(c);
-    const scope = await scopeOf(access, tokenOf(c.req.header("authorization")));
-    if (scope === undefined || (scope === "none" && !OPEN_PATHS.has(c.req.path))) {
-      const detail = scope === undefined
-        ? "The token is wrong."
-        : "Send the token as `Authorization: Bearer …` or as the password of HTTP Basic.";
-      throw new HttpProblem("unauthorized", detail, {
-        headers: { "www-authenticate": `Basic realm="tidemark", charset="UTF-8"` },
-      });
+    const { path } = c.req;
+    const isOpen = publicMetrics === true && path === "/metrics";
+    if (readTokenHash === undefined && !publicAccess && !isOpen) requireLocal(c);
+    const header = tokenOf(c.req.header("authorization"));
+    const share = header === undefined && path === "/" ? c.req.query("share") : undefined;
+    if (share !== undefined) {
+      const scope = await scopeOf(access, share.slice(0, TOKEN_LENGTH_MAX));
+      if (scope === undefined || scope === "none") {
+        throw unauthorized(c, "The token of this link is not valid any more.");
+      }
+      if (scope === "share" && await sessionScope(c, access, clock.now()) === undefined) {
+        await startSession(c, access, { scope, now: clock.now(), secure: isSecure(c, proxyHops) });
+      }
+      return c.redirect(withoutShare(c.req.url), 303);
+    }
+    // Pages that embed a chart cannot send a header.
+    const sent = header ?? (path.startsWith("/v1/charts/") ? c.req.query("token") : undefined);
+    const session = sent === undefined ? await sessionScope(c, access, clock.now()) : undefined;
+    const scope = widest(session, await scopeOf(access, sent));
+    if (scope === undefined) throw unauthorized(c, "The token is wrong.");
+    if (!reaches(scope, path, access)) {
+      if (scope !== "none") throw new HttpProblem("forbidden", `A ${scope} token does not reach this address.`);
+      throw unauthorized(c, "Send the token as `Authorization: Bearer …` or as the password of HTTP Basic.");
     }
     c.set("scope", scope);
-    await next();
+    return await next();
   };
+}
+
+/** What of the settings decides about access. */
+type AuthSettings = Pick<AppSettings, "access" | "proxyHops">;
+
+/** The wider of what a cookie and the request itself allow; a wrong token stays wrong. */
+function widest(session: Scope | undefined, scope: Scope | undefined): Scope | undefined {
+  const order: readonly Scope[] = ["none", "chart", "share", "read", "admin"];
+  return session === undefined || scope === undefined || order.indexOf(scope) > order.indexOf(session)
+    ? scope
+    : session;
+}
+
+/** Browsers are shown a form to sign in with instead of their own dialog, which a Basic challenge would open first. */
+function unauthorized(c: AppContext, detail: string): HttpProblem {
+  const challenge = wantsPage(c.req.header("accept")) ? "Bearer" : "Basic";
+  return new HttpProblem("unauthorized", detail, {
+    headers: { "www-authenticate": `${challenge} realm="tidemark"${challenge === "Basic" ? `, charset="UTF-8"` : ""}` },
+  });
+}
+
+/** Path and query of an address without its `share`. */
+function withoutShare(address: string): string {
+  const { searchParams } = new URL(address);
+  searchParams.delete("share");
+  const query = searchParams.toString();
+  return query === "" ? "/" : `/?${query}`;
 }
 
 /** @throws HttpProblem unless the caller's scope is admin */

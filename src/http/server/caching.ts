@@ -45,7 +45,7 @@ export function cacheHeaders(c: AppContext, access: AccessSettings, version: Dat
     "cache-control": `${guarded ? "private" : "public"}, ${life}`,
     // Weak: the same numbers, whatever compression a proxy puts around them. The URL is not part of it: caches key by it already.
     "etag": `W/"${revision}.${coverage.variant}"`,
-    "vary": guarded ? "Accept, Authorization" : "Accept",
+    "vary": `Accept, Accept-Encoding${guarded ? ", Authorization, Cookie" : ""}`,
   };
 }
 

@@ -21,8 +21,14 @@ export interface SettingView {
 export interface AccessSettings {
   readonly readTokenHash?: Uint8Array;
   readonly adminTokenHash?: Uint8Array;
+  /** Of the token that reaches charts alone. */
+  readonly chartTokenHash?: Uint8Array;
+  /** Of the token in share links. */
+  readonly shareTokenHash?: Uint8Array;
   /** Readers without a token are let in, from anywhere. */
   readonly publicAccess: boolean;
+  /** `/metrics` is answered without a token, from anywhere. */
+  readonly publicMetrics?: boolean;
 }
 
 export interface AppSettings {
@@ -48,6 +54,8 @@ export interface AppSettings {
   readonly proxyHops: number;
   /** Concurrent `/v1/events` clients. */
   readonly eventClientsMax: number;
+  /** Origins whose pages may read the API; `*` = any. Empty: none. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** Defaults of everything that has no setting of its own; times in ms. */
@@ -63,6 +71,7 @@ export const APP_DEFAULTS = {
   rateLimit: { perSecond: 50, burst: 200 },
   proxyHops: 0,
   eventClientsMax: 100,
+  corsOrigins: [],
 } as const;
 
 /** What differs over the embedded database, whose readers share one session with the stream. */
@@ -91,8 +100,11 @@ export interface AppDeps {
   readonly settingsView: readonly SettingView[];
 }
 
-/** What a caller may see: `none` only reaches the probes; `admin` also samples of rejected records. */
-export type Scope = "none" | "read" | "admin";
+/**
+ * What a caller may see: `none` only the probes, `chart` the charts, `share` the overview with its reports and charts, `read` everything but
+ * samples of rejected records, `admin` those too.
+ */
+export type Scope = "none" | "chart" | "share" | "read" | "admin";
 
 /** The part of node:http's request that we look at; absent in tests and in-process calls. */
 interface PeerBindings {

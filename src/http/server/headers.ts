@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { NONCE, secureHeaders } from "hono/secure-headers";
 import type { AppContext, AppEnv } from "./deps.ts";
 
-/** Security headers for every answer. HSTS is left to whatever terminates TLS in front of us. No CORS: other sites may not read us. */
+/** Security headers for every answer. HSTS is left to whatever terminates TLS in front of us. */
 export function securityHeaders(): MiddlewareHandler {
   return secureHeaders({
     contentSecurityPolicy: {

@@ -3,10 +3,13 @@ import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../../shared/clock.ts";
 import type { AppEnv } from "./deps.ts";
 import { HttpProblem } from "./problem.ts";
+import { FORM_PATHS } from "./auth.ts";
 import { clientKey, TokenBuckets } from "./token_bucket.ts";
 
 /** Longest URL in characters: far above every form of ours, far below what a parser notices. */
 const URL_LENGTH_MAX = 4096;
+/** Longest body of the forms: a token and an address. */
+const FORM_BYTES_MAX = 8_192;
 /** Addresses remembered for rate limits: about 1 MB. */
 const CLIENTS_MAX = 10_000;
 /** Orchestrators ask these on a schedule of their own, behind one address with everybody else. */
@@ -53,21 +56,21 @@ export function limits({ clock, rate, proxyHops, onLimited }: LimitOptions): Mid
     });
   };
   return async function limits(c, next) {
+    const peer = c.env?.incoming?.socket?.remoteAddress;
+    const headers: Readonly<Record<string, string>> = buckets === null || PROBES.has(c.req.path)
+      ? {}
+      : take(buckets, clientKey(clientAddress(peer, c.req.header("x-forwarded-for"), proxyHops)));
     if (c.req.url.length > URL_LENGTH_MAX) {
-      throw new HttpProblem("url_too_long", `Addresses have at most ${URL_LENGTH_MAX} characters.`);
+      throw new HttpProblem("url_too_long", `Addresses have at most ${URL_LENGTH_MAX} characters.`, { headers });
     }
-    let left: Readonly<Record<string, string>> = {};
-    if (buckets !== null && !PROBES.has(c.req.path)) {
-      const peer = c.env?.incoming?.socket?.remoteAddress;
-      left = take(buckets, clientKey(clientAddress(peer, c.req.header("x-forwarded-for"), proxyHops)));
-    }
-    const length = c.req.header("content-length");
-    if ((length !== undefined && length !== "0") || c.req.header("transfer-encoding") !== undefined) {
+    const length = c.req.header("content-length"), chunked = c.req.header("transfer-encoding") !== undefined;
+    const isForm = c.req.method === "POST" && FORM_PATHS.has(c.req.path);
+    if (chunked || Number(length ?? 0) !== 0 && !(isForm && Number(length) <= FORM_BYTES_MAX)) {
       throw new HttpProblem("body_not_allowed", "Everything here is read with GET, without a body.", {
-        headers: { connection: "close" },
+        headers: { ...headers, connection: "close" },
       });
     }
     await next();
-    for (const [name, value] of Object.entries(left)) c.header(name, value);
+    for (const [name, value] of Object.entries(headers)) c.header(name, value);
   };
 }

@@ -1,4 +1,4 @@
-// /openapi.json: the document generated from the routes' own schemas. No I/O.
+// /openapi.json: the document generated from the routes' own schemas, with names of operations and the headers that all answers have. No I/O.
 import type { App } from "./deps.ts";
 
 export type OpenApiDocument = ReturnType<App["getOpenAPI31Document"]>;
@@ -7,7 +7,7 @@ export type OpenApiDocument = ReturnType<App["getOpenAPI31Document"]>;
 export function openApiDocument(app: App, version: string): () => OpenApiDocument {
   let document: OpenApiDocument | undefined;
   return () =>
-    document ??= app.getOpenAPI31Document({
+    document ??= completed(app.getOpenAPI31Document({
       openapi: "3.1.0",
       info: {
         title: "Tidemark",
@@ -24,7 +24,47 @@ export function openApiDocument(app: App, version: string): () => OpenApiDocumen
         { name: "Pipeline", description: "What the stream does, and proof that it adds up." },
         { name: "Health", description: "For orchestrators and monitoring." },
       ],
-    });
+    }));
+}
+
+/** Paths whose clients are not counted, and so get no rate-limit headers. */
+const UNCOUNTED: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
+const RATE_HEADERS = {
+  "RateLimit-Limit": "Requests that a client which was quiet may make at once.",
+  "RateLimit-Remaining": "Requests that are left right now.",
+  "RateLimit-Reset": "Seconds until all of them are there again.",
+} as const;
+
+/** The name by which generated clients call an operation: `GET /v1/windows/{start}/explain` is `getWindowsStartExplain`. */
+export function operationIdOf(method: string, path: string): string {
+  const words = path.replace(/^\/v1\//, "").split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
+  return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
+}
+
+/** Adds to each operation its name, and to each answer the headers that say how often the client may still ask. */
+function completed(document: OpenApiDocument): OpenApiDocument {
+  for (const [path, item] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
+      operation.operationId = operationIdOf(method, path);
+      if (UNCOUNTED.has(path)) continue;
+      for (const response of Object.values(operation.responses)) {
+        response.headers = Object.fromEntries(
+          Object.keys(RATE_HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]),
+        );
+      }
+    }
+  }
+  const headers = Object.entries(RATE_HEADERS).map(([name, description]) =>
+    [name, { description, schema: { type: "integer" as const } }] as const
+  );
+  document.components = { ...document.components, headers: Object.fromEntries(headers) };
+  return document;
+}
+
+/** The part of an operation that is completed. */
+interface Operation {
+  operationId?: string;
+  readonly responses: Readonly<Record<string, { headers?: Record<string, unknown> }>>;
 }
 
 /** Registers `/openapi.json`. Call after every other resource. */

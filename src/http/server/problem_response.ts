@@ -1,36 +1,66 @@
-// Turns whatever a handler throws, and whatever no route answers, into a problem document; bugs are logged with their request id. Writes the log.
+// Turns whatever a handler throws, and whatever no route answers, into a problem document or page; bugs are logged with their request id. Writes the log.
 import { HTTPException } from "hono/http-exception";
 import type { Log } from "../../shared/log.ts";
 import { messageOf } from "../../shared/errors.ts";
 import { databaseProblem } from "./database.ts";
+import { problemPage } from "../pages/problem_page.tsx";
 import type { AppContext } from "./deps.ts";
+import { nonceOf } from "./headers.ts";
 import { HttpProblem, problemBody } from "./problem.ts";
+import { wantsPage } from "./wants_page.ts";
 
 /** Seconds after which a caller may try again when the database was away. */
 const RETRY_AFTER_S = 2;
 
-/** The response of one problem. Never cached. */
-function problemResponse(c: AppContext, problem: HttpProblem): Response {
+interface ProblemResponses {
+  /** The application's one error handler. */
+  readonly onError: (error: Error, c: AppContext) => Response | Promise<Response>;
+  /** Answers paths that no route knows. */
+  readonly notFound: (c: AppContext) => Response | Promise<Response>;
+  /** Answers methods that a known path does not take; `allow` is what it takes. */
+  readonly methodRefused: (c: AppContext, allow: readonly string[]) => Response | Promise<Response>;
+}
+
+/** The three ends of a request that no handler answers. @param version the program's, for pages */
+export function problemResponses(log: Log, version: string): ProblemResponses {
+  return {
+    onError(error, c) {
+      const problem = asProblem(error);
+      const fields = { path: c.req.path.slice(0, 200), requestId: c.get("requestId"), code: problem.code };
+      if (problem.code === "internal") log.error(`request failed: ${messageOf(error)}`, fields);
+      else if (problem.status === 503 && problem.code !== "overloaded") {
+        log.warn(`request failed: ${messageOf(problem.cause ?? error)}`, fields);
+      }
+      return problemResponse(c, problem, version);
+    },
+    notFound: (c) => problemResponse(c, new HttpProblem("not_found", "No such page. /docs lists them all."), version),
+    methodRefused(c, allow) {
+      const detail = `${c.req.path.slice(0, 200)} takes ${allow.join(" and ")}.`;
+      return problemResponse(
+        c,
+        new HttpProblem("method_not_allowed", detail, { headers: { allow: allow.join(", ") } }),
+        version,
+      );
+    },
+  };
+}
+
+/** The response of one problem: a page for a browser that opens the address, a problem document for everything else. Never cached. */
+function problemResponse(c: AppContext, problem: HttpProblem, version: string): Response | Promise<Response> {
   const headers: Record<string, string> = {
-    "content-type": "application/problem+json",
     "cache-control": "no-store",
+    "vary": "Accept",
     ...(problem.status === 503 && { "retry-after": String(RETRY_AFTER_S) }),
     ...problem.headers,
   };
-  return c.body(JSON.stringify(problemBody(problem, c.req.path, c.get("requestId") ?? "")), problem.status, headers);
-}
-
-/** The application's one error handler. */
-export function onError(log: Log): (error: Error, c: AppContext) => Response {
-  return (error, c) => {
-    const problem = asProblem(error);
-    const fields = { path: c.req.path.slice(0, 200), requestId: c.get("requestId"), code: problem.code };
-    if (problem.code === "internal") log.error(`request failed: ${messageOf(error)}`, fields);
-    else if (problem.status === 503 && problem.code !== "overloaded") {
-      log.warn(`request failed: ${messageOf(problem.cause ?? error)}`, fields);
-    }
-    return problemResponse(c, problem);
-  };
+  const requestId = c.get("requestId") ?? "";
+  if (wantsPage(c.req.header("accept"))) {
+    const { pathname, search } = new URL(c.req.url);
+    const page = problemPage({ problem, requestId, version, nonce: nonceOf(c), next: `${pathname}${search}` });
+    return c.html(page, problem.status, headers);
+  }
+  const body = JSON.stringify(problemBody(problem, c.req.path, requestId));
+  return c.body(body, problem.status, { "content-type": "application/problem+json", ...headers });
 }
 
 function asProblem(error: Error): HttpProblem {
@@ -40,17 +70,4 @@ function asProblem(error: Error): HttpProblem {
   }
   return databaseProblem(error) ??
     new HttpProblem("internal", "The log holds the cause under this request id.", { cause: error });
-}
-
-/** Answers paths that no route knows. */
-export function notFound(c: AppContext): Response {
-  return problemResponse(c, new HttpProblem("not_found", "No such page. /docs lists them all."));
-}
-
-/** Answers methods that a known path does not take; `allow` is what it takes. */
-export function methodRefused(c: AppContext, allow: readonly string[]): Response {
-  const problem = new HttpProblem("method_not_allowed", `${c.req.path.slice(0, 200)} takes ${allow.join(" and ")}.`, {
-    headers: { allow: allow.join(", ") },
-  });
-  return problemResponse(c, problem);
 }

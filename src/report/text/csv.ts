@@ -9,6 +9,8 @@ type Cell = string | number | boolean | null;
 export interface Column<T> {
   readonly name: string;
   readonly value: (row: T) => Cell;
+  /** Decimals of its numbers in CSV, which people read; NDJSON has them as they are. */
+  readonly digits?: number;
 }
 
 // OWASP "CSV Injection": a cell that begins so would be a formula. Full-width forms are folded to these by some spreadsheets.
@@ -29,7 +31,10 @@ export function csvHeader<T>(columns: readonly Column<T>[]): string {
 
 /** One line, with its line end. */
 export function csvLine<T>(columns: readonly Column<T>[], row: T): string {
-  return columns.map(({ value }) => csvCell(value(row))).join(",") + "\r\n";
+  return columns.map(({ value, digits }) => {
+    const cell = value(row);
+    return digits !== undefined && typeof cell === "number" ? cell.toFixed(digits) : csvCell(cell);
+  }).join(",") + "\r\n";
 }
 
 /** One object a line, with its line end. JSON has no formulas: text stays as it is. */

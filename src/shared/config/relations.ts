@@ -150,6 +150,19 @@ const RELATIONS: readonly Relation[] = [
       `API_TOKEN (or API_PUBLIC=true) is required, since others can reach HTTP_HOST=${s.HTTP_HOST}`,
   },
   {
+    // A token that is given to strangers must not open more than it says.
+    group: "http",
+    reads: ["API_TOKEN", "API_ADMIN_TOKEN", "API_CHART_TOKEN", "API_SHARE_TOKEN"],
+    problem: (s) => {
+      const wider = [s.API_TOKEN, s.API_ADMIN_TOKEN];
+      if (s.API_CHART_TOKEN !== undefined && [...wider, s.API_SHARE_TOKEN].includes(s.API_CHART_TOKEN)) {
+        return "API_CHART_TOKEN must differ from the other tokens";
+      }
+      return s.API_SHARE_TOKEN !== undefined && wider.includes(s.API_SHARE_TOKEN) &&
+        "API_SHARE_TOKEN must differ from the other tokens";
+    },
+  },
+  {
     // The last commit must have its whole time, or a stop at a bad moment leaves its outcome to be looked up at the next start.
     group: "commits",
     reads: ["COMMIT_TIMEOUT", "SHUTDOWN_TIMEOUT"],

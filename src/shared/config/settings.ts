@@ -73,6 +73,12 @@ const computed = <T>(kind: Kind<T>, spec: Spec): Setting<T> => ({ kind, default:
 const optional = <T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> => ({ kind, default: undefined, ...spec });
 
 const path = text("<path>");
+const token = pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/);
+const origin = pattern(
+  "<origin>",
+  "an origin such as https://www.example.com (scheme and host, without a path), or *",
+  /^(?:\*|https?:\/\/[a-z0-9.[\]:-]+)$/,
+);
 const eventFields: Kind<FieldPaths> = kindBy("<field:path>,…", EVENT_FIELDS_GRAMMAR, (written) => {
   const paths = parseEventFields(written);
   return typeof paths === "string" ? paths : { value: paths };
@@ -384,22 +390,42 @@ const SETTINGS = {
     doc:
       "Trusted proxies in front of this server: the client's address is so many places from the end of X-Forwarded-For.",
   }),
-  API_TOKEN: optional(
-    pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/),
-    {
-      group: "http",
-      doc: "Token that readers send as `Authorization: Bearer …` or as the password of HTTP Basic.",
-      secret: true,
-      fromFile: true,
-    },
-  ),
-  API_ADMIN_TOKEN: optional(
-    pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/),
-    { group: "http", doc: "Token for what operators alone may do.", secret: true, fromFile: true },
-  ),
+  API_TOKEN: optional(token, {
+    group: "http",
+    doc: "Token that readers send as `Authorization: Bearer …` or as the password of HTTP Basic.",
+    secret: true,
+    fromFile: true,
+  }),
+  API_ADMIN_TOKEN: optional(token, {
+    group: "http",
+    doc: "Token for what operators alone may do.",
+    secret: true,
+    fromFile: true,
+  }),
   API_PUBLIC: setting(boolean, "false", {
     group: "http",
     doc: "Answers readers without a token, also on an address that others can reach.",
+  }),
+  API_PUBLIC_METRICS: setting(boolean, "false", {
+    group: "http",
+    doc: "Answers `/metrics` without a token: for scrapers that cannot send one, on a network that only they reach.",
+  }),
+  API_CHART_TOKEN: optional(token, {
+    group: "http",
+    doc: "Token that reaches `/v1/charts` alone; pages that embed a chart send it as `?token=…`.",
+    secret: true,
+    fromFile: true,
+  }),
+  API_SHARE_TOKEN: optional(token, {
+    group: "http",
+    doc: "Token of share links: `/?share=…` opens the overview with its reports and charts, and nothing else.",
+    secret: true,
+    fromFile: true,
+  }),
+  API_CORS_ORIGINS: optional(listOf(origin), {
+    group: "http",
+    doc: "Origins whose web pages may read the API, such as `https://www.example.com`; `*` = any.",
+    defaultNote: "none",
   }),
 
   DATA_DIR: setting(path, ".tidemark", {

@@ -28,6 +28,11 @@ Deno.test("relationProblems() names the setting to change for each broken relati
     ["POSTGRES_TLS_CERT", { POSTGRES_TLS_CERT: "c", POSTGRES_URL: URL_FAR }],
     ["POSTGRES_URL", { POSTGRES_URL: { ...URL_LOCAL, schema: "a" } }],
     ["API_TOKEN", { HTTP_HOST: "0.0.0.0" }],
+    ["API_CHART_TOKEN", { API_CHART_TOKEN: "t", API_TOKEN: "t" }],
+    ["API_CHART_TOKEN", { API_CHART_TOKEN: "t", API_ADMIN_TOKEN: "t" }],
+    ["API_CHART_TOKEN", { API_CHART_TOKEN: "t", API_SHARE_TOKEN: "t" }],
+    ["API_SHARE_TOKEN", { API_SHARE_TOKEN: "t", API_TOKEN: "t" }],
+    ["API_SHARE_TOKEN", { API_SHARE_TOKEN: "t", API_ADMIN_TOKEN: "t" }],
     ["SHUTDOWN_TIMEOUT", { SHUTDOWN_TIMEOUT: ms(15_000) }],
   ];
   for (const [name, overrides] of broken) assertEquals(firstWord(overrides), [name], JSON.stringify(overrides));
@@ -47,6 +52,9 @@ Deno.test("relationProblems() is empty for the defaults and at the allowed side 
     { POSTGRES_SCHEMA: "a", POSTGRES_URL: { ...URL_LOCAL, schema: "a" } },
     { HTTP_HOST: "0.0.0.0", API_TOKEN: "t" },
     { HTTP_HOST: "::", API_PUBLIC: true },
+    { API_TOKEN: "a", API_ADMIN_TOKEN: "b", API_CHART_TOKEN: "c", API_SHARE_TOKEN: "d" },
+    { API_SHARE_TOKEN: "d" },
+    { API_CHART_TOKEN: "c" },
     { SHUTDOWN_TIMEOUT: ms(15_001) },
   ];
   for (const overrides of fine) assertEquals(problems(overrides), [], JSON.stringify(overrides));

@@ -93,12 +93,15 @@ function registerChart<Q extends Ranged>(
   chart: ChartDefinition<Q>,
 ): void {
   const rev = z.string().max(100).optional().openapi({ description: "Revision of the data, for caches." });
+  const token = z.string().max(512).optional().openapi({
+    description: "The value of API_CHART_TOKEN, for pages that embed the chart: they cannot send a header.",
+  });
   const route = createRoute({
     method: "get",
     path: `/v1/charts/${chart.name}.svg`,
     tags: ["Charts"],
     summary: chart.summary,
-    request: { query: queryOf({ ...chart.shape, rev }) },
+    request: { query: queryOf({ ...chart.shape, rev, token }) },
     responses: {
       200: { description: "The chart.", content: { "image/svg+xml": { schema: z.string() } } },
       304: { description: "Nothing changed since the ETag in If-None-Match." },
@@ -107,7 +110,7 @@ function registerChart<Q extends Ranged>(
     },
   });
   app.openapi(route, async (c) => {
-    const { rev: _rev, ...given } = c.req.query();
+    const { rev: _rev, token: _token, ...given } = c.req.query();
     const query = checkedQuery(chart.query(given, deps.clock.now()));
     const cache = cacheHeaders(c, deps.settings.access, await version(), coverageOf(query, given, "svg"));
     if (isUnchanged(c, cache.etag)) return c.body(null, 304, cache);

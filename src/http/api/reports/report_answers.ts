@@ -27,6 +27,8 @@ import type { Format } from "./report_format.ts";
 /** The body of an answer: whole, or a stream where it has no bound. */
 export type Body = string | ReadableStream<Uint8Array>;
 
+export const BYTE_ORDER_MARK = "\ufeff";
+
 /** How one report is written. */
 export interface Rendering<R, Line> {
   readonly columns: readonly Column<Line>[];
@@ -46,6 +48,15 @@ export function render<R, Line>(report: R, format: Format, rendering: Rendering<
     case "ndjson":
       return [...tableLines(format, rendering.columns, rendering.lines(report))].join("");
   }
+}
+
+/** The body behind a byte order mark, by which spreadsheets know UTF-8. */
+export function withByteOrderMark(body: Body): Body {
+  if (typeof body === "string") return `${BYTE_ORDER_MARK}${body}`;
+  return ReadableStream.from((async function* () {
+    yield new TextEncoder().encode(BYTE_ORDER_MARK);
+    yield* body;
+  })());
 }
 
 /** All rows of the contribution report. The first page is read before the answer begins, so that its failure is still a problem document. */

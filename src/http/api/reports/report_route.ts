@@ -8,7 +8,7 @@ import { cacheHeaders, type CacheScope, type DataVersion, isUnchanged } from "..
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { App, AppContext, AppDeps } from "../../server/deps.ts";
 import { badField, type FieldError, type HttpProblem } from "../../server/problem.ts";
-import type { Body } from "./report_answers.ts";
+import { type Body, withByteOrderMark } from "./report_answers.ts";
 import { acceptedFormat, type Format, FORMAT_NAMES, FORMATS } from "./report_format.ts";
 import { documentedProblem, jsonResponses } from "../schemas.ts";
 import { badQuery, fieldErrors, queryOf, type ValidationResult } from "../../server/validation.ts";
@@ -42,6 +42,9 @@ interface ReportDefinition<Q extends Ranged> {
 
 const HTTP_PARAMETERS = {
   format: z.enum(FORMAT_NAMES).optional().openapi({ description: "Instead of the Accept header. Default: json." }),
+  bom: z.enum(["true", "false"]).default("false").openapi({
+    description: "Whether CSV begins with a byte order mark: Excel then reads it as UTF-8.",
+  }),
   rev: z.string().max(100).optional().openapi({
     description: "Revision of the data, for links that caches may keep for ever.",
   }),
@@ -74,7 +77,7 @@ export function registerReport<Q extends Ranged>(
     },
   });
   app.openapi(route, async (c) => {
-    const { format: asked, rev: _rev, ...given } = c.req.query();
+    const { format: asked, rev: _rev, bom, ...given } = c.req.query();
     const query = checkedQuery(report.query(given, deps.clock.now()));
     const format = asked === undefined ? acceptedFormat(c.req.header("accept")) : asked as Format;
     const coverage = coverageOf(query, given, format);
@@ -86,7 +89,8 @@ export function registerReport<Q extends Ranged>(
       deadlineMs: deps.settings.deepQueryTimeoutMs,
     })
       .catch((error) => Promise.reject(zoneProblem(error) ?? error));
-    return c.body(body, 200, { ...cache, ...contentHeaders(report.name, format, query) });
+    const marked = format === "csv" && bom === "true" ? withByteOrderMark(body) : body;
+    return c.body(marked, 200, { ...cache, ...contentHeaders(report.name, format, query) });
   }, refuseReportQuery((given) => report.query(given, deps.clock.now())));
 }
 
@@ -94,7 +98,7 @@ export function registerReport<Q extends Ranged>(
 export function refuseReportQuery(query: (given: Parameters) => QueryResult<unknown>) {
   return (result: ValidationResult, c: AppContext): undefined => {
     if (result.success) return undefined;
-    const { format: _format, rev: _rev, ...given } = c.req.query();
+    const { format: _format, rev: _rev, bom: _bom, token: _token, ...given } = c.req.query();
     const own = query(given);
     const told = own.ok ? [] : asErrors(own.problems);
     const others = fieldErrors(result.error, c).filter((e) => !told.some((known) => known.field === e.field));

@@ -1,0 +1,39 @@
+// `/login` and `/logout`: a token becomes a cookie, and the cookie goes. No I/O.
+import type { App, AppContext, AppDeps } from "../server/deps.ts";
+import { scopeOf } from "../server/auth.ts";
+import { nonceOf } from "../server/headers.ts";
+import { HttpProblem } from "../server/problem.ts";
+import { endSession, isSecure, startSession } from "../server/session.ts";
+import { signedInPage } from "./problem_page.tsx";
+
+const TOKEN_LENGTH_MAX = 512;
+
+/** Registers both. */
+export function registerLogin(app: App, { clock, settings, version }: AppDeps): void {
+  const { access, proxyHops } = settings;
+  app.get("/login", (c) => {
+    const scope = c.get("scope");
+    if (scope === "none") throw unauthorized("A token is needed to read here.");
+    return c.html(signedInPage({ nonce: nonceOf(c), version, scope }));
+  });
+  app.post("/login", async (c) => {
+    const form = await c.req.parseBody();
+    const token = typeof form.token === "string" ? form.token.trim().slice(0, TOKEN_LENGTH_MAX) : "";
+    const scope = await scopeOf(access, token);
+    if (scope === undefined || scope === "chart") throw unauthorized("The token is wrong.");
+    await startSession(c, access, { scope, now: clock.now(), secure: isSecure(c, proxyHops) });
+    return c.redirect(ownAddress(typeof form.next === "string" ? form.next : ""), 303);
+  });
+  app.post("/logout", (c: AppContext) => {
+    endSession(c);
+    return c.redirect("/", 303);
+  });
+}
+
+const unauthorized = (detail: string) =>
+  new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": 'Bearer realm="tidemark"' } });
+
+/** An address of this site, where the form named one: never another site's, which a link could have put there. */
+export function ownAddress(next: string): string {
+  return /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.startsWith("/login") ? next : "/";
+}

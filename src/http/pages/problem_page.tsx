@@ -1,0 +1,93 @@
+// What a person in a browser sees in place of a problem document: what is wrong, what to do, and a form to sign in where a token is needed. Pure.
+import { type HttpProblem, PROBLEMS } from "../server/problem.ts";
+import { page } from "./layout.tsx";
+import { hostile, type Markup } from "./markup.tsx";
+
+export interface ProblemPage {
+  readonly problem: HttpProblem;
+  readonly requestId: string;
+  readonly version: string;
+  readonly nonce: string;
+  /** Path and query that were asked for: where signing in leads back to. */
+  readonly next: string;
+}
+
+/** The page of one problem. */
+export function problemPage({ problem, requestId, version, nonce, next }: ProblemPage): Markup {
+  const isLogin = problem.code === "unauthorized";
+  return documentOf(
+    nonce,
+    version,
+    isLogin ? "Sign in" : PROBLEMS[problem.code].title,
+    isLogin ? loginForm(problem, next) : (
+      <div class="notice bad" role="alert">
+        <h1>{PROBLEMS[problem.code].title}</h1>
+        <p>{hostile(problem.detail)}</p>
+        {problem.errors.length === 0 ? "" : (
+          <ul>
+            {problem.errors.map(({ field, message, allowed }) => (
+              <li>
+                <code>{hostile(field)}</code> {hostile(message)}
+                {allowed === undefined || allowed.length === 0 ? "" : <>: {hostile(allowed.join(", "))}</>}
+              </li>
+            ))}
+          </ul>
+        )}
+        <p>
+          {problem.status} {problem.code} · request {hostile(requestId)} · <a href="/">Overview</a> ·{" "}
+          <a href="/docs">All addresses</a>
+        </p>
+      </div>
+    ),
+  );
+}
+
+/** The page behind `/login` of somebody who is signed in, or needs not to be. */
+export function signedInPage({ nonce, version, scope }: {
+  readonly nonce: string;
+  readonly version: string;
+  readonly scope: string;
+}): Markup {
+  return documentOf(
+    nonce,
+    version,
+    "Signed in",
+    (
+      <div class="notice calm">
+        <h1>You can read here</h1>
+        <p>This browser reads as {scope}.</p>
+        <form method="post" action="/logout">
+          <button type="submit">Sign out</button>
+        </form>
+      </div>
+    ),
+  );
+}
+
+function loginForm(problem: HttpProblem, next: string): Markup {
+  return (
+    <div class="notice calm login">
+      <h1>Sign in</h1>
+      <p role="alert">
+        {problem.detail.startsWith("Send the token") ? "A token is needed to read here." : problem.detail}
+      </p>
+      <form method="post" action="/login">
+        <input type="hidden" name="next" value={next} />
+        <p class="field">
+          <label for="token">Token</label>
+          <input id="token" type="password" name="token" required autocomplete="current-password" />
+        </p>
+        <button type="submit">Sign in</button>
+      </form>
+      <p>
+        It is the value of <code>API_TOKEN</code> (or{" "}
+        <code>API_ADMIN_TOKEN</code>) in the settings of this service; its operator can give it to you. Programs send it
+        as <code>Authorization: Bearer …</code>.
+      </p>
+    </div>
+  );
+}
+
+function documentOf(nonce: string, version: string, title: string, body: Markup): Markup {
+  return page({ nonce, title, path: null, search: "", version, words: null, geo: null, fragments: null, body });
+}

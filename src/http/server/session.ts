@@ -1,0 +1,59 @@
+// The signed cookie by which a browser that gave a token once is known again. It holds a scope and an end, never a token. No I/O.
+import { deleteCookie, getSignedCookie, setSignedCookie } from "hono/cookie";
+import type { AccessSettings, AppContext, Scope } from "./deps.ts";
+
+const NAME = "tidemark";
+const DAYS = 30;
+const DAY_S = 86_400;
+
+/** Scopes that a cookie can carry, the widest first. */
+const SCOPES = ["admin", "read", "share"] as const satisfies readonly Scope[];
+type SessionScope = typeof SCOPES[number];
+
+/** Each scope is signed with the hash of its own token: with another token all its cookies end. */
+function secretOf(access: AccessSettings, scope: SessionScope): Uint8Array<ArrayBuffer> | undefined {
+  const { adminTokenHash, readTokenHash, shareTokenHash } = access;
+  // Where there is only one token, it is the reader's and reaches everything.
+  const hash = { admin: adminTokenHash ?? readTokenHash, read: readTokenHash, share: shareTokenHash }[scope];
+  return hash && new Uint8Array(hash);
+}
+
+/** The scope of the request's cookie; `undefined` where there is none, where it is over, or where it was not made by us. */
+export async function sessionScope(c: AppContext, access: AccessSettings, now: number): Promise<Scope | undefined> {
+  if (!c.req.header("cookie")?.includes(`${NAME}=`)) return undefined;
+  for (const scope of SCOPES) {
+    const secret = secretOf(access, scope);
+    const value = secret && await getSignedCookie(c, secret, NAME);
+    const [found, end] = value ? value.split(".") : [];
+    if (found === scope && Number(end) > now / 1000) return scope;
+  }
+  return undefined;
+}
+
+/** Gives the browser a cookie of `scope` for 30 days. Browsers send it to this site alone, and scripts cannot read it. */
+export async function startSession(
+  c: AppContext,
+  access: AccessSettings,
+  { scope, now, secure }: { readonly scope: Scope; readonly now: number; readonly secure: boolean },
+): Promise<void> {
+  const known = SCOPES.find((name) => name === scope);
+  const secret = known && secretOf(access, known);
+  if (!secret) return;
+  await setSignedCookie(c, NAME, `${scope}.${Math.floor(now / 1000) + DAYS * DAY_S}`, secret, {
+    httpOnly: true,
+    // Lax: a link in a mail opens the page; pages of other sites cannot ask with it.
+    sameSite: "Lax",
+    secure,
+    maxAge: DAYS * DAY_S,
+  });
+}
+
+/** Takes the cookie away. */
+export function endSession(c: AppContext): void {
+  deleteCookie(c, NAME);
+}
+
+/** Whether the browser reached us by HTTPS: directly, or through a trusted proxy that says so. */
+export function isSecure(c: AppContext, proxyHops: number): boolean {
+  return c.req.url.startsWith("https:") || (proxyHops > 0 && c.req.header("x-forwarded-proto") === "https");
+}
