@@ -6,7 +6,7 @@ import { Encoder } from "../src/store/encode.ts";
 import type { PartitionRow } from "../src/store/port.ts";
 import { createEventReader } from "../src/event/fast_reader.ts";
 import { maskPayload } from "../src/event/mask_payload.ts";
-import type { GeoDatabase } from "../src/geo/geo_database.ts";
+import type { GeoDatabase } from "../src/geo/port.ts";
 import { createPlaceLocator } from "../src/geo/place_locator.ts";
 import { DAY, type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../src/shared/units.ts";
 import { BatchReader } from "../src/source/kafka/decode/batch_reader.ts";

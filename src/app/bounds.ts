@@ -14,7 +14,7 @@ const EMBEDDED = { deltaBytes: 8 * MIB, dictionaryBytes: 64 * MIB, windowBytes: 
 const ENGINE_OF_SEVERAL = { deltaBytes: 12 * MIB, dictionaryBytes: 24 * MIB };
 
 /** Bounds of one engine. */
-export interface EngineBounds extends DeltaBounds {
+interface EngineBounds extends DeltaBounds {
   /** Of the rows of a closed window. */
   readonly maxWindowBytes: number;
 }

@@ -1,7 +1,7 @@
 // What a subcommand is, and what it is given to work with. No I/O.
 import type { ProcessContext } from "../app/context.ts";
 import type { Kind, KindValue } from "../shared/config/kinds.ts";
-import type { ExitCode } from "../shared/errors.ts";
+import { type ExitCode, UsageError } from "../shared/errors.ts";
 import type { SettingGroup } from "../shared/config/settings.ts";
 
 /** A flag that belongs to one command alone and is not a setting. Its name is the key, in kebab-case and without dashes. */
@@ -68,4 +68,9 @@ export function flag<T, const S extends Omit<Flag, "kind">>(kind: Kind<T>, spec:
 /** Keeps the types of the flags inside `run`, and forgets them outside. */
 export function defineCommand<const F extends FlagTable>(command: Command<F>): Command {
   return command;
+}
+
+/** The refusal of words or flags that do not fit the command. */
+export function badArguments(command: string, ...problems: readonly string[]): UsageError {
+  return new UsageError(problems, `See \`tidemark ${command} --help\`.`, "bad_arguments");
 }

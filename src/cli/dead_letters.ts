@@ -9,7 +9,7 @@ import { boolean, duration, integer, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
 import { DAY, type DurationMs } from "../shared/units.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -42,11 +42,7 @@ export const command = defineCommand({
       ? purge
       : undefined;
     if (run === undefined) {
-      throw new UsageError(
-        [`dead-letters needs one of: ${USAGE}`],
-        "See `tidemark dead-letters --help`.",
-        "bad_arguments",
-      );
+      throw badArguments("dead-letters", `dead-letters needs one of: ${USAGE}`);
     }
     if (run !== purge) return await withStreamToLookAt(context, (storage) => run(storage, context));
     return await withStorage(context, async (storage) => {

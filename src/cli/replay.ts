@@ -12,7 +12,7 @@ import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts
 import { printable, printableJson } from "../shared/printable.ts";
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
 import { type Storage, streamMissing, withStreamToLookAt } from "../app/storage.ts";
 import { countingRules, eventReader, fixedSettings, rulesInForce } from "../app/wiring.ts";
@@ -43,14 +43,14 @@ export const command = defineCommand({
     const { settings, flags } = context;
     const { from, to } = flags;
     if (from === undefined || to === undefined) {
-      throw new UsageError(["--from and --to are needed"], "See `tidemark replay --help`.", "bad_arguments");
+      throw badArguments("replay", "--from and --to are needed");
     }
     const size = settings.WINDOW_SIZE;
     const problems = ([["--from", from], ["--to", to]] as const).filter(([, time]) => time % size !== 0).map((
       [name, time],
     ) => `${name} must be the start of a window, such as ${isoOrNull(windowStart(time, size))}`);
     if (to <= from) problems.push("--to must be after --from");
-    if (problems.length > 0) throw new UsageError(problems, "See `tidemark replay --help`.", "bad_arguments");
+    if (problems.length > 0) throw badArguments("replay", ...problems);
     return await withStreamToLookAt(
       context,
       (storage) => compare(storage, context, { from, to, limit: flags.limit, json: flags.json }),

@@ -1,4 +1,5 @@
 // `tidemark report`: the reports of the API in a terminal or a file. Reads the database; prints.
+import { schemaMissing } from "../shared/faults.ts";
 import { z } from "zod";
 import {
   BOTS,
@@ -33,12 +34,12 @@ import { svgBars } from "../report/chart/svg_bars.ts";
 import { svgMap } from "../report/chart/svg_map.ts";
 import { svgTimeseries } from "../report/chart/svg_timeseries.ts";
 import { boolean, type Kind, kindOf, oneOf } from "../shared/config/kinds.ts";
-import { EXIT, NamedError, UsageError } from "../shared/errors.ts";
+import { EXIT, UsageError } from "../shared/errors.ts";
 import { printableJson } from "../shared/printable.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { codeOf, type Sql } from "../shared/sql.ts";
 import type { Database } from "../store/postgres/client.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { streamMissing, withStorageToLookAt } from "../app/storage.ts";
 
 const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
@@ -161,7 +162,7 @@ export const command = defineCommand({
     if (!report.formats.includes(format)) {
       problems.push(`--format must be one of ${report.formats.join(", ")} for report ${name}`);
     }
-    if (problems.length > 0) throw new UsageError(problems, "Run `tidemark report --help`.", "bad_arguments");
+    if (problems.length > 0) throw badArguments("report", ...problems);
 
     return await withStorageToLookAt(context, async (storage) => {
       if (storage === null) throw streamMissing();
@@ -226,12 +227,11 @@ function cursorOf(text: string | undefined) {
 }
 
 function badQuery(problems: readonly QueryProblem[]): UsageError {
-  return new UsageError(
-    problems.map(({ field, message, allowed }) =>
+  return badArguments(
+    "report",
+    ...problems.map(({ field, message, allowed }) =>
       `--${field} ${message}${allowed.length > 0 && !message.includes(allowed[0]!) ? ` (${allowed.join(", ")})` : ""}`
     ),
-    "Run `tidemark report --help`.",
-    "bad_arguments",
   );
 }
 
@@ -240,19 +240,9 @@ function namedError(error: unknown): unknown {
     case "42P01":
     case "42883":
     case "3F000":
-      return new NamedError(
-        "schema_missing",
-        "The database has no tables of ours yet.",
-        EXIT.usage,
-        "Run `tidemark migrate`.",
-        { cause: error },
-      );
+      return schemaMissing(error);
     case "22023":
-      return new UsageError(
-        [`--tz PostgreSQL knows no such zone or range: ${(error as Error).message}`],
-        "Run `tidemark report --help`.",
-        "bad_arguments",
-      );
+      return badArguments("report", `--tz PostgreSQL knows no such zone or range: ${(error as Error).message}`);
     default:
       return error;
   }

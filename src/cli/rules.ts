@@ -10,12 +10,12 @@ import {
 import { readRuleSpans, type RuleSpan, switchRules } from "../operate/rules_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
 import { boolean, duration, kindBy } from "../shared/config/kinds.ts";
-import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
+import { EXIT, type ExitCode } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
 import { HOUR, isoOrNull } from "../shared/units.ts";
 import { prepareSchema, type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
 import { fixedSettings, logName } from "../app/wiring.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 
 const TIMEOUT_MS = 5_000;
 
@@ -43,7 +43,7 @@ export const command = defineCommand({
     const { flags } = context;
     const toVersion = flags.to;
     if (!flags.switch && (toVersion !== undefined || flags["dry-run"])) {
-      throw new UsageError(["--to and --dry-run belong to --switch"], "See `tidemark rules --help`.", "bad_arguments");
+      throw badArguments("rules", "--to and --dry-run belong to --switch");
     }
     if (flags.switch && !flags["dry-run"]) {
       return await withStorage(context, async (storage) => {

@@ -7,7 +7,7 @@ import type { CommitPayload, CommitReason } from "../store/port.ts";
 import { invariant, messageOf, Unavailable } from "../shared/errors.ts";
 import type { StoredTotals } from "../shared/snapshot.ts";
 import { NEVER } from "../shared/units.ts";
-import { topicRecreated } from "../shared/log_faults.ts";
+import { sourceUnavailable, topicRecreated } from "../shared/faults.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { RETRY_MS, type Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
@@ -157,7 +157,7 @@ export class Commits {
     if (signal.aborted || !state.dirty) return;
     const permit = await this.permit();
     if (permit === null) {
-      throw new Unavailable("source_unavailable", "the topic's identity cannot be checked", "");
+      throw sourceUnavailable("the topic's identity cannot be checked");
     }
     this.send(permit, reason, signal);
     await state.sending;

@@ -1,4 +1,5 @@
 // Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
+import { sourceUnavailable } from "../shared/faults.ts";
 import { checkRules, parseStreamRules, rulesJson, sameRules } from "../event/stream_rules.ts";
 import { movedPartitions } from "../store/decision.ts";
 import type { NewPartition, StoredState } from "../store/port.ts";
@@ -98,11 +99,7 @@ export class Loading {
     const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
     if (missing.length > 0) {
       // The metadata that we were shown lags behind the group's, or the database was restored a moment ago: left out, they would never be read.
-      throw new Unavailable(
-        "source_unavailable",
-        `the topic's metadata do not show partition ${missing.join()} yet`,
-        "",
-      );
+      throw sourceUnavailable(`the topic's metadata do not show partition ${missing.join()} yet`);
     }
     const positions = new Map<PartitionId, Offset>();
     for (const partition of wanted.partitions) {

@@ -8,7 +8,7 @@ const EARLY_MS = 200;
 const LATE_MS = 3_000;
 
 /** What is known of the partition that holds the next window open. */
-export interface Pace {
+interface Pace {
   /** Our clock. */
   readonly now: EpochMs;
   /** The lowest watermark of our partitions; not finite before all have one. */

@@ -2,7 +2,7 @@
 // Hot path. Measured reason for its shape: a walk of a city tree touches about ten cache lines of a 63 MB file; one probe of a small table touches one.
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
-import type { GeoDatabase, GeoDatabases } from "./geo_database.ts";
+import type { GeoDatabase, GeoDatabases } from "./port.ts";
 import type { GeoCounts } from "./geo_state.ts";
 import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
 

@@ -1,4 +1,4 @@
-// What a place is, and the port through which the engine asks for one. No I/O.
+// What a place is, the port through which the engine asks for one, and the port to a database file behind it. No I/O.
 
 /** ISO 3166-1 alpha-2 code, or why there is none. Never empty. */
 type CountryCode = string;
@@ -26,4 +26,21 @@ export interface PlaceLocator {
   place(id: number): Place;
   /** How many ids exist. */
   readonly size: number;
+}
+
+/** One open address database. Implementations never throw: a record that cannot be read is an unknown place. */
+export interface GeoDatabase {
+  /** A key of the network's record, the same for all networks that share it; 0 = the address is not in the file. */
+  find4(address: number): number;
+  /** As `find4`; `words` are four 32-bit words, most significant first. */
+  find6(words: Uint32Array): number;
+  /** The place of the record under which the address was found. */
+  placeOf4(address: number): Place;
+  placeOf6(words: Uint32Array): Place;
+}
+
+/** Which database answers for which family; null = no address of that family can be placed. */
+export interface GeoDatabases {
+  readonly v4: GeoDatabase | null;
+  readonly v6: GeoDatabase | null;
 }

@@ -1,4 +1,7 @@
 // What was seen of the log means for the stream: its content, its time stamps, and how soon retention reaches the stored positions. Pure.
+import type { NamedError } from "../shared/errors.ts";
+import { groupShared } from "../source/kafka/faults.ts";
+import { type GroupDescription, strangersOf } from "../source/kafka/group_members.ts";
 import { type EpochMs, HOUR } from "../shared/units.ts";
 import type { BatchTraits } from "./batch_traits.ts";
 import { fail, type Finding, ok, skip, warn } from "./finding.ts";
@@ -145,3 +148,17 @@ export function judgeRetention(backlogs: readonly Backlog[], retentionMs: number
 }
 
 const hours = (ms: number) => ms < 2 * HOUR ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / HOUR)} h`;
+
+/** Is the group ours alone? @param group its members, or why it may not be read */
+export function judgeGroup(name: string, group: GroupDescription | NamedError): Finding {
+  if (group instanceof Error) return fail("group", group.message, group.action);
+  const strangers = strangersOf(group.members);
+  if (strangers.length > 0) {
+    const { reason, action } = groupShared(name, strangers);
+    return fail("group", reason, action);
+  }
+  // Kafka calls a group that is not there dead.
+  return group.members.length === 0
+    ? ok("group", `${name}: no members now`)
+    : ok("group", `${name}: ${group.state}, ${group.members.length} members`);
+}

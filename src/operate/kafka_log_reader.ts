@@ -1,7 +1,8 @@
 // Reads a topic's partitions from given offsets without joining its consumer group: for doctor, replay and resume, which must not take
 // partitions from a running stream. Network through kafkajs' cluster view; decoding is the source's own.
+import { logGone } from "../shared/faults.ts";
 import type { Clock } from "../shared/clock.ts";
-import { EXIT, NamedError, StreamStopped } from "../shared/errors.ts";
+import { NamedError, StreamStopped } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId } from "../shared/units.ts";
 import { BatchReader } from "../source/kafka/decode/batch_reader.ts";
@@ -160,11 +161,8 @@ export class KafkaLogReader implements LogReader {
   }
 
   #gone(partition: PartitionId, from: Offset, logStart: number): NamedError {
-    return new NamedError(
-      "log_gone",
+    return logGone(
       `Topic "${this.#options.topic}", partition ${partition}: offset ${from} is not in the log, which starts at ${logStart}.`,
-      EXIT.findings,
-      "Only what the log still holds can be read again.",
     );
   }
 }

@@ -1,8 +1,8 @@
 // Counts a range of windows again from the log, by the engine's own counter. I/O only through the port; nothing is stored.
+import { logGone } from "../shared/faults.ts";
 import { sameRules, type StreamRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
-import { EXIT, NamedError } from "../shared/errors.ts";
 import type { EpochMs, Offset } from "../shared/units.ts";
 import type { FetchedBatch } from "../source/port.ts";
 import { Counter, type CountingRules } from "../window/counter.ts";
@@ -64,12 +64,7 @@ async function replayPartition(
     const batches = await log.read(task.partition, tracker.position);
     const readTo = batches.at(-1)?.next ?? tracker.position;
     if (readTo === tracker.position) {
-      throw new NamedError(
-        "log_gone",
-        `Partition ${task.partition} ends at ${tracker.position} and was read up to ${task.to}.`,
-        EXIT.findings,
-        "Look at what happened to the log: `tidemark doctor`.",
-      );
+      throw logGone(`Partition ${task.partition} ends at ${tracker.position} and was read up to ${task.to}.`);
     }
     for (const batch of batches) {
       for (

@@ -3,7 +3,7 @@
 // An anchor is a position whose watermark is known exactly. An event never lies further ahead of its record's time than the future guard
 // allows, and raises the watermark to its own or its record's time less the delay: where the watermark was below
 // (range start − guard − delay), no record before it can belong to the range.
-import { EXIT, NamedError } from "../shared/errors.ts";
+import { logGone } from "../shared/faults.ts";
 import { type DurationMs, type EpochMs, isoOrNull, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { IdleAdvance } from "../store/port.ts";
 import type { LogIdentity } from "../source/port.ts";
@@ -61,7 +61,7 @@ export function planReplay(
   bound: EpochMs,
 ): ReplayTask[] {
   if (topicId !== null && log.topicId !== null && topicId !== log.topicId) {
-    throw gone("The log was deleted and created again: what was counted from the old one cannot be read any more.");
+    throw logGone("The log was deleted and created again: what was counted from the old one cannot be read any more.");
   }
   const bounds = new Map(log.partitions.map((entry) => [entry.partition, entry]));
   return partitions.flatMap((stored) => {
@@ -69,21 +69,21 @@ export function planReplay(
     if (stored.watermark < bound) return [];
     const anchor = newestAnchor(stored, bound);
     if (anchor === null) {
-      throw gone(`Partition ${partition} was read from another log when the range began, which is no more.`);
+      throw logGone(`Partition ${partition} was read from another log when the range began, which is no more.`);
     }
     const from = { ...anchor, offset: skips.find((skip) => skip.from === anchor.offset)?.to ?? anchor.offset };
     const held = bounds.get(partition);
     if (from.offset === nextOffset) return [];
-    if (held === undefined) throw gone(`Partition ${partition} is no more.`);
+    if (held === undefined) throw logGone(`Partition ${partition} is no more.`);
     if (from.offset < held.logStart) {
-      throw gone(
+      throw logGone(
         `Partition ${partition} must be read from offset ${from.offset} (watermark ${
           isoOrNull(from.watermark) ?? "none yet"
         }); its log starts at ${held.logStart}.`,
       );
     }
     if (nextOffset > held.logEnd) {
-      throw gone(`Partition ${partition} was read up to ${nextOffset}; its log ends at ${held.logEnd}.`);
+      throw logGone(`Partition ${partition} was read up to ${nextOffset}; its log ends at ${held.logEnd}.`);
     }
     return [{ partition, from, to: nextOffset, advances, skips }];
   });
@@ -101,14 +101,5 @@ function newestAnchor({ firstOffset, committed, advances, rewound }: ReplayParti
         ? anchor
         : best,
     null,
-  );
-}
-
-function gone(message: string): NamedError {
-  return new NamedError(
-    "log_gone",
-    message,
-    EXIT.findings,
-    "Ask for a later range: only what the log still holds can be read again.",
   );
 }

@@ -20,22 +20,22 @@ export interface ReplayState {
   readonly folded: ReadonlySet<number>;
 }
 
-interface PartitionJson {
-  readonly partition: number;
-  readonly first_offset: number;
-  readonly next_offset: number;
-  readonly watermark: number | null;
-  readonly committed: { readonly offset: number; readonly watermark: number | null } | null;
-  readonly advances: readonly (readonly [offset: number, watermark: number])[];
-  readonly skips: readonly (readonly [from: number, to: number])[];
+interface ReplayedPartition {
+  readonly partition: PartitionId;
+  readonly first_offset: Offset;
+  readonly next_offset: Offset;
+  readonly watermark: EpochMs | null;
+  readonly committed: { readonly offset: Offset; readonly watermark: EpochMs | null } | null;
+  readonly advances: readonly (readonly [atOffset: Offset, watermark: EpochMs])[];
+  readonly skips: readonly (readonly [from: Offset, to: Offset])[];
   readonly rewound: boolean;
 }
 
-interface StateRow {
+interface ReplayRow {
   readonly topic_id: string | null;
-  readonly anchor: number;
-  readonly closed_through: number | null;
-  readonly retired_through: number | null;
+  readonly anchor: EpochMs;
+  readonly closed_through: EpochMs | null;
+  readonly retired_through: EpochMs | null;
   readonly partitions: string;
   readonly late: string;
 }
@@ -62,7 +62,7 @@ export async function readReplayState(
 ): Promise<ReplayState | null> {
   // A commit id in the history that is older than a rewind belongs to a log that is no more. Late rows and positions are of one snapshot.
   const [state] = await database.query((sql) =>
-    sql<StateRow[]>`
+    sql<ReplayRow[]>`
       with rewind as (
         select partition, max(accepted_at) as at from tm.data_gap where reason <> 'data_gap' group by partition
       ), committed as (
@@ -108,10 +108,10 @@ export async function readReplayState(
   );
   return {
     topicId: state.topic_id,
-    anchor: state.anchor as EpochMs,
-    closedThrough: time(state.closed_through),
-    retiredThrough: time(state.retired_through),
-    partitions: (JSON.parse(state.partitions) as PartitionJson[]).map(replayPartition),
+    anchor: state.anchor,
+    closedThrough: state.closed_through ?? NEVER,
+    retiredThrough: state.retired_through ?? NEVER,
+    partitions: (JSON.parse(state.partitions) as ReplayedPartition[]).map(replayPartition),
     published: {
       counted: hitsOf(rows.map(({ row }) => JSON.parse(row) as RowJson)),
       late: hitsOf(JSON.parse(state.late) as RowJson[]),
@@ -121,17 +121,15 @@ export async function readReplayState(
   };
 }
 
-const time = (ms: number | null) => (ms ?? NEVER) as EpochMs;
-
-function replayPartition(p: PartitionJson): ReplayPartition {
+function replayPartition(p: ReplayedPartition): ReplayPartition {
   return {
-    partition: p.partition as PartitionId,
-    firstOffset: p.first_offset as Offset,
-    nextOffset: p.next_offset as Offset,
-    watermark: time(p.watermark),
-    committed: p.committed && { offset: p.committed.offset as Offset, watermark: time(p.committed.watermark) },
-    advances: p.advances.map(([at, watermark]) => ({ atOffset: at as Offset, watermark: watermark as EpochMs })),
-    skips: p.skips.map(([from, to]) => ({ from: from as Offset, to: to as Offset })),
+    partition: p.partition,
+    firstOffset: p.first_offset,
+    nextOffset: p.next_offset,
+    watermark: p.watermark ?? NEVER,
+    committed: p.committed && { offset: p.committed.offset, watermark: p.committed.watermark ?? NEVER },
+    advances: p.advances.map(([atOffset, watermark]) => ({ atOffset, watermark })),
+    skips: p.skips.map(([from, to]) => ({ from, to })),
     rewound: p.rewound,
   };
 }

@@ -23,20 +23,13 @@ export interface RuleSpan {
 /** All spans, by partition and revision; empty in a schema that was not migrated yet, where version 1 holds everywhere. */
 export async function readRuleSpans(database: Database): Promise<RuleSpan[]> {
   try {
-    const rows = await database.query(
+    return await database.query(
       (sql) =>
-        sql<{ partition: number; revision: number; from: number; rules: string; at: number }[]>`
-        select partition, revision, from_offset::float8 as "from", rules::text as rules, tm.tidemark_ms_v1(switched_at)::float8 as at
+        sql<RuleSpan[]>`
+        select partition, revision, from_offset::float8 as "from", rules::text as rules, tm.tidemark_ms_v1(switched_at)::float8 as "switchedAt"
         from tm.stream_rules order by partition, revision`,
       TIMEOUT_MS,
     );
-    return rows.map((row) => ({
-      partition: row.partition as PartitionId,
-      revision: row.revision,
-      from: row.from as Offset,
-      rules: row.rules,
-      switchedAt: row.at as EpochMs,
-    }));
   } catch (error) {
     if (codeOf(error) === "42P01") return [];
     throw error;

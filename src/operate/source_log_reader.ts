@@ -1,5 +1,6 @@
 // A LogReader over a Source whose membership is a lease of its own (files, generator). I/O only through the port.
-import { invariant, Unavailable } from "../shared/errors.ts";
+import { sourceUnavailable } from "../shared/faults.ts";
+import { invariant } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
 import type { FetchedBatch, LogIdentity, Source } from "../source/port.ts";
 import type { LogReader } from "./log_reader.ts";
@@ -32,14 +33,14 @@ export class SourceLogReader implements LogReader {
     for (let i = 0; i < POLLS_MAX; i++) {
       const event = await this.#source.poll(POLL_MS);
       if (event.kind === "stopped") throw event.error;
-      if (event.kind === "unavailable") throw new Unavailable("source_unavailable", event.reason, "Check FILE_PATH.");
+      if (event.kind === "unavailable") throw sourceUnavailable(event.reason);
       invariant(event.kind !== "lost", "a lease of our own is never lost");
       if (event.kind === "batch" && event.batch.partition === partition && event.batch.from === from) {
         this.#at = { partition, next: event.batch.next };
         return [event.batch];
       }
     }
-    throw new Unavailable("source_unavailable", `nothing could be read of partition ${partition}`, "Try again.");
+    throw sourceUnavailable(`nothing could be read of partition ${partition}`);
   }
 
   async close(): Promise<void> {
@@ -52,8 +53,8 @@ export class SourceLogReader implements LogReader {
       const event = await this.#source.poll(POLL_MS);
       if (event.kind === "assigned") return event.generation;
       if (event.kind === "stopped") throw event.error;
-      if (event.kind === "unavailable") throw new Unavailable("source_unavailable", event.reason, "Check FILE_PATH.");
+      if (event.kind === "unavailable") throw sourceUnavailable(event.reason);
     }
-    throw new Unavailable("source_unavailable", "the log could not be opened", "Try again.");
+    throw sourceUnavailable("the log could not be opened");
   }
 }

@@ -6,7 +6,7 @@ export const CHANNELS = ["direct", "search", "social", "referral", "internal", "
 export type Channel = typeof CHANNELS[number];
 
 /** A site that many referrers lead to: `google.com`, `google.co.uk` and the app are all Google. */
-export interface KnownSource {
+interface KnownSource {
   readonly source: string;
   readonly channel: "search" | "social";
   /** Names as they stand before the public suffix, under which any domain counts. */

@@ -11,7 +11,7 @@ import {
 import { BugError } from "../shared/errors.ts";
 
 /** Reads one page; `contributions` of `report_store.ts` bound to its database. */
-export type ReadPage = (query: ContributionQuery, after: ContributionCursor | undefined) => Promise<ContributionReport>;
+type ReadPage = (query: ContributionQuery, after: ContributionCursor | undefined) => Promise<ContributionReport>;
 
 /**
  * The report as lines of CSV or NDJSON, without a cap on rows. Each page is one snapshot: where the range is not final, numbers may grow

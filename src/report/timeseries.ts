@@ -14,7 +14,7 @@ import {
 import { addDays, dayStart, type LocalDate, localDate } from "./time_zone.ts";
 
 /** Hits of an interval; null where they are unknown. */
-export interface Split {
+interface Split {
   readonly human: number | null;
   readonly bot: number | null;
   readonly total: number | null;

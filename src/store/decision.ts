@@ -1,6 +1,6 @@
 // The decisions of exactly-once as pure functions: from what was seen to what is true. I/O happens elsewhere.
 import type { CommitPayload, PartitionRow, StoredState, StreamSettings } from "./port.ts";
-import { positionFault, topicRecreated } from "../shared/log_faults.ts";
+import { positionFault, topicRecreated } from "../shared/faults.ts";
 import type { LogIdentity } from "../source/port.ts";
 import { StreamStopped } from "../shared/errors.ts";
 import type { DeltaBounds } from "../window/delta.ts";

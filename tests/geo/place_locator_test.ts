@@ -1,7 +1,7 @@
 // Routing by family, the three reasons for having no place, caches at the edges of networks, and ids across an exchange of files.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { formatV4 } from "../../src/geo/address.ts";
-import type { GeoDatabases } from "../../src/geo/geo_database.ts";
+import type { GeoDatabases } from "../../src/geo/port.ts";
 import { openMmdbBytes } from "../../src/geo/mmdb/file.ts";
 import {
   createPlaceLocator,

@@ -1,7 +1,7 @@
 // A Java consumer of the new group protocol (KIP-848) in our group: found, named, and never left to read a part of the topic in silence.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { silentLog } from "../../src/shared/log.ts";
-import { judgeGroup } from "../../src/operate/judge_group.ts";
+import { judgeGroup } from "../../src/operate/judge_log.ts";
 import { probeTopic } from "../../src/operate/kafka_topic_probe.ts";
 import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
 import { kafkaClassPath, type KafkaVersion } from "../support/kafka_jars.ts";

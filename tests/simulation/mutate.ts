@@ -12,7 +12,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/store/encode_test.ts",
     "tests/source/assignment_test.ts",
     "tests/source/kafka",
-    "tests/shared/log_faults_test.ts",
+    "tests/shared/faults_test.ts",
     "tests/simulation/boundaries_test.ts",
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",

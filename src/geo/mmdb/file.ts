@@ -7,7 +7,7 @@ import { messageOf, UsageError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { type FileStamp, sameStamp, stampOf } from "../file_stamp.ts";
 import { formatV4, formatV6 } from "../address.ts";
-import type { GeoDatabase } from "../geo_database.ts";
+import type { GeoDatabase } from "../port.ts";
 import { MmdbBounds } from "./bounds.ts";
 import {
   boundDescription,

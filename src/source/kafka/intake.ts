@@ -18,7 +18,7 @@ import { type FetchResult, OFFSET_OUT_OF_RANGE } from "./fetch_hook.ts";
 import type { BatchControl, KafkaMember } from "./member.ts";
 import type { FetchPatience } from "./patience.ts";
 import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
-import { positionFault } from "../../shared/log_faults.ts";
+import { positionFault } from "../../shared/faults.ts";
 import type { LogIdentity } from "../port.ts";
 
 /** What is remembered of a fetch from the moment it was sent. */

@@ -17,7 +17,7 @@ import type { KafkaIntake, Sent } from "./intake.ts";
 import { KafkaMember } from "./member.ts";
 import type { KafkaMetadata } from "./metadata.ts";
 import type { KafkaQueue } from "./queue.ts";
-import { topicRecreated } from "../../shared/log_faults.ts";
+import { topicRecreated } from "../../shared/faults.ts";
 import type { LogIdentity, SourceEvent } from "../port.ts";
 
 /** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */

@@ -3,6 +3,7 @@
 //
 // Nothing relies on the state of a session, so that any pooler may stand between: statements name their schema, functions carry their search
 // path, no statement is prepared by name, and the parameters of a direct connection are a second guard only.
+import { postgresUnavailable } from "../../shared/faults.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { DeadlineError, type ReadDatabase, type Sql } from "../../shared/sql.ts";
@@ -80,7 +81,7 @@ export class Database implements ReadDatabase {
   }
 
   async #run<T>(statement: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
-    if (this.#closed) throw new Unavailable("postgres_unavailable", "the database client is closed", "");
+    if (this.#closed) throw postgresUnavailable("the database client is closed");
     const { deadline, clear } = deadlineAfter(deadlineMs);
     const asked: Cancellable[] = [];
     let pool: Pool | undefined;
@@ -154,10 +155,8 @@ export class Database implements ReadDatabase {
         troubles.push(`${placeOf(server)}: ${messageOf(last)}`);
       }
     }
-    throw new Unavailable(
-      "postgres_unavailable",
+    throw postgresUnavailable(
       `none of ${this.#servers.length} hosts is a primary that answers (${troubles.join("; ")})`,
-      "Start PostgreSQL, promote a standby, or check the hosts of POSTGRES_URL.",
       { cause: last },
     );
   }
@@ -172,7 +171,7 @@ export class Database implements ReadDatabase {
         throw new Unavailable(
           "postgres_read_only",
           found.standby ? "is a standby" : "takes no writes (default_transaction_read_only)",
-          "",
+          "Point POSTGRES_URL at the primary.",
         );
       }
       if (found.unstamped > 0 && !this.#options.unstamped) throw unstamped(this.#options.schema, found.unstamped);

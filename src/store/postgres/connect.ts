@@ -1,8 +1,8 @@
 // Which server a pool connects to, as whom, and with which parameters. Shell: sockets, once a statement is sent.
+import { postgresUnavailable } from "../../shared/faults.ts";
 import postgres from "postgres";
 import type { PostgresTarget } from "../../shared/config/postgres.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
-import { Unavailable } from "../../shared/errors.ts";
 import type { Sql } from "../../shared/sql.ts";
 import { dial, type TlsOptions } from "./dial.ts";
 
@@ -106,7 +106,7 @@ export function connect(
       const socket = await dial(server, tls, timeoutMs);
       if (!state.discarded) return socket;
       socket.destroy();
-      throw new Unavailable("postgres_unavailable", "the database client is closed", "");
+      throw postgresUnavailable("the database client is closed");
     },
     // deno-lint-ignore no-explicit-any
   } as any) as Sql;

@@ -2,10 +2,10 @@
 //
 // postgres.js is handed the finished socket: its own TLS accepts a server without TLS as garbage, an address as a host name, and reports
 // neither in words.
+import { postgresUnavailable } from "../../shared/faults.ts";
 import net from "node:net";
 import tls from "node:tls";
 import type { PostgresHost, PostgresTls } from "../../shared/config/postgres_url.ts";
-import { Unavailable } from "../../shared/errors.ts";
 import { tlsFault, tlsNotOffered } from "./faults.ts";
 
 /** How the server proves itself, and we to it. */
@@ -110,12 +110,10 @@ function first(socket: net.Socket, event: "connect" | "data" | "secureConnect", 
       abort.removeEventListener("abort", onAbort);
       finish();
     };
-    const refused = (what: string) =>
-      new Unavailable("postgres_unavailable", what, "Start PostgreSQL or check POSTGRES_URL.");
     const onEvent = (value: unknown) => done(() => resolve(value));
     const onError = (error: unknown) => done(() => reject(error));
-    const onClose = () => done(() => reject(refused("the server closed the connection at once")));
-    const onAbort = () => done(() => reject(refused("no answer to the connection")));
+    const onClose = () => done(() => reject(postgresUnavailable("the server closed the connection at once")));
+    const onAbort = () => done(() => reject(postgresUnavailable("no answer to the connection")));
     socket.once(event, onEvent);
     socket.once("error", onError);
     socket.once("close", onClose);

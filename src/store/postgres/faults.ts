@@ -1,4 +1,5 @@
 // What an error of the connection means, and what to set: names and actions for postgres.js, sockets, TLS, servers and poolers. No I/O.
+import { postgresUnavailable } from "../../shared/faults.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { codeOf, DeadlineError } from "../../shared/sql.ts";
@@ -154,12 +155,9 @@ export function connectionFault(error: unknown, server: PostgresHost): Error {
     );
   }
   if (isConnectionError(error)) {
-    return new Unavailable(
-      "postgres_unavailable",
-      `PostgreSQL at ${placeOf(server)} cannot be reached: ${message || code}`,
-      "Start PostgreSQL or check POSTGRES_URL.",
-      { cause: error },
-    );
+    return postgresUnavailable(`PostgreSQL at ${placeOf(server)} cannot be reached: ${message || code}`, {
+      cause: error,
+    });
   }
   return error instanceof Error ? error : new Error(String(error));
 }

@@ -1,4 +1,5 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
+import { schemaMissing } from "../../shared/faults.ts";
 import { EXIT, NamedError, type StopCode, UsageError } from "../../shared/errors.ts";
 import { codeOf } from "../../shared/sql.ts";
 import { type CommitOutcome, type CommitPayload, CompactionFailed, type Store } from "../port.ts";
@@ -160,12 +161,7 @@ function commitOutcome(error: unknown): CommitOutcome {
       );
     case "42883": // undefined function
     case "42P01": // undefined table
-      throw new NamedError(
-        "schema_missing",
-        (error as Error).message,
-        EXIT.usage,
-        "Run `tidemark migrate` against this schema.",
-      );
+      throw schemaMissing(error);
     default:
       return { kind: "unknown", cause: error instanceof Error ? error : new Error(String(error)) };
   }

@@ -12,21 +12,21 @@ export interface StateRow {
   readonly stopped_code: string | null;
   readonly stopped_message: string | null;
   readonly server_now: string;
-  /** {@link PartitionJson}s as JSON text; null without partitions. */
+  /** {@link StoredPartition}s as JSON text; null without partitions. */
   readonly partitions: string | null;
 }
 
-interface PartitionJson {
-  readonly partition: number;
+interface StoredPartition {
+  readonly partition: PartitionId;
   readonly commit_id: string;
-  readonly next_offset: number;
-  readonly first_offset: number;
-  /** Epoch milliseconds; null = -infinity. */
-  readonly watermark: number | null;
-  readonly record_watermark: number | null;
-  readonly max_window_end: number | null;
-  readonly raised_at: number | null;
-  readonly quiet_since: number | null;
+  readonly next_offset: Offset;
+  readonly first_offset: Offset;
+  /** null = -infinity. */
+  readonly watermark: EpochMs | null;
+  readonly record_watermark: EpochMs | null;
+  readonly max_window_end: EpochMs | null;
+  readonly raised_at: EpochMs | null;
+  readonly quiet_since: EpochMs | null;
   readonly retired: boolean;
 }
 
@@ -34,12 +34,12 @@ export type CloseJson =
   | { state: "busy" }
   | { state: "nothing"; chunks?: number | null }
   | { state: "day_missing"; day: string }
-  | { state: "closed"; window_start: number; rows: number; hits: number; folded_keys: number; chunks: number };
+  | { state: "closed"; window_start: EpochMs; rows: number; hits: number; folded_keys: number; chunks: number };
 
 export function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" }>): CloseOutcome {
   if (result.state !== "closed") return { kind: result.state };
   const { window_start, rows, hits, folded_keys, chunks } = result;
-  return { kind: "closed", windowStart: window_start as EpochMs, rows, hits, foldedKeys: folded_keys, chunks };
+  return { kind: "closed", windowStart: window_start, rows, hits, foldedKeys: folded_keys, chunks };
 }
 
 export function storedState(row: StateRow): StoredState {
@@ -50,16 +50,16 @@ export function storedState(row: StateRow): StoredState {
     closedThrough: Math.round(Number(row.closed_through)) as EpochMs,
     stopped: row.stopped_code === null ? null : { code: row.stopped_code, message: row.stopped_message ?? "" },
     serverNow: Math.floor(Number(row.server_now)) as EpochMs,
-    rows: (JSON.parse(row.partitions ?? "[]") as PartitionJson[]).map((p): PartitionRow => ({
-      partition: p.partition as PartitionId,
+    rows: (JSON.parse(row.partitions ?? "[]") as StoredPartition[]).map((p): PartitionRow => ({
+      partition: p.partition,
       commitId: p.commit_id,
-      nextOffset: p.next_offset as Offset,
-      firstOffset: p.first_offset as Offset,
-      watermark: (p.watermark ?? NEVER) as EpochMs,
-      recordWatermark: (p.record_watermark ?? NEVER) as EpochMs,
-      maxWindowEnd: (p.max_window_end ?? NEVER) as EpochMs,
-      raisedAt: (p.raised_at ?? NEVER) as EpochMs,
-      quietSince: p.quiet_since as EpochMs | null,
+      nextOffset: p.next_offset,
+      firstOffset: p.first_offset,
+      watermark: p.watermark ?? NEVER,
+      recordWatermark: p.record_watermark ?? NEVER,
+      maxWindowEnd: p.max_window_end ?? NEVER,
+      raisedAt: p.raised_at ?? NEVER,
+      quietSince: p.quiet_since,
       retired: p.retired,
     })),
   };

@@ -16,8 +16,7 @@ import {
   withIso,
 } from "../schemas.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
-import { streamMissing } from "./stream_missing.ts";
-import { readStream } from "./stream_rows.ts";
+import { requireStream } from "./stream_rows.ts";
 import { queryOf } from "../../server/validation.ts";
 
 const checkpointsSchema = z.strictObject({
@@ -86,8 +85,7 @@ type CommitRow = RowOf<Omit<Commit, "partitions">, "committed_at"> & {
 export function registerCheckpoints(app: App, deps: AppDeps): void {
   const { database, settings } = deps;
   app.openapi(currentRoute, async (c) => {
-    const state = await readStream(database, settings.queryTimeoutMs);
-    if (state === null) throw streamMissing();
+    const state = await requireStream(database, settings.queryTimeoutMs);
     return c.json({
       closed_through: iso(state.stream.closed_through),
       data_revision: state.stream.data_revision,

@@ -13,7 +13,7 @@ import {
   maybeTimeSchema,
   timeSchema,
 } from "../schemas.ts";
-import { streamMissing } from "./stream_missing.ts";
+import { streamMissing } from "./stream_rows.ts";
 import { queryOf, timeField } from "../../server/validation.ts";
 
 /** Longest range whose rows are re-added at once: 31 days of rows read in seconds, a year would not. */

@@ -4,8 +4,7 @@ import type { App, AppDeps } from "../../server/deps.ts";
 import { pipelineSchema, streamSchema } from "./pipeline_schema.ts";
 import { engineView, geoView, livePartitions, partitionView, streamView } from "./pipeline_view.ts";
 import { isoAlways, jsonResponses } from "../schemas.ts";
-import { streamMissing } from "./stream_missing.ts";
-import { readStream } from "./stream_rows.ts";
+import { requireStream } from "./stream_rows.ts";
 import { queryOf } from "../../server/validation.ts";
 
 const route = createRoute({
@@ -29,13 +28,11 @@ const streamRoute = createRoute({
 /** Registers both routes. */
 export function registerPipeline(app: App, deps: AppDeps): void {
   app.openapi(streamRoute, async (c) => {
-    const state = await readStream(deps.database, deps.settings.queryTimeoutMs);
-    if (state === null) throw streamMissing();
+    const state = await requireStream(deps.database, deps.settings.queryTimeoutMs);
     return c.json(streamView(state.stream, deps.snapshots().length > 0, deps.clock.now()), 200);
   });
   app.openapi(route, async (c) => {
-    const state = await readStream(deps.database, deps.settings.queryTimeoutMs);
-    if (state === null) throw streamMissing();
+    const state = await requireStream(deps.database, deps.settings.queryTimeoutMs);
     const snapshots = deps.snapshots();
     const live = livePartitions(snapshots);
     const now = deps.clock.now();

@@ -1,5 +1,6 @@
 // Reads the stream row and its partitions in one statement. Reads the database.
 import type { ReadDatabase } from "../../../shared/sql.ts";
+import { HttpProblem } from "../../server/problem.ts";
 import { ms } from "../../server/sql_time.ts";
 
 /** The stream row with its progress; times in epoch ms, null for "not yet". */
@@ -81,4 +82,19 @@ export async function readStream(database: ReadDatabase, deadlineMs: number): Pr
   if (row === undefined) return null;
   const { partitions, ...stream } = row;
   return { stream, partitions };
+}
+
+/** What a route throws that has nothing to say before the first start. */
+export function streamMissing(): HttpProblem {
+  return new HttpProblem(
+    "stream_missing",
+    "No stream was started in this database yet. Start one with `tidemark run` or `tidemark dev`.",
+  );
+}
+
+/** As {@link readStream}. @throws HttpProblem `stream_missing` where no stream was started yet */
+export async function requireStream(database: ReadDatabase, deadlineMs: number): Promise<StreamState> {
+  const state = await readStream(database, deadlineMs);
+  if (state === null) throw streamMissing();
+  return state;
 }

@@ -17,8 +17,7 @@ import {
   timeSchema,
   withIso,
 } from "../schemas.ts";
-import { streamMissing } from "./stream_missing.ts";
-import { readStream } from "./stream_rows.ts";
+import { requireStream } from "./stream_rows.ts";
 import { queryOf, timeField } from "../../server/validation.ts";
 import { EXPLAIN_STATES, explainWindow } from "./window_explain.ts";
 import { readWindows, type WindowRow, windowSchema } from "./windows_query.ts";
@@ -72,8 +71,7 @@ export function registerWindows(app: App, deps: AppDeps): void {
   });
   app.openapi(explainRoute, async (c) => {
     const { start } = c.req.valid("param");
-    const state = await readStream(database, settings.queryTimeoutMs);
-    if (state === null) throw streamMissing();
+    const state = await requireStream(database, settings.queryTimeoutMs);
     const size = state.stream.window_size_ms;
     if (start % size !== 0) {
       const floor = start - start % size;

@@ -1,5 +1,5 @@
-// Why a stream stops where the log does not hold what the stored positions need: one wording and one action for each named error. Pure.
-import { StreamStopped } from "./errors.ts";
+// Named errors that several parts raise: one wording and one action for each. Pure.
+import { EXIT, messageOf, NamedError, StreamStopped, Unavailable } from "./errors.ts";
 import type { Offset, PartitionId } from "./units.ts";
 
 /** A partition's log: it holds the records in [logStart, logEnd). */
@@ -37,4 +37,39 @@ export function positionFault(log: string, position: Offset, bounds: Bounds): St
     );
   }
   return null;
+}
+
+/** The log cannot be asked or read at the moment. */
+export function sourceUnavailable(reason: string): Unavailable {
+  return new Unavailable(
+    "source_unavailable",
+    reason,
+    "It is tried again. Check the log and the settings of the source.",
+  );
+}
+
+/** The log does not hold what a command wants to read again. */
+export function logGone(message: string): NamedError {
+  return new NamedError(
+    "log_gone",
+    message,
+    EXIT.findings,
+    "Only what the log still holds can be read again: ask for a later range, or see `tidemark doctor`.",
+  );
+}
+
+/** No connection to the database. */
+export function postgresUnavailable(reason: string, options?: ErrorOptions): Unavailable {
+  return new Unavailable("postgres_unavailable", reason, "Start PostgreSQL or check POSTGRES_URL.", options);
+}
+
+/** A table or function of ours is not there. `cause` is the database's error. */
+export function schemaMissing(cause: unknown): NamedError {
+  return new NamedError(
+    "schema_missing",
+    `A table or function of the stream is not in this schema: ${messageOf(cause)}`,
+    EXIT.usage,
+    "Run `tidemark migrate` against this schema.",
+    { cause },
+  );
 }

@@ -1,7 +1,7 @@
 // The errors of a log that does not hold the stored positions: names, bounds, and one wording wherever they are found.
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { offset, partitionId } from "../../src/shared/units.ts";
-import { positionFault, topicRecreated } from "../../src/shared/log_faults.ts";
+import { positionFault, topicRecreated } from "../../src/shared/faults.ts";
 
 Deno.test("positionFault() allows [logStart, logEnd] and names what lies outside", () => {
   const bounds = { partition: partitionId(3), logStart: offset(10), logEnd: offset(20) };

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { tickTimes } from "../../src/report/chart/svg_ticks.ts";
+import { tickTimes } from "../../src/report/chart/svg_timeseries.ts";
 
 const HOUR = 3_600_000;
 const hours = (from: string, count: number) => Array.from({ length: count }, (_, i) => Date.parse(from) + i * HOUR);
