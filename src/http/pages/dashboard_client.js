@@ -23,20 +23,116 @@
     }
   });
 
-  // Empty fields stay out of the address.
-  document.querySelector("form.controls")?.addEventListener("submit", (event) => {
-    for (const field of event.target.querySelectorAll("input, select")) field.disabled = field.value === "";
-  });
-  addEventListener("pageshow", () => {
-    for (const field of document.querySelectorAll("form.controls :disabled")) field.disabled = false;
-  });
-
-  // The reader's own zone comes first.
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const zones = document.getElementById("zones");
-  if (zone && zones) zones.prepend(Object.assign(document.createElement("option"), { value: zone }));
-
+  root.classList.add("script");
+  controls();
   tooltips();
+  tables();
+
+  /** Choices apply at once; what is empty stays out of the address. */
+  function controls() {
+    const form = document.querySelector("form.controls");
+    if (!form) return;
+    const { from, to, tz, field, op, value } = form.elements;
+    form.addEventListener("submit", () => {
+      if (value.value === "") field.disabled = op.disabled = true;
+      for (const one of form.querySelectorAll("input, select")) if (one.value === "") one.disabled = true;
+    });
+    addEventListener("pageshow", () => {
+      for (const one of form.querySelectorAll(":disabled")) one.disabled = false;
+    });
+    form.addEventListener("change", ({ target }) => {
+      if (target === field || target === op) return value.value === "" ? value.focus() : form.requestSubmit();
+      // A year that is being typed is not one yet.
+      if (target.type === "date" && !(target.value >= "1970")) return;
+      if (from.value > to.value) (target === from ? to : from).value = target.value;
+      form.requestSubmit();
+    });
+    // The list of a filled field would offer only that.
+    const chosen = tz.value;
+    tz.addEventListener("focus", () => {
+      tz.placeholder = tz.value;
+      tz.value = "";
+    });
+    tz.addEventListener("blur", () => {
+      if (tz.value === "") tz.value = chosen;
+    });
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    const zones = document.getElementById("zones");
+    if (zone) zones.prepend(Object.assign(document.createElement("option"), { value: zone }));
+  }
+
+  /** Rows in the order of a column, those that hold a text, and what is shown as a file. */
+  function tables() {
+    upgrade(document);
+    document.addEventListener("click", (event) => {
+      const button = event.target instanceof Element ? event.target.closest("[data-export]") : null;
+      if (button) return save(document.getElementById(button.dataset.export));
+      const head = event.target instanceof Element ? event.target.closest("table.sortable thead th") : null;
+      if (head && !event.target.closest("a")) sort(head);
+    });
+    document.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      const head = event.target instanceof Element && event.target.matches("table.sortable thead th")
+        ? event.target
+        : null;
+      if (!head) return;
+      event.preventDefault();
+      sort(head);
+    });
+    document.addEventListener("input", ({ target }) => {
+      if (target instanceof HTMLInputElement && target.dataset.search) search(target);
+    });
+  }
+
+  /** Shows what only a script can do. */
+  function upgrade(part) {
+    for (const one of part.querySelectorAll(".with-script")) one.hidden = false;
+    for (const head of part.querySelectorAll("table.sortable thead th")) {
+      // A head with a link orders the whole report, not these rows alone.
+      if (!head.querySelector("a")) head.tabIndex = 0;
+    }
+  }
+
+  function sort(head) {
+    const table = head.closest("table");
+    const at = [...head.parentNode.cells].indexOf(head);
+    const down = head.getAttribute("aria-sort") !== "descending";
+    for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", down ? "descending" : "ascending");
+    const body = table.tBodies[0];
+    const value = (row) => row.cells[at].dataset.v ?? row.cells[at].textContent.trim();
+    const numeric = [...body.rows].every((row) => value(row) === "" || !Number.isNaN(Number(value(row))));
+    const rank = (row) => value(row) === "" ? -Infinity : Number(value(row));
+    const compare = numeric
+      ? (a, b) => rank(a) - rank(b)
+      : (a, b) => value(a).localeCompare(value(b), undefined, { numeric: true });
+    const rest = [...body.rows].filter((row) => row.classList.contains("rest"));
+    const rows = [...body.rows].filter((row) => !rest.includes(row)).sort((a, b) =>
+      down ? -compare(a, b) : compare(a, b)
+    );
+    body.append(...rows, ...rest);
+  }
+
+  function search(field) {
+    const wanted = field.value.trim().toLowerCase();
+    for (const row of document.getElementById(field.dataset.search).tBodies[0].rows) {
+      row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted);
+    }
+  }
+
+  /** The rows that are shown, in their order, as CSV; a text that a spreadsheet would calculate gets an apostrophe. */
+  function save(table) {
+    const rows = [...table.tHead.rows, ...[...table.tBodies[0].rows].filter((row) => !row.hidden)];
+    const cell = (one) => {
+      const text = one.dataset.v ?? one.textContent.replace(/\s+/g, " ").trim();
+      const safe = one.dataset.v === undefined && /^[=+\-@]/.test(text) ? `'${text}` : text;
+      return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    const text = rows.map((row) => [...row.cells].map(cell).join(",")).join("\r\n") + "\r\n";
+    const url = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    Object.assign(document.createElement("a"), { href: url, download: `tidemark_${table.id}.csv` }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 1000);
+  }
 
   /** Under the pointer, one point of a chart as the row of its table: the table is the chart's text, and needs no pointer. */
   function tooltips() {
@@ -170,10 +266,15 @@
     if (!slot) return;
     const open = [...slot.querySelectorAll("details[open][id]")].map((details) => details.id);
     const scrolls = [...slot.querySelectorAll(".scroll, .chart")].map((box) => [box.scrollLeft, box.scrollTop]);
-    const focusable = "a, button, summary, [tabindex]";
+    const focusable = "a, button, input, summary, [tabindex]";
     const focus = slot.contains(document.activeElement)
       ? [...slot.querySelectorAll(focusable)].indexOf(document.activeElement)
       : -1;
+    const sorted = [...slot.querySelectorAll("th[aria-sort]")].map((head) => {
+      const id = head.closest("table").id;
+      return { id, at: [...head.parentNode.cells].indexOf(head), order: head.getAttribute("aria-sort") };
+    });
+    const searched = [...slot.querySelectorAll("input[data-search]")].map(({ id, value }) => ({ id, value }));
     slot.innerHTML = html;
     slot.dataset.version = version;
     slot.hidden = html === "";
@@ -181,6 +282,19 @@
     slot.querySelectorAll(".scroll, .chart").forEach((box, i) => {
       if (scrolls[i]) box.scrollTo(...scrolls[i]);
     });
+    upgrade(slot);
+    for (const { id, at, order } of sorted) {
+      const head = document.getElementById(id)?.tHead.rows[0].cells[at];
+      if (!head) continue;
+      sort(head);
+      if (order === "ascending") sort(head);
+    }
+    for (const { id, value } of searched) {
+      const field = document.getElementById(id);
+      if (!field || value === "") continue;
+      field.value = value;
+      search(field);
+    }
     if (focus >= 0) slot.querySelectorAll(focusable)[focus]?.focus({ preventScroll: true });
   }
 

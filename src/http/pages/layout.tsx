@@ -44,6 +44,11 @@ const THEME =
   `(()=>{try{const u=new URLSearchParams(location.search).get("theme"),t=["light","dark"].includes(u)?u:u?"":localStorage.getItem("theme");` +
   `if(t)document.documentElement.dataset.theme=t}catch{}})()`;
 
+/** A page whose URL names no zone is shown in the browser's: the server learns it by a cookie, and the page is asked for again once. */
+const ZONE = `(()=>{try{const z=Intl.DateTimeFormat().resolvedOptions().timeZone,c="tz="+encodeURIComponent(z);` +
+  `if(!z||document.cookie.split("; ").includes(c))return;document.cookie=c+"; path=/; max-age=31536000; samesite=lax";` +
+  `if(z!=="UTC"&&!new URLSearchParams(location.search).has("tz")&&document.cookie.split("; ").includes(c))location.reload()}catch{}})()`;
+
 /** The whole document. */
 export function page(frame: PageFrame): Markup {
   const { nonce, title, path, search, words, fragments } = frame;
@@ -57,7 +62,7 @@ export function page(frame: PageFrame): Markup {
           <meta name="color-scheme" content="light dark" />
           <title>{title} · Tidemark</title>
           <link rel="icon" href={ICON} />
-          <script nonce={nonce}>{raw(THEME)}</script>
+          <script nonce={nonce}>{raw(THEME + ";" + ZONE)}</script>
           <link rel="stylesheet" nonce={nonce} href={ASSETS.style.path} />
           <script defer nonce={nonce} src={ASSETS.script.path}></script>
           {frame.reloadAfterS === undefined ? "" : (

@@ -69,13 +69,28 @@ export function forecasted(reader: Reader, value: number, words: string): Markup
   return <abbr class="fc" title={`forecast${words}`}>~{reader.count(value)}</abbr>;
 }
 
+/** A change with its sign and arrow, and in per cent where there is something to compare with: `▼ −718 (−6.4 %)`. */
+export function changed(
+  reader: Reader,
+  change: number | null,
+  base: number | null,
+  status: Status | "unknown",
+): Markup {
+  if (change === null) return <span class="none">–</span>;
+  const [name, arrow] = change > 0 ? ["up", "▲"] : change < 0 ? ["down", "▼"] : ["same", ""];
+  const part = base ? ` (${reader.changePercent(100 * change / base)})` : "";
+  return (
+    <span class={`change ${name}`}>
+      <span class="arrow" aria-hidden="true">{arrow}</span> {worth(`${reader.change(change)}${part}`, status)}
+    </span>
+  );
+}
+
 /** What the marks mean. */
 export function legend(): Markup {
   return (
     <>
-      <span class="prov">123</span> provisional: can still change · 123 final · <span class="fc">~123</span> forecast ·
-      {" "}
-      <span class="unknown">unknown</span>: records are missing
+      A dotted line marks a number that can still change, <span class="fc">~</span> a forecast; all others are final.
     </>
   );
 }

@@ -25,17 +25,27 @@ export interface Elsewhere {
   /** As in `5 Jan 2026 – 7 Jan 2026`. */
   readonly days: string;
   readonly href: string;
+  /** The page shows the last days of a source that has ended; `href` leads to the days until today. */
+  readonly ended: boolean;
+}
+
+/** First and last local day of the stream's data; null where there is none. */
+export function dataSpan(
+  { state }: Pick<NoticeInput, "state">,
+  tz: string,
+): { readonly from: LocalDate; readonly to: LocalDate } | null {
+  const first = state?.stream.first_event_time, newest = state?.stream.newest_event_time;
+  if (first == null || newest == null) return null;
+  return { from: localDate(epochMs(first), tz), to: localDate(epochMs(newest), tz) };
 }
 
 /** The days of the stream's data where the range from `from` to `to`, both inclusive, holds none of them; else null. */
 export function dataElsewhere(
-  { state }: Pick<NoticeInput, "state">,
+  input: Pick<NoticeInput, "state">,
   { from, to, tz }: { readonly from: LocalDate; readonly to: LocalDate; readonly tz: string },
 ): { readonly from: LocalDate; readonly to: LocalDate } | null {
-  const first = state?.stream.first_event_time, newest = state?.stream.newest_event_time;
-  if (first == null || newest == null) return null;
-  const data = { from: localDate(epochMs(first), tz), to: localDate(epochMs(newest), tz) };
-  return to < data.from || from > data.to ? data : null;
+  const data = dataSpan(input, tz);
+  return data !== null && (to < data.from || from > data.to) ? data : null;
 }
 
 /** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
@@ -90,6 +100,17 @@ export function notice(input: NoticeInput, slow = false, elsewhere: Elsewhere | 
       <div class="notice warn">
         <h2>{words.label}</h2>
         <p>{hostile(words.detail)}</p>
+      </div>
+    );
+  }
+  if (elsewhere?.ended) {
+    return (
+      <div class="notice calm">
+        <h2>The last days of the data</h2>
+        <p>
+          The newest event is some days old. Data: {elsewhere.days} ·{" "}
+          <a href={elsewhere.href}>show the last 7 days until today</a>
+        </p>
       </div>
     );
   }

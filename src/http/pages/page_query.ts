@@ -1,6 +1,15 @@
-// What a page shows, as its URL says: parsing, links that change one thing, and the report queries that follow from it. Pure.
+// What a page shows, as its URL has it: parsing, links that change one thing, and the report queries that follow from it. Pure.
 import { BugError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
+import {
+  type Condition,
+  FILTER_FIELDS,
+  FILTER_OP_NAMES,
+  type FilterField,
+  type FilterOp,
+  parseFilter,
+  writeFilter,
+} from "../../report/filter.ts";
 import {
   type ContributionQuery,
   contributionQuery,
@@ -10,17 +19,10 @@ import {
   type TopQuery,
   topQuery,
 } from "../../report/report_query.ts";
-import { addDays, countDays, isTimeZone, localDate } from "../../report/time_zone.ts";
+import { addDays, countDays, isTimeZone, type LocalDate, localDate } from "../../report/time_zone.ts";
+import { presetRange, type RangeName, RANGES } from "./page_ranges.ts";
 
-/** Ranges that move with the clock; `days` end today. */
-export const RANGES = [
-  { name: "today", label: "Today", days: 1 },
-  { name: "2d", label: "2 days", days: 2 },
-  { name: "7d", label: "7 days", days: 7 },
-  { name: "28d", label: "28 days", days: 28 },
-  { name: "90d", label: "90 days", days: 90 },
-] as const;
-const DEFAULT_RANGE = "7d";
+const DEFAULT_RANGE: RangeName = "7d";
 
 /** Parameters of the pages; everything else in a URL is ignored, so that links with tracking parameters work. */
 export const PAGE_PARAMETERS = [
@@ -28,32 +30,60 @@ export const PAGE_PARAMETERS = [
   "from",
   "to",
   "tz",
+  "step",
   "place",
   "traffic",
-  "host",
-  "referrer",
+  "filter",
   "late",
   "compare",
+  "order",
+  "rows",
   "cursor",
+  "back",
 ] as const;
-type PageParameter = typeof PAGE_PARAMETERS[number];
+export type PageParameter = typeof PAGE_PARAMETERS[number];
 
 /** The parameters as given, without empty ones. */
 export type PageState = Readonly<Partial<Record<PageParameter, string>>>;
 
-/** What a referrer parameter says for hits without one: a plain form sends empty fields for "any". */
+/** What `referrer=` says for hits without one in a page's URL: a plain form sends empty fields for "any". */
 export const DIRECT = "(direct)";
 
 /** Longer values cannot match a stored key; they would only make links long. */
-const VALUE_LENGTH_MAX = 2_048;
+const VALUE_LENGTH_MAX = 8_192;
 
+/** The state of a URL. Short forms of filters, and the fields of the form that adds one, become conditions of `filter`. */
 export function pageState(url: URL): PageState {
+  const given = (name: string) => url.searchParams.get(name)?.slice(0, VALUE_LENGTH_MAX) || undefined;
   const state: Partial<Record<PageParameter, string>> = {};
   for (const name of PAGE_PARAMETERS) {
-    const value = url.searchParams.get(name)?.slice(0, VALUE_LENGTH_MAX);
+    const value = given(name);
     if (value) state[name] = value;
   }
+  const added = FILTER_FIELDS.flatMap((field): Condition[] => {
+    const value = given(field);
+    return value === undefined
+      ? []
+      : [{ field, op: "is", value: field === "referrer" && value === DIRECT ? "" : value }];
+  });
+  const field = FILTER_FIELDS.find((name) => name === given("field"));
+  const op = FILTER_OP_NAMES.find((name) => name === given("op"));
+  const value = given("value");
+  if (field !== undefined && op !== undefined && value !== undefined) {
+    added.push({ field, op, value: field === "referrer" && value === DIRECT ? "" : value });
+  }
+  if (added.length > 0) {
+    const written = writeFilter(added);
+    // What is not sure to be known is looked at with the rest: a problem is shown beside the filter.
+    state.filter = state.filter === undefined ? written : `${state.filter};${written}`;
+  }
   return state;
+}
+
+/** The conditions of a page; none where its filter cannot be read. */
+export function pageConditions({ filter }: PageState): readonly Condition[] {
+  const parsed = parseFilter(filter ?? "");
+  return typeof parsed === "string" ? [] : parsed;
 }
 
 /** Link to `path` with some parameters changed; `null` removes one. A change of anything but the page goes back to the first. */
@@ -63,7 +93,7 @@ export function pageHref(
   changes: Readonly<Partial<Record<PageParameter, string | null>>> = {},
 ): string {
   const parameters = new URLSearchParams();
-  const all = { ...state, cursor: null, ...changes };
+  const all = { ...state, cursor: null, back: null, ...changes };
   for (const name of PAGE_PARAMETERS) {
     const value = all[name];
     if (value) parameters.set(name, value);
@@ -72,47 +102,94 @@ export function pageHref(
   return text === "" ? path : `${path}?${text}`;
 }
 
+/** Link to the page with these conditions in place of those that ask the same of the same field. */
+export function filterHref(state: PageState, added: readonly Condition[]): string {
+  const kept = pageConditions(state).filter((one) =>
+    !added.some(({ field, op }) => field === one.field && op === "is" && one.op === "is")
+  );
+  return pageHref("/", state, { filter: writeFilter([...kept, ...added]) });
+}
+
+/** Link to the page with one condition replaced, or left out. */
+export function changedFilterHref(state: PageState, index: number, changed: Condition | null): string {
+  const conditions = pageConditions(state).flatMap((one, i) => i !== index ? [one] : changed === null ? [] : [changed]);
+  return pageHref("/", state, { filter: writeFilter(conditions) });
+}
+
+/** The condition of one key of a ranking. */
+export const isKey = (field: FilterField, value: string, op: FilterOp = "is"): Condition => ({ field, op, value });
+
+/** Conditions that name a place: its country, and its region and city as far as they are given. */
+export function placeConditions(country: string, region?: string, city?: string): Condition[] {
+  return [
+    isKey("country", country),
+    ...(region === undefined ? [] : [isKey("region", region)]),
+    ...(city === undefined ? [] : [isKey("city", city)]),
+  ];
+}
+
 /** The queries of one page; all have the same range, zone and filters. */
 export interface PageQueries {
   readonly contribution: ContributionQuery;
   readonly series: TimeseriesQuery;
   readonly top: (by: TopQuery["by"], limit: number) => TopQuery;
   /** The preset that is shown, null for dates of the reader's own. */
-  readonly range: typeof RANGES[number]["name"] | null;
+  readonly range: RangeName | null;
+  /** Whether the last days of a source that has ended are shown, since the URL names no range. */
+  readonly ended: boolean;
 }
 
-type PageQueryResult =
+export type PageQueryResult =
   | { readonly ok: true; readonly queries: PageQueries }
   | { readonly ok: false; readonly problems: readonly QueryProblem[] };
 
-/** Rows of the contribution table on a page. */
+/** What a page knows beside its URL. */
+export interface PageContext {
+  readonly now: EpochMs;
+  /** The browser's zone, where it told; not checked. */
+  readonly browserZone?: string | undefined;
+  /** First and last local day of the data in a zone; null where there is none. */
+  readonly span?: (tz: string) => { readonly from: LocalDate; readonly to: LocalDate } | null;
+}
+
+/** Rows of the contribution table on a page, unless all are asked for. */
 const TABLE_ROWS = 25;
+const TABLE_ROWS_MAX = 1_000;
+
+/** The zone of a page: the URL's, else the browser's, else UTC. */
+export function pageZone({ tz }: PageState, browserZone: string | undefined): string {
+  return tz ?? (browserZone !== undefined && isTimeZone(browserZone) ? browserZone : "UTC");
+}
 
 /** The queries, or everything that is wrong with the URL. */
-export function pageQueries(state: PageState, now: EpochMs): PageQueryResult {
-  const tz = state.tz ?? "UTC";
-  const named = state.range ?? DEFAULT_RANGE;
-  const preset = RANGES.find(({ name }) => name === named);
-  const own = state.from !== undefined || state.to !== undefined;
-  if (preset === undefined && !own) {
+export function pageQueries(state: PageState, { now, browserZone, span }: PageContext): PageQueryResult {
+  const tz = pageZone(state, browserZone);
+  const preset = RANGES.find(({ name }) => name === (state.range ?? DEFAULT_RANGE));
+  const given = state.from !== undefined || state.to !== undefined;
+  if (preset === undefined && !given) {
     const allowed = RANGES.map(({ name }) => name);
     return { ok: false, problems: [{ field: "range", message: `must be one of ${allowed.join(", ")}`, allowed }] };
   }
-  const to = state.to ?? (isTimeZone(tz) ? localDate(now, tz) : undefined);
-  const range = own ? { from: state.from, to } : { to, from: to && addDays(to, 1 - preset!.days) };
-  const common = {
-    ...range,
-    tz,
-    host: state.host,
-    referrer: state.referrer === DIRECT ? "" : state.referrer,
-    late: state.late,
-  };
-  // One day compares with the day before, seven with the seven before.
-  const { place, traffic, compare = "previous_period", cursor } = state;
-  const contribution = contributionQuery({ ...common, place, traffic, compare, cursor, limit: TABLE_ROWS }, now);
+  const today = isTimeZone(tz) ? localDate(now, tz) : undefined;
+  const moving = preset === undefined || today === undefined ? undefined : presetRange(preset.name, today);
+  // A form sends the dates of the preset along with it.
+  const own = given && !(state.range !== undefined && state.from === moving?.from && state.to === moving?.to);
+  const data = !own && state.range === undefined && today !== undefined ? span?.(tz) ?? null : null;
+  // Yesterday's data may go on today.
+  const ended = data !== null && today !== undefined && data.to < addDays(today, -1);
+  const range = own
+    ? { from: state.from, to: state.to ?? today }
+    : ended
+    ? { from: [addDays(data.to, -6), data.from].sort()[1], to: data.to }
+    : moving ?? {};
+  const common = { ...range, tz, filter: state.filter, late: state.late };
+  const { place, traffic, compare, cursor, order } = state;
+  const limit = state.rows === "all" ? TABLE_ROWS_MAX : TABLE_ROWS;
+  const contribution = contributionQuery({ ...common, place, traffic, compare, cursor, order, limit }, now);
   if (!contribution.ok) return contribution;
   const days = countDays(contribution.query.from, contribution.query.to);
-  const series = timeseriesQuery({ ...common, step: days <= 2 ? "5min" : days <= 14 ? "hour" : "day" }, now);
+  const step = state.step ?? (days <= 2 ? "5min" : days <= 14 ? "hour" : days <= 200 ? "day" : "week");
+  const series = timeseriesQuery({ ...common, compare, step }, now);
   if (!series.ok) return series;
   const top = (by: TopQuery["by"], limit: number) => {
     const result = topQuery({ ...common, traffic, by, limit }, now);
@@ -122,23 +199,34 @@ export function pageQueries(state: PageState, now: EpochMs): PageQueryResult {
   };
   return {
     ok: true,
-    queries: { contribution: contribution.query, series: series.query, top, range: own ? null : preset!.name },
+    queries: {
+      contribution: contribution.query,
+      series: series.query,
+      top,
+      range: own || ended ? null : preset!.name,
+      ended,
+    },
   };
+}
+
+/** The state as links carry it on: a preset moves with the clock, so the dates that a form sends along are left out. */
+export function carriedState(state: PageState, { range }: Pick<PageQueries, "range">): PageState {
+  if (range === null) return state;
+  const { from: _from, to: _to, ...carried } = state;
+  return carried;
 }
 
 /** Parameters of `/v1/reports/contributions` and the other downloads of the same numbers. */
 export function downloadHref(
   path: string,
-  query: Pick<ContributionQuery, "from" | "to" | "tz" | "host" | "referrer" | "late"> & Partial<ContributionQuery>,
+  query: Pick<ContributionQuery, "from" | "to" | "tz" | "filter" | "late"> & Partial<ContributionQuery>,
   more: Readonly<Record<string, string>> = {},
 ): string {
   const parameters = new URLSearchParams({ from: query.from, to: query.to, tz: query.tz });
-  for (const name of ["place", "traffic", "compare", "late"] as const) {
+  for (const name of ["place", "traffic", "compare", "order", "late", "filter"] as const) {
     const value = query[name];
     if (value !== undefined) parameters.set(name, value);
   }
-  if (query.host !== undefined) parameters.set("host", query.host);
-  if (query.referrer !== undefined) parameters.set("referrer", query.referrer);
   for (const [name, value] of Object.entries(more)) parameters.set(name, value);
   return `${path}?${parameters}`;
 }

@@ -1,5 +1,6 @@
 // How one reader wants numbers and times: language from Accept-Language, time zone from the URL. Pure; the rules are those of the runtime's ICU.
-import { isTimeZone } from "../../report/time_zone.ts";
+import { isTimeZone, localDate } from "../../report/time_zone.ts";
+import { epochMs } from "../../shared/units.ts";
 
 /** Language tags that are looked at; a header may hold hundreds. */
 const TAGS_MAX = 10;
@@ -33,6 +34,12 @@ export interface Reader {
   readonly compact: (value: number) => string;
   /** `+1,234`, `−12`, `±0`. */
   readonly change: (value: number) => string;
+  /** From per cent: `+12.3%`, `−6.4%`. */
+  readonly changePercent: (value: number) => string;
+  /** Hour and minute. */
+  readonly clock: (time: number) => string;
+  /** The zone's year of `now`. */
+  readonly year: string;
   /** From per cent: `12.3%`. */
   readonly percent: (value: number) => string;
   readonly decimal: (value: number) => string;
@@ -50,8 +57,8 @@ export interface Reader {
   readonly day: (date: string) => string;
 }
 
-type Formats = Omit<Reader, "time" | "seconds"> & {
-  readonly clock: Intl.DateTimeFormat;
+type Formats = Omit<Reader, "time" | "seconds" | "clock" | "year"> & {
+  readonly clockFormat: Intl.DateTimeFormat;
   readonly exact: Intl.DateTimeFormat;
   readonly today: Intl.DateTimeFormat;
 };
@@ -67,16 +74,30 @@ export function readerOf(locale: string, tz: string, now: number): Reader {
     if (readers.size >= READERS_MAX) readers.clear();
     readers.set(name, known = makeReader(locale, isTimeZone(tz) ? tz : "UTC"));
   }
-  const { clock, exact, today: day, ...rest } = known;
+  const { clockFormat, exact, today: day, ...rest } = known;
   const today = day.format(now);
   const dated = (format: Intl.DateTimeFormat) => (time: number) =>
     day.format(time) === today ? format.format(time) : `${day.format(time)} ${format.format(time)}`;
-  return { ...rest, time: dated(clock), seconds: dated(exact) };
+  return {
+    ...rest,
+    clock: (time: number) => clockFormat.format(time),
+    year: localDate(epochMs(now), rest.tz).slice(0, 4),
+    time: dated(clockFormat),
+    seconds: dated(exact),
+  };
 }
 
 function makeReader(locale: string, tz: string): Formats {
   const number = new Intl.NumberFormat(locale);
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
+  const signedPercent = new Intl.NumberFormat(locale, {
+    style: "percent",
+    signDisplay: "exceptZero",
+    minimumFractionDigits: 1,
+    maximumFractionDigits: 1,
+  });
+  // Some locales write the hyphen of the keyboard.
+  const minus = (text: string) => text.replace("-", "−");
   const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
   const percent = new Intl.NumberFormat(locale, {
     style: "percent",
@@ -104,12 +125,13 @@ function makeReader(locale: string, tz: string): Formats {
   return {
     locale,
     tz,
-    clock,
+    clockFormat: clock,
     exact,
     today: date,
     count: (value: number | null) => value === null ? "unknown" : number.format(value),
     compact: (value: number) => compact.format(value),
-    change: (value: number) => value === 0 ? "±0" : signed.format(value),
+    change: (value: number) => value === 0 ? "±0" : minus(signed.format(value)),
+    changePercent: (value: number) => minus(signedPercent.format(value / 100)),
     percent: (value: number) => value > 0 && value < 0.05 ? `<${percent.format(0.001)}` : percent.format(value / 100),
     decimal: (value: number) => decimal.format(value),
     dateTime: (time: number) => `${date.format(time)} ${clock.format(time)}`,

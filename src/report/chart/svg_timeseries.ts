@@ -1,4 +1,5 @@
-// Hits over time as SVG: humans and bots stacked, gaps left open, the provisional part hatched. Pure: points in, text out.
+// Hits over time as SVG: humans and bots stacked, the compared period as a line, time without data shaded, gaps and the provisional part
+// hatched. Pure: points in, text out.
 // @ts-types="npm:@types/d3-scale@4.0.9"
 import { scaleLinear, scaleTime } from "d3-scale";
 // @ts-types="npm:@types/d3-shape@3.2.0"
@@ -23,12 +24,27 @@ interface Drawn {
 /** A chart of `points`; times are written in the zone `tz`. */
 export function svgTimeseries(
   points: readonly SeriesPoint[],
-  { tz, title, id = "series", locale = "en", width = DEFAULT_SIZE.width, height = DEFAULT_SIZE.height }: SvgOptions & {
-    readonly tz: string;
-    readonly title: string;
-    readonly width?: number;
-    readonly height?: number;
-  },
+  {
+    tz,
+    title,
+    id = "series",
+    locale = "en",
+    width = DEFAULT_SIZE.width,
+    height = DEFAULT_SIZE.height,
+    end = 0,
+    previous,
+  }:
+    & SvgOptions
+    & {
+      readonly tz: string;
+      readonly title: string;
+      readonly width?: number;
+      readonly height?: number;
+      /** End of the range, epoch ms, where that is later than the last point's: the rest is shaded. */
+      readonly end?: number;
+      /** What is drawn of the compared period; absent = nothing. */
+      readonly previous?: (point: SeriesPoint) => number | null;
+    },
 ): string {
   const number = numberFormat(locale);
   const name = id.replace(/[^A-Za-z0-9_-]/g, "_");
@@ -39,8 +55,11 @@ export function svgTimeseries(
     const body = `${head}<text class="s" x="${LEFT}" y="${TOP + 24}">No data in this range.</text>`;
     return svgFrame({ width, height, title, description: "No data in this range.", id: name, body });
   }
-  const x = scaleTime([Date.parse(first.start), Date.parse(last.end)], [LEFT, width - RIGHT]);
-  const y = scaleLinear([0, Math.max(1, ...points.map((point) => point.total ?? 0))], [height - BOTTOM, TOP]).nice(4);
+  const lastEnd = Date.parse(last.end);
+  const x = scaleTime([Date.parse(first.start), Math.max(lastEnd, end)], [LEFT, width - RIGHT]);
+  const before = previous === undefined ? [] : points.map(previous);
+  const highest = Math.max(1, ...points.map((point) => point.total ?? 0), ...before.map((count) => count ?? 0));
+  const y = scaleLinear([0, highest], [height - BOTTOM, TOP]).nice(4);
   const runs = drawnRuns(points);
   const shape = (low: (point: Drawn) => number, high: (point: Drawn) => number) => (run: readonly Drawn[]) =>
     areaShape<readonly [number, Drawn]>().x(([time]) => x(time)).y0(([, p]) => y(low(p))).y1(([, p]) => y(high(p)))
@@ -51,6 +70,14 @@ export function svgTimeseries(
   const gaps = points.filter((point) => point.gap).map((point) =>
     band(x, point, { fill: `url(#${name}-gap)`, why: "unknown: records are missing", height })
   );
+  const silent = points.filter(({ coverage }) => coverage === "before_first").map((point) =>
+    band(x, point, { fill: "var(--land)", why: "before the first event", height })
+  );
+  if (end > lastEnd) {
+    const rest = { start: last.end, end: new Date(end).toISOString() };
+    silent.push(band(x, rest, { fill: "var(--land)", why: "no data yet: after the newest event", height }));
+  }
+  const line = previousLine(points, before, x, y);
   const open = points.filter((point) => point.status === "provisional" && !point.gap);
   const provisional = open.length === 0 ? "" : band(
     x,
@@ -88,10 +115,33 @@ export function svgTimeseries(
       }.`,
     id: name,
     body: `<defs>${hatch(`${name}-open`, "var(--ground)", 2)}${hatch(`${name}-gap`, "var(--bar2)", 1)}</defs>` + head +
-      key + grid.join("") +
-      humans.join("") + bots.join("") + provisional + gaps.join("") + ticks.join("") +
+      key + silent.join("") + grid.join("") +
+      humans.join("") + bots.join("") + line + provisional + gaps.join("") + ticks.join("") +
       `<text class="s e" x="${width - RIGHT}" y="${height - 3}" font-size="11">${escapeXml(tz)}</text>`,
   });
+}
+
+/** Steps of the compared period, broken where it is not known. */
+function previousLine(
+  points: readonly SeriesPoint[],
+  before: readonly (number | null)[],
+  x: (time: number) => number,
+  y: (count: number) => number,
+): string {
+  let d = "";
+  let broken = true;
+  for (const [i, count] of before.entries()) {
+    const { start, end } = points[i]!;
+    if (count !== null) {
+      d += `${broken ? "M" : "L"}${coordinate(x(Date.parse(start)))},${coordinate(y(count))}H${
+        coordinate(x(Date.parse(end)))
+      }`;
+    }
+    broken = count === null;
+  }
+  return d === ""
+    ? ""
+    : `<path class="prev" fill="none" stroke="var(--ink)" stroke-width="1.4" stroke-dasharray="5 3" d="${d}"/>`;
 }
 
 /** Runs of known points without a gap between them. */

@@ -1,18 +1,13 @@
 // The contribution table: who contributed how much, how that compares, and what the next day may bring. Pure.
 import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
 import { addDays } from "../../../report/time_zone.ts";
-import { bar, counted, forecasted, hostile, type Markup, NOTHING, panelHead, worth } from "../markup.tsx";
+import { bar, changed, counted, forecasted, hostile, type Markup, NOTHING, panelHead, worth } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
-import { downloadHref, pageHref } from "../page_query.ts";
+import { downloadHref, filterHref, pageHref, type PageState, placeConditions } from "../page_query.ts";
+import { noChangeWords, periodWords } from "./period_words.ts";
 import type { Reader } from "../reader.ts";
 
 const PLACES = { city: "City", region: "Region", country: "Country" } as const;
-const COMPARISONS = {
-  previous_day: "day before",
-  same_weekday: "same weekdays before",
-  previous_period: "period before",
-  previous_year: "year before",
-} as const;
 
 /** Why a next day has no number. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -22,12 +17,26 @@ const REASONS: Readonly<Record<string, string>> = {
   too_far: "too far ahead",
 };
 
+/** What all rows of a table have in common. */
+interface Table {
+  readonly report: ContributionReport;
+  readonly place: keyof typeof PLACES;
+  readonly state: PageState;
+  readonly reader: Reader;
+  readonly largest: number;
+}
+
 export function contributionTable({ data, queries, state, reader }: OverviewInput): Markup {
   const report = data.table;
-  const { place, from, to, compare } = queries.contribution;
-  const href = (format: string) => downloadHref("/v1/reports/contributions", queries.contribution, { format });
+  const { place, from, to } = report.query;
+  const href = (format: string) =>
+    downloadHref("/v1/reports/contributions", { ...queries.contribution, place }, { format });
   const largest = Math.max(...report.rows.map((row) => row.percentage_contribution), 0.001);
+  const table: Table = { report, place, state, reader, largest };
   const list = [...report.rows, ...(report.other === null ? [] : [report.other])];
+  const period = periodWords(reader, report.comparison_period);
+  const ahead = isAhead(report);
+  const before = addDays(ahead ? to : from, ahead ? -6 : -1);
   return (
     <>
       {panelHead("Contributions", [
@@ -35,7 +44,7 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
         { label: "NDJSON", href: href("ndjson") },
         { label: "JSON", href: href("json") },
         { label: "Text", href: href("text") },
-        { label: "SVG", href: downloadHref("/v1/charts/cities.svg", queries.contribution) },
+        { label: "SVG", href: downloadHref("/v1/charts/cities.svg", { ...queries.contribution, place }) },
       ])} {report.rows.length === 0
         ? (
           <p class="hint">
@@ -45,101 +54,122 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
         : (
           <>
             <div class="scroll whole" tabindex={0} role="region" aria-label="Contributions">
-              <table class="contributions">
+              <table class="contributions sortable" id="contributions">
                 <thead>
                   <tr>
-                    <th scope="col" class="n">#</th>
-                    <th scope="col">{PLACES[place]}</th>
+                    <th scope="col" class="n more-only">#</th>
+                    <th scope="col">{orderLink(state, "place", "place", PLACES[place])}</th>
                     {place === "country" ? "" : (
                       <>
-                        <th scope="col">Country</th>
-                        <th scope="col" class="n">Country total</th>
+                        <th scope="col" class="more-only">Country</th>
+                        <th scope="col" class="n more-only">Country total</th>
                       </>
                     )}
-                    <th scope="col" class="n">Hits</th>
+                    <th scope="col" class="n">{orderLink(state, "count_desc", "count_asc", "Hits")}</th>
                     <th scope="col">Share</th>
-                    <th scope="col" class="n">
-                      Against {COMPARISONS[
-                        compare
-                      ]}
-                      {report.completeness.range.status === "final" ? "" : <span class="soft">range is not over</span>}
+                    <th scope="col" class="n more-only">
+                      Compared <span class="soft">{period}</span>
                     </th>
                     <th scope="col" class="n">
+                      Change <span class="soft">against {period}</span>
+                    </th>
+                    <th scope="col" class="n more-only">
                       Day before <span class="soft">{reader.day(addDays(from, -1))}</span>
                     </th>
-                    <th scope="col" class="n">
-                      Day after{" "}
-                      <span class="soft">
-                        {reader.day(
-                          addDays(to, 1),
-                        )}
-                      </span>
+                    <th scope="col" class="n more-only">
+                      {ahead ? "Forecast" : "Day after"} <span class="soft">{reader.day(addDays(to, 1))}</span>
                     </th>
-                    <th scope="col">Band</th>
-                    <th scope="col" class="n">Change</th>
+                    {ahead ? <th scope="col" class="more-only">80 % range</th> : ""}
+                    <th scope="col" class="n more-only">
+                      {ahead ? "Forecast change" : "Change"}{" "}
+                      <span class="soft">{reader.day(addDays(to, 1))} against {reader.day(before)}</span>
+                    </th>
                   </tr>
                 </thead>
-                <tbody>{list.map((row) => line(row, place, largest, reader))}</tbody>
-                {report.total === null ? "" : <tfoot>{line(report.total, place, Infinity, reader)}</tfoot>}
+                <tbody>{list.map((row) => line(row, table))}</tbody>
+                {report.total === null ? "" : <tfoot>{line(report.total, { ...table, largest: Infinity })}</tfoot>}
               </table>
             </div>
+            {pages(table)}
             <p class="legend">
-              Band: 80 % interval of the forecast, with the day before as a dashed line{errorWords(
-                report,
-                reader,
-              )}. Day before and day after lie around the whole range; change is the one less the other.
+              {noChangeWords(report.comparison_period)}
+              {ahead
+                ? "The forecast is of the first day after the range; the bar is the range in which four of five days lie, the dashed line the same weekday a week before."
+                : ""}
             </p>
-            {pages(report, state, reader)}
           </>
         )}
     </>
   );
 }
 
-function line(row: Contribution, place: keyof typeof PLACES, largest: number, reader: Reader): Markup {
+/** Whether the day after the range is a forecast. */
+const isAhead = ({ total, rows }: ContributionReport): boolean =>
+  [total, ...rows].some((row) => row?.next_day_kind === "forecast");
+
+/** A column's head that orders the whole report, the other way round where it already does. */
+function orderLink(state: PageState, first: string, second: string, label: string): Markup {
+  const now = state.order ?? "count_desc";
+  const next = now === first ? second : first;
+  const mark = now === "count_desc" && first === now ? " ▾" : now === "count_asc" && second === now ? " ▴" : "";
+  return <a href={`${pageHref("/", state, { order: next === "count_desc" ? null : next })}#table`}>{label}{mark}</a>;
+}
+
+function line(row: Contribution, { report, place, largest, reader, state }: Table): Markup {
   const country = row.country_contribution;
   const { comparison, status } = row;
+  const ahead = isAhead(report);
   const inCountry = place === "country" ? "" : (
     <>
-      <td>{country === null ? "" : hostile(country.country)}</td>
-      <td class="n soft">{country === null ? "" : worth(reader.count(country.total_count), status)}</td>
+      <td class="more-only">
+        {country === null || row.place === null
+          ? ""
+          : <a href={filterHref(state, placeConditions(row.place.country_code))}>{hostile(country.country)}</a>}
+      </td>
+      <td class="n soft more-only">{country === null ? "" : worth(reader.count(country.total_count), status)}</td>
     </>
   );
   return (
     <tr class={row.place === null ? "rest" : ""}>
-      <td class="n soft">{row.rank === null ? "" : reader.count(row.rank)}</td>
-      <th scope="row">{hostile(row.city_contribution.city)}</th>
+      <td class="n soft more-only">{row.rank === null ? "" : reader.count(row.rank)}</td>
+      <th scope="row">{placeLink(row, state)}</th>
       {inCountry}
-      <td class="n strong">{counted(reader, row.city_contribution.count, status)}</td>
-      <td class="share">
+      <td class="n strong" data-v={row.city_contribution.count}>
+        {counted(reader, row.city_contribution.count, status)}
+      </td>
+      <td class="share" data-v={row.percentage_contribution}>
         {bar(row.percentage_contribution / largest)}
         <span class="n">{reader.percent(row.percentage_contribution)}</span>
       </td>
-      <td class="n">{changeOf(reader, comparison.change, comparison.count, status)}</td>
-      <td class="n">{counted(reader, row.previous_day_contribution, row.previous_day_status)}</td>
-      <td class="n">{nextDay(row, reader)}</td>
-      <td class="interval-cell">{interval(row, reader)}</td>
-      <td class="n">{changeOf(reader, row.forecasted_change, row.previous_day_contribution, row.next_day_status)}</td>
+      <td class="n more-only" data-v={comparison.count ?? ""}>{known(reader, comparison.count)}</td>
+      <td class="n" data-v={comparison.change ?? ""}>{changed(reader, comparison.change, comparison.count, status)}</td>
+      <td class="n more-only" data-v={row.previous_day_contribution ?? ""}>
+        {counted(reader, row.previous_day_contribution, row.previous_day_status)}
+      </td>
+      <td class="n more-only" data-v={row.next_day_contribution ?? ""}>{nextDay(row, reader)}</td>
+      {ahead ? <td class="interval-cell more-only">{interval(row, reader)}</td> : ""}
+      <td class="n more-only">
+        {ahead
+          ? changed(reader, row.forecast?.week_change ?? null, row.forecast?.week_before ?? null, row.next_day_status)
+          : changed(reader, row.forecasted_change, row.previous_day_contribution, row.next_day_status)}
+      </td>
     </tr>
   );
 }
 
-/** A change with a sign of its own shape, and in per cent where there is something to compare with. */
-function changeOf(
-  reader: Reader,
-  change: number | null,
-  base: number | null,
-  status: Contribution["next_day_status"],
-): Markup {
-  if (change === null) return <span class="none">–</span>;
-  const sign = change > 0 ? "up" : change < 0 ? "down" : "same";
-  const part = base ? reader.percent(Math.abs(100 * change / base)) : "";
-  return (
-    <span class={`change ${sign}`}>
-      {worth(reader.change(change), status)}
-      {part === "" ? "" : <span class="soft">{` ${part}`}</span>}
-    </span>
+/** A number of another period; a dash where there is nothing to compare with. */
+function known(reader: Reader, count: number | null): Markup {
+  return count === null ? <span class="none">–</span> : <>{reader.count(count)}</>;
+}
+
+function placeLink({ place, city_contribution: { city } }: Contribution, state: PageState): Markup {
+  if (place === null) return hostile(city);
+  const conditions = placeConditions(
+    place.country_code,
+    place.kind === "country" ? undefined : place.region,
+    place.kind === "city" ? place.city : undefined,
   );
+  return <a href={filterHref(state, conditions)}>{hostile(city)}</a>;
 }
 
 function nextDay(row: Contribution, reader: Reader): Markup {
@@ -150,21 +180,24 @@ function nextDay(row: Contribution, reader: Reader): Markup {
       return forecasted(
         reader,
         row.next_day_contribution ?? 0,
-        ` by ${row.forecast?.method.replace("_", " ") ?? ""} from ${row.forecast?.history_days ?? 0} days`,
+        ` from ${reader.count(row.forecast?.history_days ?? 0)} days`,
       );
     case "unknown":
-      return <span class="unknown">{REASONS[row.next_day_reason ?? ""] ?? "unknown"}</span>;
+      return <span class="unknown">{REASONS[row.next_day_reason ?? ""] ?? "not known yet"}</span>;
   }
 }
 
-/** Where the day before lies within what is expected of the day after. Each row has a scale of its own. */
+/** Where the same weekday a week before lies within what is expected of the day after. Each row has a scale of its own. */
 function interval(row: Contribution, reader: Reader): Markup {
-  const { forecast, previous_day_contribution: before, next_day_contribution: next } = row;
+  const { forecast, next_day_contribution: next } = row;
   if (forecast === null || next === null) return NOTHING;
+  const before = forecast.week_before;
   const low = Math.min(forecast.low, before ?? next);
   const high = Math.max(forecast.high, before ?? next);
   const at = (value: number) => (high === low ? 50 : 6 + 88 * (value - low) / (high - low)).toFixed(1);
-  const words = `${reader.count(forecast.low)} to ${reader.count(forecast.high)}, day before ${reader.count(before)}`;
+  const words = `${reader.count(forecast.low)} to ${reader.count(forecast.high)}, a week before ${
+    before === null ? "not known" : reader.count(before)
+  }`;
   return (
     <svg class="interval" role="img" aria-label={words} viewBox="0 0 100 14" preserveAspectRatio="none">
       <title>{words}</title>
@@ -185,25 +218,52 @@ function interval(row: Contribution, reader: Reader): Markup {
   );
 }
 
-function errorWords({ total }: ContributionReport, reader: Reader): string {
-  const mase = total?.forecast?.mase;
-  return mase == null ? "" : `; error of the total ${reader.decimal(mase)} MASE`;
-}
+/** Between the cursors of the pages before; the first page has none. */
+const BACK = "~";
+const FIRST = "-";
 
-function pages(report: ContributionReport, state: OverviewInput["state"], reader: Reader): Markup {
+/** Where the pages before and after begin, all rows at once, and what a script adds: search, and the rows that are shown as CSV. */
+function pages({ report, state, reader }: Table): Markup {
   const first = report.rows[0]?.rank ?? 1;
   const last = report.rows.at(-1)?.rank ?? 0;
+  const back = state.back?.split(BACK) ?? [];
+  const before = back.at(-1);
+  const href = (changes: Parameters<typeof pageHref>[2]) => `${pageHref("/", state, changes)}#table`;
+  const whole = report.total_rows > report.rows.length;
   return (
     <nav class="pages" aria-label="Pages of contributions">
       <span>
-        {reader.count(first)} – {reader.count(last)} of {reader.count(
-          report.total_rows,
-        )}
+        {reader.count(first)} – {reader.count(last)} of {reader.count(report.total_rows)}
       </span>
-      {state.cursor === undefined ? "" : <a href={`${pageHref("/", state)}#table`}>First rows</a>}
-      {report.next_cursor === null
-        ? ""
-        : <a href={`${pageHref("/", state, { cursor: report.next_cursor })}#table`}>Next rows</a>}
+      {state.cursor === undefined ? "" : (
+        <a
+          rel="prev"
+          href={href({
+            cursor: before === undefined || before === FIRST ? null : before,
+            back: back.slice(0, -1).join(BACK) || null,
+          })}
+        >
+          Previous
+        </a>
+      )}
+      {report.next_cursor === null ? "" : (
+        <a
+          rel="next"
+          href={href({ cursor: report.next_cursor, back: [...back, state.cursor ?? FIRST].join(BACK) })}
+        >
+          Next
+        </a>
+      )}
+      {state.rows === "all"
+        ? <a href={href({ rows: null })}>Fewer rows</a>
+        : whole
+        ? <a href={href({ rows: "all" })}>Show all</a>
+        : ""}
+      <label class="with-script" hidden>
+        <span class="sr">Search in these rows</span>
+        <input type="search" id="search-contributions" data-search="contributions" placeholder="Search these rows" />
+      </label>
+      <button class="with-script quiet" type="button" data-export="contributions" hidden>CSV of these rows</button>
     </nav>
   );
 }

@@ -4,11 +4,6 @@ import type { ForecastReport } from "../../../report/forecast/forecast_report.ts
 import { forecastChart } from "./forecast_chart.ts";
 import type { ViewContext } from "./overview_input.ts";
 
-const METHODS: Readonly<Record<string, string>> = {
-  seasonal_naive: "the same weekday of the week before",
-  combination: "the mean of Theta and of damped smoothing with a weekly season",
-};
-
 export function forecastPanel({ reader, queries }: ViewContext, forecast: ForecastReport): Markup {
   const { query, series } = forecast;
   const [total] = series;
@@ -20,7 +15,7 @@ export function forecastPanel({ reader, queries }: ViewContext, forecast: Foreca
     late: query.late,
   });
   const href = (format: string) => `/v1/reports/forecast?${parameters}&format=${format}`;
-  const filtered = queries.contribution.host !== undefined || queries.contribution.referrer !== undefined;
+  const filtered = queries.contribution.filter !== undefined;
   const head = panelHead("Next 7 days", [{ label: "CSV", href: href("csv") }, { label: "JSON", href: href("json") }]);
   if (total === undefined || total.days.length === 0) {
     const why = total?.reason === "short_history"
@@ -39,12 +34,10 @@ export function forecastPanel({ reader, queries }: ViewContext, forecast: Foreca
       {head}
       <div class="chart chart-forecast">{inlineSvg(forecastChart(total, { title, reader, id: "forecast-chart" }))}</div>
       <p class="legend">
-        <span class="key human"></span>complete days <span class="key band"></span>forecast with {reader
-          .count(Math.round(100 * forecast.interval))} % band. Method: {METHODS[total.method ?? ""] ?? total.method ??
-          ""}, chosen by backtest on {reader.count(total.history_days)}{" "}
-        days{total.mase === null ? "" : <>; error {reader.decimal(total.mase)} MASE</>}.{filtered
-          ? " Of all hosts and referrers: the filter does not apply here."
-          : ""}
+        <span class="key human"></span>complete days <span class="key band"></span>forecast; {reader
+          .count(Math.round(100 * forecast.interval))} of 100 days lie within its bar. It is learnt from the{" "}
+        {reader.count(total.history_days)}{" "}
+        days before.{filtered ? " It is of all hits: filters do not apply here." : ""}
       </p>
       <details id="forecast-data">
         <summary>Table</summary>

@@ -1,4 +1,4 @@
-// Where hits come from: the world map and the same numbers as a table. Pure.
+// Where hits come from: the world map, unless no address could be placed, and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
 import { counted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
@@ -13,32 +13,42 @@ const NOWHERE: ReadonlySet<string> = new Set(["unknown", "private", "invalid"]);
 export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup {
   const { rows } = data.countries;
   const countries = rows.flatMap(({ key, count }) => key === null ? [] : [{ countryCode: key, count }]);
+  const placed = rows.filter(({ key }) => key !== null && !NOWHERE.has(key));
   const nowhere = rows.filter(({ key }) => key !== null && NOWHERE.has(key));
   const query = queries.top("country", 1_000);
   const href = (format: string) => downloadHref("/v1/reports/top", query, { by: "country", format });
+  const beside = nowhere.map((row) => `${row.label} ${reader.count(row.count)}`).join(", ");
   return (
     <>
-      {panelHead("Countries", [
+      {panelHead("Map", [
         { label: "CSV", href: href("csv") },
         { label: "NDJSON", href: href("ndjson") },
         { label: "JSON", href: href("json") },
         { label: "SVG", href: downloadHref("/v1/charts/map.svg", query) },
-      ])}
-      <div class="chart chart-map">
-        {inlineSvg(
-          svgMap(countries, "Hits by country", { id: "map-chart", locale: reader.locale }),
-          CROP,
+      ])} {placed.length === 0
+        ? (
+          <p class="hint">
+            {rows.length === 0
+              ? "No hits in this range."
+              : <>No address of this range lies in a known country: {beside}.</>}
+          </p>
+        )
+        : (
+          <>
+            <div class="chart chart-map">
+              {inlineSvg(svgMap(countries, "Hits by country", { id: "map-chart", locale: reader.locale }), CROP)}
+            </div>
+            <p class="legend">
+              The larger the circle and the darker the country, the more hits.{beside === ""
+                ? ""
+                : ` Not on the map: ${beside}.`}
+            </p>
+          </>
         )}
-      </div>
-      <p class="legend">
-        Circles and shades: hits by country, drawn at its middle.{nowhere.length === 0
-          ? ""
-          : ` Not on the map: ${nowhere.map((row) => `${row.label} ${reader.count(row.count)}`).join(", ")}.`}
-      </p>
       {geo?.origin === "none"
         ? (
           <p class="hint">
-            No address file: places are unknown. <code>tidemark geo install</code> fetches one.
+            There is no address file, so places are not known. <code>tidemark geo install</code> fetches one.
           </p>
         )
         : ""}

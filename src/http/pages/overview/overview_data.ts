@@ -1,7 +1,12 @@
 // Reads what the overview shows. Reads the database and snapshots; answers are shared for a moment.
 import type { ContributionReport } from "../../../report/contribution.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
-import { decodeContributionCursor, forecastQuery } from "../../../report/report_query.ts";
+import {
+  type ContributionQuery,
+  decodeContributionCursor,
+  forecastQuery,
+  type TopQuery,
+} from "../../../report/report_query.ts";
 import { contributions, forecastReport, timeseries } from "../../../report/report_store.ts";
 import { top } from "../../../report/top_store.ts";
 import type { TimeseriesReport } from "../../../report/timeseries.ts";
@@ -11,6 +16,8 @@ import { durationMs } from "../../../shared/units.ts";
 import type { AppDeps } from "../../server/deps.ts";
 import type { Sql } from "../../../shared/sql.ts";
 import { badField } from "../../server/problem.ts";
+import type { Condition } from "../../../report/filter.ts";
+import { alike } from "./alike.ts";
 import type { PageQueries } from "../page_query.ts";
 import type { ReportCache } from "./report_cache.ts";
 
@@ -24,12 +31,21 @@ export interface FastData {
 export interface OverviewData extends FastData {
   readonly table: ContributionReport;
   readonly hosts: TopReport;
-  readonly referrers: TopReport;
+  readonly sources: TopReport;
   readonly channels: TopReport;
   readonly countries: TopReport;
   readonly cities: TopReport;
 }
 
+/** Whether addresses were placed in countries and nothing finer: an address file of countries, as the program brings it. */
+export function countriesOnly({ cities, countries }: Pick<OverviewData, "cities" | "countries">): boolean {
+  return countries.rows.some(({ key }) => key !== null && /^[A-Z]{2}$/.test(key)) &&
+    cities.rows.every(({ key }) => key === null || key.endsWith("\x1e\x1e"));
+}
+
+/** Conditions that are looked at when nothing matches, and keys that are looked through for each. */
+const NEARBY_MAX = 3;
+const NEARBY_KEYS = 500;
 const TOP_ROWS = 8;
 /** As many as there are countries: the map shades them all. */
 const COUNTRY_ROWS = 260;
@@ -42,7 +58,13 @@ const FORECAST_SHARED_MS = durationMs(60_000);
 
 /** Reads the reports of one page; the two methods may be called together. */
 export class OverviewReader {
-  constructor(readonly deps: AppDeps, readonly cache: ReportCache, readonly queries: PageQueries) {}
+  /** `placeGiven`: the reader has chosen what the table's rows are. */
+  constructor(
+    readonly deps: AppDeps,
+    readonly cache: ReportCache,
+    readonly queries: PageQueries,
+    readonly placeGiven: boolean,
+  ) {}
 
   async fast(): Promise<FastData> {
     const { tz, traffic, late } = this.queries.contribution;
@@ -58,19 +80,41 @@ export class OverviewReader {
 
   /** All reports, read at once: the database does as many together as it can. */
   async all(): Promise<OverviewData> {
-    const { contribution, top: topOf } = this.queries;
-    const after = contribution.cursor === undefined ? undefined : decodeContributionCursor(contribution.cursor);
-    if (after !== undefined && "field" in after) throw badField(after.field, after.message);
-    const [fast, table, hosts, referrers, channels, countries, cities] = await Promise.all([
+    const { top: topOf } = this.queries;
+    const [fast, table, hosts, sources, channels, countries, cities] = await Promise.all([
       this.fast(),
-      this.#read("contributions", contribution, (sql, query) => contributions(sql, query, after)),
+      this.#table(),
       this.#read("top", topOf("host", TOP_ROWS), top),
-      this.#read("top", topOf("referrer", TOP_ROWS), top),
+      this.#read("top", topOf("source", TOP_ROWS), top),
       this.#read("top", topOf("channel", TOP_ROWS), top),
       this.#read("top", topOf("country", COUNTRY_ROWS), top),
       this.#read("top", topOf("city", CITY_ROWS), top),
     ]);
-    return { ...fast, table, hosts, referrers, channels, countries, cities };
+    const data = { ...fast, table, hosts, sources, channels, countries, cities };
+    return this.placeGiven || !countriesOnly(data) ? data : { ...data, table: await this.#table({ place: "country" }) };
+  }
+
+  /** Keys of the range, without any filter, that are like the values of conditions which match nothing. */
+  async nearby(conditions: readonly Condition[]): Promise<Map<Condition, string[]>> {
+    const found = new Map<Condition, string[]>();
+    for (const condition of conditions.slice(0, NEARBY_MAX)) {
+      const by = condition.field;
+      const { filter: _filter, ...query } = this.queries.top(by, NEARBY_KEYS);
+      const { rows } = await this.#read("top", query as TopQuery, top);
+      const last = (key: string) => by === "region" || by === "city" ? key.split("\x1e").at(-1)! : key;
+      found.set(
+        condition,
+        alike(condition.value, [...new Set(rows.flatMap(({ key }) => key === null ? [] : [last(key)]))]),
+      );
+    }
+    return found;
+  }
+
+  async #table(changes: Partial<ContributionQuery> = {}): Promise<ContributionReport> {
+    const query = { ...this.queries.contribution, ...changes };
+    const after = query.cursor === undefined ? undefined : decodeContributionCursor(query.cursor);
+    if (after !== undefined && "field" in after) throw badField(after.field, after.message);
+    return await this.#read("contributions", query, (sql, query) => contributions(sql, query, after));
   }
 
   #read<Q, R>(name: string, query: Q, report: (sql: Sql, query: Q) => Promise<R>, sharedMs = SHARED_MS): Promise<R> {

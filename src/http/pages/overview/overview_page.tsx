@@ -1,4 +1,5 @@
 // `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
+import { getCookie } from "hono/cookie";
 import { DeadlineError } from "../../../shared/sql.ts";
 import type { QueryProblem } from "../../../report/report_query.ts";
 import type { EpochMs } from "../../../shared/units.ts";
@@ -11,11 +12,22 @@ import { badQuery } from "../../server/validation.ts";
 import { controls } from "./controls_view.tsx";
 import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.tsx";
 import { page, stateView } from "../layout.tsx";
-import { dataElsewhere, type Elsewhere, hasData, notice, type NoticeInput } from "../notices.tsx";
+import { dataElsewhere, dataSpan, type Elsewhere, hasData, notice, type NoticeInput } from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
 import type { ViewContext } from "./overview_input.ts";
+import { noMatch } from "./no_match_view.tsx";
 import { allViews, fastViews, OVERVIEW_SECTIONS } from "./overview_view.tsx";
-import { pageHref, type PageQueries, pageQueries, type PageState, pageState } from "../page_query.ts";
+import {
+  carriedState,
+  pageConditions,
+  type PageContext,
+  pageHref,
+  type PageQueries,
+  pageQueries,
+  type PageState,
+  pageState,
+  pageZone,
+} from "../page_query.ts";
 import { readerLocale, readerOf } from "../reader.ts";
 import type { ReportCache } from "./report_cache.ts";
 import { addDays } from "../../../report/time_zone.ts";
@@ -27,9 +39,10 @@ const RELOAD_S = 5;
 /** The whole page. 400 where the URL asks for what cannot be, 503 while the database is away: it says so, and recovers by itself. */
 export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {
   const now = deps.clock.now();
-  const state = pageState(new URL(c.req.url));
-  const parsed = pageQueries(state, now);
+  const given = pageState(new URL(c.req.url));
   const stream = await readStreamNow(deps, now);
+  const parsed = pageQueries(given, pageContext(c, stream, now));
+  const state = parsed.ok ? carriedState(given, parsed.queries) : given;
   const outcome: Outcome = parsed.ok
     ? await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), true)
     : { kind: "refused", problems: parsed.problems };
@@ -47,6 +60,7 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
         range: parsed.ok ? parsed.queries.range : null,
         from: parsed.ok ? parsed.queries.contribution.from : state.from ?? "",
         to: parsed.ok ? parsed.queries.contribution.to : state.to ?? "",
+        tz: pageZone(state, getCookie(c, ZONE_COOKIE)),
         problems,
         data: outcome.kind === "views" ? outcome.data : null,
       })}
@@ -73,9 +87,9 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
   const now = deps.clock.now();
   const have = parseHave(c.req.query("have"));
   const state = pageState(new URL(c.req.url));
-  const parsed = pageQueries(state, now);
-  if (!parsed.ok) throw badQuery(parsed.problems.map(({ field, message }) => ({ field, message })));
   const stream = await readStreamNow(deps, now);
+  const parsed = pageQueries(state, pageContext(c, stream, now));
+  if (!parsed.ok) throw badQuery(parsed.problems.map(({ field, message }) => ({ field, message })));
   const calm = OVERVIEW_SECTIONS.some(({ id, pace }) => pace === "calm" && have.has(id));
   const outcome = await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), calm);
   if (outcome.kind === "refused") throw badQuery(outcome.problems.map(({ field, message }) => ({ field, message })));
@@ -107,7 +121,7 @@ async function readViews(
   calm: boolean,
 ): Promise<Outcome> {
   if (!hasData(stream)) return { kind: "views", views: new Map(), data: null };
-  const reports = new OverviewReader(deps, cache, context.queries);
+  const reports = new OverviewReader(deps, cache, context.queries, context.state.place !== undefined);
   try {
     // Until the log is read, the database has better things to do than to rank what changes at once: the words of the notice move with
     // every event, totals and chart now and then, the rest comes when the stream has caught up.
@@ -115,7 +129,14 @@ async function readViews(
     if (behind && !calm) return { kind: "views", views: new Map(), data: null };
     if (behind || !calm) return { kind: "views", views: fastViews(context, await reports.fast()), data: null };
     const data = await reports.all();
-    return { kind: "views", views: allViews({ ...context, data }), data };
+    const views = allViews({ ...context, data });
+    const conditions = pageConditions(context.state);
+    // A filter that matches nothing is more often misspelt than meant.
+    if (conditions.length > 0 && data.table.total_count === 0) {
+      const found = await reports.nearby(conditions);
+      views.set("nothing", noMatch(context, conditions, found));
+    }
+    return { kind: "views", views, data };
   } catch (error) {
     return failureOf(error);
   }
@@ -151,6 +172,13 @@ export function withState(
   return new Map([["state", stateView(input.words)], ["notice", notice(input, slow, elsewhere)], ...views]);
 }
 
+/** Set by the script to the browser's zone: a page without `tz` is in it. */
+const ZONE_COOKIE = "tz";
+
+function pageContext(c: AppContext, stream: NoticeInput, now: EpochMs): PageContext {
+  return { now, browserZone: getCookie(c, ZONE_COOKIE), span: (tz) => dataSpan(stream, tz) };
+}
+
 /** Days that the link to data elsewhere shows at most: its newest ones. */
 const SHOWN_DAYS_MAX = 90;
 
@@ -159,10 +187,10 @@ function elsewhereOf(
   c: AppContext,
   stream: NoticeInput,
   state: PageState,
-  { contribution: query }: PageQueries,
+  { contribution: query, ended }: PageQueries,
   now: EpochMs,
 ): Elsewhere | null {
-  const data = dataElsewhere(stream, query);
+  const data = ended ? dataSpan(stream, query.tz) : dataElsewhere(stream, query);
   if (data === null) return null;
   const reader = readerFor(c, query.tz, now);
   const days = data.from === data.to
@@ -170,7 +198,8 @@ function elsewhereOf(
     : `${reader.fullDate(data.from)} – ${reader.fullDate(data.to)}`;
   const oldest = addDays(data.to, 1 - SHOWN_DAYS_MAX);
   const from = data.from > oldest ? data.from : oldest;
-  return { days, href: pageHref("/", state, { range: null, from, to: data.to }) };
+  const changes = ended ? { range: "7d" } : { range: null, from, to: data.to };
+  return { days, ended, href: pageHref("/", state, changes) };
 }
 
 /**

@@ -1,26 +1,28 @@
 // The overview as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
-import { localDate } from "../../../report/time_zone.ts";
+import { addDays, localDate } from "../../../report/time_zone.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { contributionTable } from "./contribution_view.tsx";
 import { forecastPanel } from "./forecast_view.tsx";
-import { counted, forecasted, legend, type Markup, timeOf, worth } from "../markup.tsx";
+import { changed, counted, forecasted, legend, type Markup, NOTHING, timeOf } from "../markup.tsx";
+import { noChangeWords, periodWords } from "./period_words.ts";
 import type { FastData } from "./overview_data.ts";
 import type { OverviewInput, ViewContext } from "./overview_input.ts";
 import type { Views } from "../fragments.tsx";
 import { mapPanel } from "./map_view.tsx";
 import { seriesPanel } from "./series_view.tsx";
-import { channelPanel, cityPanel, hostPanel, referrerPanel } from "./ranking_view.tsx";
+import { channelPanel, cityPanel, hostPanel, sourcePanel } from "./ranking_view.tsx";
 
 /** The sections in the order in which they stand; `fast` ones follow every event, the others now and then. */
 export const OVERVIEW_SECTIONS = [
+  { id: "nothing", pace: "calm", className: "wide" },
   { id: "totals", pace: "fast", className: "totals wide" },
   { id: "series", pace: "calm", className: "panel wide" },
   { id: "map", pace: "calm", className: "panel two" },
   { id: "cities", pace: "calm", className: "panel" },
   { id: "hosts", pace: "calm", className: "panel" },
-  { id: "referrers", pace: "calm", className: "panel" },
+  { id: "sources", pace: "calm", className: "panel" },
   { id: "channels", pace: "calm", className: "panel" },
   { id: "forecast", pace: "calm", className: "panel wide" },
   { id: "table", pace: "calm", className: "panel wide" },
@@ -36,27 +38,29 @@ export function fastViews(context: ViewContext, data: FastData): Views {
 }
 
 /** Every section by id. */
-export function allViews(input: OverviewInput): Views {
+export function allViews(input: OverviewInput): Map<string, Markup> {
   return new Map([
+    // Shown by the page where nothing matches.
+    ["nothing", NOTHING],
     ...fastViews(input, input.data),
     ["map", mapPanel(input)],
     ["cities", cityPanel(input)],
     ["hosts", hostPanel(input)],
-    ["referrers", referrerPanel(input)],
+    ["sources", sourcePanel(input)],
     ["channels", channelPanel(input)],
     ["table", contributionTable(input)],
   ]);
 }
 
 function totals({ reader, queries }: ViewContext, { series, forecast }: FastData): Markup {
-  const { completeness, query } = series;
+  const { completeness, comparison, comparison_period: period, query } = series;
   const { traffic, late } = queries.contribution;
   const name = traffic === "all" ? "total" : traffic;
-  const share = series.total.total ? 100 * (series.total.bot ?? 0) / series.total.total : null;
   const today = series.points.filter((point) => localDate(epochMs(Date.parse(point.start)), query.tz) === query.to);
   const known = today.flatMap((point) => point[name] ?? []);
   const ahead = forecast.series[0];
   const next = ahead?.days[0];
+  const weekBefore = next && ahead?.history.find(({ day }) => day === addDays(next.day, -7))?.count;
   const card = (label: string, value: unknown, note: unknown) => (
     <div>
       <dt>{label}</dt>
@@ -64,6 +68,12 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
       <dd class="note">{note}</dd>
     </div>
   );
+  const share = (part: number | null) => {
+    const { total } = series.total;
+    return total && part !== null ? <>{reader.percent(100 * part / total)} of all hits</> : <span class="none">–</span>;
+  };
+  const unknown = coverageInWords(completeness);
+  const of = { human: traffic === "bot" ? null : "human", bot: traffic === "human" ? null : "bot" } as const;
   return (
     <>
       <h2 class="sr">Totals</h2>
@@ -72,9 +82,19 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
           card(
             TRAFFIC[traffic],
             counted(reader, series.total[name], completeness.status),
-            [`${reader.date(query.from)} – ${reader.date(query.to)}`, ...coverageInWords(completeness)].join("; "),
+            [
+              query.from === query.to
+                ? reader.day(query.from)
+                : `${reader.date(query.from)} – ${reader.date(query.to)}`,
+              ...unknown,
+            ].join("; "),
           ),
           card(
+            "Change",
+            changed(reader, comparison.change[name], comparison[name], completeness.status),
+            period.no_change_reason === null ? <>against {periodWords(reader, period)}</> : noChangeWords(period),
+          ),
+          ...(query.from === query.to || query.step === "week" || query.step === "month" ? [] : [card(
             reader.day(query.to),
             today.length === 0 ? <span class="none">–</span> : counted(
               reader,
@@ -82,31 +102,35 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
               today.at(-1)!.status,
             ),
             "last day of the range",
-          ),
+          )]),
+          ...(of.human === null ? [] : [
+            card("Humans", counted(reader, series.total.human, completeness.status), share(series.total.human)),
+          ]),
+          ...(of.bot === null ? [] : [
+            card("Bots", counted(reader, series.total.bot, completeness.status), share(series.total.bot)),
+          ]),
           card(
-            "Bots",
-            share === null ? <span class="none">–</span> : worth(reader.percent(share), completeness.status),
-            <>{reader.count(series.total.bot)} of {reader.count(series.total.total)}</>,
-          ),
-          card(
-            query.host === undefined && query.referrer === undefined ? "Forecast" : "Forecast, unfiltered",
+            next === undefined ? "Forecast" : `Forecast ${reader.day(next.day)}`,
             next === undefined ? <span class="none">–</span> : forecasted(reader, next.count, ""),
-            next === undefined
-              ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet"
-              : <>{reader.day(next.day)}: {reader.compact(next.low)} – {reader.compact(next.high)}</>,
+            next === undefined ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet" : (
+              <>
+                {reader.compact(next.low)} – {reader.compact(next.high)}
+                {weekBefore == null ? "" : `; a week before ${reader.compact(weekBefore)}`}
+                {query.filter === undefined ? "" : "; of all hits"}
+              </>
+            ),
           ),
           card(
-            "Windows closed",
-            reader.count(completeness.windows_closed),
-            <>of {reader.count(completeness.windows_expected)}</>,
-          ),
-          card("Late", reader.count(completeness.late_count), late === "include" ? "counted in" : "not counted in"),
-          card(
-            "Watermark",
+            "Data until",
             timeOf(reader, completeness.watermark),
-            completeness.quiet_since === null
-              ? "read up to here"
-              : <>quiet since {timeOf(reader, completeness.quiet_since)}</>,
+            <>
+              {completeness.late_count > 0
+                ? `${reader.count(completeness.late_count)} late hits ${
+                  late === "include" ? "counted" : "not counted"
+                } · `
+                : ""}
+              <a href="/pipeline">pipeline</a>
+            </>,
           ),
         ]}
       </dl>
@@ -115,9 +139,10 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
   );
 }
 
-/** What the sums of the range rest on, where that is not all of its time. */
+/** What the sums of the range rest on, where that is not all of its time so far. */
 function coverageInWords({ coverage, degraded }: Pick<Completeness, "coverage" | "degraded">): string[] {
-  return [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "");
+  const words = coverage.map((one) => one === "after_newest" && coverage.length > 1 ? "" : COVERAGE_SAYS[one]);
+  return [...words, ...degraded].filter((text) => text !== "");
 }
 
 const TRAFFIC = { all: "Hits", human: "Hits by humans", bot: "Hits by bots" } as const;

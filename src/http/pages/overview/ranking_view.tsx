@@ -1,8 +1,12 @@
-// Rankings of the overview: cities, hosts, referrers, channels. Hosts and referrers link to the page that shows only them. Pure.
+// Rankings of the overview: cities, hosts, sources, channels. Each row links to the page that shows only it. Pure.
 import type { TopReport, TopRow } from "../../../report/top.ts";
 import { bar, counted, hostile, type Markup, panelHead } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
-import { DIRECT, downloadHref, pageHref, type PageState } from "../page_query.ts";
+import type { Condition } from "../../../report/filter.ts";
+import { DIRECT_SOURCE, OWN_SOURCE } from "../../../report/referrer_channel.ts";
+import { versionOf } from "../fragments.tsx";
+import { countriesOnly } from "./overview_data.ts";
+import { downloadHref, filterHref, isKey, type PageState, placeConditions } from "../page_query.ts";
 import type { Reader } from "../reader.ts";
 
 interface Ranking {
@@ -11,30 +15,87 @@ interface Ranking {
   readonly reader: Reader;
   /** Bars' colour. */
   readonly tone?: string;
-  /** Link of a row, or null. */
-  readonly href?: (row: TopRow) => string | null;
+  /** What a row that is clicked filters by, or null. */
+  readonly filter: (key: string) => readonly Condition[] | null;
+  readonly state: PageState;
 }
 
-export function cityPanel({ data, reader }: OverviewInput): Markup {
-  return ranking({ title: "Cities", report: data.cities, reader });
+/** Rows of a list of countries in place of cities. */
+const COUNTRY_ROWS = 12;
+
+/** Cities; countries where nothing finer is known, with what would make them known. */
+export function cityPanel({ data, reader, state }: OverviewInput): Markup {
+  if (!countriesOnly(data)) {
+    const filter = (key: string) => {
+      const [country = "", region = "", city = ""] = key.split("\x1e");
+      return placeConditions(country, region, city);
+    };
+    return ranking({ title: "Cities", report: data.cities, reader, state, filter });
+  }
+  const { rows, other, ...rest } = data.countries;
+  const hidden = rows.slice(COUNTRY_ROWS);
+  const count = hidden.reduce((sum, row) => sum + row.count, other?.count ?? 0);
+  const percentage = hidden.reduce((sum, row) => sum + row.percentage, other?.percentage ?? 0);
+  const report: TopReport = {
+    ...rest,
+    rows: rows.slice(0, COUNTRY_ROWS),
+    other: hidden.length === 0 ? other : { ...hidden[0]!, key: null, label: "(other)", rank: null, count, percentage },
+  };
+  return (
+    <>
+      {ranking({ title: "Countries", report, reader, state, filter: (key) => placeConditions(key) })}
+      <p class="hint">
+        Only countries are known. <code>tidemark geo install</code>{" "}
+        fetches a file of cities; records that come after it have cities.
+      </p>
+    </>
+  );
 }
 
 export function hostPanel({ data, reader, state }: OverviewInput): Markup {
-  const href = ({ key }: TopRow) => filterHref(state, "host", key);
-  return ranking({ title: "Hosts", report: data.hosts, reader, href });
+  return ranking({ title: "Hosts", report: data.hosts, reader, state, filter: (key) => [isKey("host", key)] });
 }
 
-export function referrerPanel({ data, reader, state }: OverviewInput): Markup {
-  const href = ({ key }: TopRow) => filterHref(state, "referrer", key === "" ? DIRECT : key);
-  return ranking({ title: "Referrers", report: data.referrers, reader, href });
+/** Sources with their referrers inside; hits that come from our own pages are apart. */
+export function sourcePanel({ data, reader, state }: OverviewInput): Markup {
+  const { rows, ...rest } = data.sources;
+  const own = rows.find(({ key }) => key === OWN_SOURCE);
+  const report: TopReport = { ...rest, rows: rows.filter((row) => row !== own) };
+  return (
+    <>
+      {ranking({
+        title: "Sources",
+        report,
+        reader,
+        state,
+        filter: (key) => [key === DIRECT_SOURCE ? isKey("referrer", "") : isKey("source", key)],
+      })}
+      {own === undefined ? "" : (
+        <p class="legend">
+          From our own hosts:{" "}
+          <a href={filterHref(state, [isKey("source", OWN_SOURCE)])}>
+            {reader.count(own.count)} ({reader.percent(own.percentage)})
+          </a>
+        </p>
+      )}
+    </>
+  );
 }
 
-export function channelPanel({ data, reader }: OverviewInput): Markup {
+export function channelPanel({ data, reader, state }: OverviewInput): Markup {
   const { human, bot, total } = data.series.total;
   const bots = total ? (bot ?? 0) / total : 0;
   return (
     <>
-      {ranking({ title: "Channels", report: data.channels, reader })}
+      {ranking({ title: "Channels", report: data.channels, reader, state, filter: (key) => [isKey("channel", key)] })}
+      {total ? humansAndBots(reader, human, bot, bots) : ""}
+    </>
+  );
+}
+
+function humansAndBots(reader: Reader, human: number | null, bot: number | null, bots: number): Markup {
+  return (
+    <>
       <h3>Humans and bots</h3>
       <svg class="split" aria-hidden="true" focusable="false">
         <rect class="human" width="100%" height="100%" />
@@ -48,29 +109,52 @@ export function channelPanel({ data, reader }: OverviewInput): Markup {
         </span>
         <span>
           <span class="key bot"></span>Bots {reader.count(bot)}
-          {total ? ` (${reader.percent(100 * bots)})` : ""}
+          {` (${reader.percent(100 * bots)})`}
         </span>
       </p>
     </>
   );
 }
 
-/** A key of `(other)` cannot be asked for. */
-function filterHref(state: PageState, name: "host" | "referrer", key: string | null): string | null {
-  return key === null ? null : pageHref("/", state, { [name]: key });
-}
-
-function ranking({ title, report, reader, tone = "", href }: Ranking): Markup {
+function ranking({ title, report, reader, tone = "", filter, state }: Ranking): Markup {
   const { query, rows, other } = report;
   const largest = Math.max(1, ...rows.map(({ count }) => count));
   const link = (format: string) => downloadHref("/v1/reports/top", query, { by: query.by, format });
   const line = (row: TopRow, share: number) => {
-    const target = row.key === null ? null : href?.(row) ?? null;
+    // A key of `(other)` cannot be asked for.
+    const conditions = row.key === null ? null : filter(row.key);
+    const parts = row.referrers ?? [];
     return (
       <tr>
         <th scope="row">
-          {target === null ? hostile(row.label) : <a href={target}>{hostile(row.label)}</a>}
+          {conditions === null ? hostile(row.label) : (
+            <>
+              <a href={filterHref(state, conditions)}>{hostile(row.label)}</a>
+              <a
+                class="not"
+                href={filterHref(state, conditions.slice(-1).map((one) => ({ ...one, op: "is_not" })))}
+                title={`Exclude ${row.label.slice(0, 60)}`}
+              >
+                exclude
+              </a>
+            </>
+          )}
           {bar(share, tone)}
+          {parts.length === 0 || (parts.length === 1 && parts[0]!.key === "")
+            ? ""
+            : (
+              <details id={`source-${versionOf(row.label)}`}>
+                <summary>{parts.length === 1 ? "1 address" : `${parts.length} addresses`}</summary>
+                <ul class="parts">
+                  {parts.map((part) => (
+                    <li>
+                      <a href={filterHref(state, [isKey("referrer", part.key)])}>{hostile(part.key)}</a>{" "}
+                      <span class="n soft">{reader.count(part.count)}</span>
+                    </li>
+                  ))}
+                </ul>
+              </details>
+            )}
         </th>
         <td class="n">{counted(reader, row.count, row.status)}</td>
         <td class="n soft">{reader.percent(row.percentage)}</td>

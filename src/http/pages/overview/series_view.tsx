@@ -2,7 +2,8 @@
 import { svgTimeseries } from "../../../report/chart/svg_timeseries.ts";
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Traffic } from "../../../report/report_types.ts";
-import { localDate } from "../../../report/time_zone.ts";
+import { addDays, dayStart, localDate } from "../../../report/time_zone.ts";
+import { periodWords } from "./period_words.ts";
 import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { inlineSvg, type Markup, panelHead } from "../markup.tsx";
@@ -19,11 +20,16 @@ const STEPS = { "5min": "five minutes", hour: "hour", day: "day", week: "week", 
 
 export function seriesPanel({ reader, queries }: ViewContext, series: TimeseriesReport): Markup {
   const { query } = series;
-  const points = series.points.map((point) => onlyTraffic(point, queries.contribution.traffic));
+  const { traffic } = queries.contribution;
+  const points = series.points.map((point) => onlyTraffic(point, traffic));
+  const previous = ({ previous }: SeriesPoint) => previous?.[traffic === "all" ? "total" : traffic] ?? null;
+  const compared = periodWords(reader, series.comparison_period);
   const title = `Hits per ${STEPS[query.step]}`;
   const label = (start: string) => {
     const time = epochMs(Date.parse(start));
-    return query.step === "day" ? reader.day(localDate(time, query.tz)) : reader.dateTime(time);
+    return ["day", "week", "month"].includes(query.step)
+      ? reader.day(localDate(time, query.tz))
+      : reader.dateTime(time);
   };
   const href = (format: string) => downloadHref("/v1/reports/timeseries", queries.series, { step: query.step, format });
   return (
@@ -36,14 +42,26 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
       ])} {SIZES.map(({ name, width, height }) => (
         <div class={`chart chart-series ${name}`} data-points="series-data">
           {inlineSvg(
-            svgTimeseries(points, { tz: query.tz, title, id: `series-${name}`, locale: reader.locale, width, height }),
+            svgTimeseries(points, {
+              tz: query.tz,
+              title,
+              id: `series-${name}`,
+              locale: reader.locale,
+              width,
+              height,
+              end: dayStart(addDays(query.to, 1), query.tz),
+              previous,
+            }),
             CROP,
           )}
         </div>
       ))}
       <p class="legend">
-        <span class="key provisional"></span>provisional: can still change<span class="key gap"></span>unknown: the
-        table says why{" "}
+        <span class="key prev"></span>
+        {compared}
+        <span class="key provisional"></span>can still change<span class="key outside"></span>no
+        data<span class="key gap">
+        </span>records are missing
       </p>
       <details id="series-data">
         <summary>Table</summary>
@@ -55,6 +73,7 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
                 <th scope="col" class="n">Humans</th>
                 <th scope="col" class="n">Bots</th>
                 <th scope="col" class="n">All</th>
+                <th scope="col" class="n">Compared</th>
                 <th scope="col" class="n">Late</th>
                 <th scope="col">State</th>
               </tr>
@@ -66,6 +85,7 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
                   <td>{reader.count(point.human)}</td>
                   <td>{reader.count(point.bot)}</td>
                   <td>{reader.count(point.total)}</td>
+                  <td>{previous(point) === null ? "–" : reader.count(previous(point))}</td>
                   <td>{reader.count(point.late_count)}</td>
                   <td>{stateOf(point)}</td>
                 </tr>
