@@ -1,5 +1,5 @@
 // Prints where the CPU went, from a profile that V8 wrote (`PROFILE=folder deno task bench peers tidemark:` makes one): self time by function
-// and by file. `deno run -A bench/profile.ts FILE.cpuprofile [--top 40]`.
+// and by file. `deno run -A bench/profile.ts FILE.cpuprofile [--top 40] [--from 30]` leaves out the first seconds.
 import { numberFlag, write } from "./support.ts";
 
 interface Profile {
@@ -12,15 +12,16 @@ interface Profile {
   readonly timeDeltas: readonly number[];
 }
 
-const TOP = numberFlag("top", 40);
+const TOP = numberFlag("top", 40), FROM_MICROS = 1e6 * numberFlag("from", 0);
 const profile: Profile = JSON.parse(await Deno.readTextFile(Deno.args[0]!));
 const frames = new Map(profile.nodes.map((node) => [node.id, node.callFrame]));
 const byFunction = new Map<string, number>(), byFile = new Map<string, number>();
-let busy = 0;
+let busy = 0, at = 0;
 for (const [i, id] of profile.samples.entries()) {
   const { functionName, url, lineNumber } = frames.get(id)!;
-  if (functionName === "(idle)") continue;
   const micros = profile.timeDeltas[i]!;
+  at += micros;
+  if (functionName === "(idle)" || at < FROM_MICROS) continue;
   busy += micros;
   const file = url.replace(/^.*\/(node_modules|npm|src|ext:)/, "$1") || "(V8)";
   const name = `${functionName || "(anonymous)"}  ${file}${lineNumber > 0 ? `:${lineNumber + 1}` : ""}`;

@@ -27,7 +27,8 @@ import type { Tally, Tracker } from "./window/tracker.ts";
 
 export type { PipelineParts, PipelineSettings } from "./engine/parts.ts";
 
-const POLL_MS = 100;
+/** Also the longest time until a signal, or the outcome of a commit, is taken. */
+const POLL_MS = 250;
 /** Until something is taken that is there already, or that a server was asked for. */
 const SHORT_POLL_MS = 10;
 
@@ -65,7 +66,7 @@ export class Pipeline {
         parts.onClosed?.(window.windowStart, at);
       },
     });
-    this.#commits = new Commits(state, () => this.#closer.wake());
+    this.#commits = new Commits(state, (released) => released && this.#closer.wake());
     this.#loading = new Loading(state, this.#commits);
     this.#watch = new RowWatch(state, () => {
       parts.log.info("the stream was resumed");
@@ -116,13 +117,20 @@ export class Pipeline {
     }
   }
 
+  /** A reader looks at what is committed: commits come at the shorter interval for a while. */
+  look(): void {
+    this.#state.look();
+  }
+
   /** Read-only values for health, metrics and pages. */
   snapshot(): PipelineSnapshot {
     return snapshotOf(this.#state);
   }
 
   #pollMs(): number {
-    return this.#state.wanted || this.#commits.delivered || this.#watch.seen ? SHORT_POLL_MS : POLL_MS;
+    const state = this.#state;
+    if (state.wanted || this.#commits.delivered || this.#watch.seen) return SHORT_POLL_MS;
+    return state.dirty ? Math.max(SHORT_POLL_MS, Math.min(POLL_MS, this.#commits.dueInMs)) : POLL_MS;
   }
 
   /** Until when the source may let records gather. Reading to an end and catching up take what is there. */

@@ -67,6 +67,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
     idleTimeout: settings.IDLE_TIMEOUT,
     limits: {
       intervalMs: settings.COMMIT_INTERVAL,
+      unwatchedIntervalMs: Math.max(settings.COMMIT_INTERVAL, settings.COMMIT_INTERVAL_UNWATCHED),
       catchUpIntervalMs: Math.max(settings.COMMIT_INTERVAL, CATCH_UP_INTERVAL_MS),
       maxDeltaKeys: bounds.maxDeltaKeys,
       maxDeltaBytes: bounds.maxDeltaBytes,

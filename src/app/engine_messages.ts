@@ -24,6 +24,8 @@ export interface ThreadStart {
 export type ToThread =
   | { readonly kind: "start"; readonly start: ThreadStart }
   | { readonly kind: "geo"; readonly geo: SharedGeo }
+  /** A reader looks at what is committed; at most one a second. */
+  | { readonly kind: "look" }
   | { readonly kind: "stop" };
 
 /** From the thread. `alive` comes every second for as long as its event loop turns. `ended` is the last one. */

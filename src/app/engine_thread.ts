@@ -14,6 +14,8 @@ import { memberNote } from "./sources.ts";
 export const SILENCE_MS_MAX = 30_000;
 /** Beyond the engine's own deadline for its last commit and for leaving the group. */
 const STOP_GRACE_MS = 2_000;
+/** A page makes many statements at once: the thread is told once. */
+const LOOK_MS = 1_000;
 
 interface EngineThreadOptions {
   readonly start: Omit<ThreadStart, "notes" | "geo">;
@@ -37,6 +39,8 @@ export class EngineThread {
   #snapshot: PipelineSnapshot;
   #geo: GeoCounts = { located: 0, walked: 0, missed: 0 };
   #broken: BrokenRecords = {};
+  /** When it was last told that a reader looks. */
+  #lookedAt = -Infinity;
   /** When it last told anything, by the steady clock; null while it does not run. */
   #heardAt: number | null = null;
 
@@ -62,6 +66,14 @@ export class EngineThread {
 
   get brokenRecords(): BrokenRecords {
     return this.#broken;
+  }
+
+  /** A reader looks at what is committed. */
+  look(): void {
+    const now = this.#options.clock.steady();
+    if (now - this.#lookedAt < LOOK_MS) return;
+    this.#lookedAt = now;
+    this.#send({ kind: "look" });
   }
 
   /** Other address databases, from now on. */

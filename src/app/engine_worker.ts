@@ -24,6 +24,7 @@ const scope = globalThis as unknown as {
 };
 
 let databases: ReturnType<typeof openShared> = { v4: null, v6: null };
+let engine: Pipeline | null = null;
 const locator = createPlaceLocator(databases);
 const stopping = new AbortController();
 
@@ -31,7 +32,7 @@ async function run({ settings, address, number, waitMs, geo, notes }: ThreadStar
   useGeo(geo);
   const clock = systemClock, log = threadLog({}), storage = openPools(address, settings);
   try {
-    const engine = await createEngine({ settings, clock, log }, {
+    const made = engine = await createEngine({ settings, clock, log }, {
       storage,
       notes: {
         readNote: (name) => Promise.resolve(notes[name]),
@@ -45,9 +46,9 @@ async function run({ settings, address, number, waitMs, geo, notes }: ThreadStar
       onClosed: (windowStart, at) => scope.postMessage({ kind: "closed", windowStart, at }),
     });
     const ended = new AbortController();
-    const beside = [tellSnapshots(engine, clock, ended.signal), relieveMemory(clock, ended.signal)];
+    const beside = [tellSnapshots(made, clock, ended.signal), relieveMemory(clock, ended.signal)];
     try {
-      await engine.run(stopping.signal);
+      await made.run(stopping.signal);
     } finally {
       ended.abort();
       await Promise.all(beside);
@@ -97,6 +98,8 @@ scope.onmessage = ({ data }) => {
       return;
     case "geo":
       return useGeo(data.geo);
+    case "look":
+      return engine?.look();
     case "stop":
       return stopping.abort();
   }

@@ -15,6 +15,8 @@ import type { Storage } from "./storage.ts";
 /** Engines that run together. */
 export interface Engines {
   snapshots(): readonly PipelineSnapshot[];
+  /** A reader looks at what is committed. */
+  look(): void;
   /** Names of engines whose threads no longer turn. An engine in the main thread would keep anybody from asking. */
   stuck(): readonly string[];
   geoCounts(): GeoCounts;
@@ -59,6 +61,7 @@ async function oneEngine(context: ProcessContext, options: EnginesOptions): Prom
   const engine = await createEngine(context, { ...options, notes: lock, places: geo.locator, number: 0 });
   return {
     snapshots: () => [engine.snapshot()],
+    look: () => engine.look(),
     stuck: () => [],
     geoCounts: () => geo.locator,
     geoState: () => geo.state(),
@@ -92,6 +95,7 @@ function threads({ settings, log, clock }: ProcessContext, count: number, option
   });
   return {
     snapshots: () => engines.map((engine) => engine.snapshot()),
+    look: () => engines.forEach((engine) => engine.look()),
     stuck: () => engines.flatMap((engine) => engine.stuck ?? []),
     geoCounts: () =>
       engines.map((engine) => engine.geoCounts).reduce((sum, { located, walked, missed }) => ({

@@ -73,6 +73,7 @@ export async function runService(context: ProcessContext, options: ServiceOption
         log,
         metrics: metrics.registry,
         snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
+        ...(options.engines && { onRead: () => engines?.look() }),
         stuckEngines: () => engines?.stuck() ?? [],
         ...(options.engines && { upkeep: () => steps.states() }),
         geo: () => engines?.geoState() ?? geo.state(),

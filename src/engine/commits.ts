@@ -1,6 +1,6 @@
 // When the delta is sent, and what its outcome means for the engine. One commit is on its way at a time; its result is taken by the loop.
 // I/O only through the ports.
-import { commitDue } from "../store/decision.ts";
+import { commitDue, commitInterval } from "../store/decision.ts";
 import { Committer, type Delivery } from "../store/committer.ts";
 import { Encoder } from "../store/encode.ts";
 import type { CommitPayload, CommitReason } from "../store/port.ts";
@@ -51,15 +51,15 @@ export class Commits {
   readonly #state: EngineState;
   readonly #encoder: Encoder;
   readonly #committer: Committer;
-  /** Called when a commit is in: windows may have become ready to be closed. */
-  readonly #onIn: () => void;
+  /** Called when a commit is in; `released`: our lowest watermark has passed a window's end with it. */
+  readonly #onIn: (released: boolean) => void;
   #delivered: Delivery | null = null;
   #lastAt: Steady;
   #notBefore: Steady = -Infinity;
   /** Start of the window that our lowest watermark stood in at the last commit. */
   #window: number = NEVER;
 
-  constructor(state: EngineState, onIn: () => void) {
+  constructor(state: EngineState, onIn: (released: boolean) => void) {
     const { reader, places, store, clock, log } = state.parts;
     this.#state = state;
     this.#onIn = onIn;
@@ -87,9 +87,15 @@ export class Commits {
 
   /** Until the next commit is due, ms; where that is almost now, until the one after it. */
   get dueInMs(): number {
-    const { intervalMs } = this.#state.settings.limits;
-    const left = this.#lastAt + intervalMs - this.#state.parts.clock.steady();
-    return left > intervalMs / 4 ? left : Math.max(left, 0) + intervalMs;
+    const { settings: { limits }, parts: { clock } } = this.#state;
+    const interval = commitInterval(this.#pressure, limits), left = this.#lastAt + interval - clock.steady();
+    return left > interval / 4 ? left : Math.max(left, 0) + interval;
+  }
+
+  /** The first commit is never put off: a process that dies again and again within a longer interval would get nowhere. */
+  get #pressure(): { catchingUp: boolean; watched: boolean } {
+    const state = this.#state, first = state.totals.commits === 0;
+    return { catchingUp: !first && state.catchingUp, watched: first || state.watched };
   }
 
   /** Whether a commit has an outcome that the loop has not taken. */
@@ -131,10 +137,9 @@ export class Commits {
       dirty,
       full: state.full,
       sinceLastCommitMs: now - this.#lastAt,
-      // The first commit is never put off: a process that dies again and again within the longer interval would get nowhere.
-      catchingUp: state.totals.commits > 0 && state.catchingUp,
+      ...this.#pressure,
     }, limits);
-    if (!due && dirty && this.#passedWindow()) due = "interval";
+    if (!due && dirty && !state.catchingUp && this.#passedWindow()) due = "interval";
     if (!due || now < this.#notBefore || signal.aborted) return; // the last commit has a deadline of its own
     if (state.sending) {
       // The next delta grows while one is in flight, up to its bounds.
@@ -174,7 +179,7 @@ export class Commits {
     state.expectation++;
     state.resetDelta();
     if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) reader.reset();
-    const lowest = state.lowestWatermark;
+    const released = this.#passedWindow(), lowest = state.lowestWatermark;
     if (Number.isFinite(lowest)) this.#window = windowStart(lowest, state.settings.rules.windowSize);
     this.#lastAt = clock.steady();
     state.sending = this.#committer.deliver(payload, signal).then((delivery) => {
@@ -192,7 +197,7 @@ export class Commits {
         if (tracker) tracker.committed = next;
       }
       onCommitted?.(delivery.durationMs, payload.keys);
-      this.#onIn();
+      this.#onIn(released);
       void source.publish(positions);
     });
   }
@@ -200,7 +205,7 @@ export class Commits {
   /** Whether our lowest watermark has passed a window's end since the last commit: then rows wait to become visible. */
   #passedWindow(): boolean {
     const state = this.#state, lowest = state.lowestWatermark;
-    return Number.isFinite(lowest) && !state.catchingUp &&
+    return Number.isFinite(lowest) &&
       windowStart(lowest, state.settings.rules.windowSize) > this.#window;
   }
 

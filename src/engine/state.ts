@@ -13,6 +13,8 @@ import type { PipelineParts, PipelineSettings, Steady } from "./parts.ts";
 
 /** A partition whose log end is further ahead than this is catching up. In a log of records these are records, in files bytes. */
 const CATCHING_UP_OFFSETS = 20_000;
+/** A reader that has looked is expected again within this time: pages ask every few seconds. */
+const WATCHED_MS = 30_000;
 /** Records that may be counted while a commit is in flight, whatever their keys. */
 const PENDING_RECORDS_MAX = 4_000_000;
 
@@ -70,6 +72,8 @@ export class EngineState {
   lastCommit: { readonly at: EpochMs; readonly durationMs: number; readonly keys: number } | null = null;
   fenced = 0;
   unknown = 0;
+  /** When a reader last looked at what is committed. */
+  #lookedAt: Steady = -Infinity;
   readonly totals = noTotals();
   readonly steps: StepBoard<EngineStep>;
   readonly startedAt: EpochMs;
@@ -153,6 +157,16 @@ export class EngineState {
   /** Whether counting has to wait for the commit in flight. */
   get mustWait(): boolean {
     return this.full || this.pendingRecords >= PENDING_RECORDS_MAX;
+  }
+
+  /** A reader looks at what is committed: for a while commits come at the shorter interval. */
+  look(): void {
+    this.#lookedAt = this.parts.clock.steady();
+  }
+
+  /** Whether a reader looked a moment ago. */
+  get watched(): boolean {
+    return this.parts.clock.steady() - this.#lookedAt < WATCHED_MS;
   }
 
   /** The one meaning of catching up: the end of a partition's log, as last fetched, is far ahead of its position. */

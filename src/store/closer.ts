@@ -5,8 +5,10 @@ import type { EngineStep, StepBoard } from "../shared/steps.ts";
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 
-/** A window that another instance's watermark released is seen within this time; our own commits wake the closer at once. */
+/** Between two tries where another instance was closing, which may have begun before the commit that released a window. */
 const TICK_MS = 500;
+/** Where nothing could be closed: the commit that releases a window wakes the closer of its instance. This finds what an operator released. */
+const QUIET_TICK_MS = 3_000;
 const BACKOFF_MS_MAX = 5_000;
 
 type ClosedWindow = Extract<CloseOutcome, { kind: "closed" }>;
@@ -45,17 +47,19 @@ export class Closer {
   /** Runs until the signal aborts. A failed try leaves the window to the next one. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.wake(), { once: true });
-    let backoff = TICK_MS;
+    let retry = TICK_MS, pause = TICK_MS;
     while (!signal.aborted) {
       this.#wake = new AbortController();
       try {
-        if (await this.#closeOne()) continue;
-        backoff = TICK_MS;
+        const { kind } = await this.#close();
+        if (kind === "closed") continue;
+        retry = TICK_MS;
+        pause = kind === "nothing" ? QUIET_TICK_MS : TICK_MS;
       } catch (error) {
         this.#failed(error);
-        backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
+        pause = retry = Math.min(retry * 2, BACKOFF_MS_MAX);
       }
-      if (!signal.aborted) await this.#clock.sleep(backoff as DurationMs, this.#wake.signal);
+      if (!signal.aborted) await this.#clock.sleep(pause as DurationMs, this.#wake.signal);
     }
   }
 
@@ -79,10 +83,6 @@ export class Closer {
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
     }
-  }
-
-  async #closeOne(): Promise<boolean> {
-    return (await this.#close()).kind === "closed";
   }
 
   async #close(): Promise<CloseOutcome> {

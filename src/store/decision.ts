@@ -91,21 +91,33 @@ interface CommitPressure {
   readonly sinceLastCommitMs: number;
   /** Whether a partition's log end is far ahead of its position (`EngineState.catchingUp` says how far). */
   readonly catchingUp: boolean;
+  /** Whether a reader looks at what is committed, or nothing was committed yet. */
+  readonly watched: boolean;
 }
 
 export interface CommitLimits extends DeltaBounds {
   readonly intervalMs: number;
+  /** Interval while no reader looks: fewer, fuller chunks cost the database less. */
+  readonly unwatchedIntervalMs: number;
   /** Interval while catching up: rare enough that a drained window is mostly written once. */
   readonly catchUpIntervalMs: number;
+}
+
+/** How long after the last commit the next one is due. */
+export function commitInterval(
+  { catchingUp, watched }: Pick<CommitPressure, "catchingUp" | "watched">,
+  limits: Pick<CommitLimits, "intervalMs" | "unwatchedIntervalMs" | "catchUpIntervalMs">,
+): number {
+  if (catchingUp) return limits.catchUpIntervalMs;
+  return watched ? limits.intervalMs : limits.unwatchedIntervalMs;
 }
 
 /** Why to commit now, or `null` to wait. */
 export function commitDue(
   pressure: CommitPressure,
-  limits: Pick<CommitLimits, "intervalMs" | "catchUpIntervalMs">,
+  limits: Pick<CommitLimits, "intervalMs" | "unwatchedIntervalMs" | "catchUpIntervalMs">,
 ): "interval" | "size" | null {
   if (!pressure.dirty) return null;
   if (pressure.full) return "size";
-  const interval = pressure.catchingUp ? limits.catchUpIntervalMs : limits.intervalMs;
-  return pressure.sinceLastCommitMs >= interval ? "interval" : null;
+  return pressure.sinceLastCommitMs >= commitInterval(pressure, limits) ? "interval" : null;
 }

@@ -75,3 +75,25 @@ Deno.test("/livez stays alive while a thread tells anything, however long it has
   stop.abort();
   await running;
 });
+
+/** Notes each word of the main thread in its log. */
+const LISTENS = `onmessage = ({ data }) => {
+  if (data.kind === "stop") postMessage({ kind: "ended", failure: null });
+  else postMessage({ kind: "log", level: "info", message: data.kind });
+};`;
+
+Deno.test("look() tells the thread that somebody reads, once a second at most", async () => {
+  const { engine, heard, pass } = thread(LISTENS);
+  const stopping = new AbortController(), run = engine.run(stopping.signal);
+  assertEquals(await heard(), "start");
+  engine.look();
+  assertEquals(await heard(), "look");
+  engine.look();
+  engine.useGeo({} as never);
+  assertEquals(await heard(), "geo", "no second look in between");
+  pass(1_000);
+  engine.look();
+  assertEquals(await heard(), "look");
+  stopping.abort();
+  await run;
+});

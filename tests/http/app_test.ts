@@ -256,3 +256,12 @@ Deno.test("no answer, metric or log line holds a token, a secret setting or an a
   assert(!all.includes(canary));
   assert(!all.includes("203.0.113.77"));
 });
+
+Deno.test("engines hear of each reader of what is committed, not of probes and scrapes", async () => {
+  let reads = 0;
+  const app = testApp({ deps: { onRead: () => reads++ } });
+  for (const path of ["/livez", "/readyz", "/healthz", "/metrics", "/version"]) await (await app.request(path)).text();
+  assertEquals(reads, 0);
+  await (await app.request("/v1/windows?limit=1")).text();
+  assert(reads > 0);
+});

@@ -6,7 +6,10 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
   "src/engine/commits.ts": [
     ["if (!delivery) return;", "unwraps what may be missing"],
     ['if (state.phase === "waiting") state.databaseIsBack();', "what is shown: phase and reason"],
-    ['if (!due && dirty && this.#passedWindow()) due = "interval";', "when, not whether: rows become visible sooner"],
+    [
+      'if (!due && dirty && !state.catchingUp && this.#passedWindow()) due = "interval";',
+      "when, not whether: rows become visible sooner",
+    ],
     [
       "if (state.sending) {",
       "redundant: send() asserts that one commit is on its way at a time, and encode freezes it",
@@ -123,6 +126,10 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ['if (this.reason?.by === "store"', "what is shown: phase and reason"],
   ],
   "src/pipeline.ts": [
+    [
+      "if (state.wanted || this.#commits.delivered || this.#watch.seen) return SHORT_POLL_MS;",
+      "how often the loop looks",
+    ],
     ["if (once || state.wanted || state.stopped || state.catchingUp", "when records come, not which"],
     ["if (!await this.#countRest())", "taken away by the mutant of the rest of a batch that was cut"],
     ["if (!whole) {", "taken away by the mutant of the rest of a batch that was cut"],
@@ -183,7 +190,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ],
   ],
   "src/store/closer.ts": [
-    ["if (await this.#closeOne()) continue;", "when, not whether a window is closed"],
+    ['if (kind === "closed") continue;', "when, not whether a window is closed"],
     ["if (!signal.aborted) await this.#clock.sleep(", "a pause between tries"],
     ['if (outcome.kind === "closed") this.#onClosed(', "what is shown: closed windows"],
     ['if (outcome.kind === "closed") continue;', "saves a pause"],
@@ -204,6 +211,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (!log) continue;", "unwraps what may be missing"],
     ["if (fault !== null) throw fault;", "the two faults have mutants"],
     ["if (!pressure.dirty) return null;", "redundant: a commit of nothing changes no row"],
+    ["if (catchingUp) return limits.catchUpIntervalMs;", "how often commits are sent"],
     ['if (pressure.full) return "size";', "memory"],
   ],
 };

@@ -165,6 +165,7 @@ export class History {
       idleTimeout: settings.idleTimeout as DurationMs | null,
       limits: {
         intervalMs: settings.intervalMs,
+        unwatchedIntervalMs: settings.intervalMs,
         catchUpIntervalMs: 5_000,
         maxDeltaKeys: settings.maxDeltaKeys,
         maxDeltaBytes: settings.maxDeltaBytes,

@@ -99,12 +99,15 @@ Deno.test("checkLog() stops the stream with the name of what is wrong", () => {
   }
 });
 
-Deno.test("commitDue() commits by interval, sooner by size, rarely while catching up, never for nothing", () => {
-  const limits = { intervalMs: 1_000, catchUpIntervalMs: 5_000 };
-  const base = { dirty: true, full: false, sinceLastCommitMs: 1_000, catchingUp: false };
+Deno.test("commitDue() commits by interval, sooner by size, rarely while catching up or unwatched, never for nothing", () => {
+  const limits = { intervalMs: 1_000, unwatchedIntervalMs: 3_000, catchUpIntervalMs: 5_000 };
+  const base = { dirty: true, full: false, sinceLastCommitMs: 1_000, catchingUp: false, watched: true };
   assertEquals(commitDue(base, limits), "interval");
   assertEquals(commitDue({ ...base, sinceLastCommitMs: 999 }, limits), null);
+  assertEquals(commitDue({ ...base, watched: false }, limits), null);
+  assertEquals(commitDue({ ...base, watched: false, sinceLastCommitMs: 3_000 }, limits), "interval");
   assertEquals(commitDue({ ...base, catchingUp: true }, limits), null);
+  assertEquals(commitDue({ ...base, catchingUp: true, watched: false, sinceLastCommitMs: 4_999 }, limits), null);
   assertEquals(commitDue({ ...base, catchingUp: true, sinceLastCommitMs: 5_000 }, limits), "interval");
   assertEquals(commitDue({ ...base, full: true, sinceLastCommitMs: 0 }, limits), "size");
   assertEquals(commitDue({ ...base, dirty: false, full: true, sinceLastCommitMs: 9e9 }, limits), null);

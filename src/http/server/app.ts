@@ -7,7 +7,7 @@ import { compressed } from "./compression.ts";
 import { crossOrigin } from "./cross_origin.ts";
 import { registerCharts } from "../api/reports/charts.ts";
 import { registerCheckpoints } from "../api/stream/checkpoints.ts";
-import { bounded } from "./database.ts";
+import { announced, bounded } from "./database.ts";
 import { registerDeadLetters } from "../api/stream/dead_letters.ts";
 import { registerLogin } from "../pages/login.ts";
 import { registerPages } from "../pages/register.ts";
@@ -32,7 +32,9 @@ import { registerWindows } from "../api/stream/windows.ts";
 
 /** Makes the application. It holds no socket and no timer: those belong to the caller that serves it. */
 export function createApp(given: AppDeps): App {
-  const deps: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
+  const probed: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
+  // Probes and scrapes come always: they say nothing about readers.
+  const deps: AppDeps = given.onRead ? { ...probed, database: announced(probed.database, given.onRead) } : probed;
   const { clock, log, settings } = deps;
   const metrics = new Metrics(deps.metrics);
   // Not strict: a slash at the end of a path makes no difference.
@@ -55,8 +57,8 @@ export function createApp(given: AppDeps): App {
 
   // Not counted among the readers: whether the database is away must be known also while too many ask.
   const probe = databaseProbe(given.database, clock, settings.embedded);
-  registerHealth(app, deps, probe);
-  registerMetrics(app, deps, metrics, probe);
+  registerHealth(app, probed, probe);
+  registerMetrics(app, probed, metrics, probe);
   const version = dataVersionReader(deps.database, clock, settings.queryTimeoutMs);
   registerReports(app, deps, version);
   registerCharts(app, deps, version);

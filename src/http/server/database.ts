@@ -20,6 +20,16 @@ export function bounded(database: ReadDatabase, max: number): ReadDatabase {
   };
 }
 
+/** Calls `onRead` before each statement. */
+export function announced(database: ReadDatabase, onRead: () => void): ReadDatabase {
+  return {
+    query(read, deadlineMs) {
+      onRead();
+      return database.query(read, deadlineMs);
+    },
+  };
+}
+
 /** What the caller gets to know of a database error; `undefined` where it is another error. Never holds the server's own words. */
 export function databaseProblem(error: unknown): HttpProblem | undefined {
   const code = error instanceof DeadlineError ? "postgres_deadline" : codeOf(error);

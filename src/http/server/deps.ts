@@ -89,6 +89,8 @@ export interface AppDeps {
   readonly version: string;
   /** One per running engine; empty where only the API runs (`tidemark serve`). */
   readonly snapshots: () => readonly PipelineSnapshot[];
+  /** Called when a reader asks the database for what is committed; absent where no engine runs. */
+  readonly onRead?: () => void;
   /** Engines whose threads have stopped turning; absent where none run in threads. */
   readonly stuckEngines?: () => readonly string[];
   /** Roll-ups, retention and upkeep of this process; absent where only the API runs. */

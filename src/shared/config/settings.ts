@@ -330,7 +330,12 @@ const SETTINGS = {
 
   COMMIT_INTERVAL: setting(duration(50, HOUR), "1s", {
     group: "commits",
-    doc: "Time between commits; longer while catching up.",
+    doc: "Time between commits while a page or the API of this process is read; longer while catching up.",
+  }),
+  COMMIT_INTERVAL_UNWATCHED: setting(duration(50, HOUR), "5s", {
+    group: "commits",
+    doc:
+      "Time between commits while neither is read, where it is longer than COMMIT_INTERVAL: how old the numbers of open windows can be in SQL, in `report` and in `serve`. Windows that end are committed at once either way.",
   }),
   COMMIT_TIMEOUT: setting(duration(SECOND, HOUR), "15s", {
     group: "commits",
