@@ -14,7 +14,7 @@ import { memberNote } from "./sources.ts";
 export const SILENCE_MS_MAX = 30_000;
 /** Beyond the engine's own deadline for its last commit and for leaving the group. */
 const STOP_GRACE_MS = 2_000;
-/** A page makes many statements at once: the thread is told once. */
+/** A page makes many statements at once: it hears of them once. */
 const LOOK_MS = 1_000;
 
 interface EngineThreadOptions {

@@ -15,6 +15,8 @@ export class RowWatch {
   readonly #onResumed: () => void;
   #looking: Promise<void> | null = null;
   #looked: StoredState | null = null;
+  /** What the rows were expected to hold at the look that is to be taken. */
+  #expectation = -1;
   #at: Steady = -Infinity;
 
   constructor(state: EngineState, onResumed: () => void) {
@@ -31,12 +33,14 @@ export class RowWatch {
   lookIfDue(): void {
     const state = this.#state, { clock, store } = state.parts;
     if (this.#looking || this.#looked || clock.steady() - this.#at < LOOK_MS) return;
-    const expectation = state.expectation;
+    // A commit on its way changes rows that may be read before it does so.
+    const { expectation } = state, settled = state.sending === null;
     this.#at = clock.steady();
     this.#looking = store.read().then((stored) => {
       if (!stored) return;
       state.storeAnswered(stored);
-      if (expectation === state.expectation && !state.sending) this.#looked = stored;
+      this.#expectation = expectation;
+      if (settled && expectation === state.expectation && !state.sending) this.#looked = stored;
       else if (stored.stopped) this.#looked = { ...stored, rows: [] };
     }).catch((error) => state.storeFailed(error)).finally(() => this.#looking = null);
   }
@@ -54,7 +58,7 @@ export class RowWatch {
       if (state.stopRecorded) this.#onResumed();
       return;
     }
-    if (state.sending || state.wanted) return;
+    if (state.wanted || this.#expectation !== state.expectation) return;
     const moved = movedPartitions(state.trackers.values(), stored.rows);
     if (moved.length === 0) return;
     state.parts.log.warn("stored rows have moved without us", { partitions: moved });

@@ -82,7 +82,7 @@ const LISTENS = `onmessage = ({ data }) => {
   else postMessage({ kind: "log", level: "info", message: data.kind });
 };`;
 
-Deno.test("look() tells the thread that somebody reads, once a second at most", async () => {
+Deno.test("look() reaches the thread once a second at most", async () => {
   const { engine, heard, pass } = thread(LISTENS);
   const stopping = new AbortController(), run = engine.run(stopping.signal);
   assertEquals(await heard(), "start");

@@ -48,7 +48,18 @@ Deno.test("take() gives up partitions whose rows another instance has moved", as
 Deno.test("take() leaves a look alone that a commit of our own has overtaken: its rows are older than what we expect", async () => {
   const one = rig();
   await looked(one);
+  one.state.expectation++; // sent, and in already
+  one.watch.take();
+  assertEquals(one.given, []);
+});
+
+Deno.test("take() leaves a look alone that began while a commit was on its way: its rows may be those before it", async () => {
+  const one = rig();
   one.state.sending = Promise.resolve();
+  one.watch.lookIfDue();
+  one.state.sending = null;
+  for (let turns = 0; turns < 20; turns++) await Promise.resolve();
+  assertEquals(one.watch.seen, false);
   one.watch.take();
   assertEquals(one.given, []);
 });

@@ -270,14 +270,20 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "a look that spans a commit proves nothing",
     ROW_WATCH,
-    "if (expectation === state.expectation && !state.sending) this.#looked = stored;",
-    "if (!state.sending) this.#looked = stored;",
+    "if (settled && expectation === state.expectation && !state.sending) this.#looked = stored;",
+    "if ((this.#expectation = state.expectation) >= 0) this.#looked = stored;",
+  ),
+  unit(
+    "a look that begins while a commit is on its way proves nothing",
+    ROW_WATCH,
+    "settled = state.sending === null;",
+    "settled = true;",
   ),
   unit(
     "a look that a commit of ours has overtaken proves nothing",
     ROW_WATCH,
-    "if (state.sending || state.wanted) return;",
-    "",
+    "if (state.wanted || this.#expectation !== state.expectation) return;",
+    "if (state.wanted) return;",
   ),
   unit(
     "topic id before the last commit of a stopping instance",
