@@ -1,5 +1,6 @@
 // The next days in total: four weeks of history, the forecast with its band, and how good the method was on this very data. Pure.
 import { counted, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import { forecastChart } from "./forecast_chart.ts";
 import type { ViewContext } from "./overview_input.ts";
@@ -41,36 +42,24 @@ export function forecastPanel({ reader, queries }: ViewContext, forecast: Foreca
       </p>
       <details id="forecast-data">
         <summary>Table</summary>
-        <div class="scroll" tabindex={0} role="region" aria-label={title}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Day</th>
-                <th scope="col" class="n">Hits</th>
-                <th scope="col" class="n">Low</th>
-                <th scope="col" class="n">High</th>
-              </tr>
-            </thead>
-            <tbody>
-              {total.history.map((day) => (
-                <tr>
-                  <th scope="row">{reader.day(day.day)}</th>
-                  <td class="n">{counted(reader, day.count, "final")}</td>
-                  <td></td>
-                  <td></td>
-                </tr>
-              ))}
-              {total.days.map((day) => (
-                <tr>
-                  <th scope="row">{reader.day(day.day)}</th>
-                  <td class="n">{forecasted(reader, day.count, "")}</td>
-                  <td class="n">{reader.count(day.low)}</td>
-                  <td class="n">{reader.count(day.high)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        {dataTable(title, ["Day", "#Hits", "#Low", "#High"], [
+          ...total.history.map((day) => (
+            <tr>
+              <th scope="row">{reader.day(day.day)}</th>
+              <td class="n">{counted(reader, day.count, "final")}</td>
+              <td></td>
+              <td></td>
+            </tr>
+          )),
+          ...total.days.map((day) => (
+            <tr>
+              <th scope="row">{reader.day(day.day)}</th>
+              <td class="n">{forecasted(reader, day.count, "")}</td>
+              <td class="n">{reader.count(day.low)}</td>
+              <td class="n">{reader.count(day.high)}</td>
+            </tr>
+          )),
+        ])}
       </details>
     </>
   );

@@ -1,6 +1,7 @@
 // Where hits come from: the world map, unless no address could be placed, and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
 import { counted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
 
@@ -54,26 +55,17 @@ export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup 
         : ""}
       <details id="map-data">
         <summary>Table</summary>
-        <div class="scroll" tabindex={0} role="region" aria-label="Hits by country">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Country</th>
-                <th scope="col" class="n">Hits</th>
-                <th scope="col" class="n">Share</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr>
-                  <th scope="row">{row.label}</th>
-                  <td>{counted(reader, row.count, row.status)}</td>
-                  <td>{reader.percent(row.percentage)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        {dataTable(
+          "Hits by country",
+          ["Country", "#Hits", "#Share"],
+          rows.map((row) => (
+            <tr>
+              <th scope="row">{row.label}</th>
+              <td>{counted(reader, row.count, row.status)}</td>
+              <td>{reader.percent(row.percentage)}</td>
+            </tr>
+          )),
+        )}
       </details>
     </>
   );

@@ -7,6 +7,7 @@ import { periodWords } from "./period_words.ts";
 import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { ViewContext } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
 
@@ -65,34 +66,21 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
       </p>
       <details id="series-data">
         <summary>Table</summary>
-        <div class="scroll" tabindex={0} role="region" aria-label={title}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Start ({reader.tz})</th>
-                <th scope="col" class="n">Humans</th>
-                <th scope="col" class="n">Bots</th>
-                <th scope="col" class="n">All</th>
-                <th scope="col" class="n">Compared</th>
-                <th scope="col" class="n">Late</th>
-                <th scope="col">State</th>
-              </tr>
-            </thead>
-            <tbody>
-              {points.map((point) => (
-                <tr>
-                  <th scope="row">{label(point.start)}</th>
-                  <td>{reader.count(point.human)}</td>
-                  <td>{reader.count(point.bot)}</td>
-                  <td>{reader.count(point.total)}</td>
-                  <td>{previous(point) === null ? "–" : reader.count(previous(point))}</td>
-                  <td>{reader.count(point.late_count)}</td>
-                  <td>{stateOf(point)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        {dataTable(
+          title,
+          [`Start (${reader.tz})`, "#Humans", "#Bots", "#All", "#Compared", "#Late", "State"],
+          points.map((point) => (
+            <tr>
+              <th scope="row">{label(point.start)}</th>
+              <td>{reader.count(point.human)}</td>
+              <td>{reader.count(point.bot)}</td>
+              <td>{reader.count(point.total)}</td>
+              <td>{previous(point) === null ? "–" : reader.count(previous(point))}</td>
+              <td>{reader.count(point.late_count)}</td>
+              <td>{stateOf(point)}</td>
+            </tr>
+          )),
+        )}
       </details>
     </>
   );

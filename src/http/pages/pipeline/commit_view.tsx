@@ -2,6 +2,7 @@
 import { durationText } from "../../../shared/quantities.ts";
 import { commitChart } from "./commit_chart.ts";
 import { hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Rows of the chart's table, newest first. */
@@ -14,30 +15,19 @@ export function commitPanel({ data, reader, now }: PipelineInput): Markup {
       <div class="chart chart-commits">{inlineSvg(commitChart(data.commits, { now, reader, id: "commit-chart" }))}</div>
       <details id="commit-data">
         <summary>Table</summary>
-        <div class="scroll" tabindex={0} role="region" aria-label="Commits">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Ten seconds from</th>
-                <th scope="col" class="n">Commits</th>
-                <th scope="col" class="n">Records</th>
-                <th scope="col" class="n">Mean ms</th>
-                <th scope="col" class="n">Slowest ms</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.commits.slice(-TABLE_ROWS).toReversed().map((bucket) => (
-                <tr>
-                  <th scope="row">{timeOf(reader, bucket.at, "seconds")}</th>
-                  <td>{reader.count(bucket.commits)}</td>
-                  <td>{reader.count(bucket.records)}</td>
-                  <td>{reader.decimal(bucket.mean_ms)}</td>
-                  <td>{reader.decimal(bucket.max_ms)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        {dataTable(
+          "Commits",
+          ["Ten seconds from", "#Commits", "#Records", "#Mean ms", "#Slowest ms"],
+          data.commits.slice(-TABLE_ROWS).toReversed().map((bucket) => (
+            <tr>
+              <th scope="row">{timeOf(reader, bucket.at, "seconds")}</th>
+              <td>{reader.count(bucket.commits)}</td>
+              <td>{reader.count(bucket.records)}</td>
+              <td>{reader.decimal(bucket.mean_ms)}</td>
+              <td>{reader.decimal(bucket.max_ms)}</td>
+            </tr>
+          )),
+        )}
       </details>
     </>
   );

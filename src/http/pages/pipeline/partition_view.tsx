@@ -3,6 +3,7 @@ import { durationText } from "../../../shared/quantities.ts";
 import { livePartitions, partitionView } from "../../api/stream/pipeline_view.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 const STATES = {
@@ -32,57 +33,53 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
   return (
     <>
       {panelHead("Partitions", [{ label: "JSON", href: "/v1/pipeline" }])}
-      <div class="scroll whole" tabindex={0} role="region" aria-label="Partitions">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Partition</th>
-              <th scope="col">State</th>
-              <th scope="col" class="n">Committed</th>
-              <th scope="col" class="n">Log end</th>
-              <th scope="col" class="n">Lag, records</th>
-              <th scope="col" class="n">Lag, time</th>
-              <th scope="col" class="n">Watermark</th>
-              <th scope="col">What holds it</th>
-              <th scope="col" class="n">Counted</th>
-              <th scope="col" class="n">Late</th>
-              <th scope="col" class="n">Dead</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => (
-              <tr>
-                <th scope="row">{row.partition}</th>
-                <td>
-                  <span class={`tag ${row.state}`}>{STATES[row.state]}</span>
-                </td>
-                <td class="n">{reader.count(row.next_offset)}</td>
-                <td class="n">{row.log_end === null ? none() : reader.count(row.log_end)}</td>
-                <td class="n">{row.lag_records === null ? none() : reader.count(row.lag_records)}</td>
-                <td class="n">
-                  {row.lag_seconds === null
-                    ? none()
-                    : row.lag_seconds === 0
-                    ? "0 s"
-                    : durationText(row.lag_seconds * 1_000)}
-                </td>
-                <td class="n">
-                  {timeOf(reader, row.watermark, "seconds")}
-                  {row.quiet_since === null
-                    ? ""
-                    : <span class="soft" title="silence, not a record, has raised it">, quiet</span>}
-                </td>
-                <td class="why">
-                  {row.held_by === null ? <span class="soft">nothing</span> : <>{hostile(row.held_by.reason)}</>}
-                </td>
-                <td class="n">{reader.count(row.counted)}</td>
-                <td class="n">{reader.count(row.late)}</td>
-                <td class="n">{reader.count(row.dead)}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {dataTable(
+        "Partitions",
+        [
+          "Partition",
+          "State",
+          "#Committed",
+          "#Log end",
+          "#Lag, records",
+          "#Lag, time",
+          "#Watermark",
+          "What holds it",
+          "#Counted",
+          "#Late",
+          "#Dead",
+        ],
+        rows.map((row) => (
+          <tr>
+            <th scope="row">{row.partition}</th>
+            <td>
+              <span class={`tag ${row.state}`}>{STATES[row.state]}</span>
+            </td>
+            <td class="n">{reader.count(row.next_offset)}</td>
+            <td class="n">{row.log_end === null ? none() : reader.count(row.log_end)}</td>
+            <td class="n">{row.lag_records === null ? none() : reader.count(row.lag_records)}</td>
+            <td class="n">
+              {row.lag_seconds === null
+                ? none()
+                : row.lag_seconds === 0
+                ? "0 s"
+                : durationText(row.lag_seconds * 1_000)}
+            </td>
+            <td class="n">
+              {timeOf(reader, row.watermark, "seconds")}
+              {row.quiet_since === null
+                ? ""
+                : <span class="soft" title="silence, not a record, has raised it">, quiet</span>}
+            </td>
+            <td class="why">
+              {row.held_by === null ? <span class="soft">nothing</span> : <>{hostile(row.held_by.reason)}</>}
+            </td>
+            <td class="n">{reader.count(row.counted)}</td>
+            <td class="n">{reader.count(row.late)}</td>
+            <td class="n">{reader.count(row.dead)}</td>
+          </tr>
+        )),
+        { whole: true },
+      )}
       {held}
     </>
   );

@@ -1,5 +1,6 @@
 // What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 import { DEAD_REASON_WORDS } from "../../../shared/dead_reasons.ts";
 import { fileText } from "../../api/stream/file_place.ts";
@@ -61,37 +62,32 @@ export function deadPanel({ data, reader, reason, path }: PipelineInput): Markup
       {samples(data.samples, reason, reader)}
       <details id="dead-ranges">
         <summary>Newest positions{reason === undefined ? "" : ` of ${reason}`}</summary>
-        <div class="scroll" tabindex={0} role="region" aria-label="Positions of dead letters">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Reason</th>
-                <th scope="col" class="n">Partition</th>
-                <th scope="col" class="n">{data.ranges.some((range) => range.in_file) ? "First place" : "Offsets"}</th>
-                <th scope="col" class="n">Records</th>
-                <th scope="col" class="n">Seen</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.ranges.map((range) => (
-                <tr>
-                  <th scope="row">
-                    <code>{range.reason}</code>
-                  </th>
-                  <td>{range.partition}</td>
-                  {range.in_file ? <td>{fileText(range.in_file)}</td> : (
-                    <td>
-                      {reader.count(range.first_offset)}
-                      {range.last_offset === range.first_offset ? "" : <>– {reader.count(range.last_offset)}</>}
-                    </td>
-                  )}
-                  <td>{reader.count(range.records)}</td>
-                  <td>{timeOf(reader, range.seen_at, "seconds")}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        {dataTable(
+          "Positions of dead letters",
+          [
+            "Reason",
+            "#Partition",
+            data.ranges.some((range) => range.in_file) ? "#First place" : "#Offsets",
+            "#Records",
+            "#Seen",
+          ],
+          data.ranges.map((range) => (
+            <tr>
+              <th scope="row">
+                <code>{range.reason}</code>
+              </th>
+              <td>{range.partition}</td>
+              {range.in_file ? <td>{fileText(range.in_file)}</td> : (
+                <td>
+                  {reader.count(range.first_offset)}
+                  {range.last_offset === range.first_offset ? "" : <>– {reader.count(range.last_offset)}</>}
+                </td>
+              )}
+              <td>{reader.count(range.records)}</td>
+              <td>{timeOf(reader, range.seen_at, "seconds")}</td>
+            </tr>
+          )),
+        )}
       </details>
     </>
   );

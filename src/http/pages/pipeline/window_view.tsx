@@ -4,6 +4,7 @@ import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { explainWindow, type Explanation } from "../../api/stream/window_explain.ts";
 import type { WindowRow } from "../../api/stream/windows_query.ts";
 import { type Markup, NOTHING, panelHead, timeOf, worth } from "../markup.tsx";
+import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Newest first: the older ones of a backlog close by themselves. */
@@ -17,59 +18,40 @@ export function windowPanel(input: PipelineInput, state: StreamState): Markup {
   }));
   return (
     <>
-      {panelHead("Windows", [{ label: "JSON", href: "/v1/windows" }])} {explained.length === 0
-        ? <p class="hint">No window is open.</p>
-        : (
-          <div class="scroll whole" tabindex={0} role="region" aria-label="Open windows">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">Open window</th>
-                  <th scope="col" class="n">Hits so far</th>
-                  <th scope="col">Closes</th>
-                </tr>
-              </thead>
-              <tbody>
-                {explained.map(({ row, explanation }) => (
-                  <tr>
-                    <th scope="row">{span(input, row)}</th>
-                    <td class="n">{worth(reader.count(row.hits), "provisional")}</td>
-                    <td class="why">{closes(input, explanation)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )} {(stats?.windows_open ?? 0) > explained.length
+      {panelHead("Windows", [{ label: "JSON", href: "/v1/windows" }])}{" "}
+      {explained.length === 0 ? <p class="hint">No window is open.</p> : (
+        dataTable(
+          "Open windows",
+          ["Open window", "#Hits so far", "Closes"],
+          explained.map(({ row, explanation }) => (
+            <tr>
+              <th scope="row">{span(input, row)}</th>
+              <td class="n">{worth(reader.count(row.hits), "provisional")}</td>
+              <td class="why">{closes(input, explanation)}</td>
+            </tr>
+          )),
+          { whole: true },
+        )
+      )} {(stats?.windows_open ?? 0) > explained.length
         ? <p class="legend">and {reader.count(stats!.windows_open - explained.length)} older ones</p>
         : ""}
       <h3>Closed last</h3>
-      <div class="scroll whole" tabindex={0} role="region" aria-label="Closed windows">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Window</th>
-              <th scope="col" class="n">Hits</th>
-              <th scope="col" class="n">Rows</th>
-              <th scope="col" class="n">Late</th>
-              <th scope="col" class="n">Closed after its end</th>
-            </tr>
-          </thead>
-          <tbody>
-            {data.closed.map((row) => (
-              <tr>
-                <th scope="row">{span(input, row)}</th>
-                <td class="n">{worth(reader.count(row.hits), row.confirmed ? "final" : "provisional")}</td>
-                <td class="n">{reader.count(row.keys)}</td>
-                <td class="n">{reader.count(row.late)}</td>
-                <td class="n">
-                  {row.closed_at === null ? "–" : durationText(Math.max(0, row.closed_at - row.window_end))}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {dataTable(
+        "Closed windows",
+        ["Window", "#Hits", "#Rows", "#Late", "#Closed after its end"],
+        data.closed.map((row) => (
+          <tr>
+            <th scope="row">{span(input, row)}</th>
+            <td class="n">{worth(reader.count(row.hits), row.confirmed ? "final" : "provisional")}</td>
+            <td class="n">{reader.count(row.keys)}</td>
+            <td class="n">{reader.count(row.late)}</td>
+            <td class="n">
+              {row.closed_at === null ? "–" : durationText(Math.max(0, row.closed_at - row.window_end))}
+            </td>
+          </tr>
+        )),
+        { whole: true },
+      )}
     </>
   );
 }
