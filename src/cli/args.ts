@@ -1,4 +1,5 @@
 // The words after a command's name: settings' flags, the command's own, and the rest. No I/O.
+// No library: flags, help, environment and documentation come from one table of settings.
 import { parseArgs } from "node:util";
 import { parseValue } from "../shared/config/kinds.ts";
 import { suggestion } from "../shared/config/suggest.ts";

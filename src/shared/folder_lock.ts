@@ -1,4 +1,5 @@
 // The data folder belongs to one process at a time; small notes beside the lock outlive it. Shell: files and an OS lock.
+// No library: a lock of the operating system ends with the process, however it ends; those there are go by files' times.
 import { systemClock } from "./clock.ts";
 import { EXIT, messageOf, NamedError } from "./errors.ts";
 

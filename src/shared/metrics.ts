@@ -1,4 +1,5 @@
 // A small registry of counters, gauges and histograms with the Prometheus text format. No I/O; label values come from code, never from the stream.
+// No library: labels are few, and the catalogue is the table that documentation and alerts come from.
 
 type Labels = Readonly<Record<string, string | number>>;
 

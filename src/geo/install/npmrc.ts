@@ -1,4 +1,5 @@
 // Which npm registry serves a scope and how one identifies oneself there, by npm's own rules for settings. Pure.
+// No library: it has to work without Node's modules.
 
 /** The registry of everybody who has set no other. */
 export const PUBLIC_REGISTRY = "https://registry.npmjs.org/";

@@ -1,4 +1,5 @@
 // How often each client may ask: token buckets in bounded memory. Pure: the time is passed in.
+// No library: those there are count in fixed windows, which let twice the rate through, and know no IPv6 /64.
 
 interface BucketOptions {
   readonly perSecond: number;

@@ -1,4 +1,5 @@
 // Rows as CSV (RFC 4180) that a spreadsheet shows but never runs, and as NDJSON. Pure.
+// No library: cells that a spreadsheet would run are guarded.
 
 import { printableJson } from "../../shared/printable.ts";
 

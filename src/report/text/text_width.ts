@@ -1,4 +1,5 @@
 // How many cells a text fills in a terminal: wide (CJK, emoji) characters fill two, combining ones none. Pure; rules: Unicode UAX #11, #29.
+// No library: one place needs it.
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 

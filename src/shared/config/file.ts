@@ -1,4 +1,5 @@
 // The settings file (`--env-file stream.env`): NAME=value lines as Docker Compose reads them, without its ${…} substitution. No I/O.
+// No library: each problem names its line, and nothing is expanded.
 
 /** One assignment, with its line for messages. */
 interface FileLine {

@@ -1,4 +1,4 @@
-// "Did you mean …": the nearest known name to a misspelt one. No I/O.
+// "Did you mean …": the nearest known name to a misspelt one. No I/O. No library: the small ones count two swapped letters as two mistakes.
 
 /** Edits between two words: insertion, deletion, substitution, swap of neighbours (optimal string alignment distance). */
 export function editDistance(a: string, b: string): number {

@@ -1,5 +1,6 @@
 // CRC-32C (Castagnoli), the checksum of Kafka's record batches, sixteen bytes a step over precomputed tables. No I/O.
 // Measured: 0.40 ms a MiB, against 0.63 for eight bytes a step read one by one.
+// No library: the fast ones are native code, one file a platform.
 
 /** The polynomial 0x1EDC6F41 of RFC 3720 (appendix B.4), bits reversed. */
 const POLYNOMIAL = 0x82f63b78;
