@@ -29,7 +29,11 @@ export class EventFeed {
   #last: FeedEvent | null = null;
   #polling: AbortController | null = null;
 
-  constructor(readonly database: ReadDatabase, readonly clock: Clock, readonly log: Log) {}
+  constructor(
+    private readonly database: ReadDatabase,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {}
 
   get clients(): number {
     return this.#listeners.size;

@@ -56,11 +56,11 @@ export class Connection {
   rank: Rank | null = null;
 
   constructor(
-    readonly socket: Deno.TcpConn,
-    readonly options: ConnectionOptions,
-    readonly turns: Turns,
-    readonly welcome: Uint8Array,
-    readonly hasStream: () => boolean,
+    private readonly socket: Deno.TcpConn,
+    private readonly options: ConnectionOptions,
+    private readonly turns: Turns,
+    private readonly welcome: Uint8Array,
+    private readonly hasStream: () => boolean,
   ) {
     this.done = this.#serve();
   }

@@ -9,7 +9,7 @@ const ENTRIES_MAX = 200;
 export class ReportCache {
   readonly #entries = new Map<string, { readonly until: number; readonly answer: Promise<unknown> }>();
 
-  constructor(readonly clock: Clock) {}
+  constructor(private readonly clock: Clock) {}
 
   /** The answer of `read` for `key`, at most `lifeMs` old; callers that come while it is read wait for the same one. */
   get<T>(key: string, lifeMs: DurationMs, read: () => Promise<T>): Promise<T> {
