@@ -66,6 +66,12 @@ const steps = (guard: string, file: string, ...edit: Edit): Mutant => ({
   suite: "steps",
 });
 const sql = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: EXACT, edits, suite: "postgres" });
+const compareSql = (guard: string, ...edits: Edit[]): Mutant => ({
+  guard,
+  file: "ddl/0008_compare.sql",
+  edits,
+  suite: "postgres",
+});
 const join = (guard: string, ...edits: Edit[]): Mutant => ({ guard, file: JOIN, edits, suite: "postgres" });
 const model = (guard: string, name: string): Mutant =>
   unit(`model database: ${guard}`, MODEL, `  ${name}: true,`, `  ${name}: false,`);
@@ -682,7 +688,7 @@ export const MUTANTS: readonly Mutant[] = [
     "where k.dimension || E'\\x1f' || k.key = p_dimension || E'\\x1f' || p_key;",
     "where k.dimension || E'\\x1f' || md5(k.key) = p_dimension || E'\\x1f' || md5(p_key);",
   ]),
-  sql("the text decides which keys a report reads", ["  where p_keys is null or d.key = any(p_keys);\n", ";\n"]),
+  compareSql("the text decides which keys a report reads", ["  where p_keys is null or t.key = any(p_keys)\n", "\n"]),
   sql("a day is retired after its roll-up", [
     "  if exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
     "  if false and exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
@@ -949,9 +955,9 @@ export const MUTANTS: readonly Mutant[] = [
     "Math.ceil(end / windowSizeMs) * windowSizeMs",
     "end",
   ),
-  sql("days before the stream are null", [
-    "case when previous_known then r.previous_day_contribution end",
-    "r.previous_day_contribution",
+  compareSql("days before the stream are null", [
+    "case when known[2] then coalesce(l.previous, 0)::bigint end,",
+    "coalesce(l.previous, 0)::bigint,",
   ]),
   sql("the SQL report is final when its last window is", [
     "date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')",
