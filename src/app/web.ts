@@ -7,7 +7,7 @@ import { SETTING_NAMES, type Settings } from "../shared/config/settings.ts";
 import { VERSION } from "../shared/version.ts";
 
 /** What a process gives its application beside the settings. */
-export interface WebParts extends Omit<AppDeps, "settings" | "settingsView" | "version"> {
+interface WebParts extends Omit<AppDeps, "settings" | "settingsView" | "version"> {
   /** The database is part of this process. */
   readonly embedded: boolean;
 }

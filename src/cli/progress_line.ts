@@ -1,7 +1,7 @@
 // What a progress line says of work that has an end: share, speed, time left. Pure.
 
 /** How far a work is. `done` and `total` have one unit. */
-export interface Progress {
+interface Progress {
   readonly done: number;
   /** Null where it is not known. */
   readonly total: number | null;

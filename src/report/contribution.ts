@@ -33,10 +33,10 @@ export interface ContributionFacts {
 }
 
 /** What the days around a contribution are known from. */
-export type NextDayKind = "actual" | "forecast" | "unknown";
+type NextDayKind = "actual" | "forecast" | "unknown";
 
 /** The next day where it is not known yet; wire shape. Hits are rounded; `low` to `high` is the 80 % interval. */
-export interface ForecastDetail {
+interface ForecastDetail {
   readonly low: number;
   readonly high: number;
   readonly method: string;

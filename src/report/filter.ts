@@ -28,7 +28,7 @@ export interface Condition {
 export type Filtered = Readonly<Partial<Record<FilterField | "filter", string | undefined>>>;
 
 /** Conditions of one answer: more would only make a long URL. */
-export const CONDITIONS_MAX = 30;
+const CONDITIONS_MAX = 30;
 
 /** `host:is:www.example.com`; `;` and `%` of a value are written `%3B` and `%25`. */
 export function writeFilter(conditions: readonly Condition[]): string {
@@ -78,8 +78,7 @@ export function conditionsOf(query: Filtered): Condition[] {
   return all.filter((one, i) => all.findIndex((other) => isSame(one, other)) === i);
 }
 
-export const isSame = (a: Condition, b: Condition): boolean =>
-  a.field === b.field && a.op === b.op && a.value === b.value;
+const isSame = (a: Condition, b: Condition): boolean => a.field === b.field && a.op === b.op && a.value === b.value;
 
 /** A condition as the database takes it: any of the values. */
 export interface DatabaseCondition {
@@ -90,7 +89,7 @@ export interface DatabaseCondition {
 }
 
 /** Referrers that are known, with their origins. */
-export type Origins = readonly (readonly [referrer: string, origin: Origin])[];
+type Origins = readonly (readonly [referrer: string, origin: Origin])[];
 
 /** Whether the database needs to know the origins of referrers. */
 export const needsOrigins = (conditions: readonly Condition[]): boolean =>

@@ -3,7 +3,7 @@
 
 export const CHANNELS = ["direct", "search", "social", "referral", "internal", "unclassified"] as const;
 /** `unclassified` holds the referrers that were folded into `(other)` when the table or a roll-up was full. */
-export type Channel = typeof CHANNELS[number];
+type Channel = typeof CHANNELS[number];
 
 /** A site that many referrers lead to: `google.com`, `google.co.uk` and the app are all Google. */
 interface KnownSource {

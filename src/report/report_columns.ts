@@ -6,7 +6,7 @@ import type { BotsReport, SeriesPoint } from "./timeseries.ts";
 import type { TopReport, TopRow } from "./top.ts";
 
 /** A contribution beside the report that it belongs to. */
-export interface ContributionLine {
+interface ContributionLine {
   readonly report: ContributionReport;
   readonly row: Contribution;
 }
@@ -57,7 +57,7 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
 ];
 
 /** A row of a ranking beside the report that it belongs to. */
-export interface TopLine {
+interface TopLine {
   readonly report: TopReport;
   readonly row: TopRow;
 }
@@ -84,7 +84,7 @@ export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
 ];
 
 /** One forecast day beside its series and report; `day` is null where the series has no forecast. */
-export interface ForecastLine {
+interface ForecastLine {
   readonly report: ForecastReport;
   readonly series: ForecastSeries;
   readonly day: ForecastDay | null;

@@ -18,7 +18,7 @@ import {
 /** Longest range in days; the database functions take twice as many, for the period that is compared. */
 export const RANGE_DAYS_MAX = 1101;
 /** Most points of one time series. */
-export const SERIES_POINTS_MAX = 10_000;
+const SERIES_POINTS_MAX = 10_000;
 /** Most rows of one answer; exports page through all. */
 export const LIMIT_MAX = 1_000;
 export const FORECAST_DAYS_MAX = 14;

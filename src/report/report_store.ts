@@ -146,7 +146,7 @@ function comparedOf(row: ComparedRow, progress: Progress): { compared: Bucket[];
 }
 
 /** Complete days that a forecast may learn from, the first day of the stream's data left out, since it is seldom whole. */
-export function learnable(days: readonly Bucket[]): Bucket[] {
+function learnable(days: readonly Bucket[]): Bucket[] {
   const firstHits = days.findIndex((day) => day.hits > 0);
   const lastComplete = days.findLastIndex(isComplete);
   // Data before the first day that we look at means that this day is whole.

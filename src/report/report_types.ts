@@ -58,8 +58,6 @@ export type Traffic = "all" | "human" | "bot";
 export type PlaceKind = "city" | "region" | "country";
 export const COMPARES = ["previous_day", "same_weekday", "previous_period", "previous_year"] as const;
 export type Compare = typeof COMPARES[number];
-export type Order = "count_desc" | "count_asc" | "place";
-
 /** Whether a number can still change; unknown: there is none. */
 export type Status = "final" | "provisional" | "unknown";
 

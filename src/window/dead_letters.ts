@@ -54,7 +54,7 @@ export interface DeadSample {
 }
 
 /** The record that is dead. */
-export interface DeadRecord {
+interface DeadRecord {
   readonly partition: PartitionId;
   readonly reason: DeadReason;
   readonly offset: number;

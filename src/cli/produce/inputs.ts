@@ -12,7 +12,7 @@ import { type FirstEventTime, timesOf } from "../../source/file/listing.ts";
 import type { ProduceInput } from "./produce_inputs.ts";
 
 /** How the files are looked at. */
-export interface InputReaders {
+interface InputReaders {
   readonly examine: (bytes: Uint8Array, isWhole: boolean) => FirstLines;
   readonly timeOf: FirstEventTime;
   readonly log: Log;

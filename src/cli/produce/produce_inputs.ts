@@ -9,7 +9,7 @@ import type { LineRun } from "../../source/lines.ts";
 import type { Lateness } from "./lateness.ts";
 import { messageOfLine, type MessageRules, type OutMessage, SENT_BYTES_MAX, type Skipped } from "./produce_message.ts";
 import { Batches, type LinePosition } from "./batches.ts";
-import { type ProduceCounts, Progress } from "./progress.ts";
+import { type ProduceCounts, SendProgress } from "./progress.ts";
 
 const BATCH_RECORDS_MAX = 10_000;
 /** Pauses between batches of a limited rate are about this long. */
@@ -53,7 +53,7 @@ const PROBLEMS: Readonly<Record<Skipped, string>> = {
  */
 export async function produceInputs(options: ProduceOptions): Promise<ProduceCounts> {
   const { clock, rate, signal } = options;
-  const progress = new Progress({ input: 0, line: options.fromLine });
+  const progress = new SendProgress({ input: 0, line: options.fromLine });
   const { counts } = progress;
   const started = clock.now();
   const records = rate === undefined

@@ -29,7 +29,7 @@ export const noCounts = (next: LinePosition | null): ProduceCounts => ({
 });
 
 /** Keeps the counts of one command. */
-export class Progress {
+export class SendProgress {
   readonly counts: ProduceCounts;
 
   constructor(start: LinePosition) {

@@ -3,7 +3,7 @@ import { type HttpProblem, PROBLEMS } from "../server/problem.ts";
 import { page } from "./layout.tsx";
 import { hostile, type Markup } from "./markup.tsx";
 
-export interface ProblemPage {
+interface ProblemPage {
   readonly problem: HttpProblem;
   readonly requestId: string;
   readonly version: string;

@@ -36,7 +36,7 @@ const RATE_HEADERS = {
 } as const;
 
 /** The name by which generated clients call an operation: `GET /v1/windows/{start}/explain` is `getWindowsStartExplain`. */
-export function operationIdOf(method: string, path: string): string {
+function operationIdOf(method: string, path: string): string {
   const words = path.replace(/^\/v1\//, "").split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
   return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
 }

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 export const FINGERPRINT_BYTES_MAX = 1024;
 
 /** Bytes that were read, right before a position: only the same content has them there. */
-export interface ReadProof {
+interface ReadProof {
   /** One past the last byte that the digest covers. */
   readonly to: number;
   /** How many bytes it covers, at least 1. */

@@ -27,7 +27,7 @@ export interface SeenFile {
   readonly listed: boolean;
 }
 
-export interface MatchOptions {
+interface MatchOptions {
   /** Whether what was read of the content is not in the file where it was. */
   readonly refuted: (file: SeenFile, content: Content) => boolean;
   /** Device and inode of the file that held a content at the last look. */
@@ -37,7 +37,7 @@ export interface MatchOptions {
 }
 
 /** Which file holds which content, and the files that hold none. */
-export interface FileMatch {
+interface FileMatch {
   /** By the content's number. */
   readonly located: ReadonlyMap<number, SeenFile>;
   /** New files in reading order. */

@@ -20,7 +20,7 @@ export function isRotatedName(base: string, name: string): boolean {
 }
 
 /** What rotation added to a log's name. */
-export interface Rotation {
+interface Rotation {
   readonly kind: "live" | "count" | "date";
   /** Greater is older for counts, younger for dates. */
   readonly rank: number;

@@ -24,7 +24,7 @@ export function createFileSource(options: FileSourceOptions): Source {
 }
 
 /** Stable id of the log that a path or glob names, 32 hex digits. */
-export function fileLogId(path: string): string {
+function fileLogId(path: string): string {
   return createHash("sha256").update(resolve(path)).digest("hex").slice(0, 32);
 }
 

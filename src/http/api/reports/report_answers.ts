@@ -27,7 +27,7 @@ import type { Format } from "./report_format.ts";
 /** The body of an answer: whole, or a stream where it has no bound. */
 export type Body = string | ReadableStream<Uint8Array>;
 
-export const BYTE_ORDER_MARK = "\ufeff";
+const BYTE_ORDER_MARK = "\ufeff";
 
 /** How one report is written. */
 export interface Rendering<R, Line> {

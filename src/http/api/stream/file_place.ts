@@ -9,7 +9,7 @@ export const filePlaceSchema = z.strictObject({
   line: countSchema.nullable().openapi({ description: "From 1; null where it is not known." }),
   byte: countSchema.openapi({ description: "Position in the uncompressed content." }),
 }).nullable().openapi({ description: "For SOURCE=file: where the (first) record lies. Null for other sources." });
-export type FilePlace = NonNullable<z.infer<typeof filePlaceSchema>>;
+type FilePlace = NonNullable<z.infer<typeof filePlaceSchema>>;
 
 /** The place for people. */
 export function fileText({ path, line, byte }: FilePlace): string {
