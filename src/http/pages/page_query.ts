@@ -41,7 +41,7 @@ export const PAGE_PARAMETERS = [
   "cursor",
   "back",
 ] as const;
-export type PageParameter = typeof PAGE_PARAMETERS[number];
+type PageParameter = typeof PAGE_PARAMETERS[number];
 
 /** The parameters as given, without empty ones. */
 export type PageState = Readonly<Partial<Record<PageParameter, string>>>;
@@ -139,7 +139,7 @@ export interface PageQueries {
   readonly ended: boolean;
 }
 
-export type PageQueryResult =
+type PageQueryResult =
   | { readonly ok: true; readonly queries: PageQueries }
   | { readonly ok: false; readonly problems: readonly QueryProblem[] };
 

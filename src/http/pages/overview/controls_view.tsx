@@ -9,7 +9,7 @@ import type { OverviewData } from "./overview_data.ts";
 import { changedFilterHref, DIRECT, pageConditions, pageHref, type PageState } from "../page_query.ts";
 import { RANGES } from "../page_ranges.ts";
 
-export interface Controls {
+interface Controls {
   readonly state: PageState;
   /** The preset that is shown, or null. */
   readonly range: string | null;
