@@ -87,6 +87,8 @@ export interface Broker {
     }[];
   }>;
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
+  /** Rejects with the broker's own reason. */
+  findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: number }): Promise<unknown>;
 }
 
 /** Offsets of partitions by a rule: the log's start, its end, or the first record at or after a time. */

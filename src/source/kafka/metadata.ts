@@ -5,7 +5,7 @@ import type { Log } from "../../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
 import { createCluster, faultContext, type KafkaConnection } from "./client.ts";
 import { faultOf } from "./faults.ts";
-import { type Cluster, errorOfCode, type OffsetsQuery } from "./internals.ts";
+import { type Broker, type Cluster, errorOfCode, type OffsetsQuery } from "./internals.ts";
 import { describeGroup, type GroupDescription } from "./group_members.ts";
 import { describeTopic, knowsTopicIds } from "./topic_id.ts";
 import type { LogIdentity, PartitionBounds } from "../port.ts";
@@ -25,6 +25,8 @@ const COORDINATOR_MOVES: ReadonlySet<unknown> = new Set([
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "NOT_COORDINATOR_FOR_GROUP",
 ]);
+/** Kafka's number for the coordinator of a group; the other kind is that of transactions. */
+const GROUP_COORDINATOR = 0;
 const COORDINATOR_TRIES = 15;
 const COORDINATOR_WAIT = durationMs(300);
 
@@ -93,7 +95,7 @@ export class KafkaMetadata {
     return this.#ask(async (cluster) => {
       for (let tries = 1;; tries++) {
         try {
-          return await describeGroup(await cluster.findGroupCoordinator({ groupId: group }), group);
+          return await describeGroup(await coordinatorOf(cluster, group), group);
         } catch (error) {
           if (tries === COORDINATOR_TRIES || !COORDINATOR_MOVES.has((error as { type?: unknown }).type)) throw error;
           await clock.sleep(COORDINATOR_WAIT);
@@ -162,5 +164,16 @@ export class KafkaMetadata {
     const cluster = createCluster(this.options.connection, this.options.log);
     await cluster.connect();
     return cluster;
+  }
+}
+
+/** The group's coordinator. The client asks one broker after the other and keeps no reason: where none knew it, one is asked for its own. */
+async function coordinatorOf(cluster: Cluster, groupId: string): Promise<Broker> {
+  try {
+    return await cluster.findGroupCoordinator({ groupId });
+  } catch (error) {
+    const broker = await cluster.brokerPool.findConnectedBroker();
+    await broker.findGroupCoordinator({ groupId, coordinatorType: GROUP_COORDINATOR });
+    throw error;
   }
 }
