@@ -54,6 +54,8 @@ export function renderHttpApiPage(document: OpenApiDocument): string {
     "  with 429 comes `Retry-After`.",
     "- **Times** are RFC 3339 in UTC. Days are local days of the `tz` that you give, both ends inclusive.",
     "- **Numbers** say how sure they are: `final` can no longer change, `provisional` can, `unknown` has a gap.",
+    "- **CSV, NDJSON and JSON are data**: hosts and referrers come as they were counted, control characters included. CSV guards cells",
+    "  that a spreadsheet would run; `tidemark report` leaves control characters out where it prints to a terminal.",
     "- **JSON** has numbers as they were computed. **CSV** has shares with two decimals; with `bom=true` Excel reads it as UTF-8.",
     "- **Caching**: answers carry an `ETag` that changes with the data; ask with `If-None-Match`. It is weak: one for all encodings.",
     "- **Compression**: all text comes in Brotli or gzip where `Accept-Encoding` takes it, streamed CSV too; event streams never do.",

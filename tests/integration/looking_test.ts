@@ -3,7 +3,9 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import postgresClient, { type Sql } from "postgres";
 import { dispatch } from "../../src/cli/dispatch.ts";
 import { COMMANDS } from "../../src/cli/commands.ts";
+import { lockFolder } from "../../src/shared/folder_lock.ts";
 import { fakeHost } from "../cli/fake_host.ts";
+import { makeEmbeddedFolder } from "../support/embedded.ts";
 import { startPostgres } from "../support/postgres.ts";
 
 const RANGE = ["--from", "2026-11-20T10:00Z", "--to", "2026-11-20T10:05Z"];
@@ -84,6 +86,39 @@ Deno.test("looking commands leave a fresh folder as it was, and say that nothing
         if (words[0] === "resume") assertMatch(out, /No stream was started/);
         if (["replay", "report", "dead-letters"].includes(words[0]!)) assertMatch(err, /stream_missing/);
       }
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("beside a service with the embedded database doctor checks the rest, and the others name the lock", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const line = JSON.stringify({ event_time: new Date().toISOString(), host: "h.test", ip: "8.8.8.8" });
+    await Deno.writeTextFile(`${folder}/a.ndjson`, `${line}\n`);
+    await Deno.mkdir(`${folder}/data`, { mode: 0o700 });
+    await makeEmbeddedFolder(`${folder}/data/pg`);
+    const env = { DATA_DIR: `${folder}/data`, SOURCE: "file", FILE_PATH: `${folder}/a.ndjson`, FILE_HOST: "x" };
+    const lock = await lockFolder(env.DATA_DIR);
+    try {
+      const before = await tree(folder);
+      const { code, out, err } = await tidemark(["doctor", "--json"], env);
+      assertEquals([code, err], [6, ""]); // the place database is missing here
+      const { findings } = JSON.parse(out) as { findings: { check: string; status: string; detail: string }[] };
+      const of = (check: string) => findings.find((finding) => finding.check === check);
+      assertEquals(of("postgres")?.status, "skip");
+      assertMatch(of("postgres")!.detail, /in use: .*over HTTP \(\/readyz, \/v1\/ledger\)/);
+      assertEquals(findings.filter(({ status }) => status === "fail").map(({ check }) => check), ["geo"]);
+      assertEquals(of("source")?.status, "ok");
+      assertMatch(of("positions")!.detail, /none were read/);
+      for (const words of looks().filter(([name]) => ["replay", "resume", "report", "dead-letters"].includes(name!))) {
+        const said = await tidemark(words, env);
+        assertEquals([said.code, /data_dir_locked/.test(said.err)], [5, true], `${words.join(" ")}: ${said.err}`);
+      }
+      assertEquals(await tree(folder), before);
+    } finally {
+      lock.release();
     }
   } finally {
     await Deno.remove(folder, { recursive: true });

@@ -4,6 +4,7 @@ import { type Guard, killWhenWeDie, signalProcess } from "./process.ts";
 import {
   findBinaries,
   makeDataFolder,
+  npmBinaries,
   type PostgresBinaries,
   type ServerUser,
   serverUser,
@@ -12,6 +13,8 @@ import {
 export interface PostgresOptions {
   /** A server of our own even where `POSTGRES_TEST_URL` is set, so that it may be killed, frozen and restarted. */
   readonly faults?: boolean;
+  /** Programs of the npm package, which are of another version than most machines': with a server of our own. */
+  readonly fromNpm?: boolean;
   /** Wait for the disk at each commit (default false: tests kill the server, not the machine). */
   readonly fsync?: boolean;
   /** Only a TLS client gets in: no database is made, `url` is the server's own. */
@@ -42,9 +45,10 @@ export interface TestPostgres extends AsyncDisposable {
 /** Starts a server (or uses `POSTGRES_TEST_URL`) and makes one empty database. @throws Error naming what to install */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const given = Deno.env.get("POSTGRES_TEST_URL");
-  if (given && !options.faults) return await useGiven(given);
+  if (given && !options.faults && !options.fromNpm) return await useGiven(given);
   const user = await serverUser();
-  const binaries = await findBinaries();
+  const binaries = await (options.fromNpm ? npmBinaries() : findBinaries());
+  if (!binaries) throw new Error("The npm package of PostgreSQL's programs cannot be had for this platform.");
   const folder = await makeDataFolder(binaries, user);
   const server = new Server(binaries, user, folder, options);
   try {

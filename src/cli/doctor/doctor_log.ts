@@ -76,7 +76,7 @@ async function withLog(
   const where = settings.SOURCE === "kafka" ? ` at ${settings.KAFKA_URL.join(", ")}` : "";
   findings.push(ok(name, `${logName(settings)}${where}: ${log.partitions.length} partitions`));
   if (settings.SOURCE === "kafka") findings.push(topicIds(log));
-  findings.push(positions(context, inputs.stored, log));
+  findings.push(positions(context, inputs, log));
   try {
     const events = eventReader(settings, readingRules(context, inputs.stored), inputs.places);
     findings.push(...judgeSample(
@@ -103,8 +103,10 @@ const topicIds = (log: LogIdentity) =>
   );
 
 /** Whether the stored positions mean something in this log. */
-function positions({ settings }: DoctorContext, stored: StoredState | null, log: LogIdentity): Finding {
-  if (stored === null) return skip("positions", "none are stored yet");
+function positions({ settings }: DoctorContext, { database, stored }: LogCheckInputs, log: LogIdentity): Finding {
+  if (stored === null) {
+    return skip("positions", database === null ? "none were read: see the database above" : "none are stored yet");
+  }
   try {
     checkLog(streamSettings(settings, { topicId: log.topicId, anchor: stored.anchor }), stored, log);
     return ok("positions", "the log holds every stored position");
