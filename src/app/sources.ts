@@ -122,12 +122,20 @@ export async function createSource(
         rules: options.rules,
         follow: options.follow,
         generations: postgresGenerations(storage.work),
-        lease: postgresLease(storage.work, `file:${settings.FILE_PATH}`, leaseHolder(settings)),
+        lease: postgresLease(
+          { database: storage.work, embedded: storage.embedded },
+          `file:${settings.FILE_PATH}`,
+          leaseHolder(settings),
+        ),
       });
       return { source, startOffset: plainStart };
     }
     case "demo": {
-      const lease = postgresLease(storage.work, "demo", leaseHolder(settings));
+      const lease = postgresLease(
+        { database: storage.work, embedded: storage.embedded },
+        "demo",
+        leaseHolder(settings),
+      );
       return { source: await demoSource(context, { anchor: options.anchor, lease }), startOffset: plainStart };
     }
   }

@@ -5,6 +5,7 @@ import type { FetchedBatch, RecordRun } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
 import { type Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
+import { NamedTexts } from "./named_texts.ts";
 import { isLate } from "./tumbling.ts";
 import type { KeyTable } from "./key_table.ts";
 import type { Tracker } from "./tracker.ts";
@@ -40,6 +41,10 @@ export class Counter {
   /** Offset of the first record that was left; -1 while there is none. */
   #leftFrom = -1;
   #lookAt = LOOK_BYTES;
+  /** Tables that have been given a number. */
+  #tables = 0;
+  readonly #hosts = new NamedTexts();
+  readonly #referrers = new NamedTexts();
 
   constructor(rules: CountingRules, reader: EventReader, bounds: DeltaBounds = NO_BOUNDS) {
     this.#rules = rules;
@@ -156,7 +161,11 @@ export class Counter {
     const reader = this.#reader;
     if (!table.add(reader.host, reader.referrer, reader.place, reader.bot)) return;
     const delta = this.#delta, { maxDeltaKeys, maxDeltaBytes } = this.#bounds;
-    delta.addKey(reader.hosts.bytes(reader.host) + reader.referrers.bytes(reader.referrer));
+    table.number ||= ++this.#tables;
+    delta.addKey(
+      this.#hosts.bytesOf(reader.host, reader.hosts, table.number) +
+        this.#referrers.bytesOf(reader.referrer, reader.referrers, table.number),
+    );
     if (delta.keys >= maxDeltaKeys || delta.bytes >= maxDeltaBytes) this.#full = true;
   }
 }

@@ -33,7 +33,7 @@ export class Delta {
   readonly dead: DeadLetters;
   /** Distinct keys over all windows: what a commit would write. */
   keys = 0;
-  /** Upper bound of the bytes that a commit of it would send, and about what it holds. A text counts once for each key that names it. */
+  /** Upper bound of the bytes that a commit of it would send, and about what it holds. */
   bytes = 0;
   #recentStart = NaN;
   #recentTable: KeyTable | undefined;
@@ -59,7 +59,7 @@ export class Delta {
     return table;
   }
 
-  /** Books a key that is new in its table; its texts take `textBytes`. */
+  /** Books a key that is new in its table; what its table did not name before takes `textBytes`. */
   addKey(textBytes: number): void {
     this.keys++;
     this.bytes += KEY_BYTES + textBytes;

@@ -7,6 +7,8 @@ const FIRST_CAPACITY = 8;
 
 /** Counts by three small integers; dropped whole once its delta is committed. */
 export class KeyTable {
+  /** Given by the counter, for its own books; 0 = none yet. */
+  number = 0;
   size = 0;
   hits = 0;
   botHits = 0;

@@ -19,13 +19,15 @@ const ENGINE_MORE_MAX = 120 * MIB;
 /** As long as they are kept whole: a host that is longer than any name counts as `(invalid)`. */
 const HOST_BYTES = 250, REFERRER_BYTES = 1_000;
 const LONG = "abcdefghij".repeat(REFERRER_BYTES / 10);
+const BROWSER =
+  "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36";
 /** Time of the first event; the others spread over an hour, so that there are twelve windows. */
 const START = Date.UTC(2026, 0, 15, 10);
 
 const longEvent = (n: number, events: number): string => {
   const key = String(n).padStart(8, "0");
   return `{"event_time":${START + Math.floor(n / events * 3_600_000)},"host":"${(key + LONG).slice(0, HOST_BYTES)}",` +
-    `"referrer":"${`https://${key}/${LONG}`.slice(0, REFERRER_BYTES)}","ip":"8.8.8.8","user_agent":"Mozilla/5.0"}`;
+    `"referrer":"${`https://${key}/${LONG}`.slice(0, REFERRER_BYTES)}","ip":"8.8.8.8","user_agent":"${BROWSER}"}`;
 };
 
 interface Ledger {
@@ -58,7 +60,7 @@ async function readAll(instance: Instance, events: number): Promise<Ledger> {
 
 const ENGINES = [1, 2, 3];
 const PARTITIONS = 6;
-const SENT = 200_000;
+const SENT = 120_000;
 
 /** One topic, read by one, two and three engines, each time into a database of its own. */
 async function severalEngines({ broker, postgres }: Servers): Promise<Outcome> {
@@ -220,8 +222,7 @@ const scatteredEmbedded = (): Promise<Outcome> =>
     const commits = await instance.metric("tidemark_commits_total");
     const peak = await instance.peakMemory();
     differences.push(...await stopInTime(instance));
-    const leases = instance.count(/lease|"level":"error"/);
-    if (leases > 0) differences.push(`${leases} lines about leases or errors`);
+    differences.push(...instance.lines().filter((line) => /lease|"level":"error"/.test(line)));
     if (peak > EMBEDDED_MAX) differences.push(`it took ${mib(peak)}`);
     return {
       events: seen.at(-1) ?? 0,
@@ -271,7 +272,7 @@ const longTextsKilled = (): Promise<Outcome> =>
 export const MEMORY_ENTRIES: readonly Entry[] = [
   {
     name: "long-texts",
-    done: "200,000 events, each with a new host of 250 bytes and a new referrer of 1,000, read by 1, 2 and 3 engines",
+    done: "120,000 events, each with a new host of 250 bytes and a new referrer of 1,000, read by 1, 2 and 3 engines",
     run: severalEngines,
   },
   {

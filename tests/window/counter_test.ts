@@ -245,6 +245,31 @@ Deno.test("count() in parts comes to what it comes to as a whole, whichever boun
   assertEquals(inParts(whole, {}, known).sum, expected.sum);
 });
 
+Deno.test("count() books the bytes of a text once a window, as the commit sends it", () => {
+  /** Event time in seconds: 1 a host of 100 bytes, 2 another of 50, each with the same referrer of 1,000 bytes. */
+  class Texts extends TimeReader {
+    override hosts = { text: () => "h", bytes: (() => [0, 100, 50][this.host]!) as () => number, size: 3 };
+    override referrers = { text: () => "r", bytes: (() => 1_000) as () => number, size: 1 };
+    override read(bytes: Uint8Array, start: number): ReadCode {
+      const code = super.read(bytes, start);
+      this.host = this.eventTime / 1_000 % 10;
+      this.place = Math.floor(this.eventTime / 10_000) % 10;
+      return code;
+    }
+  }
+  const reader = new Texts();
+  const counter = new Counter(RULES, reader);
+  const bytesOf = (seconds: readonly number[]) => {
+    const delta = new Delta(() => "");
+    counter.count(tracker(), batch(seconds.map((second) => ({ time: W + second * 1_000 }))), delta, NOW, NOW);
+    return delta.bytes - delta.keys * 80 - delta.windows.size * 4_096;
+  };
+  assertEquals(bytesOf([1, 1, 11, 21]), 1_100); // one host in three places
+  assertEquals(bytesOf([1, 2, 12]), 1_150);
+  assertEquals(bytesOf([1, 601]), 2_200); // two windows: a chunk each
+  assertEquals(bytesOf([1]), 1_100); // another delta
+});
+
 Deno.test("count() stops where the dictionaries reach their bound, and forgets those that no key names", () => {
   /** Each event is a new text of 64 KiB. */
   class Flood extends TimeReader {

@@ -90,8 +90,10 @@ const START_PARAMETERS = [
     "wal_sync_method=fsync",
     // 140 MB less resident memory than PGlite's 128 MB, and no slower at this size of table.
     "shared_buffers=16MB",
-    // The report queries' sorts; the default of 4 MB spills to files that go through JavaScript.
-    "work_mem=16MB",
+    // The report queries' sorts; the default of 4 MB spills to files that go through JavaScript. What a query takes stays taken: the memory of
+    // WebAssembly never shrinks, so hash tables get no more than sorts.
+    "work_mem=8MB",
+    "hash_mem_multiplier=1",
   ].flatMap((setting) => ["-c", setting]),
 ];
 

@@ -5,12 +5,19 @@ import type { Database } from "./client.ts";
 /** Renewed every two seconds; a dead holder is replaced after this. */
 const LEASE_SECONDS = 10;
 const TIMEOUT_MS = 3_000;
+/** In the embedded database a question may wait for a large commit and a closing, and no other process can ask. */
+const EMBEDDED_TIMEOUT_MS = 30_000;
 
 /**
  * A lease called `name`, held as `holder` (unique to the process). One that ran out and that no other process has taken meanwhile is renewed: the row
  * says who holds it, and a database that was busy for long costs nothing.
  */
-export function postgresLease(database: Database, name: string, holder: string): Lease {
+export function postgresLease(
+  { database, embedded }: { readonly database: Database; readonly embedded: boolean },
+  name: string,
+  holder: string,
+): Lease {
+  const timeoutMs = embedded ? EMBEDDED_TIMEOUT_MS : TIMEOUT_MS;
   return {
     async acquire() {
       const rows = await database.query((sql) =>
@@ -19,7 +26,7 @@ export function postgresLease(database: Database, name: string, holder: string):
           values (${name}, ${holder}, clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}))
           on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
           where l.holder = excluded.holder or l.expires_at < clock_timestamp()
-          returning 1`, TIMEOUT_MS);
+          returning 1`, timeoutMs);
       return rows.length === 1;
     },
     async renew() {
@@ -27,11 +34,11 @@ export function postgresLease(database: Database, name: string, holder: string):
         sql`
           update tm.lease set expires_at = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS})
           where name = ${name} and holder = ${holder}
-          returning 1`, TIMEOUT_MS);
+          returning 1`, timeoutMs);
       return rows.length === 1;
     },
     async release() {
-      await database.query((sql) => sql`delete from tm.lease where name = ${name} and holder = ${holder}`, TIMEOUT_MS);
+      await database.query((sql) => sql`delete from tm.lease where name = ${name} and holder = ${holder}`, timeoutMs);
     },
   };
 }
