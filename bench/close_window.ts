@@ -1,5 +1,6 @@
 // What closing a window costs PostgreSQL when many commits have contributed to it: `deno run -A bench/close_window.ts [--chunks 300] [--keys 20000]
-// [--universe 100000] [--compact N]`. With --compact, chunks are merged as the closer would merge them, whenever a window holds N.
+// [--universe 100000] [--compact N] [--rounds R]`. With --compact, chunks are merged as the closer would merge them, whenever a window holds N.
+// With --rounds, the closing is first tried and rolled back R times, in turn with the one that makes no digest (tidemark_close_v1).
 // Starts a server of its own. CPU-seconds are those of the server process; wall time says what a reader of the table waits.
 import { migrate } from "../src/store/migrate.ts";
 import { createPostgresStore } from "../src/store/postgres/store.ts";
@@ -17,6 +18,7 @@ const CHUNKS = numberFlag("chunks", 300);
 const KEYS = numberFlag("keys", 20_000);
 const UNIVERSE = numberFlag("universe", 100_000);
 const COMPACT = numberFlag("compact", 0);
+const ROUNDS = numberFlag("rounds", 0);
 const WINDOW_MS = 300_000;
 const START = Date.UTC(2026, 2, 1) as EpochMs;
 
@@ -86,6 +88,7 @@ const last = new KeyTable();
 addKey(last, 0);
 await commit([encoder.chunk(START + 2 * WINDOW_MS, last, false)], START + WINDOW_MS);
 
+if (ROUNDS > 0) await compareDigest();
 const beforeCpu = cpuSeconds(pid), before = performance.now();
 const closed = await store.close();
 const ms = performance.now() - before, cpu = cpuSeconds(pid) - beforeCpu;
@@ -133,6 +136,27 @@ async function commit(chunks: Parameters<typeof store.commit>[0]["chunks"], wate
   if (outcome.kind !== "committed") throw new Error(`commit: ${outcome.kind}`, { cause: outcome });
   commitId = next;
   offset += hits;
+}
+
+async function compareDigest(): Promise<void> {
+  await database.query((sql) => sql`select tidemark_ensure_day_v2(${new Date(START).toISOString()}::text::date)`, 60_000);
+  const tries = { tidemark_close_v1: [] as number[], tidemark_close_v2: [] as number[] };
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const name of ["tidemark_close_v1", "tidemark_close_v2"] as const) {
+      const cpu = cpuSeconds(pid);
+      const [, rows] = await database.query(
+        (sql) => sql.unsafe(`begin; select ${name}('bench', 10000000)->>'state' as state; rollback`),
+        600_000,
+      ) as unknown as { state: string }[][];
+      if (rows![0]!.state !== "closed") throw new Error(`${name}: ${rows![0]!.state}`);
+      tries[name].push(cpuSeconds(pid) - cpu);
+      await database.query((sql) => sql`vacuum aggregated_web_traffic`, 600_000);
+    }
+  }
+  for (const [name, cpu] of Object.entries(tries)) {
+    const sorted = cpu.toSorted((a, b) => a - b);
+    write(`${name}: median ${sorted[sorted.length >> 1]!.toFixed(2)} CPU-s, lowest ${sorted[0]!.toFixed(2)}, of ${ROUNDS}`);
+  }
 }
 
 async function compact(): Promise<void> {

@@ -1659,38 +1659,83 @@ create function tidemark_micros_v1(p_time timestamptz) returns text language sql
 return case when isfinite(p_time) then ((date_part('epoch', p_time) * 1000000)::bigint)::text else 'infinite' end;
 comment on function tidemark_micros_v1(timestamptz) is 'A time as microseconds since the Unix epoch, as text.';
 
--- The canonical text of a row: its columns, each ended by U+001F, which no stored text holds; times as microseconds since the Unix epoch.
--- It depends on no setting, encoding or version of the server.
-create function tidemark_row_digest_v1(p_window_end timestamptz, p_host text, p_referrer text, p_country_code text, p_region text, p_city text,
-  p_num_hits bigint, p_bot_hits bigint) returns bytea language sql stable parallel safe
-return sha256(convert_to(tidemark_micros_v1(p_window_end) || E'\x1f' || p_host || E'\x1f' || p_referrer || E'\x1f' || p_country_code || E'\x1f'
-  || p_region || E'\x1f' || p_city || E'\x1f' || p_num_hits || E'\x1f' || p_bot_hits || E'\x1f', 'UTF8'));
-comment on function tidemark_row_digest_v1(timestamptz, text, text, text, text, text, bigint, bigint) is 'SHA-256 of the canonical text of one row of a closed window, but for its window_start.';
+-- The digest of a window is SHA-256 over its rows in one canonical form, so that their order in the table does not matter. Each distinct host,
+-- referrer and place is written once, in the order of its bytes (collation "C"), and has its place in that order as number; a row is then its
+-- three numbers and its hits, and rows are sorted by these. No setting, zone or version of the server decides any of it, and a closing has
+-- the numbers at hand. Hashing every row by itself and sorting the hashes took five times as long.
+-- Texts and rows are hashed in blocks, so that no value grows with a window beyond what PostgreSQL holds (1 GiB): a block of texts is at most
+-- 100,000 times KEY_BYTES_MAX, one of rows at most 1,000,000 lines of 66 bytes. A place is joined by U+001E, which no stored text holds.
+create function tidemark_digest_line_v1(p_host integer, p_referrer integer, p_place integer, p_num_hits bigint, p_bot_hits bigint) returns text
+language sql stable parallel safe
+return concat_ws(',', p_host, p_referrer, p_place, p_num_hits, p_bot_hits);
+comment on function tidemark_digest_line_v1(integer, integer, integer, bigint, bigint) is 'One row of a closed window in the form that is hashed: numbers of its host, referrer and place, then its hits.';
 
--- Rows are hashed one by one and their hashes sorted, so that their order does not matter: sorting 32 bytes costs half of what sorting the
--- texts costs, and the sorted hashes of ten million rows fit a value where their texts would not.
-create function tidemark_digest_v1(p_window_start timestamptz, p_rows bytea) returns bytea language sql stable parallel safe
-return sha256(convert_to(tidemark_micros_v1(p_window_start) || E'\x1f', 'UTF8') || coalesce(p_rows, ''));
-comment on function tidemark_digest_v1(timestamptz, bytea) is 'Digest of a closed window: SHA-256 of its start and the SHA-256 of its rows in ascending order.';
+create function tidemark_digest_text_v1(p_text text) returns text language sql stable parallel safe
+return octet_length(p_text) || ':' || p_text;
+comment on function tidemark_digest_text_v1(text) is 'One text of a closed window in the form that is hashed: its bytes counted, then itself.';
 
+create function tidemark_digest_v1(p_start timestamptz, p_first_end timestamptz, p_last_end timestamptz, p_rows bigint, p_texts text,
+  p_text_blocks bytea, p_row_blocks bytea) returns bytea language sql stable parallel safe
+return sha256(convert_to(concat_ws(',', tidemark_micros_v1(p_start), tidemark_micros_v1(p_first_end), tidemark_micros_v1(p_last_end),
+  p_rows, p_texts) || E'\n', 'UTF8') || p_text_blocks || p_row_blocks);
+comment on function tidemark_digest_v1(timestamptz, timestamptz, timestamptz, bigint, text, bytea, bytea) is
+  'Digest of a closed window: SHA-256 of its start, the lowest and the highest end of its rows, their number, and of each block of hosts (1), referrers (2) and places (3) the number of its last text; then the SHA-256 of each of these blocks and of each block of rows.';
+
+create function tidemark_digested_v1(p_from timestamptz, p_to timestamptz)
+returns table (window_start timestamptz, row_count bigint, hits bigint, bot_hits bigint, digest bytea) language sql stable rows 12
+set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB'
+begin atomic
+  with found as materialized (
+    select t.window_start as w, t.window_end, t.host, t.referrer, t.country_code || E'\x1e' || t.region || E'\x1e' || t.city as place, t.num_hits, t.bot_hits
+    from aggregated_web_traffic t where t.window_start >= p_from and t.window_start < p_to
+  ),
+  number as materialized (
+    select d.*, row_number() over (partition by d.w, d.kind order by d.value collate "C")::integer as n
+    from (select distinct f.w, l.kind, l.value from found f
+          cross join lateral (values (1, f.host), (2, f.referrer), (3, f.place)) as l(kind, value)) d
+  ),
+  numbered as (
+    select f.w, h.n as host, r.n as referrer, p.n as place, f.num_hits, f.bot_hits,
+           row_number() over (partition by f.w order by h.n, r.n, p.n, f.num_hits, f.bot_hits) as n
+    from found f join number h on (h.w, h.kind, h.value) = (f.w, 1, f.host) join number r on (r.w, r.kind, r.value) = (f.w, 2, f.referrer)
+    join number p on (p.w, p.kind, p.value) = (f.w, 3, f.place)
+  ),
+  row_block as (
+    select k.w, (k.n - 1) / 1000000 as block,
+           sha256(convert_to(string_agg(tidemark_digest_line_v1(k.host, k.referrer, k.place, k.num_hits, k.bot_hits), E'\n' order by k.n), 'UTF8')) as digest
+    from numbered k group by 1, 2
+  ),
+  text_block as (
+    select t.w, t.kind, (t.n - 1) / 100000 as block, max(t.n) as texts,
+           sha256(convert_to(string_agg(tidemark_digest_text_v1(t.value), '' order by t.n), 'UTF8')) as digest
+    from number t group by 1, 2, 3
+  )
+  select f.w, f.row_count, f.hits, f.bot_hits, tidemark_digest_v1(f.w, f.first_end, f.last_end, f.row_count, t.counts, t.digests, k.digests)
+  from (select w, count(*) as row_count, sum(num_hits)::bigint as hits, sum(bot_hits)::bigint as bot_hits,
+               min(window_end) as first_end, max(window_end) as last_end from found group by w) f
+  join (select w, string_agg(concat_ws(',', kind, texts), ',' order by kind, block) as counts,
+               string_agg(digest, ''::bytea order by kind, block) as digests from text_block group by w) t using (w)
+  join (select w, string_agg(digest, ''::bytea order by block) as digests from row_block group by w) k using (w);
+end;
+comment on function tidemark_digested_v1(timestamptz, timestamptz) is 'As tidemark_found_windows_v1, in one pass over the rows: for an hour or so.';
+
+-- Hour by hour, so that texts and rows of one hour at a time are sorted.
 create function tidemark_found_windows_v1(p_from timestamptz, p_to timestamptz)
 returns table (window_start timestamptz, row_count bigint, hits bigint, bot_hits bigint, digest bytea) language sql stable rows 300
-set jit = off set work_mem = '64MB'
+set jit = off
 begin atomic
-  select a.window_start, count(*), sum(a.num_hits)::bigint, sum(a.bot_hits)::bigint,
-         tidemark_digest_v1(a.window_start, string_agg(a.row_digest, ''::bytea order by a.row_digest))
-  from (
-    select t.window_start, t.num_hits, t.bot_hits, tidemark_row_digest_v1(t.window_end, t.host, t.referrer, t.country_code, t.region, t.city,
-             t.num_hits, t.bot_hits) as row_digest
-    from aggregated_web_traffic t where t.window_start >= p_from and t.window_start < p_to
-  ) a
-  group by a.window_start;
+  select f.*
+  from (select distinct date_bin('1 hour', t.window_start, 'epoch') as hour
+        from aggregated_web_traffic t where t.window_start >= p_from and t.window_start < p_to) h
+  cross join lateral tidemark_digested_v1(greatest(h.hour, p_from), least(h.hour + interval '1 hour', p_to)) f;
 end;
 comment on function tidemark_found_windows_v1(timestamptz, timestamptz) is 'What the rows of each closed window that starts in [p_from, p_to) add up to now, and their digest.';
 
--- As tidemark_close_v1, and stores the digest of the rows as the table has them.
+-- As tidemark_close_v1, and stores the digest of the rows: made beside them from the same numbers where they fit one block, else read from
+-- the table. The statement below is that of tidemark_merged_v1 with ordered numbers.
 create function tidemark_close_v2(p_instance text, p_max_keys bigint, p_max_bytes bigint default 268435456) returns jsonb language plpgsql volatile
-set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off set plan_cache_mode = force_generic_plan set jit = off
+set work_mem = '64MB' as $$
 declare
   s stream%rowtype;
   size interval;
@@ -1706,7 +1751,7 @@ declare
   written_hits bigint;
   written_bots bigint;
   folded bigint := 0;
-  rows_digest bytea;
+  window_digest bytea;
 begin
   perform tidemark_require_read_committed_v1();
   select * into s from stream for update skip locked;
@@ -1738,15 +1783,62 @@ begin
     ) t;
   end if;
   if keys <= p_max_keys and keys * row_bytes <= p_max_bytes then
-    with written_row as (
+    with chunk as materialized (select d.* from open_delta d where d.window_start = w),
+    -- Without the empty text behind the last terminator, which no key has.
+    text as materialized (
+      select c.id, l.kind, t.ix, t.value from chunk c
+      cross join lateral (values (1, c.hosts, octet_length(c.hosts) - octet_length(replace(c.hosts, E'\x1f', ''))),
+        (2, c.referrers, octet_length(c.referrers) - octet_length(replace(c.referrers, E'\x1f', ''))),
+        (3, c.places, octet_length(c.places) - octet_length(replace(c.places, E'\x1f', '')))) as l(kind, list, texts)
+      cross join lateral tidemark_texts_v1(l.list) t where t.ix <= l.texts
+    ),
+    number as materialized (
+      select d.kind, d.value, row_number() over (partition by d.kind order by d.value collate "C")::integer as n from (select distinct t.kind, t.value from text t) d
+    ),
+    map as materialized (select t.id, t.kind, array_agg(d.n order by t.ix) as n from text t join number d using (kind, value) group by t.id, t.kind),
+    -- The series is one row, of which the planner expects a thousand: else it takes the keys for few, and hashes them in place of the texts.
+    mapped as materialized (
+      select c.host_ix, c.referrer_ix, c.place_ix, c.key_hits, c.key_bot_hits, h.n as host_map, r.n as referrer_map, p.n as place_map
+      from chunk c join map h on h.id = c.id and h.kind = 1 join map r on r.id = c.id and r.kind = 2 join map p on p.id = c.id and p.kind = 3
+      cross join generate_series(1, (select 1))
+    ),
+    part as not materialized (
+      select m.host_map[k.host_ix] as host, m.referrer_map[k.referrer_ix] as referrer, m.place_map[k.place_ix] as place, k.hits, k.bot_hits
+      from mapped m
+      cross join lateral unnest(m.host_ix, m.referrer_ix, m.place_ix, m.key_hits, m.key_bot_hits) as k(host_ix, referrer_ix, place_ix, hits, bot_hits)
+    ),
+    -- The keys of one chunk are different already.
+    key as materialized (
+      select host, referrer, place, sum(hits)::bigint as num_hits, sum(bot_hits)::bigint as bot_hits from part where chunks > 1 group by 1, 2, 3
+      union all
+      select host, referrer, place, hits, bot_hits from part where chunks = 1
+    ),
+    place as materialized (
+      select n, split_part(value, E'\x1e', 1) as country_code, split_part(value, E'\x1e', 2) as region, split_part(value, E'\x1e', 3) as city
+      from number where kind = 3
+    ),
+    written_row as (
       insert into aggregated_web_traffic (window_start, window_end, host, referrer, country_code, region, city, num_hits, bot_hits)
-      select w, w + size, o.host, o.referrer, o.country_code, o.region, o.city, o.num_hits, o.bot_hits from tidemark_open_rows_v1(w) o
-      returning window_end, host, referrer, country_code, region, city, num_hits, bot_hits
-    ), read_back as (
-      select num_hits, bot_hits, tidemark_row_digest_v1(window_end, host, referrer, country_code, region, city, num_hits, bot_hits) as digest from written_row
+      select w, w + size, h.value, r.value, p.country_code, p.region, p.city, k.num_hits, k.bot_hits
+      from key k join number h on h.kind = 1 and h.n = k.host join number r on r.kind = 2 and r.n = k.referrer join place p on p.n = k.place
+      returning num_hits, bot_hits
+    ),
+    text_block as (
+      select t.kind, (t.n - 1) / 100000 as block, max(t.n) as texts,
+             sha256(convert_to(string_agg(tidemark_digest_text_v1(t.value), '' order by t.n), 'UTF8')) as digest
+      from number t group by 1, 2
+    ),
+    row_block as (
+      select sha256(convert_to(string_agg(tidemark_digest_line_v1(k.host, k.referrer, k.place, k.num_hits, k.bot_hits), E'\n'), 'UTF8')) as digest
+      from (select * from key order by host::bigint << 32 | referrer, place, num_hits, bot_hits) k
+      where keys <= 1000000
     )
-    select count(*), sum(num_hits), sum(bot_hits), string_agg(digest, ''::bytea order by digest)
-      into written, written_hits, written_bots, rows_digest from read_back;
+    select x.written, x.hits, x.bot_hits, tidemark_digest_v1(w, w + size, w + size, x.written, t.counts, t.digests, k.digest)
+      into written, written_hits, written_bots, window_digest
+      from (select count(*) as written, sum(r.num_hits) as hits, sum(r.bot_hits) as bot_hits from written_row r) x
+      cross join (select string_agg(concat_ws(',', b.kind, b.texts), ',' order by b.kind, b.block) as counts,
+                         string_agg(b.digest, ''::bytea order by b.kind, b.block) as digests from text_block b) t
+      cross join row_block k;
   else
     -- Beyond the keys or the bytes allowed, the smallest keys (hits descending, then key) fold into one exact row.
     with ranked as (
@@ -1762,20 +1854,20 @@ begin
         where (n < p_max_keys and bytes <= p_max_bytes) or (select f.folded from folded_row f) <= 1
       union all
       select w, w + size, '(other)', '(other)', 'unknown', '', '', num_hits, bot_hits from folded_row where folded_row.folded > 1
-      returning window_end, host, referrer, country_code, region, city, num_hits, bot_hits
-    ), read_back as (
-      select num_hits, bot_hits, tidemark_row_digest_v1(window_end, host, referrer, country_code, region, city, num_hits, bot_hits) as digest from written_row
+      returning num_hits, bot_hits
     )
-    select count(*), sum(num_hits), sum(bot_hits), string_agg(digest, ''::bytea order by digest),
-           (select case when f.folded > 1 then f.folded else 0 end from folded_row f)
-      into written, written_hits, written_bots, rows_digest, folded from read_back;
+    select count(*), sum(num_hits), sum(bot_hits), (select case when f.folded > 1 then f.folded else 0 end from folded_row f)
+      into written, written_hits, written_bots, folded from written_row;
+  end if;
+  if window_digest is null then
+    select f.digest into window_digest from tidemark_digested_v1(w, w + size) f;
   end if;
   if written_hits is distinct from expected_hits or written_bots is distinct from expected_bots then
     raise exception 'window % would be closed with % hits (% by bots), its deltas hold % (%)', w, written_hits, written_bots, expected_hits, expected_bots
       using errcode = 'TM004';
   end if;
   insert into web_traffic_window (window_start, window_end, row_count, hits, bot_hits, folded_keys, closed_by, digest)
-    values (w, w + size, written, written_hits, written_bots, folded, p_instance, tidemark_digest_v1(w, rows_digest));
+    values (w, w + size, written, written_hits, written_bots, folded, p_instance, window_digest);
   delete from open_delta d where d.window_start = w;
   update stream set closed_through = greatest(closed_through, through), data_revision = data_revision + 1;
   return jsonb_build_object('state', 'closed', 'window_start', (extract(epoch from w) * 1000)::bigint, 'rows', written, 'hits', written_hits,
@@ -2248,7 +2340,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '1b0adfe964be47eaa28650b93179fb2ed2f7ba5e316fd2fa40beaf4e2b4284f9');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'fb06f4dbd7073e15f31dab8392b6b8d0038d51c354e83d752c7ef72c6c9515f9');
 do $$
 declare
   f record;

@@ -1,6 +1,7 @@
 // Goal: what is derived from rows is as exact as the rows: texts are told apart by themselves, an edited row is found, event times and the
 // positions of dead letters are kept, and a database that an operator has changed or published goes on or refuses by name.
 import { assertEquals, assertMatch } from "@std/assert";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import postgres, { type Sql } from "postgres";
 import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
@@ -13,6 +14,7 @@ import { refusalOf } from "../../src/shared/refusal.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { closeAll, commit, DAY0, fill, join, type KeyHits, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { makeEmbeddedFolder } from "../support/embedded.ts";
+import { startPostgres } from "../support/postgres.ts";
 import { findBinaries } from "../support/postgres_binaries.ts";
 import { spawn } from "../support/process.ts";
 import { streamDatabase } from "./http_fixture.ts";
@@ -221,6 +223,104 @@ Deno.test("the deep ledger finds every edit of a closed window that keeps its su
   });
 });
 
+interface DigestedRow {
+  readonly host: string;
+  readonly referrer: string;
+  readonly place: readonly string[];
+  readonly hits: number;
+  readonly bots: number;
+}
+const DIRECT = { referrer: "", place: ["unknown", "", ""] } as const;
+
+/** The digest of the window that starts at DAY0, by its definition alone (docs/concepts.md). */
+function digestByDefinition(
+  rows: readonly DigestedRow[],
+  { rowBlock = 1_000_000, textBlock = 100_000 } = {},
+): string {
+  const sha = (...parts: (string | Uint8Array)[]) =>
+    parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
+  const blocks = <T>(list: readonly T[], size: number) =>
+    Array.from({ length: Math.ceil(list.length / size) }, (_, n) => list.slice(n * size, (n + 1) * size));
+  const texts = [
+    (row: DigestedRow) => row.host,
+    (row: DigestedRow) => row.referrer,
+    (row: DigestedRow) => row.place.join("\x1e"),
+  ].map((of) => ({
+    of,
+    sorted: [...new Set(rows.map(of))].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b))),
+  }));
+  const lines = rows.map((row) => [...texts.map(({ of, sorted }) => sorted.indexOf(of(row)) + 1), row.hits, row.bots])
+    .sort((a, b) => a.map((n, i) => n - b[i]!).find((difference) => difference !== 0) ?? 0);
+  const counts = texts.flatMap(({ sorted }, kind) =>
+    blocks(sorted, textBlock).map((block, n) => [kind + 1, n * textBlock + block.length])
+  );
+  return sha(
+    [DAY0 * 1_000, ...Array(2).fill((DAY0 + WINDOW) * 1_000), rows.length, ...counts.flat()].join(",") + "\n",
+    ...texts.flatMap(({ sorted }) =>
+      blocks(sorted, textBlock).map((block) => sha(block.map((text) => `${Buffer.byteLength(text)}:${text}`).join("")))
+    ),
+    ...blocks(lines, rowBlock).map((block) => sha(block.map((line) => line.join(",")).join("\n"))),
+  ).toString("hex");
+}
+
+Deno.test("digests of windows that take several blocks, several chunks, or are folded: as defined, and found again", async () => {
+  const names = Array.from({ length: 9 }, (_, n) => `${"zyxab"[n % 5]}${n}.example`);
+  const rows = names.map((host, n) => ({ ...DIRECT, host, hits: 1 + n, bots: n % 2 }));
+  const total = (list: readonly DigestedRow[]) => list.reduce((sum, { hits }) => sum + hits, 0);
+  const cases = [
+    { name: "one chunk", chunks: [rows], keysMax: 1_000, expected: rows },
+    {
+      name: "two chunks with common keys",
+      chunks: [rows, rows.slice(3)],
+      keysMax: 1_000,
+      expected: rows.map((row, n) => n < 3 ? row : { ...row, hits: 2 * row.hits, bots: 2 * row.bots }),
+    },
+    {
+      name: "folded",
+      chunks: [rows],
+      keysMax: 4,
+      expected: [
+        ...rows.slice(6),
+        { host: "(other)", referrer: "(other)", place: ["unknown", "", ""], hits: total(rows.slice(0, 6)), bots: 3 },
+      ],
+    },
+  ];
+  await using server = await startPostgres();
+  for (const blocks of [undefined, { rowBlock: 4, textBlock: 2 }]) {
+    for (const { name, chunks, keysMax, expected } of cases) {
+      const sql = postgres(await server.createDatabase(), { max: 1, onnotice: () => {} });
+      for (const migration of MIGRATIONS) {
+        const text = await Deno.readTextFile(new URL(`../../ddl/${migration}.sql`, import.meta.url));
+        await sql.unsafe(
+          blocks === undefined ? text : text
+            .replaceAll(/(\(k\.n - 1\) \/ |keys <= )1000000\b/g, `$1${blocks.rowBlock}`)
+            .replaceAll("(t.n - 1) / 100000", `(t.n - 1) / ${blocks.textBlock}`),
+        );
+      }
+      await join(sql, 1);
+      for (const [n, chunk] of chunks.entries()) {
+        const counted = total(chunk);
+        const moves = [{
+          partition: 0,
+          by: counted,
+          counted,
+          watermark: n + 1 < chunks.length ? DAY0 : DAY0 + WINDOW,
+          maxWindowEnd: DAY0 + WINDOW,
+        }];
+        await commit(sql, moves, chunk.map(({ place: _, ...row }) => ({ window: DAY0, ...row })));
+      }
+      await sql`select tidemark_ensure_day_v2(${new Date(DAY0)}::timestamptz::date)`;
+      await sql`select tidemark_close_v2('test', ${keysMax}::bigint)`;
+      const [digests] = await sql`
+        select encode(w.digest, 'hex') as stored, encode(f.digest, 'hex') as found
+        from web_traffic_window w full join tidemark_found_windows_v1('-infinity', 'infinity') f using (window_start)`;
+      const expectedDigest = digestByDefinition(expected, blocks);
+      assertEquals({ ...digests }, { stored: expectedDigest, found: expectedDigest }, `${name}, ${blocks?.rowBlock}`);
+      await sql.end({ timeout: 1 });
+    }
+  }
+});
+
 Deno.test("a digest is the same on another version of PostgreSQL, in another zone, and after dump and restore", async () => {
   const key = {
     host: "münchen.example",
@@ -242,13 +342,10 @@ Deno.test("a digest is the same on another version of PostgreSQL, in another zon
       .d as string;
   await using stream = await streamDatabase(write, { faults: true });
   const digest = await stored(stream.sql);
-  // By the definition alone: SHA-256 over the start and the sorted SHA-256 of the rows, each field ended by U+001F.
-  const sha = (...parts: (string | Uint8Array)[]) =>
-    parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest();
-  const row = (...fields: (string | number)[]) =>
-    sha([(DAY0 + WINDOW) * 1_000, ...fields].map((field) => `${field}\x1f`).join(""));
-  const rows = [row(key.host, key.referrer, ...key.place, 5, 2), row("a", "", "unknown", "", "", 4, 0)];
-  assertEquals(digest, sha(`${DAY0 * 1_000}\x1f`, ...rows.sort((a, b) => a.compare(b))).toString("hex"));
+  assertEquals(
+    digest,
+    digestByDefinition([{ ...key, hits: 5, bots: 2 }, { ...DIRECT, host: "a", hits: 4, bots: 0 }]),
+  );
   const elsewhere = postgres(stream.server.url, {
     max: 1,
     onnotice: () => {},

@@ -632,8 +632,8 @@ export const MUTANTS: readonly Mutant[] = [
     "  moved integer;\n  size interval;\nbegin\n",
   ]),
   sql("isolation level of closings", [
-    "  rows_digest bytea;\nbegin\n  perform tidemark_require_read_committed_v1();",
-    "  rows_digest bytea;\nbegin\n",
+    "  window_digest bytea;\nbegin\n  perform tidemark_require_read_committed_v1();",
+    "  window_digest bytea;\nbegin\n",
   ]),
   sql("a closing does not wait for another (SKIP LOCKED)", [
     "select * into s from stream for update skip locked;",
@@ -745,16 +745,22 @@ export const MUTANTS: readonly Mutant[] = [
   sql("days have a replica identity", ["alter table web_traffic_day replica identity full;\n", ""]),
   sql("columns of an operator come along", [" including defaults including generated", ""]),
   sql("a digest does not depend on the order of rows", [
-    "string_agg(a.row_digest, ''::bytea order by a.row_digest)",
-    "string_agg(a.row_digest, ''::bytea)",
+    "from (select * from key order by host::bigint << 32 | referrer, place, num_hits, bot_hits) k",
+    "from key k",
   ]),
+  sql("a digest does not depend on the order of texts", [
+    'row_number() over (partition by d.kind order by d.value collate "C")',
+    "row_number() over (partition by d.kind)",
+  ]),
+  sql("the empty text behind a list is in no digest", ["t where t.ix <= l.texts", "t"]),
+  sql("a window of more rows than a block is hashed in blocks", ["      where keys <= 1000000\n", ""]),
   sql("the end of a window is in its digest", [
-    "convert_to(tidemark_micros_v1(p_window_end) || E'\\x1f' || p_host",
-    "convert_to(p_host",
+    "tidemark_micros_v1(p_first_end), tidemark_micros_v1(p_last_end),",
+    "'', '',",
   ]),
   sql("the start of a window is in its digest", [
-    "sha256(convert_to(tidemark_micros_v1(p_window_start) || E'\\x1f', 'UTF8') || coalesce(p_rows, ''))",
-    "sha256(coalesce(p_rows, ''))",
+    "concat_ws(',', tidemark_micros_v1(p_start),",
+    "concat_ws(',', '',",
   ]),
   sql("the first event time is the lowest", [
     "first_event_time = least(t.first_event_time,",
