@@ -139,7 +139,10 @@ async function commit(chunks: Parameters<typeof store.commit>[0]["chunks"], wate
 }
 
 async function compareDigest(): Promise<void> {
-  await database.query((sql) => sql`select tidemark_ensure_day_v2(${new Date(START).toISOString()}::text::date)`, 60_000);
+  await database.query(
+    (sql) => sql`select tidemark_ensure_day_v2(${new Date(START).toISOString()}::text::date)`,
+    60_000,
+  );
   const tries = { tidemark_close_v1: [] as number[], tidemark_close_v2: [] as number[] };
   for (let round = 0; round < ROUNDS; round++) {
     for (const name of ["tidemark_close_v1", "tidemark_close_v2"] as const) {
@@ -155,7 +158,9 @@ async function compareDigest(): Promise<void> {
   }
   for (const [name, cpu] of Object.entries(tries)) {
     const sorted = cpu.toSorted((a, b) => a - b);
-    write(`${name}: median ${sorted[sorted.length >> 1]!.toFixed(2)} CPU-s, lowest ${sorted[0]!.toFixed(2)}, of ${ROUNDS}`);
+    write(
+      `${name}: median ${sorted[sorted.length >> 1]!.toFixed(2)} CPU-s, lowest ${sorted[0]!.toFixed(2)}, of ${ROUNDS}`,
+    );
   }
 }
 
