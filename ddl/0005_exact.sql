@@ -513,6 +513,50 @@ comment on view stream_span is 'One row: event time of the first and the newest 
 comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
 comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
 
+-- The first instant of a local day, as programs find it (Temporal): of two midnights, which a zone has where clocks go back over midnight or to
+-- shortly before it, the first; where clocks jump over midnight, the jump. The function of the version before took the second midnight where
+-- clocks went back at 00:01; the two below it are as they were.
+create function tidemark_day_start_v2(p_day date, p_tz text) returns timestamptz language sql stable parallel safe
+return (
+  select case
+    -- The clock ran on evenly for a day and more: there is one midnight.
+    when (g.found - interval '25 hours') at time zone p_tz = g.wall - interval '25 hours'
+      and (g.found - interval '3 hours') at time zone p_tz = g.wall - interval '3 hours' then g.found
+    else coalesce(
+      (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
+          (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
+        where c.midnight at time zone p_tz = g.wall),
+      -- There is none: clocks jump over it, mostly from it.
+      case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
+        (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
+    end
+  from (select p_day::timestamp as wall, p_day::timestamp at time zone p_tz as found) g
+);
+comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also where it has two midnights or none.';
+
+create function tidemark_report_days_v2(p_from date, p_to date, p_tz text, p_raw boolean)
+returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
+set timezone = 'UTC' as $$
+begin
+  -- Six years: a report of three beside the three before it, and the days around them.
+  if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 2400 then
+    raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
+  end if;
+  return query
+    select t.day, t.a, t.b,
+           exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a)
+           or (t.a < (select s.retired_through from stream s)
+               and (p_raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
+    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b
+          from (select p_from + n as day from generate_series(0, p_to - p_from) n) x) t
+    order by 1;
+end $$;
+comment on function tidemark_report_days_v2(date, date, text, boolean) is 'The local days from p_from to p_to, both inclusive, as instants, and which of them are unknown. p_raw: the report needs what retention drops.';
+
+create function tidemark_known_time_v2(p_from date, p_to date, p_tz text, p_raw boolean) returns tstzmultirange language sql stable
+return coalesce((select range_agg(tstzrange(d.day_start, d.day_end)) from tidemark_report_days_v2(p_from, p_to, p_tz, p_raw) d where not d.is_unknown), '{}');
+comment on function tidemark_known_time_v2(date, date, text, boolean) is 'The time of the known days of a range, neighbours joined.';
+
 -- The end of the last window that starts before a time: a window belongs to the day in which it starts, and may end after it.
 create function tidemark_last_window_end_v1(p_time timestamptz) returns timestamptz language sql stable
 return (select date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')

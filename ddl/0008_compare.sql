@@ -217,7 +217,7 @@ declare
   ends timestamptz[];
 begin
   select array_agg(d.day - p_from), array_agg(d.day_start), array_agg(d.day_end) into numbers, starts, ends
-  from tidemark_report_days_v1(p_from, p_to, p_tz, tidemark_needs_rows_v1(p_filter)) d
+  from tidemark_report_days_v2(p_from, p_to, p_tz, tidemark_needs_rows_v1(p_filter)) d
   where not d.is_unknown and d.day_end <= (select s.closed_through from stream s);
   return query
     select h.key, p_from + h.bucket, h.num_hits, h.bot_hits
@@ -267,7 +267,7 @@ begin
   select array_agg(g.a order by g.a), array_agg(g.b order by g.a), array_agg(g.n order by g.a), min(g.a), max(g.b) into starts, ends, numbers, a, b
   from (
     select g as a, least(g + step, d.day_end, p_until) as b, row_number() over (order by g)::integer as n
-    from tidemark_report_days_v1(p_from, p_to, p_tz, false) d
+    from tidemark_report_days_v2(p_from, p_to, p_tz, false) d
     cross join lateral generate_series(d.day_start, d.day_end - interval '1 microsecond', step) g
     where p_until is null or g < p_until
   ) g;
@@ -360,11 +360,11 @@ begin
   last_day := case p_compare when 'previous_day' then first_day else p_to - shift end;
   select date_bin(x.size, e.newest_event_time + x.size / 2, 'epoch') into edge
     from stream_span e cross join stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x;
-  if edge < tidemark_day_start_v1(p_to + 1, p_tz) and (p_compare <> 'previous_day' or p_from = p_to) then
-    edge := greatest(edge, tidemark_day_start_v1(p_from, p_tz));
+  if edge < tidemark_day_start_v2(p_to + 1, p_tz) and (p_compare <> 'previous_day' or p_from = p_to) then
+    edge := greatest(edge, tidemark_day_start_v2(p_from, p_tz));
     edge_day := (edge at time zone p_tz)::date;
-    until := least(tidemark_day_start_v1(edge_day - shift, p_tz) + (edge - tidemark_day_start_v1(edge_day, p_tz)),
-      tidemark_day_start_v1(edge_day - shift + 1, p_tz));
+    until := least(tidemark_day_start_v2(edge_day - shift, p_tz) + (edge - tidemark_day_start_v2(edge_day, p_tz)),
+      tidemark_day_start_v2(edge_day - shift + 1, p_tz));
     if until < (select s.retired_through from stream s) then
       until := date_bin('1 hour', until + interval '30 minutes', 'epoch');
     end if;
@@ -402,14 +402,14 @@ begin
   select * into compared from tidemark_compared_v1(p_from, p_to, p_tz, p_compare);
   -- Buckets: 1 the range, 2 the day before, 3 the day after (only once it is closed), 4 the period that is compared.
   with asked as (
-    select 1 as bucket, tidemark_known_time_v1(p_from, p_to, p_tz, raw) as time
+    select 1 as bucket, tidemark_known_time_v2(p_from, p_to, p_tz, raw) as time
     union all
-    select 2, tidemark_known_time_v1(p_from - 1, p_from - 1, p_tz, raw)
+    select 2, tidemark_known_time_v2(p_from - 1, p_from - 1, p_tz, raw)
     union all
-    select 3, tidemark_known_time_v1(p_to + 1, p_to + 1, p_tz, raw)
-      where tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 2, p_tz)) <= (select s.closed_through from stream s)
+    select 3, tidemark_known_time_v2(p_to + 1, p_to + 1, p_tz, raw)
+      where tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 2, p_tz)) <= (select s.closed_through from stream s)
     union all
-    select 4, tidemark_known_time_v1(compared.first_day, compared.last_day, p_tz, raw) * tstzmultirange(tstzrange(null, compared.until))
+    select 4, tidemark_known_time_v2(compared.first_day, compared.last_day, p_tz, raw) * tstzmultirange(tstzrange(null, compared.until))
   )
   select array_agg(t.bucket), array_agg(lower(i)), array_agg(upper(i)),
          array(select coalesce((select not isempty(x.time * seen) from asked x where x.bucket = b), false) from generate_series(1, 4) b order by b)
@@ -443,7 +443,7 @@ begin
          case when known[4] then coalesce(l.comparison, 0)::bigint end,
          w.hits::bigint, case when known[2] then coalesce(w.previous, 0)::bigint end, case when known[3] then coalesce(w.next, 0)::bigint end,
          case when known[4] then coalesce(w.comparison, 0)::bigint end,
-         l.total_rows, coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 1, p_tz)), false)
+         l.total_rows, coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 1, p_tz)), false)
   from listed l cross join whole w
   where p_after is null or row(l.first_key, l.country_code collate "C", l.region collate "C", l.city collate "C")
     > row((p_after ->> 0)::numeric, p_after ->> 1, p_after ->> 2, p_after ->> 3)

@@ -2084,6 +2084,50 @@ comment on view stream_span is 'One row: event time of the first and the newest 
 comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
 comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
 
+-- The first instant of a local day, as programs find it (Temporal): of two midnights, which a zone has where clocks go back over midnight or to
+-- shortly before it, the first; where clocks jump over midnight, the jump. The function of the version before took the second midnight where
+-- clocks went back at 00:01; the two below it are as they were.
+create function tidemark_day_start_v2(p_day date, p_tz text) returns timestamptz language sql stable parallel safe
+return (
+  select case
+    -- The clock ran on evenly for a day and more: there is one midnight.
+    when (g.found - interval '25 hours') at time zone p_tz = g.wall - interval '25 hours'
+      and (g.found - interval '3 hours') at time zone p_tz = g.wall - interval '3 hours' then g.found
+    else coalesce(
+      (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
+          (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
+        where c.midnight at time zone p_tz = g.wall),
+      -- There is none: clocks jump over it, mostly from it.
+      case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
+        (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
+    end
+  from (select p_day::timestamp as wall, p_day::timestamp at time zone p_tz as found) g
+);
+comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also where it has two midnights or none.';
+
+create function tidemark_report_days_v2(p_from date, p_to date, p_tz text, p_raw boolean)
+returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
+set timezone = 'UTC' as $$
+begin
+  -- Six years: a report of three beside the three before it, and the days around them.
+  if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 2400 then
+    raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
+  end if;
+  return query
+    select t.day, t.a, t.b,
+           exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a)
+           or (t.a < (select s.retired_through from stream s)
+               and (p_raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
+    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b
+          from (select p_from + n as day from generate_series(0, p_to - p_from) n) x) t
+    order by 1;
+end $$;
+comment on function tidemark_report_days_v2(date, date, text, boolean) is 'The local days from p_from to p_to, both inclusive, as instants, and which of them are unknown. p_raw: the report needs what retention drops.';
+
+create function tidemark_known_time_v2(p_from date, p_to date, p_tz text, p_raw boolean) returns tstzmultirange language sql stable
+return coalesce((select range_agg(tstzrange(d.day_start, d.day_end)) from tidemark_report_days_v2(p_from, p_to, p_tz, p_raw) d where not d.is_unknown), '{}');
+comment on function tidemark_known_time_v2(date, date, text, boolean) is 'The time of the known days of a range, neighbours joined.';
+
 -- The end of the last window that starts before a time: a window belongs to the day in which it starts, and may end after it.
 create function tidemark_last_window_end_v1(p_time timestamptz) returns timestamptz language sql stable
 return (select date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')
@@ -2340,7 +2384,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'fb06f4dbd7073e15f31dab8392b6b8d0038d51c354e83d752c7ef72c6c9515f9');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '4f36a675ce30dfcd9b68c08461462622c973061195d1f95e883eb8fbf70a7636');
 do $$
 declare
   f record;
@@ -2790,7 +2834,7 @@ declare
   ends timestamptz[];
 begin
   select array_agg(d.day - p_from), array_agg(d.day_start), array_agg(d.day_end) into numbers, starts, ends
-  from tidemark_report_days_v1(p_from, p_to, p_tz, tidemark_needs_rows_v1(p_filter)) d
+  from tidemark_report_days_v2(p_from, p_to, p_tz, tidemark_needs_rows_v1(p_filter)) d
   where not d.is_unknown and d.day_end <= (select s.closed_through from stream s);
   return query
     select h.key, p_from + h.bucket, h.num_hits, h.bot_hits
@@ -2840,7 +2884,7 @@ begin
   select array_agg(g.a order by g.a), array_agg(g.b order by g.a), array_agg(g.n order by g.a), min(g.a), max(g.b) into starts, ends, numbers, a, b
   from (
     select g as a, least(g + step, d.day_end, p_until) as b, row_number() over (order by g)::integer as n
-    from tidemark_report_days_v1(p_from, p_to, p_tz, false) d
+    from tidemark_report_days_v2(p_from, p_to, p_tz, false) d
     cross join lateral generate_series(d.day_start, d.day_end - interval '1 microsecond', step) g
     where p_until is null or g < p_until
   ) g;
@@ -2933,11 +2977,11 @@ begin
   last_day := case p_compare when 'previous_day' then first_day else p_to - shift end;
   select date_bin(x.size, e.newest_event_time + x.size / 2, 'epoch') into edge
     from stream_span e cross join stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x;
-  if edge < tidemark_day_start_v1(p_to + 1, p_tz) and (p_compare <> 'previous_day' or p_from = p_to) then
-    edge := greatest(edge, tidemark_day_start_v1(p_from, p_tz));
+  if edge < tidemark_day_start_v2(p_to + 1, p_tz) and (p_compare <> 'previous_day' or p_from = p_to) then
+    edge := greatest(edge, tidemark_day_start_v2(p_from, p_tz));
     edge_day := (edge at time zone p_tz)::date;
-    until := least(tidemark_day_start_v1(edge_day - shift, p_tz) + (edge - tidemark_day_start_v1(edge_day, p_tz)),
-      tidemark_day_start_v1(edge_day - shift + 1, p_tz));
+    until := least(tidemark_day_start_v2(edge_day - shift, p_tz) + (edge - tidemark_day_start_v2(edge_day, p_tz)),
+      tidemark_day_start_v2(edge_day - shift + 1, p_tz));
     if until < (select s.retired_through from stream s) then
       until := date_bin('1 hour', until + interval '30 minutes', 'epoch');
     end if;
@@ -2975,14 +3019,14 @@ begin
   select * into compared from tidemark_compared_v1(p_from, p_to, p_tz, p_compare);
   -- Buckets: 1 the range, 2 the day before, 3 the day after (only once it is closed), 4 the period that is compared.
   with asked as (
-    select 1 as bucket, tidemark_known_time_v1(p_from, p_to, p_tz, raw) as time
+    select 1 as bucket, tidemark_known_time_v2(p_from, p_to, p_tz, raw) as time
     union all
-    select 2, tidemark_known_time_v1(p_from - 1, p_from - 1, p_tz, raw)
+    select 2, tidemark_known_time_v2(p_from - 1, p_from - 1, p_tz, raw)
     union all
-    select 3, tidemark_known_time_v1(p_to + 1, p_to + 1, p_tz, raw)
-      where tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 2, p_tz)) <= (select s.closed_through from stream s)
+    select 3, tidemark_known_time_v2(p_to + 1, p_to + 1, p_tz, raw)
+      where tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 2, p_tz)) <= (select s.closed_through from stream s)
     union all
-    select 4, tidemark_known_time_v1(compared.first_day, compared.last_day, p_tz, raw) * tstzmultirange(tstzrange(null, compared.until))
+    select 4, tidemark_known_time_v2(compared.first_day, compared.last_day, p_tz, raw) * tstzmultirange(tstzrange(null, compared.until))
   )
   select array_agg(t.bucket), array_agg(lower(i)), array_agg(upper(i)),
          array(select coalesce((select not isempty(x.time * seen) from asked x where x.bucket = b), false) from generate_series(1, 4) b order by b)
@@ -3016,7 +3060,7 @@ begin
          case when known[4] then coalesce(l.comparison, 0)::bigint end,
          w.hits::bigint, case when known[2] then coalesce(w.previous, 0)::bigint end, case when known[3] then coalesce(w.next, 0)::bigint end,
          case when known[4] then coalesce(w.comparison, 0)::bigint end,
-         l.total_rows, coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v1(p_to + 1, p_tz)), false)
+         l.total_rows, coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 1, p_tz)), false)
   from listed l cross join whole w
   where p_after is null or row(l.first_key, l.country_code collate "C", l.region collate "C", l.city collate "C")
     > row((p_after ->> 0)::numeric, p_after ->> 1, p_after ->> 2, p_after ->> 3)
@@ -3026,7 +3070,7 @@ end $$;
 comment on function contribution_report_v2(date, date, text, text, jsonb, text, text, text, text, integer, jsonb) is
   'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, is_final only once the last window that starts in the range can change no more, and with comparison_hits over the same elapsed time where the range is not over. p_filter: conditions as in tidemark_filter_sql_v1. p_compare: also previous_year.';
 
-insert into schema_migration (version, name, checksum) values (8, '0008_compare', '50d134a756776f3e7f68bbdb74a28bd8ccb1b65a3f497cb383194c9f23a1b4ce');
+insert into schema_migration (version, name, checksum) values (8, '0008_compare', '860b0af7cbda463d787aeaa2c69a151abc2d9e31e2ca397a55676e504831811b');
 do $$
 declare
   f record;

@@ -98,7 +98,7 @@ export async function contributions(
              from tm.tidemark_key_days_v2(${dimension}::text, ${historyFrom}::text::date, ${to}::text::date, ${tz}::text, array(${keys}),
                ${filterFragment(sql, filter)}, ${query.late === "include"}::boolean) d
              -- Where the next day is known, nothing is forecast.
-             where (select s.closed_through < tm.tidemark_last_window_end_v1(tm.tidemark_day_start_v1(${
+             where (select s.closed_through < tm.tidemark_last_window_end_v1(tm.tidemark_day_start_v2(${
     addDays(to, 2)
   }::text::date, ${tz}::text)) from tm.stream s)) as key_days`;
   const progress = progressOf(row!.progress);
@@ -232,7 +232,7 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
       select d.key, ${hitsOf(sql, query)} as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from edge e cross join lateral unnest(tm.tidemark_known_time_v1(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
+        from edge e cross join lateral unnest(tm.tidemark_known_time_v2(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
       ) t
       cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, null, ${
       query.late === "include"

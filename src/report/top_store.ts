@@ -51,7 +51,7 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
   }) as counted
       from (
         select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tm.tidemark_known_time_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
+        from unnest(tm.tidemark_known_time_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
       ) t
       cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
     filterFragment(sql, filter)
