@@ -526,7 +526,7 @@ return (
       (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
           (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
         where c.midnight at time zone p_tz = g.wall),
-      -- There is none: clocks jump over it, mostly from it.
+      -- Clocks jump over midnight, mostly from it.
       case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
         (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
     end

@@ -2097,7 +2097,7 @@ return (
       (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
           (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
         where c.midnight at time zone p_tz = g.wall),
-      -- There is none: clocks jump over it, mostly from it.
+      -- Clocks jump over midnight, mostly from it.
       case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
         (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
     end
@@ -2384,7 +2384,7 @@ comment on column stream_step.last_success_at is 'When it last did its work; nul
 comment on column stream_step.instance is 'Instance that said so.';
 comment on column stream_step.updated_at is 'When it said so.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '4f36a675ce30dfcd9b68c08461462622c973061195d1f95e883eb8fbf70a7636');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '63031f5023c29c6ec004b21c69a59ba3ea898de8e287e09c947eb0b4348ffaa0');
 do $$
 declare
   f record;
