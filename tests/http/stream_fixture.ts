@@ -85,12 +85,13 @@ export async function join(sql: Sql, partitions: number, settings: Record<string
   await sql`select tidemark_join_v1(${sql.json(all as never)}, ${sql.json(rows)})`;
 }
 
-/** One commit by the ddl's function; moves and hits are the caller's business to keep consistent. */
+/** One commit by the ddl's function of a version; moves and hits are the caller's business to keep consistent. */
 export async function commit(
   sql: Sql,
   moves: readonly PartitionMove[],
   hits: readonly KeyHits[] = [],
   dead: DeadLetters | null = null,
+  version: 1 | 2 = 2,
 ): Promise<string> {
   const rows = await sql<{ partition: number; commit_id: string; next_offset: number }[]>`
     select partition, commit_id, next_offset::float8 as next_offset from stream_partition`;
@@ -119,7 +120,7 @@ export async function commit(
   });
   const chunks = chunksOf(hits);
   const column = (pick: (c: Chunk) => string) => chunks.map(pick);
-  await sql`select tidemark_commit_v2(${id}::uuid, 'test', 'interval', ${sql.json(partitions)},
+  await sql`select ${sql.unsafe(`tidemark_commit_v${version}`)}(${id}::uuid, 'test', 'interval', ${sql.json(partitions)},
     ${sql.json(chunks.map((c) => c.head))},
     ${column((c) => c.hosts)}::text[], ${column((c) => c.referrers)}::text[], ${column((c) => c.places)}::text[],
     ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[],

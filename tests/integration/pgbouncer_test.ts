@@ -9,7 +9,7 @@ import { until } from "../support/wait.ts";
 
 const DEMO = { SOURCE: "demo", DEMO_HISTORY_DAYS: "1", HTTP_PORT: "0", LOG_FORMAT: "json", COMMIT_INTERVAL: "200ms" };
 
-const IGNORED = "statement_timeout,default_transaction_isolation,default_transaction_read_only,search_path";
+const IGNORED = "statement_timeout,jit,default_transaction_isolation,default_transaction_read_only,search_path";
 
 for (
   const [mode, name, settings] of [

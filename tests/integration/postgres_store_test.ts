@@ -125,6 +125,15 @@ Deno.test("createPostgresStore()", async (t) => {
     assertEquals((await store.close()).kind, "closed");
   });
 
+  await t.step("statements of ours are not compiled, whatever the server's default", async () => {
+    const url = await server.createDatabase();
+    await using admin = await postgresRig(url);
+    await admin.sql.unsafe(`alter database "${new URL(url).pathname.slice(1)}" set jit = on`);
+    const database = open(url, "no jit");
+    assertEquals([...await database.query((sql) => sql`show jit`, 10_000)], [{ jit: "off" }]);
+    await database.close(200);
+  });
+
   // What programs of releases before stored rules call.
   const oldJoin = (sql: postgres.Sql) =>
     sql`select tidemark_join_v1(${

@@ -76,6 +76,8 @@ export function connect(
       DateStyle: "ISO",
       ...(parameters && {
         statement_timeout: statementTimeoutMs,
+        // Reports ask for much and read little: compiling a statement would take a second or more. Functions of the schema say so themselves.
+        jit: "off",
         // The functions demand it; a role or database may have another default.
         default_transaction_isolation: "read committed" as const,
         ...(readOnly && { default_transaction_read_only: true }),
