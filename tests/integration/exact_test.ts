@@ -301,6 +301,9 @@ Deno.test("every step works while all tables are published", async () => {
   }]);
   await closeAll(sql);
   await rollUp(sql);
+  const [made] =
+    await sql`select relreplident as identity from pg_class where relname = 'aggregated_web_traffic_20260131'`;
+  assertEquals(made!.identity, "f", "a new day table has its identity from the start");
   await sql`select tidemark_identify_v1(), tidemark_prune_v1(), tidemark_merge_dead_ranges_v1(p_kept => 0)`;
   const without = await sql`
     select c.relname from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and c.relreplident = 'd'

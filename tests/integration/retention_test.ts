@@ -140,6 +140,23 @@ Deno.test("a day with a window that is still open is not retired, also where clo
   assertEquals(await r.summed("2026-02-01Z"), 9);
 });
 
+Deno.test("a day with a window that is still open is not packed, also where all closed hours are summed", async () => {
+  await using r = await rig();
+  await fillDays(r.sql, 1);
+  const end = DAY0 + DAY;
+  await commit(r.sql, [{ partition: 0, by: 2, counted: 2, watermark: end, maxWindowEnd: end }], [
+    { window: end - 120 * MIN, host: "a.example", hits: 1 },
+    { window: end - WINDOW, host: "a.example", hits: 1 },
+  ]);
+  // The first window is closed and its hour rolled up before the last one, of another hour, is closed.
+  await r.sql`select tidemark_close_v2('test', 1000)`;
+  await rollUp(r.database, () => false);
+  assertEquals(await r.summed("2026-01-31Z"), 0, "the day is not packed yet");
+  await closeAll(r.sql);
+  await rollUp(r.database, () => false);
+  assertEquals(await r.summed("2026-01-31Z"), 9);
+});
+
 Deno.test("the last day of a source that has ended is rolled up, packed and retired", async () => {
   await using r = await rig();
   await fillDays(r.sql, 1);
@@ -257,6 +274,12 @@ Deno.test("a DETACH … CONCURRENTLY that an older version left half done is fin
       assertEquals(pending!.n, 1);
       assertEquals(await r.retain(), false);
       assertEquals((await r.tables()).length, 3, "nothing is dropped that a snapshot may still read");
+    });
+    // Also where a session uses the table of an older day.
+    await reader.begin(async (user) => {
+      await user.unsafe("lock table aggregated_web_traffic_20260131 in access share mode").simple();
+      assertEquals(await r.retain(), false);
+      assertEquals(await r.tables(), ["aggregated_web_traffic_20260131", "aggregated_web_traffic_20260202"]);
     });
     await r.retain();
     assertEquals(await r.tables(), ["aggregated_web_traffic_20260202"]);
