@@ -310,7 +310,10 @@ begin
   select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
          tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
          greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
-         exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (t.a < s.retired_through
+         -- A day that is cut is unknown as a whole, as it is in contribution_report_v2.
+         exists (select from data_gap g where g.to_time >= t.a
+           and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
+           or (t.a < s.retired_through
            and (raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
   from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
   order by t.a;

@@ -2927,7 +2927,10 @@ begin
   select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
          tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
          greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
-         exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a) or (t.a < s.retired_through
+         -- A day that is cut is unknown as a whole, as it is in contribution_report_v2.
+         exists (select from data_gap g where g.to_time >= t.a
+           and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
+           or (t.a < s.retired_through
            and (raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
   from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
   order by t.a;
@@ -3070,7 +3073,7 @@ end $$;
 comment on function contribution_report_v2(date, date, text, text, jsonb, text, text, text, text, integer, jsonb) is
   'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, is_final only once the last window that starts in the range can change no more, and with comparison_hits over the same elapsed time where the range is not over. p_filter: conditions as in tidemark_filter_sql_v1. p_compare: also previous_year.';
 
-insert into schema_migration (version, name, checksum) values (8, '0008_compare', '860b0af7cbda463d787aeaa2c69a151abc2d9e31e2ca397a55676e504831811b');
+insert into schema_migration (version, name, checksum) values (8, '0008_compare', '1b0f3a83d8ebfa3567d9197cd46f688dc2866a8f7de8b3d41d92e467dcaf67d4');
 do $$
 declare
   f record;
