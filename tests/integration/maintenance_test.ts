@@ -1,9 +1,13 @@
 // What upkeep leaves of dead letters' ranges and of advances by silence: bounded, exact for as long as it can be, and no record less.
 import { assertEquals, assertGreater } from "@std/assert";
 import type { Sql } from "postgres";
+import { systemClock } from "../../src/shared/clock.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
+import { epochMs } from "../../src/shared/units.ts";
 import { keepUp } from "../../src/store/maintenance.ts";
 import { Database } from "../../src/store/postgres/client.ts";
-import { systemClock } from "../../src/shared/clock.ts";
+import { recordSteps } from "../../src/store/step_record.ts";
+import { commit, DAY0, join, MIN } from "../http/stream_fixture.ts";
 import { streamDatabase } from "./http_fixture.ts";
 
 /** Ranges that stay as they are, newest first, by partition and reason: the default of the function. */
@@ -134,4 +138,67 @@ Deno.test("tidemark_prune_v1() keeps the first and last advance at each position
   assertGreater(pruned!.n, 0);
   // Ranges from the 15th on begin at a watermark below the 13th less the future guard: the advance of the 12th is the newest of these.
   assertEquals(await left(), [...later.slice(2), ...ends.map((w) => `1/10 ${w}`)]);
+});
+
+Deno.test("a commit keeps each position of its dead letters; only what has no hole is extended", async () => {
+  await using stream = await streamDatabase(() => Promise.resolve());
+  const { sql } = stream;
+  await join(sql, 1);
+  const dead = async (records: number, first: number, last: number, positions?: string) =>
+    await commit(sql, [{ partition: 0, by: records, dead: records }], [], {
+      counts: [{ partition: 0, reason: "bad_json", records }],
+      ranges: [{
+        partition: 0,
+        reason: "bad_json",
+        first_offset: first,
+        last_offset: last,
+        records,
+        ...(positions && { positions }),
+      }],
+      samples: [],
+    });
+  await dead(3, 0, 2);
+  await dead(2, 3, 4); // extends
+  await dead(2, 10, 12, "{[10,10],[12,12]}");
+  await dead(1, 13, 13); // touches one with a hole
+  await dead(5, 20, 99); // too many runs for one commit: merged
+  const runs =
+    await sql`select first_offset::int as f, last_offset::int as l, records::int as n, is_merged as m from dead_letter_run order by 1`;
+  assertEquals([...runs].map(({ f, l, n, m }) => [f, l, n, m]), [
+    [0, 4, 5, false],
+    [10, 10, 1, false],
+    [12, 12, 1, false],
+    [13, 13, 1, false],
+    [20, 99, 5, true],
+  ]);
+});
+
+Deno.test("recordSteps() says how steps are doing, and forgets no earlier success", async () => {
+  await using stream = await streamDatabase(() => Promise.resolve());
+  const database = new Database({
+    address: { kind: "url", url: stream.server.url },
+    schema: "public",
+    applicationName: "steps",
+    max: 1,
+    statementTimeoutMs: 5_000,
+  });
+  try {
+    let now = epochMs(DAY0);
+    const board = new StepBoard(UPKEEP_STEPS, { now: () => now });
+    board.succeeded("roll_up");
+    board.succeeded("retention");
+    await recordSteps(database, "a", board.states());
+    now = epochMs(DAY0 + MIN);
+    board.failed("roll_up", Object.assign(new Error("no room"), { code: "53100" }));
+    await recordSteps(database, "b", board.states());
+    const rows = await stream.sql`
+      select step, state, tidemark_ms_v1(since)::float8 as since, code, sqlstate, tidemark_ms_v1(last_success_at)::float8 as ok, instance
+      from stream_step order by step`;
+    assertEquals([...rows].map((row) => Object.values(row)), [
+      ["retention", "ok", DAY0, null, null, DAY0, "b"],
+      ["roll_up", "failing", DAY0 + MIN, "database_full", "53100", DAY0, "b"],
+    ]);
+  } finally {
+    await database.close();
+  }
 });

@@ -27,7 +27,6 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
   postgres: [
     "tests/integration/postgres_store_test.ts",
     "tests/integration/exact_test.ts",
-    "tests/integration/digest_test.ts",
     "tests/integration/retention_test.ts",
     "tests/integration/maintenance_test.ts",
     "tests/integration/report_roll_up_test.ts",
