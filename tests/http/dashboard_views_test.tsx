@@ -139,6 +139,20 @@ Deno.test("notice() says what to do next, by where events come from", () => {
   assertMatch(String(notice({ ...nothing, state: null, words: wordsOf({ state: null }) })), /database does not answer/);
 });
 
+Deno.test("notice() names what keeps events from arriving before it says that the stream waits for them", () => {
+  const words = {
+    kind: "trouble" as const,
+    label: "Trouble: topic_missing",
+    detail: "There is no topic web_traffic_topic.",
+    progress: null,
+  };
+  const text = (source: PipelineSnapshot["source"]) =>
+    String(notice({ state: undefined, stats: null, snapshots: [running({ source })], words }));
+  assertMatch(text("kafka"), /topic_missing.*There is no topic/s);
+  assertNotMatch(text("kafka"), /The stream is set up/);
+  assertMatch(text("demo"), /Preparing the demo/);
+});
+
 Deno.test("changedFragments() sends what a page names and does not have", () => {
   const views = new Map([["a", <>one</>], ["b", <>two</>], ["c", NOTHING]]);
   const have = parseHave(`a.${versionOf("one")},b.old,unknown.x,c.old`);

@@ -83,7 +83,7 @@ export function notice(input: NoticeInput, slow = false, elsewhere: Elsewhere | 
     );
   }
   if (words.kind === "catching_up" && words.progress !== null) return progress(words, sourceOf(input) === "demo");
-  if (!hasData(input)) return empty(input);
+  if (!hasData(input)) return hindered(input) ?? empty(input);
   if (slow) {
     return (
       <div class="notice warn">
@@ -136,6 +136,22 @@ function progress(words: StreamWords, demo: boolean): Markup {
       <progress max="100" value={(100 * share).toFixed(1)} aria-label="Share of the log that is read">
         {(100 * share).toFixed(0)} %
       </progress>
+    </div>
+  );
+}
+
+/** Why nothing arrives, where the program knows: a topic that is missing, a broker that does not answer. */
+function hindered(input: NoticeInput): Markup | null {
+  const { words: { kind, label, detail } } = input;
+  if (sourceOf(input) === "demo" || detail === "" || (kind !== "trouble" && kind !== "waiting")) return null;
+  return (
+    <div class={`notice ${kind === "trouble" ? "warn" : "calm"}`}>
+      <h2>{label}</h2>
+      <p>{hostile(detail)}</p>
+      <p>
+        Nothing is read until then; this page fills by itself. <code>tidemark doctor</code>{" "}
+        checks the source and the database.
+      </p>
     </div>
   );
 }

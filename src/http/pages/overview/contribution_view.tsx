@@ -35,7 +35,8 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
   const table: Table = { report, place, state, reader, largest };
   const list = [...report.rows, ...(report.other === null ? [] : [report.other])];
   const period = periodWords(reader, report.comparison_period);
-  const ahead = isAhead(report);
+  const next = nextDayOf(report);
+  const ahead = next === "forecast";
   const before = addDays(ahead ? to : from, ahead ? -6 : -1);
   return (
     <>
@@ -76,14 +77,18 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
                     <th scope="col" class="n more-only">
                       Day before <span class="soft">{reader.day(addDays(from, -1))}</span>
                     </th>
-                    <th scope="col" class="n more-only">
-                      {ahead ? "Forecast" : "Day after"} <span class="soft">{reader.day(addDays(to, 1))}</span>
-                    </th>
+                    {next === "none" ? "" : (
+                      <th scope="col" class="n more-only">
+                        {ahead ? "Forecast" : "Day after"} <span class="soft">{reader.day(addDays(to, 1))}</span>
+                      </th>
+                    )}
                     {ahead ? <th scope="col" class="more-only">80 % range</th> : ""}
-                    <th scope="col" class="n more-only">
-                      {ahead ? "Forecast change" : "Change"}{" "}
-                      <span class="soft">{reader.day(addDays(to, 1))} against {reader.day(before)}</span>
-                    </th>
+                    {next === "none" ? "" : (
+                      <th scope="col" class="n more-only">
+                        {ahead ? "Forecast change" : "Change"}{" "}
+                        <span class="soft">{reader.day(addDays(to, 1))} against {reader.day(before)}</span>
+                      </th>
+                    )}
                   </tr>
                 </thead>
                 <tbody>{list.map((row) => line(row, table))}</tbody>
@@ -103,9 +108,11 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
   );
 }
 
-/** Whether the day after the range is a forecast. */
-const isAhead = ({ total, rows }: ContributionReport): boolean =>
-  [total, ...rows].some((row) => row?.next_day_kind === "forecast");
+/** What is known of the day after the range. */
+function nextDayOf({ total, rows }: ContributionReport): "actual" | "forecast" | "none" {
+  const kinds = new Set([total, ...rows].map((row) => row?.next_day_kind));
+  return kinds.has("forecast") ? "forecast" : kinds.has("actual") ? "actual" : "none";
+}
 
 /** A column's head that orders the whole report, the other way round where it already does. */
 function orderLink(state: PageState, first: string, second: string, label: string): Markup {
@@ -118,7 +125,8 @@ function orderLink(state: PageState, first: string, second: string, label: strin
 function line(row: Contribution, { report, place, largest, reader, state }: Table): Markup {
   const country = row.country_contribution;
   const { comparison, status } = row;
-  const ahead = isAhead(report);
+  const next = nextDayOf(report);
+  const ahead = next === "forecast";
   const inCountry = place === "country" ? "" : (
     <>
       <td class="more-only">
@@ -146,13 +154,17 @@ function line(row: Contribution, { report, place, largest, reader, state }: Tabl
       <td class="n more-only" data-v={row.previous_day_contribution ?? ""}>
         {counted(reader, row.previous_day_contribution, row.previous_day_status)}
       </td>
-      <td class="n more-only" data-v={row.next_day_contribution ?? ""}>{nextDay(row, reader)}</td>
+      {next === "none"
+        ? ""
+        : <td class="n more-only" data-v={row.next_day_contribution ?? ""}>{nextDay(row, reader)}</td>}
       {ahead ? <td class="interval-cell more-only">{interval(row, reader)}</td> : ""}
-      <td class="n more-only">
-        {ahead
-          ? changed(reader, row.forecast?.week_change ?? null, row.forecast?.week_before ?? null, row.next_day_status)
-          : changed(reader, row.forecasted_change, row.previous_day_contribution, row.next_day_status)}
-      </td>
+      {next === "none" ? "" : (
+        <td class="n more-only">
+          {ahead
+            ? changed(reader, row.forecast?.week_change ?? null, row.forecast?.week_before ?? null, row.next_day_status)
+            : changed(reader, row.forecasted_change, row.previous_day_contribution, row.next_day_status)}
+        </td>
+      )}
     </tr>
   );
 }

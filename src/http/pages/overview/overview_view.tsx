@@ -72,7 +72,11 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
     const { total } = series.total;
     return total && part !== null ? <>{reader.percent(100 * part / total)} of all hits</> : <span class="none">–</span>;
   };
-  const unknown = coverageInWords(completeness);
+  const begun = series.points.find(({ coverage }) => coverage !== "before_first");
+  const since = completeness.coverage.includes("before_first") && begun !== undefined
+    ? [`data since ${reader.date(localDate(epochMs(Date.parse(begun.start)), query.tz))}`]
+    : [];
+  const unknown = [...since, ...coverageInWords(completeness)];
   const of = { human: traffic === "bot" ? null : "human", bot: traffic === "human" ? null : "bot" } as const;
   return (
     <>
@@ -141,7 +145,8 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
 
 /** What the sums of the range rest on, where that is not all of its time so far. */
 function coverageInWords({ coverage, degraded }: Pick<Completeness, "coverage" | "degraded">): string[] {
-  const words = coverage.map((one) => one === "after_newest" && coverage.length > 1 ? "" : COVERAGE_SAYS[one]);
+  const edges = ["before_first", "partial", "after_newest"];
+  const words = coverage.map((one) => edges.includes(one) && coverage.length > 1 ? "" : COVERAGE_SAYS[one]);
   return [...words, ...degraded].filter((text) => text !== "");
 }
 
