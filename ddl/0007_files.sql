@@ -16,4 +16,46 @@ comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
 comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
 comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
 comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
-comment on column source_generation.generation is 'Number of the file in the logical log, from 1. Up to 0: a file from before the stream, which is not a part of it.';
+-- A log is a partition. The logs of a stream that an earlier release began have no row before their first start here: they are partition 0.
+
+create table source_log (
+  name      text        primary key,
+  partition integer     not null,
+  found_by  text        not null,
+  joined_at timestamptz not null default now()
+);
+comment on table source_log is 'Log files that SOURCE=file reads, and the partition that each one is.';
+comment on column source_log.name is 'Real path of the folder, and the file name without what rotation adds.';
+comment on column source_log.partition is 'Its partition; several logs share one only where an earlier release read them as one.';
+comment on column source_log.found_by is 'Path or pattern of the setting by which it was found, made absolute.';
+comment on column source_log.joined_at is 'When it joined the stream.';
+
+alter table source_generation
+  add column partition integer not null default 0,
+  add column number    integer;
+comment on column source_generation.partition is 'Partition of the log that the file belongs to.';
+comment on column source_generation.number is 'Number of the file in its log; null: the same as generation.';
+comment on column source_generation.generation is 'Key of the row: the number of the file in its log (from 1; up to 0: a file from before the stream, which is not a part of it), and 262144 more for each partition.';
+
+-- Joining with the names of logs: they are stored in the statement that makes their partitions, so that a refused run stores none. Raises TM021
+-- where another process has numbered them otherwise meanwhile.
+create function tidemark_join_v3(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
+declare
+  moved text;
+begin
+  perform tidemark_join_v2(p_settings, p_partitions);
+  with given as (
+    select x.partition, n.name, n.found_by
+    from jsonb_to_recordset(p_partitions) as x(partition integer, logs jsonb)
+    cross join lateral jsonb_to_recordset(coalesce(x.logs, '[]')) as n(name text, found_by text)
+  ), added as (
+    insert into source_log (name, partition, found_by) select name, partition, found_by from given on conflict (name) do nothing
+  )
+  select min(l.name) into moved from source_log l
+    where exists (select from given g where g.name = l.name and g.partition <> l.partition)
+       or (exists (select from given g where g.partition = l.partition) and not exists (select from given g where g.name = l.name));
+  if moved is not null then
+    raise exception 'the log % has another partition by now', moved using errcode = 'TM021';
+  end if;
+end $$;
+comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins as tidemark_join_v2 does, and stores which log each partition is; raises TM021 where a log has another partition. Idempotent.';

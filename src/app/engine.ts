@@ -11,6 +11,7 @@ import type { EngineContext } from "./context.ts";
 import { engineBounds } from "./bounds.ts";
 import { createSource, demoAnchor } from "./sources.ts";
 import type { Pools } from "./storage.ts";
+import { requireStreamTopic } from "./stream_topic.ts";
 import { countingRules, eventReader, openStore, rulesInForce, streamSettings } from "./wiring.ts";
 
 /** Commits this rare while catching up: one window is then mostly written whole. */
@@ -48,12 +49,14 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const stored = await store.read(), wanted = wantedRules(settings);
   const anchor = stored?.anchor ??
     demoAnchor(clock.now(), settings.SOURCE === "demo" ? settings.DEMO_HISTORY_DAYS : 0);
+  const topic = await requireStreamTopic(settings, storage.work);
   const open = () =>
     createSource(context, storage, {
       notes: options.notes,
       anchor,
       rules: rulesInForce(settings, stored),
       follow: settings.FILE_FOLLOW && !options.once,
+      topic,
       member: String(options.number),
     });
   const { source: first, startOffset } = await open();
@@ -62,7 +65,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const reader = eventReader(settings, wanted, places);
   return new Pipeline({
     instance,
-    stream: streamSettings(settings, { anchor }),
+    stream: { ...streamSettings(settings, { anchor }), topic },
     rules: countingRules(settings),
     idleTimeout: settings.IDLE_TIMEOUT,
     limits: {

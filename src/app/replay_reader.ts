@@ -1,12 +1,12 @@
 // Makes the LogReader that the settings name: a log beside the running stream. Part of the composition root.
-import { postgresGenerations } from "../store/postgres/generations.ts";
+import { postgresLogs } from "../store/postgres/generations.ts";
 import type { Database } from "../store/postgres/client.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
-import type { EpochMs } from "../shared/units.ts";
+import { durationMs, type EpochMs } from "../shared/units.ts";
 import type { LogReader } from "../operate/log_reader.ts";
 import { SourceLogReader } from "../operate/source_log_reader.ts";
 import { MemoryLease } from "../source/file/lease.ts";
-import type { Generation } from "../source/file/generations.ts";
+import { BesideLogs, MemoryLogs } from "../source/file/generations.ts";
 import type { EngineContext } from "./context.ts";
 import { demoSource, fileSource, kafkaConnection } from "./sources.ts";
 
@@ -29,17 +29,12 @@ export async function openLogReader(
       return new KafkaLogReader({ connection: kafkaConnection(settings), topic: settings.KAFKA_TOPIC, clock, log });
     }
     case "file": {
-      const stored = database === null ? null : postgresGenerations(database);
-      const own: Generation[] = [];
       return new SourceLogReader(
         await fileSource(context, {
           rules: stream,
           follow: false,
-          // What this reader numbers stays its own: the stream has not met those files yet.
-          generations: {
-            load: async () => [...await stored?.load() ?? [], ...own],
-            save: (generation) => Promise.resolve(void own.push(generation)),
-          },
+          missingFor: durationMs(0),
+          logs: new BesideLogs(database === null ? new MemoryLogs() : postgresLogs(database)),
           lease: new MemoryLease(),
         }),
       );

@@ -1,5 +1,5 @@
 // Makes the source that the settings name. Part of the composition root.
-import { postgresGenerations } from "../store/postgres/generations.ts";
+import { postgresLogs } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
 import { disk } from "../source/file/file_system.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
@@ -7,7 +7,7 @@ import { UsageError } from "../shared/errors.ts";
 import type { Notes } from "../shared/folder_lock.ts";
 import { metadataRefresh } from "../shared/config/relations.ts";
 import type { Settings } from "../shared/config/settings.ts";
-import type { EpochMs, Offset } from "../shared/units.ts";
+import { durationMs, type EpochMs, type Offset } from "../shared/units.ts";
 import type { DemoSourceOptions } from "../source/demo/source.ts";
 import type { FileSourceOptions } from "../source/file/source.ts";
 import type { KafkaConnection } from "../source/kafka/client.ts";
@@ -58,6 +58,9 @@ function tokenSource(settings: Settings): TokenSource {
   };
 }
 
+/** A file that is gone may be between two names, or be mounted a moment later. Shorter than `run --once` waits for a server. */
+const MISSING_FOR = durationMs(30_000);
+
 /** The note under which an engine's member id is kept. */
 export const memberNote = (member: string): string => `kafka-member-${member}`;
 
@@ -70,13 +73,15 @@ interface OpenSource {
 /** @param anchor where the demo generator counts from, as stored */
 export async function createSource(
   context: EngineContext,
-  storage: Pick<Pools, "work">,
+  storage: Pick<Pools, "work" | "embedded">,
   options: {
     readonly notes: Notes | null;
     readonly anchor: EpochMs;
     /** By which the files' first times are read. */
     readonly rules: StreamRules;
     readonly follow: boolean;
+    /** What the stream calls its log. */
+    readonly topic: string;
     readonly member: string;
   },
 ): Promise<OpenSource> {
@@ -121,10 +126,11 @@ export async function createSource(
       const source = await fileSource(context, {
         rules: options.rules,
         follow: options.follow,
-        generations: postgresGenerations(storage.work),
+        logs: postgresLogs(storage.work),
+        missingFor: MISSING_FOR,
         lease: postgresLease(
           { database: storage.work, embedded: storage.embedded },
-          `file:${settings.FILE_PATH}`,
+          `file:${options.topic}`,
           leaseHolder(settings),
         ),
       });
@@ -146,13 +152,15 @@ const leaseHolder = (settings: Settings) => `${settings.INSTANCE_ID}:${Deno.pid}
 /** The log files of FILE_PATH; `rules` are those by which their first times are read. @throws UsageError without FILE_PATH */
 export async function fileSource(
   { settings, clock, log }: EngineContext,
-  { rules, ...own }: Pick<FileSourceOptions, "follow" | "generations" | "lease"> & { readonly rules: StreamRules },
+  { rules, ...own }: Pick<FileSourceOptions, "follow" | "logs" | "lease" | "missingFor"> & {
+    readonly rules: StreamRules;
+  },
 ): Promise<Source> {
   const { createFileSource } = await import("../source/file/source.ts");
-  const path = settings.FILE_PATH;
-  if (path === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
+  const paths = settings.FILE_PATH;
+  if (paths === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
   return createFileSource({
-    path,
+    paths,
     lastLine: settings.FILE_LAST_LINE,
     files: disk,
     firstEventTime: lineTimeReader(settings, rules),

@@ -21,7 +21,7 @@ export function logName(settings: Settings): string {
     case "kafka":
       return settings.KAFKA_TOPIC;
     case "file":
-      return settings.FILE_PATH ?? "";
+      return (settings.FILE_PATH ?? []).join();
     case "demo":
       return `demo-${settings.DEMO_SEED}`;
   }

@@ -38,7 +38,11 @@ export function parseArguments(name: string, command: Command, words: readonly s
   for (const [setting, flag] of settingFlags(command)) {
     targets.set(flag, {
       boolean: isBoolean(setting),
-      set: (text) => void settings.set(setting, text),
+      set: (text) =>
+        void settings.set(
+          setting,
+          repeats(setting) && settings.has(setting) ? `${settings.get(setting)},${text}` : text,
+        ),
     });
   }
   for (const [flag, { kind, default: value }] of Object.entries(command.flags)) {
@@ -101,6 +105,11 @@ function settingFlags(command: Command): readonly (readonly [string, string])[] 
 
 function isBoolean(name: string): boolean {
   return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.placeholder === "";
+}
+
+/** Whether a flag that is given again adds to what was given before. */
+function repeats(name: string): boolean {
+  return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.repeats === true;
 }
 
 function unknownFlag(command: string, rawName: string, targets: ReadonlyMap<string, unknown>): string {

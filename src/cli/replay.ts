@@ -15,7 +15,8 @@ import { windowStart } from "../window/tumbling.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
 import { type Storage, streamMissing, withStreamToLookAt } from "../app/storage.ts";
-import { countingRules, eventReader, fixedSettings, rulesInForce } from "../app/wiring.ts";
+import { settingsAsStored } from "../app/stream_topic.ts";
+import { countingRules, eventReader, rulesInForce } from "../app/wiring.ts";
 
 const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
   const time = Date.parse(text);
@@ -120,7 +121,7 @@ async function readState(
   const state = await readReplayState(storage.work, { from, to, bound });
   if (state === null) throw streamMissing();
   // Under other settings everything would differ.
-  await requireSameSettings(storage.work, fixedSettings(settings));
+  await requireSameSettings(storage.work, await settingsAsStored(settings, storage.work));
   if (to > state.closedThrough) {
     throw new UsageError(
       [`Windows are closed up to ${isoOrNull(state.closedThrough) ?? "nowhere yet"}; --to is ${isoOrNull(to)}.`],

@@ -17,7 +17,8 @@ import type { LogIdentity } from "../source/port.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
 import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from "../app/storage.ts";
-import { eventReader, fixedSettings, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
+import { settingsAsStored } from "../app/stream_topic.ts";
+import { eventReader, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
 
 /** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
 const TRIES = 3;
@@ -72,7 +73,7 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
       return EXIT.ok;
     }
     // With the settings of another stream its whole log would look recreated.
-    await requireSameSettings(storage.work, fixedSettings(settings));
+    await requireSameSettings(storage.work, await settingsAsStored(settings, storage.work));
     out(printable(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`));
     const { steps, log } = await look(storage, stored, context);
     const problem = logProblem(settings, stored, log);

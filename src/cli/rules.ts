@@ -14,7 +14,8 @@ import { EXIT, type ExitCode } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
 import { HOUR, isoOrNull } from "../shared/units.ts";
 import { prepareSchema, type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
-import { fixedSettings, logName } from "../app/wiring.ts";
+import { settingsAsStored } from "../app/stream_topic.ts";
+import { logName } from "../app/wiring.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 
 const TIMEOUT_MS = 5_000;
@@ -70,7 +71,7 @@ async function rules(storage: Storage, context: RulesContext): Promise<ExitCode>
     show(stored, await readRuleSpans(storage.work), context);
     return EXIT.ok;
   }
-  await requireSameSettings(storage.work, fixedSettings(settings));
+  await requireSameSettings(storage.work, await settingsAsStored(settings, storage.work));
   const wanted = rulesOfVersion(flags.to ?? RULES_VERSION_NEWEST, wantedRules(settings));
   out(printable(`now:  ${stored}`));
   out(printable(`then: ${rulesJson(wanted)}`));

@@ -124,6 +124,7 @@ export class Loading {
       partition: bounds.partition,
       startOffset: targets.size === 0 ? await settings.startOffset(bounds) : bounds.logStart,
       logStart: bounds.logStart,
+      ...(bounds.logs !== undefined && { logs: bounds.logs }),
     })));
   }
 }

@@ -93,6 +93,8 @@ class FastEventReader implements CountingEventReader {
   #mapped: MappedWalk | null = null;
   /** `null` where lines are not of the common family, or by version 1. */
   #line: CommonLine | null = null;
+  readonly #ownHost: string | undefined;
+  #hostRule: (host: string) => string | undefined = () => undefined;
   #defaultHostText: string | undefined;
   #defaultHostId = -1;
   readonly #trustedProxyHops: number;
@@ -105,6 +107,7 @@ class FastEventReader implements CountingEventReader {
     invariant(options.keyBytesMax >= KEY_BYTES_MAX_LOWEST, `keyBytesMax must be at least ${KEY_BYTES_MAX_LOWEST}`);
     const { hashSeed: seed } = options;
     this.#rules = options;
+    this.#ownHost = options.defaultHost;
     this.#locator = options.locator;
     this.#trustedProxyHops = options.trustedProxyHops;
     this.#verdicts = new BotVerdicts(seed);
@@ -130,10 +133,23 @@ class FastEventReader implements CountingEventReader {
       return named === undefined ? undefined : clean(named);
     };
     this.#hosts.use((sent) => hostRule(sent, undefined));
-    this.#defaultHostText = hostRule(this.#rules.defaultHost, undefined);
-    this.#defaultHostId = -1;
+    this.#hostRule = (host) => hostRule(host, undefined);
+    this.#setDefaultHost();
     this.#urlHosts.use((authority) => hostRule(undefined, authority));
     this.#referrers.use((sent) => clean(referrerOf(sent, referrerGranularity)));
+  }
+
+  useHost(host: string | undefined): void {
+    const defaultHost = host ?? this.#ownHost;
+    if (defaultHost === this.#rules.defaultHost) return;
+    this.#rules = { ...this.#rules, defaultHost };
+    this.#setDefaultHost();
+  }
+
+  #setDefaultHost(): void {
+    const { defaultHost } = this.#rules;
+    this.#defaultHostText = defaultHost === undefined ? undefined : this.#hostRule(defaultHost);
+    this.#defaultHostId = -1;
   }
 
   get hosts(): Dictionary {

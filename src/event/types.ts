@@ -27,6 +27,8 @@ export interface Dictionary {
 export interface EventReader {
   /** Changes what the stream stores of its rules, and forgets every host and referrer id: called only when no delta refers to one. */
   use(stream: StreamRules): void;
+  /** Host of the lines to come that name none; undefined: the one that the reader was made with. */
+  useHost(host: string | undefined): void;
   read(bytes: Uint8Array, start: number, end: number): ReadCode;
   /** Event time in whole epoch ms, digits below 1 ms cut. */
   readonly eventTime: number;

@@ -58,7 +58,7 @@ export function readDeadLine(database: Database, path: string, line: number): Pr
       sql<DeadLetter[]>`
       select d.reason, (extract(epoch from d.seen_at) * 1000)::float8 as seen_at, d.payload_bytes, d.payload,
              null::float8 as first_offset, null::float8 as last_offset, null::float8 as records
-      from tm.dead_letter_sample d join tm.source_generation g on g.generation = d.record_offset / 68719476736
+      from tm.dead_letter_sample d join tm.source_generation g on g.generation = d.partition * 262144 + d.record_offset / 68719476736
       where g.path = ${path} and d.line = ${line}::text::bigint`,
     TIMEOUT_MS,
   );

@@ -17,6 +17,7 @@ export async function firstEventTime(
   for (let i = 0; i < READS_MAX; i++) {
     let found: EpochMs | undefined;
     for (const batch of await log.read(partition, position)) {
+      events.useHost(batch.host);
       for (const run of batch.runs) {
         run.walk(position, (bytes, start, end) => {
           if (found === undefined && end >= 0 && events.read(bytes, start, end) === READ_OK) {

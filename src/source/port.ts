@@ -41,6 +41,8 @@ export interface FetchedBatch {
   /** Our clock just before the fetch was sent. */
   readonly sentAt: EpochMs;
   readonly runs: readonly RecordRun[];
+  /** Host of records that name none (a log file whose path says so); absent: the setting's. */
+  readonly host?: string;
 }
 
 /** What a poll returns. Events come in the order in which they happened. */
@@ -65,11 +67,13 @@ export interface PartitionBounds {
   readonly partition: PartitionId;
   readonly logStart: Offset;
   readonly logEnd: Offset;
+  /** Names of the log files that are this partition, to be stored with it; absent where partitions have numbers of their own. */
+  readonly logs?: readonly { readonly name: string; readonly foundBy: string }[];
 }
 
 /** What identifies the log: stored with the positions and compared at every join. */
 export interface LogIdentity {
-  /** KIP-516 topic id in hex, or the file log's / generator's own id; `null` where the broker knows none. */
+  /** KIP-516 topic id in hex, or the generator's own id; `null` where the broker knows none, and for files, which are known by their names. */
   readonly topicId: string | null;
   /** All partitions of the topic, owned or not, with their bounds. */
   readonly partitions: readonly PartitionBounds[];

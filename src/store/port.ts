@@ -48,6 +48,8 @@ export interface NewPartition {
   readonly startOffset: Offset;
   /** Log start; used for partitions added later. */
   readonly logStart: Offset;
+  /** Names of the log files that are this partition: stored with it, and refused where another one has them. */
+  readonly logs?: readonly { readonly name: string; readonly foundBy: string }[];
 }
 
 /** What one commit does to one partition row. */

@@ -68,6 +68,7 @@ export class Counter {
     this.#full = delta.reached(this.#bounds, this.#reader.memoryBytes);
     this.#leftFrom = -1;
     const watermark = tracker.watermark;
+    this.#reader.useHost(batch.host);
     for (const run of batch.runs) {
       this.#run = run;
       run.walk(batch.from, this.#visit);

@@ -37,6 +37,7 @@ class Texts implements Dictionary {
 /** Ids are given in order of appearance, so that every process has its own. */
 export class ModelReader implements EventReader {
   use(): void {}
+  useHost(): void {}
 
   eventTime = 0;
   host = 0;

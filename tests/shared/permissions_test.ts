@@ -25,9 +25,9 @@ Deno.test("scopedPermissions() names brokers, database, the address of HTTP, and
 });
 
 Deno.test("scopedPermissions() follows the source, the embedded database and a Unix socket", () => {
-  const file = scoped({ SOURCE: "file", FILE_PATH: "/var/log/nginx/access*.log*" });
+  const file = scoped({ SOURCE: "file", FILE_PATH: ["/var/log/nginx/access*.log*"] });
   assertEquals([file.net, file.read], [["127.0.0.1:8080", "127.0.0.1"], ["/srv/.tidemark", "/var/log/nginx"]]);
-  assertEquals(scoped({ SOURCE: "file", FILE_PATH: "log" }).read.at(-1), "/srv");
+  assertEquals(scoped({ SOURCE: "file", FILE_PATH: ["log"] }).read.at(-1), "/srv");
   const socket = scoped({ SOURCE: "demo", POSTGRES_URL: url("postgresql:///x?host=/run/postgresql&user=u") });
   assertEquals([socket.net, socket.write], [["127.0.0.1:8080"], ["/srv/.tidemark", "/run/postgresql"]]);
 });
@@ -39,7 +39,7 @@ Deno.test("scopedPermissions() never grants the root folder, whatever its spelli
         path,
       ) => ({
         SOURCE: "file" as const,
-        FILE_PATH: path,
+        FILE_PATH: [path],
       })),
       { DATA_DIR: "/" },
       { GEO_DATABASE: ["/a/.."] },
@@ -49,7 +49,7 @@ Deno.test("scopedPermissions() never grants the root folder, whatever its spelli
     const { message } = assertThrows(() => scoped(over), UsageError, "root folder");
     assert(message.startsWith(Object.keys(over).at(-1)!), message);
   }
-  assertEquals(scoped({ SOURCE: "file", FILE_PATH: "//var//log/*.log" }).read.at(-1), "/var/log");
+  assertEquals(scoped({ SOURCE: "file", FILE_PATH: ["//var//log/*.log"] }).read.at(-1), "/var/log");
 });
 
 Deno.test("scopedPermissions() lets health ask a process that listens on every interface", () => {

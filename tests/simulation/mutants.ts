@@ -421,7 +421,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   source(
     "a file is the one that was read only with what was read of it",
-    "src/source/file/log.ts",
+    "src/source/file/proofs.ts",
     "if (!holds) refuted.add(`${file.path} ${number}`);",
     "",
   ),
@@ -439,7 +439,7 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   source(
     "a refused run stores nothing",
-    "src/source/file/log.ts",
+    "src/source/file/known.ts",
     "    if (this.#storing) {",
     "    if (true) {",
   ),
@@ -452,7 +452,7 @@ export const MUTANTS: readonly Mutant[] = [
   source(
     "a file that vanished unread stops the stream",
     "src/source/file/tail.ts",
-    "if (number === this.#log.newest && !generation.finished) throw missing(generation.path);",
+    "if (number === this.#log.newest && !generation.finished) throw this.#log.absent(generation, byte);",
     "",
   ),
   source(

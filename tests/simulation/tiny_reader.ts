@@ -95,6 +95,7 @@ class TinyDictionary implements Dictionary {
 export class TinyReader implements EventReader {
   #version = 1;
 
+  useHost(): void {}
   use(stream: StreamRules): void {
     this.#version = stream.version;
     this.reset();

@@ -35,6 +35,7 @@ interface Rec {
 
 class TimeReader implements EventReader {
   use(): void {}
+  useHost(): void {}
   eventTime = 0;
   host = 0;
   referrer = 0;

@@ -16,7 +16,8 @@ import { messageOf, NamedError } from "../../shared/errors.ts";
 import { DAY } from "../../shared/units.ts";
 import type { CommandContext } from "../command.ts";
 import type { Storage } from "../../app/storage.ts";
-import { fixedSettings, openStore } from "../../app/wiring.ts";
+import { settingsAsStored } from "../../app/stream_topic.ts";
+import { openStore } from "../../app/wiring.ts";
 
 const TIMEOUT_MS = 5_000;
 const DEEP_TIMEOUT_MS = 30_000;
@@ -115,7 +116,7 @@ async function checkStreamSettings(
   database: Database,
   { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding> {
-  const differing = await differingSettings(database, fixedSettings(settings));
+  const differing = await differingSettings(database, await settingsAsStored(settings, database));
   if (differing.length === 0) return ok("stream_settings", "the ones that the stream was made with");
   return fail(
     "stream_settings",

@@ -9,6 +9,8 @@ export interface Kind<T> {
   readonly grammar: string;
   /** What `--help` shows after the flag; empty for booleans, whose flag has no value. */
   readonly placeholder: string;
+  /** A flag that is given again adds to the value, in place of being the last that counts. */
+  readonly repeats?: boolean;
 }
 
 /** The type of a kind's values. */
@@ -109,6 +111,21 @@ export const listOf = <T>(kind: Kind<T>): Kind<readonly T[]> =>
     if (bad && !bad.ok) return bad.problem;
     return { value: parsed.flatMap((part) => part.ok ? [part.value] : []) };
   });
+
+/** One or more paths or patterns, separated by commas outside of braces: `/a.log,/{b,c}.log`. Spaces around them do not count. */
+export const paths: Kind<readonly string[]> = {
+  repeats: true,
+  ...kindBy(
+    "<path>,…",
+    "one or more paths or patterns of 1 to 4096 printable characters, separated by commas",
+    (written) => {
+      const found = [...written.matchAll(/(?:\{[^{}]*\}|[^,])+/g)].map(([path]) => path.trim());
+      const fits = found.length > 0 &&
+        found.join().length === written.split(",").map((part) => part.trim()).join().length;
+      return fits && found.every((path) => parseValue(text(), path).ok) ? { value: found } : undefined;
+    },
+  ),
+};
 
 const MS_IN: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 

@@ -12,6 +12,7 @@ import {
   listOf,
   oneOf,
   orWord,
+  paths,
   pattern,
   pem,
   startAt,
@@ -179,7 +180,11 @@ const SETTINGS = {
     doc: "Most bytes that one fetch asks of one partition.",
   }),
 
-  FILE_PATH: optional(path, { group: "file", doc: "File or glob of one logical log, for `SOURCE=file`." }),
+  FILE_PATH: optional(paths, {
+    group: "file",
+    doc:
+      "Log files for `SOURCE=file`: paths and patterns, each log a partition. `{host}` in a path names the host of its lines (`/var/log/nginx/{host}.access.log`).",
+  }),
   FILE_FOLLOW: setting(boolean, "true", {
     group: "file",
     doc: "Goes on reading as the log grows and rotates, like `tail -F`.",

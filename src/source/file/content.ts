@@ -124,7 +124,7 @@ export async function streamContent(chunks: AsyncIterator<Uint8Array>): Promise<
   return chunkedContent(compression ? decompressed(all, compression) : all[Symbol.asyncIterator](), {
     compressed: compression !== null,
     taken: () => 0,
-    info: () => Promise.resolve({ kind: "other", size: 0, modified: 0, identity: "stream" }),
+    info: () => Promise.resolve({ kind: "other", size: 0, modified: 0, identity: "stream", links: 0 }),
     close: async () => void await chunks.return?.(),
   });
 }

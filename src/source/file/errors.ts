@@ -70,6 +70,15 @@ export function notAFile(path: string, kind: "folder" | "other"): UsageError {
     );
 }
 
+/** The patterns name more files of their own names than a stream may have logs. */
+export function tooManyLogs(found: number, most: number): StreamStopped {
+  return new StreamStopped(
+    "source_refused",
+    `The pattern names ${found} logs, each with a name of its own; a stream may have ${most}`,
+    "Name fewer logs, or give the files names that differ by a date alone.",
+  );
+}
+
 /** Nothing is at the path or pattern that is to be read once. */
 export function noFile(path: string): UsageError {
   return new UsageError(

@@ -1,5 +1,5 @@
 // The port to a file system, as little of one as a log needs, and the disk behind it, for which the simulation has a model. Shell.
-import { glob, open, readdir, stat } from "node:fs/promises";
+import { glob, open, readdir, realpath, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 
 /** What the file system says of a file. */
@@ -12,6 +12,8 @@ export interface FileInfo {
   readonly modified: number;
   /** Device and inode. A file keeps them when it is renamed; once it is gone, another file may get them. */
   readonly identity: string;
+  /** Names that it has: 0 once it was removed. */
+  readonly links: number;
 }
 
 /** An open file: it can be read whatever becomes of its name. */
@@ -27,6 +29,8 @@ export interface FileSystem {
   open(path: string): Promise<OpenFile>;
   /** Follows symbolic links. */
   info(path: string): Promise<FileInfo>;
+  /** The path without symbolic links. */
+  real(path: string): Promise<string>;
   /** Names in a folder, in any order. */
   names(folder: string): Promise<string[]>;
   /** Paths that a glob names, in any order. */
@@ -44,6 +48,7 @@ export const disk: FileSystem = {
     };
   },
   info: async (path) => infoOf(await stat(path)),
+  real: (path) => realpath(path),
   names: (folder) => readdir(folder),
   glob: (pattern) => glob(pattern),
 };
@@ -54,5 +59,6 @@ function infoOf(stats: Stats): FileInfo {
     size: stats.size,
     modified: stats.mtimeMs,
     identity: `${stats.dev}:${stats.ino}`,
+    links: stats.nlink,
   };
 }

@@ -1,5 +1,6 @@
 // What the log knows of each file's content, and the port to where that is kept. No I/O but through the port.
 import { createHash } from "node:crypto";
+import type { PartitionId } from "../../shared/units.ts";
 
 /** A fingerprint covers at most this much of a file's uncompressed beginning: several log lines with their times. */
 export const FINGERPRINT_BYTES_MAX = 1024;
@@ -51,6 +52,26 @@ export interface GenerationStore {
   save(generation: Generation): Promise<void>;
 }
 
+/** A log by the name under which the stream knows it. */
+export interface LogName {
+  /** Real path of its folder, and its file's name without what rotation adds. */
+  readonly name: string;
+  /** The path of the setting by which it was found, absolute. */
+  readonly foundBy: string;
+}
+
+/** A log of the stream, as it is stored in the statement that makes its partition. */
+export interface StoredLog extends LogName {
+  readonly partition: PartitionId;
+}
+
+/** What the stream knows of its logs. */
+export interface LogStore {
+  /** In any order. A stream of an earlier release has none: all that it read is partition 0. */
+  logs(): Promise<readonly StoredLog[]>;
+  generations(partition: PartitionId): GenerationStore;
+}
+
 /** Generations in memory, for tests and for reading a log without keeping positions. */
 export class MemoryGenerations implements GenerationStore {
   readonly #rows = new Map<number, Generation>();
@@ -60,6 +81,49 @@ export class MemoryGenerations implements GenerationStore {
   save(generation: Generation): Promise<void> {
     this.#rows.set(generation.generation, generation);
     return Promise.resolve();
+  }
+}
+
+/** Logs in memory. */
+export class MemoryLogs implements LogStore {
+  readonly stored: StoredLog[] = [];
+  readonly #generations = new Map<PartitionId, MemoryGenerations>();
+  logs(): Promise<readonly StoredLog[]> {
+    return Promise.resolve(this.stored);
+  }
+  generations(partition: PartitionId): MemoryGenerations {
+    const known = this.#generations.get(partition) ?? new MemoryGenerations();
+    this.#generations.set(partition, known);
+    return known;
+  }
+  /** What the join of a stream does. */
+  join(partitions: readonly { readonly partition: PartitionId; readonly logs?: readonly LogName[] }[]): void {
+    for (const { partition, logs = [] } of partitions) {
+      for (const log of logs) {
+        if (!this.stored.some(({ name }) => name === log.name)) this.stored.push({ ...log, partition });
+      }
+    }
+  }
+}
+
+/** What a stream knows, and in memory what a reader beside it finds: the stream has not met those files yet. */
+export class BesideLogs implements LogStore {
+  readonly #stored: LogStore;
+  constructor(stored: LogStore) {
+    this.#stored = stored;
+  }
+  logs(): Promise<readonly StoredLog[]> {
+    return this.#stored.logs();
+  }
+  generations(partition: PartitionId): GenerationStore {
+    const stored = this.#stored.generations(partition), own = new MemoryGenerations();
+    return {
+      load: async () => {
+        const found = await own.load(), numbers = new Set(found.map(({ generation }) => generation));
+        return [...(await stored.load()).filter(({ generation }) => !numbers.has(generation)), ...found];
+      },
+      save: (generation) => own.save(generation),
+    };
   }
 }
 

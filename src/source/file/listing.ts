@@ -1,15 +1,14 @@
 // Finds the files of one logical log on disk and looks at their beginnings. Shell over the file system; decides nothing about generations.
-import { basename, dirname, join } from "node:path";
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, SECOND } from "../../shared/units.ts";
 import { type FileHead, readHead } from "./content.ts";
 import { damaged, isMissing, notAFile, unreadable } from "./errors.ts";
+import type { LogFile } from "./catalog.ts";
 import type { FileInfo, FileSystem } from "./file_system.ts";
 import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
 import type { SeenFile } from "./match.ts";
-import { isGlob, isRotatedName } from "./names.ts";
 import { contentEnd } from "../lines.ts";
 
 /** A first line that has not grown for this long, or since another file was written to, is taken as it is. */
@@ -26,8 +25,10 @@ const LOOKS_MAX = 3;
 export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
 
 export interface FileListingOptions {
-  /** One file's path, or a glob. */
-  readonly path: string;
+  /** The log's name: of the first one where a stream of an earlier release read several as one. */
+  readonly name: string;
+  /** The files that may be the log's now. */
+  readonly list: () => Promise<readonly LogFile[]>;
   /** False: read what is there once. */
   readonly follow: boolean;
   readonly firstEventTime: FirstEventTime;
@@ -58,7 +59,7 @@ interface Entry extends Peek {
   readonly listed: boolean;
 }
 
-/** The files that a path or glob names, with a single path's rotated neighbours. */
+/** The files of one log. */
 export class FileListing {
   readonly #options: FileListingOptions;
   #peeks = new Map<string, Peek>();
@@ -66,14 +67,6 @@ export class FileListing {
 
   constructor(options: FileListingOptions) {
     this.#options = options;
-  }
-
-  /** Whether the path or glob names any file now. */
-  async hasFiles(): Promise<boolean> {
-    for (const { path, listed } of await this.#list()) {
-      if (listed && await this.#look(path, listed)) return true;
-    }
-    return false;
   }
 
   /** Looks at every file. @throws {Unavailable} where one cannot be read, {StreamStopped} where one to be read once is damaged */
@@ -91,47 +84,25 @@ export class FileListing {
   }
 
   async #lookOnce(): Promise<Entry[]> {
-    const entries: Entry[] = [];
-    for (const { path, listed } of await this.#list()) {
-      const peek = await this.#look(path, listed);
-      if (peek !== null) entries.push({ path, listed, ...peek });
+    const entries = new Map<string, Entry>();
+    for (const file of await this.#options.list()) {
+      const peek = await this.#look(file);
+      // A file under two names, one of them a link, is one file.
+      if (peek === null) continue;
+      const { identity, size, modified } = peek.head.info, key = `${identity} ${size} ${modified}`;
+      if (entries.get(key)?.listed) continue;
+      entries.set(key, { path: file.path, listed: file.listed, ...peek });
     }
-    this.#peeks = new Map(entries.map((entry) => [entry.path, entry]));
-    return entries;
+    this.#peeks = new Map([...entries.values()].map((entry) => [entry.path, entry]));
+    return [...entries.values()];
   }
 
-  async #list(): Promise<{ path: string; listed: boolean }[]> {
-    const { path, files } = this.#options;
-    const found: { path: string; listed: boolean }[] = [];
-    if (isGlob(path)) {
-      for await (const match of files.glob(path)) found.push({ path: match, listed: true });
-      return found;
-    }
-    found.push({ path, listed: true });
-    const folder = dirname(path);
-    const base = basename(path);
-    try {
-      for (const name of await files.names(folder)) {
-        if (isRotatedName(base, name)) found.push({ path: join(folder, name), listed: false });
-      }
-    } catch (error) {
-      if (!isMissing(error)) {
-        this.#warnOnce(
-          "the folder cannot be listed: a rotation during a stop cannot be followed",
-          folder,
-          error,
-        );
-      }
-    }
-    return found;
-  }
-
-  async #look(path: string, listed: boolean): Promise<Peek | null> {
+  async #look({ path, listed, single }: LogFile): Promise<Peek | null> {
     const { clock, files, firstEventTime } = this.#options;
     try {
       const info = await files.info(path);
       if (info.kind !== "file") {
-        if (listed && !isGlob(this.#options.path)) throw notAFile(path, info.kind);
+        if (single) throw notAFile(path, info.kind);
         return null;
       }
       const cached = this.#peeks.get(path);

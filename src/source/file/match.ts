@@ -123,7 +123,8 @@ function beginAlike(a: Uint8Array, b: Uint8Array): boolean {
 /** By what rotation added to the names where they are one log's, else by first events: a request logged at its end may be hours old. */
 export function readingOrder(files: readonly SeenFile[]): SeenFile[] {
   const byTime = (a: SeenFile, b: SeenFile) => a.firstTime - b.firstTime || (a.path < b.path ? -1 : 1);
-  const bases = new Set(files.map(({ path }) => baseOf(basename(path))));
+  const names = new Set(files.map(({ path }) => basename(path)));
+  const bases = new Set([...names].map((name) => baseOf(name, (base) => names.has(base))));
   if (bases.size !== 1) return files.toSorted(byTime);
   const [base] = bases;
   const rotations = new Map(files.map((file) => [file, rotationOf(base!, basename(file.path))]));

@@ -1,7 +1,16 @@
 // Which names belong to one logical log, and which of them rotation made first. Pure.
-import { basename, dirname, resolve } from "node:path";
 
 const COMPRESSED = /\.(gz|zst|xz|bz2)$/;
+/** What people and editors add to a copy's name. */
+const BACKUP = /(\.(bak|copy|old|orig|prev|save|swp|tmp)|~)$/i;
+/** A date, and the time behind it where there is one. */
+const DATED =
+  /(?<!\d)(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[-_.T]?([01]\d|2[0-3])(?!\d\d\d(?!\d))[\d\-:]*Z?)?(?!\d)/;
+/** IIS: `u_ex260105.log`, `u_ex26010513.log`. */
+const IIS = /(?<=ex)\d{6}(\d\d)?(?=(_x)?\.log$)/i;
+/** A number before the extension: `access.1.log`, but also `web-1.log`. */
+const NUMBERED = /^(.*)[.\-_]\d{1,5}(\.[A-Za-z]+)$/;
+const ADDRESS = /\d+\.\d+\.\d+\.\d+/;
 const ADDED = /^[.\-_]\d[\d\-_.T:Z]*$/;
 /** A longer number is a date or a time, a shorter one counts rotations. */
 const COUNT_DIGITS_MAX = 5;
@@ -36,9 +45,34 @@ export function rotationOf(base: string, name: string): Rotation | null {
   return { kind: digits.length > COUNT_DIGITS_MAX ? "date" : "count", rank: Number(digits.slice(0, 15)) };
 }
 
-/** The log's name in what a rotation made of it: `access.log` of `access.log.1.gz` and of `access-2026-01-01.log`. */
-export function baseOf(name: string): string {
-  return name.replace(COMPRESSED, "").replace(/[.\-_]\d[\d\-_.T:Z]*(?=(\.[A-Za-z]+)?$)/, "");
+/**
+ * The log's name in what a rotation made of it: `access.log` of `access.log.1.gz`, of `access-2026-01-01.log` and of its copies
+ * `access.log.bak`. What follows a date with a time names a part of a log (`app_20260105T0000Z_10.0.0.1_x7.log`). A number before the
+ * extension may be a server's (`web-1.log`): it is rotation's only where `isLog` knows the name without it.
+ */
+export function baseOf(name: string, isLog: (name: string) => boolean): string {
+  const plain = withoutEndings(name);
+  const numbered = NUMBERED.exec(plain);
+  if (numbered !== null && isLog(numbered[1]! + numbered[2]!)) return numbered[1]! + numbered[2]!;
+  const dated = DATED.exec(plain);
+  if (dated !== null) {
+    const before = plain.slice(0, dated.index), after = plain.slice(dated.index + dated[0].length);
+    const rest = dated[2] === undefined
+      ? after.replace(/[.\-_]\d+(?=[.\-_]|$)/g, "")
+      : /\.[A-Za-z]{1,10}$/.exec(after)?.[0] ?? "";
+    const base = before.replace(/[.\-_]+$/, "") + rest;
+    return before === "" ? base.replace(/^[.\-_]+/, "") : base;
+  }
+  if (numbered !== null) return plain;
+  return plain.replace(IIS, "").replace(/[.\-_]\d[\d\-_.T:Z]*$/, (added) => ADDRESS.test(added) ? added : "");
+}
+
+function withoutEndings(name: string): string {
+  for (let plain = name;;) {
+    const shorter = plain.replace(COMPRESSED, "").replace(BACKUP, "");
+    if (shorter === plain || shorter === "") return plain;
+    plain = shorter;
+  }
 }
 
 function beforeExtension(base: string, plain: string): string | null {
@@ -47,11 +81,4 @@ function beforeExtension(base: string, plain: string): string | null {
   const stem = base.slice(0, dot), extension = base.slice(dot);
   if (!plain.startsWith(stem) || !plain.endsWith(extension) || plain.length <= base.length) return null;
   return plain.slice(stem.length, plain.length - extension.length);
-}
-
-/** Whether a file at `at` can have been one of the log at `path`: a pattern is not looked into. */
-export function isOwnPath(path: string, at: string): boolean {
-  if (isGlob(path)) return true;
-  const own = resolve(path), other = resolve(at);
-  return own === other || (dirname(own) === dirname(other) && isRotatedName(basename(own), basename(other)));
 }

@@ -1,72 +1,62 @@
-// The file source: one logical log as partition 0, held by a lease. Shell: lease, file system, clock.
-import { createHash } from "node:crypto";
-import { resolve } from "node:path";
+// The file source: each log that the setting names is a partition; one lease holds them all. Shell: lease, file system, clock.
 import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
-import { durationMs, type EpochMs, type Offset, type PartitionId, partitionId } from "../../shared/units.ts";
-import { noFile } from "./errors.ts";
-import { FileLog, type FileLogOptions } from "./log.ts";
-import { FileTail, type TailRead } from "./tail.ts";
-import type { Lease } from "./lease.ts";
-import { LeaseHolder } from "./lease_holder.ts";
+import { durationMs, type EpochMs, type Offset, type PartitionId, SECOND } from "../../shared/units.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
+import { LeaseHolder } from "./lease_holder.ts";
+import { type FileSourceOptions, LogSet } from "./log_set.ts";
+import { FOLLOW_EVERY, type Reading } from "./reading.ts";
 
-/** How often an idle log is looked at. */
-const FOLLOW_EVERY = durationMs(250);
-const PARTITION = partitionId(0);
+/** How often new logs are looked for. */
+const FIND_EVERY = durationMs(5 * SECOND);
 
-export interface FileSourceOptions extends FileLogOptions {
-  readonly lease: Lease;
-}
+export type { FileSourceOptions } from "./log_set.ts";
 
-/** Makes the source over a path or a glob. */
+/** Makes the source over files and patterns. */
 export function createFileSource(options: FileSourceOptions): Source {
   return new FileSource(options);
-}
-
-/** Stable id of the log that a path or glob names, 32 hex digits. */
-function fileLogId(path: string): string {
-  return createHash("sha256").update(resolve(path)).digest("hex").slice(0, 32);
 }
 
 class FileSource implements Source {
   readonly kind = "file";
   readonly #options: FileSourceOptions;
-  readonly #log: FileLog;
-  readonly #tail: FileTail;
+  readonly #logs: LogSet;
   readonly #lease: LeaseHolder;
   readonly #closing = new AbortController();
   #generation = 0;
-  /** The lease is ours and the log's files are known. */
+  /** The lease is ours and the logs' files are known. */
   #assigned = false;
-  #position: Offset | null = null;
-  #idle = false;
+  /** By rising partition. */
+  #readings: readonly Reading[] = [];
+  /** Whether the engine has taken the partitions as they are: then their numbers are stored. */
+  #joined = false;
+  /** Whether the last turn was a look. */
+  #looked = false;
   #stopped: StreamStopped | null = null;
 
   constructor(options: FileSourceOptions) {
     this.#options = options;
     this.#lease = new LeaseHolder(options);
-    this.#log = new FileLog(options);
-    this.#tail = new FileTail(this.#log);
+    this.#logs = new LogSet(options);
   }
 
   async open(signal: AbortSignal): Promise<void> {
-    const { path, follow } = this.#options;
     signal.addEventListener("abort", () => this.#closing.abort(), { once: true });
-    if (!await this.#hasFiles()) {
-      if (!follow) throw noFile(path);
-      this.#options.log.warn("there is no such file yet; waiting for it", { file: path });
-    }
+    await this.#logs.announceAbsent();
     this.#lease.start(this.#closing.signal);
   }
 
   async identify(): Promise<LogIdentity> {
-    await this.#log.scan(this.#assigned);
-    const held = this.#tail.held;
-    const logEnd = await this.#log.end(held);
-    return {
-      topicId: fileLogId(this.#options.path),
-      partitions: [{ partition: PARTITION, logStart: this.#log.start(held), logEnd }],
-    };
+    if (this.#assigned && !this.#joined) {
+      try {
+        await this.#logs.checkNumbers(this.#readings);
+      } catch (error) {
+        this.#assigned = false;
+        throw error;
+      }
+    }
+    const partitions = [];
+    for (const reading of this.#readings) partitions.push(await reading.bounds(this.#assigned));
+    return { topicId: null, partitions };
   }
 
   async poll(maxWaitMs: number): Promise<SourceEvent> {
@@ -80,15 +70,17 @@ class FileSource implements Source {
       if (error instanceof StreamStopped) return { kind: "stopped", error: this.#stopped = error };
       if (!(error instanceof Unavailable)) throw error;
       await this.#wait(maxWaitMs);
-      return { kind: "unavailable", reason: error.message };
+      return { kind: "unavailable", reason: error.message, code: error.code, action: error.action };
     }
   }
 
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): void {
-    const position = positions.get(PARTITION);
-    if (generation !== this.#generation || !this.#assigned || position === undefined) return;
-    this.#position = position;
-    this.#idle = false;
+    if (generation !== this.#generation || !this.#assigned) return;
+    this.#joined = true;
+    for (const reading of this.#readings) {
+      const position = positions.get(reading.partition);
+      if (position !== undefined) reading.resume(position);
+    }
   }
 
   confirmedAt(): EpochMs {
@@ -96,7 +88,7 @@ class FileSource implements Source {
   }
 
   identityCheckedAt(): EpochMs {
-    return this.#tail.checkedAt;
+    return Math.max(...this.#readings.map(({ tail }) => tail.checkedAt)) as EpochMs;
   }
 
   publish(): Promise<void> {
@@ -106,8 +98,10 @@ class FileSource implements Source {
   async close(deadlineMs: number): Promise<void> {
     this.#closing.abort();
     const leave = async () => {
-      if (this.#lease.held && this.#position !== null) await this.#tail.prove();
-      await this.#tail.close();
+      for (const { position, tail } of this.#readings) {
+        if (this.#lease.held && position !== null) await tail.leave();
+        await tail.close();
+      }
       await this.#lease.release();
     };
     const left = leave().catch((error) =>
@@ -119,58 +113,103 @@ class FileSource implements Source {
     this.#assigned = false;
   }
 
-  /** True also where it cannot be told yet and the log is followed. */
-  async #hasFiles(): Promise<boolean> {
-    try {
-      return await this.#log.hasFiles();
-    } catch (error) {
-      if (!(error instanceof Unavailable) || !this.#options.follow) throw error;
-      return true;
-    }
-  }
-
   async #next(maxWaitMs: number): Promise<SourceEvent> {
     const loss = this.#lease.takeLoss();
     if (loss !== null) return await this.#lost(loss);
     if (!this.#assigned) return await this.#acquire(maxWaitMs);
-    if (this.#position === null) return await this.#timeout(maxWaitMs);
-    if (this.#idle) await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY));
-    const sentAt = this.#options.clock.now();
-    const from = this.#position;
-    const read = await this.#tail.read(from);
-    this.#position = read.next;
-    this.#idle = read.idle;
-    return this.#batch(from, read, sentAt);
+    if (await this.#takeNewLogs()) return this.#assign();
+    const flowing = this.#readings.filter(({ position }) => position !== null);
+    if (flowing.length === 0) return await this.#timeout(maxWaitMs);
+    const reading = await this.#turn(flowing, maxWaitMs);
+    const from = reading.position!;
+    try {
+      return { kind: "batch", generation: this.#generation, batch: await reading.read(from) };
+    } catch (error) {
+      if (!(error instanceof Unavailable) || flowing.length === 1) throw error;
+      reading.failed(error);
+      return { kind: "timeout" };
+    }
   }
 
-  #batch(from: Offset, read: TailRead, sentAt: EpochMs): SourceEvent {
-    const { runs, next, logEnd } = read;
-    const logStart = Math.min(this.#log.start(this.#tail.held), from) as Offset;
-    return {
-      kind: "batch",
-      generation: this.#generation,
-      batch: { partition: PARTITION, from, next, logStart, logEnd, lastStable: logEnd, sentAt, runs },
-    };
+  /** Of several logs the one with the lowest event time is read, so that windows close; where all rest, the one that has rested longest, after a wait. */
+  async #turn(flowing: readonly Reading[], maxWaitMs: number): Promise<Reading> {
+    const now = this.#options.clock.now();
+    const ready = flowing.filter((reading) => reading.restsFor(now) === 0);
+    const looks = ready.filter((reading) => reading.isLook(now)), reads = ready.filter((r) => !looks.includes(r));
+    // By turns: many logs to look at must not hold up what is to be read, nor the other way round.
+    this.#looked = looks.length > 0 && (reads.length === 0 || !this.#looked);
+    if (this.#looked) return looks.reduce((a, b) => b.readAt < a.readAt ? b : a);
+    if (reads.length > 0) return reads.reduce((a, b) => b.time < a.time ? b : a);
+    const next = flowing.reduce((a, b) => b.restsFor(now) < a.restsFor(now) ? b : a);
+    await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY, next.restsFor(now)));
+    return next;
   }
 
   async #acquire(maxWaitMs: number): Promise<SourceEvent> {
+    const { paths } = this.#options;
     if (!this.#lease.held) {
       const pause = this.#lease.askAgainIn;
       if (pause > 0) return await this.#timeout(Math.min(maxWaitMs, pause));
       if (!await this.#lease.acquire()) {
-        return { kind: "unavailable", reason: `another process reads ${this.#options.path}; waiting for it to leave` };
+        return {
+          kind: "unavailable",
+          reason: `another process reads ${paths.join(", ")}; waiting for it to leave`,
+        };
       }
     }
-    // The process that had the lease before may have numbered files that this one does not know.
-    await this.#log.load();
-    await this.#log.scan(true);
+    // The process that had the lease before may have numbered logs and files that this one does not know.
+    const logs = await this.#logs.numbered();
+    if (logs.length === 0) {
+      await this.#wait(maxWaitMs);
+      return { kind: "unavailable", reason: `there is no file at ${paths.join(", ")} yet; waiting for one` };
+    }
+    for (const { tail } of this.#readings) await tail.close();
+    const readings = logs.map((log) => this.#logs.reading(log));
+    for (const { log } of readings) {
+      await log.known.load();
+      await log.scan(true);
+    }
+    this.#readings = readings;
     this.#assigned = true;
-    return { kind: "assigned", generation: ++this.#generation, partitions: [PARTITION] };
+    return this.#assign();
+  }
+
+  #assign(): SourceEvent {
+    this.#joined = false;
+    const partitions = this.#readings.map((reading) => {
+      reading.position = null;
+      return reading.partition;
+    });
+    return { kind: "assigned", generation: ++this.#generation, partitions };
+  }
+
+  /** Takes logs in that have appeared; true where there are any. */
+  async #takeNewLogs(): Promise<boolean> {
+    const { follow, clock, log } = this.#options;
+    if (!follow || !this.#joined || !this.#logs.mayHaveGrown(clock.now(), FIND_EVERY)) {
+      return false;
+    }
+    const logs = await this.#logs.numbered();
+    const known = new Set(this.#readings.map(({ partition }) => partition));
+    const added = logs.filter(({ partition }) => !known.has(partition)).map((entry) => this.#logs.reading(entry));
+    if (added.length === 0) return false;
+    for (const reading of added) {
+      await reading.log.known.load();
+      await reading.log.scan(true);
+      log.info("a log joins the stream; what it holds of windows that are closed counts as late", {
+        log: reading.logs[0]!.name,
+        partition: reading.partition,
+      });
+    }
+    this.#readings = [...this.#readings, ...added].sort((a, b) => a.partition - b.partition);
+    return true;
   }
 
   async #lost(reason: string): Promise<SourceEvent> {
-    this.#position = null;
-    await this.#tail.close();
+    for (const reading of this.#readings) {
+      reading.position = null;
+      await reading.tail.close();
+    }
     if (!this.#assigned) return { kind: "timeout" };
     this.#assigned = false;
     return { kind: "lost", generation: this.#generation, reason };

@@ -1,15 +1,15 @@
 // Reads a log's files one after the other, each to its end, across renames, compression, copies and truncation. Shell over the file system.
-import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
+import { messageOf, NamedError } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../../shared/units.ts";
-import { changed, damaged, isMissing, lost, missing, unreadable } from "./errors.ts";
+import { changed, damaged, isMissing, lost, unreadable } from "./errors.ts";
 import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
+import { type Delivered, holds, stateOf, tooLarge } from "./file_state.ts";
 import { elapsed } from "./listing.ts";
 import { LineReader, type ReadLines } from "./line_reader.ts";
 import type { FileLog } from "./log.ts";
 import { GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
 import { contentEnd, type LineRun } from "../lines.ts";
-import type { FileSystem } from "./file_system.ts";
 
 /** A writer goes on with the old file for a moment after a rotation; it is left when nothing was added for this long. What comes later is
  * read under a further number. */
@@ -32,9 +32,6 @@ export interface TailRead {
   /** The log's end as this read saw it, never below `next`. */
   readonly logEnd: Offset;
 }
-
-/** What was delivered last, and the position behind it. */
-type Delivered = Pick<LineReader, "last" | "position">;
 
 /** The reading end of a {@link FileLog}. One caller. */
 export class FileTail {
@@ -79,7 +76,7 @@ export class FileTail {
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
-    await this.#log.store();
+    await this.#log.known.store();
     const { clock } = this.#log.options;
     if (elapsed(this.#retryAt, clock.now()) < COMPRESSING_RETRY) return this.#moved([], at, true);
     const opened = await this.#open(number, byte);
@@ -87,7 +84,10 @@ export class FileTail {
       return this.#moved([], packPosition({ generation: number, byte: this.#log.generation(number)!.fromByte }));
     }
     if (opened === "hop") return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
-    if (opened === "none") return this.#caughtUp([], at);
+    if (opened === "none") {
+      await this.#log.giveUp(number - 1);
+      return this.#caughtUp([], at);
+    }
     if (opened === "wait") return this.#moved([], at, true);
     const reader = this.#reader!;
     const before: Delivered = { last: reader.last, position: reader.position };
@@ -104,11 +104,23 @@ export class FileTail {
     if (lines.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     if (lines.run) {
       this.#endSince = null;
-      this.#log.note(number, { sizeSeen: lines.next });
+      this.#log.known.note(number, { sizeSeen: lines.next });
       if (elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
       return this.#moved([lines.run], packPosition({ generation: number, byte: lines.next }));
     }
     return await this.#atEnd(at, reader);
+  }
+
+  /** Stores what is known of the open file before it is left: a removed file that was read to its end is over. */
+  async leave(): Promise<void> {
+    const reader = this.#reader;
+    if (reader === null) return;
+    await this.prove();
+    const { links, size } = await reader.content.info();
+    if (links === 0 && size === reader.position && this.#generation === this.#log.newest) {
+      const generation = this.#log.generation(this.#generation)!;
+      await this.#log.known.save({ ...generation, sizeSeen: reader.position, finished: true, sealed: true });
+    }
   }
 
   /** Stores by what the file is known again at the position: after a restart its name and inode may be another file's. */
@@ -117,17 +129,28 @@ export class FileTail {
     if (reader === null || !this.#noteLast(reader)) return;
     this.#provedAt = this.#log.options.clock.now();
     const generation = this.#log.generation(this.#generation)!;
-    await this.#log.save({ ...generation, path: this.#path });
+    await this.#log.known.save({ ...generation, path: this.#path });
   }
 
-  #noteLast({ last, position }: Delivered): boolean {
+  /** Time of the event in the last line that was delivered, epoch ms; undefined where it has none. */
+  get lastTime(): number | undefined {
+    return this.#reader === null ? undefined : this.#timeOf(this.#reader);
+  }
+
+  #timeOf({ last, position }: Delivered): number | undefined {
+    if (last.length === 0) return undefined;
+    const begin = last.subarray(0, -1).lastIndexOf(0x0a) + 1;
+    const end = contentEnd(last, begin, last.length);
+    return begin > 0 || last.length === position ? this.#log.options.firstEventTime(last, begin, end) : undefined;
+  }
+
+  #noteLast(delivered: Delivered): boolean {
+    const { last, position } = delivered;
     if (last.length === 0) return false;
     const before = this.#log.generation(this.#generation)!;
     if (before.proof?.to === position) return true;
-    const begin = last.subarray(0, -1).lastIndexOf(0x0a) + 1;
-    const end = contentEnd(last, begin, last.length);
-    const time = begin > 0 || last.length === position ? this.#log.options.firstEventTime(last, begin, end) : undefined;
-    this.#log.note(this.#generation, {
+    const time = this.#timeOf(delivered);
+    this.#log.known.note(this.#generation, {
       sizeSeen: position,
       proof: { to: position, bytes: last.length, digest: fingerprintOf(last, last.length) },
       lastTime: time === undefined ? before.lastTime : Math.max(time, before.lastTime ?? time),
@@ -142,16 +165,16 @@ export class FileTail {
     const generation = this.#log.generation(number);
     if (!generation) {
       if (number === this.#log.newest + 1 && byte === 0) return "none";
-      throw lost(this.#log.options.path, `nothing is known of file ${number} of the log, where reading should go on`);
+      throw lost(this.#log.options.name, `nothing is known of file ${number} of the log, where reading should go on`);
     }
     if (generation.finished && byte >= generation.sizeSeen) return "hop";
     if (byte < generation.fromByte) return "begin";
-    this.#log.note(number, { sizeSeen: byte });
+    this.#log.known.note(number, { sizeSeen: byte });
     if (!this.#log.file(number)) await this.#log.scan(true);
     const file = this.#log.file(number);
     if (!file) {
       if (this.#log.changed !== null) throw changed(this.#log.changed);
-      if (number === this.#log.newest && !generation.finished) throw missing(generation.path);
+      if (number === this.#log.newest && !generation.finished) throw this.#log.absent(generation, byte);
       throw lost(generation.path, `its content from byte ${byte} on is gone`);
     }
     return await this.#openFile(generation, file.path, byte);
@@ -206,7 +229,11 @@ export class FileTail {
     this.checkedAt = now;
     if (generation.fingerprintBytes < FINGERPRINT_BYTES_MAX && head.length > generation.fingerprintBytes) {
       const fingerprintBytes = Math.min(head.length, FINGERPRINT_BYTES_MAX);
-      await this.#log.save({ ...generation, fingerprintBytes, fingerprint: fingerprintOf(head, fingerprintBytes) });
+      await this.#log.known.save({
+        ...generation,
+        fingerprintBytes,
+        fingerprint: fingerprintOf(head, fingerprintBytes),
+      });
     }
     return true;
   }
@@ -273,7 +300,7 @@ export class FileTail {
     this.#noteLast(reader);
     if (rest.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     const generation = this.#log.generation(number)!;
-    await this.#log.save({ ...generation, path: this.#path, sizeSeen: rest.next, finished: true });
+    await this.#log.known.save({ ...generation, path: this.#path, sizeSeen: rest.next, finished: true });
     await this.close();
     return this.#moved(rest.run ? [rest.run] : [], packPosition({ generation: number + 1, byte: 0 }));
   }
@@ -284,14 +311,14 @@ export class FileTail {
     const byte = unpackPosition(at).byte;
     const unread = this.#size - this.#readTo;
     this.#noteLast(before);
-    this.#log.note(number, { sizeSeen: Math.max(byte, 1) });
+    this.#log.known.note(number, { sizeSeen: Math.max(byte, 1) });
     await this.close();
     await this.#log.scan(true);
     if (this.#log.file(number)) return this.#moved([], at);
     if (this.#log.changed !== null) throw changed(this.#log.changed);
     const generation = this.#log.generation(number)!;
     const sizeSeen = unread > 0 ? this.#size : byte;
-    await this.#log.save({ ...generation, sizeSeen, finished: true });
+    await this.#log.known.save({ ...generation, sizeSeen, finished: true });
     if (unread > 0) throw lost(this.#path, `it was emptied with ${unread} bytes unread, and no copy is there`);
     this.#log.options.log.warn("the file was emptied; reading goes on with what is written now", { file: this.#path });
     return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
@@ -326,29 +353,4 @@ export class FileTail {
   #caughtUp(runs: readonly LineRun[], next: Offset): TailRead {
     return { runs, next, idle: true, logEnd: next };
   }
-}
-
-/** Whether what was delivered last is still where it was: a file may be emptied and grow beyond it, with the same first lines. */
-async function holds(content: FileContent, { last, position }: Delivered): Promise<boolean> {
-  const now = await content.reread(position - last.length, position);
-  return now.length === last.length && now.every((byte, i) => byte === last[i]);
-}
-
-/** What changes whenever the file at `path` is written to. */
-async function stateOf(path: string, files: FileSystem): Promise<string> {
-  try {
-    const { identity, size, modified } = await files.info(path);
-    return `${path} ${identity} ${size} ${modified}`;
-  } catch (error) {
-    if (isMissing(error)) return path;
-    throw unreadable(path, error);
-  }
-}
-
-function tooLarge(path: string): StreamStopped {
-  return new StreamStopped(
-    "source_refused",
-    `${path} holds more than ${GENERATION_BYTES_MAX} bytes, the most that positions can tell apart in one file`,
-    "Split the file (`split --line-bytes`), give the parts as a glob, and start a new stream.",
-  );
 }

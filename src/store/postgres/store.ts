@@ -51,7 +51,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
       try {
         await database.query(
           (sql) =>
-            sql`select tm.tidemark_join_v2(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
+            sql`select tm.tidemark_join_v3(${JSON.stringify(streamJson(settings))}::text::jsonb, ${
               JSON.stringify(partitionsJson(partitions))
             }::text::jsonb)`,
           readTimeoutMs,

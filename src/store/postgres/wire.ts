@@ -79,7 +79,12 @@ export const streamJson = (s: StreamSettings) => ({
 });
 
 export const partitionsJson = (partitions: readonly NewPartition[]) =>
-  partitions.map((p) => ({ partition: p.partition, start_offset: p.startOffset, log_start: p.logStart }));
+  partitions.map((p) => ({
+    partition: p.partition,
+    start_offset: p.startOffset,
+    log_start: p.logStart,
+    logs: p.logs?.map(({ name, foundBy }) => ({ name, found_by: foundBy })) ?? [],
+  }));
 
 /** JSON knows no infinity: null means it. */
 const finite = (time: EpochMs) => Number.isFinite(time) ? time : null;

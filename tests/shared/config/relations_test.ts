@@ -44,7 +44,7 @@ Deno.test("relationProblems() is empty for the defaults and at the allowed side 
     { WINDOW_SIZE: ms(86_400_000) },
     { WATERMARK_DELAY: ms(2_000) },
     { WATERMARK_DELAY: ms(0), SOURCE: "demo" },
-    { SOURCE: "file", FILE_PATH: "access.log" },
+    { SOURCE: "file", FILE_PATH: ["access.log"] },
     { KAFKA_SASL_MECHANISM: "plain", KAFKA_SASL_USERNAME: "u", KAFKA_SASL_PASSWORD: "p" },
     { KAFKA_TLS: true, KAFKA_TLS_CA: "c", KAFKA_TLS_CERT: "c", KAFKA_TLS_KEY: "k" },
     { POSTGRES_TLS_CA: "c", POSTGRES_URL: URL_FAR },

@@ -19,7 +19,7 @@ function inPieces(bytes: Uint8Array, sizes: readonly number[]): FileContent {
       at += n;
       return Promise.resolve(n);
     },
-    info: () => Promise.resolve({ kind: "file", size: bytes.length, modified: 0, identity: "0" }),
+    info: () => Promise.resolve({ kind: "file", size: bytes.length, modified: 0, identity: "0", links: 1 }),
     reread: (from, to) => Promise.resolve(bytes.subarray(from, to)),
     head: () => Promise.resolve(bytes.subarray(0, 1024)),
     close: () => Promise.resolve(),

@@ -3,9 +3,16 @@ import { assert, assertEquals } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import type { Clock } from "../../../src/shared/clock.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { type DurationMs, epochMs, type Offset, partitionId } from "../../../src/shared/units.ts";
+import {
+  type DurationMs,
+  durationMs,
+  epochMs,
+  type Offset,
+  type PartitionId,
+  partitionId,
+} from "../../../src/shared/units.ts";
 import { disk } from "../../../src/source/file/file_system.ts";
-import { MemoryGenerations } from "../../../src/source/file/generations.ts";
+import { MemoryLogs } from "../../../src/source/file/generations.ts";
 import { MemoryLease } from "../../../src/source/file/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
 import type { Source, SourceEvent } from "../../../src/source/port.ts";
@@ -55,7 +62,7 @@ export function timeOfLine(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 export interface RigOptions {
-  /** Below the rig's folder; default `access.log`. */
+  /** Below the rig's folder; default `access.log`. Several are parted by commas. */
   readonly path?: string;
   readonly follow?: boolean;
   readonly lastLine?: "leave" | "take";
@@ -66,20 +73,31 @@ export class FileRig {
   readonly folder = Deno.makeTempDirSync({ prefix: "tidemark_file_" });
   /** Behind the files' own times, so that no file ever looks old but by `touch`. */
   readonly clock = new ManualClock(Date.now() - 86_400_000);
-  readonly generations = new MemoryGenerations();
+  readonly logs = new MemoryLogs();
+  readonly generations = this.logs.generations(partitionId(0));
   readonly holder: { owner: MemoryLease | null } = { owner: null };
-  /** Committed lines. */
+  /** Committed lines, in the order in which they were read. */
   readonly lines: string[] = [];
   /** Delivered since the last commit. */
   pending: string[] = [];
-  position: Offset | null = null;
-  committed: Offset | null = null;
+  /** Hosts and partitions of the batches with lines, in order. */
+  readonly batches: { readonly partition: number; readonly host: string | undefined }[] = [];
+  #positions = new Map<PartitionId, Offset>();
+  #committed = new Map<PartitionId, Offset>();
   readonly seen: SourceEvent[] = [];
   readonly #options: RigOptions;
   #source: Source | null = null;
 
   constructor(options: RigOptions = {}) {
     this.#options = options;
+  }
+
+  /** Of the first log. */
+  get position(): Offset | null {
+    return this.#positions.get(partitionId(0)) ?? null;
+  }
+  get committed(): Offset | null {
+    return this.#committed.get(partitionId(0)) ?? null;
   }
 
   path(name = "access.log"): string {
@@ -109,11 +127,12 @@ export class FileRig {
   async source(): Promise<Source> {
     if (this.#source) return this.#source;
     this.#source = createFileSource({
-      path: this.path(this.#options.path ?? "access.log"),
+      paths: (this.#options.path ?? "access.log").split(",").map((path) => this.path(path)),
       follow: this.#options.follow ?? true,
       lastLine: this.#options.lastLine ?? "leave",
       files: disk,
-      generations: this.generations,
+      logs: this.logs,
+      missingFor: durationMs(30_000),
       firstEventTime: timeOfLine,
       clock: this.clock,
       log: silentLog,
@@ -129,17 +148,22 @@ export class FileRig {
     const event = await source.poll(0);
     this.seen.push(event);
     if (event.kind === "assigned") {
-      const bounds = (await source.identify()).partitions[0]!;
-      this.position = this.committed ?? bounds.logStart;
-      assert(
-        this.position >= bounds.logStart && this.position <= bounds.logEnd,
-        `outside: ${this.position} ${JSON.stringify(bounds)}`,
-      );
-      source.resume(event.generation, new Map([[partitionId(0), this.position]]));
+      const { partitions } = await source.identify();
+      this.logs.join(partitions);
+      this.#positions.clear();
+      for (const { partition, logStart, logEnd } of partitions) {
+        const position = this.#committed.get(partition) ?? logStart;
+        assert(position >= logStart && position <= logEnd, `outside: ${position} [${logStart}, ${logEnd}]`);
+        this.#positions.set(partition, position);
+      }
+      // What was read and not committed comes again.
+      this.pending = [];
+      source.resume(event.generation, this.#positions);
     } else if (event.kind === "batch") {
-      const { from, next, logEnd, runs } = event.batch;
-      assertEquals(from, this.position!);
+      const { partition, from, next, logEnd, runs, host } = event.batch;
+      assertEquals(from, this.#positions.get(partition)!);
       assert(next >= from && next <= logEnd, `from ${from} next ${next} end ${logEnd}`);
+      if (runs.length > 0) this.batches.push({ partition, host });
       let last = -1;
       for (const run of runs) {
         run.walk(from, (bytes, start, end, at) => {
@@ -148,7 +172,7 @@ export class FileRig {
           this.pending.push(new TextDecoder().decode(bytes.subarray(start, end)));
         });
       }
-      this.position = next;
+      this.#positions.set(partition, next);
     }
     return event;
   }
@@ -168,9 +192,9 @@ export class FileRig {
   }
 
   commit(): void {
-    this.lines.push(...this.pending);
+    for (const line of this.pending) this.lines.push(line);
     this.pending = [];
-    this.committed = this.position;
+    for (const [partition, position] of this.#positions) this.#committed.set(partition, position);
   }
 
   /** The process ends, with or without a last commit, and another one starts from what was committed. */
@@ -178,7 +202,7 @@ export class FileRig {
     this.pending = [];
     await this.#source?.close(1_000);
     this.#source = null;
-    this.position = null;
+    this.#positions.clear();
   }
 
   /** Drains, commits and gives all lines so far. */

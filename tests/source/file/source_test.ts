@@ -138,7 +138,7 @@ Deno.test("createFileSource() delivers what is appended while it reads", async (
   assertEquals(await rig.all(), records(0, written));
 });
 
-Deno.test("createFileSource() reads a glob in the order of first event times, whatever the names", async () => {
+Deno.test("createFileSource() reads the logs of a glob in the order of their event times, whatever the names", async () => {
   await using rig = new FileRig({ path: "web*.log*", follow: false });
   rig.write("web-b.log", numbered(0, 3));
   rig.write("web-c.log.gz", gzipSync(numbered(3, 40)));

@@ -49,7 +49,9 @@ export function readDeadRanges(
     sql<DeadRangeRow[]>`
       select id::text as id, partition, reason, first_offset::float8 as first_offset, last_offset::float8 as last_offset,
              records::float8 as records, ${ms(sql, "seen_at")} as seen_at,
-             ${filePlace(sql, "dead_letter_range.first_offset", "dead_letter_range.first_line")} as in_file
+             ${
+      filePlace(sql, "dead_letter_range.partition", "dead_letter_range.first_offset", "dead_letter_range.first_line")
+    } as in_file
       from tm.dead_letter_range
       where ${matches(sql, filter)} and ${
       filter.after === undefined ? sql`true` : sql`id < ${filter.after[0]!}::bigint`
@@ -67,7 +69,7 @@ export async function readFilePaths(
   const rows = await database.query((sql) =>
     sql<{ path: string | null }[]>`
       select (select g.path from tm.source_generation g
-              where g.generation = x.record_offset / 68719476736 and g.generation > 0) as path
+              where g.generation = x.partition * 262144 + x.record_offset / 68719476736 and x.record_offset >= 68719476736) as path
       from jsonb_to_recordset(${asked}::text::jsonb) as x(n integer, partition integer, record_offset bigint)
       order by x.n`, deadlineMs);
   return rows.map(({ path }) => path);
@@ -96,7 +98,7 @@ export function readDeadSamples(
     sql<DeadSampleRow[]>`
       select ${micros(sql, "d.seen_at")} as at, d.partition, d.record_offset::float8 as offset, d.reason,
              ${ms(sql, "d.seen_at")} as seen_at, d.payload_bytes, d.payload,
-             ${filePlace(sql, "d.record_offset", "d.line")} as in_file
+             ${filePlace(sql, "d.partition", "d.record_offset", "d.line")} as in_file
       from tm.dead_letter_sample d
       where ${matches(sql, filter)} and ${
       after === undefined

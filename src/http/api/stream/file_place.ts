@@ -16,9 +16,11 @@ export function fileText({ path, line, byte }: FilePlace): string {
   return `${printable(path)}, ${line === null ? `byte ${byte}` : `line ${line}`}`;
 }
 
-/** The {@link FilePlace} of the columns, as packed by src/source/file/position.ts: number of the file × 2^36 + byte. */
-export function filePlace(sql: Sql, offset: string, line: string) {
+/** The {@link FilePlace} of the columns, as packed by src/source/file/position.ts: number of the file × 2^36 + byte; the row of a file is that of its partition × 2^18 + its number. */
+export function filePlace(sql: Sql, partition: string, offset: string, line: string) {
   return sql`(
     select jsonb_build_object('path', g.path, 'line', ${sql(line)}, 'byte', ${sql(offset)} % 68719476736)
-    from tm.source_generation g where g.generation = ${sql(offset)} / 68719476736 and g.generation > 0)`;
+    from tm.source_generation g where g.generation = ${sql(partition)} * 262144 + ${sql(offset)} / 68719476736 and ${
+    sql(offset)
+  } >= 68719476736)`;
 }

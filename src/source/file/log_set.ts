@@ -1,0 +1,118 @@
+// Which logs the source reads: those that the setting names and those that the stream has stored, each with its partition. Shell.
+import { messageOf, Unavailable } from "../../shared/errors.ts";
+import { type DurationMs, type EpochMs, partitionId } from "../../shared/units.ts";
+import { Catalog } from "./catalog.ts";
+import { noFile, tooManyLogs } from "./errors.ts";
+import type { LogName, LogStore } from "./generations.ts";
+import type { Lease } from "./lease.ts";
+import { elapsed, type FileListingOptions } from "./listing.ts";
+import { type NumberedLog, numberLogs } from "./numbering.ts";
+import { type LogPattern, LOGS_MAX } from "./pattern.ts";
+import { Reading } from "./reading.ts";
+
+export interface FileSourceOptions extends Omit<FileListingOptions, "name" | "list"> {
+  /** Files and patterns, as they were given. */
+  readonly paths: readonly string[];
+  readonly logs: LogStore;
+  readonly lease: Lease;
+  /** How long a file that is gone and was not read to its end is waited for. */
+  readonly missingFor: DurationMs;
+}
+
+/** The logs of one source. */
+export class LogSet {
+  readonly #options: FileSourceOptions;
+  readonly #catalog: Catalog;
+  #foundAt = -Infinity;
+
+  constructor(options: FileSourceOptions) {
+    this.#options = options;
+    const told = new Set<string>();
+    this.#catalog = new Catalog(options.paths, options.files, (folder, error) => {
+      if (told.has(folder)) return;
+      told.add(folder);
+      const reason = messageOf(error);
+      options.log.warn("the folder cannot be listed: a rotation during a stop cannot be followed", { folder, reason });
+    });
+  }
+
+  /** Warns of paths that name no file yet. @throws UsageError where they are to be read once */
+  async announceAbsent(): Promise<void> {
+    for (const { written, absolute } of await this.#absent()) {
+      if (!this.#options.follow && !await this.#isKnown(absolute)) throw noFile(written);
+      this.#options.log.warn("there is no such file yet; waiting for it", { file: written });
+    }
+  }
+
+  /** Whether it is so long ago that logs were looked for that new ones may have appeared. */
+  mayHaveGrown(now: EpochMs, every: number): boolean {
+    return this.#catalog.open && elapsed(this.#foundAt, now) >= every;
+  }
+
+  /** Patterns without a file; none where that cannot be told yet and the logs are followed. @throws UsageError */
+  async #absent(): Promise<LogPattern[]> {
+    try {
+      return await this.#catalog.absent();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || !this.#options.follow) throw error;
+      return [];
+    }
+  }
+
+  /** Whether the stream has read a log by this path, beside others that the setting names. */
+  async #isKnown(absolute: string): Promise<boolean> {
+    return this.#options.paths.length > 1 &&
+      (await this.#options.logs.logs()).some(({ foundBy }) => foundBy === absolute);
+  }
+
+  /** The stream's logs and those that are new to it. */
+  async numbered(): Promise<NumberedLog[]> {
+    this.#foundAt = this.#options.clock.now();
+    const stored = await this.#options.logs.logs();
+    const found = await this.#catalog.find(stored);
+    if (found.length > LOGS_MAX) throw tooManyLogs(found.length, LOGS_MAX);
+    const first = stored.length === 0 ? await this.#namesOfFirst() : [];
+    return numberLogs(stored, found, first);
+  }
+
+  /** Names of the logs that a stream of an earlier release has read as one: it has numbered files, and no logs. */
+  async #namesOfFirst(): Promise<LogName[]> {
+    const rows = await this.#options.logs.generations(partitionId(0)).load();
+    const logs = new Map<string, LogName>();
+    for (const { generation, sizeSeen, finished, path } of rows) {
+      const log = generation > 0 && (sizeSeen > 0 || finished) ? this.#catalog.logOf(path) : null;
+      if (log !== null) logs.set(log.name, log);
+    }
+    return [...logs.values()];
+  }
+
+  /** @throws Unavailable where another process has given our numbers to other logs meanwhile */
+  async checkNumbers(readings: readonly Reading[]): Promise<void> {
+    const stored = await this.#options.logs.logs();
+    const moved = readings.some(({ partition, logs }) =>
+      stored.some((row) => (row.partition === partition) !== logs.some(({ name }) => name === row.name))
+    );
+    if (!moved) return;
+    throw new Unavailable(
+      "source_unavailable",
+      "another process has numbered the logs meanwhile",
+      "It goes on by itself.",
+    );
+  }
+
+  /** Begins to read a log. */
+  reading({ partition, logs, host }: NumberedLog): Reading {
+    const names = logs.map(({ name }) => name);
+    const { logs: store, ...options } = this.#options;
+    return new Reading({
+      ...options,
+      partition,
+      logs,
+      host: host ?? this.#catalog.hostOf(names[0]!),
+      name: names[0]!,
+      list: () => this.#catalog.files(names),
+      isOwn: (path) => names.includes(this.#catalog.logOf(path)?.name ?? ""),
+      generations: store.generations(partition),
+    });
+  }
+}
