@@ -5,7 +5,7 @@ import type { StreamRules } from "../event/stream_rules.ts";
 import { durationMs, type EpochMs } from "../shared/units.ts";
 import type { LogReader } from "../operate/log_reader.ts";
 import { SourceLogReader } from "../operate/source_log_reader.ts";
-import { MemoryLease } from "../source/file/lease.ts";
+import { MemoryLease } from "../source/lease.ts";
 import { BesideLogs, MemoryLogs } from "../source/file/generations.ts";
 import type { EngineContext } from "./context.ts";
 import { demoSource, fileSource, kafkaConnection } from "./sources.ts";

@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "geo/port.ts",
     "source/port.ts",
     // Ports of the file source that PostgreSQL implements.
-    "source/file/lease.ts",
+    "source/lease.ts",
     "source/file/generations.ts",
   ],
   report: ["shared"],

@@ -237,6 +237,7 @@ export const BY_FILE: readonly (readonly [path: string, reason: string])[] = [
   ["src/source/lines.ts", TWIN],
   ["src/source/renewable_source.ts", "the simulation puts it around every source"],
   ["src/source/port.ts", "types"],
+  ["src/source/lease", SHELL],
   ["src/store/embedded/", SHELL],
   ["src/store/postgres/", SHELL],
   ["src/store/encode.ts", "a dictionary's growth and reuse; what it must not do has mutants"],

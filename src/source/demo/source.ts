@@ -13,8 +13,8 @@ import {
   SECOND,
 } from "../../shared/units.ts";
 import { DemoGenerator } from "./generator.ts";
-import type { Lease } from "../file/lease.ts";
-import { LeaseHolder } from "../file/lease_holder.ts";
+import type { Lease } from "../lease.ts";
+import { LeaseHolder } from "../lease_holder.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
 
 /**

@@ -4,7 +4,7 @@ import { type DurationMs, type EpochMs, partitionId } from "../../shared/units.t
 import { Catalog } from "./catalog.ts";
 import { noFile, tooManyLogs } from "./errors.ts";
 import type { LogName, LogStore } from "./generations.ts";
-import type { Lease } from "./lease.ts";
+import type { Lease } from "../lease.ts";
 import { elapsed, type FileListingOptions } from "./listing.ts";
 import { type NumberedLog, numberLogs } from "./numbering.ts";
 import { type LogPattern, LOGS_MAX } from "./pattern.ts";

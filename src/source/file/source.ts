@@ -2,7 +2,7 @@
 import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, type Offset, type PartitionId, SECOND } from "../../shared/units.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
-import { LeaseHolder } from "./lease_holder.ts";
+import { LeaseHolder } from "../lease_holder.ts";
 import { type FileSourceOptions, LogSet } from "./log_set.ts";
 import { FOLLOW_EVERY, type Reading } from "./reading.ts";
 

@@ -1,5 +1,5 @@
 // The lease of a log's one reader, as a row that runs out by PostgreSQL's clock. Shell.
-import type { Lease } from "../../source/file/lease.ts";
+import type { Lease } from "../../source/lease.ts";
 import type { Database } from "./client.ts";
 
 /** Renewed every two seconds; a dead holder is replaced after this. */

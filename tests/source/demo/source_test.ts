@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { epochMs, HOUR, offset, partitionId } from "../../../src/shared/units.ts";
 import { createDemoSource } from "../../../src/source/demo/source.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { MemoryLease } from "../../../src/source/file/lease.ts";
+import { MemoryLease } from "../../../src/source/lease.ts";
 import type { FetchedBatch, Source } from "../../../src/source/port.ts";
 import { until } from "../../support/wait.ts";
 import { ManualClock } from "../file/rig.ts";

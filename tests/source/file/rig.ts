@@ -13,7 +13,7 @@ import {
 } from "../../../src/shared/units.ts";
 import { disk } from "../../../src/source/file/file_system.ts";
 import { MemoryLogs } from "../../../src/source/file/generations.ts";
-import { MemoryLease } from "../../../src/source/file/lease.ts";
+import { MemoryLease } from "../../../src/source/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
 import type { Source, SourceEvent } from "../../../src/source/port.ts";
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { gzipSync } from "node:zlib";
 import { StreamStopped, UsageError } from "../../../src/shared/errors.ts";
-import { MemoryLease } from "../../../src/source/file/lease.ts";
+import { MemoryLease } from "../../../src/source/lease.ts";
 import { LINE_BYTES_MAX } from "../../../src/source/lines.ts";
 import { until } from "../../support/wait.ts";
 import { FileRig, numbered, records } from "./rig.ts";

@@ -1,8 +1,8 @@
 // Gets and keeps a source's lease while its owner works or waits. Shell over the lease and the clock.
-import type { Clock } from "../../shared/clock.ts";
-import { messageOf, Unavailable } from "../../shared/errors.ts";
-import type { Log } from "../../shared/log.ts";
-import { durationMs, type EpochMs, NEVER, SECOND } from "../../shared/units.ts";
+import type { Clock } from "../shared/clock.ts";
+import { messageOf, Unavailable } from "../shared/errors.ts";
+import type { Log } from "../shared/log.ts";
+import { durationMs, type EpochMs, NEVER, SECOND } from "../shared/units.ts";
 import type { Lease } from "./lease.ts";
 
 /** How often the lease is renewed, and asked for while somebody else has it. */
