@@ -88,6 +88,8 @@ export async function runService(context: ProcessContext, options: ServiceOption
       });
       options.onListening?.(server.url);
     }
+    // Commands beside us find us by it; an empty one replaces that of a predecessor who listened.
+    await options.lock?.writeNote("http", server?.url ?? "");
     if (!options.engines) {
       await aborted(signal);
       return EXIT.ok;

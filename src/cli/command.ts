@@ -43,6 +43,10 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends Process
   readonly progress: (line: string) => void;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
+  /** Columns of that terminal; undefined where there is none, or it does not say. */
+  readonly columns: number | undefined;
+  /** All commands of the program. */
+  readonly commands: Readonly<Record<string, CommandEntry>>;
   /** Whether colour may be used on standard output: a terminal without NO_COLOR. */
   readonly colour: boolean;
 }
@@ -58,6 +62,14 @@ export interface Command<F extends FlagTable = FlagTable> {
   readonly flags: F;
   /** @param args the positional words, as in `context.positionals` */
   run(args: readonly string[], context: CommandContext<F>): Promise<ExitCode>;
+}
+
+/** A subcommand before its module is loaded. */
+export interface CommandEntry {
+  /** One line for `tidemark --help`. */
+  readonly summary: string;
+  /** A literal specifier, so that `deno compile` finds the module. */
+  readonly load: () => Promise<{ readonly command: Command }>;
 }
 
 /** A flag of a command: `wait: flag(duration(0, HOUR), { default: "60s", doc: "…" })`. */

@@ -1,13 +1,5 @@
 // All subcommands. A new one is one line here and one file beside it, which is loaded only when it is called.
-import type { Command } from "./command.ts";
-
-/** A subcommand before its module is loaded. */
-export interface CommandEntry {
-  /** One line for `tidemark --help`. */
-  readonly summary: string;
-  /** A literal specifier, so that `deno compile` finds the module. */
-  readonly load: () => Promise<{ readonly command: Command }>;
-}
+import type { CommandEntry } from "./command.ts";
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
@@ -25,7 +17,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
   report: {
     summary: "Print a report: contributions, time series, rankings, forecasts",
-    load: () => import("./report.ts"),
+    load: () => import("./report/report.ts"),
   },
   doctor: {
     summary: "Check settings, broker, database, places and the topic's content",
@@ -44,7 +36,8 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "List, show and purge records that can never be counted",
     load: () => import("./dead_letters.ts"),
   },
-  health: { summary: "Ask a running process whether it is alive or ready", load: () => import("./health.ts") },
+  health: { summary: "Ask a running process whether it is alive or ready", load: () => import("./running/health.ts") },
+  open: { summary: "Show the pages of the running process in a browser", load: () => import("./running/open.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
     summary: "Install, check or ask the databases that turn addresses into places",
@@ -57,5 +50,9 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   config: {
     summary: "Print the effective settings and where each came from",
     load: () => import("./config.ts"),
+  },
+  completions: {
+    summary: "Print the completion script of a shell",
+    load: () => import("./completions/completions.ts"),
   },
 };

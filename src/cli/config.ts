@@ -6,6 +6,9 @@ import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup } from "../shared/conf
 import { defineCommand, flag } from "./command.ts";
 import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
 
+/** `settings file NAME` and the gaps. */
+const ORIGIN_WIDTH = 20;
+
 export const command = defineCommand({
   usage: "",
   description: "Secrets are shown as ***.",
@@ -16,7 +19,7 @@ export const command = defineCommand({
     markdown: flag(boolean, { doc: "Print the text of docs/configuration.md instead.", hidden: true }),
   },
   run(_args, context) {
-    const { flags, out, sources } = context;
+    const { columns, flags, out, sources } = context;
     if (flags.env) out(renderStreamEnv().trimEnd());
     else if (flags.markdown) out(renderConfigurationPage().trimEnd());
     else if (flags.json) {
@@ -28,7 +31,9 @@ export const command = defineCommand({
     } else {
       const shown = SETTING_NAMES.map((name) => showSetting(name, context) || "(unset)");
       const nameWidth = Math.max(...SETTING_NAMES.map((name) => name.length));
-      const valueWidth = Math.min(40, Math.max(...shown.map((value) => value.length)));
+      // Name, value and origin beside each other; a longer value pushes the origin of its own line only.
+      const room = columns === undefined ? 40 : Math.max(12, columns - nameWidth - ORIGIN_WIDTH);
+      const valueWidth = Math.min(room, Math.max(...shown.map((value) => value.length)));
       SETTING_NAMES.forEach((name, i) => {
         const { from, as } = sources[name];
         const origin = from === "default" || as === name ? from : `${from} ${as}`;

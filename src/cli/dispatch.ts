@@ -7,8 +7,8 @@ import { createLog } from "../shared/log.ts";
 import { printable, printableLines } from "../shared/printable.ts";
 import { VERSION } from "../shared/version.ts";
 import { type Arguments, parseArguments } from "./args.ts";
-import type { Command, CommandContext } from "./command.ts";
-import { type CommandEntry, COMMANDS } from "./commands.ts";
+import type { Command, CommandContext, CommandEntry } from "./command.ts";
+import { COMMANDS } from "./commands.ts";
 import { describeFailure, type Failure } from "../shared/failure.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host.ts";
@@ -24,9 +24,9 @@ export async function dispatch(
     const [name = "", ...rest] = words;
     if (["--version", "-V", "version"].includes(name)) return host.out.line(`tidemark ${VERSION}`), EXIT.ok;
     if (["--help", "-h"].includes(name) || (name === "help" && rest.length === 0)) {
-      return host.out.line(renderHelp(commands)), EXIT.ok;
+      return host.out.line(renderHelp(commands, host.columns)), EXIT.ok;
     }
-    if (name === "") return host.err.line(renderHelp(commands)), EXIT.usage;
+    if (name === "") return host.err.line(renderHelp(commands, host.columns)), EXIT.usage;
     const [called, args] = name === "help" ? [rest[0]!, ["--help"]] : [name, rest];
     const entry = Object.hasOwn(commands, called) ? commands[called] : undefined;
     if (entry === undefined) {
@@ -35,8 +35,8 @@ export async function dispatch(
     }
     const { command } = await entry.load();
     const parsed = parseArguments(called, command, args);
-    if (parsed.help) return host.out.line(renderCommandHelp(called, entry.summary, command)), EXIT.ok;
-    context = createContext(command, parsed, host);
+    if (parsed.help) return host.out.line(renderCommandHelp(called, entry.summary, command, host.columns)), EXIT.ok;
+    context = createContext(command, parsed, host, commands);
     return await command.run(parsed.positionals, context);
   } catch (error) {
     const failure = describeFailure(error);
@@ -46,7 +46,12 @@ export async function dispatch(
 }
 
 /** Loads the settings and builds what a command works with. @throws UsageError */
-function createContext(command: Command, parsed: Arguments, host: Host): CommandContext {
+function createContext(
+  command: Command,
+  parsed: Arguments,
+  host: Host,
+  commands: CommandContext["commands"],
+): CommandContext {
   const problems = [...parsed.problems];
   const loaded = loadSettings({
     flags: parsed.settings,
@@ -80,6 +85,8 @@ function createContext(command: Command, parsed: Arguments, host: Host): Command
     err: (line) => host.err.line(printableLines(line)),
     progress: host.errIsTerminal ? (line) => host.err.progress(printable(line)) : () => {},
     isTerminal: host.outIsTerminal,
+    columns: host.columns,
+    commands,
     colour: host.outIsTerminal && !host.noColour,
     bundledPlaces: host.bundledPlaces,
     log,

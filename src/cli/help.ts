@@ -2,25 +2,34 @@
 import type { Kind } from "../shared/config/kinds.ts";
 import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
-import type { Command } from "./command.ts";
-import type { CommandEntry } from "./commands.ts";
+import type { Command, CommandEntry } from "./command.ts";
 
-/** Columns of a page: what fits a usual terminal. */
+/** Columns of a page where the terminal does not say, and the most that is easy to read. */
 const WIDTH = 100;
+/** Below it flags and texts no longer fit beside each other. */
+const WIDTH_MIN = 60;
 /** Flags longer than this have their text on the next line. */
 const FLAG_WIDTH_MAX = 34;
 
-/** The page behind `tidemark --help`. */
-export function renderHelp(commands: Readonly<Record<string, CommandEntry>>): string {
+/** The columns of a page on a terminal of so many. */
+const widthOf = (columns: number | undefined) => Math.max(WIDTH_MIN, Math.min(WIDTH, columns ?? WIDTH));
+
+/** The page behind `tidemark --help`. @param columns of the terminal */
+export function renderHelp(commands: Readonly<Record<string, CommandEntry>>, columns?: number): string {
+  const width = widthOf(columns);
   return [
-    "Tidemark counts web traffic from Kafka by place in five-minute windows, exactly once, in PostgreSQL.",
+    ...wrap(
+      "Tidemark counts web traffic from Kafka by place in five-minute windows, exactly once, in PostgreSQL.",
+      0,
+      width,
+    ),
     "",
     "Usage: tidemark COMMAND [FLAGS] [WORDS]",
     "       tidemark COMMAND --help",
     "       tidemark --version",
     "",
     "Commands",
-    ...rows(Object.entries(commands).map(([name, { summary }]) => [name, summary])),
+    ...rows(Object.entries(commands).map(([name, { summary }]) => [name, summary]), width),
     "",
     "Settings",
     ...wrap(
@@ -28,14 +37,16 @@ export function renderHelp(commands: Readonly<Record<string, CommandEntry>>): st
         "(--env-file stream.env). A flag wins over the environment, that over the file, that over the default. " +
         "Secrets and certificates can be read from a file: API_TOKEN_FILE=/run/secrets/token.",
       2,
+      width,
     ),
     "",
-    ...exitCodes(),
+    ...exitCodes(width),
   ].join("\n");
 }
 
-/** The page behind `tidemark COMMAND --help`. */
-export function renderCommandHelp(name: string, summary: string, command: Command): string {
+/** The page behind `tidemark COMMAND --help`. @param columns of the terminal */
+export function renderCommandHelp(name: string, summary: string, command: Command, columns?: number): string {
+  const width = widthOf(columns);
   const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden).map((
     [flag, { kind, doc, default: value }],
   ): readonly [string, string] => [
@@ -50,13 +61,15 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
   return [
     `Usage: tidemark ${name} [FLAGS]${command.usage === "" ? "" : ` ${command.usage}`}`,
     "",
-    ...`${summary}. ${command.description ?? ""}`.trimEnd().split("\n").flatMap((line) => wrap(line.trimEnd(), 0)),
+    ...`${summary}. ${command.description ?? ""}`.trimEnd().split("\n").flatMap((line) =>
+      wrap(line.trimEnd(), 0, width)
+    ),
     "",
     "Flags",
-    ...rows(own),
-    ...groups.flatMap((group) => ["", SETTING_GROUPS[group], ...rows(settingRows(group, command))]),
+    ...rows(own, width),
+    ...groups.flatMap((group) => ["", SETTING_GROUPS[group], ...rows(settingRows(group, command), width)]),
     "",
-    ...exitCodes(),
+    ...exitCodes(width),
   ].join("\n");
 }
 
@@ -72,27 +85,27 @@ function settingRows(group: SettingGroup, command: Command): readonly (readonly 
 const written = (flag: string, kind: Kind<unknown>) =>
   kind.placeholder === "" ? flag.replace("--", "--[no-]") : `${flag} ${kind.placeholder}`;
 
-function exitCodes(): readonly string[] {
+function exitCodes(width: number): readonly string[] {
   const meanings = Object.entries(EXIT_MEANING) as [keyof typeof EXIT, string][];
-  return ["Exit codes", ...rows(meanings.map(([name, meaning]) => [String(EXIT[name]), meaning]))];
+  return ["Exit codes", ...rows(meanings.map(([name, meaning]) => [String(EXIT[name]), meaning]), width)];
 }
 
 /** Two columns, the second wrapped. */
-function rows(pairs: readonly (readonly [string, string])[]): readonly string[] {
+function rows(pairs: readonly (readonly [string, string])[], columns: number): readonly string[] {
   const width = Math.min(FLAG_WIDTH_MAX, Math.max(...pairs.map(([left]) => left.length)));
   return pairs.flatMap(([left, right]) => {
-    const lines = wrap(right, width + 4);
+    const lines = wrap(right, width + 4, columns);
     if (left.length > width) return [`  ${left}`, ...lines];
     return [`  ${left.padEnd(width)}  ${lines[0]?.trimStart() ?? ""}`, ...lines.slice(1)];
   });
 }
 
-/** Lines of at most {@link WIDTH} columns, each indented; a longer word stays whole. */
-function wrap(text: string, indent: number): readonly string[] {
+/** Lines of at most `width` columns, each indented; a longer word stays whole. */
+function wrap(text: string, indent: number, width: number): readonly string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {
-    if (line !== "" && indent + line.length + 1 + word.length > WIDTH) {
+    if (line !== "" && indent + line.length + 1 + word.length > width) {
       lines.push(" ".repeat(indent) + line);
       line = word;
     } else line = line === "" ? word : `${line} ${word}`;

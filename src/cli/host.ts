@@ -12,6 +12,8 @@ export interface Host {
   readonly err: LineWriter;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
+  /** Columns of standard output, where that is a terminal that says so. */
+  readonly columns: number | undefined;
   /** NO_COLOR is set. */
   readonly noColour: boolean;
   /** The country database that comes with the program. */
@@ -38,11 +40,22 @@ export function processHost(bundledPlaces: ReadBundled = withoutBundled): Host {
     err: new LineWriter(Deno.stderr, { waitingMax: LOG_WAITING_MAX }),
     outIsTerminal: Deno.stdout.isTerminal(),
     errIsTerminal: Deno.stderr.isTerminal(),
+    columns: Deno.stdout.isTerminal() ? terminalColumns() : undefined,
     noColour: Deno.noColor,
     bundledPlaces,
     instanceId: instanceId(env),
     listenForSignals,
   };
+}
+
+/** A terminal of a debugger or a test may have no size. */
+function terminalColumns(): number | undefined {
+  try {
+    const { columns } = Deno.consoleSize();
+    return columns > 0 ? columns : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** `read()`, or `otherwise` where the process may not: the scoped binary sees only the variables that it was built for. */

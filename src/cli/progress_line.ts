@@ -1,4 +1,5 @@
 // What a progress line says of work that has an end: share, speed, time left. Pure.
+import { countText } from "../shared/count_text.ts";
 
 /** How far a work is. `done` and `total` have one unit. */
 interface Progress {
@@ -31,9 +32,6 @@ export function progressText({ done, total, records, elapsedMs }: Progress, what
 
 export const rateText = (records: number, elapsedMs: number): string =>
   `${countText(Math.round(records / elapsedMs * 1000))}/s`;
-
-/** `1,234,567`. */
-export const countText = (count: number): string => Math.round(count).toLocaleString("en-US");
 
 /** `45 s`, `12 min`, `3 h 20 min`. */
 export function durationText(ms: number): string {

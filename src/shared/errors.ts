@@ -9,6 +9,7 @@ export const EXIT = {
   stopped: 4,
   busy: 5,
   findings: 6,
+  unhealthy: 7,
 } as const;
 
 /** For `--help` and docs/configuration.md. */
@@ -20,6 +21,7 @@ export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   stopped: "the stream is stopped until an operator decides",
   busy: "another process holds the data folder, the port or the log",
   findings: "a check that was asked for found something; `run --once`: more dead letters than DEAD_SHARE_MAX allows",
+  unhealthy: "`health`: the process is not alive, not ready, or does not answer",
 };
 
 export type ExitCode = typeof EXIT[keyof typeof EXIT];

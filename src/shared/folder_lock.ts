@@ -88,6 +88,16 @@ function held(path: string, file: Deno.FsFile): FolderLock {
   };
 }
 
+/** The note `name` in the folder `path`, without its lock: what the process that holds the folder, or its predecessor, left there. */
+export async function readNoteBeside(path: string, name: string): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(`${path}/${name}.note`);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.PermissionDenied) return undefined;
+    throw error;
+  }
+}
+
 async function holder(lockPath: string): Promise<string> {
   try {
     const { pid, started } = JSON.parse(await Deno.readTextFile(lockPath));

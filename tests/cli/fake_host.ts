@@ -13,12 +13,15 @@ export interface FakeHostOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly files?: Readonly<Record<string, string>>;
   readonly terminal?: boolean;
+  /** Of the terminal. */
+  readonly columns?: number;
 }
 
-export function fakeHost({ env = {}, files = {}, terminal = false }: FakeHostOptions = {}): FakeHost {
+export function fakeHost({ env = {}, files = {}, terminal = false, columns }: FakeHostOptions = {}): FakeHost {
   const memory = () => {
     let text = "";
-    const decoder = new TextDecoder();
+    // A byte order mark is kept, as a file keeps it.
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     const writer = new LineWriter({
       write: (bytes) => {
         text += decoder.decode(bytes, { stream: true });
@@ -40,6 +43,7 @@ export function fakeHost({ env = {}, files = {}, terminal = false }: FakeHostOpt
     err: err.writer,
     outIsTerminal: terminal,
     errIsTerminal: terminal,
+    columns: terminal ? columns : undefined,
     noColour: false,
     bundledPlaces: withoutBundled,
     instanceId: "host-1",

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { dispatch } from "../../src/cli/dispatch.ts";
-import { healthUrl } from "../../src/cli/health.ts";
+import { healthUrl } from "../../src/cli/running/health.ts";
 import { fakeHost } from "./fake_host.ts";
 
 Deno.test("healthUrl() asks this machine where the process listens on every interface", () => {
@@ -10,7 +10,7 @@ Deno.test("healthUrl() asks this machine where the process listens on every inte
   assertEquals(healthUrl("[::1]", 80, "/livez"), "http://[::1]:80/livez");
 });
 
-Deno.test("health ends with 0 for an answer, with 1 for a refusal, silence and a closed port", async () => {
+Deno.test("health ends with 0 for an answer, with 7 for a refusal, silence and a closed port", async () => {
   await using server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen() {} },
     ({ url }) => url.endsWith("/livez") ? new Response("ok\n") : new Response("no\n", { status: 503 }),
@@ -23,7 +23,7 @@ Deno.test("health ends with 0 for an answer, with 1 for a refusal, silence and a
   const { port } = server.addr;
   assertEquals(await ask(port), { code: 0, out: "ok\n", err: "" });
   const refused = await ask(port, "--ready");
-  assertEquals([refused.code, refused.out], [1, ""]);
+  assertEquals([refused.code, refused.out], [7, ""]);
   assertMatch(refused.err, /readyz answers 503: no/);
   const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   closed.close();
@@ -31,7 +31,7 @@ Deno.test("health ends with 0 for an answer, with 1 for a refusal, silence and a
   // A listener that never answers, as a process that hangs.
   using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, err } = await ask(silent.addr.port, "--timeout", "100ms");
-  assertEquals(code, 1);
+  assertEquals(code, 7);
   assertMatch(err, /does not answer/);
   assertEquals((await ask(0)).code, 2);
 });

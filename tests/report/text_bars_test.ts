@@ -22,7 +22,12 @@ Deno.test("textBars() shows nothing for zero, one cell for any hit, and a questi
     { label: "c", count: 0, percentage: 0 },
     { label: "d", count: null, percentage: null },
   ], { cells: 4 });
-  assertEquals(chart.split("\n"), ["a  1000 | ████ 99.9%", "b     1 | █     0.1%", "c     0 |       0%", "d     ? |"]);
+  assertEquals(chart.split("\n"), [
+    "a  1,000 | ████ 99.9%",
+    "b      1 | █     0.1%",
+    "c      0 |       0%",
+    "d      ? |",
+  ]);
   assertEquals(textBars([]), "");
 });
 
@@ -57,4 +62,17 @@ Deno.test("percentText() shows two decimals at most", () => {
     "100%",
   ]];
   for (const [value, text] of table) assertEquals(percentText(value), text);
+});
+
+Deno.test("textBars() fills the terminal's width, and keeps within it", () => {
+  const rows = [
+    { label: "A place with a long name that goes on and on", count: 1_234_567, percentage: 61.7 },
+    { label: "b", count: 765_433, percentage: 38.27 },
+  ];
+  for (const columns of [60, 80, 100, 132]) {
+    const lines = textBars(rows, { columns }).split("\n");
+    assertEquals(Math.max(...lines.map(textWidth)), Math.min(columns, 40 + 60 + 9 + 6 + 6), String(columns));
+    assertEquals(new Set(lines.map((line) => line.indexOf("|"))).size, 1);
+  }
+  assertEquals(textBars(rows, { columns: 20 }).split("\n")[0], "A place w…  1,234,567 | ████ 61.7%");
 });

@@ -52,6 +52,8 @@ export function produceContext(
     progress: (line) => progress.push(line),
     bundledPlaces: withoutBundled,
     isTerminal: false,
+    columns: undefined,
+    commands: {},
     colour: false,
     log: silentLog,
     clock: systemClock,

@@ -16,7 +16,8 @@ import { TopicSender } from "../../source/kafka/producer/sender.ts";
 import { lineExaminer, lineTimeReader } from "../../app/wiring.ts";
 import type { Settings } from "../../shared/config/settings.ts";
 import { wantedRules } from "../../event/stream_rules.ts";
-import { countText, progressText, rateText } from "../progress_line.ts";
+import { countText } from "../../shared/count_text.ts";
+import { progressText, rateText } from "../progress_line.ts";
 import { kafkaConnection } from "../../app/sources.ts";
 
 /** How often the line on a terminal changes, in ms. */

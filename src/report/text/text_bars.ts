@@ -1,4 +1,5 @@
 // A bar chart for a terminal. Pure: rows in, lines out.
+import { countText } from "../../shared/count_text.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText, padText, textWidth } from "./text_width.ts";
 
@@ -14,17 +15,32 @@ export interface TextBar {
   readonly note?: string;
 }
 
-const LABEL_CELLS_MAX = 40;
-/** Cells of the longest bar unless told. */
+const LABEL_CELLS_MAX = 40, LABEL_CELLS_MIN = 10;
+/** Cells of the longest bar where no width is given. */
 const BAR_CELLS = 23;
+/** Below it a bar says nothing, above it the eye loses its row. */
+const BAR_CELLS_MIN = 4, BAR_CELLS_MAX = 60;
 
-/** A chart whose longest bar fills `cells`; bars are to scale from zero, any hit shows at least one cell. */
-export function textBars(rows: readonly TextBar[], { cells = BAR_CELLS }: { readonly cells?: number } = {}): string {
-  const labels = rows.map((row) => cutText(printable(row.label), LABEL_CELLS_MAX));
-  const counts = rows.map((row) => row.count === null ? "?" : String(row.count));
+/** How wide a chart is: the cells of its longest bar, or the columns that all of it may fill. */
+export interface TextSize {
+  readonly cells?: number;
+  readonly columns?: number | undefined;
+}
+
+/** A chart whose bars are to scale from zero; any hit shows at least one cell. */
+export function textBars(rows: readonly TextBar[], { cells: given, columns }: TextSize = {}): string {
+  const counts = rows.map((row) => row.count === null ? "?" : countText(row.count));
   const percentages = rows.map((row) => row.percentage === null ? "" : percentText(row.percentage));
-  const labelWidth = Math.max(0, ...labels.map(textWidth));
   const countWidth = Math.max(0, ...counts.map((text) => text.length));
+  // Beside label and bar: count, percentage, and what separates the four.
+  const fixed = countWidth + Math.max(0, ...percentages.map((text) => text.length)) + 6;
+  const labelMax = columns === undefined
+    ? LABEL_CELLS_MAX
+    : clamp(columns - fixed - BAR_CELLS, LABEL_CELLS_MIN, LABEL_CELLS_MAX);
+  const labels = rows.map((row) => cutText(printable(row.label), labelMax));
+  const labelWidth = Math.max(0, ...labels.map(textWidth));
+  const cells = given ??
+    (columns === undefined ? BAR_CELLS : clamp(columns - fixed - labelWidth, BAR_CELLS_MIN, BAR_CELLS_MAX));
   // Decimal points stand below each other.
   const wholeWidth = Math.max(0, ...percentages.map((text) => wholePart(text).length));
   const largest = largestBar(rows);
@@ -40,6 +56,8 @@ export function textBars(rows: readonly TextBar[], { cells = BAR_CELLS }: { read
     } ${percentage}`.trimEnd();
   }).join("\n");
 }
+
+const clamp = (value: number, least: number, most: number) => Math.max(least, Math.min(most, value));
 
 /** The count that fills the scale; 0 where there is none. */
 export function largestBar(rows: readonly TextBar[]): number {

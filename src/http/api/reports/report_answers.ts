@@ -21,6 +21,7 @@ import type { ForecastReport } from "../../../report/forecast/forecast_report.ts
 import type { ComparisonPeriod } from "../../../report/comparison.ts";
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
+import { countText } from "../../../shared/count_text.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { Format } from "./report_format.ts";
 
@@ -37,13 +38,18 @@ export interface Rendering<R, Line> {
   readonly bars: (report: R) => readonly TextBar[];
 }
 
-/** A whole report in one format. */
-export function render<R, Line>(report: R, format: Format, rendering: Rendering<R, Line>): string {
+/** A whole report in one format. @param columns of a terminal, for text */
+export function render<R, Line>(
+  report: R,
+  format: Format,
+  rendering: Rendering<R, Line>,
+  columns?: number,
+): string {
   switch (format) {
     case "json":
       return JSON.stringify(report);
     case "text":
-      return `${rendering.title(report)}\n${textBars(rendering.bars(report))}\n`;
+      return `${rendering.title(report)}\n${textBars(rendering.bars(report), { columns })}\n`;
     case "csv":
     case "ndjson":
       return [...tableLines(format, rendering.columns, rendering.lines(report))].join("");
@@ -82,7 +88,7 @@ const share = (part: number | null, whole: number | null) =>
 /** A sum, and what it rests on where that is not all of its time. */
 function words(count: number | null, { status, coverage, degraded }: Completeness): string {
   const says = [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "").join("; ");
-  const sum = count === null ? "unknown" : `${count} hits, ${status}`;
+  const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
 /** How a sum differs from that of the compared period; nothing where the two cannot be compared. */
@@ -91,7 +97,7 @@ function compared(change: number | null, before: number | null, { from, to, unti
   const sign = change > 0 ? "+" : change < 0 ? "−" : "±";
   const part = before ? ` (${sign}${Math.abs(100 * change / before).toFixed(1)} %)` : "";
   const period = from === to ? from : `${from} to ${to}`;
-  return `; ${sign}${Math.abs(change)}${part} against ${period}${
+  return `; ${sign}${countText(Math.abs(change))}${part} against ${period}${
     until === null ? "" : `, up to ${until.slice(0, 16)}Z`
   }`;
 }

@@ -1,16 +1,13 @@
 // `tidemark health`: asks a process on this machine whether it is alive or ready. For health checks of containers, which have no curl.
-import { boolean, duration } from "../shared/config/kinds.ts";
-import { EXIT, messageOf, UsageError } from "../shared/errors.ts";
-import { printable } from "../shared/printable.ts";
-import { MINUTE } from "../shared/units.ts";
-import { defineCommand, flag } from "./command.ts";
-
-/** What orchestrators expect of an unhealthy process; other codes are reserved by some. */
-const UNHEALTHY = EXIT.internal;
+import { boolean, duration } from "../../shared/config/kinds.ts";
+import { EXIT, messageOf, UsageError } from "../../shared/errors.ts";
+import { printable } from "../../shared/printable.ts";
+import { MINUTE } from "../../shared/units.ts";
+import { defineCommand, flag } from "../command.ts";
 
 export const command = defineCommand({
   usage: "",
-  description: "Exit code 0 where it is, 1 where it is not or does not answer in time.",
+  description: "Exit code 0 where it is, 7 where it is not or does not answer in time.",
   groups: ["http", "process"],
   flags: {
     ready: flag(boolean, { doc: "Ask /readyz (may traffic be sent, does the stream move) instead of /livez." }),
@@ -33,7 +30,7 @@ export const command = defineCommand({
     } catch (error) {
       err(`${url} does not answer: ${printable(messageOf(error))}`);
     }
-    return UNHEALTHY;
+    return EXIT.unhealthy;
   },
 });
 

@@ -1,8 +1,9 @@
 // `tidemark report`: the reports of the API in a terminal or a file. Reads the database; prints.
-import { schemaMissing } from "../shared/faults.ts";
+import { schemaMissing } from "../../shared/faults.ts";
 import { z } from "zod";
 import {
   BOTS,
+  BYTE_ORDER_MARK,
   CONTRIBUTIONS,
   exportBody,
   FORECAST,
@@ -10,7 +11,7 @@ import {
   type Rendering,
   TIMESERIES,
   TOP,
-} from "../http/api/reports/report_answers.ts";
+} from "../../http/api/reports/report_answers.ts";
 import {
   botsQuery,
   botsSchema,
@@ -27,20 +28,22 @@ import {
   timeseriesSchema,
   topQuery,
   topSchema,
-} from "../report/report_query.ts";
-import { bots, contributions, forecastReport, timeseries } from "../report/report_store.ts";
-import { top } from "../report/top_store.ts";
-import { svgBars } from "../report/chart/svg_bars.ts";
-import { svgMap } from "../report/chart/svg_map.ts";
-import { svgTimeseries } from "../report/chart/svg_timeseries.ts";
-import { boolean, type Kind, kindOf, oneOf } from "../shared/config/kinds.ts";
-import { EXIT, UsageError } from "../shared/errors.ts";
-import { printableJson } from "../shared/printable.ts";
-import type { EpochMs } from "../shared/units.ts";
-import { codeOf, type Sql } from "../shared/sql.ts";
-import type { Database } from "../store/postgres/client.ts";
-import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
-import { streamMissing, withStorageToLookAt } from "../app/storage.ts";
+} from "../../report/report_query.ts";
+import { bots, contributions, forecastReport, timeseries } from "../../report/report_store.ts";
+import { top } from "../../report/top_store.ts";
+import { svgBars } from "../../report/chart/svg_bars.ts";
+import { svgMap } from "../../report/chart/svg_map.ts";
+import { svgTimeseries } from "../../report/chart/svg_timeseries.ts";
+import { boolean, type Kind, kindOf, oneOf } from "../../shared/config/kinds.ts";
+import { EXIT, NamedError, UsageError } from "../../shared/errors.ts";
+import { printableJson } from "../../shared/printable.ts";
+import type { EpochMs } from "../../shared/units.ts";
+import { codeOf, type Sql } from "../../shared/sql.ts";
+import { Database } from "../../store/postgres/client.ts";
+import { badArguments, type CommandContext, defineCommand, flag } from "../command.ts";
+import { streamMissing, withStorageToLookAt } from "../../app/storage.ts";
+import { askReport, type ReportService, reportService } from "./report_remote.ts";
+import { addressOfFolder } from "../running/running.ts";
 
 const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
 type Format = typeof FORMATS[number];
@@ -50,6 +53,8 @@ const DEADLINE_MS = 30_000;
 
 /** One kind of report. */
 interface Report<Q, R, Line> {
+  /** As it is called here and below /v1/reports. */
+  readonly name: string;
   readonly schema: z.ZodObject;
   readonly query: (given: Parameters, now: EpochMs) => QueryResult<Q>;
   readonly read: (sql: Sql, query: Q) => Promise<R>;
@@ -62,11 +67,12 @@ interface Report<Q, R, Line> {
 interface Asked {
   readonly parameters: readonly string[];
   readonly formats: readonly Format[];
-  print(given: Parameters, format: Format, database: Database, context: CommandContext): Promise<void>;
+  print(given: Parameters, format: Format, from: Database | ReportService, context: CommandContext): Promise<void>;
 }
 
 const REPORTS: Readonly<Record<string, Asked>> = {
   contributions: asked({
+    name: "contributions",
     schema: contributionSchema,
     query: contributionQuery,
     read: (sql, query) => contributions(sql, query, cursorOf(query.cursor)),
@@ -83,6 +89,7 @@ const REPORTS: Readonly<Record<string, Asked>> = {
         : svgBars(CONTRIBUTIONS.bars(report), CONTRIBUTIONS.title(report)),
   }, exportAll),
   timeseries: asked({
+    name: "timeseries",
     schema: timeseriesSchema,
     query: timeseriesQuery,
     read: timeseries,
@@ -90,14 +97,16 @@ const REPORTS: Readonly<Record<string, Asked>> = {
     svg: (report) => svgTimeseries(report.points, { tz: report.query.tz, title: TIMESERIES.title(report) }),
   }),
   top: asked({
+    name: "top",
     schema: topSchema,
     query: topQuery,
     read: top,
     rendering: TOP,
     svg: (report) => svgBars(TOP.bars(report), TOP.title(report)),
   }),
-  bots: asked({ schema: botsSchema, query: botsQuery, read: bots, rendering: BOTS, svg: null }),
+  bots: asked({ name: "bots", schema: botsSchema, query: botsQuery, read: bots, rendering: BOTS, svg: null }),
   forecast: asked({
+    name: "forecast",
     schema: forecastSchema,
     query: forecastQuery,
     read: forecastReport,
@@ -112,10 +121,13 @@ const parameter = (doc: string) => flag(anyText, { doc });
 
 export const command = defineCommand({
   usage: Object.keys(REPORTS).join(" | "),
-  description: "The same numbers as /v1/reports. Without --limit, CSV and NDJSON hold every row.",
+  description:
+    "The same numbers as /v1/reports. Without --limit, CSV and NDJSON hold every row. Beside a running service on the embedded database it " +
+    "asks that service, with API_TOKEN.",
   groups: ["storage", "process"],
   flags: {
     format: flag(oneOf(...FORMATS), { default: "text", doc: "How the report is printed." }),
+    bom: flag(boolean, { doc: "With --format csv: begins with a byte order mark, by which Excel knows UTF-8." }),
     svg: flag(boolean, { doc: "Short for --format svg.", hidden: true }),
     from: parameter("First local day, YYYY-MM-DD, inclusive. Default: six days before --to."),
     to: parameter("Last local day, inclusive. Default: today."),
@@ -145,7 +157,7 @@ export const command = defineCommand({
     limit: parameter("contributions, top, forecast: rows."),
   },
   async run([name = "", ...rest], context) {
-    const { format: named, svg, ...flags } = context.flags;
+    const { format: named, svg, bom, ...flags } = context.flags;
     const report = Object.hasOwn(REPORTS, name) ? REPORTS[name]! : undefined;
     if (!report || rest.length > 0) {
       throw new UsageError(
@@ -164,41 +176,64 @@ export const command = defineCommand({
     }
     if (problems.length > 0) throw badArguments("report", ...problems);
 
-    return await withStorageToLookAt(context, async (storage) => {
-      if (storage === null) throw streamMissing();
-      try {
-        await report.print(given, format, storage.reads, context);
-        await context.drained();
-        return EXIT.ok;
-      } catch (error) {
-        throw namedError(error);
-      }
-    });
+    const print = async (from: Database | ReportService) => {
+      await report.print(given, format, from, bom && format === "csv" ? marked(context) : context);
+      await context.drained();
+      return EXIT.ok;
+    };
+    try {
+      return await withStorageToLookAt(context, (storage) => {
+        if (storage === null) throw streamMissing();
+        return print(storage.reads);
+      });
+    } catch (error) {
+      // The embedded database belongs to one process: where that is a service, it answers.
+      const address = isHeld(error) ? await addressOfFolder(context.settings.DATA_DIR) : undefined;
+      if (address === undefined) throw namedError(error);
+      return await print(reportService(address, context.settings));
+    }
   },
 });
 
+const isHeld = (error: unknown) => error instanceof NamedError && error.code === "data_dir_locked";
+
+/** The context whose first data begin with a byte order mark. */
+function marked(context: CommandContext): CommandContext {
+  let mark = BYTE_ORDER_MARK;
+  return {
+    ...context,
+    data(text) {
+      context.data(`${mark}${text}`);
+      mark = "";
+    },
+  };
+}
+
 /** Settles the types of one report. `whole` prints all rows where no limit was given and the format has no bound. */
 function asked<Q, R, Line>(
-  { schema, query, read, rendering, svg }: Report<Q, R, Line>,
+  { name, schema, query, read, rendering, svg }: Report<Q, R, Line>,
   whole?: (query: Q, format: "csv" | "ndjson", database: Database, context: CommandContext) => Promise<void>,
 ): Asked {
   return {
     parameters: Object.keys(schema.shape),
     formats: FORMATS.filter((format) => format !== "svg" || svg !== null),
-    async print(given, format, database, context) {
+    async print(given, format, from, context) {
       const result = query(given, context.clock.now());
       if (!result.ok) throw badQuery(result.problems);
       if (
         whole && (format === "csv" || format === "ndjson") && given.limit === undefined && given.cursor === undefined
       ) {
-        return await whole(result.query, format, database, context);
+        if (from instanceof Database) return await whole(result.query, format, from, context);
+        return await printAll((await askReport(from, name, given, format)).body!, context);
       }
-      const report = await database.query((sql) => read(sql, result.query), DEADLINE_MS);
+      const report = from instanceof Database
+        ? await from.query((sql) => read(sql, result.query), DEADLINE_MS)
+        : await (await askReport(from, name, given, "json")).json() as R;
       const text = format === "svg"
         ? svg!(report)
         : format === "json"
         ? printableJson(JSON.stringify(report, null, 2))
-        : render(report, format, rendering);
+        : render(report, format, rendering, context.columns);
       // The line writer ends the line; of CSV's \r\n it leaves the \r.
       (format === "text" ? context.out : context.data)(text.replace(/\n$/, ""));
     },
@@ -209,14 +244,21 @@ async function exportAll(
   query: ContributionQuery,
   format: "csv" | "ndjson",
   database: Database,
-  { data, drained }: CommandContext,
+  context: CommandContext,
 ): Promise<void> {
-  for await (
-    const text of (await exportBody(database, query, format, DEADLINE_MS)).pipeThrough(new TextDecoderStream())
-  ) {
-    if (text !== "") data(text.replace(/\n$/, ""));
+  await printAll(await exportBody(database, query, format, DEADLINE_MS), context);
+}
+
+/** Prints a stream of lines as they come; a chunk may end inside a line. */
+async function printAll(body: ReadableStream<Uint8Array>, { data, drained }: CommandContext): Promise<void> {
+  let rest = "";
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const end = text.lastIndexOf("\n");
+    if (end >= 0) data(rest + text.slice(0, end));
+    rest = end >= 0 ? text.slice(end + 1) : rest + text;
     if (!await drained()) return;
   }
+  if (rest !== "") data(rest);
 }
 
 function cursorOf(text: string | undefined) {

@@ -1,0 +1,58 @@
+// What can be completed after each word: commands, their words, flags and the values of those, from the tables of commands and settings. No I/O.
+import type { Kind } from "../../shared/config/kinds.ts";
+import { flagOf, SETTING_NAMES, settingOf } from "../../shared/config/settings.ts";
+import type { Command } from "../command.ts";
+
+export interface FlagCompletion {
+  /** Without its dashes. */
+  readonly name: string;
+  readonly doc: string;
+  /** Words that it takes; null: it takes no value. Empty: a value that cannot be listed. */
+  readonly values: readonly string[] | null;
+  /** Its value is a path. */
+  readonly isPath: boolean;
+}
+
+export interface CommandCompletion {
+  readonly name: string;
+  readonly summary: string;
+  /** Words that may follow the name. */
+  readonly words: readonly string[];
+  /** Files may follow. */
+  readonly takesFiles: boolean;
+  readonly flags: readonly FlagCompletion[];
+}
+
+/** What completes behind `name`. */
+export function completionOf(name: string, summary: string, command: Command): CommandCompletion {
+  const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden)
+    .map(([flag, { kind, doc }]) => flagCompletion(flag, kind, doc));
+  const settings = SETTING_NAMES.filter((setting) => command.groups.includes(settingOf(setting).group)).flatMap(
+    (setting) => {
+      const { kind, doc, fromFile } = settingOf(setting);
+      const flag = flagOf(setting).slice(2);
+      return [
+        flagCompletion(flag, kind, doc),
+        ...(fromFile ? [{ name: `${flag}-file`, doc: `File that holds ${setting}.`, values: [], isPath: true }] : []),
+      ];
+    },
+  );
+  const known = new Set(own.map((flag) => flag.name));
+  return {
+    name,
+    summary,
+    words: [...new Set(command.usage.split(/[\s|]+/).filter((word) => /^[a-z][a-z-]*$/.test(word)))],
+    takesFiles: /FILE/.test(command.usage),
+    flags: [
+      ...own,
+      ...settings.filter((flag) => !known.has(flag.name)),
+      { name: "env-file", doc: "Settings file; the environment and flags win over it.", values: [], isPath: true },
+      { name: "help", doc: "What the command does, and its flags.", values: null, isPath: false },
+    ],
+  };
+}
+
+function flagCompletion(name: string, { placeholder }: Kind<unknown>, doc: string): FlagCompletion {
+  const values = placeholder === "" ? null : placeholder.split("|").filter((word) => /^[\w-]+$/.test(word));
+  return { name, doc, values: values?.length === 1 ? [] : values, isPath: /path/.test(placeholder) };
+}
