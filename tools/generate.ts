@@ -1,5 +1,10 @@
 // `deno task docs`: writes every page that is made from code. With `--check` it writes nothing and names what is out of date.
-import { renderConfigurationPage, renderReadmeTable, renderStreamEnv } from "../src/cli/settings_pages.ts";
+import {
+  renderComposeSettings,
+  renderConfigurationPage,
+  renderReadmeTable,
+  renderStreamEnv,
+} from "../src/cli/settings_pages.ts";
 import { initSql } from "../src/store/migrate.ts";
 import { KNOWN_SOURCES } from "../src/report/referrer_channel.ts";
 import { table } from "./docs_table.ts";
@@ -11,16 +16,20 @@ const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
 
 /** The text between `<!-- name -->` and `<!-- /name -->` of a page, replaced. */
 export function splice(page: string, name: string, text: string): string {
-  const begin = `<!-- ${name} -->\n`, end = `<!-- /${name} -->`;
+  return spliced(page, `<!-- ${name} -->\n`, `<!-- /${name} -->`, `\n${text}\n\n`);
+}
+
+function spliced(page: string, begin: string, end: string, text: string): string {
   const from = page.indexOf(begin), to = page.indexOf(end);
-  if (from < 0 || to < from) throw new Error(`no section "${name}"`);
-  return `${page.slice(0, from + begin.length)}\n${text}\n\n${page.slice(to)}`;
+  if (from < 0 || to < from) throw new Error(`no section "${begin.trim()}"`);
+  return `${page.slice(0, from + begin.length)}${text}${page.slice(to)}`;
 }
 
 /** Path → the text that it should have. */
 export async function generatedPages(): Promise<ReadonlyMap<string, string>> {
   return new Map([
     ["stream.env", renderStreamEnv()],
+    ["docker-compose.yml", await compose()],
     ["docs/configuration.md", renderConfigurationPage()],
     ["ddl/init.sql", (await initSql()).trimEnd() + "\n"],
     ["docs/http_api.md", await formatted(renderHttpApiPage(await openApi()))],
@@ -56,6 +65,11 @@ async function formatted(page: string): Promise<string> {
   const { success, stdout } = await child.output();
   if (!success) throw new Error("deno fmt failed");
   return new TextDecoder().decode(stdout);
+}
+
+async function compose(): Promise<string> {
+  const file = await read("docker-compose.yml");
+  return spliced(file, "# Settings that are handed on:\n", "# End of settings\n", `${renderComposeSettings()}\n`);
 }
 
 async function monitoring(): Promise<string> {

@@ -1,6 +1,7 @@
 // The settings table as stream.env and as docs/configuration.md. No I/O; a test holds the committed files equal to these texts.
 import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import {
+  ENVIRONMENT_NAMES,
   SETTING_GROUPS,
   SETTING_NAMES,
   type SettingGroup,
@@ -99,4 +100,25 @@ function table(head: readonly string[], body: readonly (readonly string[])[]): r
   const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => [...row[column]!].length)));
   const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
   return [line(cells[0]!), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...cells.slice(1).map(line)];
+}
+
+/** Set by docker-compose.yml itself: what differs inside its network. */
+const INSIDE_COMPOSE: ReadonlySet<string> = new Set([
+  "KAFKA_URL",
+  "POSTGRES_URL",
+  "POSTGRES_URL_FILE",
+  "DATA_DIR",
+  "HTTP_HOST",
+  "HTTP_PORT",
+  "API_PUBLIC",
+  "LOG_FORMAT",
+]);
+
+/** The settings that docker-compose.yml hands on to every container of ours; one that is not given is empty there, which is its default. */
+export function renderComposeSettings(): string {
+  const names = ENVIRONMENT_NAMES.filter((name) => {
+    const setting = SETTING_NAMES.find((known) => known === name || `${known}_FILE` === name)!;
+    return !INSIDE_COMPOSE.has(name) && !["compose", "legacy"].includes(settingOf(setting).group);
+  });
+  return ["x-settings: &settings", ...names.map((name) => `  ${name}: \${${name}-}`)].join("\n");
 }

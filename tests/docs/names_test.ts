@@ -34,6 +34,7 @@ async function unknown(pattern: RegExp, known: ReadonlySet<string>): Promise<str
 const FOREIGN_VARIABLES = [
   "NO_COLOR",
   "DENO_CERT",
+  "DENORT_BIN",
   "OTEL_DENO",
   "OTEL_EXPORTER_OTLP_ENDPOINT",
   "KAFKA_TEST_URL",

@@ -35,6 +35,7 @@ export const SETTING_GROUPS = {
   geo: "Places",
   http: "HTTP",
   process: "Process",
+  compose: "Ports of docker-compose.yml",
   legacy: "Kept for older set-ups",
 } as const;
 export type SettingGroup = keyof typeof SETTING_GROUPS;
@@ -72,6 +73,13 @@ interface Setting<T = unknown> extends Spec {
 const setting = <T>(kind: Kind<T>, value: string, spec: Spec): Setting<T> => ({ kind, default: value, ...spec });
 const computed = <T>(kind: Kind<T>, spec: Spec): Setting<T> => ({ kind, default: undefined, computed: true, ...spec });
 const optional = <T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> => ({ kind, default: undefined, ...spec });
+
+/** Read by docker-compose.yml alone. Tidemark's own port there is HTTP_PORT. */
+const published = (port: string, server: string) =>
+  setting(integer(1, 65_535, "<port>"), port, {
+    group: "compose",
+    doc: `Port of this machine at which docker-compose.yml publishes ${server}; never read by this program.`,
+  });
 
 const path = text("<path>");
 const token = pattern("<token>", "16 to 512 printable ASCII characters without spaces", /^[\x21-\x7e]{16,512}$/);
@@ -456,6 +464,12 @@ const SETTINGS = {
     doc: "Name of this process in checkpoints and logs.",
     defaultNote: "host name and process id",
   }),
+
+  PUBLISHED_KAFKA_PORT: published("9093", "Kafka"),
+  PUBLISHED_POSTGRES_PORT: published("5432", "PostgreSQL"),
+  PUBLISHED_PGADMIN_PORT: published("5050", "pgAdmin"),
+  PUBLISHED_PROMETHEUS_PORT: published("9090", "Prometheus"),
+  PUBLISHED_GRAFANA_PORT: published("3000", "Grafana"),
 
   PGADMIN_DEFAULT_EMAIL: optional(text("<email>", 255), {
     group: "legacy",
