@@ -1,13 +1,13 @@
 // Goal: the module for the edge answers pages and API under `deno serve`, with permissions for its database alone, also through a pooler.
 // Method: a real PostgreSQL with a small stream, a real PgBouncer, the module started as its documentation says.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { testApp } from "../http/app_fixture.ts";
-import { startPgBouncer } from "../support/pgbouncer.ts";
-import { freePort } from "../support/postgres.ts";
-import { spawn } from "../support/process.ts";
-import { streamDatabase } from "./http_fixture.ts";
+import { testApp } from "../../http/app_fixture.ts";
+import { startPgBouncer } from "../../support/pgbouncer.ts";
+import { freePort } from "../../support/postgres.ts";
+import { spawn } from "../../support/process.ts";
+import { streamDatabase } from "../http_fixture.ts";
 
-const ROOT = new URL("../../", import.meta.url);
+const ROOT = new URL("../../../", import.meta.url);
 const TOKEN = "edge-token-0123456789";
 const DAY = "from=2026-01-31&to=2026-01-31";
 
