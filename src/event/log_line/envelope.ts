@@ -1,8 +1,12 @@
 // Takes a log line out of what container runtimes and syslog put around it. No I/O.
 
 const CRI = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d) (?:stdout|stderr) [FP] /;
-/** RFC 3164 (`Mar  3 10:00:08 web1 nginx[12]: `) and RFC 5424 (`<14>1 2026-03-03T10:00:08Z web1 nginx 12 - - `). */
-const SYSLOG = /^(?:<\d{1,3}>)?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \S+ [^ :[]+(?:\[\d+\])?: /;
+/**
+ * RFC 3164 (`Mar  3 10:00:08 web1 nginx[12]: `), which some servers send without a host name, and the same with the time that rsyslog
+ * writes by default, `2026-03-03T10:00:08.123456+01:00`. RFC 5424 (`<14>1 2026-03-03T10:00:08Z web1 nginx 12 - - `).
+ */
+const SYSLOG =
+  /^(?:<\d{1,3}>)?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) (?:\S+ )?[^ :[]+(?:\[\d+\])?: /;
 const SYSLOG_5424 = /^<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|\[(?:[^\]\\]|\\.)*\]) (?:\ufeff)?/;
 const COMPOSE = /^[\w.-]+ +\| /;
 

@@ -77,6 +77,8 @@ Deno.test("a line is taken out of what log shippers put around it", () => {
       `2026-03-03T10:00:08.689166775Z stdout F ${COMBINED}`,
       `Mar  3 10:00:08 web1 nginx: ${COMBINED}`,
       `<190>Mar  3 10:00:08 web1 nginx[12]: ${COMBINED}`,
+      `<190>Mar  3 10:00:08 nginx[12]: ${COMBINED}`,
+      `2026-03-03T10:00:08.123456+01:00 web1 nginx[12]: ${COMBINED}`,
       `<14>1 2026-03-03T10:00:08Z web1 nginx 12 - - ${COMBINED}`,
       `web_1  | ${COMBINED}`,
       `nginx: ${COMBINED}`,

@@ -85,10 +85,17 @@ export async function exportBody(
 
 const share = (part: number | null, whole: number | null) =>
   part === null || whole === null || whole === 0 ? null : 100 * part / whole;
-/** A sum, and what it rests on where that is not all of its time. */
-function words(count: number | null, { status, coverage, degraded }: Completeness): string {
+/** A sum, how many hits came late, and what it rests on where that is not all of its time. */
+function words(
+  count: number | null,
+  { status, coverage, degraded, late_count }: Completeness,
+  { late }: { readonly late: "include" | "exclude" },
+): string {
   const says = [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "").join("; ");
-  const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}`;
+  const came = late_count === 0
+    ? ""
+    : `, ${countText(late_count)} late ones ${late === "include" ? "among them" : "left out (late=include takes them in)"}`;
+  const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}${came}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
 /** How a sum differs from that of the compared period; nothing where the two cannot be compared. */
@@ -112,7 +119,7 @@ export const CONTRIBUTIONS: Rendering<ContributionReport, ReturnType<typeof cont
   columns: CONTRIBUTION_COLUMNS,
   lines: contributionLines,
   title: ({ query: q, total, total_count, completeness, comparison_period }) =>
-    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range)}${
+    `Contributions ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness.range, q)}${
       compared(total?.comparison.change ?? null, total?.comparison.count ?? null, comparison_period)
     }`,
   bars: (report) => [...report.rows, ...(report.other ? [report.other] : [])].map(contributionBar),
@@ -122,7 +129,7 @@ export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][
   columns: TIMESERIES_COLUMNS,
   lines: ({ points }) => points,
   title: ({ query: q, total, completeness, comparison, comparison_period }) =>
-    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness)}${
+    `Hits by ${q.step} ${q.from} to ${q.to} (${q.tz}): ${words(total.total, completeness, q)}${
       compared(comparison.change.total, comparison.total, comparison_period)
     }`,
   bars: ({ points, total }) =>
@@ -138,7 +145,7 @@ export const TOP: Rendering<TopReport, ReturnType<typeof topLines>[number]> = {
   columns: TOP_COLUMNS,
   lines: topLines,
   title: ({ query: q, total_count, completeness }) =>
-    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness)}`,
+    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness, q)}`,
   bars: ({ rows, other }) => [...rows, ...(other ? [{ ...other, isRest: true }] : [])],
 };
 
@@ -146,7 +153,7 @@ export const BOTS: Rendering<BotsReport, BotsReport["days"][number]> = {
   columns: BOTS_COLUMNS,
   lines: ({ days }) => days,
   title: ({ query: q, bot, completeness }) =>
-    `Bots ${q.from} to ${q.to} (${q.tz}): ${words(bot, completeness)}; per cent of each day's hits`,
+    `Bots ${q.from} to ${q.to} (${q.tz}): ${words(bot, completeness, q)}; per cent of each day's hits`,
   bars: ({ days }) =>
     days.map((d) => ({ label: d.day, note: COVERAGE_SAYS[d.coverage], count: d.bot, percentage: d.bot_share })),
 };
