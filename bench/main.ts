@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, readonly [what: string, file: string]>> =
     "bytes, write-ahead log and processor time of PostgreSQL per event, row and commit",
     "bench/scaling_storage.ts",
   ],
+  files: ["a log file beside GoAccess: CPU time and memory", "bench/files.ts"],
   event: ["the readers of events, in microseconds", "bench/event_bench.ts"],
   engine: ["the engine's path without a broker", "bench/engine_path.ts"],
   clients: ["Kafka clients, from the broker to each record's bytes", "bench/kafka_clients.ts"],
