@@ -120,7 +120,9 @@ export async function commit(
   });
   const chunks = chunksOf(hits);
   const column = (pick: (c: Chunk) => string) => chunks.map(pick);
-  await sql`select ${sql.unsafe(`tidemark_commit_v${version}`)}(${id}::uuid, 'test', 'interval', ${sql.json(partitions)},
+  await sql`select ${sql.unsafe(`tidemark_commit_v${version}`)}(${id}::uuid, 'test', 'interval', ${
+    sql.json(partitions)
+  },
     ${sql.json(chunks.map((c) => c.head))},
     ${column((c) => c.hosts)}::text[], ${column((c) => c.referrers)}::text[], ${column((c) => c.places)}::text[],
     ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[], ${column((c) => c.ix)}::text[],

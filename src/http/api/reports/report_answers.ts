@@ -28,7 +28,7 @@ import type { Format } from "./report_format.ts";
 /** The body of an answer: whole, or a stream where it has no bound. */
 export type Body = string | ReadableStream<Uint8Array>;
 
-const BYTE_ORDER_MARK = "\ufeff";
+export const BYTE_ORDER_MARK = "\ufeff";
 
 /** How one report is written. */
 export interface Rendering<R, Line> {
@@ -94,7 +94,9 @@ function words(
   const says = [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "").join("; ");
   const came = late_count === 0
     ? ""
-    : `, ${countText(late_count)} late ones ${late === "include" ? "among them" : "left out (late=include takes them in)"}`;
+    : `, ${countText(late_count)} late ones ${
+      late === "include" ? "among them" : "left out (late=include takes them in)"
+    }`;
   const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}${came}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
