@@ -12,7 +12,7 @@ interface Limits {
 /** What the program is made of is read most. Tests and measurements are lists of cases: one may be long, and a folder may hold many. */
 const LIMITS: Readonly<Record<string, Limits>> = {
   src: { files: 22, lines: 300 },
-  tests: { files: 50, lines: 500 },
+  tests: { files: 56, lines: 500 },
   bench: { files: 22, lines: 500 },
   tools: { files: 22, lines: 300 },
 };

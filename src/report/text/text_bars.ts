@@ -22,7 +22,7 @@ const BAR_CELLS = 23;
 const BAR_CELLS_MIN = 4, BAR_CELLS_MAX = 60;
 
 /** How wide a chart is: the cells of its longest bar, or the columns that all of it may fill. */
-export interface TextSize {
+interface TextSize {
   readonly cells?: number;
   readonly columns?: number | undefined;
 }

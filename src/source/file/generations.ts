@@ -73,7 +73,7 @@ export interface LogStore {
 }
 
 /** Generations in memory, for tests and for reading a log without keeping positions. */
-export class MemoryGenerations implements GenerationStore {
+class MemoryGenerations implements GenerationStore {
   readonly #rows = new Map<number, Generation>();
   load(): Promise<Generation[]> {
     return Promise.resolve([...this.#rows.values()]);

@@ -15,7 +15,7 @@ const REST = durationMs(SECOND);
 /** A log that is ahead of the others is looked at this often all the same: it rotates, and shows that it is silent. */
 const TURN_EVERY = durationMs(10 * SECOND);
 
-export interface ReadingOptions extends FileLogOptions {
+interface ReadingOptions extends FileLogOptions {
   readonly partition: PartitionId;
   /** More than one where a stream of an earlier release read several as one. */
   readonly logs: readonly LogName[];

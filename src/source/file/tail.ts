@@ -24,7 +24,7 @@ const COMPRESSING_FOR = MINUTE;
 const COMPRESSING_RETRY = durationMs(5 * SECOND);
 
 /** What one read gave. */
-export interface TailRead {
+interface TailRead {
   readonly runs: readonly LineRun[];
   readonly next: Offset;
   /** Nothing more can be read now: pause before the next try. */
