@@ -40,6 +40,7 @@ export interface FetchedBatch {
   readonly lastStable: Offset;
   /** Our clock just before the fetch was sent. */
   readonly sentAt: EpochMs;
+  /** Good until the next poll: their memory is used again. */
   readonly runs: readonly RecordRun[];
   /** Host of records that name none (a log file whose path says so); absent: the setting's. */
   readonly host?: string;

@@ -368,20 +368,26 @@ export const MUTANTS: readonly Mutant[] = [
   source(
     "records deleted under our feet",
     "src/source/kafka/intake.ts",
-    "if (reader.firstOffset > from && result.logStart > from) return",
-    "if (result.logStart > 1e15) return",
+    "if (reader.firstOffset > from && result.logStart > from) {",
+    "if (result.logStart > 1e15) {",
   ),
   source(
     "a refused position is looked into",
     "src/source/kafka/intake.ts",
-    "if (result.errorCode === OFFSET_OUT_OF_RANGE) return",
-    "if (result.errorCode === -99) return",
+    "if (result.errorCode === OFFSET_OUT_OF_RANGE) {",
+    "if (result.errorCode === -99) {",
   ),
   source(
     "what is fetched under an older ticket is left out",
     "src/source/kafka/intake.ts",
-    "if (ticket === null || !assignment.deliverable(partition, ticket)) return;",
-    "if (ticket === null) return;",
+    "if (ticket === null || !assignment.deliverable(partition, ticket)) return null;",
+    "if (ticket === null) return null;",
+  ),
+  source(
+    "memory of a response is used again only after all its partitions were counted",
+    "src/source/kafka/fetch_hook.ts",
+    "if (--held === 0) release();",
+    "release();",
   ),
   source(
     "the client is sought back where it is elsewhere",

@@ -3,7 +3,8 @@ import { Kafka, type KafkaConfig, logLevel, type RetryOptions, type SASLOptions 
 import { UsageError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import type { FaultContext } from "./faults.ts";
-import { Cluster, createLogger, defaultSocketFactory } from "./internals.ts";
+import { framedSocketFactory } from "./frames.ts";
+import { Cluster, createLogger } from "./internals.ts";
 import { silenceIdleTimer } from "./idle_timer.ts";
 import { kafkaLogCreator } from "./log.ts";
 import { tokenProvider, type TokenSource } from "./oauth.ts";
@@ -85,7 +86,6 @@ export function createCluster(connection: KafkaConnection, log: Log): Cluster {
   return new Cluster({
     ...config,
     logger: createLogger({ level: level ?? logLevel.INFO, logCreator }),
-    socketFactory: defaultSocketFactory(),
     retry: { ...RETRY, retries: 2 },
     metadataMaxAge: 5_000,
     allowAutoTopicCreation: false,
@@ -113,6 +113,7 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
     retry: RETRY,
     logLevel: logLevel.INFO,
     logCreator: kafkaLogCreator(log),
+    socketFactory: framedSocketFactory(),
     ...(tls === null ? {} : {
       ssl: {
         rejectUnauthorized: tls.verify,

@@ -3,6 +3,7 @@
 import type { Buffer } from "node:buffer";
 import { StreamStopped } from "../../shared/errors.ts";
 import { decodeFetchResponse, type PartitionResponse } from "./decode/fetch_decoder.ts";
+import { framePool } from "./frame_pool.ts";
 import type { FetchTerms } from "./patience.ts";
 import { errorOfCode, fetchDefinition, type FetchOptions, type ProtocolRequest } from "./internals.ts";
 
@@ -21,6 +22,8 @@ export interface FetchResult<Sent> extends PartitionResponse {
   readonly from: number;
   /** What `sending` returned for this partition. */
   readonly sent: Sent;
+  /** The records are not looked at any more. Once all partitions of the response have said so its memory is used again. */
+  readonly done: () => void;
 }
 
 /** A consumer's side of the hook. */
@@ -90,7 +93,7 @@ function tapped<Sent>(
     },
     response: {
       decode: async (raw: Buffer) => {
-        const response = decodeFetchResponse(raw);
+        const response = decodeFetchResponse(raw), held = holders(() => framePool.release(raw.buffer));
         if (response.errorCode !== 0) throw errorOfCode(response.errorCode);
         const failed = response.topics.flatMap(({ partitions }) => partitions).find(({ errorCode }) =>
           isFailure(errorCode)
@@ -100,7 +103,7 @@ function tapped<Sent>(
           partitions: partitions.filter(({ errorCode }) => !isFailure(errorCode)).map((part) => {
             const request = asked.get(`${topic}/${part.partition}`);
             if (request === undefined) throw new Error(`The broker answered for ${topic}/${part.partition}, unasked`);
-            return partitionOf({ ...part, ...request });
+            return partitionOf({ ...part, ...request, done: held(part.records) });
           }),
         }));
         // A partition without a leader does not hold up the others: the metadata is read again within seconds anyway.
@@ -118,6 +121,21 @@ function tapped<Sent>(
       },
       parse: (decoded) => Promise.resolve(decoded),
     },
+  };
+}
+
+/** Makes for each partition's records the function that gives them up, once; `release` is called when all have been given up. */
+function holders(release: () => void): (records: Uint8Array) => () => void {
+  let held = 0;
+  return (records) => {
+    if (records.length === 0) return () => {};
+    let holds = true;
+    held++;
+    return () => {
+      if (!holds) return;
+      holds = false;
+      if (--held === 0) release();
+    };
   };
 }
 

@@ -63,25 +63,39 @@ export class KafkaIntake {
 
   /** Takes one partition's part of a fetch; resolves when the next fetch may be sent. */
   async fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void> {
-    const { assignment, queue, clock, patience } = this.options;
+    const batch = this.#wanted(result, control), { assignment, queue, clock } = this.options;
+    if (batch === null) return result.done();
+    queue.put(batch);
+    while (queue.full && assignment.deliverable(batch.partition, batch.ticket)) {
+      await waitAtMost(clock, ALIVE_MS, queue.drained);
+      await control.alive();
+    }
+  }
+
+  /** The batch where its records are wanted and in their place; what else a result says is passed on here. */
+  #wanted(result: FetchResult<Sent>, control: BatchControl): WaitingBatch | null {
+    const { assignment, patience } = this.options;
     const partition = partitionId(result.partition), from = offset(result.from), { ticket, at } = result.sent;
-    if (ticket === null || !assignment.deliverable(partition, ticket)) return;
-    if (result.errorCode === OFFSET_OUT_OF_RANGE) return void this.#examine(partition, ticket, from);
-    const { records, aborted } = result;
+    if (ticket === null || !assignment.deliverable(partition, ticket)) return null;
+    if (result.errorCode === OFFSET_OUT_OF_RANGE) {
+      void this.#examine(partition, ticket, from);
+      return null;
+    }
+    const { records, aborted, done } = result;
     const reader = new BatchReader({ from, records, aborted, sentAt: at }, this.options);
     // Records were deleted under our feet, and what came is from after the gap.
-    if (reader.firstOffset > from && result.logStart > from) return void this.#examine(partition, ticket, from);
-    const taken = assignment.accept(partition, ticket, from, offset(reader.next));
+    if (reader.firstOffset > from && result.logStart > from) {
+      void this.#examine(partition, ticket, from);
+      return null;
+    }
+    const next = offset(reader.next), lastStable = offset(result.lastStable);
+    const taken = assignment.accept(partition, ticket, from, next);
     if (taken.kind !== "accepted") {
       if (taken.kind === "misplaced") this.options.member()?.seek(partition, taken.position);
-      return;
+      return null;
     }
-    patience.saw(partition, {
-      bytes: records.length,
-      next: offset(reader.next),
-      lastStable: offset(result.lastStable),
-    });
-    const empty = reader.next === from && reader.fault === null;
+    patience.saw(partition, { bytes: records.length, next, lastStable });
+    const empty = next === from && reader.fault === null;
     const batch: WaitingBatch = {
       kind: "waiting",
       partition,
@@ -90,17 +104,17 @@ export class KafkaIntake {
       bytes: empty ? 0 : records.length,
       logStart: offset(result.logStart),
       logEnd: offset(result.logEnd),
-      lastStable: offset(result.lastStable),
+      lastStable,
       sentAt: at,
+      done,
     };
-    if (empty) return this.#observe(batch);
-    this.#observed.delete(partition);
-    if (reader.next > from) control.advance(offset(reader.next));
-    queue.put(batch);
-    while (queue.full && assignment.deliverable(partition, ticket)) {
-      await waitAtMost(clock, ALIVE_MS, queue.drained);
-      await control.alive();
+    if (empty) {
+      this.#observe(batch);
+      return null;
     }
+    this.#observed.delete(partition);
+    if (next > from) control.advance(next);
+    return batch;
   }
 
   /** An empty result: passed on when it says something new, or once a second. */

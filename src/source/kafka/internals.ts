@@ -10,6 +10,7 @@ import RawEncoder from "kafkajs/src/protocol/encoder.js";
 import rawErrors from "kafkajs/src/protocol/error.js";
 import rawFetch from "kafkajs/src/protocol/requests/fetch/index.js";
 import rawProduce from "kafkajs/src/protocol/requests/produce/index.js";
+import RawConnection from "kafkajs/src/network/connection.js";
 import RawRequestQueue from "kafkajs/src/network/requestQueue/index.js";
 
 /** Writes protocol fields; every call returns the encoder itself. */
@@ -139,6 +140,13 @@ interface RequestQueuePrototype {
 }
 
 export const requestQueuePrototype = (RawRequestQueue as unknown as { prototype: RequestQueuePrototype }).prototype;
+
+/** How a connection takes what its socket read. */
+interface ConnectionPrototype {
+  processData(this: { chunks: Buffer[]; readonly bytesBuffered: number }, data: Buffer): void;
+}
+
+export const connectionPrototype = (RawConnection as unknown as { prototype: ConnectionPrototype }).prototype;
 
 const PRODUCE_API = 0;
 /** Versions whose request has one layout; brokers since Kafka 0.11 speak one of them. */

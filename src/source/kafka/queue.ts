@@ -21,6 +21,8 @@ export interface WaitingBatch {
   readonly logEnd: Offset;
   readonly lastStable: Offset;
   readonly sentAt: EpochMs;
+  /** To be called once its records are not looked at any more, if ever. */
+  readonly done: () => void;
 }
 
 type Queued = WaitingBatch | Exclude<SourceEvent, { kind: "batch" | "timeout" }>;

@@ -47,6 +47,8 @@ class PullingKafkaSource implements KafkaSource {
   readonly #tap;
   /** Aborted by `close` and by the caller's signal. */
   readonly #ended = new AbortController();
+  /** Gives up the batch that was handed out last: its records are counted when the next is asked for. */
+  #spent: (() => void) | null = null;
   /** Bytes of the last portion that was handed out. */
   #handedOut = 0;
 
@@ -100,6 +102,8 @@ class PullingKafkaSource implements KafkaSource {
   async poll(maxWaitMs: number): Promise<SourceEvent> {
     const { clock } = this.options;
     const deadline = clock.now() + maxWaitMs;
+    this.#spent?.();
+    this.#spent = null;
     while (true) {
       const head = this.#queue.head();
       if (head === undefined) {
@@ -154,12 +158,16 @@ class PullingKafkaSource implements KafkaSource {
     const { reader, partition, ticket, logStart, logEnd, lastStable, sentAt } = head;
     if (!this.#assignment.deliverable(partition, ticket)) {
       this.#queue.drop();
+      head.done();
       return null;
     }
     if (this.#handedOut > LARGE_PORTION_BYTES) collectGarbage();
     const { from, next, runs, bytes } = reader.read();
     this.#handedOut = bytes;
-    if (reader.done) this.#queue.drop();
+    if (reader.done) {
+      this.#queue.drop();
+      this.#spent = head.done;
+    }
     const { generation } = this.#assignment;
     if (reader.done && reader.fault !== null) {
       this.#session.stop(this.#unreadable(partition, reader.fault));

@@ -1,12 +1,15 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { StreamStopped } from "../../../src/shared/errors.ts";
-import { OFFSET_OUT_OF_RANGE, registerFetchTap } from "../../../src/source/kafka/fetch_hook.ts";
+import { type FetchResult, OFFSET_OUT_OF_RANGE, registerFetchTap } from "../../../src/source/kafka/fetch_hook.ts";
+import { framePool } from "../../../src/source/kafka/frame_pool.ts";
 import type { FetchTerms } from "../../../src/source/kafka/patience.ts";
 import { fetchDefinition, type FetchOptions } from "../../../src/source/kafka/internals.ts";
 import { encodeBatch, encodeFetchResponse, type PartitionSpec } from "../../support/kafka_record_batch.ts";
 
 const NOT_LEADER = 6;
+/** Large enough to be kept. */
+const POOLED_BYTES = 1 << 20;
 const records = encodeBatch({ baseOffset: 5, records: [{ value: "a" }] });
 
 interface Decoded {
@@ -22,7 +25,7 @@ interface Decoded {
 /** Sends nothing: encodes a fetch of partitions 0–2 from offset 5 and decodes a response to it. */
 async function exchange(
   parts: readonly PartitionSpec[],
-  over: { tagged?: boolean; version?: number; terms?: FetchTerms } = {},
+  over: { tagged?: boolean; version?: number; terms?: FetchTerms; pooled?: boolean } = {},
 ) {
   const pauses: number[] = [];
   const { rackId, remove } = registerFetchTap<string>({
@@ -47,7 +50,9 @@ async function exchange(
     };
     const { request, response } = fetchDefinition.protocol({ version: over.version ?? 11 })(options as FetchOptions);
     const encoded = (await request.encode() as unknown as { buffer: Buffer }).buffer;
-    const raw = Buffer.from(encodeFetchResponse("t", parts));
+    const plain = Buffer.from(encodeFetchResponse("t", parts));
+    const raw = over.pooled ? framePool.take(POOLED_BYTES).subarray(0, plain.length) : plain;
+    plain.copy(raw);
     const decoded = await response.parse(await response.decode(raw)) as Decoded;
     return { encoded, pauses, partitions: decoded.responses[0]!.partitions };
   } finally {
@@ -106,4 +111,20 @@ Deno.test("registerFetchTap() sends the fetch with the terms of the tap", async 
   };
   assertEquals(await waitAndBytes({ maxWaitMs: 700, minBytes: 5_000 }), [700, 5_000]);
   assertEquals(await waitAndBytes(), [1, 1], "as the consumer was made");
+});
+
+Deno.test("a response is given up once all partitions with records were, each once", async () => {
+  const { partitions } = await exchange([
+    { partition: 0, records, logEnd: 6 },
+    { partition: 1, records, logEnd: 6 },
+    { partition: 2, logEnd: 5 },
+  ], { pooled: true });
+  const [a, b, c] = partitions.map(({ messages }) => messages[0]!.result as FetchResult<string>);
+  const again = () => framePool.take(POOLED_BYTES).buffer === a!.records.buffer;
+  c!.done();
+  a!.done();
+  a!.done();
+  assertEquals(again(), false, "the other partition is still looked at");
+  b!.done();
+  assertEquals(again(), true);
 });

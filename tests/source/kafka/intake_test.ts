@@ -15,7 +15,7 @@ const P0 = partitionId(0);
 
 function rig(from: number, bounds: { readonly logStart: number; readonly logEnd: number }) {
   const clock = new ManualClock(1_000), queue = new KafkaQueue(), assignment = new Assignment();
-  const told: string[] = [], stops: string[] = [];
+  const told: string[] = [], stops: string[] = [], given = { up: 0 };
   const generation = assignment.assign([P0]);
   assignment.resume(generation, new Map([[P0, offset(from)]]));
   const intake = new KafkaIntake({
@@ -49,12 +49,13 @@ function rig(from: number, bounds: { readonly logStart: number; readonly logEnd:
       lastStable: bounds.logEnd,
       records: Buffer.alloc(0),
       aborted: [],
+      done: () => given.up++,
       sent: { ticket: assignment.ticket(P0), at: 1_000 as EpochMs },
       ...over,
     } as unknown as FetchResult<Sent>;
     await intake.fetched(result, { advance: () => {}, alive: () => Promise.resolve() });
   };
-  return { fetched, queue, told, stops, clock };
+  return { fetched, queue, told, stops, clock, given };
 }
 
 const batch = (baseOffset: number) => encodeBatch({ baseOffset, records: [{ value: "a" }, { value: "b" }] });
@@ -98,4 +99,14 @@ Deno.test("fetched() leaves out what was asked for before, and seeks where the c
   assertEquals(queue.head(), undefined);
   await fetched({ from: 9, records: Buffer.from(batch(9)) });
   assertEquals([queue.head(), told], [undefined, ["seek 0 5"]]);
+});
+
+Deno.test("fetched() gives up at once what goes no further, and leaves what waits to the source", async () => {
+  const { fetched, given } = rig(10, { logStart: 0, logEnd: 12 });
+  await fetched({ from: 3, records: batch(3) }); // from another place
+  assertEquals(given.up, 1);
+  await fetched({});
+  assertEquals(given.up, 2, "nothing new");
+  await fetched({ records: batch(10) });
+  assertEquals(given.up, 2);
 });

@@ -5,6 +5,7 @@ import { epochMs, offset, partitionId } from "../../../src/shared/units.ts";
 
 const batch = (partition: number, bytes: number, sentAt = 0, ticket = 1): WaitingBatch => ({
   kind: "waiting",
+  done: () => {},
   partition: partitionId(partition),
   ticket,
   bytes,
