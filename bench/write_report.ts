@@ -1,4 +1,4 @@
-// Measures everything again and writes the tables into docs/performance.md: `deno task bench report [peers] [growth] [close] [latency]`.
+// Measures everything again and writes the tables into docs/performance.md: `deno task bench report [peers] [growth] [close] [latency] [live]`.
 // Each block between `<!-- bench:NAME -->` and `<!-- /bench:NAME -->` is replaced by what its commands print. Without names: all of them,
 // which takes about 40 minutes; best on a machine that does nothing else.
 import { write } from "./support.ts";
@@ -16,6 +16,7 @@ const BLOCKS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     deno("bench/close_window.ts", "--chunks", "300", "--keys", "20000", "--compact", "16"),
   ],
   latency: [deno("bench/latency.ts")],
+  live: [["bash", "bench/live.sh"]],
 };
 
 const names = Deno.args.length > 0 ? Deno.args : Object.keys(BLOCKS);
