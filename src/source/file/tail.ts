@@ -117,10 +117,12 @@ export class FileTail {
     if (reader === null) return;
     await this.prove();
     const { links, size } = await reader.content.info();
-    if (links === 0 && size === reader.position && this.#generation === this.#log.newest) {
-      const generation = this.#log.generation(this.#generation)!;
-      await this.#log.known.save({ ...generation, sizeSeen: reader.position, finished: true, sealed: true });
-    }
+    if (links > 0 || size !== reader.position) return;
+    // A copy that took its name, or a rotation, may hold more.
+    await this.#log.scan(true);
+    if (this.#log.file(this.#generation) !== undefined || this.#generation !== this.#log.newest) return;
+    const generation = this.#log.generation(this.#generation)!;
+    await this.#log.known.save({ ...generation, sizeSeen: reader.position, finished: true });
   }
 
   /** Stores by what the file is known again at the position: after a restart its name and inode may be another file's. */
