@@ -29,6 +29,8 @@ export class Reading {
   readonly logs: readonly LogName[];
   readonly log: FileLog;
   readonly tail: FileTail;
+  /** The source's turn in which it was read last: clocks may be set, turns only rise. */
+  turn = 0;
   /** Null while the engine has not said from where to read. */
   position: Offset | null = null;
   readonly #options: ReadingOptions;
@@ -70,11 +72,6 @@ export class Reading {
   /** Whether it is only to be looked at: it was at its end, or waits for others that are behind it and may rotate meanwhile. */
   isLook(now: EpochMs): boolean {
     return this.#idleAt !== null || (this.#readAt > -Infinity && elapsed(this.#readAt, now) >= TURN_EVERY);
-  }
-
-  /** Our clock when it was read last. */
-  get readAt(): number {
-    return this.#readAt;
   }
 
   /** Event time in epoch ms up to which it was read; before the first read, of the first event in its file. */

@@ -29,6 +29,7 @@ class FileSource implements Source {
   #readings: readonly Reading[] = [];
   /** Whether the engine has taken the partitions as they are: then their numbers are stored. */
   #joined = false;
+  #turns = 0;
   /** Whether the last turn was a look. */
   #looked = false;
   #stopped: StreamStopped | null = null;
@@ -121,6 +122,7 @@ class FileSource implements Source {
     const flowing = this.#readings.filter(({ position }) => position !== null);
     if (flowing.length === 0) return await this.#timeout(maxWaitMs);
     const reading = await this.#turn(flowing, maxWaitMs);
+    reading.turn = ++this.#turns;
     const from = reading.position!;
     try {
       return { kind: "batch", generation: this.#generation, batch: await reading.read(from) };
@@ -138,7 +140,7 @@ class FileSource implements Source {
     const looks = ready.filter((reading) => reading.isLook(now)), reads = ready.filter((r) => !looks.includes(r));
     // By turns: many logs to look at must not hold up what is to be read, nor the other way round.
     this.#looked = looks.length > 0 && (reads.length === 0 || !this.#looked);
-    if (this.#looked) return looks.reduce((a, b) => b.readAt < a.readAt ? b : a);
+    if (this.#looked) return looks.reduce((a, b) => b.turn < a.turn ? b : a);
     if (reads.length > 0) return reads.reduce((a, b) => b.time < a.time ? b : a);
     const next = flowing.reduce((a, b) => b.restsFor(now) < a.restsFor(now) ? b : a);
     await this.#wait(Math.min(maxWaitMs, FOLLOW_EVERY, next.restsFor(now)));
