@@ -468,6 +468,24 @@ export const MUTANTS: readonly Mutant[] = [
     "if (unread > 1e15) throw lost(",
   ),
   source(
+    "a file whose name a copy took is not over when it is left",
+    "src/source/file/tail.ts",
+    "if (this.#log.file(this.#generation) !== undefined || this.#generation !== this.#log.newest) return;",
+    "",
+  ),
+  source(
+    "a log of the stream keeps its partition",
+    "src/source/file/numbering.ts",
+    "if (!numbers.has(name)) numbers.set(name, next++);",
+    "numbers.set(name, next++);",
+  ),
+  source(
+    "logs are looked at by turns",
+    "src/source/file/source.ts",
+    "looks.reduce((a, b) => b.turn < a.turn ? b : a)",
+    "looks[0]!",
+  ),
+  source(
     "a file source reads only while the lease is its own",
     "src/source/file/source.ts",
     "if (loss !== null) return await this.#lost(loss);",

@@ -17,7 +17,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",
   ],
-  source: ["tests/source", "tests/shared/config/postgres_test.ts"],
+  source: ["tests/source", "tests/simulation/files", "tests/shared/config/postgres_test.ts"],
   steps: [
     "tests/store/embedded_test.ts",
     "tests/http/readiness_test.ts",
