@@ -51,7 +51,7 @@ export class Writer {
     this.#inode = named;
   }
 
-  /** What rotation does; the server goes on in the old file until it is told. */
+  /** What rotation does; the server goes on in the old file until it opens the new one. */
   rename(dated: boolean): void {
     if (this.disk.at(this.path) === undefined) return;
     if (dated) {
