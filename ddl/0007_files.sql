@@ -32,7 +32,9 @@ comment on column source_log.joined_at is 'When it joined the stream.';
 
 alter table source_generation
   add column partition integer not null default 0,
-  add column number    integer;
+  add column number    integer,
+  add column format    text;
+comment on column source_generation.format is 'Format that was found in the first lines, by name, such as combined; null where none was.';
 comment on column source_generation.partition is 'Partition of the log that the file belongs to.';
 comment on column source_generation.number is 'Number of the file in its log; null: the same as generation.';
 comment on column source_generation.generation is 'Key of the row: the number of the file in its log (from 1; up to 0: a file from before the stream, which is not a part of it), and 262144 more for each partition.';

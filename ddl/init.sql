@@ -2598,7 +2598,9 @@ comment on column source_log.joined_at is 'When it joined the stream.';
 
 alter table source_generation
   add column partition integer not null default 0,
-  add column number    integer;
+  add column number    integer,
+  add column format    text;
+comment on column source_generation.format is 'Format that was found in the first lines, by name, such as combined; null where none was.';
 comment on column source_generation.partition is 'Partition of the log that the file belongs to.';
 comment on column source_generation.number is 'Number of the file in its log; null: the same as generation.';
 comment on column source_generation.generation is 'Key of the row: the number of the file in its log (from 1; up to 0: a file from before the stream, which is not a part of it), and 262144 more for each partition.';
@@ -2626,7 +2628,7 @@ begin
 end $$;
 comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins as tidemark_join_v2 does, and stores which log each partition is; raises TM021 where a log has another partition. Idempotent.';
 
-insert into schema_migration (version, name, checksum) values (7, '0007_files', '1abe5916337156bc0b766a26b276e254ba214573771a3cfcf267f382ab4e2fc8');
+insert into schema_migration (version, name, checksum) values (7, '0007_files', 'ff3e0b94629becd770c3880fb0cda6de1baef75d1567830c475c612c4a8584cb');
 do $$
 declare
   f record;

@@ -1,4 +1,5 @@
 // Makes the source that the settings name. Part of the composition root.
+import { nothingRead } from "../event/log_line/found.ts";
 import { postgresLogs } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
 import { disk } from "../source/file/file_system.ts";
@@ -15,7 +16,7 @@ import type { TokenSource } from "../source/kafka/oauth.ts";
 import type { PartitionBounds, Source } from "../source/port.ts";
 import type { EngineContext } from "./context.ts";
 import type { Pools } from "./storage.ts";
-import { lineTimeReader } from "./wiring.ts";
+import { lineExaminer, lineTimeReader } from "./wiring.ts";
 
 export { demoAnchor } from "../source/demo/timeline.ts";
 
@@ -159,11 +160,16 @@ export async function fileSource(
   const { createFileSource } = await import("../source/file/source.ts");
   const paths = settings.FILE_PATH;
   if (paths === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
+  const examine = lineExaminer(settings, rules);
   return createFileSource({
     paths,
     lastLine: settings.FILE_LAST_LINE,
     files: disk,
     firstEventTime: lineTimeReader(settings, rules),
+    examine: (bytes, path, host) => {
+      const first = examine(bytes, false, host);
+      return { format: first.found, refusal: first.lines > 0 && first.events === 0 ? nothingRead(path, first) : null };
+    },
     clock,
     log,
     ...own,

@@ -92,10 +92,11 @@ export function eventReader(settings: Settings, rules: StreamRules, places: Plac
   });
 }
 
-/** Looks at the beginning of a log: its format, and whether anything can be read. `isWhole`: it is all of the log. */
+/** Looks at the beginning of a log: its format, and whether anything can be read. `isWhole`: it is all of the log; `host`: of lines that name none. */
 export function lineExaminer(settings: Settings, stream: StreamRules) {
-  const rules = { ...eventRules(settings, stream), defaultHost: settings.FILE_HOST ?? "unknown" };
-  return (bytes: Uint8Array, isWhole: boolean): FirstLines => firstLines(bytes, rules, isWhole);
+  const rules = eventRules(settings, stream);
+  return (bytes: Uint8Array, isWhole: boolean, host = settings.FILE_HOST): FirstLines =>
+    firstLines(bytes, { ...rules, defaultHost: host }, isWhole);
 }
 
 /** Reads the time of the line in `bytes[start, end)`; `undefined` where the line is not an event. Its host does not matter. */

@@ -4,15 +4,15 @@ import type { CommandEntry } from "./command.ts";
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   run: {
     summary: "Read, count and commit: the service",
-    load: async () => ({ command: (await import("./run.ts")).run }),
+    load: async () => ({ command: (await import("./run/run.ts")).run }),
   },
   dev: {
     summary: "Demo traffic into an embedded database, for a first look",
-    load: async () => ({ command: (await import("./run.ts")).dev }),
+    load: async () => ({ command: (await import("./run/run.ts")).dev }),
   },
   serve: {
     summary: "The HTTP API and pages alone, read-only",
-    load: async () => ({ command: (await import("./run.ts")).serve }),
+    load: async () => ({ command: (await import("./run/run.ts")).serve }),
   },
   produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
   report: {

@@ -86,7 +86,8 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
     if (settings.KAFKA_OAUTH_TOKEN_URL !== undefined) net.push(endpointAddress(settings.KAFKA_OAUTH_TOKEN_URL));
   }
   if (settings.SOURCE === "file" && settings.FILE_PATH !== undefined) {
-    read.push(...settings.FILE_PATH.map((path) => logFolder(absolute(path))));
+    // Standard input goes into the data folder.
+    read.push(...settings.FILE_PATH.filter((path) => path !== "-").map((path) => logFolder(absolute(path))));
   }
   // The embedded database listens on a port of the moment.
   if (target.kind === "embedded") net.push("127.0.0.1");
@@ -154,7 +155,7 @@ function rootProblems(settings: Settings, absolute: (path: string) => string): s
   const target = postgresTarget(settings);
   const granted: readonly (readonly [string, string | undefined])[] = [
     ["DATA_DIR", absolute(settings.DATA_DIR)],
-    ...(settings.SOURCE === "file" ? settings.FILE_PATH ?? [] : []).map((path) =>
+    ...(settings.SOURCE === "file" ? settings.FILE_PATH ?? [] : []).filter((path) => path !== "-").map((path) =>
       ["FILE_PATH", logFolder(absolute(path))] as const
     ),
     ...(target.kind === "embedded" ? [] : target.hosts).map(({ host }) =>

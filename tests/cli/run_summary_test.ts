@@ -1,7 +1,7 @@
 // What a run says at its end, and the progress line on the way.
 import { assert, assertEquals } from "@std/assert";
 import { durationText, progressText } from "../../src/cli/progress_line.ts";
-import { type RunSummary, summarize } from "../../src/cli/run_summary.ts";
+import { type RunSummary, summarize } from "../../src/cli/run/summary.ts";
 import type { StoredTotals } from "../../src/shared/snapshot.ts";
 import { partitionId } from "../../src/shared/units.ts";
 

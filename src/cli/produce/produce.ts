@@ -131,7 +131,7 @@ export async function produceCommand(
 
 /** What is needed to look at files as a stream of them would. */
 function readers({ settings, flags: { host = settings.FILE_HOST }, log, signal }: CommandContext<typeof flags>) {
-  const lines: Settings = { ...settings, SOURCE: "file", FILE_HOST: host };
+  const lines: Settings = { ...settings, SOURCE: "file", FILE_HOST: host ?? "unknown" };
   const rules = wantedRules(settings);
   return { examine: lineExaminer(lines, rules), timeOf: lineTimeReader(lines, rules), log, signal };
 }

@@ -143,6 +143,7 @@ function columnsName(line: string, setting: string): string {
 
 function wordsOf(value: Uint8Array, reason: DeadReason): string {
   const text = lenient.decode(value).trim(), line = innerLine(text);
+  if (reason === "missing_host") return "say which host it is of: --host NAME (FILE_HOST), or {host} in the path";
   if (reason !== "bad_line" && reason !== "missing_event_time" && reason !== "bad_json") {
     return DEAD_REASON_WORDS[reason];
   }

@@ -39,6 +39,8 @@ export interface Generation {
   readonly lastTime: number | null;
   /** Its file was compressed after it was finished, and nothing was added to it before. */
   readonly sealed: boolean;
+  /** The format that was found in its first lines, by name; null where none was, or an earlier release numbered it. */
+  readonly format: string | null;
 }
 
 /** The number of the row that says: the log's files from before the stream are known, all others are part of it. */

@@ -23,6 +23,11 @@ export class KnownGenerations {
     return this.#newest;
   }
 
+  /** Whether the stream has taken a position, so that what is known is stored. */
+  get storing(): boolean {
+    return this.#storing;
+  }
+
   get(number: number): Generation | undefined {
     return this.#rows.get(number);
   }

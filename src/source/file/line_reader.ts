@@ -10,6 +10,10 @@ const KEPT_BYTES = LINE_BYTES_MAX + 1;
 /** By so much of what was delivered last its content is known again. */
 const LAST_BYTES = 4096;
 
+/** Lines before a position are counted in at most so much: a tenth of a second. */
+const LINES_COUNTED_MAX = 128 * 2 ** 20;
+const COUNT_BYTES = 2 ** 20;
+
 /** What {@link LineReader.read} found. */
 export interface ReadLines {
   /** Absent where no whole line was there. */
@@ -135,4 +139,18 @@ export class LineReader {
       return { run, next: this.#position, atEnd: false };
     }
   }
+}
+
+/** Number, from 1, of the line that begins at `byte`; NaN where counting would take long, and within compressed content. */
+export async function lineAt(content: FileContent, byte: number): Promise<number> {
+  if (byte === 0) return 1;
+  if (content.compressed || byte > LINES_COUNTED_MAX) return Number.NaN;
+  let line = 1;
+  for (let at = 0; at < byte;) {
+    const bytes = await content.reread(at, Math.min(byte, at + COUNT_BYTES));
+    if (bytes.length === 0) return Number.NaN;
+    for (let p = bytes.indexOf(0x0a); p >= 0; p = bytes.indexOf(0x0a, p + 1)) line++;
+    at += bytes.length;
+  }
+  return line;
 }

@@ -24,6 +24,14 @@ const LOOKS_MAX = 3;
 /** Event time in epoch ms of the line `bytes[start, end)`, or undefined where it has none. */
 export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
 
+/** What the first lines of a file say. */
+export interface Examined {
+  /** Their format by name; null where none was found. */
+  readonly format: string | null;
+  /** Why the file is not read, where nothing in them can be. */
+  readonly refusal: NamedError | null;
+}
+
 export interface FileListingOptions {
   /** The log's name: of the first one where a stream of an earlier release read several as one. */
   readonly name: string;
@@ -32,6 +40,10 @@ export interface FileListingOptions {
   /** False: read what is there once. */
   readonly follow: boolean;
   readonly firstEventTime: FirstEventTime;
+  /** Looks at the whole lines in the beginning of a file that joins the log; the format that is found is stored with it. `host`: of lines that name none. */
+  readonly examine?: (bytes: Uint8Array, path: string, host?: string) => Examined;
+  /** Whether a file in whose first lines nothing can be read is refused; if not, its lines become dead letters. */
+  readonly refuseUnread?: boolean;
   /** What becomes of a line without an end when reading once: `leave` it to the next run. */
   readonly lastLine: "leave" | "take";
   readonly clock: Clock;

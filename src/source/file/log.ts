@@ -215,6 +215,7 @@ export class FileLog {
       proof: null,
       lastTime: null,
       sealed: true,
+      format: null,
     });
   }
 
@@ -235,9 +236,19 @@ export class FileLog {
       this.#changed = file.path;
       return row.generation;
     }
-    await this.known.save(row);
-    this.options.log.info("a file joins the log", { file: file.path, generation: row.generation });
+    const format = this.#examine(file);
+    await this.known.save({ ...row, format });
+    this.options.log.info("a file joins the log", { file: file.path, generation: row.generation, format });
     return row.generation;
+  }
+
+  /** The format of a file's first lines. @throws UsageError where nothing in them can be read, and nothing was stored yet */
+  #examine({ path, beginning }: SeenFile): string | null {
+    const { format, refusal } = this.options.examine?.(beginning, path) ?? { format: null, refusal: null };
+    if (refusal === null) return format;
+    if (this.options.refuseUnread && !this.known.storing) throw refusal;
+    this.options.log.warn(refusal.message, { code: refusal.code, action: refusal.action });
+    return null;
   }
 
   /** Whether a finished content's file holds more than was read of it. */
@@ -311,5 +322,6 @@ function newGeneration(number: number, file: SeenFile): Generation {
     proof: null,
     lastTime: null,
     sealed: file.compressed,
+    format: null,
   };
 }

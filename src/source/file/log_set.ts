@@ -24,6 +24,8 @@ export class LogSet {
   readonly #options: FileSourceOptions;
   readonly #catalog: Catalog;
   #foundAt = -Infinity;
+  /** Whether the stream has read no log before: a file that cannot be read is then refused, before anything is stored. */
+  #isNew = false;
 
   constructor(options: FileSourceOptions) {
     this.#options = options;
@@ -72,6 +74,7 @@ export class LogSet {
     const found = await this.#catalog.find(stored);
     if (found.length > LOGS_MAX) throw tooManyLogs(found.length, LOGS_MAX);
     const first = stored.length === 0 ? await this.#namesOfFirst() : [];
+    this.#isNew = stored.length === 0 && first.length === 0;
     return numberLogs(stored, found, first);
   }
 
@@ -103,12 +106,15 @@ export class LogSet {
   /** Begins to read a log. */
   reading({ partition, logs, host }: NumberedLog): Reading {
     const names = logs.map(({ name }) => name);
-    const { logs: store, ...options } = this.#options;
+    const { logs: store, examine, ...options } = this.#options;
+    const named = host ?? this.#catalog.hostOf(names[0]!);
     return new Reading({
       ...options,
+      ...(examine !== undefined && { examine: (bytes, path) => examine(bytes, path, named) }),
+      refuseUnread: !options.follow || this.#isNew,
       partition,
       logs,
-      host: host ?? this.#catalog.hostOf(names[0]!),
+      host: named,
       name: names[0]!,
       list: () => this.#catalog.files(names),
       isOwn: (path) => names.includes(this.#catalog.logOf(path)?.name ?? ""),

@@ -92,6 +92,14 @@ class FileSource implements Source {
     return Math.max(...this.#readings.map(({ tail }) => tail.checkedAt)) as EpochMs;
   }
 
+  progress(): { readonly done: number; readonly total: number } {
+    const all = this.#readings.map(({ tail }) => tail.progress());
+    return {
+      done: all.reduce((sum, { done }) => sum + done, 0),
+      total: all.reduce((sum, { total }) => sum + total, 0),
+    };
+  }
+
   publish(): Promise<void> {
     return Promise.resolve();
   }

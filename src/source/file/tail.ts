@@ -6,9 +6,9 @@ import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
 import { type Delivered, holds, stateOf, tooLarge } from "./file_state.ts";
 import { elapsed } from "./listing.ts";
-import { LineReader, type ReadLines } from "./line_reader.ts";
+import { lineAt, LineReader, type ReadLines } from "./line_reader.ts";
 import type { FileLog } from "./log.ts";
-import { GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
+import { type FilePosition, GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
 import { contentEnd, type LineRun } from "../lines.ts";
 
 /** A writer goes on with the old file for a moment after a rotation; it is left when nothing was added for this long. What comes later is
@@ -39,6 +39,9 @@ export class FileTail {
   #reader: LineReader | null = null;
   #path = "";
   #generation = 0;
+  #content: FileContent | null = null;
+  /** Where this process began to read. */
+  #begin: FilePosition | null = null;
   /** Device and inode of the open file. */
   #identity = "";
   /** Bytes on disk of the open plain file at the last look, and how far it had been read by then. */
@@ -63,6 +66,20 @@ export class FileTail {
     return this.#reader ? this.#generation : undefined;
   }
 
+  /** Bytes on disk that this process has read and has to read, of the files as they were at the last look. */
+  progress(): { readonly done: number; readonly total: number } {
+    let done = 0, total = 0;
+    for (let number = this.#begin?.generation ?? Infinity; number <= this.#log.newest; number++) {
+      const file = this.#log.file(number);
+      if (file === undefined) continue;
+      const from = number === this.#begin!.generation && !file.compressed ? this.#begin!.byte : 0;
+      total += Math.max(0, file.size - from);
+      if (number < this.#generation) done += Math.max(0, file.size - from);
+      else if (number === this.#generation) done += Math.max(0, (this.#content?.taken ?? 0) - from);
+    }
+    return { done: Math.min(done, total), total };
+  }
+
   async close(): Promise<void> {
     const reader = this.#reader;
     this.#reader = null;
@@ -76,6 +93,7 @@ export class FileTail {
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
+    this.#begin ??= { generation: number, byte };
     await this.#log.known.store();
     const { clock } = this.#log.options;
     if (elapsed(this.#retryAt, clock.now()) < COMPRESSING_RETRY) return this.#moved([], at, true);
@@ -189,7 +207,8 @@ export class FileTail {
       return "wait";
     }
     const origin = packPosition({ generation: generation.generation, byte: 0 });
-    this.#reader = new LineReader(content, { byte, origin });
+    this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte) });
+    this.#content = content;
     this.#generation = generation.generation;
     this.#path = path;
     this.#endSince = null;

@@ -33,6 +33,7 @@ interface GenerationRow {
   readonly proof: string | null;
   readonly last_time: string | null;
   readonly sealed: boolean;
+  readonly format?: string | null;
 }
 
 /** Logs in the table `source_log`, their files in `source_generation`. */
@@ -81,6 +82,7 @@ function postgresGenerations(database: Database, partition: PartitionId): Genera
           : { to: Number(row.proof_to), bytes: Number(row.proof_bytes), digest: row.proof },
         lastTime: row.last_time === null ? null : Number(row.last_time),
         sealed: row.sealed,
+        format: row.format ?? null,
       }));
     },
     async save(g) {
@@ -89,13 +91,13 @@ function postgresGenerations(database: Database, partition: PartitionId): Genera
       await database.query((sql) =>
         sql`
           insert into tm.source_generation (generation, partition, number, fingerprint, fingerprint_bytes, path, size_seen, finished,
-            content, from_byte, proof_to, proof_bytes, proof, last_time, sealed)
+            content, from_byte, proof_to, proof_bytes, proof, last_time, sealed, format)
           values (${key}, ${partition}, ${g.generation}, ${g.fingerprint}, ${g.fingerprintBytes}, ${g.path}, ${g.sizeSeen}::text::bigint, ${g.finished}::text::boolean,
-            ${g.content}, ${g.fromByte}::text::bigint, ${to}::text::bigint, ${bytes}::text::integer, ${digest}, ${g.lastTime}::text::bigint, ${g.sealed}::text::boolean)
+            ${g.content}, ${g.fromByte}::text::bigint, ${to}::text::bigint, ${bytes}::text::integer, ${digest}, ${g.lastTime}::text::bigint, ${g.sealed}::text::boolean, ${g.format})
           on conflict (generation) do update set number = excluded.number, fingerprint = excluded.fingerprint, fingerprint_bytes = excluded.fingerprint_bytes,
             path = excluded.path, size_seen = excluded.size_seen, finished = excluded.finished, content = excluded.content,
             from_byte = excluded.from_byte, proof_to = excluded.proof_to, proof_bytes = excluded.proof_bytes, proof = excluded.proof,
-            last_time = excluded.last_time, sealed = excluded.sealed`, TIMEOUT_MS);
+            last_time = excluded.last_time, sealed = excluded.sealed, format = excluded.format`, TIMEOUT_MS);
     },
   };
 }

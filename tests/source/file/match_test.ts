@@ -18,6 +18,7 @@ function generation(number: number, text: string, changes: Partial<Generation> =
     proof: null,
     lastTime: null,
     sealed: false,
+    format: null,
     ...changes,
   };
 }

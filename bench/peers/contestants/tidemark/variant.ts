@@ -1,6 +1,6 @@
 // The service with one thing left out, named by VARIANT: no-geo (places) or no-guarantee (fencing, stored offsets, ledger). Only for measuring.
 // Composes the engine from the same parts as src/app/service.ts, so that everything else is the same program.
-import { run as runCommand } from "../../../../src/cli/run.ts";
+import { run as runCommand } from "../../../../src/cli/run/run.ts";
 import { defineCommand } from "../../../../src/cli/command.ts";
 import { dispatch } from "../../../../src/cli/dispatch.ts";
 import { createEngine } from "../../../../src/app/engine.ts";

@@ -1,7 +1,7 @@
 // What `run --once` says at its end: what was counted, late and dead, why, and what to do about it. Pure.
-import { DEAD_REASON_WORDS, type DeadReason } from "../shared/dead_reasons.ts";
-import type { StoredDead, StoredTotals } from "../shared/snapshot.ts";
-import { countText } from "../shared/count_text.ts";
+import { DEAD_REASON_WORDS, type DeadReason } from "../../shared/dead_reasons.ts";
+import type { StoredDead, StoredTotals } from "../../shared/snapshot.ts";
+import { countText } from "../../shared/count_text.ts";
 
 /** Above this share late records are explained. */
 const LATE_SHARE_TOLD = 0.01;

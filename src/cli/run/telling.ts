@@ -1,16 +1,16 @@
 // What `run` tells people meanwhile and at its end: a line on a terminal, and the summary of a run that reads to the end. Shell.
-import { logName } from "../app/wiring.ts";
-import { readFilePaths } from "../http/api/stream/dead_letters_query.ts";
-import { fileText } from "../http/api/stream/file_place.ts";
-import { formatDuration } from "../shared/config/kinds.ts";
-import { EXIT, type ExitCode } from "../shared/errors.ts";
-import { printable } from "../shared/printable.ts";
-import type { PipelineSnapshot, StoredDead } from "../shared/snapshot.ts";
-import type { ReadDatabase } from "../shared/sql.ts";
-import { durationMs } from "../shared/units.ts";
-import type { CommandContext } from "./command.ts";
-import { progressText } from "./progress_line.ts";
-import { summarize } from "./run_summary.ts";
+import { logName } from "../../app/wiring.ts";
+import { readFilePaths } from "../../http/api/stream/dead_letters_query.ts";
+import { fileText } from "../../http/api/stream/file_place.ts";
+import { formatDuration } from "../../shared/config/kinds.ts";
+import { EXIT, type ExitCode } from "../../shared/errors.ts";
+import { printable } from "../../shared/printable.ts";
+import type { PipelineSnapshot, StoredDead } from "../../shared/snapshot.ts";
+import type { ReadDatabase } from "../../shared/sql.ts";
+import { durationMs } from "../../shared/units.ts";
+import type { CommandContext } from "../command.ts";
+import { progressText } from "../progress_line.ts";
+import { summarize } from "./summary.ts";
 
 /** How often the line on a terminal changes. */
 const PROGRESS_EVERY = durationMs(500);

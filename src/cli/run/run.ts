@@ -1,12 +1,13 @@
 // `tidemark run`, `dev` and `serve`: the service, the service with demo traffic on a bare machine, and its HTTP part alone.
-import { runService } from "../app/service.ts";
-import { showProgress, tellEnd } from "./run_telling.ts";
-import { withDataFolder } from "../app/storage.ts";
-import { boolean, duration } from "../shared/config/kinds.ts";
-import { SETTING_GROUPS, type SettingGroup } from "../shared/config/settings.ts";
-import { UsageError } from "../shared/errors.ts";
-import { HOUR } from "../shared/units.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { runService } from "../../app/service.ts";
+import { showProgress, tellEnd } from "./telling.ts";
+import { withStandardInput } from "./standard_input.ts";
+import { withDataFolder } from "../../app/storage.ts";
+import { boolean, duration } from "../../shared/config/kinds.ts";
+import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
+import { UsageError } from "../../shared/errors.ts";
+import { HOUR } from "../../shared/units.ts";
+import { type CommandContext, defineCommand, flag } from "../command.ts";
 
 const ALL_GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
 
@@ -26,10 +27,11 @@ export const run = defineCommand({
     }),
     "no-http": flag(boolean, { doc: "Do not listen. --once never does." }),
   },
-  run(_args, context) {
-    const { flags, log } = context;
-    return withDataFolder(context, (lock) =>
-      runService(context, {
+  run(_args, given) {
+    const { flags, log } = given;
+    return withDataFolder(given, async (lock) => {
+      const context = await withStandardInput(given, flags.once);
+      return await runService(context, {
         lock,
         engines: true,
         http: !flags.once && !flags["no-http"],
@@ -38,7 +40,8 @@ export const run = defineCommand({
         onStart: (snapshots, signal) => void showProgress(context, snapshots, signal),
         onEnd: (snapshots, database) => tellEnd(context, snapshots, database),
         onListening: (url) => log.info("listening", { url }),
-      }));
+      });
+    });
   },
 });
 
