@@ -6,7 +6,7 @@ import type { CommandContext } from "../command.ts";
 const NAME = "standard-input.log";
 
 /** Whether FILE_PATH names standard input. */
-export const readsStandardInput = ({ SOURCE, FILE_PATH }: Pick<Settings, "SOURCE" | "FILE_PATH">): boolean =>
+const readsStandardInput = ({ SOURCE, FILE_PATH }: Pick<Settings, "SOURCE" | "FILE_PATH">): boolean =>
   SOURCE === "file" && FILE_PATH !== undefined && FILE_PATH.includes("-");
 
 /**

@@ -7,7 +7,7 @@ import { createLog } from "../../../src/shared/log.ts";
 import { durationMs, offset, partitionId } from "../../../src/shared/units.ts";
 import { disk } from "../../../src/source/file/file_system.ts";
 import { MemoryLogs } from "../../../src/source/file/generations.ts";
-import { MemoryLease } from "../../../src/source/file/lease.ts";
+import { MemoryLease } from "../../../src/source/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
 import type { Source } from "../../../src/source/port.ts";
 import { ManualClock, timeOfLine } from "./rig.ts";
