@@ -25,7 +25,7 @@ const LOOKS_MAX = 3;
 export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
 
 /** What the first lines of a file say. */
-export interface Examined {
+interface Examined {
   /** Their format by name; null where none was found. */
   readonly format: string | null;
   /** Why the file is not read, where nothing in them can be. */
