@@ -168,3 +168,20 @@ Deno.test("numbers that are not final name the failing steps on which that depen
   assertEquals(await degraded("2026-02-01", "2026-02-03"), ["closing_failing"]);
   assertEquals(await degraded("2026-01-31", "2026-01-31"), []);
 });
+
+Deno.test("a day that is compared in part is unknown where a gap touches it, also behind the part", async () => {
+  await using stream = await streamDatabase(twoDays);
+  const { sql } = stream;
+  await sql`
+    insert into data_gap (partition, from_offset, to_offset, from_time, to_time, reason)
+    values (0, 0, 1, '2026-01-31T18:00Z', '2026-01-31T19:00Z', 'test')`;
+  const unknown = async (day: string, until: string | null) =>
+    (await sql`
+      select is_unknown from tidemark_series_v2(${day}, ${day}, 'Asia/Kathmandu', 'day', null, false, ${until}::timestamptz)`)
+      .map((row) => row.is_unknown);
+  assertEquals(await unknown("2026-02-01", null), [true]);
+  assertEquals(await unknown("2026-02-01", "2026-01-31T18:30Z"), [true]);
+  await sql`update data_gap set from_time = '2026-02-01T12:00Z', to_time = '2026-02-01T13:00Z'`;
+  assertEquals(await unknown("2026-02-01", "2026-02-01T06:00Z"), [true]);
+  assertEquals(await unknown("2026-01-31", "2026-01-31T06:00Z"), [false]);
+});

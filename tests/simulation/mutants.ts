@@ -712,7 +712,14 @@ export const MUTANTS: readonly Mutant[] = [
     "where k.dimension || E'\\x1f' || k.key = p_dimension || E'\\x1f' || p_key;",
     "where k.dimension || E'\\x1f' || md5(k.key) = p_dimension || E'\\x1f' || md5(p_key);",
   ]),
-  compareSql("the text decides which keys a report reads", ["  where p_keys is null or t.key = any(p_keys)\n", "\n"]),
+  compareSql("the text decides which keys a report reads", [
+    "md5(k.key) = md5(given) and k.key = given",
+    "md5(k.key) = md5(given)",
+  ], ["  where p_keys is null or t.key = any(p_keys)\n", "\n"]),
+  compareSql("a compared day that is cut and touches a gap is unknown", [
+    "case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end",
+    "t.b",
+  ]),
   sql("a day is retired after its roll-up", [
     "  if exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
     "  if false and exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)\n",
