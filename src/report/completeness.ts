@@ -50,7 +50,7 @@ export function cover(
   const retired = start < retiredThrough;
   const coverage: Coverage = end <= first
     ? "before_first"
-    : start >= newestEnd
+    : start >= newestEnd && (retired || !unknown)
     ? "after_newest"
     : unknown
     ? retired ? "not_kept" : "gap"

@@ -75,6 +75,8 @@ Deno.test("cover() tells a data gap from rows that retention dropped, and marks 
   const retired = { ...PROGRESS, retiredThrough: epochMs(Date.parse("2026-01-07T00:00:00Z")) };
   assertEquals(cover(day("2026-01-06", "UTC", { unknown: true }), PROGRESS).coverage, "gap");
   assertEquals(cover(day("2026-01-06", "UTC", { unknown: true }), retired).coverage, "not_kept");
+  // Records that are gone are missing also where nothing was read behind them.
+  assertEquals(cover(day("2026-01-08", "UTC", { unknown: true }), PROGRESS).coverage, "gap");
   assertEquals(cover(day("2026-01-06"), retired), { ...cover(day("2026-01-06"), PROGRESS), coverage: "retired" });
   assertEquals(cover(day("2026-01-04", "UTC", { unknown: true }), retired).coverage, "before_first");
 });

@@ -977,7 +977,8 @@ export const MUTANTS: readonly Mutant[] = [
     "const coverage: Coverage = end <= first",
     "const coverage: Coverage = end <= -Infinity",
   ),
-  steps("time after the newest event is unknown", COMPLETENESS, ": start >= newestEnd", ": start >= Infinity"),
+  steps("records that are gone are a gap, also behind the newest event", COMPLETENESS, " && (retired || !unknown)", ""),
+  steps("time after the newest event is unknown", COMPLETENESS, ": start >= newestEnd &&", ": start >= Infinity &&"),
   steps("the day in which the stream began is partly covered", COMPLETENESS, ": start < first", ": start < -Infinity"),
   steps("retired days are marked", COMPLETENESS, '    : retired\n    ? "retired"', '    : false\n    ? "retired"'),
   steps(
