@@ -48,7 +48,7 @@ async function ledgerOf(instance: Instance, query = ""): Promise<Ledger | null> 
 
 /** Waits until all events are accounted for. @throws Error with the log's tail where it takes too long */
 async function readAll(instance: Instance, events: number): Promise<Ledger> {
-  for (const deadline = performance.now() + 240_000;; await pause(500)) {
+  for (const deadline = performance.now() + 600_000;; await pause(500)) {
     const ledger = await ledgerOf(instance);
     const { counted = 0, late = 0, dead = 0 } = ledger?.stream ?? {};
     if (ledger && counted + late + dead >= events) return ledger;
