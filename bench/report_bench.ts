@@ -1,10 +1,12 @@
 // How fast the reports are over many aggregate rows, and what rolling them up costs. Makes its own database on the server of `BENCH_POSTGRES_URL`
 // (a superuser's), and drops it again: deno run -A bench/report_bench.ts [rows] [--keep]
 import postgres, { type Sql } from "postgres";
+import { conditionsOf, databaseFilter } from "../src/report/filter.ts";
 import { contributionQuery, timeseriesQuery, topQuery } from "../src/report/report_query.ts";
 import { contributions, timeseries } from "../src/report/report_store.ts";
 import { top } from "../src/report/top_store.ts";
 import { addDays } from "../src/report/time_zone.ts";
+import { MIGRATIONS } from "../src/store/migrate.ts";
 import { Qualifier } from "../src/store/postgres/qualify.ts";
 import { epochMs } from "../src/shared/units.ts";
 
@@ -12,6 +14,8 @@ const DAYS = 90;
 const FIRST_DAY = "2026-08-01";
 const LAST_DAY = addDays(FIRST_DAY, DAYS - 1);
 const REPEATS = 7;
+/** Of what roll-ups answer, and of what only the rows know. */
+const FILTERS = ["country:is:AA", "city:is:City 7", "host:is:host3", "referrer:contains:ref7", "channel:is_not:direct"];
 const NOW = epochMs(Date.parse(`${LAST_DAY}T23:59:00Z`));
 
 const rows = Number(Deno.args.find((arg) => /^\d+$/.test(arg)) ?? 10_000_000);
@@ -30,7 +34,7 @@ const plain = postgres(url.href, {
 // The statements of src name their schema `tm.`.
 const sql = new Qualifier("public").tag(plain, () => {});
 try {
-  for (const migration of ["0001_stream", "0002_commit", "0003_report"]) {
+  for (const migration of MIGRATIONS) {
     await sql.unsafe(await Deno.readTextFile(new URL(`../ddl/${migration}.sql`, import.meta.url)));
   }
   const rowsPerWindow = Math.round(rows / DAYS / 288);
@@ -40,7 +44,17 @@ try {
   await sql.unsafe("vacuum analyze");
   for (const tz of ["UTC", "Europe/Berlin", "Asia/Kolkata"]) await measureContributions(sql, { tz });
   await measureContributions(sql, { place: "country", tz: "Europe/Berlin" });
-  await measureContributions(sql, { host: "host3" });
+  for (const filter of FILTERS) await measureContributions(sql, { filter });
+  for (const filter of FILTERS) {
+    await measure(
+      `timeseries, days of 90 days, ${filter}`,
+      () => timeseries(sql, checked(timeseriesQuery({ ...range(), step: "day", filter }, NOW))),
+    );
+    await measure(
+      `top source, 90 days, ${filter}`,
+      () => top(sql, checked(topQuery({ ...range(), by: "source", filter }, NOW))),
+    );
+  }
   await measure(
     "timeseries, hours of 90 days",
     () => timeseries(sql, checked(timeseriesQuery({ ...range(), step: "hour" }, NOW))),
@@ -110,10 +124,12 @@ async function measureContributions(sql: Sql, given: Record<string, string>) {
   const query = checked(contributionQuery({ ...range(), ...given }, NOW));
   const label = Object.values(given).join(" ");
   await measure(
-    `contribution_report(), 90 days, ${label}`,
+    `contribution_report_v2(), 90 days, ${label}`,
     () =>
-      sql`select * from contribution_report(${FIRST_DAY}::text::date, ${LAST_DAY}::text::date,
-    ${query.tz}::text, p_place => ${query.place}::text, p_host => ${query.host ?? null}::text, p_limit => 50)`,
+      sql`select * from contribution_report_v2(${FIRST_DAY}::text::date, ${LAST_DAY}::text::date,
+    ${query.tz}::text, p_place => ${query.place}::text, p_filter => ${
+        JSON.stringify(databaseFilter(conditionsOf(query)))
+      }::text::jsonb, p_limit => 50)`,
   );
   await measure(`contributions() with forecasts, 90 days, ${label}`, () => contributions(sql, query));
 }

@@ -178,7 +178,7 @@ function valueOf(parameter: Parameter, chance: Chance): string {
     case "tz":
       return pick(ZONES);
     case "range":
-      return pick(["today", "2d", "7d", "28d", "90d", "1d"]);
+      return pick(["today", "yesterday", "7d", "last_month", "year", "1d"]);
     case "place":
       return pick(["city", "region", "country", "town"]);
     case "traffic":
@@ -186,7 +186,17 @@ function valueOf(parameter: Parameter, chance: Chance): string {
     case "late":
       return pick(["include", "exclude"]);
     case "compare":
-      return pick(["previous_day", "same_weekday", "previous_period"]);
+      return pick(["previous_day", "same_weekday", "previous_period", "previous_year"]);
+    case "channel":
+      return pick(["direct", "search", "internal", "unclassified"]);
+    case "filter":
+      return pick([
+        "host:is:a;referrer:is:",
+        "city:contains:' or '1",
+        "channel:is_not:search",
+        "country:is:\u0000",
+        "x",
+      ]);
     case "from":
     case "to":
     case "start":

@@ -96,6 +96,17 @@ const DATES = [
   "2026-06-01T00:00Z",
 ];
 
+const FILTERS = [
+  "",
+  "host:is:a.example",
+  "referrer:not_contains:%3B%25;country:is:germany",
+  "city:starts:'\\);--",
+  "source:is_not:Google;channel:is:search",
+  "channel:contains:x",
+  "host:is",
+  ";",
+];
+
 function generate(below: Below): Case {
   const { pick, once, int } = chanceOf(below);
   const name = pick(NAMES);
@@ -110,6 +121,10 @@ function generate(below: Below): Case {
       ? date()
       : key === "tz"
       ? pick(ZONES)
+      : key === "filter"
+      ? pick(FILTERS)
+      : key === "channel"
+      ? pick(["direct", "search", "internal", "unclassified"])
       : pick(VALUES);
   }
   if (once(20)) given[pick(["x", "__proto__", "From"])] = pick(VALUES);
