@@ -193,7 +193,7 @@ Deno.test("only a link that carries the revision and its range is immutable, and
   });
   await response.body?.cancel();
   assertEquals(response.headers.get("cache-control"), "private, max-age=60");
-  assertEquals(response.headers.get("vary"), "Accept, Authorization");
+  assertEquals(response.headers.get("vary"), "Accept, Accept-Encoding, Authorization, Cookie");
 });
 
 Deno.test("bad report queries name the field and what is allowed", async () => {
