@@ -5,8 +5,6 @@ import { isSettingName } from "../../src/shared/config/settings.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const read = (path: string) => Deno.readTextFile(new URL(path, ROOT));
-const has = (program: string) =>
-  new Deno.Command("sh", { args: ["-c", `command -v ${program}`], stdout: "null" }).outputSync().success;
 const UNITS = ["tidemark.service", "tidemark-watchdog.service", "tidemark-watchdog.timer"];
 
 /** Lines of a unit's [Service] section, by key; a key that is given twice has both values. */
@@ -29,35 +27,6 @@ Deno.test("the watchdog unit is as closed as the service, but for the user that 
   assert(closing.length > 20, "the options are found");
   for (const [key, value] of closing) assertEquals(watchdog.get(key), value, key);
   assertEquals(watchdog.has("DynamicUser"), false);
-});
-
-Deno.test({
-  name: "systemd takes the units where docs/install.md puts them, and calls both well closed",
-  ignore: !has("systemd-analyze"),
-  async fn() {
-    const folder = await Deno.makeTempDir({ prefix: "tidemark-units-" });
-    try {
-      for (const unit of UNITS) {
-        // A program at the place that the unit names would have to be installed on this machine.
-        const text = (await read(`deploy/systemd/${unit}`)).replaceAll("/usr/local/bin/tidemark", "/bin/true");
-        await Deno.writeTextFile(`${folder}/${unit}`, text);
-      }
-      const run = async (...args: string[]) => {
-        const { code, stdout, stderr } = await new Deno.Command("systemd-analyze", { args, cwd: folder }).output();
-        return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-      };
-      const ours = (text: string) => text.split("\n").filter((line) => line.includes("tidemark"));
-      const verified = await run("verify", ...UNITS.map((unit) => `${folder}/${unit}`));
-      assertEquals([verified.code, ours(verified.text)], [0, []]);
-      for (const [unit, most] of [["tidemark.service", 2], ["tidemark-watchdog.service", 3]] as const) {
-        const { text } = await run("security", "--offline=true", "--no-pager", `${folder}/${unit}`);
-        const level = Number(/exposure level for \S+: ([\d.]+)/.exec(text)?.[1]);
-        assert(level <= most, `${unit}: exposure ${level}, at most ${most}`);
-      }
-    } finally {
-      await Deno.remove(folder, { recursive: true });
-    }
-  },
 });
 
 Deno.test("docs/install.md installs what the units name", async () => {

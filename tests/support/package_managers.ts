@@ -1,7 +1,7 @@
 // By which package a package manager brings what the tests need, and the line that installs it. Pure.
 
 /** A thing that the machine must have for the integration tests. */
-export type Need = "java" | "maven" | "postgres" | "chromium" | "ps" | "pgbouncer";
+export type Need = "java" | "maven" | "postgres" | "chromium" | "ps" | "pgbouncer" | "systemd" | "zsh" | "fish";
 
 /** A package manager that set-up can call. */
 export interface PackageManager {
@@ -29,6 +29,9 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       chromium: "chromium",
       ps: "procps",
       pgbouncer: "pgbouncer",
+      systemd: "systemd",
+      zsh: "zsh",
+      fish: "fish",
     },
   },
   {
@@ -43,6 +46,9 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       chromium: "chromium",
       ps: "procps-ng",
       pgbouncer: "pgbouncer",
+      systemd: "systemd",
+      zsh: "zsh",
+      fish: "fish",
     },
   },
   {
@@ -57,6 +63,9 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       chromium: "chromium",
       ps: "procps",
       pgbouncer: "pgbouncer",
+      systemd: "systemd",
+      zsh: "zsh",
+      fish: "fish",
     },
   },
   {
@@ -71,6 +80,9 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
       chromium: "chromium",
       ps: "procps",
       pgbouncer: "pgbouncer",
+      systemd: "systemd",
+      zsh: "zsh",
+      fish: "fish",
     },
   },
 ];

@@ -28,6 +28,9 @@ export async function missingRequirements(mayInstall: boolean): Promise<Missing[
     missingBrowser(),
     missingPs(),
     missingPgBouncer(),
+    missingProgram("systemd", "systemd-analyze", "systemd-analyze, which judges the units of deploy/"),
+    missingProgram("zsh", "zsh", "zsh, for its completions"),
+    missingProgram("fish", "fish", "fish, for its completions"),
   ]);
   return checks.filter((missing) => missing !== undefined);
 }
@@ -74,6 +77,10 @@ async function missingPs(): Promise<Missing | undefined> {
 async function missingPgBouncer(): Promise<Missing | undefined> {
   if (await firstOutput(PGBOUNCER, ["--version"]) !== undefined) return undefined;
   return { need: "pgbouncer", what: "PgBouncer, a pooler in front of PostgreSQL" };
+}
+
+async function missingProgram(need: Need, program: string, what: string): Promise<Missing | undefined> {
+  return await firstOutput(program, ["--version"]) === undefined ? { need, what } : undefined;
 }
 
 /** Major version out of `java -version`: `17.0.9` is 17, `1.8.0_392` is 8. */

@@ -1,8 +1,8 @@
-// The completion scripts, run by the shells that are on this machine: bash always, zsh and fish where they are installed.
+// The completion scripts, run by bash, zsh and fish.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { COMMANDS } from "../../src/cli/commands.ts";
-import { dispatch } from "../../src/cli/dispatch.ts";
-import { fakeHost } from "./fake_host.ts";
+import { COMMANDS } from "../../../src/cli/commands.ts";
+import { dispatch } from "../../../src/cli/dispatch.ts";
+import { fakeHost } from "../../cli/fake_host.ts";
 
 async function script(shell: string): Promise<string> {
   const host = fakeHost();
@@ -19,9 +19,6 @@ async function run(shell: string, args: readonly string[], text: string): Promis
   assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], shell);
   return new TextDecoder().decode(stdout).split("\n").filter((line) => line !== "");
 }
-
-const has = (shell: string) =>
-  new Deno.Command("sh", { args: ["-c", `command -v ${shell}`], stdout: "null" }).outputSync().success;
 
 /** Words typed so far, the last one to be completed; what must be offered, and what must not. */
 const CASES: readonly (readonly [words: readonly string[], offered: readonly string[], not: readonly string[]])[] = [
@@ -50,41 +47,33 @@ Deno.test("completions bash: bash offers commands, words, flags and values", asy
   }
 });
 
-Deno.test({
-  name: "completions zsh: zsh offers the same",
-  ignore: !has("zsh"),
-  async fn() {
-    const text = await script("zsh");
-    // The completion system needs a terminal: its functions are replaced by ones that print what they would offer.
-    const stubs = `compdef() { : }; _files() { : }
+Deno.test("completions zsh: zsh offers the same", async () => {
+  const text = await script("zsh");
+  // The completion system needs a terminal: its functions are replaced by ones that print what they would offer.
+  const stubs = `compdef() { : }; _files() { : }
       compadd() { shift; local word; for word in "$@"; do [[ $word != \${words[CURRENT]}* ]] || print -r -- $word; done }
       _describe() { [[ $1 != -o ]] || shift; local word; for word in "\${(@P)2}"; do word=\${word%%:*}
         [[ $word != \${words[CURRENT]}* ]] || print -r -- $word; done }`;
-    for (const one of CASES) {
-      const words = ["tidemark", ...one[0]].map((word) => `'${word}'`).join(" ");
-      check(
-        await run(
-          "zsh",
-          ["-f"],
-          `${stubs}\n${text}\nwords=(${words}); CURRENT=${one[0].length + 1}; _tidemark\ntrue\n`,
-        ),
-        one,
-      );
-    }
-  },
+  for (const one of CASES) {
+    const words = ["tidemark", ...one[0]].map((word) => `'${word}'`).join(" ");
+    check(
+      await run(
+        "zsh",
+        ["-f"],
+        `${stubs}\n${text}\nwords=(${words}); CURRENT=${one[0].length + 1}; _tidemark\ntrue\n`,
+      ),
+      one,
+    );
+  }
 });
 
-Deno.test({
-  name: "completions fish: fish offers the same",
-  ignore: !has("fish"),
-  async fn() {
-    const text = await script("fish");
-    for (const one of CASES) {
-      const line = ["tidemark", ...one[0]].join(" ");
-      const offered = await run("fish", ["--no-config"], `${text}\ncomplete -C '${line}'\n`);
-      check(offered.map((word) => word.split("\t")[0]!), one);
-    }
-  },
+Deno.test("completions fish: fish offers the same", async () => {
+  const text = await script("fish");
+  for (const one of CASES) {
+    const line = ["tidemark", ...one[0]].join(" ");
+    const offered = await run("fish", ["--no-config"], `${text}\ncomplete -C '${line}'\n`);
+    check(offered.map((word) => word.split("\t")[0]!), one);
+  }
 });
 
 Deno.test("completions refuses what is not a shell", async () => {
