@@ -129,7 +129,9 @@ class Sheet {
   completeness(name: string, given: Json, from: string, to: string, raw = this.filtered): void {
     this.status(`${name}.status`, given.status, this.isFinal(to), this.rangeUnknown(from, to, raw));
     const { oracle } = this;
-    const inside = daysOf(from, to).filter((day) => oracle.windowsEnd(this.end(day)) > oracle.firstWindow);
+    const inside = daysOf(from, to).filter((day) =>
+      oracle.firstWindow === Infinity || oracle.windowsEnd(this.end(day)) > oracle.firstWindow
+    );
     const gap = inside.some((day) => oracle.dayWorth(day, this.params.tz!, raw).unknown === "yes");
     if (given.gap !== gap) this.violate(`${name}.gap is ${given.gap}`);
   }

@@ -185,11 +185,13 @@ export class Oracle {
    */
   worth(from: number, to: number, raw: boolean): Worth {
     const final = this.isFinal(to);
+    const before = this.rules.beforeUnknown ?? "yes";
+    if (before !== "no" && this.firstWindow !== Infinity && this.windowsEnd(to) <= this.firstWindow) {
+      return { unknown: before, final };
+    }
+    if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     // Before anything was read the stream has no beginning: zero that may change, or unknown.
     if (this.firstWindow === Infinity) return { unknown: "may", final };
-    const before = this.rules.beforeUnknown ?? "yes";
-    if (before !== "no" && this.windowsEnd(to) <= this.firstWindow) return { unknown: before, final };
-    if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
     // What lies behind the newest event may be called unknown or nothing yet.
     return { unknown: from >= this.lastWindowEnd ? "may" : "no", final };
