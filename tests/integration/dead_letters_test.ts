@@ -46,7 +46,7 @@ Deno.test("dead-letters lists exactly, shows masked, purges samples alone", asyn
   assertEquals((await stream.sql`select from dead_letter_sample`).length, 0);
   assertEquals(JSON.parse((await stream.command(["dead-letters", "list", "--json"])).stdout).counts, counts);
   assertEquals(await stream.imbalances(), []);
-  for (const words of [[], ["show"], ["show", "x", "1"], ["list", "more"], ["redo"]]) {
+  for (const words of [[], ["show"], ["show", "x"], ["show", "x", "y"], ["list", "more"], ["redo"]]) {
     assertEquals((await stream.command(["dead-letters", ...words])).code, 2, words.join(" "));
   }
 });
