@@ -23,6 +23,16 @@ for (const path of ["/", "/pipeline"]) {
   });
 }
 
+Deno.test("pages say that the database is busy where it has no turn left for a reader, not that it is away", async () => {
+  const refused = Object.assign(new Error("no turn"), { code: "TM020" });
+  const app = testApp({ snapshots: [snapshot()], database: { query: () => Promise.reject(refused) } });
+  for (const path of ["/", "/pipeline"]) {
+    const html = await (await app.request(path)).text();
+    assertMatch(html, /The database is busy/);
+    assertNotMatch(html, /does not answer/);
+  }
+});
+
 Deno.test("assets carry their content in their name, and browsers keep them", async () => {
   const app = testApp();
   const html = await (await app.request("/")).text();

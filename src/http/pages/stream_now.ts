@@ -1,8 +1,7 @@
 // The stream of this moment, or why there is none to show. Reads the database and snapshots.
-import { DeadlineError } from "../../shared/sql.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
-import { databaseProblem } from "../server/database.ts";
+import { databaseProblem, isBusy } from "../server/database.ts";
 import type { AppDeps } from "../server/deps.ts";
 import { readStream, type StreamState } from "../api/stream/stream_rows.ts";
 import { readStreamStats, type StreamStats } from "../api/stream/stream_stats.ts";
@@ -27,7 +26,7 @@ export async function readStreamNow(deps: AppDeps, now: EpochMs): Promise<Notice
     // No tables: the first start has not come that far.
     if (problem.code === "schema_missing") return statusOf(deps, undefined, now);
     deps.log.debug(`dashboard: ${messageOf(error)}`);
-    return error instanceof DeadlineError ? busy(deps) : statusOf(deps, null, now);
+    return isBusy(error) ? busy(deps) : statusOf(deps, null, now);
   }
 }
 

@@ -30,6 +30,11 @@ export function announced(database: ReadDatabase, onRead: () => void): ReadDatab
   };
 }
 
+/** Whether the database is there and only too busy: a deadline passed, or the embedded one had no turn left for a reader. */
+export function isBusy(error: unknown): boolean {
+  return error instanceof DeadlineError || ["57014", "TM020"].includes(codeOf(error));
+}
+
 /** What the caller gets to know of a database error; `undefined` where it is another error. Never holds the server's own words. */
 export function databaseProblem(error: unknown): HttpProblem | undefined {
   const code = error instanceof DeadlineError ? "postgres_deadline" : codeOf(error);

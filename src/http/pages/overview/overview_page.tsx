@@ -1,10 +1,9 @@
 // `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
 import { getCookie } from "hono/cookie";
-import { DeadlineError } from "../../../shared/sql.ts";
 import type { QueryProblem } from "../../../report/report_query.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { AppContext, AppDeps } from "../../server/deps.ts";
-import { databaseProblem } from "../../server/database.ts";
+import { databaseProblem, isBusy } from "../../server/database.ts";
 import { nonceOf } from "../../server/headers.ts";
 import { HttpProblem } from "../../server/problem.ts";
 import { zoneProblem } from "../../api/reports/report_route.ts";
@@ -146,7 +145,7 @@ async function readViews(
 function failureOf(error: unknown): Outcome {
   const problem = zoneProblem(error) ?? (error instanceof HttpProblem ? error : databaseProblem(error));
   if (problem === undefined) throw error;
-  if (problem.code === "query_timeout" || error instanceof DeadlineError) return { kind: "slow" };
+  if (problem.code === "query_timeout" || isBusy(error)) return { kind: "slow" };
   if (problem.status === 503) return { kind: "away" };
   const problems = problem.errors.map(({ field, message, allowed }) => ({ field, message, allowed: allowed ?? [] }));
   return { kind: "refused", problems };

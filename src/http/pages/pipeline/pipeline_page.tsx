@@ -1,7 +1,6 @@
 // `/pipeline` and its live sections. Reads the database and snapshots.
-import { DeadlineError } from "../../../shared/sql.ts";
 import type { EpochMs } from "../../../shared/units.ts";
-import { databaseProblem } from "../../server/database.ts";
+import { databaseProblem, isBusy } from "../../server/database.ts";
 import type { AppContext, AppDeps } from "../../server/deps.ts";
 import { nonceOf } from "../../server/headers.ts";
 import { HttpProblem } from "../../server/problem.ts";
@@ -99,7 +98,7 @@ async function readPage(c: AppContext, deps: AppDeps, cache: ReportCache, calm: 
   } catch (error) {
     const problem = error instanceof HttpProblem ? error : databaseProblem(error);
     if (problem?.status !== 503) throw error;
-    const slow = problem.code === "query_timeout" || error instanceof DeadlineError;
+    const slow = problem.code === "query_timeout" || isBusy(error);
     return { ...common, views: new Map(), slow, input: slow ? stream : statusOf(deps, null, now) };
   }
 }
