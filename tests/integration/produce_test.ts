@@ -73,8 +73,11 @@ Deno.test("produceCommand()", async (t) => {
         const events = await file("events.ndjson", `{"host":"h","event_time":1}\nnot a line\n{"host":"i"}\n`);
         const { out, given } = context(broker, topic, { host: "site.example", key: "ip" });
         assertEquals(await produceCommand([log, events], given), EXIT.findings);
-        assert(out.at(-1)!.startsWith("Sent 5002 records"), out.at(-1));
-        assert(out.at(-1)!.includes("bad_line 1"), out.at(-1));
+        const [sent = ""] = out.filter((line) => line.startsWith("Sent"));
+        assertStringIncludes(sent, "Sent 5002 records");
+        assertStringIncludes(sent, "bad_line 1");
+        // Times of this log go back every hour.
+        assertStringIncludes(out.at(-1)!, "will be late");
         const records = await readAll(broker, topic, 5_002);
         assertEquals(new Set(records.map((r) => r.partition)).size, 3);
         const { config } = await probeTopic({
@@ -121,7 +124,7 @@ Deno.test("produceCommand()", async (t) => {
       const stop = new AbortController();
       const { out, progress, given } = context(broker, topic, { rate: 1_000 }, stop.signal);
       const ended = produceCommand([await file("z", `{"n":1}\n`.repeat(100_000))], given);
-      await until("some records are sent", () => /^[1-9]/.test(progress.at(-1) ?? ""));
+      await until("some records are sent", () => /\b[1-9][\d,]* records/.test(progress.at(-1) ?? ""));
       stop.abort();
       assertEquals(await ended, EXIT.ok);
       const sent = Number(/^Stopped: sent (\d+) records/.exec(out.at(-2)!)?.[1]);
