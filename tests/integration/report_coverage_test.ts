@@ -145,7 +145,9 @@ Deno.test("CSV, text and pages say in words why there is no number, and where th
   );
   assertMatch(page, /before the first event/);
   assertNotMatch(await ask("/?from=2026-01-31&to=2026-01-31", "text/html"), /No data in this range/);
-  assertMatch(await ask("/", "text/html"), /No data in this range/);
+  // Without a range a source that has ended begins with its own last days; a range that was asked for is kept.
+  assertMatch(await ask("/", "text/html"), /The last days of the data/);
+  assertMatch(await ask("/?range=7d", "text/html"), /No data in this range/);
 });
 
 Deno.test("numbers that are not final name the failing steps on which that depends; final ones name none", async () => {

@@ -18,7 +18,7 @@ import { until } from "../support/wait.ts";
 import { streamDatabase } from "./http_fixture.ts";
 
 /** Short, so that the test is, and longer than a pause between two looks for a window. */
-const BOUND = durationMs(2_000);
+const BOUND = durationMs(5_000);
 const EXPLAIN = `/v1/windows/${new Date(DAY0 + 4 * WINDOW).toISOString()}/explain`;
 
 interface Answer {
