@@ -49,8 +49,8 @@ export function traffic(end: number) {
 const number = async (page: Page, selector: string) =>
   Number((await page.locator(selector).first().innerText()).replace(/[^\d]/g, ""));
 const hits = (page: Page) => number(page, "#totals dd.big");
-/** A page that is left ends its requests, and a busy machine may answer "not now", which the page repeats. */
-const faults = (problems: readonly string[]) => problems.filter((text) => !/ERR_ABORTED|status of 503/.test(text));
+/** A page that is left ends its requests; every other fault counts, an answer of 503 too. */
+const faults = (problems: readonly string[]) => problems.filter((text) => !/ERR_ABORTED/.test(text));
 const chips = async (page: Page) =>
   (await page.locator(".chips li:has(.flip) a:first-child").allInnerTexts()).map((text) =>
     text.replace(/\s*×.*/s, "").replace(/\s+/g, " ").trim()

@@ -1,7 +1,7 @@
 // Which npm registry serves a scope and how one identifies oneself there, by npm's own rules for settings. Pure.
 // No library: it has to work without Node's modules.
 
-/** The registry of everybody who has set no other. */
+/** npm's public default: where `tidemark geo install` downloads for users who have set no registry of their own. */
 export const PUBLIC_REGISTRY = "https://registry.npmjs.org/";
 
 /** Settings by name, as written in `.npmrc` files and `NPM_CONFIG_…` variables. */
