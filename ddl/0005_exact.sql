@@ -11,19 +11,6 @@ drop index web_traffic_key_text;
 create index web_traffic_key_candidate on web_traffic_key (dimension, md5(key));
 alter table web_traffic_key add constraint web_traffic_key_text exclude using hash ((dimension || E'\x1f' || key) with =);
 
--- Called under the lock of rollup_progress only, so that two instances cannot make the same key.
-create function tidemark_key_id_v1(p_dimension text, p_key text) returns integer language plpgsql volatile as $$
-declare
-  found_id integer;
-begin
-  select k.key_id into found_id from web_traffic_key k where k.dimension || E'\x1f' || k.key = p_dimension || E'\x1f' || p_key;
-  if not found then
-    insert into web_traffic_key (dimension, key) values (p_dimension, p_key) returning key_id into found_id;
-  end if;
-  return found_id;
-end $$;
-comment on function tidemark_key_id_v1(text, text) is 'Number of a key of the roll-ups; a new one where this very text has none yet.';
-
 -- ---- replica identity: a publication of all tables refuses deletes from a table without one. Nothing else changes.
 
 alter table late_web_traffic replica identity full;
@@ -259,7 +246,7 @@ begin
     ),
     row_block as (
       select sha256(convert_to(string_agg(tidemark_digest_line_v1(k.host, k.referrer, k.place, k.num_hits, k.bot_hits), E'\n'), 'UTF8')) as digest
-      from (select * from key order by host::bigint << 32 | referrer, place, num_hits, bot_hits) k
+      from (select * from key order by ((host::bigint << 20 | referrer) << 20) | place) k
       where keys <= 1000000
     )
     select x.written, x.hits, x.bot_hits, tidemark_digest_v1(w, w + size, w + size, x.written, t.counts, t.digests, k.digest)
@@ -388,10 +375,17 @@ begin
              then '(other)' else coalesce(host, referrer) end, num_hits, bot_hits
     from grouped where dimension <> 'place'
   ), counted as materialized (
-    select dimension, key, sum(num_hits) as num_hits, sum(bot_hits) as bot_hits from keyed group by dimension, key order by dimension, key
+    select c.dimension, c.key, c.num_hits, c.bot_hits,
+           (select k.key_id from web_traffic_key k where k.dimension || E'\x1f' || k.key = c.dimension || E'\x1f' || c.key) as key_id
+    from (select dimension, key, sum(num_hits) as num_hits, sum(bot_hits) as bot_hits from keyed group by dimension, key) c
+  ), made as (
+    insert into web_traffic_key (dimension, key) select dimension, key from counted where key_id is null order by dimension, key
+    returning key_id, dimension, key
   )
   insert into web_traffic_hour (hour_start, dimension, key_id, num_hits, bot_hits)
-    select h, c.dimension, tidemark_key_id_v1(c.dimension, c.key), c.num_hits, c.bot_hits from counted c;
+    select h, c.dimension, coalesce(c.key_id, m.key_id), c.num_hits, c.bot_hits
+    from counted c left join made m on m.dimension = c.dimension and m.key = c.key
+    order by 2, 3;
   get diagnostics written = row_count;
   update rollup_progress set hours_through = h + hour;
   return jsonb_build_object('state', 'hour', 'hour_start', (extract(epoch from h) * 1000)::bigint, 'rows', written);
