@@ -1,12 +1,12 @@
-// THE loop of one engine: poll → parse → locate → count → commit. Everything it touches is a port, so that the simulation runs this very code.
+// The loop of one engine: poll → parse → locate → count → commit. It does I/O through ports only, so the simulation runs this very code.
 //
 //            assigned            rows read, log checked
 //   starting ────────▶ loading ────────────────────────▶ running ──▶ stopping
 //                        ▲                                 │ │
 //                        └──── fenced / rebalance ─────────┘ └──▶ stopped (named error; until an operator resumes)
 //
-// Commits, the periodic look at the rows and closings run beside the loop; their results are taken by the loop, one at a time. What the
-// engine knows, and every change of it, is engine/state.ts; the steps that wait are the other files of engine/.
+// Commits, row checks and closings run beside the loop; the loop takes their results one at a time. engine/state.ts holds what the engine
+// knows and each change of it; the other files of engine/ are the steps that wait.
 import { Closer } from "./store/closer.ts";
 import { Commits } from "./engine/commits.ts";
 import { holdStopped, restart } from "./engine/halt.ts";
@@ -27,12 +27,12 @@ import type { Tally, Tracker } from "./window/tracker.ts";
 
 export type { PipelineParts, PipelineSettings } from "./engine/parts.ts";
 
-/** Also the longest time until a signal, or the outcome of a commit, is taken. */
+/** Poll interval. A signal or the result of a commit waits at most this long. */
 const POLL_MS = 250;
-/** Until something is taken that is there already, or that a server was asked for. */
+/** Poll interval while a load, a row check or a commit result is pending. */
 const SHORT_POLL_MS = 10;
 
-/** When a batch was taken, by our clock and by PostgreSQL's. The same for all its parts: how it is cut must not change what is counted. */
+/** When a batch was taken, by our clock and by PostgreSQL's. All its parts use the same times, so how it is cut does not change the counts. */
 interface CountedAt {
   readonly now: EpochMs;
   readonly serverNow: EpochMs;
@@ -47,7 +47,7 @@ export class Pipeline {
   readonly #watch: RowWatch;
   readonly #once: Once;
   readonly #closer: Closer;
-  /** What is left of a batch of which a part has filled the delta, and the tracker that it continues. */
+  /** The part of a batch that did not fit into the delta, and the tracker that it continues. */
   #rest: {
     readonly batch: FetchedBatch;
     readonly tracker: Tracker;
@@ -117,7 +117,7 @@ export class Pipeline {
     }
   }
 
-  /** A reader looks at what is committed: commits come at the shorter interval for a while. */
+  /** A reader has asked for committed data: for a while, commits follow the shorter interval. */
   look(): void {
     this.#state.look();
   }
@@ -133,7 +133,7 @@ export class Pipeline {
     return state.dirty ? Math.max(SHORT_POLL_MS, Math.min(POLL_MS, this.#commits.dueInMs)) : POLL_MS;
   }
 
-  /** Until when the source may let records gather. Reading to an end and catching up take what is there. */
+  /** Until when the source may wait for more records. `run --once` and catching up do not wait. */
   #gatherUntil(): EpochMs {
     const state = this.#state, { settings: { once, rules }, parts: { clock } } = state, now = clock.now();
     const tracker = state.lowestTracker;
@@ -175,14 +175,14 @@ export class Pipeline {
     }
   }
 
-  /** Counts one batch, unless it does not continue at this instance's position: then it is a leftover of an older position. */
+  /** Counts one batch. A batch that does not start at the current position was fetched for an older one and is dropped. */
   #count(batch: FetchedBatch, at?: CountedAt): void {
     const state = this.#state, { clock } = state.parts;
     const tracker = state.trackers.get(batch.partition);
     if (!tracker || batch.from !== tracker.position) return;
     const before = { ...tracker.tally };
     const { now, serverNow } = at ??= { now: clock.now(), serverNow: state.serverTime() };
-    // Of two clocks the later one says what is the future: one that was set back must not turn everybody's records into dead letters.
+    // The later of two clocks decides what is a future event: a clock that was set back must not turn all records into dead letters.
     const whole = this.#counter.count(tracker, batch, state.delta, Math.max(now, serverNow) as EpochMs, serverNow);
     const next = tracker.position;
     if (!whole) {
@@ -199,8 +199,8 @@ export class Pipeline {
   }
 
   /**
-   * Counts on in the batch that did not fit into the delta, and returns whether there was one: until it is counted nothing else is polled.
-   * Where positions were read again meanwhile it is dropped, and comes again from the source.
+   * Counts the rest of a batch that did not fit into the delta. Returns whether there was one: until it is counted, the loop does not poll.
+   * If positions were read again since, the rest is dropped; the source delivers it again.
    */
   async #countRest(): Promise<boolean> {
     const rest = this.#rest, state = this.#state;
@@ -210,7 +210,7 @@ export class Pipeline {
       this.#rest = null;
       return false;
     }
-    // Without room yet: the commit that makes it has been put off.
+    // Still full: the commit that empties the delta was postponed.
     if (state.full) await state.parts.clock.sleep(SHORT_POLL_MS as DurationMs);
     else {
       this.#rest = null;
@@ -235,7 +235,7 @@ export class Pipeline {
   }
 
   #hearSilence(tracker: Tracker, batch: FetchedBatch, now: EpochMs, serverNow: EpochMs): void {
-    const age = now - batch.sentAt; // below zero only where our clock was set back meanwhile: then it is not known when it was sent
+    const age = now - batch.sentAt; // below zero if our clock was set back: then we do not know when the fetch was sent
     advanceIfIdle(this.#state, tracker, {
       sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,
       caughtUp: batch.next === batch.logEnd && age >= 0,
@@ -251,7 +251,7 @@ export class Pipeline {
     await state.parts.clock.sleep(RETRY_MS as DurationMs, signal);
   }
 
-  /** One last commit within the deadline; what does not make it is read again by the next start. */
+  /** One last commit within the deadline. What it does not store, the next start reads again. */
   async #shutDown(closing: AbortController, closed: Promise<void>): Promise<void> {
     const state = this.#state, { clock, log } = state.parts;
     if (!state.stopped) state.phase = "stopping";

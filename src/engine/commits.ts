@@ -1,4 +1,4 @@
-// When the delta is sent, and what its outcome means for the engine. One commit is on its way at a time; its result is taken by the loop.
+// When the delta is sent, and what its outcome means for the engine. One commit is in flight at a time; the loop takes its result.
 // I/O only through the ports.
 import { commitDue, commitInterval } from "../store/decision.ts";
 import { Committer, type Delivery } from "../store/committer.ts";
@@ -12,14 +12,14 @@ import { windowStart } from "../window/tumbling.ts";
 import { RETRY_MS, type Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
 
-/** A commit may rest on a look at the topic's identity that is at most this old. */
+/** A commit needs a check of the topic's identity that is at most this old. */
 const IDENTITY_AGE_MS_MAX = 10_000;
-/** Dictionaries are forgotten between two deltas once they hold more than this share of what they may hold: the next delta needs room. */
+/** Dictionaries that use more than this share of their limit are emptied after a delta, so that the next delta has room. */
 const DICTIONARY_SHARE = 3 / 4;
 
 /**
- * Proof that the topic was looked at a moment ago and is the one that the stored positions belong to. {@link Commits.send} takes one, so
- * that no path commits without it; each is good for one commit.
+ * Proof of a recent check that the topic is the one the stored positions belong to. {@link Commits.send} requires one, so no path commits
+ * without that check. Each is valid for one commit.
  */
 class CommitPermit {
   #used = false;
@@ -31,7 +31,6 @@ class CommitPermit {
   }
 }
 
-/** Adds what a commit has stored. */
 function addStored(stored: StoredTotals, { moves, dead }: CommitPayload): void {
   for (const { counted, late, dead, nulls } of moves) {
     stored.counted += counted;
@@ -51,12 +50,12 @@ export class Commits {
   readonly #state: EngineState;
   readonly #encoder: Encoder;
   readonly #committer: Committer;
-  /** Called when a commit is in; `released`: our lowest watermark has passed a window's end with it. */
+  /** Called for each stored commit. `released`: with it our lowest watermark has passed the end of a window. */
   readonly #onIn: (released: boolean) => void;
   #delivered: Delivery | null = null;
   #lastAt: Steady;
   #notBefore: Steady = -Infinity;
-  /** Start of the window that our lowest watermark stood in at the last commit. */
+  /** Start of the window that held our lowest watermark at the last commit. */
   #window: number = NEVER;
 
   constructor(state: EngineState, onIn: (released: boolean) => void) {
@@ -85,25 +84,25 @@ export class Commits {
     return this.#lastAt;
   }
 
-  /** Until the next commit is due, ms; where that is almost now, until the one after it. */
+  /** Time until the next commit is due, ms. If that is less than a quarter of the interval: until the commit after it. */
   get dueInMs(): number {
     const { settings: { limits }, parts: { clock } } = this.#state;
     const interval = commitInterval(this.#pressure, limits), left = this.#lastAt + interval - clock.steady();
     return left > interval / 4 ? left : Math.max(left, 0) + interval;
   }
 
-  /** The first commit is never put off: a process that dies again and again within a longer interval would get nowhere. */
+  /** The first commit uses the short interval: a process that keeps dying within a longer interval would never commit. */
   get #pressure(): { catchingUp: boolean; watched: boolean } {
     const state = this.#state, first = state.totals.commits === 0;
     return { catchingUp: !first && state.catchingUp, watched: first || state.watched };
   }
 
-  /** Whether a commit has an outcome that the loop has not taken. */
+  /** Whether the outcome of a commit waits for the loop. */
   get delivered(): boolean {
     return this.#delivered !== null;
   }
 
-  /** Forgets the outcome that was not taken: memory was dropped already. */
+  /** Forgets that outcome: memory was dropped already. */
   dropDelivery(): void {
     this.#delivered = null;
   }
@@ -121,13 +120,13 @@ export class Commits {
       case "fenced":
         return state.giveUp(delivery.partitions);
       case "abandoned":
-        // What was counted since rests on a payload that may not be in: a last commit of it could raise a watermark by records that never were.
+        // What was counted since assumes that the abandoned payload was stored. Drop it, or a watermark could be committed without its records.
         state.expectation++;
         return state.forget();
     }
   }
 
-  /** Sends the delta where its time has come. */
+  /** Sends the delta if a commit is due. */
   async sendIfDue(signal: AbortSignal): Promise<void> {
     this.takeDelivery();
     const state = this.#state, { clock } = state.parts, { limits } = state.settings;
@@ -142,7 +141,7 @@ export class Commits {
     if (!due && dirty && !state.catchingUp && this.#passedWindow()) due = "interval";
     if (!due || now < this.#notBefore || signal.aborted) return; // the last commit has a deadline of its own
     if (state.sending) {
-      // The next delta grows while one is in flight, up to its bounds.
+      // The next delta may grow up to its bounds while a commit is in flight.
       if (!state.mustWait) return;
       await state.sending;
       this.takeDelivery();
@@ -154,7 +153,7 @@ export class Commits {
     if (state.dirty) this.send(permit, due, signal);
   }
 
-  /** Brings what is pending to an end: committed or fenced. @throws Unavailable where the topic cannot be looked at */
+  /** Commits pending counts and waits for the outcome. @throws Unavailable if the topic's identity cannot be checked */
   async settle(reason: CommitReason, signal: AbortSignal): Promise<void> {
     const state = this.#state;
     await state.sending;
@@ -202,7 +201,7 @@ export class Commits {
     });
   }
 
-  /** Whether our lowest watermark has passed a window's end since the last commit: then rows wait to become visible. */
+  /** Whether our lowest watermark has passed a window's end since the last commit: that window's rows then wait for this commit. */
   #passedWindow(): boolean {
     const state = this.#state, lowest = state.lowestWatermark;
     return Number.isFinite(lowest) &&
@@ -210,8 +209,8 @@ export class Commits {
   }
 
   /**
-   * The right to commit, or `null` where the topic cannot be looked at now, or is another one (then the engine is stopped): a topic that was
-   * deleted and created again must not be committed against the old positions.
+   * The right to commit. `null` if the topic's identity cannot be checked now, or if it changed (then the engine stops): counts of a topic
+   * that was deleted and created again must not be committed against the old positions.
    */
   async permit(): Promise<CommitPermit | null> {
     const state = this.#state, { source, clock } = state.parts;

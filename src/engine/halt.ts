@@ -7,7 +7,7 @@ import type { Commits } from "./commits.ts";
 import { checkStoredPositions } from "./log_check.ts";
 import type { EngineState } from "./state.ts";
 
-/** Faults that the stored positions and the log show to every process that looks, no matter which one found them. */
+/** Faults that every process finds when it compares the stored positions with the log. */
 const SHOWN_BY_POSITIONS: ReadonlySet<string> = new Set([
   "data_gap",
   "position_beyond_end",
@@ -17,12 +17,11 @@ const SHOWN_BY_POSITIONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * One step of a stopped engine: makes sure that the fault is one, and that the stream row says so, so that every instance stops. Not polling
- * is back-pressure: the source holds still and keeps its membership. Returns whether the engine goes on after all.
+ * One step of a stopped engine. It confirms the fault and stores the stop in the stream row, so that every instance stops. The engine does
+ * not poll meanwhile: the source waits and stays in the group. Returns whether the engine goes on after all.
  *
- * An instance that slept past the log's retention, or read on from its position before it was fenced, sees faults that are not real for those
- * that have read on meanwhile. So what the stored positions do not show, or was seen from other rows than are stored, stops no instance: the
- * positions are read again, and a fault that is one is found again.
+ * An instance may see a fault that is not real: it slept past retention, or read on after it was fenced. Stop the stream only if the stored
+ * positions show the fault; otherwise read them again.
  */
 export async function holdStopped(state: EngineState, commits: Commits): Promise<"stopped" | "restarted"> {
   const { source, store, log } = state.parts;
@@ -34,14 +33,14 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   try {
     before = await source.identify();
   } catch (error) {
-    log.warn("the log cannot be looked at, to see whether the fault is one", { error: messageOf(error) });
+    log.warn("cannot confirm the fault: the log cannot be read", { error: messageOf(error) });
     return "stopped";
   }
   try {
     const stored = await store.read();
     const fault = await confirmed(state, stored, before);
     if (fault === null) {
-      log.warn("the stored positions do not show the fault that was seen: reading them again");
+      log.warn("the stored positions do not show the fault; reading them again");
       restart(state);
       return "restarted";
     }
@@ -54,7 +53,7 @@ export async function holdStopped(state: EngineState, commits: Commits): Promise
   return "stopped";
 }
 
-/** The fault by the name that what is stored now gives it; null where the stored positions do not show one. */
+/** The fault, by the name that the stored positions give it; null if they do not show one. */
 async function confirmed(
   state: EngineState,
   stored: StoredState | null,
@@ -73,12 +72,12 @@ async function confirmed(
   return seenFromStored ? state.stopped : null;
 }
 
-/** The operator has resumed the stream, or the stop was not ours to make. */
+/** Ends a stop: the operator has resumed the stream, or the fault was not confirmed. */
 export function restart(state: EngineState): void {
   state.stopped = null;
   state.phase = "waiting";
   state.waiting("joining", "reading positions again");
-  // What stopped the stream is no longer true, but the source may have stopped by it, or may be about to report it.
+  // The source may have stopped by the same fault, or may be about to report it.
   state.assignment = null;
   state.parts.source.renew();
 }

@@ -1,4 +1,4 @@
-// Raises the watermark of an idle partition, by the rule of window/idle.ts. No I/O; changes the tracker that it is given.
+// Raises the watermark of an idle partition, by the rule of window/idle.ts. No I/O; changes the given tracker.
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { idleAdvance } from "../window/idle.ts";
 import type { Tracker } from "../window/tracker.ts";
@@ -8,13 +8,13 @@ import type { EngineState } from "./state.ts";
 interface Seen {
   /** When it was sent, by the lesser of our clock and PostgreSQL's. */
   readonly sentAt: EpochMs;
-  /** Whether it showed that there is nothing more to read, open transactions included. */
+  /** Whether it showed that there is nothing more to read, in open transactions either. */
   readonly caughtUp: boolean;
-  /** How long the partition must have been silent; null = its silence closes nothing. */
+  /** How long the partition must have been silent; null = silence raises no watermark. */
   readonly idleTimeout: DurationMs | null;
 }
 
-/** Advances the tracker's watermark where the rule allows it; the advance is committed with the delta. */
+/** Raises the tracker's watermark if the rule allows it. The next commit stores the advance. */
 export function advanceIfIdle(state: EngineState, tracker: Tracker, { sentAt, caughtUp, idleTimeout }: Seen): void {
   const { windowSize, watermarkDelay } = state.settings.rules;
   const { maxWindowEnd } = state;

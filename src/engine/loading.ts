@@ -1,4 +1,4 @@
-// Brings assigned partitions to flow, from the rows that are stored and the log that is there. I/O only through the ports.
+// Starts assigned partitions from their stored rows, after a check against the log. I/O only through the ports.
 import { sourceUnavailable } from "../shared/faults.ts";
 import { checkRules, parseStreamRules, rulesJson, sameRules } from "../event/stream_rules.ts";
 import { movedPartitions } from "../store/decision.ts";
@@ -12,7 +12,7 @@ import { checkStoredPositions } from "./log_check.ts";
 import { RETRY_MS } from "./parts.ts";
 import type { EngineState, Wanted } from "./state.ts";
 
-/** The loading of positions of one engine. */
+/** Loads the positions of one engine. */
 export class Loading {
   readonly #state: EngineState;
   readonly #commits: Commits;
@@ -23,9 +23,9 @@ export class Loading {
   }
 
   /**
-   * Brings wanted partitions to flow: 1. settle what is pending (the compare makes that safe also for partitions that are no longer ours),
-   * 2. see what the log holds, 3. make sure that every partition has a row, 4. read the rows, 5. read events by the rules that are stored with them, 6. check them against the log, 7. seek.
-   * What fails is tried again a moment later.
+   * Starts the wanted partitions: 1. commit pending counts (safe for partitions that are no longer ours too, because a commit compares the
+   * stored positions), 2. look at the log, 3. make a row for each new partition, 4. read the rows, 5. take over the stored rules of reading,
+   * 6. check the positions against the log, 7. seek. A step that fails is tried again a moment later.
    */
   async loadIfWanted(signal: AbortSignal): Promise<void> {
     const state = this.#state, { source, store, clock, log } = state.parts;
@@ -36,7 +36,7 @@ export class Loading {
       if (wanted.settle) { // 1
         await this.#commits.settle("rebalance", signal);
         if (signal.aborted || state.stopped) return;
-        if (state.wanted !== wanted) return; // fenced meanwhile: everything is wanted anew
+        if (state.wanted !== wanted) return; // fenced: another list of partitions is wanted now
         state.forget();
       }
       const identity = await source.identify(); // 2
@@ -72,8 +72,8 @@ export class Loading {
   }
 
   /**
-   * Makes the reader read by the stored rules. False where memory rests on other ones: an operator has switched the rules since, and the new
-   * commit ids fence what was counted by the old ones.
+   * Makes the reader apply the stored rules. False if an operator has switched the rules since records were counted: the switch changed the
+   * commit ids, so counts by the old rules are given up.
    *
    * @throws UsageError `rules_unknown`, `event_rules_differ`
    */
@@ -92,13 +92,13 @@ export class Loading {
     return true;
   }
 
-  /** Makes a tracker for each wanted partition that is not retired; returns where each goes on. */
+  /** Makes a tracker for each wanted partition that is not retired. Returns the position of each. */
   #track(wanted: Wanted, stored: StoredState, identity: LogIdentity): Map<PartitionId, Offset> {
     const state = this.#state, now = state.parts.clock.now();
     const rows = new Map(stored.rows.map((row) => [row.partition, row]));
     const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
     if (missing.length > 0) {
-      // The metadata that we were shown lags behind the group's, or the database was restored a moment ago: left out, they would never be read.
+      // Our metadata lag behind the group's, or the database was just restored. Skipped partitions would never be read, so try again.
       throw sourceUnavailable(`the topic's metadata do not show partition ${missing.join()} yet`);
     }
     const positions = new Map<PartitionId, Offset>();

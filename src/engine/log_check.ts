@@ -1,5 +1,4 @@
-// Whether the stored positions mean something in the log that is there, told from two looks at a log that goes on growing. I/O only through
-// the port.
+// Whether the stored positions fit the log, judged by two looks at a log that grows meanwhile. I/O only through the port.
 import { checkLog } from "../store/decision.ts";
 import type { StoredState } from "../store/port.ts";
 import { StreamStopped } from "../shared/errors.ts";
@@ -7,12 +6,12 @@ import type { LogIdentity } from "../source/port.ts";
 import type { EngineState } from "./state.ts";
 
 /**
- * Between our look at the log and the reading of the rows the log may have grown, and its owner committed beyond the end that we saw: what
- * looks like a fault is one only by ends and partitions seen after the rows, and by starts seen before them.
+ * Between our look at the log and the reading of the rows, the log may have grown and its owner may have committed beyond the end that we
+ * saw. So a fault is confirmed by log ends and partitions read after the rows, and by log starts read before them.
  *
  * @param stored the rows, read after `before`
- * @throws StreamStopped with the name of what is wrong; the caller stops the stream
- * @throws Unavailable where the log cannot be looked at a second time
+ * @throws StreamStopped with the name of the fault; the caller stops the stream
+ * @throws Unavailable if the second look fails
  */
 export async function checkStoredPositions(
   { settings, parts }: EngineState,

@@ -1,4 +1,4 @@
-// `run --once`: when everything up to the end offsets of the start is read, committed and closed. I/O only through the ports.
+// `run --once`: whether everything up to the end offsets of the first look is read and committed. I/O only through the ports.
 import { Unavailable } from "../shared/errors.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { NO_WAIT } from "../window/idle.ts";
@@ -7,11 +7,11 @@ import { advanceIfIdle } from "./idle.ts";
 import type { Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
 
-/** The end of a run that has one. */
+/** Decides when a run with `once` ends. */
 export class Once {
   readonly #state: EngineState;
   readonly #commits: Commits;
-  /** When nothing was last missing. */
+  /** When the engine was last seen running. */
   #ranAt: Steady;
 
   constructor(state: EngineState, commits: Commits) {
@@ -20,16 +20,16 @@ export class Once {
     this.#ranAt = state.parts.clock.steady();
   }
 
-  /** Whether a server has been missing for longer than was asked to wait. */
+  /** Whether a server has been absent for longer than `waitMs`. */
   get waitedTooLong(): boolean {
     const { parts, settings } = this.#state;
     return parts.clock.steady() - this.#ranAt > settings.waitMs;
   }
 
   /**
-   * Whether all is read and in, silence included: what can be closed may then be closed.
+   * Whether all records and idle advances are committed, so that the windows can be closed.
    *
-   * @throws Unavailable where a server stays absent
+   * @throws Unavailable if a server stays absent
    */
   async allIsIn(signal: AbortSignal): Promise<boolean> {
     const state = this.#state, { clock } = state.parts;
@@ -68,7 +68,7 @@ export class Once {
     });
   }
 
-  /** Whether everything that was counted is in; where something is missing, the loop comes again. */
+  /** Whether everything that was counted is committed. If not, the loop calls again. */
   async #settled(signal: AbortSignal): Promise<boolean> {
     const state = this.#state;
     try {

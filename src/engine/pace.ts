@@ -1,27 +1,27 @@
-// Until when records may gather at the source: what is urgent is a window that is about to be released, and the next commit. Pure.
+// Until when the source may wait for more records. It must answer at once when a window is about to close, and for the next commit. Pure.
 import { type DurationMs, type EpochMs, epochMs } from "../shared/units.ts";
 import { windowEnd } from "../window/tumbling.ts";
 
-/** Answers are quick from this long before the moment at which a window can be released: clocks differ by some milliseconds. */
+/** The source answers at once from this long before a window can close, because clocks differ by some milliseconds. */
 const EARLY_MS = 200;
-/** And until this long after it, where it was not released then: what is awaited may not come at all. */
+/** It does so until this long after that moment: the record that closes the window may never come. */
 const LATE_MS = 3_000;
 
-/** What is known of the partition that holds the next window open. */
+/** The partition that holds the next window open. */
 interface Pace {
   /** Our clock. */
   readonly now: EpochMs;
   /** The lowest watermark of our partitions; not finite before all have one. */
   readonly watermark: number;
-  /** When that watermark was last looked at with new records, by our clock. */
+  /** When that partition last made progress, by our clock. */
   readonly seenAt: EpochMs;
   /** When the next commit is due, by our clock. */
   readonly commitAt: EpochMs;
 }
 
 /**
- * Until when records may gather; `now` = not at all. A window is released by an event that is `watermarkDelay` beyond its end, which comes
- * no sooner than its own time, and where event times run ahead of our clock, no sooner than they have run so far.
+ * Until when records may gather; `now` = not at all. An event that is `watermarkDelay` beyond a window's end closes the window. It comes at
+ * its own time, or, if event times advance differently from our clock, when as much time has passed as the watermark still lacks.
  */
 export function gatherUntil(pace: Pace, rules: { windowSize: DurationMs; watermarkDelay: DurationMs }): EpochMs {
   const { now, watermark, seenAt, commitAt } = pace;

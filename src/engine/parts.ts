@@ -37,12 +37,12 @@ export interface PipelineParts {
   readonly newId: () => string;
   /** Called for each closed window, with the time at which its rows became visible. */
   readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
-  /** Called for each commit that is known to be in. */
+  /** Called for each stored commit. */
   readonly onCommitted?: (durationMs: number, keys: number) => void;
 }
 
-/** A moment of the steady clock, ms: every length of time is measured by it, so that a wall clock that is set stops nothing. */
+/** A time of the steady clock, ms. All durations are measured with it, because the wall clock may be set. */
 export type Steady = number;
 
-/** How long a step that a server refused is put off. */
+/** Pause before a step that failed is tried again, ms. */
 export const RETRY_MS = 1_000;

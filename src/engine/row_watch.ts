@@ -1,21 +1,20 @@
-// The periodic look at the stored rows: a restored database, a stop by another instance or a resumption is noticed although we have nothing
-// to commit. Runs beside the loop, which takes the result. I/O only through the port.
+// The periodic row check: an engine with nothing to commit notices a restored database, a stop by another instance and a resumption.
+// It runs beside the loop, which takes the result. I/O only through the port.
 import { movedPartitions } from "../store/decision.ts";
 import type { StoredState } from "../store/port.ts";
 import type { Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
 
-/** How often an instance looks at its rows. */
 const LOOK_MS = 3_000;
 
-/** The looks of one engine. */
+/** The row checks of one engine. */
 export class RowWatch {
   readonly #state: EngineState;
-  /** Called when a stop that was recorded is gone from the stream row. */
+  /** Called when the stream row no longer holds a stop that was stored there. */
   readonly #onResumed: () => void;
   #looking: Promise<void> | null = null;
   #looked: StoredState | null = null;
-  /** What the rows were expected to hold at the look that is to be taken. */
+  /** {@link EngineState.expectation} when the check began. */
   #expectation = -1;
   #at: Steady = -Infinity;
 
@@ -24,16 +23,16 @@ export class RowWatch {
     this.#onResumed = onResumed;
   }
 
-  /** Whether there is something to take. */
+  /** Whether a result waits for the loop. */
   get seen(): boolean {
     return this.#looked !== null;
   }
 
-  /** Begins a look where it is time for one. */
+  /** Begins a check if one is due. */
   lookIfDue(): void {
     const state = this.#state, { clock, store } = state.parts;
     if (this.#looking || this.#looked || clock.steady() - this.#at < LOOK_MS) return;
-    // A commit on its way changes rows that may be read before it does so.
+    // The rows may be read before a commit in flight changes them.
     const { expectation } = state, settled = state.sending === null;
     this.#at = clock.steady();
     this.#looking = store.read().then((stored) => {
@@ -45,7 +44,7 @@ export class RowWatch {
     }).catch((error) => state.storeFailed(error)).finally(() => this.#looking = null);
   }
 
-  /** Takes what the last look saw: a stop, its end, or rows that have moved without us. */
+  /** Takes the result of the last check: a stop, its end, or rows that another instance has moved. */
   take(): void {
     const stored = this.#looked, state = this.#state;
     if (!stored) return;
@@ -61,7 +60,7 @@ export class RowWatch {
     if (state.wanted || this.#expectation !== state.expectation) return;
     const moved = movedPartitions(state.trackers.values(), stored.rows);
     if (moved.length === 0) return;
-    state.parts.log.warn("stored rows have moved without us", { partitions: moved });
+    state.parts.log.warn("another instance has moved the stored rows", { partitions: moved });
     state.giveUp(moved);
   }
 }

@@ -2,7 +2,7 @@
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EngineState } from "./state.ts";
 
-/** Read-only values; nothing in them changes later. */
+/** Copies: later changes of the state do not show in them. */
 export function snapshotOf(state: EngineState): PipelineSnapshot {
   const { settings, parts: { source, clock }, contested, wanted, lastCommit } = state;
   return {
@@ -48,7 +48,7 @@ export function snapshotOf(state: EngineState): PipelineSnapshot {
   };
 }
 
-/** In offsets, which are records where offsets count them. */
+/** Progress in records; null if offsets do not count records. */
 function readingOf({ trackers, begins, targets, settings }: EngineState): PipelineSnapshot["reading"] {
   if (!settings.rules.offsetsCountRecords) return null;
   let done = 0, total = 0;

@@ -1,5 +1,5 @@
-// What one engine knows, and how that changes: assignment, trackers, delta, what the rows said, whether the stream is stopped. Nothing here
-// waits; the steps that do (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) change it through these methods only. No I/O but the log.
+// What one engine knows, and how that changes: assignment, trackers, delta, the stored state as last read, the stop. Nothing here waits;
+// the steps that wait (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) use it. No I/O but the log.
 import type { StreamRules } from "../event/stream_rules.ts";
 import type { StoredState } from "../store/port.ts";
 import { invariant, type StopCode, StreamStopped } from "../shared/errors.ts";
@@ -11,17 +11,17 @@ import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
 import type { PipelineParts, PipelineSettings, Steady } from "./parts.ts";
 
-/** A partition whose log end is further ahead than this is catching up. In a log of records these are records, in files bytes. */
+/** A partition is catching up while its log end is further ahead than this: records in Kafka, bytes in files. */
 const CATCHING_UP_OFFSETS = 20_000;
-/** A reader that has looked is expected again within this time: pages ask every few seconds. */
+/** How long after a request the stream counts as watched. Pages ask every few seconds. */
 const WATCHED_MS = 30_000;
-/** Records that may be counted while a commit is in flight, whatever their keys. */
+/** Records that may be counted while a commit is in flight. */
 const PENDING_RECORDS_MAX = 4_000_000;
 
-/** Partitions whose rows must be read before they flow. */
+/** Partitions whose rows must be read before their records are. */
 export interface Wanted {
   readonly partitions: ReadonlySet<PartitionId>;
-  /** Whether what is pending has to be brought to an end first. */
+  /** Whether pending counts must be committed first. */
   readonly settle: boolean;
   notBefore: Steady;
 }
@@ -30,9 +30,9 @@ export interface Wanted {
 interface Reason {
   readonly code: string;
   readonly text: string;
-  /** What an operator does about it, where that is known. */
+  /** What an operator can do about it. */
   readonly action?: string | undefined;
-  /** Whose answer ends it: the database's, or a batch of the source. */
+  /** What ends the wait: an answer of the database, or a batch of the source. */
   readonly by?: "store" | "source" | undefined;
 }
 
@@ -42,18 +42,18 @@ export class EngineState {
   reason: Reason | null = { code: "joining", text: "waiting for partitions" };
   assignment: { readonly generation: number; readonly partitions: readonly PartitionId[] } | null = null;
   wanted: Wanted | null = null;
-  /** Partitions that were lost to another instance, since when: given up until the group confirms that they are ours. */
+  /** Partitions that another instance has moved. We leave them alone until the group confirms that they are ours. */
   readonly contested = new Map<PartitionId, { readonly since: EpochMs; readonly confirmedAt: EpochMs }>();
   readonly trackers = new Map<PartitionId, Tracker>();
   delta: Delta;
   /** Records in the delta. */
   pendingRecords = 0;
-  /** Rises with every change of what the rows are expected to hold: a look that spans one proves nothing. */
+  /** Version of the rows we expect. Ignore a row check that began under an older version. */
   expectation = 0;
-  /** A commit is on its way. */
+  /** The commit in flight. */
   sending: Promise<void> | null = null;
   topicId: string | null = null;
-  /** The rules by which the reader reads; null before the rows were read. */
+  /** The rules that the reader applies; null before the rows were read. */
   rules: StreamRules | null = null;
   /** Where this process began to read each partition. */
   readonly begins = new Map<PartitionId, Offset>();
@@ -61,23 +61,22 @@ export class EngineState {
   readonly targets = new Map<PartitionId, Offset>();
 
   stopped: StreamStopped | null = null;
-  /** Whether the stream row says so, too. */
+  /** Whether the stop is stored in the stream row. */
   stopRecorded = false;
-  /** The rows on which a stop rests: what we expected of them when it was found. */
+  /** The rows that we expected when the fault was found. */
   stoodAt: readonly Pick<Tracker, "partition" | "expected">[] = [];
-  /** Whether the fault may have been found where we stood before another instance moved a partition: until the group confirms it is read on. */
+  /** Whether a partition was contested when the fault was found: then the fault may come from positions that are not ours any more. */
   stoodOnGivenUp = false;
 
   store: PipelineSnapshot["store"] = { reachable: false, lastError: null, lastSuccessAt: null };
   lastCommit: { readonly at: EpochMs; readonly durationMs: number; readonly keys: number } | null = null;
   fenced = 0;
   unknown = 0;
-  /** When a reader last looked at what is committed. */
   #lookedAt: Steady = -Infinity;
   readonly totals = noTotals();
   readonly steps: StepBoard<EngineStep>;
   readonly startedAt: EpochMs;
-  /** PostgreSQL's clock as last read, and when that was. */
+  /** PostgreSQL's clock as last read, and when it was read. */
   #server: { readonly now: EpochMs; readonly at: Steady } | null = null;
   /** End of the highest window that holds a counted record, by the rows as last read. */
   #storedMaxWindowEnd: EpochMs = NEVER;
@@ -90,7 +89,7 @@ export class EngineState {
 
   // ---- partitions
 
-  /** Asks for the rows of these partitions; with `settle` they replace all that was wanted or owned before. */
+  /** Asks for the rows of these partitions. With `settle` they replace all partitions that were wanted or owned before. */
   want(partitions: Iterable<PartitionId>, options: { settle: boolean }): void {
     const known = this.wanted;
     this.wanted = {
@@ -100,7 +99,7 @@ export class EngineState {
     };
   }
 
-  /** Drops memory: everything in it rests on rows that somebody else has moved. The partitions that moved are left until confirmed. */
+  /** Drops all counts and positions, because another instance has moved the rows they build on. The moved partitions wait for the group. */
   giveUp(moved: readonly PartitionId[]): void {
     this.fenced++;
     this.expectation++;
@@ -110,7 +109,7 @@ export class EngineState {
     const then = { since: clock.now(), confirmedAt: source.confirmedAt() };
     for (const partition of moved) if (owned.includes(partition)) this.contested.set(partition, then);
     if (!this.assignment) return;
-    // Everything owned is read again, also what was wanted before; what was moved waits for the group.
+    // Read all other owned partitions again, also those that were wanted before.
     this.wanted = {
       partitions: new Set(owned.filter((p) => !this.contested.has(p))),
       settle: false,
@@ -118,11 +117,11 @@ export class EngineState {
     };
   }
 
-  /** Takes partitions back that another instance had moved, once the group has confirmed after that that they are ours. */
+  /** Takes back partitions that another instance had moved, once the group has confirmed that they are ours. */
   reclaimContested(): void {
     if (this.contested.size === 0) return;
     const confirmedAt = this.parts.source.confirmedAt();
-    // A confirmation from before the one that was known then: our clock was set back meanwhile.
+    // A confirmation time below the one known then: our clock was set back since.
     const confirmed = [...this.contested].filter(([, then]) =>
       confirmedAt > then.since || confirmedAt < then.confirmedAt
     ).map(([partition]) => partition);
@@ -132,7 +131,7 @@ export class EngineState {
 
   // ---- what is counted and not committed
 
-  /** Drops positions and counts that were not committed. */
+  /** Drops uncommitted positions and counts. */
   forget(): void {
     this.trackers.clear();
     this.resetDelta();
@@ -149,7 +148,7 @@ export class EngineState {
     return false;
   }
 
-  /** Whether nothing more may be counted into the delta. */
+  /** Whether the delta has reached a bound. */
   get full(): boolean {
     return this.delta.reached(this.settings.limits, this.parts.reader.memoryBytes);
   }
@@ -159,17 +158,16 @@ export class EngineState {
     return this.full || this.pendingRecords >= PENDING_RECORDS_MAX;
   }
 
-  /** A reader looks at what is committed: for a while commits come at the shorter interval. */
   look(): void {
     this.#lookedAt = this.parts.clock.steady();
   }
 
-  /** Whether a reader looked a moment ago. */
+  /** Whether a reader has asked for committed data within the last {@link WATCHED_MS}. */
   get watched(): boolean {
     return this.parts.clock.steady() - this.#lookedAt < WATCHED_MS;
   }
 
-  /** The one meaning of catching up: the end of a partition's log, as last fetched, is far ahead of its position. */
+  /** Whether the end of a partition's log, as last fetched, is far ahead of its position. */
   get catchingUp(): boolean {
     for (const tracker of this.trackers.values()) {
       if (tracker.logEnd !== null && tracker.logEnd - tracker.position > CATCHING_UP_OFFSETS) return true;
@@ -177,7 +175,7 @@ export class EngineState {
     return false;
   }
 
-  /** The partition with the lowest watermark, of several the first; null without any. */
+  /** The first partition with the lowest watermark; null without partitions. */
   get lowestTracker(): Tracker | null {
     let lowest: Tracker | null = null;
     for (const tracker of this.trackers.values()) {
@@ -186,7 +184,7 @@ export class EngineState {
     return lowest;
   }
 
-  /** The lowest watermark of our partitions; Infinity without any. */
+  /** The lowest watermark of our partitions; Infinity without partitions. */
   get lowestWatermark(): number {
     return this.lowestTracker?.watermark ?? Infinity;
   }
@@ -214,7 +212,7 @@ export class EngineState {
     this.store = { reachable: true, lastError: null, lastSuccessAt: this.parts.clock.now() };
   }
 
-  /** The database did not answer, or it answered and refused: by its name. */
+  /** The database did not answer, or it refused. */
   storeFailed(error: unknown): void {
     const { code, sqlstate, message, action } = refusalOf(error);
     const refused = sqlstate !== null;
@@ -229,7 +227,7 @@ export class EngineState {
     });
   }
 
-  /** PostgreSQL's clock now: read every few seconds, carried on by a clock that cannot be set. */
+  /** PostgreSQL's clock: read every few seconds; in between, the steady clock adds the time that passed. */
   serverTime(): EpochMs {
     invariant(this.#server !== null, "positions were read before records");
     return Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at) as EpochMs;
@@ -243,7 +241,7 @@ export class EngineState {
     this.reason = { code, text, ...more };
   }
 
-  /** The source's server is away or refuses: over as soon as a batch comes. */
+  /** The source's server does not answer or refuses. The next batch ends this wait. */
   sourceWaiting({ code, reason, action }: { code?: string; reason: string; action?: string }): void {
     this.waiting(code ?? "source_unavailable", reason, { action, by: "source" });
   }
@@ -253,27 +251,27 @@ export class EngineState {
     this.reason = null;
   }
 
-  /** Goes on where the database was what we waited for and nothing else is missing. */
+  /** Runs again if the engine waited for the database only. */
   databaseIsBack(): void {
     if (this.reason?.by === "store" && !this.wanted && !this.sending) this.running();
   }
 
-  /** A named error was found: nothing is counted until an operator resumes the stream. */
+  /** Stops by a named error: the engine counts nothing until an operator resumes the stream. */
   stop(error: StreamStopped): void {
     this.parts.log.error(error.message, { code: error.code, action: error.action });
     this.#enterStopped(error, false);
   }
 
-  /** A stop that was looked into: another name may be the right one. */
+  /** Replaces the error of a stop: a check of the stored positions may give it another name. */
   nameStop(error: StreamStopped): void {
     this.stopped = error;
     this.reason = { code: error.code, text: error.message };
   }
 
-  /** The stream row says that the stream is stopped. */
+  /** Takes over a stop that the stream row holds. */
   stoppedByStore(stopped: { code: string; message: string }): void {
     const error = new StreamStopped(
-      // A newer release may have stored a name that this one does not know: it is shown as it is.
+      // A newer release may have stored a name that this one does not know. It is shown unchanged.
       stopped.code as StopCode,
       stopped.message,
       "See `tidemark doctor`; `tidemark resume` goes on.",

@@ -1,19 +1,19 @@
-// Which partitions this member holds, from where each is read, and which fetched batch may still be delivered. Pure: no clock, no client;
-// the Kafka source and the deterministic simulation drive the same object.
+// Which partitions this member holds, the position of each, and which fetched batches may still be delivered. No I/O. The Kafka source and
+// the simulation use the same class.
 //
 //            assign            resume(position)           accept(from, next)
 //   (none) ─────────▶ paused ────────────────▶ flowing ──────────────────────▶ flowing at next
 //      ▲                 ▲                        │
 //      └── lose, halt ───┴──── assign ────────────┘
 //
-// A batch is deliverable if it was *asked for* under the ticket that its partition still has. A ticket is new after every assign and
-// resume, so whatever was in flight then, or waits in a queue, is dropped, even where its offsets would fit by chance.
+// A batch is deliverable if it was *requested* under the ticket that its partition still has. Each assign and resume gives a new ticket, so
+// a batch that was in flight or in a queue then is dropped, even if its offsets fit by chance.
 import type { Offset, PartitionId } from "../shared/units.ts";
 
-/** Names one stretch of uninterrupted reading of one partition. Never reused. */
+/** Identifies one period of uninterrupted reading of one partition. Never reused. */
 export type Ticket = number;
 
-/** What to do with a fetched batch: hand it on, drop it, or drop it and put the client back to `position`. */
+/** What to do with a fetched batch: deliver it, drop it, or drop it and set the client back to `position`. */
 type Acceptance =
   | { readonly kind: "accepted" }
   | { readonly kind: "stale" }
@@ -25,7 +25,7 @@ interface Flow {
   position: Offset | null;
 }
 
-/** The member's own view of its assignment. Generations are counted here, not taken from the broker: ours also end by loss and shutdown. */
+/** The member's view of its assignment. It counts its own generations: unlike the broker's, they also end by loss and shutdown. */
 export class Assignment {
   #generation = 0;
   #member = false;
@@ -38,7 +38,7 @@ export class Assignment {
     return this.#generation;
   }
 
-  /** Whether the group counts us in, as far as we know. */
+  /** Whether we are a member of the group, as far as we know. */
   get member(): boolean {
     return this.#member;
   }
@@ -56,7 +56,7 @@ export class Assignment {
     return this.#generation;
   }
 
-  /** Membership is gone. Returns the generation that ended, or `null` where there was none to lose. */
+  /** Membership is gone. Returns the generation that ended, or `null` if we were not a member. */
   lose(): number | null {
     if (!this.#member) return null;
     const ended = this.#generation;
@@ -64,15 +64,15 @@ export class Assignment {
     return ended;
   }
 
-  /** Nothing is delivered any more, whatever is assigned or resumed later. */
+  /** Ends all delivery for good, whatever is assigned or resumed later. */
   halt(): void {
     this.#halted = true;
     this.#clear();
   }
 
   /**
-   * Lets partitions flow from the given positions. Returns those that are ours, to be sought and resumed at the client; none when
-   * `generation` is not the current one.
+   * Starts partitions from the given positions. Returns those that are ours; the caller seeks and resumes them at the client. Returns none
+   * if `generation` is not the current one.
    */
   resume(generation: number, positions: ReadonlyMap<PartitionId, Offset>): ReadonlyMap<PartitionId, Offset> {
     const resumed = new Map<PartitionId, Offset>();
@@ -85,13 +85,13 @@ export class Assignment {
     return resumed;
   }
 
-  /** The ticket under which a fetch of this partition is sent now; `null` where what it brings will not be wanted. */
+  /** The ticket for a fetch of this partition that is sent now; `null` if its result would not be wanted. */
   ticket(partition: PartitionId): Ticket | null {
     const flow = this.#flows.get(partition);
     return flow === undefined || flow.position === null ? null : flow.ticket;
   }
 
-  /** Takes a fetched range [from, next) into the chain of positions, if it is the one expected. */
+  /** Moves the position over the fetched range [from, next), if the range begins at the position. */
   accept(partition: PartitionId, ticket: Ticket | null, from: Offset, next: Offset): Acceptance {
     const flow = this.#flows.get(partition);
     if (flow === undefined || flow.position === null || flow.ticket !== ticket) return { kind: "stale" };

@@ -1,16 +1,16 @@
-// The right to be a log's one reader. The port and an in-memory stand-in; no I/O.
+// The right to be the only reader of a log: the port, and an implementation in memory. No I/O.
 
-/** A lease that at most one process holds. Every method rejects where its keeper cannot be asked. */
+/** A lease that at most one process holds. Every method rejects if its storage does not answer. */
 export interface Lease {
-  /** True where the lease is ours now. */
+  /** Returns whether the lease is ours now. */
   acquire(): Promise<boolean>;
-  /** True where it is still ours; false: somebody else may have it. */
+  /** Returns whether it is still ours; if not, another process may have it. */
   renew(): Promise<boolean>;
-  /** Gives it up; harmless where it is not ours. */
+  /** Gives it up; does nothing if it is not ours. */
   release(): Promise<void>;
 }
 
-/** Leases of one process's memory: two made over the same `holder` exclude each other. */
+/** A lease in this process's memory: two that are made over the same `holder` exclude each other. */
 export class MemoryLease implements Lease {
   readonly #holder: { owner: MemoryLease | null };
   constructor(holder: { owner: MemoryLease | null } = { owner: null }) {

@@ -1,11 +1,11 @@
-// Gets and keeps a source's lease while its owner works or waits. Shell over the lease and the clock.
+// Acquires and renews the lease of a source. Shell over the lease and the clock.
 import type { Clock } from "../shared/clock.ts";
 import { messageOf, Unavailable } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { durationMs, type EpochMs, NEVER, SECOND } from "../shared/units.ts";
 import type { Lease } from "./lease.ts";
 
-/** How often the lease is renewed, and asked for while somebody else has it. */
+/** How often the lease is renewed, or requested while another process has it. */
 const LEASE_EVERY = durationMs(2 * SECOND);
 
 /** One source's hold on its log. */
@@ -25,17 +25,17 @@ export class LeaseHolder {
     this.#log = options.log;
   }
 
-  /** Whether the lease was ours when it was last asked about. */
+  /** Whether the lease was ours at the last answer. */
   get held(): boolean {
     return this.#held;
   }
 
-  /** Our clock when the last question was sent that was answered with yes. */
+  /** Our clock when the last successful request was sent. */
   get confirmedAt(): EpochMs {
     return this.#confirmedAt;
   }
 
-  /** How long to wait before it makes sense to ask again, in ms. */
+  /** Time until the next request for the lease, ms. */
   get askAgainIn(): number {
     return Math.max(0, this.#askAgainAt - this.#clock.now());
   }
@@ -45,7 +45,7 @@ export class LeaseHolder {
     this.#renewing = this.#renew(signal);
   }
 
-  /** Asks for the lease. @throws {Unavailable} where its keeper does not answer */
+  /** Requests the lease. @throws Unavailable if its storage does not answer */
   async acquire(): Promise<boolean> {
     const asked = this.#clock.now();
     this.#askAgainAt = asked + LEASE_EVERY;
@@ -54,8 +54,8 @@ export class LeaseHolder {
     } catch (error) {
       throw new Unavailable(
         "lease_unavailable",
-        `Cannot ask for the log's lease: ${messageOf(error)}`,
-        "Look at the database; this goes on by itself.",
+        `Cannot get the log's lease: ${messageOf(error)}`,
+        "Check the database. Tidemark tries again by itself.",
         { cause: error },
       );
     }
@@ -65,21 +65,21 @@ export class LeaseHolder {
     return true;
   }
 
-  /** Why the lease went, once; null while it is held or was not. */
+  /** Why the lease was lost; null if it was not lost since the last call. */
   takeLoss(): string | null {
     const reason = this.#lostBecause;
     this.#lostBecause = null;
     return reason;
   }
 
-  /** Stops renewing (its signal has been aborted) and gives the lease up. */
+  /** Gives the lease up. Its caller has aborted the signal of `start`. */
   async release(): Promise<void> {
     await this.#renewing;
     if (this.#held) await this.#lease.release();
     this.#held = false;
   }
 
-  /** An answer that does not come leaves `confirmedAt` to grow old: the engine decides what that means. */
+  /** Without an answer `confirmedAt` does not advance; the engine decides what that means. */
   async #renew(signal: AbortSignal): Promise<void> {
     let failing = false;
     while (!signal.aborted) {
@@ -91,7 +91,7 @@ export class LeaseHolder {
           this.#confirmedAt = asked;
         } else {
           this.#held = false;
-          this.#lostBecause = "the lease on the log went to another process";
+          this.#lostBecause = "another process took the lease on the log";
         }
         failing = false;
       } catch (error) {

@@ -1,4 +1,4 @@
-// Cuts chunks of a text log into records, one a line, without an object a line. Pure.
+// Cuts chunks of a text log into records, one per line, without an object per line. No I/O.
 import type { Offset } from "../shared/units.ts";
 import type { RecordRun, RecordVisitor } from "./port.ts";
 
@@ -6,16 +6,16 @@ const NEWLINE = 0x0a;
 const RETURN = 0x0d;
 const SPACE = 0x20;
 
-/** A line may hold this many bytes (DESIGN §3: 1 MiB); of a longer one this many plus one are delivered, so that the reader says `too_large`. */
+/** Longest line. Of a longer one, this many bytes plus one are delivered, so that the event reader reports `too_large`. */
 export const LINE_BYTES_MAX = 1 << 20;
 
-/** Numbers of lines over the runs of one reader, which are walked one after the other. */
+/** The line count over the runs of one reader, which are walked one after the other. */
 export interface LineNumbers {
-  /** Of the line behind the run that was walked last, from 1; NaN where it is not known. */
+  /** Number of the line behind the last run, from 1; NaN if it is not known. */
   next: number;
 }
 
-/** Whole lines of one log. Each record's offset is the position of its line's first byte; blank lines are no records. */
+/** Whole lines of one log. A record's offset is the position of its line's first byte. Blank lines are not records. */
 export class LineRun implements RecordRun {
   readonly #bytes: Uint8Array;
   readonly #start: number;
@@ -24,13 +24,14 @@ export class LineRun implements RecordRun {
   readonly #recordTime: number;
   readonly #numbers: LineNumbers;
   #firstLine: number | null = null;
-  /** Number of the line that is being visited, from 1; NaN where it is not known. */
+  /** Number of the line that is visited now, from 1; NaN if it is not known. */
   line = Number.NaN;
 
   /**
    * @param lines `bytes[start, end)` begins at a line's first byte and ends behind a newline, or at the log's end; `base` is the
-   *   position of `bytes[start]`; `recordTime` is the clock when the bytes were read, in epoch ms. A run is walked, at least once, before
-   *   the next run of the same `numbers` is.
+   *   position of `bytes[start]`
+   * @param recordTime when the bytes were read, in epoch ms
+   * @param numbers shared by the runs of one reader; each run must be walked before the next one
    */
   constructor(
     lines: { readonly bytes: Uint8Array; readonly start: number; readonly end: number; readonly base: number },
@@ -63,7 +64,7 @@ export class LineRun implements RecordRun {
   }
 }
 
-/** End of the record in the line `bytes[start, next)`: before its line ending, capped; `start` where the line is blank. */
+/** End of the record in the line `bytes[start, next)`: before its line ending, within the longest line; `start` for a blank line. */
 export function contentEnd(bytes: Uint8Array, start: number, next: number): number {
   let end = next;
   if (end > start && bytes[end - 1] === NEWLINE) end--;
@@ -73,7 +74,7 @@ export function contentEnd(bytes: Uint8Array, start: number, next: number): numb
   return first === end ? start : Math.min(end, start + LINE_BYTES_MAX + 1);
 }
 
-/** One past the last newline in `bytes[0, end)`, or 0 where there is none. */
+/** One past the last newline in `bytes[0, end)`, or 0 without one. */
 export function wholeLinesEnd(bytes: Uint8Array, end: number): number {
   return end === 0 ? 0 : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
 }

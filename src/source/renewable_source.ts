@@ -1,9 +1,9 @@
-// A source that can begin anew after an operator has resumed the stream: a source that has stopped by a named error stays stopped, and one
-// that had not noticed yet may still hold that error in its queue. Decides which source's events count; no I/O of its own.
+// A source that can begin again after an operator has resumed the stream. A source that stopped by a named error stays stopped, and another
+// one may still have that error in its queue; so the source is replaced. No I/O of its own.
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import type { LogIdentity, RenewableSource, Source, SourceEvent } from "./port.ts";
 
-/** How long a source that is replaced may take to leave its group. Its successor does not wait behind a broker that is gone. */
+/** How long a replaced source may take to leave its group, so that its successor does not wait for a broker that is gone. */
 const CLOSE_MS_MAX = 3_000;
 
 /**
@@ -21,7 +21,7 @@ class Renewable implements RenewableSource {
   #signal: AbortSignal | null = null;
   #until: (() => EpochMs) | null = null;
   #renewing = false;
-  /** Generations of one inner source count from where those of the one before it ended. */
+  /** Last generation of the source before: each inner source counts from 0. */
   #base = 0;
   #latest = 0;
 

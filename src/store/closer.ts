@@ -5,9 +5,9 @@ import type { EngineStep, StepBoard } from "../shared/steps.ts";
 import type { DurationMs, EpochMs } from "../shared/units.ts";
 import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 
-/** Between two tries where another instance was closing, which may have begun before the commit that released a window. */
+/** Pause after another instance was closing: its closing may have begun before the commit that released a window. */
 const TICK_MS = 500;
-/** Where nothing could be closed: the commit that releases a window wakes the closer of its instance. This finds what an operator released. */
+/** Pause after nothing could be closed. A commit that releases a window wakes the closer; this finds windows that an operator released. */
 const QUIET_TICK_MS = 3_000;
 const BACKOFF_MS_MAX = 5_000;
 
@@ -27,7 +27,7 @@ export class Closer {
       readonly store: Store;
       readonly clock: Clock;
       readonly log: Log;
-      /** Closing and compaction are kept on it. */
+      /** Receives the results of closing and compaction. */
       readonly steps: StepBoard<EngineStep>;
       readonly onClosed: (window: ClosedWindow, at: EpochMs) => void;
     },
@@ -39,12 +39,12 @@ export class Closer {
     this.#onClosed = onClosed;
   }
 
-  /** Ends the current wait: a commit may have released a window. */
+  /** Ends the current pause: a commit may have released a window. */
   wake(): void {
     this.#wake.abort();
   }
 
-  /** Runs until the signal aborts. A failed try leaves the window to the next one. */
+  /** Runs until the signal aborts. A failed try is repeated. */
   async run(signal: AbortSignal): Promise<void> {
     signal.addEventListener("abort", () => this.wake(), { once: true });
     let retry = TICK_MS, pause = TICK_MS;
@@ -63,7 +63,7 @@ export class Closer {
     }
   }
 
-  /** Closes everything that can be closed now. @throws what the store throws, once it has failed for `waitMs` on end */
+  /** Closes everything that can be closed now. @throws the store's error, once it has failed for `waitMs` without a success */
   async drain(signal: AbortSignal, waitMs: number): Promise<void> {
     let backoff = TICK_MS, failingMs = 0;
     while (!signal.aborted) {

@@ -1,4 +1,4 @@
-// Carries one frozen payload to certainty: send, and where the outcome is unknown let the stored rows decide. I/O only through the ports.
+// Delivers one frozen payload. If the outcome of sending is unknown, the stored rows decide. I/O only through the ports.
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { DurationMs, PartitionId } from "../shared/units.ts";
@@ -6,25 +6,25 @@ import { judgeOutcome, type Verdict } from "./decision.ts";
 import type { CommitPayload, Store, StoredState } from "./port.ts";
 
 const BACKOFF_MS_FIRST = 200;
-/** Also the longest time until a database that is back is noticed. */
+/** A database that is back is noticed within this time. */
 const BACKOFF_MS_MAX = 3_000;
 
 export type Delivery =
   | { readonly kind: "committed"; readonly durationMs: number }
   | { readonly kind: "fenced"; readonly partitions: readonly PartitionId[] }
-  /** The signal ended the attempt; the payload may or may not be in. */
+  /** The signal ended the attempt; the payload may be stored or not. */
   | { readonly kind: "abandoned" };
 
 interface CommitterEvents {
-  /** The database did not answer, or refused: one call a try. */
+  /** The database did not answer, or refused. Called for each try. */
   onTrouble(error: unknown): void;
-  /** A resend was needed to find out. */
+  /** The outcome of a try is unknown. */
   onUnknown(): void;
-  /** The rows were read to find out. */
+  /** The rows were read to learn the outcome. */
   onRead(stored: StoredState): void;
 }
 
-/** Delivers payloads one at a time. Never gives up on an absent database: only the signal ends that. */
+/** Delivers payloads one at a time. It waits for an absent database until the signal aborts. */
 export class Committer {
   readonly #store: Store;
   readonly #clock: Clock;
@@ -38,7 +38,7 @@ export class Committer {
     this.#events = events;
   }
 
-  /** Sends the identical payload until it is known to be in, or known to be fenced. */
+  /** Sends the identical payload until it is known to be stored or fenced. */
   async deliver(payload: CommitPayload, signal: AbortSignal): Promise<Delivery> {
     const startedAt = this.#clock.now();
     let backoff = BACKOFF_MS_FIRST;
@@ -66,7 +66,7 @@ export class Committer {
     return { kind: "abandoned" };
   }
 
-  /** Reads the rows until they can be read. */
+  /** Reads the rows, again after each failure, and judges by them; undefined after an abort. */
   async #judge(payload: CommitPayload, signal: AbortSignal): Promise<Verdict | undefined> {
     let backoff = BACKOFF_MS_FIRST;
     while (!signal.aborted) {

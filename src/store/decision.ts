@@ -1,4 +1,4 @@
-// The decisions of exactly-once as pure functions: from what was seen to what is true. I/O happens elsewhere.
+// The decisions of exactly-once: the outcome of a commit, moved positions, faults of positions, when to commit. Pure.
 import type { CommitPayload, PartitionRow, StoredState, StreamSettings } from "./port.ts";
 import { positionFault, topicRecreated } from "../shared/faults.ts";
 import type { LogIdentity } from "../source/port.ts";
@@ -6,18 +6,18 @@ import { StreamStopped } from "../shared/errors.ts";
 import type { DeltaBounds } from "../window/delta.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
 
-/** What became of a payload, by the rows that are stored now. */
+/** The outcome of a payload, by the rows that are stored now. */
 export type Verdict =
   /** Every row holds the payload's id. */
   | { readonly kind: "committed" }
   /** Every row is as the payload expects it: send the identical payload again. */
   | { readonly kind: "unchanged" }
-  /** Somebody else moved these partitions: memory is worthless. */
+  /** Another instance has moved these partitions: drop what was counted. */
   | { readonly kind: "fenced"; readonly partitions: readonly PartitionId[] };
 
 /**
- * Judges a payload whose outcome is unknown, or that was fenced (a resent payload whose first sending did arrive is fenced by itself).
- * Where the payload is in for one row and another row has moved on since, it counts as fenced: the rows are right either way.
+ * Judges a payload whose outcome is unknown, or that was fenced. A payload that is sent twice is fenced by its own first sending.
+ * If one row holds the payload and another row has moved on since, the verdict is fenced: the counts are read again from the rows.
  */
 export function judgeOutcome(payload: CommitPayload, rows: readonly PartitionRow[]): Verdict {
   const byPartition = new Map(rows.map((row) => [row.partition, row]));
@@ -35,7 +35,7 @@ export function judgeOutcome(payload: CommitPayload, rows: readonly PartitionRow
   return { kind: "fenced", partitions: moved };
 }
 
-/** Partitions whose stored row is not the one that this instance expects while it has nothing in flight. */
+/** Partitions whose stored row is not the expected one. Call it only while no commit is in flight. */
 export function movedPartitions(
   expected: Iterable<
     { readonly partition: PartitionId; readonly expected: { readonly commitId: string; readonly nextOffset: Offset } }
@@ -52,9 +52,9 @@ export function movedPartitions(
 }
 
 /**
- * Checks that the stored positions still mean something in the log that is there now.
+ * Checks that the log holds the stored positions.
  *
- * @throws StreamStopped with the name of what is wrong; the caller stops the stream
+ * @throws StreamStopped with the name of the fault; the caller stops the stream
  */
 export function checkLog(settings: StreamSettings, stored: StoredState, log: LogIdentity): void {
   if (stored.topicId !== null && log.topicId !== null && stored.topicId !== log.topicId) {
@@ -67,8 +67,8 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
       if (!log) continue;
       throw new StreamStopped(
         "partition_returned",
-        `${settings.topic} has a partition ${row.partition} again, which an operator had retired: it would not be read.`,
-        "`tidemark resume --accept-gap` takes it back.",
+        `${settings.topic} has partition ${row.partition} again, which an operator had retired. The stream does not read retired partitions.`,
+        "`tidemark resume --accept-gap` reads it again.",
       );
     }
     if (!log) {
@@ -83,27 +83,27 @@ export function checkLog(settings: StreamSettings, stored: StoredState, log: Log
   }
 }
 
-/** What is known when deciding whether to commit now. */
+/** Inputs of the decision whether to commit now. */
 interface CommitPressure {
   readonly dirty: boolean;
   /** Whether the delta has reached one of its bounds. */
   readonly full: boolean;
   readonly sinceLastCommitMs: number;
-  /** Whether a partition's log end is far ahead of its position (`EngineState.catchingUp` says how far). */
+  /** Whether a partition's log end is far ahead of its position (see `EngineState.catchingUp`). */
   readonly catchingUp: boolean;
-  /** Whether a reader looks at what is committed, or nothing was committed yet. */
+  /** Whether a reader has asked for committed data lately, or nothing was committed yet. */
   readonly watched: boolean;
 }
 
 export interface CommitLimits extends DeltaBounds {
   readonly intervalMs: number;
-  /** Interval while no reader looks: fewer, fuller chunks cost the database less. */
+  /** Interval while the stream is not watched: fewer, fuller chunks cost the database less. */
   readonly unwatchedIntervalMs: number;
-  /** Interval while catching up: rare enough that a drained window is mostly written once. */
+  /** Interval while catching up: so long that most windows are written once. */
   readonly catchUpIntervalMs: number;
 }
 
-/** How long after the last commit the next one is due. */
+/** Time between two commits, ms. */
 export function commitInterval(
   { catchingUp, watched }: Pick<CommitPressure, "catchingUp" | "watched">,
   limits: Pick<CommitLimits, "intervalMs" | "unwatchedIntervalMs" | "catchUpIntervalMs">,

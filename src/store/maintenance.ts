@@ -1,5 +1,5 @@
-// What keeps the database small and ready, beside the stream: day tables ahead of need, roll-ups, retention, old history. Shell over the
-// functions of ddl/; each call is one transaction, may be made by many instances at once, and is tried again where it failed.
+// Maintenance of the database: day tables ahead of need, roll-ups, retention, old history. Shell over the functions of ddl/. Each call is
+// one transaction; many instances may make it at once; it is tried again after a failure.
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { StepBoard, UpkeepStep } from "../shared/steps.ts";
@@ -9,12 +9,12 @@ import type { Database } from "./postgres/client.ts";
 
 const UPKEEP_EVERY = 10 * MINUTE as DurationMs;
 const RETENTION_EVERY = 10 * MINUTE as DurationMs;
-/** Between two tries at what another step or a lock holds back. */
+/** Pause after a failure, or while another step or a lock has to come first. */
 const RETRY_EVERY = 10 * SECOND as DurationMs;
-/** Between two looks for an hour or day that is complete. */
+/** Pause between two searches for a complete hour or day. */
 const ROLL_UP_EVERY = 5 * SECOND as DurationMs;
 const TIMEOUT_MS = 60_000;
-/** Tomorrow's table is there before midnight on every instance's clock. */
+/** Tomorrow's table exists before midnight by every instance's clock. */
 const DAYS_AHEAD = 1;
 
 interface MaintenanceOptions {
@@ -35,7 +35,7 @@ export async function runUpkeep(options: MaintenanceOptions, signal: AbortSignal
 /**
  * Sums completed hours and days for the reports, until the signal aborts.
  *
- * @param closing whether windows are being closed just now: they come first, since reports read closed windows also where nothing is summed
+ * @param closing whether windows are being closed now. Closing comes first: reports read closed windows, summed or not
  */
 export async function runRollUp(
   options: MaintenanceOptions & { readonly closing: () => boolean },
@@ -55,7 +55,7 @@ export async function runRetention(
   await repeat(options, "retention", signal, async () => await retain(options) ? RETENTION_EVERY : RETRY_EVERY);
 }
 
-/** Runs a step again and again, keeps its state, and waits in between for as long as it says. */
+/** Repeats a step and records its state. `run` returns the pause before the next round. */
 async function repeat(
   { clock, log, steps }: MaintenanceOptions,
   step: UpkeepStep,
@@ -66,7 +66,7 @@ async function repeat(
     let pause = RETRY_EVERY;
     try {
       pause = await run();
-      // A step that says that it waits has said so already.
+      // A step that waits has recorded that itself.
       if (pause !== RETRY_EVERY) steps.succeeded(step);
     } catch (error) {
       steps.failed(step, error);
@@ -77,7 +77,7 @@ async function repeat(
   }
 }
 
-/** Rolls up every hour and day that is complete, one a statement, until nothing is left or `ended` says so. */
+/** Rolls up complete hours and days, one per statement, until none is left or `ended` returns true. */
 export async function rollUp(database: Database, ended: () => boolean): Promise<void> {
   while (!ended()) {
     const state = await call<"hour" | "day" | "forgotten" | "nothing" | "busy">(database, "tm.tidemark_roll_up_v2()");
@@ -96,7 +96,7 @@ export async function keepUp({ database, clock }: Pick<MaintenanceOptions, "data
   await database.query((sql) => sql`select tm.tidemark_merge_dead_ranges_v1()`, TIMEOUT_MS);
 }
 
-/** One round of retention. Returns false where a day waits: for its closing or roll-up, or for a session that uses its table. */
+/** One round of retention. Returns false if a day has to wait: for its closing or roll-up, or for a session that uses its table. */
 export async function retain(
   { database, clock, log, steps, retentionDays }: MaintenanceOptions & { readonly retentionDays: number | undefined },
 ): Promise<boolean> {
@@ -111,8 +111,8 @@ export async function retain(
         const what = done.reason === "not_closed" ? "has windows that are not closed" : "is not rolled up";
         steps.waits("retention", {
           code: "retention_waits",
-          message: `${done.day} is kept although it is older than RETENTION_DAYS: it ${what} yet.`,
-          action: "It is dropped once that is done; look at the state of closing and roll_up.",
+          message: `${done.day} is older than RETENTION_DAYS but cannot be dropped yet: it ${what} yet.`,
+          action: "It is dropped once that is done. Check the state of closing and roll_up.",
         });
       }
       break;
@@ -126,8 +126,8 @@ export async function retain(
         waits = true;
         steps.waits("retention", {
           code: "retention_waits",
-          message: `${done.table} is retired, and its table cannot be dropped yet: other sessions use it.`,
-          action: "It is dropped once they end; pg_stat_activity shows long transactions.",
+          message: `The table ${done.table} of a retired day cannot be dropped yet: other sessions use it.`,
+          action: "It is dropped once they end. pg_stat_activity shows long transactions.",
         });
       }
       return !waits;
@@ -143,7 +143,7 @@ interface Done<State> {
   readonly table?: string;
 }
 
-/** Calls a function of ddl/ that answers an object with a `state`. */
+/** Calls a function of ddl/ that returns a JSON object with a `state`. */
 async function call<State>(database: Database, expression: string): Promise<Done<State>> {
   const [row] = await database.query(
     (sql) => sql.unsafe<{ done: string }[]>(`select ${expression}::text as done`),

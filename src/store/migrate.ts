@@ -1,4 +1,4 @@
-// Brings a schema up to date: versioned files of ddl/, each in one implicit transaction under an advisory lock, safe with many instances. Shell.
+// Brings a schema up to date with the versioned files of ddl/, in one transaction under an advisory lock; safe with many instances. Shell.
 import { EXIT, NamedError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { codeOf } from "../shared/sql.ts";
@@ -6,7 +6,7 @@ import type { Database } from "./postgres/client.ts";
 import { quoteName } from "./postgres/qualify.ts";
 import { STAMP_SQL, unstampedSql } from "./postgres/stamp.ts";
 
-/** The migrations in order. A file that was released is never edited: its checksum is stored. */
+/** The migrations in order. A released file is never edited, because databases store its checksum. */
 export const MIGRATIONS = [
   "0001_stream",
   "0002_commit",
@@ -20,7 +20,7 @@ export const MIGRATIONS = [
 
 const DDL = new URL("../../ddl/", import.meta.url);
 const MIGRATE_TIMEOUT_MS = 120_000;
-/** Raised by the guard when another instance was faster. */
+/** SQLSTATE that the guard raises when another instance was faster. */
 const ALREADY_APPLIED = "TM010";
 
 interface Migration {
@@ -31,7 +31,6 @@ interface Migration {
   readonly checksum: string;
 }
 
-/** Reads the migration files. */
 export async function loadMigrations(): Promise<Migration[]> {
   return await Promise.all(MIGRATIONS.map(async (name) => {
     const sql = await Deno.readTextFile(new URL(`${name}.sql`, DDL));
@@ -40,7 +39,7 @@ export async function loadMigrations(): Promise<Migration[]> {
   }));
 }
 
-/** SQL of one migration with its bookkeeping; as one simple query it is one transaction. `init.sql` is made of the same text. */
+/** SQL of one migration and of its row in schema_migration. Run as one simple query, it is one transaction. `init.sql` consists of these texts. */
 function migrationSql(migration: Migration): string {
   const { version, name, sql, checksum } = migration;
   return `create table if not exists schema_migration (
@@ -64,7 +63,7 @@ insert into schema_migration (version, name, checksum) values (${version}, '${na
 ${STAMP_SQL}`;
 }
 
-/** The whole of `ddl/init.sql`: what `psql` runs on a fresh database so that it is as if migrated. Each migration is one transaction. */
+/** The text of `ddl/init.sql`: run by `psql` on a new database, it makes the same schema as migrating. Each migration is one transaction. */
 export async function initSql(): Promise<string> {
   const parts = (await loadMigrations()).map((migration) => `begin;\n${migrationSql(migration)}commit;\n`);
   return `-- Made from the migrations beside this file by \`deno task docs\`: do not edit. For psql, and for the entry point of PostgreSQL's container image.
@@ -75,11 +74,11 @@ ${parts.join("\n")}`;
 }
 
 /**
- * Makes the schema where it is missing, applies what is missing in it and stamps its functions, all in one transaction. Returns the names of
- * what was applied here.
+ * Makes the schema if it is missing, applies missing migrations and stamps the schema's functions, all in one transaction. Returns the names
+ * of the migrations that it applied.
  *
- * @throws NamedError `foreign_table` where a table of our name exists that we did not make; it is not touched
- * @throws NamedError `migration_changed` where an applied file differs from ours
+ * @throws NamedError `foreign_table` if another program's table has one of our names; it is not touched
+ * @throws NamedError `migration_changed` if an applied migration differs from ours
  */
 export async function migrate(database: Database, schema: string, log: Log): Promise<string[]> {
   const migrations = await loadMigrations();
@@ -99,7 +98,7 @@ export async function migrate(database: Database, schema: string, log: Log): Pro
     if (missing.length === 0 && found!.unstamped === 0) return [];
     const text = [
       lockSql(schema),
-      // Only then it needs the right to create one.
+      // Left out if the schema exists: the statement needs the right to create schemas even then.
       found!.schema ? "" : `create schema if not exists ${quoteName(schema)};`,
       settingsSql(schema),
       missing.map(migrationSql).join("\n") || STAMP_SQL,
@@ -119,23 +118,23 @@ export async function migrate(database: Database, schema: string, log: Log): Pro
 const lockSql = (schema: string) =>
   `select pg_advisory_xact_lock(hashtext('tidemark migrate'), hashtext(${literal(schema)}));`;
 
-/** What the texts of migrations, which name no schema, need in their transaction. */
+/** Settings of the transaction: migrations name no schema. */
 function settingsSql(schema: string): string {
   return `set local search_path = ${quoteName(schema)}, pg_temp;
--- The database's own tablespace by name is refused for partitioned tables; it means the same as none.
+-- PostgreSQL refuses the name of the database's own tablespace for partitioned tables; an empty name means the same.
 select set_config('default_tablespace', '', true) from pg_database d join pg_tablespace t on t.oid = d.dattablespace
   where d.datname = current_database() and t.spcname = current_setting('default_tablespace');`;
 }
 
 const literal = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
-/** @throws NamedError `migration_changed` where it is there in another form */
+/** @throws NamedError `migration_changed` if it was applied with another text */
 function isMissing({ version, name, checksum }: Migration, applied: AppliedMigrations | null, schema: string): boolean {
   const known = applied?.get(version);
   if (known === undefined || known === checksum) return known === undefined;
   throw new NamedError(
     "migration_changed",
-    `Migration ${name} was applied to schema ${schema} in another form (${known.slice(0, 12)}…, ours is ${
+    `Migration ${name} was applied to schema ${schema} with another text (checksum ${known.slice(0, 12)}…, ours is ${
       checksum.slice(0, 12)
     }…).`,
     EXIT.usage,
@@ -147,9 +146,9 @@ function isMissing({ version, name, checksum }: Migration, applied: AppliedMigra
 type AppliedMigrations = ReadonlyMap<number, string>;
 
 /**
- * The migrations that the schema has seen, or null where it has never been migrated.
+ * The applied migrations; null if the schema was never migrated.
  *
- * @throws NamedError `foreign_table` where `schema_migration` is another tool's
+ * @throws NamedError `foreign_table` if `schema_migration` belongs to another program
  */
 export async function appliedMigrations(database: Database): Promise<AppliedMigrations | null> {
   const [table] = await database.query(
@@ -163,7 +162,7 @@ export async function appliedMigrations(database: Database): Promise<AppliedMigr
   if (!table) return null;
   if (table.columns !== "version name checksum applied_at") {
     throw foreignTable(
-      `The table schema_migration is another program's (its columns are: ${table.columns ?? "none"}).`,
+      `The table schema_migration belongs to another program (its columns are: ${table.columns ?? "none"}).`,
     );
   }
   const rows = await database.query(
@@ -178,7 +177,7 @@ const foreignTable = (message: string) =>
     "foreign_table",
     message,
     EXIT.usage,
-    "Rename or move it, or give Tidemark a schema of its own with POSTGRES_SCHEMA; it was not touched.",
+    "Nothing was changed. Rename or move that table, or give Tidemark a schema of its own with POSTGRES_SCHEMA.",
   );
 
 async function refuseForeignTables(
@@ -193,7 +192,7 @@ async function refuseForeignTables(
     sql<{ relname: string }[]>`
       select c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = ${schema} and c.relname in ${sql(names)}
-        -- In the same snapshot: another process' first migration may have been committed since we looked.
+        -- Checked in this snapshot, because another process may have migrated the schema since we looked.
         and not exists (select from pg_class m where m.relnamespace = n.oid and m.relname = 'schema_migration')
       order by 1`, MIGRATE_TIMEOUT_MS);
   if (rows.length === 0) return;

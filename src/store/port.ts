@@ -1,4 +1,4 @@
-// The port between the engine and the database, and the guarantees that an implementor owes. No I/O.
+// The port between the engine and the database, and the guarantees that an implementation must give. No I/O.
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
 import type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
@@ -8,7 +8,7 @@ import { messageOf, type StopCode } from "../shared/errors.ts";
 
 export type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 
-/** The settings that a stream keeps for life; a start with other values is refused. */
+/** Settings that never change for a stream. A start with other values is refused. */
 export interface FixedSettings {
   readonly source: "kafka" | "file" | "demo";
   readonly topic: string;
@@ -22,15 +22,15 @@ export interface FixedSettings {
 export interface StreamSettings extends FixedSettings {
   readonly topicId: string | null;
   readonly offsetsCountRecords: boolean;
-  /** Rules with which a new stream begins. A stream that is there keeps its own: the caller compares (`checkRules`). */
+  /** Rules of a new stream. An existing stream keeps its own, which the caller compares (`checkRules`). */
   readonly rules: StreamRules;
-  /** Where the demo generator counts from; stored at the first start, read back later. */
+  /** Time of the demo generator's first event; stored at the first start, read back later. */
   readonly anchor: EpochMs;
 }
 
 /** Stream row, partition rows and the server's clock, read in one snapshot. */
 export interface StoredState {
-  /** The rules that hold from the stored positions on, as `rulesJson` writes them: of the same snapshot as the rows. */
+  /** The rules that apply from the stored positions on, as `rulesJson` writes them. */
   readonly rules: string;
   readonly topicId: string | null;
   readonly anchor: EpochMs;
@@ -41,18 +41,18 @@ export interface StoredState {
   readonly serverNow: EpochMs;
 }
 
-/** A partition that may need a row: where a first start begins, and where its log begins. */
+/** A partition that may need a row. */
 export interface NewPartition {
   readonly partition: PartitionId;
-  /** Offset by `START_AT`; used where the stream has no partition yet. */
+  /** Where reading begins by `START_AT`, if the stream has no partition yet. */
   readonly startOffset: Offset;
-  /** Log start; used for partitions added later. */
+  /** Where reading begins in partitions that are added later. */
   readonly logStart: Offset;
-  /** Names of the log files that are this partition: stored with it, and refused where another one has them. */
+  /** Names of the log files that are this partition. They are stored with it; a name that belongs to another partition is refused. */
   readonly logs?: readonly { readonly name: string; readonly foundBy: string }[];
 }
 
-/** What one commit does to one partition row. */
+/** The change of one partition row by one commit. */
 export interface PartitionMove {
   readonly partition: PartitionId;
   readonly oldCommitId: string;
@@ -63,7 +63,7 @@ export interface PartitionMove {
   readonly maxWindowEnd: EpochMs;
   readonly raisedAt: EpochMs;
   readonly quietSince: EpochMs | null;
-  /** Lowest and highest event time of counted and late records since the row was loaded; `null` where there was none. */
+  /** Lowest and highest event time of counted and late records since the row was loaded; `null` without such records. */
   readonly firstEventTime: EpochMs | null;
   readonly newestEventTime: EpochMs | null;
   readonly counted: number;
@@ -76,7 +76,7 @@ export interface PartitionMove {
   readonly idleAdvances: readonly IdleAdvance[];
 }
 
-/** Keys of one window in one commit, self-contained: indexes point into its own dictionaries (1-based). */
+/** Keys of one window in one commit. Its indexes (1-based) refer to its own dictionaries. */
 export interface Chunk {
   readonly late: boolean;
   readonly windowStart: EpochMs;
@@ -95,10 +95,9 @@ export interface Chunk {
   readonly keyBotHits: string;
 }
 
-/** Why a commit is made. */
 export type CommitReason = "interval" | "size" | "rebalance" | "idle" | "end" | "shutdown";
 
-/** A frozen delta. Resent unchanged for as long as its outcome is unknown. */
+/** A frozen delta. While its outcome is unknown it is sent again unchanged. */
 export interface CommitPayload {
   /** Fresh random 128-bit id, never a counter. */
   readonly commitId: string;
@@ -120,15 +119,15 @@ export interface CommitPayload {
 }
 
 /**
- * What a commit came to. Neither `fenced` nor `unknown` says by itself whether the payload is in the database: a statement that was given up
- * may still arrive, and a reply may be lost. The rows decide (`judgeOutcome`).
+ * The result of one statement. After `fenced` and `unknown` the payload may be stored or not: a statement that missed its deadline may still
+ * arrive, and a reply may be lost. The rows decide (`judgeOutcome`).
  */
 export type CommitOutcome =
   | { readonly kind: "committed" }
   | { readonly kind: "fenced" }
   | { readonly kind: "unknown"; readonly cause: Error };
 
-/** What a tick of the closer did. */
+/** The result of one call of `close`. */
 export type CloseOutcome =
   | {
     readonly kind: "closed";
@@ -143,7 +142,7 @@ export type CloseOutcome =
   /** Another instance is closing. */
   | { readonly kind: "busy" };
 
-/** An open window could not be compacted: it is still closed later, only more slowly. */
+/** An open window could not be compacted. It is still closed later, but more slowly. */
 export class CompactionFailed extends Error {
   override readonly name = "CompactionFailed";
   constructor(cause: unknown) {
@@ -154,21 +153,21 @@ export class CompactionFailed extends Error {
 /**
  * The stream's state in a database.
  *
- * Guarantees an implementor owes:
- * - `commit` is atomic, and takes effect only where every row still holds the old id *and* the old offset (compare-and-swap);
- * - `close` closes one window at most, once, and only when every partition's committed watermark has reached its end;
- * - `read` is one snapshot; every method settles within its deadline, also when the server is frozen;
- * - `close` rejects with {@link CompactionFailed} where nothing was left to close and only that failed;
- * - every rejection of `read`, `join`, `close` and `stop` leaves the state as it was or as the call would have left it.
+ * An implementation guarantees:
+ * - `commit` is atomic, and takes effect only if every row still holds the old id *and* the old offset (compare-and-swap);
+ * - `close` closes at most one window, once, and only when every partition's committed watermark has reached its end;
+ * - `read` is one snapshot; every method settles within its deadline, even if the server is frozen;
+ * - `close` rejects with {@link CompactionFailed} if no window could be closed and the compaction failed;
+ * - after a rejection of `read`, `join`, `close` or `stop` the state is as before the call, or as after a successful one.
  *   A rejection with a NamedError of exit code `usage` is final; everything else may be tried again.
  */
 export interface Store {
-  /** Creates the stream and missing partition rows. @throws UsageError where the stream was made with other settings. */
+  /** Creates the stream and missing partition rows. @throws UsageError if the stream was made with other settings. */
   join(settings: StreamSettings, partitions: readonly NewPartition[]): Promise<void>;
   /** `null` before the first join. */
   read(): Promise<StoredState | null>;
   commit(payload: CommitPayload): Promise<CommitOutcome>;
   close(): Promise<CloseOutcome>;
-  /** Records a named error in the stream row, so that every instance stops until an operator resumes it. */
+  /** Stores a named error in the stream row, so that every instance stops until an operator resumes the stream. */
   stop(code: StopCode, message: string): Promise<void>;
 }

@@ -1,16 +1,16 @@
-// Writes how the steps are doing to `stream_step`, for programs that only read the database. Shell; where that fails, the next round tries again.
+// Writes the states of the steps to `stream_step`, for programs that only read the database. Shell. After a failure the next round tries again.
 import type { Clock } from "../shared/clock.ts";
 import { ENGINE_STEPS, type EngineStep, type StepName, type Steps, type StepState } from "../shared/steps.ts";
 import { type DurationMs, SECOND } from "../shared/units.ts";
 import type { Database } from "./postgres/client.ts";
 
 const EVERY = 10 * SECOND as DurationMs;
-/** An unchanged state is written this rarely, so that `updated_at` and `last_success_at` are fresh. */
+/** An unchanged state is written at this interval, so that `updated_at` and `last_success_at` stay fresh. */
 const AGAIN_AFTER_MS = 60 * SECOND;
 const TIMEOUT_MS = 5_000;
 const BADNESS = { ok: 0, waiting: 1, failing: 2 } as const;
 
-/** The engines' steps as one: of each step the worst state, and of these the oldest. */
+/** The steps of all engines as one: for each step the worst state, and of equal ones the oldest. */
 export function worstOf(engines: readonly Steps<EngineStep>[]): Partial<Steps<EngineStep>> {
   const worse = (a: StepState, b: StepState) => BADNESS[b.state] - BADNESS[a.state] || a.since - b.since;
   return Object.fromEntries(
@@ -43,17 +43,17 @@ export async function runStepRecord(
         written = now;
         writtenAt = clock.now();
       } catch {
-        // A database that is away or refuses is what the steps themselves say, to those who ask this process.
+        // The steps in memory show the failing database; the API and metrics of this process report them.
       }
     }
     await clock.sleep(EVERY, signal);
   }
 }
 
-/** Writes the states, one row a step. */
+/** Writes the states, one row per step. */
 export async function recordSteps(database: Database, instance: string, steps: Partial<Steps>): Promise<void> {
   const rows = (Object.entries(steps) as [StepName, StepState][])
-    // A step that has not been tried here says nothing about the stream.
+    // A step that this process has not tried says nothing about the stream.
     .filter(([, { state, lastSuccessAt }]) => state !== "ok" || lastSuccessAt !== null)
     .map(([step, { state, since, problem, lastSuccessAt }]) => ({
       step,

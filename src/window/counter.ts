@@ -1,4 +1,4 @@
-// The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller says what time it is.
+// The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller gives the time.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
 import { type DeadReason, deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
 import type { FetchedBatch, RecordRun } from "../source/port.ts";
@@ -16,11 +16,11 @@ export interface CountingRules {
   /** Event time this far above record time is a dead letter. */
   readonly maxFutureSkew: DurationMs;
   readonly latePolicy: "store" | "drop";
-  /** Whether offsets count records: then holes between offsets are booked as skipped. */
+  /** Whether offsets count records: then gaps between offsets are added to `skipped`. */
   readonly offsetsCountRecords: boolean;
 }
 
-/** The dictionaries are looked at each time that so many bytes of values were read: they cannot grow by much more in between. */
+/** The size of the dictionaries is checked each time this many bytes of values were read. They cannot grow by much more in between. */
 const LOOK_BYTES = 64 * 1024;
 
 /** Applies batches to a delta by the rules of event time. */
@@ -31,17 +31,17 @@ export class Counter {
   readonly #reader: EventReader;
   #tracker!: Tracker;
   #delta!: Delta;
-  /** What is being walked. */
+  /** The run that is read now. */
   #run!: RecordRun;
   #now = 0;
   #expectedOffset = 0;
   readonly #bounds: DeltaBounds;
-  /** Whether the delta has reached a bound: what is left of the batch is not counted into it. */
+  /** Whether the delta has reached a bound: the rest of the batch is not counted into it. */
   #full = false;
-  /** Offset of the first record that was left; -1 while there is none. */
+  /** Offset of the first record that was not counted; -1 if all were. */
   #leftFrom = -1;
   #lookAt = LOOK_BYTES;
-  /** Tables that have been given a number. */
+  /** Tables numbered so far. */
   #tables = 0;
   readonly #hosts = new NamedTexts();
   readonly #referrers = new NamedTexts();
@@ -53,8 +53,8 @@ export class Counter {
   }
 
   /**
-   * Counts the records of `batch` into `delta` up to the one with which the delta reaches a bound, and moves `tracker` behind the last
-   * counted one. Returns whether that was the whole batch; if not, the rest is counted into the next delta, from the tracker's position.
+   * Counts the records of `batch` into `delta` until the delta reaches a bound, and moves `tracker` behind the last counted record.
+   * Returns whether that was the whole batch. If not, the caller counts the rest into the next delta, from the tracker's position.
    *
    * @param now clock of this process: record time is never taken above it
    * @param serverNow the same moment by PostgreSQL's clock, by which silence is measured
@@ -84,7 +84,7 @@ export class Counter {
     return this.#leftFrom < 0;
   }
 
-  /** Looks at the dictionaries. Ids that no key of the delta names (late records that are dropped) can be forgotten at once. */
+  /** Checks the size of the dictionaries. If the delta has no keys (late records were dropped), no key names their ids: empty them at once. */
   #look(): void {
     const reader = this.#reader, { maxDictionaryBytes } = this.#bounds;
     this.#lookAt = this.bytes + LOOK_BYTES;
@@ -145,7 +145,6 @@ export class Counter {
     }
   };
 
-  /** Books the record as a dead letter. */
   #bury(reason: DeadReason, bytes: Uint8Array, start: number, end: number, offset: number): void {
     const { partition, tally } = this.#tracker, line = this.#run.line;
     tally.dead++;

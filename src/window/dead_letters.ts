@@ -1,8 +1,8 @@
-// Dead letters of one delta: exact counts, positions as ranges, a few masked samples; bounded whatever the topic holds. Pure.
+// Dead letters of one delta: exact counts, positions as ranges, a few masked samples. Its size is bounded. Pure.
 import { DEAD_REASONS, type DeadReason } from "../event/types.ts";
 import type { PartitionId } from "../shared/units.ts";
 
-/** Runs of dead letters kept per partition and reason in one commit; what lies behind them is one merged range, which also covers other records. */
+/** Runs of dead letters kept per partition and reason in one commit. Later ones become one merged range, which also covers other records. */
 const RUNS_PER_COMMIT_MAX = 2_000;
 /** Samples kept per reason in one commit; the database keeps at most 100 a reason and hour. */
 export const SAMPLES_PER_COMMIT_MAX = 5;
@@ -11,8 +11,8 @@ export const SAMPLES_PER_COMMIT_MAX = 5;
 type Run = [first: number, last: number];
 
 /**
- * Where dead letters of one partition and reason lie. Exact where `runs` is given or the records fill the range; else merged: the range also
- * covers other records.
+ * Where dead letters of one partition and reason are. Exact if `runs` is given or the records fill the range; otherwise merged: the range
+ * also covers other records.
  */
 export interface DeadRange {
   readonly partition: PartitionId;
@@ -21,21 +21,21 @@ export interface DeadRange {
   readonly firstOffset: number;
   /** Inclusive. */
   readonly lastOffset: number;
-  /** In a log of lines: number of the line at `firstOffset`, from 1; null where it is not known. */
+  /** In a log of lines: number of the line at `firstOffset`, from 1; null if it is not known. */
   readonly firstLine: number | null;
   readonly records: number;
-  /** Ascending; `null` where the records fill the range, or are too many runs to keep. */
+  /** Ascending; `null` if the records fill the range, or there were too many runs to keep. */
   readonly runs: readonly Readonly<Run>[] | null;
 }
 
 /** Dead letters of one partition and reason. */
-interface Place {
+interface Found {
   readonly partition: PartitionId;
   readonly reason: DeadReason;
   readonly firstLine: number | null;
   records: number;
   readonly runs: Run[];
-  /** Everything behind the last run that is kept. */
+  /** All dead letters behind the last run that is kept. */
   merged:
     | { readonly firstOffset: number; lastOffset: number; readonly firstLine: number | null; records: number }
     | null;
@@ -53,7 +53,6 @@ export interface DeadSample {
   readonly payload: string;
 }
 
-/** The record that is dead. */
 interface DeadRecord {
   readonly partition: PartitionId;
   readonly reason: DeadReason;
@@ -67,7 +66,8 @@ export type Mask = (bytes: Uint8Array, start: number, end: number) => string;
 
 /** Collects dead letters until the delta is frozen. */
 export class DeadLetters {
-  readonly #byPlace = new Map<number, Place>();
+  /** By partition and reason. */
+  readonly #found = new Map<number, Found>();
   readonly #samples: DeadSample[] = [];
   readonly #samplesByReason = new Map<DeadReason, number>();
   readonly #mask: Mask;
@@ -81,13 +81,13 @@ export class DeadLetters {
     return this.#count;
   }
 
-  /** Books the record whose value is `bytes[start, end)`. */
+  /** Adds the record whose value is `bytes[start, end)`. */
   add({ partition, reason, offset, line }: DeadRecord, bytes: Uint8Array, start: number, end: number): void {
     this.#count++;
-    const place = partition * DEAD_REASONS.length + DEAD_REASONS.indexOf(reason);
-    let entry = this.#byPlace.get(place);
+    const key = partition * DEAD_REASONS.length + DEAD_REASONS.indexOf(reason);
+    let entry = this.#found.get(key);
     if (!entry) {
-      this.#byPlace.set(place, entry = { partition, reason, firstLine: line, records: 0, runs: [], merged: null });
+      this.#found.set(key, entry = { partition, reason, firstLine: line, records: 0, runs: [], merged: null });
     }
     entry.records++;
     const last = entry.runs.at(-1);
@@ -112,7 +112,7 @@ export class DeadLetters {
   }
 
   get ranges(): readonly DeadRange[] {
-    return [...this.#byPlace.values()].flatMap(({ partition, reason, firstLine, records, runs, merged }) => [
+    return [...this.#found.values()].flatMap(({ partition, reason, firstLine, records, runs, merged }) => [
       {
         partition,
         reason,
@@ -127,7 +127,7 @@ export class DeadLetters {
   }
 
   get counts(): readonly { readonly partition: PartitionId; readonly reason: DeadReason; readonly records: number }[] {
-    return [...this.#byPlace.values()].map(({ partition, reason, records }) => ({ partition, reason, records }));
+    return [...this.#found.values()].map(({ partition, reason, records }) => ({ partition, reason, records }));
   }
 
   get samples(): readonly DeadSample[] {

@@ -3,14 +3,14 @@ import { DeadLetters, type Mask } from "./dead_letters.ts";
 import { KeyTable } from "./key_table.ts";
 
 /**
- * What a window costs beside its keys: the objects of its table here, and in the commit a row of open_delta, its JSON and eight array
- * elements. It bounds the windows of one commit to some thousands, which a database stores in about a second.
+ * Cost of a window beside its keys: the objects of its table here, and in the commit a row of open_delta, its JSON and eight array elements.
+ * This keeps a commit at some thousands of windows, which a database stores in about a second.
  */
 const WINDOW_BYTES = 4_096;
-/** What a key costs beside its texts: 28 bytes of the table at its fullest, twice that while it grows, and five numbers as text. */
+/** Cost of a key beside its texts: 28 bytes of a full table, twice that while the table grows, and five numbers as text. */
 const KEY_BYTES = 80;
 
-/** What one delta may hold. Counting stops at the record that reaches one of these. */
+/** Bounds of one delta. Counting stops at the record that reaches one of them. */
 export interface DeltaBounds {
   /** Keys over all windows. */
   readonly maxDeltaKeys: number;
@@ -26,14 +26,14 @@ export const NO_BOUNDS: DeltaBounds = {
   maxDictionaryBytes: Infinity,
 };
 
-/** One delta. It is filled by the counter, then frozen into a payload and replaced by an empty one. */
+/** One delta. The counter fills it; a commit freezes it into a payload and replaces it by an empty one. */
 export class Delta {
   readonly windows = new Map<number, KeyTable>();
   readonly late = new Map<number, KeyTable>();
   readonly dead: DeadLetters;
-  /** Distinct keys over all windows: what a commit would write. */
+  /** Distinct keys over all windows. */
   keys = 0;
-  /** Upper bound of the bytes that a commit of it would send, and about what it holds. */
+  /** Upper bound of the bytes that its commit sends; its memory is about the same. */
   bytes = 0;
   #recentStart = NaN;
   #recentTable: KeyTable | undefined;
@@ -59,13 +59,13 @@ export class Delta {
     return table;
   }
 
-  /** Books a key that is new in its table; what its table did not name before takes `textBytes`. */
+  /** Adds the cost of a key that is new in its table. `textBytes`: texts that the table did not hold before. */
   addKey(textBytes: number): void {
     this.keys++;
     this.bytes += KEY_BYTES + textBytes;
   }
 
-  /** Whether it, or the dictionaries of `dictionaryBytes` that its ids point into, have reached a bound. An empty one never has. */
+  /** Whether the delta, or the dictionaries of `dictionaryBytes` that its ids refer to, have reached a bound. An empty delta never has. */
   reached(bounds: DeltaBounds, dictionaryBytes: number): boolean {
     return this.keys > 0 &&
       (this.keys >= bounds.maxDeltaKeys || this.bytes >= bounds.maxDeltaBytes ||

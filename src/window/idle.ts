@@ -5,7 +5,7 @@ import { windowStart } from "./tumbling.ts";
 /** An idle timeout that is over at once. */
 export const NO_WAIT = -Infinity as DurationMs;
 
-/** What is known when a fetch has shown that a partition holds nothing more. */
+/** What one fetch of a partition showed. */
 export interface IdleEvidence {
   /** Clock when that fetch was sent: the lesser of ours and PostgreSQL's. */
   readonly sentAt: EpochMs;
@@ -26,7 +26,7 @@ export interface IdleRule {
 }
 
 /**
- * The watermark after an idle advance, or `null` where there is none. It never passes the highest window that holds a record, so that an
+ * The watermark after an idle advance, or `null` for no advance. It never passes the end of the highest window that holds a record: so an
  * empty stream, an outage or a clock that jumps cannot make records of later windows late.
  */
 export function idleAdvance(evidence: IdleEvidence, rule: IdleRule): EpochMs | null {

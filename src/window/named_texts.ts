@@ -1,12 +1,12 @@
-// Which table named a text last: a commit sends each text once a table, however many keys name it. Pure bookkeeping, no I/O, hot.
+// Which table named a text last: a commit sends each text once per table, however many keys name it. No I/O; hot path.
 import type { Dictionary } from "../event/types.ts";
 
-/** Texts of one dictionary. Ids may be given anew between two tables. */
+/** Texts of one dictionary. Between two tables, ids may come to mean other texts. */
 export class NamedTexts {
-  /** By id: number of the table. Numbers are never used twice, so a text of another table or dictionary is a new one. */
+  /** By id: number of the table. Table numbers are never used twice, so an id seen by another table counts as new. */
   #table = new Float64Array(1024);
 
-  /** Bytes that naming the text `id` adds to the table of that number: 0 where no other table has named it since this one did. */
+  /** Bytes that the text `id` adds to table number `table`: 0 if no other table has named it since this one did. */
   bytesOf(id: number, dictionary: Pick<Dictionary, "bytes">, table: number): number {
     if (id >= this.#table.length) this.#grow(id);
     if (this.#table[id] === table) return 0;

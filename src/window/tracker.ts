@@ -1,4 +1,4 @@
-// What is known of one owned partition: its row as last read, the position and watermark in memory, and what has happened since. Pure.
+// One owned partition: its row as last read, the position and watermark in memory, and the counts since. Pure.
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 
 /** One partition's row as stored. */
@@ -15,15 +15,15 @@ export interface PartitionRow {
   readonly retired: boolean;
 }
 
-/** A watermark that silence raised: with the log itself, all that decides which records are late. */
+/** A watermark that silence raised. Stored, because with the log it decides which records are late: a replay needs it. */
 export interface IdleAdvance {
-  /** Next offset when it was raised: records at or above it are judged by it. */
+  /** Next offset when it was raised: it applies to records at or above this offset. */
   readonly atOffset: Offset;
   readonly watermark: EpochMs;
   readonly quietSince: EpochMs;
 }
 
-/** Records of one partition since its row, by what became of them. */
+/** Records of one partition since its row was read, by result. */
 export interface Tally {
   counted: number;
   late: number;
@@ -38,7 +38,7 @@ export const emptyTally = (): Tally => ({ counted: 0, late: 0, lateDropped: 0, d
 /** Mutable state of one partition between commits. */
 export class Tracker {
   readonly partition: PartitionId;
-  /** The row that the next commit expects: as read, or as the commit in flight will leave it. */
+  /** The row that the next commit expects: as read, or as the commit in flight leaves it. */
   expected: { commitId: string; nextOffset: Offset };
   /** Next record to read. */
   position: Offset;

@@ -14,7 +14,7 @@ export function windowEnd(time: number, size: DurationMs): EpochMs {
 
 /**
  * Whether a record of a window that ends at `end` is late under `watermark`, the partition's watermark before the record is applied.
- * The rule of Flink, Kafka Streams and Spark: a window is over once the watermark has reached its end.
+ * As in Flink, Kafka Streams and Spark, a window is over once the watermark has reached its end.
  */
 export function isLate(end: number, watermark: number): boolean {
   return end <= watermark;

@@ -1,6 +1,6 @@
-// Makes the demo's records: record n of a shard is a function of (seed, shard, anchor, rate, n) and of nothing else. Pure.
+// Makes the demo's records: record n of a shard depends on (seed, shard, anchor, rate, n) only. No I/O.
 //
-// A record costs about a microsecond: it is put together from encoded pieces in one buffer, and text is never built.
+// A record takes about a microsecond: it is assembled in one buffer from encoded pieces, without strings.
 import { type EpochMs, MINUTE, type Offset, SECOND } from "../../shared/units.ts";
 import { DEMO_CITIES } from "./places.ts";
 import { mix, numberAt, sequenceKey, weightedTable } from "./random.ts";
@@ -9,7 +9,7 @@ import { DEMO_BOT_SHARE, DEMO_BOTS, DEMO_BROWSERS, DEMO_HEADERS, DEMO_REFERRERS,
 import { LINE_BYTES_MAX } from "../lines.ts";
 import type { RecordRun, RecordVisitor } from "../port.ts";
 
-/** Broken records in 65,536, by what is wrong with them. A value over 1 MiB is rarer still: see `HUGE_OF_2_32`. */
+/** Broken records in 65,536, by fault, added up. Values over 1 MiB are rarer: see `HUGE_OF_2_32`. */
 const BAD_JSON = 30;
 const BAD_ENCODING = BAD_JSON + 15;
 const BAD_TIME = BAD_ENCODING + 30;
@@ -17,7 +17,7 @@ const NO_HOST = BAD_TIME + 15;
 const FUTURE = NO_HOST + 10;
 /** One in 65,536. */
 const HUGE_OF_2_32 = 65_536;
-/** Shares of the fourth 32 bits: one visitor in fourteen uses IPv6 where the city has it, one in a hundred a private address. */
+/** In 4096: one visitor in fourteen uses IPv6 if the city has it, one in a hundred a private address. */
 const IPV6_OF_4096 = 290;
 const PRIVATE_OF_4096 = 41;
 
@@ -43,7 +43,7 @@ const HEADERS = DEMO_HEADERS.map(([headers]) => piece(`","headers":"${headers}",
 const HEADER_TABLE = weightedTable(DEMO_HEADERS.map(([, weight]) => weight), 256);
 const V4 = DEMO_CITIES.map(({ v4 }) => v4.map((prefix) => piece(`${prefix}.`)));
 const V6 = DEMO_CITIES.map(({ v6 }) => v6 === undefined ? null : piece(`${v6}::`));
-/** For each hour UTC, cities by weight and by how many of their people are awake. */
+/** For each hour UTC: cities by weight and by the share of their people who are awake. */
 const CITY_TABLES = Array.from(
   { length: 24 },
   (_, hour) => weightedTable(DEMO_CITIES.map((city) => city.weight * awake(hour + city.utcOffset)), 4096),
@@ -54,12 +54,12 @@ const BAD_TIME_TEXT = piece('2026-02-30T25:61:00Z"}');
 const END = piece('Z"}');
 const HUGE = piece(`{"url":"https://www.example.com/${"x".repeat(LINE_BYTES_MAX)}"}`);
 
-/** How late an event arrives: its share of records, and the least and most delay in ms. */
+/** Delays of events: share of records, least and most delay in ms. */
 const DELAYS: readonly (readonly [share: number, from: number, to: number])[] = [
   [0.84, 0, 900],
   [0.145, 0.9 * SECOND, 5 * SECOND],
   [0.012, 5 * SECOND, 50 * SECOND],
-  // Beyond any watermark that waits a minute: some of these come after their window was closed.
+  // Longer than a watermark delay of one minute: some of these arrive after their window was closed.
   [0.003, 2 * MINUTE, 30 * MINUTE],
 ];
 
@@ -77,7 +77,7 @@ export class DemoGenerator {
     this.#key = sequenceKey(options.seed, options.shard, options.anchor, 3);
   }
 
-  /** Records `[from, to)`, made while they are walked. */
+  /** Records `[from, to)`, generated during the walk. */
   run(from: Offset, to: Offset): RecordRun {
     return {
       walk: (start, visit) => {
@@ -143,7 +143,7 @@ export class DemoGenerator {
     this.#number(host, host >= 100 ? 3 : host >= 10 ? 2 : 1);
   }
 
-  /** `2026-01-01T00:00:00.000Z"}`; the date's part is kept from record to record. */
+  /** `2026-01-01T00:00:00.000Z"}`; the text of the date is kept between records. */
   #time(time: number): void {
     const day = Math.floor(time / 86_400_000);
     if (day !== this.#day) {
@@ -177,7 +177,7 @@ export class DemoGenerator {
   }
 }
 
-/** Delay in whole ms from 32 random bits; within each range short delays are the likelier ones. */
+/** Delay in whole ms from 32 random bits; within each range short delays are more likely. */
 function delayOf(draw: number): number {
   let share = draw / 2 ** 32;
   for (const [part, from, to] of DELAYS) {
@@ -187,7 +187,7 @@ function delayOf(draw: number): number {
   return 0;
 }
 
-/** Between 0.1 and about 1 for a local hour, which may be outside 0 to 24. */
+/** Share of people awake at a local hour, from 0.1 to about 1. The hour may be outside 0 to 24. */
 function awake(hour: number): number {
   const near = (peak: number, width: number) => {
     const distance = Math.abs(((hour - peak) % 24 + 36) % 24 - 12);

@@ -1,13 +1,13 @@
-// Where the generator's visitors are: public address blocks of well-known cities. Pure data, looked up in DB-IP's city and country files
-// (CC BY 4.0); `tests/source/demo/places_test.ts` checks them against the country file.
+// Places of the generator's visitors: public address blocks of well-known cities, from DB-IP's city and country files (CC BY 4.0).
+// `tests/source/demo/places_test.ts` checks them against the country file. Pure data.
 
 /** Visitors of one city. */
 interface DemoCity {
   readonly country: string;
   readonly city: string;
-  /** Hours that local time is ahead of UTC, for the hours of the day in which its people are online. */
+  /** Local time minus UTC in hours; decides when its people are online. */
   readonly utcOffset: number;
-  /** Share among all cities, unnormalised. */
+  /** Relative share among all cities. */
   readonly weight: number;
   /** The first three parts of IPv4 addresses, `130.88.178`; the fourth is any of 1 to 254. */
   readonly v4: readonly string[];
@@ -97,7 +97,7 @@ const ROWS: readonly Row[] = [
   ["NZ", "Auckland", 12, 10, "182.27.102"],
 ];
 
-/** The cities, in a fixed order: it is part of what makes records reproducible. */
+/** The cities. Their order is fixed, because records depend on it. */
 export const DEMO_CITIES: readonly DemoCity[] = ROWS.map(([country, city, utcOffset, weight, v4, v6]) => ({
   country,
   city,

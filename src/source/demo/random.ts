@@ -1,6 +1,6 @@
-// Numbers that look random and depend on nothing but their arguments. Pure.
+// Numbers that look random and depend only on the arguments. Pure.
 
-/** Mixes 32 bits so that each of them moves about half of the result's (the finaliser of MurmurHash3). */
+/** Mixes 32 bits: each input bit changes about half of the result's (the finaliser of MurmurHash3). */
 export function mix(value: number): number {
   let h = value | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
@@ -19,14 +19,14 @@ export function fractionAt(key: number, n: number): number {
   return numberAt(key, n) / 2 ** 32;
 }
 
-/** Names a sequence by a list of numbers. */
+/** The key of a sequence, from a list of numbers. */
 export function sequenceKey(...parts: readonly number[]): number {
   let key = 0x2545f491;
   for (const part of parts) key = mix(Math.imul(key, 31) + mix(part >>> 0) + mix(Math.floor(part / 2 ** 32)));
   return key;
 }
 
-/** Items by weight in a table that is read with one random number: `slots` is a power of two. */
+/** A table of item numbers by weight; a random index into it picks an item. `slots` is a power of two. */
 export function weightedTable(weights: readonly number[], slots: number): Uint16Array {
   const sum = weights.reduce((a, b) => a + b, 0);
   const table = new Uint16Array(slots);

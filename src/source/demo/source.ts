@@ -1,4 +1,4 @@
-// The demo source: every shard of the generator as one partition whose log ends now. Shell over the clock; no other I/O.
+// The demo source: each shard of the generator is a partition whose log ends at the present. Shell over the clock; no other I/O.
 import { createHash } from "node:crypto";
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, Unavailable } from "../../shared/errors.ts";
@@ -18,8 +18,8 @@ import { LeaseHolder } from "../lease_holder.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
 
 /**
- * Mean events per second over all shards. Four weeks are then a million events, which a laptop counts in seconds, and a five-minute
- * window holds about 120.
+ * Mean events per second over all shards: four weeks are a million events, which a laptop counts in seconds, and a five-minute window holds
+ * about 120.
  */
 const DEMO_RATE_DEFAULT = 0.4;
 
@@ -30,9 +30,9 @@ const IDLE_EVERY = durationMs(SECOND / 4);
 
 export interface DemoSourceOptions {
   readonly seed: number;
-  /** How many shards there are: each is a partition. */
+  /** Number of shards; each is a partition. */
   readonly shards: number;
-  /** Midnight of the first record; kept with the stream. See `demoAnchor`. */
+  /** Midnight of the first record; stored with the stream. See `demoAnchor`. */
   readonly anchor: EpochMs;
   /** Mean events per second over all shards; default {@link DEMO_RATE_DEFAULT}. */
   readonly rate?: number;
@@ -41,7 +41,7 @@ export interface DemoSourceOptions {
   readonly lease: Lease;
 }
 
-/** Makes the source. Equal options give equal logs. */
+/** Equal options give equal logs. */
 export function createDemoSource(options: DemoSourceOptions): Source {
   return new DemoSource(options);
 }
@@ -54,7 +54,7 @@ class DemoSource implements Source {
   readonly #shards: readonly DemoGenerator[];
   readonly #closing = new AbortController();
   readonly #positions = new Map<PartitionId, Offset>();
-  /** Shards that were at their end when last looked at, and when that was. */
+  /** When the end of a shard was last reported. */
   readonly #idleSince = new Map<PartitionId, EpochMs>();
   readonly #lease: LeaseHolder;
   #generation = 0;
@@ -150,7 +150,7 @@ class DemoSource implements Source {
       if (!await this.#lease.acquire()) {
         return {
           kind: "unavailable",
-          reason: "another process makes this stream's demo traffic; waiting for it to leave",
+          reason: "another process makes this stream's demo traffic; waiting for it to end",
         };
       }
     } catch (error) {
@@ -163,7 +163,7 @@ class DemoSource implements Source {
     return { kind: "assigned", generation: ++this.#generation, partitions };
   }
 
-  /** The next shard's turn that has records, or whose end has not been reported lately. */
+  /** The batch of the next shard that has records, or whose end is due to be reported. */
   #batch(now: EpochMs): SourceEvent | null {
     const partitions = [...this.#positions.keys()];
     for (let i = 0; i < partitions.length; i++) {
@@ -188,7 +188,7 @@ class DemoSource implements Source {
     return null;
   }
 
-  /** When something can happen next: a record arrives, or an end is due to be reported again. */
+  /** When the next record arrives or the next end is due to be reported. */
   #nextAt(now: EpochMs): number {
     let at = Infinity;
     for (const [partition, position] of this.#positions) {

@@ -1,4 +1,4 @@
-// When the generator's records arrive: hours, weekdays, growth and good and bad days. Pure; both directions are fast at any position.
+// When the generator's records arrive: hours, weekdays, growth, good and bad days. No I/O. Record → time and time → count are fast anywhere.
 import { DAY, type EpochMs, epochMs } from "../../shared/units.ts";
 import { fractionAt, sequenceKey } from "./random.ts";
 
@@ -6,13 +6,13 @@ import { fractionAt, sequenceKey } from "./random.ts";
 const SLICES = 96;
 /** Sunday first. */
 const WEEKDAY_FACTORS = [0.84, 1.07, 1.1, 1.09, 1.06, 1.0, 0.84];
-/** Traffic grows by this share of the first day's a day, for a year. */
+/** Each day adds this share of the first day's traffic, for a year. */
 const GROWTH_PER_DAY = 0.004;
 const GROWTH_DAYS_MAX = 365;
-/** A day is better or worse than it should be by at most this. */
+/** Largest random deviation of a day's traffic, as a share. */
 const DAY_NOISE = 0.06;
 
-/** Hours of the two peaks and the trough between them, for a public whose bulk lives in Europe and America. */
+/** Two peaks and the trough between them, in hours UTC, for visitors mostly in Europe and America. */
 const WEEKDAY_CURVE = dayCurve((hour) => 1 + 0.42 * bump(hour, 10) + 0.62 * bump(hour, 19) - 0.5 * bump(hour, 4));
 const WEEKEND_CURVE = dayCurve((hour) => 1 + 0.2 * bump(hour, 13) + 0.55 * bump(hour, 20) - 0.45 * bump(hour, 5));
 
@@ -30,7 +30,7 @@ export interface TimelineOptions {
 export class DemoTimeline {
   readonly #options: TimelineOptions;
   readonly #jitterKey: number;
-  /** Expected records before each day since the anchor; grows as it is asked for. */
+  /** Expected records before each day since the anchor; extended on demand. */
   readonly #before: number[] = [0];
   #day = 0;
 
@@ -55,7 +55,7 @@ export class DemoTimeline {
     return epochMs(this.#options.anchor + day * DAY + Math.floor((low + within) / SLICES * DAY));
   }
 
-  /** How many records have arrived at `now`, those of this millisecond included. */
+  /** Number of records that have arrived by `now`, inclusive. */
   countAt(now: EpochMs): number {
     const { anchor } = this.#options;
     if (now < anchor) return 0;
@@ -66,7 +66,7 @@ export class DemoTimeline {
     const curve = this.#curve(day);
     const share = curve[slice]! + (curve[slice + 1]! - curve[slice]!) * (slices - slice);
     let count = Math.floor(this.#before[day]! + (this.#before[day + 1]! - this.#before[day]!) * share);
-    // Rounding puts the estimate off by one at most; the times themselves decide.
+    // Rounding may put the estimate off by one; the times decide.
     while (this.timeOf(count) <= now) count++;
     while (count > 0 && this.timeOf(count - 1) > now) count--;
     return count;
@@ -107,7 +107,7 @@ export class DemoTimeline {
   }
 }
 
-/** First midnight of a generator that is first started at `now` and shows `historyDays` of past traffic. */
+/** The anchor of a generator that is first started at `now` and shows `historyDays` of past traffic. */
 export function demoAnchor(now: EpochMs, historyDays: number): EpochMs {
   return epochMs(Math.floor(now / DAY) * DAY - historyDays * DAY);
 }

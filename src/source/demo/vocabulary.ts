@@ -1,6 +1,6 @@
-// What the generator's visitors ask for, where they come from and with what. Pure data.
+// Pages, referrers, browsers and headers of the generator's visitors. Pure data.
 
-/** A site and the paths below it, most popular first. Names are of the reserved kind (RFC 2606), so that no real site is meant. */
+/** A site and its paths, most popular first. The names are reserved ones (RFC 2606), so no real site is meant. */
 export const DEMO_SITES: readonly {
   readonly host: string;
   readonly weight: number;
@@ -121,7 +121,7 @@ export const DEMO_BOTS: readonly (readonly [agent: string, weight: number])[] = 
   ["python-requests/2.32.4", 8],
 ];
 
-/** Share of visits that bots make. */
+/** Share of bots among visits. */
 export const DEMO_BOT_SHARE = 0.12;
 
 /** Values of the `headers` field. */

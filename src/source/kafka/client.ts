@@ -12,7 +12,6 @@ import { tokenProvider, type TokenSource } from "./oauth.ts";
 /** SASL mechanisms with a user name and a password. */
 const SASL_PASSWORD_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 
-/** How to log in. */
 type KafkaLogin =
   | {
     readonly mechanism: typeof SASL_PASSWORD_MECHANISMS[number];
@@ -23,24 +22,24 @@ type KafkaLogin =
 
 /** How to reach the brokers. Texts are contents, never paths. */
 export interface KafkaConnection {
-  /** `host:port` of one or more brokers; the rest is learnt from them. */
+  /** `host:port` of one or more brokers; they name the others. */
   readonly brokers: readonly string[];
   readonly clientId: string;
-  /** `null` speaks plain text. */
+  /** `null` = no TLS. */
   readonly tls: KafkaTls | null;
   readonly sasl: KafkaLogin | null;
 }
 
-/** Certificates in PEM; `null` uses the runtime's authorities, and no client certificate. */
+/** Certificates in PEM. `null`: the runtime's authorities, and no client certificate. */
 interface KafkaTls {
   readonly ca: string | null;
   readonly cert: string | null;
   readonly key: string | null;
-  /** Whether the broker's certificate and name are checked. `false` is for tests alone. */
+  /** Whether the broker's certificate and name are checked. `false` is for tests only. */
   readonly verify: boolean;
 }
 
-/** What an error of this connection is read with. */
+/** The context in which errors of this connection are explained. */
 export function faultContext(
   { topic, group, connection }: {
     readonly topic: string;
@@ -61,25 +60,24 @@ export function faultContext(
   };
 }
 
-/** How long a TCP or TLS connection may take. kafkajs' one second is short for TLS over a wide network. */
+/** Limit for a TCP or TLS connection. kafkajs' one second is short for TLS over a wide network. */
 const CONNECT_MS_MAX = 5_000;
-/** How long a broker may take to answer. kafkajs raises it by itself for requests that wait on purpose (join, fetch). */
+/** Limit for a broker's answer. kafkajs raises it for requests that wait on purpose (join, fetch). */
 const REQUEST_MS_MAX = 10_000;
 
 /**
- * A few quick tries; what fails for longer is left to our own loops, which say so. Joining uses the same numbers, and a storm of
- * rebalances must not use them up at once: six tries last about 3.5 s.
+ * A few quick tries; our own loops repeat and report what fails for longer. Joining uses the same numbers, and a storm of rebalances must
+ * not use them up at once: six tries last about 3.5 s.
  */
 const RETRY: RetryOptions = { initialRetryTime: 100, maxRetryTime: 1_000, multiplier: 2, factor: 0.2, retries: 6 };
 
-/** A client for producing, consuming and administration. Connects to nothing yet. @throws UsageError where the settings cannot work */
+/** A client for producing, consuming and administration. Does not connect yet. @throws UsageError if the settings cannot work */
 export function createKafka(connection: KafkaConnection, log: Log): Kafka {
   return new Kafka(clientConfig(connection, log));
 }
 
 /**
- * The cluster view that kafkajs' clients are built on, for questions that they cannot ask. Reads offsets regardless of open
- * transactions: the end of a log is its end.
+ * The cluster object below kafkajs' clients, for requests that they do not offer. It reads log ends regardless of open transactions.
  */
 export function createCluster(connection: KafkaConnection, log: Log): Cluster {
   const { logCreator, logLevel: level, ...config } = clientConfig(connection, log);
@@ -128,6 +126,6 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
 function saslOptions(login: KafkaLogin): SASLOptions {
   return login.mechanism === "oauthbearer"
     ? { mechanism: "oauthbearer", oauthBearerProvider: tokenProvider(login.token) }
-    // kafkajs types each mechanism apart; those with a password have the same shape.
+    // kafkajs has a type for each mechanism; those with a password have the same shape.
     : { ...login, mechanism: login.mechanism as "plain" };
 }

@@ -1,12 +1,11 @@
-// Decides what an error of the Kafka client means for the stream: wait for it to pass, or stop. One name, one wording and one action for each. Pure.
+// Decides what an error of the Kafka client means for the stream: wait, or stop. Each error has one name, one wording and one action. Pure.
 import { messageOf, StreamStopped, Unavailable } from "../../shared/errors.ts";
 
-/** What an error means. */
 type KafkaFault =
   | { readonly kind: "unavailable"; readonly error: Unavailable }
   | { readonly kind: "stopped"; readonly error: StreamStopped };
 
-/** Names used in the texts, and how the connection is made. */
+/** Names for the texts, and properties of the connection. */
 export interface FaultContext {
   readonly topic: string;
   readonly group: string;
@@ -15,7 +14,7 @@ export interface FaultContext {
   readonly sasl?: boolean;
   /** The login is a token. */
   readonly token?: boolean;
-  /** The connection had not answered anything yet: a broker that closes it then may expect another security. */
+  /** No answer came over the connection yet. A broker that closes it then may expect another security protocol. */
   readonly fresh?: boolean;
 }
 
@@ -27,7 +26,7 @@ interface Passing {
   readonly action: string;
 }
 
-/** Broker errors that time or an operator on the broker's side can cure, by Kafka's names. */
+/** Broker errors that may pass, or that an operator of the brokers can correct, by Kafka's names. */
 const PASSING: Readonly<Record<string, (context: FaultContext) => Passing>> = {
   UNKNOWN_TOPIC_OR_PARTITION: ({ topic }) => ({
     code: "no_topic",
@@ -51,7 +50,7 @@ const PASSING: Readonly<Record<string, (context: FaultContext) => Passing>> = {
   }),
   SASL_AUTHENTICATION_FAILED: () => ({ ...LOGIN, reason: "The broker refused the login" }),
   UNSUPPORTED_SASL_MECHANISM: () => ({ ...MECHANISM, reason: "The broker does not offer this SASL mechanism" }),
-  // A refused token shows at the next request: the client does not read the broker's answer to it (RFC 7628, section 3.2.2).
+  // A refused token shows at the next request, because the client does not read the broker's answer to it (RFC 7628, section 3.2.2).
   ILLEGAL_SASL_STATE: ({ token }) =>
     token ? { ...LOGIN, reason: "The broker refused the token (OAUTHBEARER)" } : ({
       code: "kafka_security_mismatch",
@@ -67,16 +66,16 @@ const LOGIN = {
 };
 const MECHANISM = { ...LOGIN, action: "Set KAFKA_SASL_MECHANISM to one that the broker's listener offers." };
 
-/** Members of another program are in the group: they are given partitions whose records are then never counted here. */
+/** Other programs are members of the group: records of the partitions they get are never counted here. */
 export function groupShared(group: string, strangers: readonly string[]): Passing {
   return {
     code: "group_shared",
     reason: `Group "${group}" has members of another program: ${strangers.join(", ")}`,
-    action: "Stop them, or give Tidemark a KAFKA_GROUP of its own; no position is lost, they are in the database.",
+    action: "Stop them, or give Tidemark a KAFKA_GROUP of its own. No position is lost: positions are in the database.",
   };
 }
 
-/** Broker errors that no waiting cures. */
+/** Broker errors that do not pass. */
 const REFUSED: Readonly<Record<string, string>> = {
   INVALID_SESSION_TIMEOUT: "The broker allows no session timeout of 6 s: lower its group.min.session.timeout.ms",
   INVALID_GROUP_ID: "The broker refuses the name of the group: set another KAFKA_GROUP",
@@ -84,7 +83,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   GROUP_MAX_SIZE_REACHED: "The group has as many members as the broker allows: raise its group.max.size",
 };
 
-/** Reads an error and everything that caused it. */
+/** Judges an error by its whole chain of causes. */
 export function faultOf(error: unknown, context: FaultContext): KafkaFault {
   const chain = causes(error);
   for (const cause of chain) {
@@ -110,7 +109,7 @@ export function faultOf(error: unknown, context: FaultContext): KafkaFault {
   }, error);
 }
 
-/** Faults of the way to the broker, told by the client's texts and the system's codes. */
+/** Faults of the connection to the broker, recognised by the client's texts and the system's codes. */
 function connectionFault(cause: unknown, { brokers, tls, sasl, fresh }: FaultContext): Passing | null {
   const name = textField(cause, "name") ?? "", code = textField(cause, "code") ?? "", text = messageOf(cause);
   if (name === "KafkaJSSASLAuthenticationError") {
@@ -148,7 +147,7 @@ function connectionFault(cause: unknown, { brokers, tls, sasl, fresh }: FaultCon
     return {
       code: "kafka_security_mismatch",
       reason: "The broker closed the connection at the first request",
-      action: `Its listener may expect ${expected.join(" or ")}; if it does not, look at the broker's log.`,
+      action: `Its listener may expect ${expected.join(" or ")}. If it does not, read the broker's log.`,
     };
   }
   return null;
@@ -162,7 +161,7 @@ function refusal(message: string, cause: unknown): StreamStopped {
   return new StreamStopped("source_refused", message, "Correct the cause and start again.", { cause });
 }
 
-/** The error, its cause, that one's cause, and so on; bounded, since foreign errors may refer to themselves. */
+/** The error and its chain of causes; bounded, because errors of a library may refer to themselves. */
 function causes(error: unknown): unknown[] {
   const chain: unknown[] = [];
   for (let at = error; at instanceof Error && chain.length < 10 && !chain.includes(at); at = at.cause) chain.push(at);

@@ -1,5 +1,5 @@
-// Puts our Fetch decoder into kafkajs, for those consumers that ask for it, and tells when and from where each fetch was sent.
-// Changes one shared object of kafkajs, once a process; no I/O of its own.
+// Installs our Fetch decoder in kafkajs for the consumers that ask for it, and reports when and from which position each fetch was sent.
+// Changes one shared object of kafkajs, once per process; no I/O of its own.
 import type { Buffer } from "node:buffer";
 import { StreamStopped } from "../../shared/errors.ts";
 import { decodeFetchResponse, type PartitionResponse } from "./decode/fetch_decoder.ts";
@@ -7,22 +7,22 @@ import { framePool } from "./frame_pool.ts";
 import type { FetchTerms } from "./patience.ts";
 import { errorOfCode, fetchDefinition, type FetchOptions, type ProtocolRequest } from "./internals.ts";
 
-/** The one Fetch version whose layout we decode: the highest that kafkajs speaks, offered by every broker since Kafka 2.3. */
+/** The Fetch version that we decode: the highest that kafkajs speaks; every broker since Kafka 2.3 offers it. */
 const FETCH_VERSION = 11;
 
-/** Kafka's OFFSET_OUT_OF_RANGE. kafkajs would move to another offset without a word; here it reaches the source as a result. */
+/** Kafka's OFFSET_OUT_OF_RANGE. kafkajs would silently move to another offset; here the source gets the error as a result. */
 export const OFFSET_OUT_OF_RANGE = 1;
 
-/** kafkajs asks again at once where a leader has moved; this keeps it from doing so thousands of times a second. */
+/** Pause after a leader has moved. Without it, kafkajs asks again thousands of times a second. */
 const LEADER_RETRY_MS = 100;
 
-/** What a tap gets of one partition of one fetch that succeeded (or found its position out of range). */
+/** One partition's part of a fetch that succeeded or found its position out of range. */
 export interface FetchResult<Sent> extends PartitionResponse {
   /** The position that was asked for. */
   readonly from: number;
   /** What `sending` returned for this partition. */
   readonly sent: Sent;
-  /** The records are not looked at any more. Once all partitions of the response have said so its memory is used again. */
+  /** To be called when the records are no longer needed. After the last partition's call the response's memory is used again. */
   readonly done: () => void;
 }
 
@@ -30,12 +30,12 @@ export interface FetchResult<Sent> extends PartitionResponse {
 interface FetchTap<Sent> {
   /** Called for each partition when its request is encoded, just before it is sent. */
   sending(partition: number): Sent;
-  /** How long the broker may hold a fetch of these partitions; left out: as the consumer was made. */
+  /** Wait and size of a fetch of these partitions; default: the consumer's options. */
   terms?(partitions: readonly number[]): FetchTerms;
   pause(ms: number): Promise<void>;
 }
 
-/** A message as the consumer hands it to `eachBatch`: exactly one a partition and fetch, also an empty one. */
+/** A message as the consumer hands it to `eachBatch`: exactly one per partition and fetch, even if that fetch is empty. */
 export interface FetchMessage<Sent> {
   readonly result: FetchResult<Sent>;
 }
@@ -45,8 +45,8 @@ let installed = false;
 let tags = 0;
 
 /**
- * Registers a tap and returns the tag that its consumer must be created with as `rackId`. That option is the only one that travels
- * unchanged to every fetch of a consumer; it is taken off before the request is sent. Other consumers of the process stay as they are.
+ * Registers a tap and returns a tag, with which its consumer must be created as `rackId`: the only option that reaches every fetch of a
+ * consumer unchanged. The request is sent without it. Other consumers of the process are not affected.
  */
 export function registerFetchTap<Sent>(tap: FetchTap<Sent>): { readonly rackId: string; readonly remove: () => void } {
   installFetchDecoder();
@@ -55,7 +55,7 @@ export function registerFetchTap<Sent>(tap: FetchTap<Sent>): { readonly rackId: 
   return { rackId, remove: () => void taps.delete(rackId) };
 }
 
-/** Replaces kafkajs' Fetch request builder by one that looks for a tap. Does nothing the second time. */
+/** Replaces kafkajs' Fetch request builder, once, by one that looks for a tap. */
 function installFetchDecoder(): void {
   if (installed) return;
   installed = true;
@@ -66,7 +66,7 @@ function installFetchDecoder(): void {
     if (version !== FETCH_VERSION) throw unsupportedVersion(version);
     const { maxWaitTime, minBytes, topics } = options;
     const terms = tap.terms?.(topics.flatMap(({ partitions }) => partitions.map(({ partition }) => partition)));
-    // The time limit of the request follows from the wait that its builder is given.
+    // The builder derives the request's time limit from the wait.
     const asked = { maxWaitTime: terms?.maxWaitMs ?? maxWaitTime, minBytes: terms?.minBytes ?? minBytes, rackId: "" };
     return tapped(original({ version })({ ...options, ...asked }), options, tap);
   };
@@ -106,7 +106,7 @@ function tapped<Sent>(
             return partitionOf({ ...part, ...request, done: held(part.records) });
           }),
         }));
-        // A partition without a leader does not hold up the others: the metadata is read again within seconds anyway.
+        // A partition without a leader must not delay the others: the metadata are read again within seconds.
         if (failed !== undefined && responses.every(({ partitions }) => partitions.every(({ idle }) => idle))) {
           await tap.pause(LEADER_RETRY_MS);
           throw errorOfCode(failed.errorCode);
@@ -124,7 +124,7 @@ function tapped<Sent>(
   };
 }
 
-/** Makes for each partition's records the function that gives them up, once; `release` is called when all have been given up. */
+/** Returns a function that makes `done` for one partition's records. After all of them were called, it calls `release`. */
 function holders(release: () => void): (records: Uint8Array) => () => void {
   let held = 0;
   return (records) => {
@@ -143,7 +143,7 @@ function isFailure(errorCode: number): boolean {
   return errorCode !== 0 && errorCode !== OFFSET_OUT_OF_RANGE;
 }
 
-/** The highest offset there is: kafkajs drops messages below the position that it asked for, and this one must always pass. */
+/** The highest possible offset: kafkajs drops messages below the position that it asked for, and this message must pass. */
 const ALWAYS_DELIVERED = "9223372036854775807";
 
 function partitionOf<Sent>(result: FetchResult<Sent>) {
@@ -167,6 +167,6 @@ function unsupportedVersion(version: number): Error {
     `The broker offers Fetch version ${version}, Tidemark reads version ${FETCH_VERSION}`,
     "Use a broker of Kafka 2.3 or later.",
   );
-  // Without this mark kafkajs would ask again.
+  // Otherwise kafkajs would retry.
   return Object.assign(error, { retriable: false });
 }

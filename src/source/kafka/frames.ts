@@ -1,5 +1,5 @@
-// Reads the responses of a plain connection straight into one buffer each. Left to itself Node's stream makes a buffer a read, and kafkajs
-// joins them by a copy. Shell: one TCP connection; the framing itself does no I/O.
+// Reads each response of a plain connection directly into one buffer. Otherwise Node's stream makes a buffer per read, and kafkajs joins
+// them by copying. Shell: one TCP connection; the framing itself does no I/O.
 import { Buffer } from "node:buffer";
 import net from "node:net";
 import type { ISocketFactory } from "kafkajs";
@@ -9,12 +9,12 @@ import { type FramePool, framePool } from "./frame_pool.ts";
 /** As in kafkajs. */
 const KEEP_ALIVE_MS = 60_000;
 const PREFIX_BYTES = 4;
-/** What is read before the length of a response is known. */
+/** Size of the buffer for bytes that are read before a response's length is known. */
 const SCRATCH_BYTES = 16 * 1024;
-/** A longer length was not sent by a broker, but by a server of another protocol: kafkajs gets the bytes as they come. */
+/** A longer length comes from a server of another protocol, not from a broker: then kafkajs gets the bytes as they arrive. */
 const FRAME_BYTES_MAX = 256 * 1024 * 1024;
 
-/** Cuts a stream of bytes into frames of a length and as many bytes. The caller reads into `space` and says how much came. */
+/** Cuts a stream of bytes into frames: a length, then that many bytes. The caller reads into `space` and reports the count to `filled`. */
 export class Frames {
   readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   /** Bytes at the start of the scratch that are not a whole length yet. */
@@ -23,15 +23,15 @@ export class Frames {
   #have = 0;
   #raw = false;
 
-  /** @param emit takes a frame with its length in front; it owns the memory */
+  /** @param emit gets each frame, length included, and owns its memory */
   constructor(private readonly emit: (frame: Buffer) => void, private readonly pool: FramePool = framePool) {}
 
-  /** Where the next bytes go; never past the end of a frame that has begun. */
+  /** Memory for the next bytes; it ends with the current frame. */
   space(): Buffer {
     return this.#frame === null ? this.#scratch.subarray(this.#kept) : this.#frame.subarray(this.#have);
   }
 
-  /** So many bytes were read into the last `space`. */
+  /** `count` bytes were read into the last `space`. */
   filled(count: number): void {
     const frame = this.#frame;
     if (frame === null) return this.#split(this.#kept + count);
@@ -41,7 +41,7 @@ export class Frames {
     this.emit(frame);
   }
 
-  /** Takes the frames out of the scratch's first bytes. */
+  /** Takes the frames out of the scratch, which holds `end` bytes. */
   #split(end: number): void {
     const scratch = this.#scratch;
     let at = 0;
@@ -70,7 +70,7 @@ export class Frames {
   }
 }
 
-/** Sockets for kafkajs: plain ones read whole frames, those with TLS are kafkajs' own. */
+/** Sockets for kafkajs: without TLS they read whole frames, with TLS they are kafkajs' own. */
 export function framedSocketFactory(): ISocketFactory {
   keepNoRemainder();
   const withTls = defaultSocketFactory();
@@ -96,7 +96,7 @@ export function framedSocketFactory(): ISocketFactory {
 
 let patched = false;
 
-/** After each response kafkajs keeps an empty rest, with which it joins the next one by a copy, and which holds the last one's memory. */
+/** kafkajs keeps an empty rest after each response. It would copy the next response to join it with that, and it holds the last one's memory. */
 function keepNoRemainder(): void {
   if (patched) return;
   patched = true;

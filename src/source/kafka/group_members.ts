@@ -1,11 +1,11 @@
-// Asks a coordinator who is in a consumer group, of the classic protocol or of the new one (KIP-848), which kafkajs does not speak. Only
-// encodes and decodes; the connection is kafkajs' own.
+// Asks a coordinator for the members of a consumer group, by the classic protocol or by the new one (KIP-848), which kafkajs does not speak.
+// It only encodes and decodes; kafkajs has the connection.
 import { type Broker, type Decoder, errorOfCode, newDecoder, newEncoder, type ProtocolRequest } from "./internals.ts";
 
 const CONSUMER_GROUP_DESCRIBE_API = 69, VERSION_MAX = 1;
 /**
- * What a coordinator answers where the group has no members of the new protocol: GROUP_ID_NOT_FOUND for a group that is not there or of the
- * classic one; UNSUPPORTED_VERSION where it does not offer the new protocol, as Kafka 3.7 to 3.9 by default, although it names the request.
+ * Answers that mean "no members of the new protocol": GROUP_ID_NOT_FOUND for a group that does not exist or uses the classic protocol;
+ * UNSUPPORTED_VERSION from brokers that list the request without offering the new protocol (Kafka 3.7 to 3.9 by default).
  */
 const NOT_OF_THIS_PROTOCOL: ReadonlySet<number> = new Set([69, 35]);
 const MEMBER_TYPE_CONSUMER = 1;
@@ -14,20 +14,20 @@ const MEMBER_TYPE_CONSUMER = 1;
 interface GroupMember {
   readonly clientId: string;
   readonly clientHost: string;
-  /** Member of the new protocol, which Tidemark never is. */
+  /** Whether it uses the new protocol, as Tidemark never does. */
   readonly newProtocol: boolean;
 }
 
-/** A group as its coordinator describes it; one that is not there is `Dead` and has no members. */
+/** A group as its coordinator describes it. A group that does not exist is `Dead` and has no members. */
 export interface GroupDescription {
   readonly state: string;
   readonly members: readonly GroupMember[];
 }
 
-/** Every client id of Tidemark's begins so. */
+/** All client ids of Tidemark match this. */
 const OWN_CLIENT_ID = /^tidemark(-|$)/;
 
-/** The members that are not Tidemark's, in words for an operator. */
+/** The members of other programs, as texts for an operator. */
 export function strangersOf(members: readonly GroupMember[]): readonly string[] {
   const names = members.filter(({ clientId, newProtocol }) => newProtocol || !OWN_CLIENT_ID.test(clientId))
     .map(({ clientId, clientHost, newProtocol }) =>
@@ -38,10 +38,10 @@ export function strangersOf(members: readonly GroupMember[]): readonly string[] 
   return [...new Set(names)];
 }
 
-/** A stranger chooses its client id: nothing of it may reach a terminal as a control character. */
+/** Another program chooses its client id, so control characters must not reach a terminal. */
 const printable = (text: string) => text.replace(/[\p{C}\p{Z}]+/gu, " ").slice(0, 100);
 
-/** The group's members. @param broker its coordinator. Rejects with what kafkajs' connection rejects with */
+/** The group's members. @param broker its coordinator. Rejects with the errors of kafkajs' connection */
 export async function describeGroup(broker: Broker, group: string): Promise<GroupDescription> {
   const newest = broker.versions?.[CONSUMER_GROUP_DESCRIBE_API]?.maxVersion;
   if (newest !== undefined) {
@@ -109,7 +109,7 @@ function readMember(member: Decoder, version: number): GroupMember {
   const clientHost = member.readUVarIntString() ?? "";
   member.readUVarIntArray((topic) => topic.readUVarIntString()); // subscribed topics
   member.readUVarIntString(); // subscribed pattern
-  for (let i = 0; i < 2; i++) { // assignment now, and the one that is aimed at
+  for (let i = 0; i < 2; i++) { // current assignment, target assignment
     member.readUVarIntArray((topic) => {
       topic.readBytes(16);
       topic.readUVarIntString();
@@ -118,7 +118,7 @@ function readMember(member: Decoder, version: number): GroupMember {
     });
     member.readTaggedFields();
   }
-  // Version 0 does not say: a member with our client id is taken for ours.
+  // Version 0 does not have the type. A member with our client id is then taken for ours.
   const newProtocol = version >= 1 && member.readInt8() === MEMBER_TYPE_CONSUMER;
   member.readTaggedFields();
   return { clientId, clientHost, newProtocol };

@@ -1,5 +1,5 @@
-// Takes what kafkajs fetched into the queue: checks that it is wanted and in its place, thins out observations, holds the next fetch back
-// while the engine is busy, and finds out what happened where the log does not hold a position. Waits on the clock; no I/O of its own.
+// Takes what kafkajs fetched into the queue: drops batches that are not wanted or do not fit the position, limits the rate of empty results,
+// delays the next fetch while the engine is busy, and finds the cause when the log does not hold a position. Waits on the clock; no I/O.
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, type StreamStopped } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
@@ -21,13 +21,12 @@ import { type KafkaQueue, waitAtMost, type WaitingBatch } from "./queue.ts";
 import { positionFault } from "../../shared/faults.ts";
 import type { LogIdentity } from "../port.ts";
 
-/** What is remembered of a fetch from the moment it was sent. */
+/** What is recorded when a fetch is sent. */
 export interface Sent {
   readonly ticket: Ticket | null;
   readonly at: EpochMs;
 }
 
-/** What the intake works with. */
 interface KafkaIntakeOptions {
   readonly topic: string;
   readonly clock: Clock;
@@ -35,33 +34,33 @@ interface KafkaIntakeOptions {
   readonly checkCrcs: boolean;
   readonly assignment: Assignment;
   readonly queue: KafkaQueue;
-  /** Is told what each fetch brought. */
+  /** Learns what each fetch brought. */
   readonly patience: FetchPatience;
   /** Aborted when the source closes. */
   readonly ended: AbortSignal;
-  /** The member that fetches now, if there is one. */
+  /** The current member of the group. */
   readonly member: () => Pick<KafkaMember<Sent>, "flow" | "pause" | "seek"> | null;
   readonly identify: () => Promise<LogIdentity>;
   readonly stop: (error: StreamStopped) => void;
 }
 
-/** Caught-up observations of an unchanged partition are passed on this often. The idle rule counts in tens of seconds. */
+/** Unchanged empty results of a partition are passed on at this interval. The idle rule needs no more: it works in tens of seconds. */
 const OBSERVE_MS = 1_000;
-/** While a fetched batch waits for the engine, kafkajs is given the chance of a heartbeat this often. */
+/** While a fetched batch waits for the engine, kafkajs may send a heartbeat at this interval. */
 const ALIVE_MS = durationMs(500);
 
-/** The way from the client to the queue. */
+/** Moves fetched records from the client to the queue. */
 export class KafkaIntake {
   readonly #observed = new Map<PartitionId, WaitingBatch>();
 
   constructor(private readonly options: KafkaIntakeOptions) {}
 
-  /** What is known of a partition's end is news again. */
+  /** Reports the partition's next empty result even if nothing changed. */
   forget(partition: PartitionId): void {
     this.#observed.delete(partition);
   }
 
-  /** Takes one partition's part of a fetch; resolves when the next fetch may be sent. */
+  /** Takes one partition's part of a fetch. Resolves when the next fetch may be sent. */
   async fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void> {
     const batch = this.#wanted(result, control), { assignment, queue, clock } = this.options;
     if (batch === null) return result.done();
@@ -72,7 +71,7 @@ export class KafkaIntake {
     }
   }
 
-  /** The batch where its records are wanted and in their place; what else a result says is passed on here. */
+  /** The batch, if its records are wanted and fit the position; null otherwise. Handles empty results and errors. */
   #wanted(result: FetchResult<Sent>, control: BatchControl): WaitingBatch | null {
     const { assignment, patience } = this.options;
     const partition = partitionId(result.partition), from = offset(result.from), { ticket, at } = result.sent;
@@ -83,7 +82,7 @@ export class KafkaIntake {
     }
     const { records, aborted, done } = result;
     const reader = new BatchReader({ from, records, aborted, sentAt: at }, this.options);
-    // Records were deleted under our feet, and what came is from after the gap.
+    // Records at our position were deleted; these are from after the gap.
     if (reader.firstOffset > from && result.logStart > from) {
       void this.#examine(partition, ticket, from);
       return null;
@@ -117,7 +116,7 @@ export class KafkaIntake {
     return batch;
   }
 
-  /** An empty result: passed on when it says something new, or once a second. */
+  /** Passes an empty result on if it differs from the last one, or once a second. */
   #observe(batch: WaitingBatch): void {
     const last = this.#observed.get(batch.partition);
     const unchanged = last?.ticket === batch.ticket && last.logEnd === batch.logEnd &&
@@ -127,7 +126,7 @@ export class KafkaIntake {
     this.options.queue.observe(batch);
   }
 
-  /** The log does not hold a position: finds out why, before anything else is read of this partition. Never rejects. */
+  /** The log does not hold a position: finds the cause before the partition is read on. Never rejects. */
   async #examine(partition: PartitionId, ticket: Ticket, position: Offset): Promise<void> {
     const { assignment, clock, ended, log, queue, topic } = this.options;
     this.options.member()?.pause([partition]);
@@ -138,7 +137,7 @@ export class KafkaIntake {
         const bounds = partitions.find((entry) => entry.partition === partition);
         const fault = bounds === undefined ? null : positionFault(topic, position, bounds);
         if (fault !== null) return this.options.stop(fault);
-        // A new leader may lag behind for a moment: ask again from the same position.
+        // A new leader may lag behind for a moment: fetch again from the same position.
         log.info("The broker refused a position that its log holds: asking again", { partition, position });
         await clock.sleep(SECOND, ended);
         if (assignment.deliverable(partition, ticket)) this.options.member()?.flow(new Map([[partition, position]]));

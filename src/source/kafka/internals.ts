@@ -1,5 +1,5 @@
-// Typed windows on the parts of kafkajs 2.2.4 that it does not export. The only file that imports from kafkajs/src; kafkajs is frozen
-// upstream, so these shapes do not move. Shell.
+// Types for the parts of kafkajs 2.2.4 that it does not export. This is the only file that imports from kafkajs/src. kafkajs is no longer
+// developed, so these shapes do not change. Shell.
 import type { Buffer } from "node:buffer";
 import type { ISocketFactory, PartitionMetadata } from "kafkajs";
 import RawCluster from "kafkajs/src/cluster/index.js";
@@ -52,7 +52,7 @@ export interface ProtocolRequest<Raw, Result> {
   readonly requestTimeout?: number;
 }
 
-/** What the consumer asks of one fetch. */
+/** The parameters of one fetch. */
 export interface FetchOptions {
   readonly topics: readonly {
     readonly topic: string;
@@ -88,11 +88,11 @@ export interface Broker {
     }[];
   }>;
   leaveGroup(request: { readonly groupId: string; readonly memberId: string }): Promise<unknown>;
-  /** Rejects with the broker's own reason. */
+  /** Rejects with the broker's reason. */
   findGroupCoordinator(request: { readonly groupId: string; readonly coordinatorType: number }): Promise<unknown>;
 }
 
-/** Offsets of partitions by a rule: the log's start, its end, or the first record at or after a time. */
+/** A request for offsets: the log's start, its end, or the first record at or after a time. */
 export interface OffsetsQuery {
   readonly topic: string;
   readonly partitions: readonly { readonly partition: number }[];
@@ -129,19 +129,17 @@ export const Cluster = RawCluster as unknown as new (options: Readonly<Record<st
 export const fetchDefinition = rawFetch as unknown as FetchDefinition;
 export const newEncoder = (): Encoder => new (RawEncoder as unknown as new () => Encoder)();
 export const newDecoder = (raw: Buffer): Decoder => new (RawDecoder as unknown as new (raw: Buffer) => Decoder)(raw);
-/** The error that kafkajs itself makes of a Kafka error code; it knows which are worth a retry. */
+/** kafkajs' error for a Kafka error code; it knows which ones can be retried. */
 export const errorOfCode = (rawErrors as { createErrorFromCode(code: number): Error }).createErrorFromCode;
 export const defaultSocketFactory = rawSocketFactory as unknown as () => ISocketFactory;
 export const createLogger =
   (rawLoggers as { createLogger(options: { level: number; logCreator: unknown }): unknown }).createLogger;
-/** What a connection's queue of requests is patched by. */
 interface RequestQueuePrototype {
   scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
 }
 
 export const requestQueuePrototype = (RawRequestQueue as unknown as { prototype: RequestQueuePrototype }).prototype;
 
-/** How a connection takes what its socket read. */
 interface ConnectionPrototype {
   processData(this: { chunks: Buffer[]; readonly bytesBuffered: number }, data: Buffer): void;
 }
@@ -159,8 +157,8 @@ interface ProduceAnswer {
 }
 
 /**
- * A produce request of encoded record batches for one topic, acknowledged by all replicas in sync. Its result is the answer of each
- * partition: kafkajs' own parser throws at the first one that failed and hides the others.
+ * A produce request of encoded record batches for one topic, acknowledged by all replicas in sync. Its result holds the answer of each
+ * partition; kafkajs' own parser throws at the first failed one and hides the others.
  */
 export function produceRequest(
   broker: Broker,

@@ -1,18 +1,17 @@
-// Maps kafkajs' log entries to ours. kafkajs logs an ERROR for ordinary life (a rebalance, a broker that restarts), while what an operator
-// must know reaches the log through the source's own events: so nothing of kafkajs is louder than a warning. No I/O.
+// Maps kafkajs' log entries to ours. kafkajs logs ordinary events as ERROR (a rebalance, a broker that restarts). The source itself reports
+// what an operator must know, so entries of kafkajs become warnings at most. No I/O.
 import { logLevel } from "kafkajs";
 import type { Log, LogFields } from "../../shared/log.ts";
 
-/** An entry as kafkajs hands it to a log creator. */
 interface Entry {
   readonly namespace: string;
   readonly level: number;
   readonly log: { readonly message: string; readonly [field: string]: unknown };
 }
 
-/** What happens whenever members come and go. */
+/** Ordinary events when members join or leave. */
 const ORDINARY = /rebalanc|re-joining|REBALANCE_IN_PROGRESS|has joined the group/i;
-/** What the source reports by itself as one `unavailable` a try. */
+/** Events that the source itself reports, as one `unavailable` per try. */
 const REPORTED =
   /^(Connection error|Connection timeout|Failed to connect|Crash:|Restarting the consumer|Response |Request )/;
 const FIELDS = ["broker", "groupId", "topic", "partition", "error", "retryCount"] as const;

@@ -1,5 +1,5 @@
-// One life of one group member: a kafkajs consumer from connecting to its end. Network and timers are kafkajs'; decisions are the
-// source's, which listens. Every rule here closes a hole of kafkajs 2.2.4 that was seen against real brokers.
+// One member of the consumer group: a kafkajs consumer from connecting to its end. kafkajs does network and timers; the source, which
+// listens, decides. Each special rule here corrects a fault of kafkajs 2.2.4 that was seen with real brokers. Shell.
 import type { Consumer, EachBatchPayload, Kafka } from "kafkajs";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
@@ -7,26 +7,26 @@ import { messageOf } from "../../shared/errors.ts";
 import { type EpochMs, epochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
 import type { FetchMessage, FetchResult } from "./fetch_hook.ts";
 
-/** Time limits of the group protocol, ms. A heartbeat every third of the session survives one that is lost. */
+/** Time limits of the group protocol, ms. With three heartbeats per session, one may be lost. */
 const SESSION_MS = 6_000;
 const HEARTBEAT_MS = 2_000;
-/** How long the group waits for a member that does not join again. Ours answer at a heartbeat; a frozen one must not hold up the rest. */
+/** How long the group waits for a member that does not join again. Ours join at a heartbeat; a frozen one must not delay the others. */
 const REBALANCE_MS = 15_000;
-/** Bytes of one response over all partitions: with the queue's own limit this bounds the memory for what is fetched. */
+/** Bytes of one response over all partitions. With the queue's limit this bounds the memory for fetched records. */
 const RESPONSE_BYTES_MAX = 8 * 1024 * 1024;
 
-/** What a member tells its source. None of these may throw. */
+/** Events of a member. None of these methods may throw. */
 interface MemberListener<Sent> {
   /** The group assigned these partitions; all are paused. */
   joined(memberId: string, partitions: readonly PartitionId[]): void;
   lost(reason: string): void;
   /** Membership was confirmed by a request that was sent at this time. */
   confirmed(sentAt: EpochMs): void;
-  /** One partition's part of one fetch. Resolves when the next may be fetched; `alive` must be called meanwhile. */
+  /** One partition's part of one fetch. Resolves when the next fetch may be sent; meanwhile `alive` must be called. */
   fetched(result: FetchResult<Sent>, control: BatchControl): Promise<void>;
 }
 
-/** What can be done while a batch is at hand. */
+/** Control over the member while a batch is handled. */
 export interface BatchControl {
   /** Sends a heartbeat if one is due. Rejects when membership is gone: the rejection must be passed on. */
   alive(): Promise<void>;
@@ -34,7 +34,6 @@ export interface BatchControl {
   advance(next: Offset): void;
 }
 
-/** What a member needs. */
 interface MemberOptions {
   readonly kafka: Kafka;
   readonly topic: string;
@@ -65,12 +64,12 @@ export class KafkaMember<Sent> {
       metadataMaxAge: options.metadataMs,
       maxBytesPerPartition: options.maxBytesPerPartition,
       maxBytes: RESPONSE_BYTES_MAX,
-      // While everything is paused kafkajs sleeps this long between heartbeats: it is also the delay of a resume.
+      // While all partitions are paused, kafkajs sleeps this long between heartbeats; so it also delays a resume.
       maxWaitTimeInMs: options.maxWaitMs,
-      // By default a metadata request would create a deleted topic again.
+      // The default would create a deleted topic again at a metadata request.
       allowAutoTopicCreation: false,
       rackId: options.rackId,
-      // Left to itself kafkajs reconnects up to 43 s after it was told to disconnect; the source has its own loop.
+      // By default kafkajs reconnects up to 43 s after it was asked to disconnect. The source has its own loop.
       retry: { restartOnFailure: () => Promise.resolve(false) },
     });
   }
@@ -79,7 +78,7 @@ export class KafkaMember<Sent> {
   async run(): Promise<void> {
     const { topic } = this.options;
     const ended = Promise.withResolvers<void>();
-    ended.promise.catch(() => {}); // awaited below, but a crash may come first
+    ended.promise.catch(() => {}); // awaited below, but a crash may come before that
     this.#listen(ended);
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topic, fromBeginning: true });
@@ -102,12 +101,12 @@ export class KafkaMember<Sent> {
     this.#guarded(() => this.#consumer.seek({ topic: this.options.topic, partition, offset: String(position) }));
   }
 
-  /** Fetches nothing more from these partitions until `flow`. */
+  /** Stops fetching from these partitions until `flow`. */
   pause(partitions: readonly PartitionId[]): void {
     this.#guarded(() => this.#consumer.pause(this.#topicPartitions(partitions)));
   }
 
-  /** Publishes positions as the group's offsets. Rejects where the group does not take them. */
+  /** Publishes positions as the group's offsets. Rejects if the group refuses them. */
   async publish(positions: ReadonlyMap<PartitionId, Offset>): Promise<void> {
     const { topic } = this.options;
     await this.#consumer.commitOffsets(
@@ -115,7 +114,7 @@ export class KafkaMember<Sent> {
     );
   }
 
-  /** Leaves the group and disconnects; waits for a batch at hand, and for ever for a frozen broker. Never rejects. */
+  /** Leaves the group and disconnects. Waits for the current batch, and without limit for a frozen broker. Never rejects. */
   async stop(): Promise<void> {
     this.#stopping = true;
     try {
@@ -127,7 +126,7 @@ export class KafkaMember<Sent> {
 
   #listen(ended: PromiseWithResolvers<void>): void {
     const consumer = this.#consumer, { events } = consumer, { topic, clock } = this.options;
-    /** A listener that throws would stop the consumer without a word. */
+    // An error in a listener would stop the consumer silently.
     const safely = (tell: () => void) => {
       try {
         tell();
@@ -138,7 +137,7 @@ export class KafkaMember<Sent> {
     consumer.on(events.GROUP_JOIN, ({ payload }) =>
       safely(() => {
         const partitions = (payload.memberAssignment[topic] ?? []).map(partitionId);
-        if (this.#stopping) return void this.stop(); // the join was under way when we were told to stop
+        if (this.#stopping) return void this.stop(); // the join was under way when `stop` was called
         this.pause(partitions);
         this.listener.joined(payload.memberId, partitions);
         this.listener.confirmed(this.#asked);
@@ -169,7 +168,7 @@ export class KafkaMember<Sent> {
         try {
           await heartbeat();
         } catch (error) {
-          // The other batches of this fetch still run after this: the source drops them, since it now knows.
+          // kafkajs still delivers the other batches of this fetch; the source drops them after `lost`.
           this.listener.lost(messageOf(error));
           throw error;
         }
@@ -184,7 +183,7 @@ export class KafkaMember<Sent> {
     return [{ topic: this.options.topic, partitions: [...partitions] }];
   }
 
-  /** kafkajs throws from these calls once it has stopped, which it may do at any moment; the loss is reported by its own event. */
+  /** These calls throw when kafkajs has stopped, which it may do at any time. Its own event reports that. */
   #guarded(call: () => void): void {
     try {
       call();

@@ -1,5 +1,5 @@
-// Asks the cluster what the consumer cannot: topic id, bounds of every partition, offsets by time, and to forget a dead member.
-// Opens connections of its own, so that a question never waits behind a fetch.
+// Requests that the consumer does not offer: topic id, bounds of every partition, offsets by time, removal of a dead member.
+// Has its own connections, so that a request never waits behind a fetch.
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, type EpochMs, type Offset, offset, type PartitionId, partitionId } from "../../shared/units.ts";
@@ -10,7 +10,6 @@ import { describeGroup, type GroupDescription } from "./group_members.ts";
 import { describeTopic, knowsTopicIds } from "./topic_id.ts";
 import type { LogIdentity, PartitionBounds } from "../port.ts";
 
-/** What {@link KafkaMetadata} needs. */
 interface KafkaMetadataOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
@@ -19,30 +18,29 @@ interface KafkaMetadataOptions {
   readonly log: Log;
 }
 
-/** What a broker answers while a group's coordinator is chosen or loads: in a new cluster that takes a second or two. */
+/** Errors while a group's coordinator is chosen or loads its data; in a new cluster that takes a second or two. */
 const COORDINATOR_MOVES: ReadonlySet<unknown> = new Set([
   "GROUP_LOAD_IN_PROGRESS",
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "NOT_COORDINATOR_FOR_GROUP",
 ]);
-/** Kafka's number for the coordinator of a group; the other kind is that of transactions. */
+/** Kafka's number for the coordinator of a group; 1 is that of transactions. */
 const GROUP_COORDINATOR = 0;
 const COORDINATOR_TRIES = 15;
 const COORDINATOR_WAIT = durationMs(300);
 
-/** A topic's id and partitions at one moment. */
 interface TopicIdentity {
-  /** `null` where the broker knows no topic ids. */
+  /** `null` if the broker does not have topic ids. */
   readonly topicId: string | null;
   readonly partitions: readonly number[];
-  /** Our clock just before the question was sent. */
+  /** Our clock just before the request was sent. */
   readonly askedAt: EpochMs;
 }
 
-/** Questions about one topic. Every method rejects with Unavailable, or StreamStopped where waiting is of no use. */
+/** Requests about one topic. Every method rejects with Unavailable, or with StreamStopped if waiting cannot help. */
 export class KafkaMetadata {
   #cluster: Promise<Cluster> | null = null;
-  /** A broker has answered a question with these settings. */
+  /** Whether a broker has answered with these settings. */
   #answered = false;
 
   constructor(private readonly options: KafkaMetadataOptions) {}
@@ -78,18 +76,18 @@ export class KafkaMetadata {
     return { identity: { topicId, partitions: bounds }, askedAt };
   }
 
-  /** For each partition the first offset whose record time is at or after `time`; the log's end where there is none. */
+  /** For each partition the first offset whose record time is at or after `time`; the log's end without such a record. */
   async offsetsAt(time: EpochMs): Promise<ReadonlyMap<PartitionId, Offset>> {
     const { partitions } = await this.describe();
     const [found, ends] = await Promise.all([
       this.#offsets(partitions, { fromTimestamp: time }),
       this.#offsets(partitions, { fromBeginning: false }),
     ]);
-    // Kafka answers −1 where no record is that late.
+    // Kafka answers −1 if there is no such record.
     return new Map([...found].map(([partition, at]) => [partition, at < 0 ? ends.get(partition)! : at]));
   }
 
-  /** The consumer group as its coordinator knows it. A coordinator that is only just becoming one is asked again. */
+  /** The consumer group as its coordinator describes it. While the coordinator changes, the request is repeated. */
   group(): Promise<GroupDescription> {
     const { group, clock } = this.options;
     return this.#ask(async (cluster) => {
@@ -112,11 +110,11 @@ export class KafkaMetadata {
     });
   }
 
-  /** Closes the connections; a later question opens new ones. Never rejects. */
+  /** Closes the connections; a later request opens new ones. Never rejects. */
   async close(): Promise<void> {
     const cluster = this.#cluster;
     this.#cluster = null;
-    // A connection that failed or will not close has nothing left to lose.
+    // Ignores errors while closing.
     await cluster?.then((open) => open.disconnect()).catch(() => {});
   }
 
@@ -147,7 +145,7 @@ export class KafkaMetadata {
     );
   }
 
-  /** Runs a question; after a failure the next one starts from fresh connections. */
+  /** Runs a request. After a failure the next one uses new connections. */
   async #ask<T>(question: (cluster: Cluster) => Promise<T>): Promise<T> {
     const cluster = this.#cluster ??= this.#connect();
     try {
@@ -167,7 +165,7 @@ export class KafkaMetadata {
   }
 }
 
-/** The group's coordinator. The client asks one broker after the other and keeps no reason: where none knew it, one is asked for its own. */
+/** The group's coordinator. kafkajs asks one broker after the other and drops the reasons; so after a failure one broker is asked for its reason. */
 async function coordinatorOf(cluster: Cluster, groupId: string): Promise<Broker> {
   try {
     return await cluster.findGroupCoordinator({ groupId });

@@ -1,9 +1,9 @@
-// Gets the tokens of SASL/OAUTHBEARER: from a command, or from an identity provider by client credentials (RFC 6749, section 4.4). Shell: runs the
-// command, asks over HTTP.
+// Gets the tokens of SASL/OAUTHBEARER: from a command, or from an identity provider by client credentials (RFC 6749, section 4.4). Shell:
+// runs the command, or sends an HTTP request.
 import { Buffer } from "node:buffer";
 import { messageOf, Unavailable } from "../../shared/errors.ts";
 
-/** Where tokens come from. `extensions` are sent with each of them (RFC 7628, section 3.1). */
+/** Where tokens come from. `extensions` are sent with each token (RFC 7628, section 3.1). */
 export type TokenSource =
   & { readonly extensions: Readonly<Record<string, string>> }
   & (
@@ -17,7 +17,7 @@ export type TokenSource =
     }
   );
 
-/** What kafkajs asks for at each login. */
+/** As kafkajs expects it at each login. */
 interface Token {
   readonly value: string;
   readonly extensions: Readonly<Record<string, string>>;
@@ -25,24 +25,24 @@ interface Token {
 
 interface Fresh {
   readonly value: string;
-  /** Epoch ms; 0 where nothing says it. */
+  /** Epoch ms; 0 = not known. */
   readonly expiresAt: number;
 }
 
 const DEADLINE_MS = 10_000;
-/** A token without a known end is used this long. */
+/** A token whose end is not known is used this long. */
 const UNKNOWN_LIFE_MS = 60_000;
-/** Share of a token's life after which another is asked for. */
+/** Share of a token's life after which another is requested. */
 const USED_SHARE = 0.8;
 
-/** A function that gives a valid token, the same one for most of its life. Rejects with Unavailable `kafka_token`, without any secret. */
+/** A function that returns a valid token, the same one for most of its life. Rejects with Unavailable `kafka_token`, without any secret. */
 export function tokenProvider(source: TokenSource, now: () => number = Date.now): () => Promise<Token> {
   let token: { readonly value: string; readonly until: number } | null = null;
   let asking: Promise<Token> | null = null;
   const ask = async (): Promise<Token> => {
     const { value, expiresAt } =
       await (source.kind === "command" ? fromCommand(source.words) : fromEndpoint(source, now));
-    if (!/^[\x21-\x7e]+$/.test(value)) throw refused("What was given is not a token.");
+    if (!/^[\x21-\x7e]+$/.test(value)) throw refused("The answer is not a token.");
     const end = expiresAt || expiryOf(value) || now() + UNKNOWN_LIFE_MS;
     token = { value, until: now() + Math.max(0, end - now()) * USED_SHARE };
     return { value, extensions: source.extensions };
@@ -51,7 +51,7 @@ export function tokenProvider(source: TokenSource, now: () => number = Date.now)
     if (token !== null && now() < token.until) {
       return Promise.resolve({ value: token.value, extensions: source.extensions });
     }
-    // Connections that log in at the same moment share one question.
+    // Connections that log in at the same time share one request.
     return asking ??= ask().finally(() => asking = null);
   };
 }
@@ -98,7 +98,7 @@ async function fromEndpoint(
   return parsed(text, now());
 }
 
-/** A bare token, or JSON with `access_token` and perhaps `expires_in` seconds from `now`. */
+/** Reads a bare token, or JSON with `access_token` and optionally `expires_in` (seconds from `now`). */
 function parsed(text: string, now: number): Fresh {
   if (!text.startsWith("{")) return { value: text, expiresAt: 0 };
   let answer: unknown;
@@ -112,7 +112,7 @@ function parsed(text: string, now: number): Fresh {
   return { value, expiresAt: now > 0 && Number(life) > 0 ? now + Number(life) * 1000 : 0 };
 }
 
-/** `exp` of a JWT in epoch ms; 0 where it has none, or is not a JWT. */
+/** `exp` of a JWT in epoch ms; 0 without one, and for other tokens. */
 function expiryOf(token: string): number {
   try {
     const { exp } = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as { exp?: unknown };
@@ -126,7 +126,7 @@ function refused(message: string, cause?: unknown): Unavailable {
   return new Unavailable(
     "kafka_token",
     message,
-    "Check the settings KAFKA_OAUTH_…; run the command by hand, or ask the endpoint with curl.",
+    "Check the KAFKA_OAUTH_… settings; run the command by hand, or request a token with curl.",
     { cause },
   );
 }

@@ -1,25 +1,25 @@
-// How long a broker may hold a fetch, and for how many bytes: few, full answers while nothing is urgent, quick ones otherwise. Pure.
+// How long a broker may hold a fetch, and for how many bytes: few, full answers while nothing is urgent, otherwise quick ones. No I/O.
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 
-/** What a fetch asks of its broker. */
+/** Parameters of a fetch. */
 export interface FetchTerms {
   readonly minBytes: number;
   readonly maxWaitMs: number;
 }
 
-/** Longest time that records gather at a broker, ms. Leaving the group and joining it again wait for the fetch on its way. */
+/** Longest time that records gather at a broker, ms. Leaving and joining the group wait for the fetch in flight. */
 export const GATHER_MS_MAX = 1_000;
-/** Shorter than this is not worth gathering for. */
+/** For less time than this, records do not gather. */
 const GATHER_MS_MIN = 50;
-/** Most bytes to gather over all partitions of a broker: what the queue takes before it holds the next fetch back. */
+/** Most bytes to gather over all partitions of a broker: as many as the queue takes before it delays the next fetch. */
 const GATHER_BYTES_MAX = 4 * 1024 * 1024;
-/** Share of a partition's bytes in one fetch up to which the busiest partition gathers, so that none is cut off. */
+/** The busiest partition gathers up to this share of its limit per fetch, so that its records are not cut off. */
 const FULL_SHARE = 3 / 4;
 
 /** What the last fetch brought of a partition. */
 interface Brought {
   readonly bytes: number;
-  /** Whether more was there than was brought. */
+  /** Whether the log held more. */
   readonly behind: boolean;
 }
 
@@ -28,10 +28,10 @@ export class FetchPatience {
   #until = (): EpochMs => NEVER;
   readonly #brought = new Map<PartitionId, Brought>();
 
-  /** @param quickWaitMs how long a fetch that finds nothing is held where an answer is wanted at once */
+  /** @param quickWaitMs how long the broker holds an empty fetch while records may not gather */
   constructor(private readonly bytesPerPartition: number, private readonly quickWaitMs: number) {}
 
-  /** Records may gather until the time that this returns, by the clock whose time `terms` is given. */
+  /** Records may gather until the time that this returns, by the clock of `terms`. */
   gatherBy(until: () => EpochMs): void {
     this.#until = until;
   }
@@ -42,8 +42,8 @@ export class FetchPatience {
   }
 
   /**
-   * The terms of a fetch of these partitions. One that was not read to its end makes the fetch a quick one. Otherwise the bytes to wait for
-   * follow the last fetches: spread as in those, the busiest partition would bring three quarters of what it may.
+   * The terms of a fetch of these partitions. If one of them was not read to its end, the fetch is quick. Otherwise the number of bytes
+   * assumes the same distribution as in the last fetches: then the busiest partition brings three quarters of its limit.
    */
   terms(partitions: readonly PartitionId[], now: EpochMs): FetchTerms {
     const wait = Math.min(GATHER_MS_MAX, this.#until() - now);

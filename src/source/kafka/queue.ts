@@ -1,16 +1,16 @@
-// What a Kafka source holds between kafkajs, which pushes, and the engine, which polls: events in order, batches bounded by bytes. No I/O.
+// The queue between kafkajs, which pushes, and the engine, which polls: events in order, batches bounded by bytes. No I/O.
 import type { BatchReader } from "./decode/batch_reader.ts";
 import type { Ticket } from "../assignment.ts";
 import type { SourceEvent } from "../port.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { DurationMs, EpochMs, Offset, PartitionId } from "../../shared/units.ts";
 
-/** Fetched bytes that may wait. One more response may be at hand, so about twice this is held. */
+/** Fetched bytes that may wait. With the response in work, memory is about twice this. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 /** Batches that may wait, whatever their size. */
 const WAITING_BATCHES_MAX = 256;
 
-/** A fetched batch whose records have not been looked at. */
+/** A fetched batch that is not decoded yet. */
 export interface WaitingBatch {
   readonly kind: "waiting";
   readonly partition: PartitionId;
@@ -21,7 +21,7 @@ export interface WaitingBatch {
   readonly logEnd: Offset;
   readonly lastStable: Offset;
   readonly sentAt: EpochMs;
-  /** To be called once its records are not looked at any more, if ever. */
+  /** Gives back the memory of its records. Optional. */
   readonly done: () => void;
 }
 
@@ -62,8 +62,8 @@ export class KafkaQueue {
   }
 
   /**
-   * Puts an observation that a partition is caught up; one of the same partition that still waits at the end of its stretch is replaced,
-   * so that the engine never sees an old one and the queue never fills with them.
+   * Puts an empty result of a caught-up partition. It replaces an empty result that is the partition's last entry, so that the engine does
+   * not see old ones and the queue does not fill with them.
    */
   observe(item: WaitingBatch): void {
     const at = this.#items.findLastIndex((other) => other.kind === "waiting" && other.partition === item.partition);
@@ -80,7 +80,7 @@ export class KafkaQueue {
     this.release();
   }
 
-  /** Wakes callers that wait for space, since what it waits with may no longer be wanted. */
+  /** Wakes callers that wait for space: their batches may no longer be wanted. */
   release(): void {
     this.#drained.resolve();
     this.#drained = Promise.withResolvers<void>();
@@ -93,10 +93,10 @@ export class KafkaQueue {
   }
 }
 
-/** Without a reason of ours each abort makes a DOMException with a stack: 1 % of a drain's CPU. */
+/** An abort without a reason makes a DOMException with a stack, which cost 1 % of a drain's CPU. */
 const OVER = "the wait is over";
 
-/** Waits for `event`, at most `limit`; leaves no timer behind. */
+/** Waits for `event`, at most `limit`, and clears the timer. */
 export async function waitAtMost(clock: Clock, limit: DurationMs, event: Promise<unknown>): Promise<void> {
   const timer = new AbortController();
   await Promise.race([event, clock.sleep(limit, timer.signal)]);

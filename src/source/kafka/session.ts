@@ -1,9 +1,9 @@
-// Keeps a source in its consumer group for as long as it is open: joins, tells what changes, tries again where the broker is away, and
-// watches that the topic is still the same one. Shell: network through kafkajs, timers through the clock.
+// Keeps a source in its consumer group while it is open: joins, reports changes, tries again after a failure, and checks that the topic is
+// still the same. Shell: network through kafkajs, timers through the clock.
 //
-//   ask for the topic ──▶ tell the group of a dead predecessor ──▶ join and read ──▶ (ends by close or stop)
-//         ▲                                                            │ failure: `lost`, `unavailable`, wait
-//         └────────────────────────────────────────────────────────────┘
+//   describe the topic ──▶ remove a dead predecessor ──▶ join and read ──▶ (ends by close or stop)
+//         ▲                                                  │ failure: `lost`, `unavailable`, wait
+//         └──────────────────────────────────────────────────┘
 import type { Kafka } from "kafkajs";
 import { messageOf, type StreamStopped, Unavailable } from "../../shared/errors.ts";
 import type { Clock } from "../../shared/clock.ts";
@@ -20,14 +20,13 @@ import type { KafkaQueue } from "./queue.ts";
 import { topicRecreated } from "../../shared/faults.ts";
 import type { LogIdentity, SourceEvent } from "../port.ts";
 
-/** How often the topic's id is compared; a topic that is recreated and filled within this time may be read on unnoticed. */
+/** How often the topic's id is compared. A topic that is recreated within this time may be read at the old positions, but is not committed. */
 const IDENTITY_CHECK_MS = durationMs(5_000);
 const RETRY_MS_MIN = 250, RETRY_MS_MAX = 3_000;
 export const BYTES_PER_PARTITION = 1024 * 1024;
 export const WAIT_MS = 250;
 const METADATA_MS = 5_000;
 
-/** How a Kafka source is made. */
 export interface KafkaSourceOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
@@ -36,19 +35,18 @@ export interface KafkaSourceOptions {
   readonly log: Log;
   /** Whether batch checksums are verified (default true: 0.1 CPU-s a million records of 280 B). */
   readonly checkCrcs?: boolean;
-  /** What one fetch brings of one partition (default 1 MiB; a larger batch still comes whole). */
+  /** Bytes of one partition in one fetch (default 1 MiB; a larger batch still comes whole). */
   readonly maxBytesPerPartition?: number;
-  /** How long a broker holds a fetch that finds nothing while records may not gather, ms (default 250); also the delay of a resume. */
+  /** How long a broker holds an empty fetch while records may not gather, ms (default 250); also the delay of a resume. */
   readonly maxWaitMs?: number;
-  /** How often the partitions of the topic are read anew, ms (default 5 s): at least twice in a watermark delay. */
+  /** How often the topic's list of partitions is read, ms (default 5 s): at least twice per watermark delay. */
   readonly metadataMs?: number;
-  /** Member id of a predecessor that is known to be dead: the group hears of it before we join, instead of waiting for its session to end. */
+  /** Member id of a dead predecessor. It is removed from the group before we join, so that the group does not wait for its session to end. */
   readonly previousMemberId?: string;
-  /** Called with our member id after each join, to be kept for a successor. Must not throw. */
+  /** Called with our member id after each join, to be stored for a successor. Must not throw. */
   readonly onMemberId?: (memberId: string) => void;
 }
 
-/** What a session works with. */
 interface KafkaSessionParts {
   readonly kafka: Kafka;
   /** The tag of the source's fetch tap. */
@@ -64,9 +62,9 @@ interface KafkaSessionParts {
 
 /** One source's membership. */
 export class KafkaSession {
-  /** Our clock when the last successful confirmation of membership was sent; NEVER outside of the group. */
+  /** Our clock when the last successful confirmation of membership was sent; NEVER while we are not a member. */
   confirmedAt: EpochMs = NEVER;
-  /** Our clock when the topic was last asked for its id and had kept it. */
+  /** Our clock when the last request was sent that found the topic's id unchanged. */
   identityCheckedAt: EpochMs = NEVER;
   member: KafkaMember<Sent> | null = null;
   /** The topic id seen first. */
@@ -79,12 +77,12 @@ export class KafkaSession {
     this.#predecessor = options.previousMemberId ?? null;
   }
 
-  /** Runs until the source is closed or stopped. Rejects on a bug alone. */
+  /** Runs until the source is closed or stopped. Rejects only on a bug. */
   async run(): Promise<void> {
     await Promise.all([this.#keepJoined(), this.#watchIdentity()]);
   }
 
-  /** The log's identity; while we are in the group also that it is ours alone. */
+  /** The log's identity. While we are a member, it also checks that the group has no other programs. */
   async identify(): Promise<LogIdentity> {
     if (this.member !== null) await this.#demandOwnGroup();
     const { identity, askedAt } = await this.parts.metadata.identify();
@@ -92,13 +90,13 @@ export class KafkaSession {
     return identity;
   }
 
-  /** Lets partitions flow that `Assignment.resume` returned. */
+  /** Starts the partitions that `Assignment.resume` returned. */
   flow(positions: ReadonlyMap<PartitionId, Offset>): void {
     for (const partition of positions.keys()) this.parts.intake.forget(partition);
     this.member?.flow(positions);
   }
 
-  /** Stops reading: empties the queue and reports the error once. Stays in the group, so that no other member gets the partition and fails the same way. */
+  /** Stops reading and reports the error once. Stays in the group, so that no other member gets the partition and fails the same way. */
   stop(error: StreamStopped): void {
     if (this.#stopped) return;
     this.#stopped = true;
@@ -135,7 +133,7 @@ export class KafkaSession {
     }
   }
 
-  /** @throws Unavailable `group_shared` where other programs are in the group: what they are given is never counted */
+  /** @throws Unavailable `group_shared` if other programs are members: records of their partitions are never counted */
   async #demandOwnGroup(): Promise<void> {
     const strangers = strangersOf((await this.parts.metadata.group()).members);
     if (strangers.length === 0) return;
@@ -143,7 +141,7 @@ export class KafkaSession {
     throw new Unavailable(code, reason, action);
   }
 
-  /** Ends this membership; the loop joins again once that is of use. */
+  /** Ends this membership; the loop joins again when the cause is gone. */
   async #leave(error: Unavailable): Promise<void> {
     this.#failed(error);
     await this.member?.stop();
@@ -177,7 +175,7 @@ export class KafkaSession {
       await metadata.forgetMember(this.#predecessor);
       log.info("Told the group that the previous process is gone");
     } catch (error) {
-      // Its session has ended already, or ends within seconds: joining works either way.
+      // Its session has ended already, or will end within seconds. Joining works in both cases.
       log.debug("The group does not know the previous process", { error: messageOf(error) });
     }
     this.#predecessor = null;
@@ -214,21 +212,21 @@ export class KafkaSession {
     const { clock } = this.options, { metadata, queue, ended } = this.parts;
     while (!this.#over) {
       await clock.sleep(IDENTITY_CHECK_MS, ended);
-      if (this.#over || this.member === null) continue; // while joining the other loop asks
+      if (this.#over || this.member === null) continue; // while joining, the other loop checks
       try {
         const { topicId, askedAt } = await metadata.describe();
         this.#sawIdentity(topicId, askedAt);
         await this.#demandOwnGroup();
       } catch (error) {
         if (this.#over) continue;
-        // Members of another program take partitions whose records are then not counted: stay out until they are gone.
+        // Records of partitions that another program gets would not be counted: leave until it is gone.
         if (error instanceof Unavailable && error.code === "group_shared") await this.#leave(error);
         else queue.put(unavailableEvent(error));
       }
     }
   }
 
-  /** Compares ids where both are known: during an upgrade of the brokers some may know none. */
+  /** Compares ids if both are known: during an upgrade, some brokers may not have them. */
   #sawIdentity(topicId: string | null, askedAt: EpochMs): void {
     this.#topicId ??= topicId;
     if (topicId === null || topicId === this.#topicId) {
@@ -239,7 +237,7 @@ export class KafkaSession {
   }
 }
 
-/** What the engine gets of an error: its name and action where it has them. */
+/** The event of an error, with name and action if it has them. */
 function unavailableEvent(error: unknown): Extract<SourceEvent, { kind: "unavailable" }> {
   const reason = messageOf(error);
   return error instanceof Unavailable

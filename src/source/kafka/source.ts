@@ -1,5 +1,5 @@
-// The Kafka source: a pull interface over kafkajs' push. Puts the parts together and hands fetched records to the engine, a bounded
-// portion at a time. Network and timers are in the parts.
+// The Kafka source: a pull interface over kafkajs' push. Combines the parts and hands fetched records to the engine in bounded portions.
+// Network and timers are in the parts.
 import { messageOf, StreamStopped } from "../../shared/errors.ts";
 import { collectGarbage } from "../../shared/garbage.ts";
 import type { Log } from "../../shared/log.ts";
@@ -18,19 +18,18 @@ import type { LogIdentity, Source, SourceEvent } from "../port.ts";
 export type { KafkaSourceOptions } from "./session.ts";
 
 /**
- * After a portion of more bytes its garbage is collected before the next is expanded. Batches of 1 MiB seldom get there; small ones that
- * expand to 50 MiB, one after the other, took 420 to 720 MiB without it, and take 270.
+ * After a larger portion, garbage is collected before the next one is expanded. Batches of 1 MiB seldom reach this size. A row of small
+ * batches that expand to 50 MiB each took 420 to 720 MiB without it, and takes 270.
  */
 const LARGE_PORTION_BYTES = 16 * 1024 * 1024;
 
-/** A {@link Source} over Kafka, with what only Kafka can answer. */
 export interface KafkaSource extends Source {
   readonly kind: "kafka";
-  /** For each partition the first offset whose record time is at or after `time`; the log's end where there is none. */
+  /** For each partition the first offset whose record time is at or after `time`; the log's end without such a record. */
   offsetsAt(time: EpochMs): Promise<ReadonlyMap<PartitionId, Offset>>;
 }
 
-/** Makes a source; `open` connects. @throws UsageError where the settings can never work */
+/** Makes a source; `open` connects. @throws UsageError if the settings can never work */
 export function createKafkaSource(options: KafkaSourceOptions): KafkaSource {
   return new PullingKafkaSource(options);
 }
@@ -47,7 +46,7 @@ class PullingKafkaSource implements KafkaSource {
   readonly #tap;
   /** Aborted by `close` and by the caller's signal. */
   readonly #ended = new AbortController();
-  /** Gives up the batch that was handed out last: its records are counted when the next is asked for. */
+  /** Gives back the memory of the last batch: its records are counted when the next one is polled. */
   #spent: (() => void) | null = null;
   /** Bytes of the last portion that was handed out. */
   #handedOut = 0;
@@ -153,7 +152,7 @@ class PullingKafkaSource implements KafkaSource {
     this.#tap.remove();
   }
 
-  /** The next portion of the batch at the head, or `null` when it is no longer wanted. */
+  /** The next portion of the batch at the head; `null` if it is no longer wanted. */
   #deliver(head: WaitingBatch): SourceEvent | null {
     const { reader, partition, ticket, logStart, logEnd, lastStable, sentAt } = head;
     if (!this.#assignment.deliverable(partition, ticket)) {

@@ -1,27 +1,25 @@
-// Asks a broker for a topic's id (KIP-516) and partitions: Metadata version 12, which kafkajs does not speak. Only encodes and decodes;
-// the connection is kafkajs' own, so that TLS and SASL work the same.
+// Asks a broker for a topic's id (KIP-516) and partitions: Metadata version 12, which kafkajs does not speak. It only encodes and decodes;
+// the connection is kafkajs' own, so TLS and SASL work the same.
 import { type Broker, type Decoder, newDecoder, newEncoder, type ProtocolRequest } from "./internals.ts";
 
 const METADATA_API = 3, METADATA_VERSION = 12;
-/** What a broker sends for a topic that has no id: all zeros. */
 const NO_ID = "0".repeat(32);
 
-/** A topic as its cluster describes it. */
 interface TopicDescription {
   /** Kafka error code: 0, 3 (unknown topic), 29 (not authorised), … */
   readonly errorCode: number;
-  /** 32 hex digits; `null` where the broker knows no topic ids. */
+  /** 32 hex digits; `null` if the broker does not have topic ids. */
   readonly topicId: string | null;
   /** Partition numbers, ascending. */
   readonly partitions: readonly number[];
 }
 
-/** Whether a broker can be asked at all: Kafka 2.8 and later. */
+/** Whether a broker speaks the version: Kafka 2.8 and later. */
 export function knowsTopicIds(broker: Broker): boolean {
   return (broker.versions?.[METADATA_API]?.maxVersion ?? 0) >= METADATA_VERSION;
 }
 
-/** The description of one topic. Never creates it. Rejects with what kafkajs' connection rejects with. */
+/** The description of one topic, which is never created. Rejects with the errors of kafkajs' connection. */
 export async function describeTopic(broker: Broker, topic: string): Promise<TopicDescription> {
   const request: ProtocolRequest<TopicDescription, TopicDescription> = {
     request: {
@@ -32,7 +30,7 @@ export async function describeTopic(broker: Broker, topic: string): Promise<Topi
         const encoder = newEncoder()
           .writeInt8(0) // request header 2: no tagged fields
           .writeUVarInt(2); // one topic: compact arrays count from one
-        for (let i = 0; i < 16; i++) encoder.writeInt8(0); // asked for by name, not by id
+        for (let i = 0; i < 16; i++) encoder.writeInt8(0); // no id: the topic is given by name
         return encoder.writeUVarIntString(topic).writeInt8(0)
           .writeBoolean(false) // allow_auto_topic_creation
           .writeBoolean(false) // include_topic_authorized_operations

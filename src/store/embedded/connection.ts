@@ -1,4 +1,4 @@
-// One client of the embedded database: handshake, its turns, and what it leaves behind is undone. Shell: a socket.
+// One client of the embedded database: its handshake, its turns, and the rollback after it leaves. Shell: a socket.
 import {
   closeStatement,
   errorResponse,
@@ -20,22 +20,20 @@ import {
 } from "./protocol.ts";
 import { type Rank, rankOf, type Turns } from "./turns.ts";
 
-/** How connections are served. */
 export interface ConnectionOptions {
   readonly database: ProtocolDatabase;
-  /** Clients must send it; other users of the machine can reach the port. */
+  /** Clients must send it, because other users of the machine can reach the port. */
   readonly password: string;
-  /** A connection that keeps the others waiting without sending anything for so long is closed and rolled back. */
+  /** A connection that holds its turn and sends nothing for this long is closed and rolled back. */
   readonly holdMsMax: number;
-  /** A reader waits at most so long for its turn, then it is refused. */
+  /** A reader that has waited this long for its turn is refused. */
   readonly readerWaitMsMax: number;
-  /** A reader's statement may take so long while the stream is connected. */
+  /** Limit of a reader's statement while the stream is connected. */
   readonly readerMsMax: number;
 }
 
-/** Room for one read from a socket. */
 const READ_BYTES = 65_536;
-/** A client that waits for its turn is listened to, to notice that it leaves, until it has sent so much. */
+/** While a client waits for its turn, the server reads from it up to this many bytes, in order to notice that the client leaves. */
 const HEARD_BYTES_MAX = 4 * 1024 * 1024;
 
 /** One client from its handshake to its end. */
@@ -49,7 +47,7 @@ export class Connection {
   #to = 0;
   #parameters: ReadonlyMap<string, string> = new Map();
   #myTurn = false;
-  /** A read that was begun and not waited for to its end. */
+  /** The read that is under way. */
   #reading: Promise<boolean> | null = null;
   /** The turn was refused: messages are skipped up to the end of the exchange. */
   #refused = false;
@@ -74,7 +72,7 @@ export class Connection {
     try {
       if (await this.#open()) await this.#run();
     } catch (error) {
-      // The client is gone or no PostgreSQL client; whatever it had open is undone below.
+      // The client has left, or does not speak PostgreSQL. What it had open is rolled back below.
       if (!(error instanceof ClientGone)) throw error;
     } finally {
       closeSocket(this.socket);
@@ -114,20 +112,20 @@ export class Connection {
       if (type === "X") return;
       if (type === "P" && firstText(message) !== "") this.#statements.add(firstText(message));
       if ((type === "Q" || type === "P") && readsClientData(message)) message = refusal(type);
-      // Only these end with ReadyForQuery, whose last byte is the transaction status; `I` is "none".
+      // The replies to these end with ReadyForQuery, whose last byte is the transaction status; `I` = no transaction.
       const ready = type === "S" || type === "Q" || type === "F";
       if (this.#refused || !await this.#begin()) {
         await this.#refuse(ready);
         continue;
       }
       const reply = await this.#execute(message);
-      // Before the write: a client that reads slowly keeps no other one waiting.
+      // Before the write, so that a client that reads slowly does not keep others waiting.
       if (ready && reply.at(-1) === 0x49) this.#end();
       await this.#write(reply);
     }
   }
 
-  /** Waits for the turn; false where a reader has waited for too long. @throws ClientGone where the client leaves meanwhile */
+  /** Waits for the turn; false if a reader has waited too long. @throws ClientGone if the client leaves meanwhile */
   async #begin(): Promise<boolean> {
     if (this.#myTurn) return true;
     if (!await this.#takeTurn(true)) return false;
@@ -145,7 +143,7 @@ export class Connection {
       : undefined;
     const turn = this.turns.take(rank, leaving.signal).then(() => true, () => false);
     try {
-      // What the client sends meanwhile is kept; that it leaves must not be found out only after its statement has run.
+      // Reads on, so that a client that leaves is noticed before its statement runs. What it sends is kept.
       for (let open = heard; open && this.#to - this.#from < HEARD_BYTES_MAX;) {
         const first = await Promise.race([turn.then(() => "turn" as const), this.#receive()]);
         if (first === "turn") break;
@@ -164,7 +162,7 @@ export class Connection {
     return this.#myTurn;
   }
 
-  /** Says once that the turn was refused, and skips the messages of the exchange: no transaction is open. */
+  /** Reports once that the turn was refused, and skips the messages of the exchange. No transaction is open. */
   async #refuse(ready: boolean) {
     if (!this.#refused) await this.#write(errorResponse(readerRefusal));
     this.#refused = !ready;
@@ -191,7 +189,7 @@ export class Connection {
     if (!this.#myTurn && this.#statements.size === 0) return;
     const { database } = this.options;
     if (this.#myTurn) {
-      // Ends the skipping after an error, and an implicit transaction, before the explicit one is rolled back.
+      // A Sync ends an implicit transaction and the skipping after an error; then the explicit one is rolled back.
       await execute(database, SYNC);
       await execute(database, query("rollback"));
     } else await this.#takeTurn(false);
@@ -243,7 +241,7 @@ export class Connection {
   async #receiveBytes(): Promise<boolean> {
     if (this.#bytes.length - this.#to < READ_BYTES) {
       const held = this.#buffer;
-      // Doubling keeps a commit of many megabytes from being copied once per read.
+      // Doubles the buffer, so that a commit of many megabytes is not copied at each read.
       const bytes = new Uint8Array(Math.max(2 * held.length, 2 * READ_BYTES));
       bytes.set(held);
       this.#bytes = bytes;
@@ -265,10 +263,10 @@ export class Connection {
   }
 }
 
-/** Why a connection leaves the queue. */
+/** Reasons to leave the queue. */
 const TIRED = "waited for too long", GONE = "the client is gone";
 
-/** The socket broke or spoke no PostgreSQL: ends one connection and leaves the others alone. */
+/** The socket broke, or its client does not speak PostgreSQL. It ends this connection only. */
 class ClientGone extends Error {
   constructor(options: ErrorOptions) {
     super("client gone", options);
@@ -279,7 +277,7 @@ function closeSocket(socket: Deno.TcpConn) {
   try {
     socket.close();
   } catch (error) {
-    // Closed already, by the client's leaving or by stop().
+    // Closed already, by the client or by stop().
     if (!(error instanceof Deno.errors.BadResource)) throw error;
   }
 }

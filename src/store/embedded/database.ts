@@ -1,4 +1,4 @@
-// Opens the embedded database so that neither kill -9 nor a power cut loses what was committed. Shell: PGlite over a folder.
+// Opens the embedded database so that neither `kill -9` nor a power cut loses a commit. Shell: PGlite over a folder.
 import { PGlite } from "@electric-sql/pglite";
 import { NodeFS } from "@electric-sql/pglite/nodefs";
 import { fsyncSync } from "node:fs";
@@ -6,7 +6,7 @@ import { fsyncSync } from "node:fs";
 /** A function of the folder's module. */
 type FileOperation = (...given: unknown[]) => number;
 
-/** What PGlite's runtime looks like, as far as it is needed here. */
+/** The parts of PGlite's runtime that are used here. */
 interface Runtime {
   readonly NODEFS: {
     readonly stream_ops: {
@@ -22,8 +22,8 @@ interface Runtime {
 }
 
 /**
- * Cancels the running statement when its time is over, as PostgreSQL's own signal handler would: WebAssembly has no signals, and its thread
- * runs nothing of ours meanwhile but reads and writes of files.
+ * Cancels the running statement when its time is over, as PostgreSQL's signal handler does. WebAssembly has no signals, and while a statement
+ * runs, the only code of ours in its thread is the reading and writing of files.
  */
 export class StatementLimit {
   #runtime: Runtime | null = null;
@@ -34,7 +34,7 @@ export class StatementLimit {
     this.#runtime = runtime;
   }
 
-  /** From now on what runs past `time` (`performance.now()`) is cancelled; Infinity also takes back what came too late to be heeded. */
+  /** Cancels what runs past `time` (`performance.now()`). Infinity ends the limit and clears a cancellation that came too late. */
   cancelAfter(time: number): void {
     this.#until = time;
     if (time === Infinity) this.#flag(0);
@@ -56,7 +56,7 @@ export class StatementLimit {
   }
 }
 
-/** A folder whose files really reach the disk: PGlite's own NodeFS leaves fsync out, so PostgreSQL's flushes would do nothing. */
+/** A folder with a working fsync. PGlite's own NodeFS leaves it out, so PostgreSQL's flushes would do nothing. */
 class DurableFolder extends NodeFS {
   constructor(folder: string, readonly limit: StatementLimit) {
     super(folder);
@@ -82,24 +82,24 @@ class DurableFolder extends NodeFS {
   }
 }
 
-/** PGlite's own start-up parameters without `-F`, which turns flushing off, and with settings of ours. */
+/** PGlite's start-up parameters without `-F`, which turns flushing off, and our settings. */
 const START_PARAMETERS = [
   ...PGlite.defaultStartParams.filter((parameter) => parameter !== "-F"),
   ...[
-    // The only flush that the WebAssembly build hands on to the folder.
+    // The only method whose flushes reach the folder in the WebAssembly build.
     "wal_sync_method=fsync",
-    // 140 MB less resident memory than PGlite's 128 MB, and no slower at this size of table.
+    // Saves 140 MB of resident memory against PGlite's 128 MB, and is as fast at this size of table.
     "shared_buffers=16MB",
-    // The report queries' sorts; the default of 4 MB spills to files that go through JavaScript. What a query takes stays taken: the memory of
-    // WebAssembly never shrinks, so hash tables get no more than sorts.
+    // For the sorts of reports: the default of 4 MB spills to files that go through JavaScript. The memory of WebAssembly never shrinks, so
+    // hash tables get no more than sorts.
     "work_mem=8MB",
     "hash_mem_multiplier=1",
   ].flatMap((setting) => ["-c", setting]),
 ];
 
 /**
- * Makes the database in `folder`. The caller holds the data folder's lock. It is made beside and renamed when complete, so that a process
- * killed meanwhile leaves nothing half-made. The runtimes that this takes leave some 300 MB in the heap of their thread.
+ * Makes the database in `folder`. The caller holds the data folder's lock. The database is made in another folder and renamed when complete,
+ * so a killed process leaves no half-made one. This leaves some 300 MB in the heap of its thread.
  */
 export async function makeDatabase(folder: string): Promise<void> {
   const making = `${folder}.making`;
@@ -126,7 +126,7 @@ async function removeFolder(folder: string) {
   }
 }
 
-/** Flushes every file below `folder`: initialisation itself writes without flushing. */
+/** Flushes every file below `folder`, because the initialisation writes without flushing. */
 async function flushTree(folder: string) {
   for await (const entry of Deno.readDir(folder)) {
     const path = `${folder}/${entry.name}`;

@@ -5,25 +5,25 @@ import { EMBEDDED_NAME } from "./server.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 
 /**
- * Settings of postgres.js that fit the embedded database. All connections share one PostgreSQL session and take turns, statement or
- * transaction by transaction, so more of them add nothing but a place in the queue. Named prepared statements work and save
- * a round trip; `SET`, temporary tables, session locks and LISTEN must not be relied on; COPY and cancelling are not supported.
+ * Settings of postgres.js that fit the embedded database. All connections share one PostgreSQL session and take turns, one statement or
+ * transaction at a time, so more connections do not make it faster. Named prepared statements work and save a round trip. Do not rely on
+ * `SET`, temporary tables, session locks and LISTEN; COPY and cancelling are not supported.
  */
 export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
 
-/** A connection that holds its turn without a word for so long is closed and its transaction rolled back. */
+/** A connection that holds its turn and sends nothing for this long is closed and rolled back. */
 const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
 
-/** A reader that has waited so long for its turn is refused. Below the API's own deadline, which could not say why. */
+/** A reader that has waited this long for its turn is refused. Shorter than the API's deadline, whose error could not give the reason. */
 const READER_WAIT_MAX: DurationMs = 3_000 as DurationMs;
-/** A reader's statement takes at most so long beside an engine: a third of a file's lease, so that one statement cannot cost it. */
+/** Limit of a reader's statement beside an engine: a third of a file's lease, so that one statement cannot make the lease expire. */
 const READER_MAX: DurationMs = 3_000 as DurationMs;
 
 /** A running embedded database. */
 export interface EmbeddedPostgres {
   /** `postgres://…@127.0.0.1:port/…` with a password that only this process knows. */
   readonly url: string;
-  /** Rejects when the database fails for good, and never resolves: the process must end, and starts again from the folder. */
+  /** Rejects when the database fails for good; the process must then end and start again from the folder. Never resolves. */
   readonly failure: Promise<never>;
   /** Waits for the running statement, closes all connections and the database. Safe to call twice. */
   stop(): Promise<void>;
@@ -37,7 +37,7 @@ export interface EmbeddedOptions {
   readonly readerMax?: DurationMs;
 }
 
-/** Whether there is a database in `folder`: under this name only a complete one is put there. */
+/** Whether there is a database in `folder`. Only a complete one gets this name. */
 export async function embeddedExists(folder: string): Promise<boolean> {
   try {
     return (await Deno.stat(`${folder}/PG_VERSION`)).isFile;
@@ -59,7 +59,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     const error = new BugError(`The embedded database failed: ${reason}`);
     for (const waiting of [started, stopped, failure]) waiting.reject(error);
   };
-  // The failure of a database that was stopped or never started needs no listener.
+  // A failure after the stop or before the start may have no listener.
   for (const { promise } of [started, stopped, failure]) promise.catch(() => {});
   worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
     if (data.kind === "started") started.resolve(data.port);
@@ -102,7 +102,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
 
 const startWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
 
-/** Makes the database in a thread that ends afterwards, and with it the memory that this took. @throws BugError when it cannot be made */
+/** Makes the database in a thread of its own, whose end frees the memory that this takes. @throws BugError when it cannot be made */
 async function makeInThread(folder: string): Promise<void> {
   const worker = startWorker();
   const made = Promise.withResolvers<void>();

@@ -5,15 +5,15 @@ const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
 const CANCEL_REQUEST = 80877102;
 const PROTOCOL_3_0 = 196608;
-/** A startup packet is a few names; a larger one is not a PostgreSQL client. */
+/** A startup packet holds a few names. What sends a larger one is not a PostgreSQL client. */
 const STARTUP_BYTES_MAX = 10_000;
-/** PostgreSQL's own bound for one message is 1 GiB; ours only has to hold the largest commit. */
+/** PostgreSQL's own bound for one message is 1 GiB; this one has to hold the largest commit. */
 const MESSAGE_BYTES_MAX = 256 * 1024 * 1024;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** What a client's first bytes ask for; `length` is how many bytes they take. */
+/** The request in a client's first bytes; `length` is the number of bytes it takes. */
 type Opening =
   | { readonly kind: "incomplete" }
   /** Wants TLS or GSS: answer `N` and read the next opening. */
@@ -38,12 +38,12 @@ export function parseOpening(bytes: Uint8Array): Opening {
   return { kind: "startup", length, parameters };
 }
 
-/** Length of the typed message at the start of `bytes`, or 0 while it is incomplete. @throws Error on a length that cannot be */
+/** Length of the typed message at the start of `bytes`, or 0 while it is incomplete. @throws Error on an impossible length */
 export function messageLength(bytes: Uint8Array): number {
   if (bytes.length < 5) return 0;
   const length = 1 + new DataView(bytes.buffer, bytes.byteOffset, bytes.length).getInt32(1);
   if (length < 5 || length > MESSAGE_BYTES_MAX) {
-    throw new Error(`A message of ${length} bytes is not one of PostgreSQL's.`);
+    throw new Error(`Not a PostgreSQL message: its length is ${length} bytes.`);
   }
   return bytes.length < length ? 0 : length;
 }
@@ -60,16 +60,16 @@ export function firstText(message: Uint8Array): string {
 }
 
 /**
- * Whether a Query or Parse holds `COPY … FROM STDIN`, for which PGlite would wait for ever, with the thread. A statement that only
- * mentions it in a literal is refused too.
+ * Whether a Query or Parse holds `COPY … FROM STDIN`, which would block PGlite and its thread for ever. A statement with these words in a
+ * literal is refused too.
  */
 export function readsClientData(message: Uint8Array): boolean {
   return /\bcopy\b[^;]*\bfrom\s+stdin\b/i.test(decoder.decode(message.subarray(5)));
 }
 
 /**
- * A Query or Parse that fails with a text that says why, to stand in for one that PGlite must not see: an error raised by the session
- * itself leaves its transaction in the state that the client expects.
+ * A Query or Parse that fails with an explanation, in place of one that PGlite must not see. Because the session itself raises the error,
+ * its transaction is in the state that the client expects.
  */
 export function refusal(type: "Q" | "P"): Uint8Array {
   const sql = 'select "COPY FROM STDIN is not supported by the embedded database"';
@@ -85,7 +85,7 @@ export function message(type: string, body: Uint8Array = new Uint8Array()): Uint
   return bytes;
 }
 
-/** Asks the client for its password in clear text: the connection never leaves the machine. */
+/** Asks for the password in clear text; the connection stays on this machine. */
 export const PASSWORD_REQUEST = message("R", Uint8Array.of(0, 0, 0, 3));
 export const SYNC = message("S");
 
@@ -95,7 +95,7 @@ export const query = (sql: string): Uint8Array => message("Q", encoder.encode(`$
 /** Forgets a named prepared statement. */
 export const closeStatement = (name: string): Uint8Array => message("C", encoder.encode(`S${name}\0`));
 
-/** A fatal error with its SQLSTATE; the connection is closed after it. */
+/** A fatal error, after which the connection is closed. */
 export function fatal(sqlState: string, text: string): Uint8Array {
   return message("E", encoder.encode(`SFATAL\0VFATAL\0C${sqlState}\0M${text}\0\0`));
 }
@@ -108,7 +108,7 @@ export function errorResponse({ sqlState, text }: { readonly sqlState: string; r
 /** Ready for the next exchange; no transaction is open. */
 export const READY = message("Z", encoder.encode("I"));
 
-/** A startup packet with the given user, database and, where it has one, the name of the application. */
+/** A startup packet. */
 export function startupPacket(user: string, database: string, application?: string): Uint8Array {
   const name = application === undefined ? "" : `application_name\0${application}\0`;
   const body = encoder.encode(`user\0${user}\0database\0${database}\0${name}\0`);
@@ -129,7 +129,7 @@ export function settingsSql(parameters: ReadonlyMap<string, string>): string {
   return ["reset all", ...sets].join("; ");
 }
 
-/** A reader has waited for its turn for too long: the stream goes first. */
+/** SQLSTATE for a reader that has waited too long for its turn. */
 const READER_REFUSED = "TM020";
 
 export const readerRefusal = {
@@ -137,7 +137,7 @@ export const readerRefusal = {
   text: "the embedded database serves the stream first, and this reader has waited too long for its turn",
 };
 
-/** What the server needs of PGlite. */
+/** The part of PGlite that the server uses. */
 export interface ProtocolDatabase {
   execProtocolRawStream(
     message: Uint8Array,
@@ -147,7 +147,7 @@ export interface ProtocolDatabase {
   cancelAfter?(time: number): void;
 }
 
-/** Runs one message to its end; the copy is needed since PGlite reuses its buffer. */
+/** Runs one message and returns the whole reply. The reply is copied, because PGlite reuses its buffer. */
 export async function execute(database: ProtocolDatabase, message: Uint8Array): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
   await database.execProtocolRawStream(message, {

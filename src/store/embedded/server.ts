@@ -1,14 +1,13 @@
 // Serves one PGlite database to several PostgreSQL connections on the loopback interface. Shell: sockets.
 //
-// PGlite is one PostgreSQL session, so its connections take turns. A turn lasts from a connection's first message to the
-// ReadyForQuery that says "no transaction": never shorter, since another connection's Parse would replace its unnamed statement, or
-// its error would make PGlite skip the other's messages up to the next Sync. The stream's connections go first (turns.ts); readers wait and
-// run for a bounded time, and a client that leaves while it waits is never served.
+// PGlite is one PostgreSQL session, so connections take turns. A turn lasts from a connection's first message to the ReadyForQuery that
+// reports no open transaction. A shorter turn would be wrong: another connection's Parse would replace this one's unnamed statement, and
+// after an error PGlite would skip the other's messages up to the next Sync. The stream's connections go first (turns.ts); readers wait and
+// run for a bounded time; a client that leaves while it waits is not served.
 import { Connection, type ConnectionOptions } from "./connection.ts";
 import { execute, startupPacket } from "./protocol.ts";
 import { Turns } from "./turns.ts";
 
-/** What is asked of the server beside its connections. */
 export interface EmbeddedServerOptions extends ConnectionOptions {
   readonly onFailure: (error: unknown) => void;
 }
@@ -32,7 +31,7 @@ export class EmbeddedServer {
   }
 
   static async start(options: EmbeddedServerOptions): Promise<EmbeddedServer> {
-    // The reply to a startup packet is the same for all: authentication, parameters, ready.
+    // The reply to a startup packet is the same for all clients: authentication, parameters, ready.
     const welcome = await execute(options.database, startupPacket(EMBEDDED_NAME, EMBEDDED_NAME));
     return new EmbeddedServer(options, welcome);
   }
@@ -63,7 +62,7 @@ export class EmbeddedServer {
   }
 }
 
-/** After it, what had arrived on the sockets is read, and timers that were due have fired. */
+/** Resolves when all bytes that have arrived are read and all timers that were due have fired. */
 async function turnOfEventLoop(): Promise<void> {
   for (let i = 0; i < 2; i++) await new Promise<void>((resolve) => setTimeout(resolve, 0));
 }

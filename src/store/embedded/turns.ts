@@ -1,13 +1,13 @@
-// Whose turn it is to use the one session of the embedded database: the stream's before readers'. Pure bookkeeping, no I/O.
+// Whose turn it is to use the one session of the embedded database: the stream goes before readers. No I/O.
 import { invariant } from "../../shared/errors.ts";
 
-/** What a connection is for, in the order in which those that wait are served. */
+/** The purposes of connections, in the order in which waiting ones are served. */
 const RANKS = ["commit", "work", "reader"] as const;
 export type Rank = typeof RANKS[number];
 
 /**
  * A reader that has waited for this long is served before waiting work of the stream, but only after the stream has had
- * {@link STREAM_SHARE} times as long as the last reader: readers get at most a fifth of the time while the stream always has something to do.
+ * {@link STREAM_SHARE} times as long as the last reader. So readers get at most a fifth of the time while the stream is busy.
  */
 const READER_PATIENCE_MS = 1_000;
 const STREAM_SHARE = 4;
@@ -17,20 +17,20 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** Turns, one at a time, and which settings the session has at the moment. */
+/** Gives turns, one at a time. */
 export class Turns {
-  /** The statements that were last run to set the session up, compared as text. */
+  /** The statements that last set up the session. */
   settings = "";
   readonly #now: () => number;
   readonly #listen: () => Promise<void>;
   readonly #waiting: Readonly<Record<Rank, Waiting[]>> = { commit: [], work: [], reader: [] };
   #current: { readonly rank: Rank; readonly since: number } | null = null;
-  /** How long the stream must still go on before a reader that waits is served. */
+  /** Time that the stream must still get before a waiting reader is served. */
   #owedMs = 0;
 
   /**
    * @param now a clock that cannot be set, ms
-   * @param listen lets what arrived meanwhile be read: a statement blocks the thread, so the stream may be waiting without our knowing
+   * @param listen reads what has arrived: a statement blocks the thread, so the stream may be waiting without our knowing
    */
   constructor(now: () => number, listen: () => Promise<void>) {
     this.#now = now;
@@ -38,7 +38,7 @@ export class Turns {
   }
 
   /**
-   * Resolves when it is the caller's turn, which it must {@link give} back once; rejects with the signal's reason where that aborts first.
+   * Resolves when it is the caller's turn; the caller must {@link give} it back once. Rejects with the signal's reason if that aborts first.
    */
   take(rank: Rank, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -93,7 +93,7 @@ export class Turns {
   }
 }
 
-/** What a connection with these start-up parameters is for; what is not ours reads. */
+/** The rank of a connection with these start-up parameters. A connection that is not ours is a reader. */
 export function rankOf(parameters: ReadonlyMap<string, string>): Rank {
   switch (parameters.get("application_name")) {
     case "tidemark commit":

@@ -1,26 +1,25 @@
-// The thread of the embedded database: WebAssembly blocks it while a statement runs, and the engine goes on. Shell: Worker entry.
+// The thread of the embedded database. A statement in WebAssembly blocks this thread, but not the engine's. Shell: entry of a Worker.
 import type { PGlite } from "@electric-sql/pglite";
 import { makeDatabase, openDatabase, StatementLimit } from "./database.ts";
 import { EmbeddedServer, type EmbeddedServerOptions } from "./server.ts";
 
-/** Times in ms, as the server's options have them. */
 type Limits = Pick<EmbeddedServerOptions, "holdMsMax" | "readerWaitMsMax" | "readerMsMax">;
 
-/** What the main thread sends. */
+/** Messages of the main thread. */
 export type WorkerRequest =
-  /** Makes the database; the thread is to be ended afterwards. */
+  /** Makes the database. The caller ends the thread afterwards. */
   | { readonly kind: "make"; readonly folder: string }
   | { readonly kind: "start"; readonly folder: string; readonly limits: Limits; readonly password: string }
   | { readonly kind: "stop" };
 
-/** What the worker answers; `failed` can come at any time. */
+/** Messages of the worker. `failed` can come at any time. */
 export type WorkerReply =
   | { readonly kind: "made" }
   | { readonly kind: "started"; readonly port: number }
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly reason: string };
 
-// The worker's global scope is typed by a library that the rest of the program must not see.
+// The library that types a worker's global scope would also apply to the rest of the program.
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<WorkerRequest>) => void) | null;
   postMessage(reply: WorkerReply): void;

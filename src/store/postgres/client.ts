@@ -1,8 +1,8 @@
-// One connection pool that survives what postgres.js does not: every statement has a client-side deadline, and a client that saw a
-// connection die is thrown away, since its later queries can hang for ever. Shell: sockets.
+// A connection pool over postgres.js. Every statement has a deadline here, and a client whose connection died is thrown away, because its
+// later queries can hang for ever. Shell: sockets.
 //
-// Nothing relies on the state of a session, so that any pooler may stand between: statements name their schema, functions carry their search
-// path, no statement is prepared by name, and the parameters of a direct connection are a second guard only.
+// Nothing relies on the state of a session, so any pooler may be used: statements name their schema, functions carry their search path, no
+// statement is prepared by name, and the parameters of a direct connection are only a second guard.
 import { postgresUnavailable } from "../../shared/faults.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
@@ -15,7 +15,7 @@ import { unstampedSql } from "./stamp.ts";
 
 export type { DatabaseOptions, PostgresAddress } from "./connect.ts";
 
-/** Connecting and the first statement; the embedded database may be busy with a closing. */
+/** Limit for connecting and the first statement. The embedded database may be busy with a closing. */
 const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
 
 /** A statement of the driver. */
@@ -33,7 +33,7 @@ interface Opening {
   readonly statement_timeout: string;
 }
 
-/** A pool. Its statements are single ones: inside `begin` or `reserve` a dying connection would take the process with it. */
+/** A pool for single statements. A connection that dies inside `begin` or `reserve` of the driver would end the process. */
 export class Database implements ReadDatabase {
   readonly #options: DatabaseOptions;
   readonly #servers: readonly PostgresHost[];
@@ -55,7 +55,7 @@ export class Database implements ReadDatabase {
     this.#qualifier = new Qualifier(options.schema);
   }
 
-  /** Whether a pooler is known to stand between; false before the first statement, and where it cannot be known. */
+  /** Whether we know of a pooler before the server; false before the first statement. */
   get pooled(): boolean {
     return this.#pooled;
   }
@@ -64,9 +64,9 @@ export class Database implements ReadDatabase {
    * Runs one statement.
    *
    * @throws DeadlineError after `deadlineMs`; the statement is cancelled
-   * @throws Unavailable where the server cannot be reached or the connection died
-   * @throws NamedError where the server refuses us, or the schema's functions lead to another schema
-   * @throws postgres.PostgresError where the server refused the statement
+   * @throws Unavailable if the server cannot be reached or the connection died
+   * @throws NamedError if the server refuses us, or the schema's functions use another schema
+   * @throws postgres.PostgresError if the server refused the statement
    */
   async query<T>(statement: (sql: Sql) => PromiseLike<T>, deadlineMs: number): Promise<T> {
     if (this.#free > 0) this.#free--;
@@ -89,12 +89,12 @@ export class Database implements ReadDatabase {
       pool = this.#pool ?? await Promise.race([this.#open(), deadline]);
       const made = statement(this.#qualifier.tag(pool.sql, (query) => asked.push(query)));
       const answer = Promise.resolve(made);
-      answer.catch(() => {}); // after the deadline there is no caller left that waits for it
+      answer.catch(() => {}); // after the deadline, no caller waits for it
       try {
         return await Promise.race([answer, deadline]);
       } catch (error) {
-        // A statement that was not sent yet is taken out of the driver's queue. Of one that was sent, the driver would forget that it
-        // is answered, and take the answer for that of the next.
+        // Takes a statement that was not sent yet out of the driver's queue. One that was sent must stay there: otherwise the driver takes
+        // its answer for the answer of the next statement.
         const { state, cancel } = made as Partial<Cancellable>;
         if (error instanceof DeadlineError && this.#options.boundedServer && state === null) cancel?.call(made);
         throw error;
@@ -127,7 +127,7 @@ export class Database implements ReadDatabase {
     pool.sql.end({ timeout: 0 }).catch(() => {});
   }
 
-  /** One opening at a time, which outlives the statement that began it: a slow first server is then passed by all the same. */
+  /** One opening at a time. It outlives the statement that began it, so a slow first host does not keep us from the next one. */
   #open(): Promise<Pool> {
     return this.#opening ??= this.#openFirst().then((pool) => {
       if (this.#closed) this.#discard(pool);
@@ -136,7 +136,7 @@ export class Database implements ReadDatabase {
     }).finally(() => this.#opening = null);
   }
 
-  /** The first server, from the last good one on, that answers and takes writes where that is asked. */
+  /** The first server, from the last good one on, that answers. Of several hosts it must take writes. */
   async #openFirst(): Promise<Pool> {
     const several = this.#servers.length > 1;
     const troubles: string[] = [];
@@ -204,7 +204,7 @@ export class Database implements ReadDatabase {
   }
 }
 
-/** Asks the server to give up what is still running; whether it hears that is not waited for. */
+/** Asks the server to cancel what is still running. Does not wait for the result. */
 function cancel({ server, tls }: Pool, asked: readonly Cancellable[]): void {
   for (const { active, state } of asked) {
     if (active && state) void cancelSession(server, tls, state, CONNECT_TIMEOUT_MS);
@@ -214,12 +214,12 @@ function cancel({ server, tls }: Pool, asked: readonly Cancellable[]): void {
 const unstamped = (schema: string, count: number) =>
   new NamedError(
     "schema_renamed",
-    `${count} functions of schema ${schema} work in another schema: it was renamed or copied, or comes from a release before they carried their search path.`,
+    `${count} functions of schema ${schema} use another schema: the schema was renamed or copied, or comes from a release whose functions carried no search path.`,
     EXIT.usage,
-    "Run `tidemark migrate` as the owner of the schema; until then nothing is read or written through them.",
+    "Run `tidemark migrate` as the owner of the schema. Until then nothing is read or written through them.",
   );
 
-/** Rejects after `ms`; `clear` ends the wait. */
+/** `deadline` rejects after `ms`, unless `clear` was called. */
 function deadlineAfter(ms: number): { readonly deadline: Promise<never>; readonly clear: () => void } {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const deadline = new Promise<never>((_, reject) => {

@@ -1,4 +1,4 @@
-// Which server a pool connects to, as whom, and with which parameters. Shell: sockets, once a statement is sent.
+// Which server a pool connects to, as which user, and with which parameters. Shell: sockets, once a statement is sent.
 import { postgresUnavailable } from "../../shared/faults.ts";
 import postgres from "postgres";
 import type { PostgresTarget } from "../../shared/config/postgres.ts";
@@ -6,7 +6,7 @@ import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import type { Sql } from "../../shared/sql.ts";
 import { dial, type TlsOptions } from "./dial.ts";
 
-/** Which server, and as whom: a URL of our own embedded database, or the settings' target. */
+/** The URL of our embedded database, or the target of the settings. */
 export type PostgresAddress =
   | { readonly kind: "url"; readonly url: string }
   | Extract<PostgresTarget, { kind: "server" }>;
@@ -17,23 +17,20 @@ export interface DatabaseOptions {
   readonly schema: string;
   /** Shown in pg_stat_activity. */
   readonly applicationName: string;
-  /** Connections at most; further statements wait, which does not count towards their deadlines. */
+  /** Most connections. Further statements wait; that wait does not count towards their deadlines. */
   readonly max: number;
-  /** A direct server gives a statement up after this time; the client's own deadlines are given with each query. */
+  /** statement_timeout of a direct connection. Each query also has a deadline of its own in the client. */
   readonly statementTimeoutMs: number;
-  /** A direct server refuses writes on this connection. */
+  /** Makes a direct connection read-only. */
   readonly readOnly?: boolean;
-  /**
-   * The server is our own and bounds what it does: a statement that is over its deadline says nothing about its connection, so the others
-   * are left alone.
-   */
+  /** The server is our own and limits its statements: one that misses its deadline does not mean that its connection is broken. */
   readonly boundedServer?: boolean;
-  /** For migrations only: the functions' search paths are about to be stamped. */
+  /** For migrations, which are about to stamp the functions' search paths. */
   readonly unstamped?: boolean;
 }
 
 export const CONNECT_TIMEOUT_MS = 5_000;
-/** With several hosts one that swallows packets must not use up the deadline of a read. */
+/** With several hosts: one that drops packets must not use up the deadline of a read. */
 const CONNECT_TIMEOUT_EACH_MS = 2_000;
 
 /** A driver's pool on one server. */
@@ -41,7 +38,7 @@ export interface Pool {
   readonly sql: Sql;
   readonly server: PostgresHost;
   readonly tls: TlsOptions;
-  /** Read by the dialler: a socket that comes too late is closed. */
+  /** A socket that connects after this was set is closed. */
   discarded: boolean;
 }
 
@@ -67,18 +64,18 @@ export function connect(
     connect_timeout: timeoutMs / 1000,
     onnotice: () => {},
     fetch_types: false,
-    // A pooler may send the next statement to another server, which knows no statement by name.
+    // A pooler may send the next statement to another server, which does not know the prepared one.
     prepare: address.kind === "url",
     connection: {
       application_name: applicationName,
-      // Poolers keep these apart for each of their clients.
+      // Poolers keep these for each client.
       TimeZone: "UTC",
       DateStyle: "ISO",
       ...(parameters && {
         statement_timeout: statementTimeoutMs,
-        // Reports ask for much and read little: compiling a statement would take a second or more. Functions of the schema say so themselves.
+        // The statements of reports are long and read little: compiling one takes a second or more. Our functions turn it off themselves.
         jit: "off",
-        // The functions demand it; a role or database may have another default.
+        // Our functions demand it, and a role or database may have another default.
         default_transaction_isolation: "read committed" as const,
         ...(readOnly && { default_transaction_read_only: true }),
       }),
@@ -100,7 +97,7 @@ export function connect(
     host: server.host,
     port: server.port,
     username: address.user,
-    // A text that is empty would be replaced by PGPASSWORD, which is not a setting.
+    // The driver would replace an empty text by PGPASSWORD, which is not one of our settings.
     password: () => address.password ?? "",
     database: address.database,
     ssl: false,

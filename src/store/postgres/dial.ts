@@ -1,19 +1,19 @@
-// Opens the socket to one PostgreSQL server, encrypted and proven as the settings ask. Shell: sockets.
+// Opens the socket to one PostgreSQL server, with TLS and verification by the settings. Shell: sockets.
 //
-// postgres.js is handed the finished socket: its own TLS accepts a server without TLS as garbage, an address as a host name, and reports
-// neither in words.
+// postgres.js gets the finished socket. Its own TLS takes the answer of a server without TLS for data, takes an address for a host name, and
+// reports neither as an error that explains the cause.
 import { postgresUnavailable } from "../../shared/faults.ts";
 import net from "node:net";
 import tls from "node:tls";
 import type { PostgresHost, PostgresTls } from "../../shared/config/postgres_url.ts";
 import { tlsFault, tlsNotOffered } from "./faults.ts";
 
-/** How the server proves itself, and we to it. */
+/** How the server is verified, and how we identify ourselves. */
 export interface TlsOptions {
   readonly mode: PostgresTls;
   /** PEM of the authority to trust instead of the system's. */
   readonly ca?: string;
-  /** PEM of the client's certificate and its key. */
+  /** PEM of the client's certificate and of its key. */
   readonly cert?: string;
   readonly key?: string;
 }
@@ -23,9 +23,9 @@ const YES = 0x53, NO = 0x4e;
 const CANCEL_CODE = 80_877_102, CANCEL_BYTES = 16;
 
 /**
- * Connects, and encrypts where that is asked.
+ * Connects, and encrypts if the mode asks for it.
  *
- * @throws Unavailable or NamedError in words that say what to set
+ * @throws Unavailable or NamedError that names the setting to change
  */
 export async function dial(server: PostgresHost, options: TlsOptions, timeoutMs: number): Promise<net.Socket> {
   const abort = AbortSignal.timeout(timeoutMs);
@@ -47,15 +47,15 @@ export async function dial(server: PostgresHost, options: TlsOptions, timeoutMs:
   }
 }
 
-/** A session, as the server names it for those who may cancel what it does. */
+/** The server's key for cancelling a session's statement. */
 export interface SessionKey {
   readonly pid: number;
   readonly secret: number;
 }
 
 /**
- * Asks a server to give up what a session does. Resolves when the server has read that, or cannot be reached: the driver's own cancellation
- * ends the process then, by a rejection that it hands to no caller.
+ * Asks a server to cancel a session's statement. Resolves when the server has read the request or cannot be reached. In the second case the
+ * driver's own cancellation ends the process, by a rejection that no caller gets.
  */
 export async function cancelSession(
   server: PostgresHost,
@@ -100,7 +100,7 @@ async function encrypt(socket: net.Socket, server: PostgresHost, options: TlsOpt
   }
 }
 
-/** Waits for one event. @throws the socket's error, or Unavailable where it is closed or the time is over */
+/** Waits for one event. @throws the socket's error, or Unavailable if the socket closes or the time is over */
 function first(socket: net.Socket, event: "connect" | "data" | "secureConnect", abort: AbortSignal): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const done = (finish: () => void) => {

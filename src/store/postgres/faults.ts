@@ -1,20 +1,20 @@
-// What an error of the connection means, and what to set: names and actions for postgres.js, sockets, TLS, servers and poolers. No I/O.
+// Names and actions for connection errors of postgres.js, sockets, TLS, servers and poolers. No I/O.
 import { postgresUnavailable } from "../../shared/faults.ts";
 import type { PostgresHost } from "../../shared/config/postgres_url.ts";
 import { EXIT, messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { codeOf, DeadlineError } from "../../shared/sql.ts";
 
-/** Codes with which postgres.js and the socket report a connection that is no more, or never was. */
+/** Codes of postgres.js and of sockets for a connection that broke or was never made. */
 const CONNECTION_CODE =
   /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|EPIPE|ENOENT|EACCES|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ETIMEDOUT|EAI_|UND_|NOT_TAGGED_CALL$|08|57P0|53300)/;
-/** Node's codes for a certificate that no known authority has signed. */
+/** Node's codes for a certificate without a known authority. */
 const UNKNOWN_AUTHORITY = /^(UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_UNTRUSTED|CERT_REJECTED)/;
 const TLS_CODE = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL_|CERT_|EPROTO|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/;
 const CLIENT_CERTIFICATE = /certificate.?required|bad.?certificate|unknown.?ca\b|handshake.?failure|access.?denied/i;
-/** Names given here to errors of an opening: the connection cannot be used. */
+/** Our own names for errors of connecting. */
 const OUR_NAME = /^postgres_/;
 
-/** Whether the connection, not the statement, is at fault: its client is thrown away. 25006: it leads to a server that takes no writes. */
+/** Whether the connection, not the statement, is at fault; then its client is thrown away. 25006: the server takes no writes. */
 export function isConnectionError(error: unknown): boolean {
   const code = codeOf(error);
   return error instanceof DeadlineError || CONNECTION_CODE.test(code) || OUR_NAME.test(code) || code === "25006" ||
@@ -39,7 +39,6 @@ interface Fault {
 const refused = ({ code, message, action }: Fault, cause?: unknown) =>
   new NamedError(code, message, EXIT.usage, action, { cause });
 
-/** The server has no TLS although it is asked for. */
 export const tlsNotOffered = (server: PostgresHost): NamedError =>
   refused({
     code: "postgres_tls_not_offered",
@@ -51,7 +50,7 @@ export const tlsNotOffered = (server: PostgresHost): NamedError =>
 const CLIENT_ACTION =
   "Set POSTGRES_TLS_CERT_FILE and POSTGRES_TLS_KEY_FILE to the client's certificate and key (sslcert and sslkey of other programs).";
 
-/** A TLS failure in words; `undefined` where the error is of another kind. */
+/** The named error of a TLS failure; `undefined` if the error is of another kind. */
 export function tlsFault(error: unknown, server: PostgresHost): NamedError | undefined {
   const code = codeOf(error), message = messageOf(error), place = placeOf(server);
   if (!TLS_CODE.test(code)) return undefined;
@@ -79,7 +78,7 @@ export function tlsFault(error: unknown, server: PostgresHost): NamedError | und
   if (UNKNOWN_AUTHORITY.test(code)) {
     return refused({
       code: "postgres_tls_authority",
-      message: `The certificate of PostgreSQL at ${place} is not signed by an authority that is known here.`,
+      message: `The certificate of PostgreSQL at ${place} is not signed by an authority that this machine knows.`,
       action:
         "Set POSTGRES_TLS_CA_FILE to the PEM file of the authority that signed it (sslrootcert of other programs).",
     }, error);
@@ -99,7 +98,7 @@ export function tlsFault(error: unknown, server: PostgresHost): NamedError | und
 
 export const STATEMENT_POOLING_ACTION = "Set pool_mode = transaction or session for this database in the pooler.";
 
-/** Refusals by the words or the code of a server or pooler; the first row that fits. */
+/** Refusals by the message or the code of a server or pooler. The first row that matches counts. */
 const REFUSALS: readonly (Omit<Fault, "message"> & { readonly words: RegExp })[] = [
   {
     words: /statement pooling mode/i,
@@ -130,7 +129,7 @@ const REFUSALS: readonly (Omit<Fault, "message"> & { readonly words: RegExp })[]
   },
 ];
 
-/** Gives an error a name and an action; leaves the server's errors about a statement alone. */
+/** Gives a connection error a name and an action. Returns other errors unchanged. */
 export function connectionFault(error: unknown, server: PostgresHost): Error {
   if (error instanceof DeadlineError || error instanceof NamedError) return error;
   const code = codeOf(error), message = messageOf(error);

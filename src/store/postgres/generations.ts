@@ -1,4 +1,4 @@
-// The logs and files that SOURCE=file has met, kept beside the positions that refer to them. Shell.
+// Stores the logs and files that SOURCE=file has found, beside the positions that refer to them. Shell.
 import type { Generation, GenerationStore, LogStore, StoredLog } from "../../source/file/generations.ts";
 import type { PartitionId } from "../../shared/units.ts";
 import { codeOf } from "../../shared/sql.ts";
@@ -7,7 +7,7 @@ import type { Database } from "./client.ts";
 const TIMEOUT_MS = 5_000;
 const UNDEFINED_TABLE = "42P01";
 
-/** A row's key is its number in the log, and so much more for each partition: earlier releases know the numbers of partition 0 alone. */
+/** A row's key is partition × this + its number in the log. So the keys of partition 0 are the numbers, as in earlier releases. */
 const KEYS_PER_PARTITION = 2 ** 18;
 
 interface LogRow {
@@ -16,7 +16,7 @@ interface LogRow {
   readonly found_by: string;
 }
 
-/** The columns of later migrations are missing in a schema that is only looked at. */
+/** Optional columns belong to later migrations, which a schema that is opened read-only may not have. */
 interface GenerationRow {
   readonly generation: number;
   readonly partition?: number;
@@ -47,7 +47,7 @@ export function postgresLogs(database: Database): LogStore {
           TIMEOUT_MS,
         );
       } catch (error) {
-        // A schema that is only looked at may be an earlier release's.
+        // A schema that is opened read-only may be from an earlier release.
         if (codeOf(error) !== UNDEFINED_TABLE) throw error;
         rows = [];
       }

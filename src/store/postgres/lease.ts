@@ -1,16 +1,16 @@
-// The lease of a log's one reader, as a row that runs out by PostgreSQL's clock. Shell.
+// The lease of a log's one reader: a row that expires by PostgreSQL's clock. Shell.
 import type { Lease } from "../../source/lease.ts";
 import type { Database } from "./client.ts";
 
-/** Renewed every two seconds; a dead holder is replaced after this. */
+/** It is renewed every two seconds; a dead holder is replaced after this. */
 const LEASE_SECONDS = 10;
 const TIMEOUT_MS = 3_000;
-/** In the embedded database a question may wait for a large commit and a closing, and no other process can ask. */
+/** In the embedded database a statement may wait for a large commit and a closing; no other process can take the lease meanwhile. */
 const EMBEDDED_TIMEOUT_MS = 30_000;
 
 /**
- * A lease called `name`, held as `holder` (unique to the process). One that ran out and that no other process has taken meanwhile is renewed: the row
- * says who holds it, and a database that was busy for long costs nothing.
+ * A lease called `name`, held as `holder` (unique to the process). An expired lease can still be renewed until another process takes it: the
+ * row names the holder, so a database that was busy for long does no harm.
  */
 export function postgresLease(
   { database, embedded }: { readonly database: Database; readonly embedded: boolean },

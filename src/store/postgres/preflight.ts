@@ -1,4 +1,4 @@
-// Whether a server and its schema can hold a stream, asked before anything is made or written: one statement, then decisions. Shell.
+// Whether a server and its schema can hold a stream, checked before anything is made or written: one statement, then decisions. Shell.
 import { EXIT, NamedError, Unavailable } from "../../shared/errors.ts";
 import type { Database } from "./client.ts";
 import { STATEMENT_POOLING_ACTION } from "./faults.ts";
@@ -7,7 +7,6 @@ const TIMEOUT_MS = 10_000;
 /** Oldest server whose features are used: SQL functions with bound bodies, date_bin. */
 const SERVER_VERSION_MIN = 140_000;
 
-/** What was asked of the server. */
 interface ServerFacts {
   /** `server_version_num`, such as 150004. */
   readonly version: number;
@@ -15,20 +14,18 @@ interface ServerFacts {
   readonly encoding: string;
   readonly user_name: string;
   readonly database_name: string;
-  /** A standby. */
   readonly standby: boolean;
   /** default_transaction_read_only of the role, database or server. */
   readonly read_only: boolean;
-  /** `null` where the schema is not made yet. */
+  /** `null` if the schema does not exist yet. */
   readonly may_create_tables: boolean | null;
   readonly may_create_schema: boolean;
-  /** Connections that this user may have in this database; `null` = no limit of its own was found. */
+  /** Connections that this user may have in this database; `null` = no limit was found. */
   readonly connections_max: number | null;
-  /** `table.column` that every row of ours would leave out although it must have a value. */
+  /** `table.column` of other programs that must have a value, which our rows would not give. */
   readonly demanding_columns: readonly string[];
 }
 
-/** What is wrong, as a stable name, in words, and what to do; in the order in which it should be mended. */
 interface ServerFault {
   readonly code:
     | "postgres_version"
@@ -42,13 +39,13 @@ interface ServerFault {
 }
 
 interface Demands {
-  /** Connections that this process takes at most; 0 behind a pooler, which has limits of its own. */
+  /** Most connections of this process; 0 behind a pooler, which has limits of its own. */
   readonly connections: number;
-  /** Whether tables are to be made. */
+  /** Whether tables have to be made. */
   readonly makes: boolean;
 }
 
-/** Judges the facts; empty where the stream can run. */
+/** The faults, in the order in which to repair them; empty if the stream can run. */
 export function serverFaults(facts: ServerFacts, { connections, makes }: Demands): ServerFault[] {
   const faults: ServerFault[] = [];
   if (facts.version < SERVER_VERSION_MIN) {
@@ -107,7 +104,6 @@ export function serverFaults(facts: ServerFacts, { connections, makes }: Demands
   return faults;
 }
 
-/** Asks the server. */
 export async function readServerFacts(database: Database, schema: string): Promise<ServerFacts> {
   const [row] = await database.query(
     (sql) =>
@@ -115,7 +111,7 @@ export async function readServerFacts(database: Database, schema: string): Promi
       select current_setting('server_version_num')::integer as version, current_setting('server_version') as version_text,
         pg_encoding_to_char(d.encoding)::text as encoding, current_user::text as user_name, d.datname::text as database_name,
         pg_is_in_recovery() as standby,
-        -- Of a new session: ours may have been told otherwise.
+        -- The value of a new session; ours may have been set otherwise.
         coalesce((select s.setting from (
             select split_part(c, '=', 2) as setting, (g.setrole <> 0)::integer + 2 * (g.setdatabase <> 0)::integer as weight
             from pg_db_role_setting g, unnest(g.setconfig) c
@@ -143,7 +139,7 @@ export async function readServerFacts(database: Database, schema: string): Promi
 /**
  * Refuses a server that cannot hold the stream, before anything is made.
  *
- * @throws Unavailable `postgres_read_only`: it may be promoted, so that waiting may help
+ * @throws Unavailable `postgres_read_only`: waiting may help, because a standby may be promoted
  * @throws NamedError with the name of the first fault
  */
 export async function checkServer(database: Database, schema: string, demands: Demands): Promise<void> {
@@ -157,14 +153,14 @@ export async function checkServer(database: Database, schema: string, demands: D
 }
 
 /**
- * A pooler that lends a server for one statement ends the connection at an open transaction, with or without words of its own. Twice in a
- * row, with a statement that works between, is not an accident.
+ * A pooler that lends a server for one statement ends the connection when a transaction stays open, with or without an error message. If
+ * that happens twice, with a successful statement in between, it is statement pooling.
  *
  * @param database of one connection, so that both statements go the same way
  * @throws NamedError `postgres_statement_pooling`
  */
 async function refuseStatementPooling(database: Database): Promise<void> {
-  // Only a pooler drops or refuses start-up parameters; the first statement tells.
+  // The first statement shows whether start-up parameters were dropped or refused, which only poolers do.
   await database.query((sql) => sql`select 1`, TIMEOUT_MS);
   if (!database.pooled) return;
   for (let attempt = 1;; attempt++) {

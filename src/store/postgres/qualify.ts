@@ -1,23 +1,23 @@
-// Puts the schema's name where a statement says `tm.`, and notes the statements so that they can be cancelled. No I/O.
+// Replaces `tm.` in statements by the schema's name, and reports the statements so that they can be cancelled. No I/O.
 import type postgres from "postgres";
 import type { Sql } from "../../shared/sql.ts";
 
 type Query = postgres.PendingQuery<postgres.Row[]>;
 
-/** A name as PostgreSQL reads it back unchanged. */
+/** The name as a quoted identifier. */
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
 /** The text with each `tm.` replaced by the quoted schema. */
 const qualified = (text: string, schema: string): string =>
   text.replace(/(?<![\w."])tm\./g, () => `${quoteName(schema)}.`);
 
-/** Qualifies the fixed parts of tagged statements; each statement of the program is rewritten once. */
+/** Qualifies the fixed parts of tagged statements. Each statement of the program is rewritten once. */
 export class Qualifier {
   readonly #texts = new WeakMap<TemplateStringsArray, TemplateStringsArray>();
 
   constructor(readonly schema: string) {}
 
-  /** @param note is given each statement and fragment that is made */
+  /** @param note is called with each statement and fragment */
   tag(sql: Sql, note: (query: Query) => void): Sql {
     const noted = <T extends Query>(query: T): T => {
       note(query);

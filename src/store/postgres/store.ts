@@ -18,28 +18,27 @@ import {
 } from "./wire.ts";
 
 /**
- * An open window with this many chunks is compacted when nothing can be closed, so that its closing merges few. Fewer would write each key
- * more often; at 16 chunks of 20,000 keys a compaction takes half a CPU-second, and so does what is left for the closing.
+ * While nothing can be closed, an open window with this many chunks is compacted, so that its closing has few to merge. A lower number would
+ * write each key more often. With 16 chunks of 20,000 keys a compaction takes half a CPU-second, and so does the closing.
  */
 const COMPACT_CHUNKS = 16;
 
 export interface PostgresStoreOptions {
-  /** For commits alone, so that no other statement's fault throws their client away. */
+  /** For commits only, so that a fault of another statement does not throw their client away. */
   readonly commits: Database;
   /** For reading, joining and closing. */
   readonly database: Database;
   readonly instance: string;
   readonly maxKeysPerWindow: number;
-  /** Bytes of a closed window's rows; left out: 256 MiB. */
+  /** Bytes of a closed window's rows; default 256 MiB. */
   readonly maxWindowBytes?: number;
   readonly commitTimeoutMs: number;
-  /** For everything that is quick when the server is well. */
+  /** For statements that are quick on a healthy server. */
   readonly readTimeoutMs?: number;
   /** Closing a window of a million keys takes seconds. */
   readonly closeTimeoutMs?: number;
 }
 
-/** Makes the Store of one schema. */
 export function createPostgresStore(options: PostgresStoreOptions): Store {
   const { commits, database, instance, maxKeysPerWindow, commitTimeoutMs } = options;
   const readTimeoutMs = options.readTimeoutMs ?? 5_000;
@@ -138,7 +137,6 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
   };
 }
 
-/** The refusal of settings with which this stream was not made. */
 export function settingsDiffer(differences: string): UsageError {
   return new UsageError(
     [`This schema holds a stream with other settings: ${differences}`],
@@ -147,7 +145,7 @@ export function settingsDiffer(differences: string): UsageError {
   );
 }
 
-/** Errors after which the database certainly holds nothing new are judged like those after which the outcome is unknown: the rows decide. */
+/** Treats any other error as "outcome unknown", even if the statement surely failed: the stored rows decide. */
 function commitOutcome(error: unknown): CommitOutcome {
   switch (codeOf(error)) {
     case "TM001":

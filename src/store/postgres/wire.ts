@@ -1,4 +1,4 @@
-// What the store sends to and gets from its SQL functions: JSON and rows on one side, the port's types on the other. Pure.
+// Converts between the port's types and the JSON and rows of the store's SQL functions. Pure.
 import { rulesJson } from "../../event/stream_rules.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import type { CloseOutcome, CommitPayload, NewPartition, PartitionRow, StoredState, StreamSettings } from "../port.ts";
@@ -86,7 +86,7 @@ export const partitionsJson = (partitions: readonly NewPartition[]) =>
     logs: p.logs?.map(({ name, foundBy }) => ({ name, found_by: foundBy })) ?? [],
   }));
 
-/** JSON knows no infinity: null means it. */
+/** JSON has no infinity: null means -infinity. */
 const finite = (time: EpochMs) => Number.isFinite(time) ? time : null;
 
 export const movesJson = (payload: CommitPayload) =>
@@ -142,7 +142,7 @@ export const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
   })),
 });
 
-/** A text[] literal. postgres.js would escape element by element; these are a few elements of up to a megabyte. */
+/** A text[] literal of a few texts of up to a megabyte each. */
 export function textArray(texts: readonly string[]): string {
   return `{${texts.map((text) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`).join()}}`;
 }

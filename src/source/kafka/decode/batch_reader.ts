@@ -1,5 +1,5 @@
 // Turns one partition's record batches into runs of deliverable records, a bounded portion at a time. Decides which transactions are
-// aborted and what is corrupt; no I/O. Works when the engine asks, so that what is fetched but not yet wanted stays compressed.
+// aborted and which batches are corrupt. It works when the engine polls, so batches that wait stay compressed. No I/O.
 import { decodeLegacyBatch } from "./legacy.ts";
 import { CODEC_NAMES, decompress, DecompressError } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
@@ -8,7 +8,7 @@ import { messageOf } from "../../../shared/errors.ts";
 import { framingFault, RecordBatchRun, type RecordBody } from "./record_run.ts";
 import type { RecordRun } from "../../port.ts";
 
-/** Bytes of records after which a portion ends: what the engine holds at once, whatever a response expands to. */
+/** Bytes of records after which a portion ends. It bounds what the engine holds, however large the expanded response is. */
 export const PORTION_BYTES = 8 * 1024 * 1024;
 
 /** Why reading a partition cannot go on. */
@@ -19,30 +19,29 @@ export interface ReadFault {
   readonly reason: string;
 }
 
-/** Some of a partition's records, in order. */
 interface Portion {
   readonly from: number;
   /** The position after this portion. */
   readonly next: number;
   readonly runs: readonly RecordRun[];
-  /** Bytes of the runs, expanded: more than {@link PORTION_BYTES} where the last batch is large. */
+  /** Bytes of the expanded runs; with a large last batch more than {@link PORTION_BYTES}. */
   readonly bytes: number;
 }
 
-/** What the reader needs to know of a fetch. */
+/** The result of a fetch. */
 interface FetchedRecords {
   /** The position that was asked for. */
   readonly from: number;
   readonly records: Uint8Array;
   readonly aborted: readonly AbortedTransaction[];
-  /** Epoch ms when the fetch was sent: the time of records that carry none. */
+  /** Epoch ms when the fetch was sent: the record time of records without one. */
   readonly sentAt: number;
 }
 
 const ATTRIBUTE = { codec: 7, appendTime: 8, transactional: 16, control: 32 } as const;
 const MARKER_ABORT = 0;
 
-/** Reads one partition's part of one fetch. `from`, `next` and `firstOffset` are known at once, the records when `read` is called. */
+/** Reads one partition's part of one fetch. Offsets are known at once; `read` decodes the records. */
 export class BatchReader {
   /** Offset of the first batch, or −1 without one. */
   readonly firstOffset: number;
@@ -50,7 +49,7 @@ export class BatchReader {
   readonly next: number;
   /** No further portion follows. */
   done = false;
-  /** Set once `done`, where a batch cannot be read. Everything before it has been returned. */
+  /** Set with `done` if a batch cannot be read. Everything before that batch has been returned. */
   fault: ReadFault | null;
 
   readonly #view: DataView;
@@ -74,7 +73,7 @@ export class BatchReader {
     this.#position = from;
   }
 
-  /** The next portion of at least one batch, as far as there is one; check `fault` when `done`. */
+  /** The next portion: at least one batch, if one is left. Check `fault` when `done`. */
   read(): Portion {
     const from = this.#position, runs: RecordRun[] = [];
     let bytes = 0;
@@ -103,7 +102,7 @@ export class BatchReader {
     return { from, next: this.#position, runs, bytes };
   }
 
-  /** One batch of format v2, or `null` where nothing in it is to be delivered. */
+  /** One batch of format v2, or `null` if none of its records is to be delivered. */
   #batch(base: number, size: number): { run: RecordRun; bytes: number } | null {
     const { records } = this.fetched, view = this.#view, at = this.#at, end = at + size;
     if (this.options.checkCrcs && view.getUint32(at + BATCH.crcAt) !== crc32c(records, at + BATCH.attributesAt, end)) {
@@ -136,8 +135,8 @@ export class BatchReader {
 
   /**
    * Whether a batch is a control batch or part of an aborted transaction. A producer's records are aborted from the first offset that the
-   * response names up to its abort marker (the rule of the Java consumer); several producers may be in that state at once, and only a
-   * control batch ends it, whatever the keys of data records look like.
+   * response names up to its abort marker (the rule of the Java consumer). Several producers may be in that state at once, and only a
+   * control batch ends it.
    */
   #hidden(attributes: number, lastOffset: number, end: number): boolean {
     while (this.#pending.length > 0 && this.#pending[0]!.firstOffset <= lastOffset) {
@@ -182,7 +181,7 @@ export class BatchReader {
   }
 }
 
-/** A batch that cannot be read; becomes the reader's fault and never leaves this file. */
+/** A batch that cannot be read. The reader turns it into its `fault`. */
 class Unreadable extends Error {
   constructor(readonly code: ReadFault["code"], message: string, options?: ErrorOptions) {
     super(message, options);

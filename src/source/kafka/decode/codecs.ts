@@ -1,4 +1,4 @@
-// Decompresses record batches: gzip and zstd by the runtime, lz4 and snappy by readers of our own, each within a cap. No I/O.
+// Decompresses record batches, with a limit of size: gzip and zstd by the runtime, lz4 and snappy by our own readers. No I/O.
 import { Buffer } from "node:buffer";
 import zlib from "node:zlib";
 import { expandLz4 } from "./lz4.ts";
@@ -8,12 +8,12 @@ import { expandSnappy } from "./snappy.ts";
 export const CODEC_NAMES = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 
 /**
- * What one compressed batch may expand to. Brokers take batches of 1 MiB by default; 64 MiB leaves room for raised limits and very
- * repetitive data, and keeps a batch that was made to explode from taking the process down.
+ * Largest expanded batch. Brokers accept batches of 1 MiB by default. 64 MiB leaves room for raised limits and very repetitive data, and
+ * a batch that was built to expand without end cannot exhaust the process's memory.
  */
 const MAX_DECOMPRESSED_BYTES = 64 * 1024 * 1024;
 
-/** A batch that cannot be expanded: broken, or larger than the cap. Becomes `corrupt_batch` where the batch's position is known. */
+/** A batch that cannot be expanded: broken, or too large. The caller, which knows the offset, makes it `corrupt_batch`. */
 export class DecompressError extends Error {
   override readonly name = "DecompressError";
 }
@@ -22,8 +22,8 @@ export class DecompressError extends Error {
  * Expands one batch body.
  *
  * @param codec codec number, 1–4; others are the caller's `unsupported_codec`
- * @throws DecompressError where the body is broken or would exceed `maxBytes`. A truncated zstd body may pass: the record framing and
- *   the checksum catch it.
+ * @throws DecompressError if the body is broken or expands to more than `maxBytes`. A truncated zstd body may pass; the record framing and
+ *   the checksum find it.
  */
 export function decompress(codec: number, body: Uint8Array, maxBytes = MAX_DECOMPRESSED_BYTES): Uint8Array {
   try {
@@ -40,7 +40,7 @@ export function decompress(codec: number, body: Uint8Array, maxBytes = MAX_DECOM
         throw new Error(`codec ${codec} is unknown`);
     }
   } catch (cause) {
-    // The runtime's own, and our readers'.
+    // Thrown by the runtime and by our readers.
     const message = cause instanceof RangeError
       ? `expands to more than ${maxBytes} bytes`
       : `cannot be expanded: ${cause instanceof Error ? cause.message : cause}`;

@@ -1,6 +1,5 @@
-// CRC-32C (Castagnoli), the checksum of Kafka's record batches, sixteen bytes a step over precomputed tables. No I/O.
-// Measured: 0.40 ms a MiB, against 0.63 for eight bytes a step read one by one.
-// No library: the fast ones are native code, one file a platform.
+// CRC-32C (Castagnoli), the checksum of Kafka's record batches, sixteen bytes per step over precomputed tables. No I/O.
+// Measured: 0.40 ms per MiB, against 0.63 with eight bytes per step. No library: the fast ones are native code, one file per platform.
 
 /** The polynomial 0x1EDC6F41 of RFC 3720 (appendix B.4), bits reversed. */
 const POLYNOMIAL = 0x82f63b78;
@@ -23,7 +22,7 @@ const NO_WORDS = new Int32Array(0);
 export function crc32c(bytes: Uint8Array, start: number, end: number): number {
   const t = TABLE;
   let crc = -1, p = start;
-  // Words can only be read where they are aligned in the underlying buffer.
+  // Words can only be read at aligned positions of the underlying buffer.
   while (p < end && ((bytes.byteOffset + p) & 3) !== 0) crc = (crc >>> 8) ^ t[(crc ^ bytes[p++]!) & 255]!;
   const steps = (end - p) >>> 4;
   const words = steps === 0 ? NO_WORDS : new Int32Array(bytes.buffer, bytes.byteOffset + p, steps * 4);

@@ -1,9 +1,9 @@
-// Decodes a Fetch v11 response into one plain entry a partition, with the record batches still in their bytes. Pure.
+// Decodes a Fetch v11 response into one entry per partition, with the record batches still as bytes. Pure.
 //
-// kafkajs' own decoder makes several objects a record, never checks a checksum, leaks aborted records and hides error codes; this one
-// replaces it (see kafka_fetch_hook.ts) and leaves the records to kafka_batch_reader.ts, which looks at them when the engine asks.
+// It replaces kafkajs' own decoder (see fetch_hook.ts), which makes several objects per record, checks no checksum, delivers some aborted
+// records and hides error codes. batch_reader.ts decodes the records when the engine polls.
 
-/** An aborted transaction that reaches into the fetched range: producer and its first offset. */
+/** An aborted transaction that overlaps the fetched range: its producer and first offset. */
 export interface AbortedTransaction {
   readonly producerId: number;
   readonly firstOffset: number;
@@ -14,16 +14,15 @@ export interface PartitionResponse {
   readonly partition: number;
   /** Kafka error code, 0 = none. */
   readonly errorCode: number;
-  /** The end of what may be read, called high watermark by Kafka; −1 with an error. */
+  /** Kafka's high watermark; −1 with an error. */
   readonly logEnd: number;
   readonly lastStable: number;
   readonly logStart: number;
   readonly aborted: readonly AbortedTransaction[];
-  /** The record batches as sent, the last of them possibly cut off. A view of the response. */
+  /** The record batches as sent; the last one may be cut off. A view of the response. */
   readonly records: Uint8Array;
 }
 
-/** A whole response. */
 export interface FetchResponse {
   readonly throttleMs: number;
   readonly errorCode: number;
@@ -41,7 +40,7 @@ const text = new TextDecoder();
 /**
  * Decodes the body of a Fetch v11 response (after the correlation id).
  *
- * @throws MalformedResponse where a length or count leads outside the response
+ * @throws MalformedResponse if a length or count points outside the response
  */
 export function decodeFetchResponse(raw: Uint8Array): FetchResponse {
   const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
@@ -56,7 +55,7 @@ export function decodeFetchResponse(raw: Uint8Array): FetchResponse {
   const int16 = () => view.getInt16(take(2));
   const int32 = () => view.getInt32(take(4));
   const int64 = () => readInt64(view, take(8));
-  /** A count of elements of at least `size` bytes each, so that a broken count cannot ask for endless work. */
+  /** A count of elements of at least `size` bytes each; the check keeps a broken count from causing endless work. */
   const count = (size: number): number => {
     const n = int32();
     if (n > (raw.length - p) / size) throw new MalformedResponse(`The response holds no ${n} elements at ${p}`);
@@ -69,7 +68,7 @@ export function decodeFetchResponse(raw: Uint8Array): FetchResponse {
     const partitions = Array.from({ length: count(42) }, (): PartitionResponse => {
       const partition = int32(), error = int16(), logEnd = int64(), lastStable = int64(), logStart = int64();
       const aborted = Array.from({ length: count(16) }, () => ({ producerId: int64(), firstOffset: int64() }));
-      take(4); // preferred read replica: none is ever named, since no rack is sent
+      take(4); // preferred read replica: never set, because no rack is sent
       const size = Math.max(int32(), 0);
       const start = take(size);
       return { partition, errorCode: error, logEnd, lastStable, logStart, aborted, records: raw.subarray(start, p) };
@@ -79,14 +78,14 @@ export function decodeFetchResponse(raw: Uint8Array): FetchResponse {
   return { throttleMs, errorCode, sessionId, topics };
 }
 
-/** A signed 64-bit integer, exact to 2^53: two 32-bit halves cost a tenth of a BigInt. */
+/** A signed 64-bit integer, exact to 2^53. Two 32-bit halves take a tenth of the time of a BigInt. */
 export function readInt64(view: DataView, at: number): number {
   return view.getInt32(at) * 4294967296 + view.getUint32(at + 4);
 }
 
 /** Sizes and positions in a record batch of format v2 (Kafka protocol, "Record Batch"). */
 export const BATCH = {
-  /** Offset and length: what comes before the counted length. */
+  /** Offset and length; the length counts what follows. */
   prefixBytes: 12,
   headerBytes: 61,
   lengthAt: 8,
@@ -103,19 +102,19 @@ export const BATCH = {
 /** Bytes up to and including the magic, and the shortest legacy message's length field. */
 const MAGIC_END = 17, LEGACY_LENGTH_MIN = 14;
 
-/** What the batch headers of one partition's records say. */
+/** The batch headers of one partition's records. */
 interface BatchScan {
   /** Offset of the first batch, or −1 without one. */
   readonly firstOffset: number;
   /** The position after the last complete batch; `from` without one. */
   readonly next: number;
-  /** Bytes that hold complete batches; the rest is a cut-off tail. */
+  /** Bytes that hold complete batches; the rest is a batch that was cut off. */
   readonly completeBytes: number;
-  /** Where (offset) and why reading cannot go on after the complete batches, or `null`. */
+  /** Why reading cannot go on after the complete batches, or `null`. */
   readonly fault: { readonly offset: number; readonly reason: string } | null;
 }
 
-/** Steps over the batch headers of one partition's records that were asked for at `from`. */
+/** Reads the batch headers of one partition's records, which were fetched from position `from`. */
 export function scanBatches(records: Uint8Array, from: number): BatchScan {
   const view = new DataView(records.buffer, records.byteOffset, records.byteLength);
   let p = 0, next = from, firstOffset = -1, last = -1;

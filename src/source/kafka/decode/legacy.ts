@@ -1,5 +1,5 @@
-// Reads messages of the formats before Kafka 0.11, plain or wrapped by compression. Pure. Such segments are rare (written before an upgrade), so an
-// object a message may be spent; kafkajs' own decoder looks at no checksum, and cuts off a value that overruns its message without a word.
+// Reads messages of the formats before Kafka 0.11, plain or compressed. Pure. Such segments are rare (written before an upgrade), so an
+// object per message is fine. kafkajs' own decoder checks no checksum, and silently cuts off a value that overruns its message.
 // Format: https://kafka.apache.org/documentation/#messageset
 import { crc32 } from "node:zlib";
 import { decompress } from "./codecs.ts";
@@ -13,7 +13,7 @@ const PREFIX_BYTES = 12;
 
 interface LegacyMessage {
   readonly offset: number;
-  /** Epoch ms; −1 where the message carries none. */
+  /** Epoch ms; −1 if the message has none. */
   readonly time: number;
   readonly attributes: number;
   readonly magic: number;
@@ -25,7 +25,7 @@ interface LegacyMessage {
 class LegacyRun implements RecordRun {
   constructor(
     private readonly messages: readonly LegacyMessage[],
-    /** Epoch ms for messages without a time of their own. */
+    /** Epoch ms for messages without a time. */
     private readonly readAt: number,
   ) {}
 
@@ -51,9 +51,9 @@ interface LegacyOptions {
 }
 
 /**
- * Decodes one whole entry: offsets ascend, above `after` and up to the entry's own, which is that of its last message.
+ * Decodes one whole entry. Offsets must ascend, above `after` and up to the entry's own offset, which is that of its last message.
  *
- * @throws DecompressError and Error, with what is wrong with the bytes
+ * @throws DecompressError and Error, whose message says what is wrong
  */
 export function decodeLegacyBatch(entry: Uint8Array, { readAt, after, checkCrcs }: LegacyOptions): LegacyRun {
   const [outer] = decodeMessages(entry, checkCrcs);
@@ -68,7 +68,7 @@ export function decodeLegacyBatch(entry: Uint8Array, { readAt, after, checkCrcs 
   return new LegacyRun(messages, readAt);
 }
 
-/** The messages of a wrapper, with offsets of their own in format 0 and ones that count up to the wrapper's in format 1. */
+/** The messages of a compressed wrapper. Format 0 holds absolute offsets; format 1 relative ones, of which the last one is the wrapper's. */
 function unwrapped(outer: LegacyMessage, codec: number): LegacyMessage[] {
   if (outer.value === null) throw new Error("a compressed message has no value");
   // The wrapper's checksum covers them.
@@ -79,7 +79,7 @@ function unwrapped(outer: LegacyMessage, codec: number): LegacyMessage[] {
     throw new Error("a compressed message holds another one");
   }
   const shift = outer.magic === 0 ? 0 : outer.offset - last.offset;
-  // The broker stamps the wrapper alone.
+  // The broker stamps only the wrapper.
   const stamped = (outer.attributes & APPEND_TIME) !== 0;
   return inner.map((message) => ({
     ...message,
@@ -88,7 +88,7 @@ function unwrapped(outer: LegacyMessage, codec: number): LegacyMessage[] {
   }));
 }
 
-/** All messages of a set, none of them cut off. */
+/** All messages of a set. @throws Error if one is cut off */
 function decodeMessages(set: Uint8Array, checkCrcs: boolean): LegacyMessage[] {
   const view = new DataView(set.buffer, set.byteOffset, set.byteLength);
   const messages: LegacyMessage[] = [];

@@ -1,21 +1,21 @@
-// Expands LZ4 frames, each length checked before it is believed. No I/O.
-// Format: lz4_Frame_format.md and lz4_Block_format.md of https://github.com/lz4/lz4. Why an own reader: npm's lz4js takes block checksums for data,
-// and goes on past the end of what it was given.
+// Expands LZ4 frames; every length is checked before it is used. No I/O.
+// Format: lz4_Frame_format.md and lz4_Block_format.md of https://github.com/lz4/lz4. Why not npm's lz4js: it takes block checksums for data
+// and reads past the end of its input.
 
 const MAGIC = 0x184d2204;
 const FLAG = { blockChecksums: 0x10, contentSize: 0x08, contentChecksum: 0x04, dictionary: 0x01 } as const;
 const VERSION_MASK = 0xc0, VERSION = 0x40;
-/** A block of this size bit is stored as it is. */
+/** A block whose size has this bit is not compressed. */
 const STORED = 0x80000000;
 const MATCH_MIN = 4;
-/** From here on one call copies faster than a loop; measured on batches of events. */
+/** From this size on, one call copies faster than a loop; measured on batches of events. */
 const BULK_BYTES = 24;
 
 /**
- * Expands one frame; what follows it is ignored. Checksums are not looked at: the batch has its own.
+ * Expands one frame and ignores what follows it. Checksums are not checked, because the record batch has its own.
  *
- * @throws RangeError where the frame expands to more than `maxBytes`
- * @throws Error where it is broken
+ * @throws RangeError if the frame expands to more than `maxBytes`
+ * @throws Error if it is broken
  */
 export function expandLz4(input: Uint8Array, maxBytes: number): Uint8Array {
   const view = new DataView(input.buffer, input.byteOffset, input.byteLength);
@@ -43,7 +43,7 @@ export function expandLz4(input: Uint8Array, maxBytes: number): Uint8Array {
   }
 }
 
-/** Sequences of literals and of copies of what was written before, to the end of the block. */
+/** Expands a block: a row of literals and of copies of earlier output. */
 function expandBlock(input: Uint8Array, start: number, end: number, output: Output): void {
   for (let at = start; at < end;) {
     const token = input[at++]!;
@@ -74,7 +74,7 @@ function expandBlock(input: Uint8Array, start: number, end: number, output: Outp
   }
 }
 
-/** Bytes that were written so far, in an array that grows up to a cap. */
+/** The output so far, in an array that grows up to a limit. */
 class Output {
   #bytes: Uint8Array;
   #length = 0;
@@ -93,7 +93,7 @@ class Output {
     else for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!;
   }
 
-  /** Writes again what was written `distance` bytes ago; the copy may reach into itself. */
+  /** Repeats the output from `distance` bytes ago; the copy may overlap itself. */
   repeat(distance: number, length: number): void {
     const at = this.#length;
     if (distance === 0 || distance > at) throw new Error("an LZ4 copy begins before the output");
@@ -102,7 +102,7 @@ class Output {
     else for (let i = 0; i < length; i++) bytes[at + i] = bytes[from + i]!;
   }
 
-  /** The array, with room for `length` more bytes, which count as written. */
+  /** The array, with space for `length` more bytes, which then count as written. */
   #room(length: number): Uint8Array {
     const needed = this.#length + length;
     if (needed > this.maxBytes) throw new RangeError("it expands to more than the cap");

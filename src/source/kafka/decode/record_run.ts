@@ -1,12 +1,12 @@
 // Walks the records of one record batch (format v2) over its bytes. Pure.
 //
-// Hot code: three quarters of what kafkajs spends on a fetch goes into one object, several buffers and a 64-bit number object a record.
-// Here a record costs no allocation. Its framing is checked once before anything is delivered (`framingFault`), because a fault met in
-// the middle of a walk would leave the engine with half a batch counted; the walk itself may then trust the bytes.
+// Hot path: kafkajs spends three quarters of a fetch on an object, several buffers and a 64-bit number object per record; here a record
+// costs no allocation. `framingFault` checks the framing before anything is delivered, because a fault in the middle of a walk would leave
+// half a batch counted. The walk can then trust the bytes.
 import type { Offset } from "../../../shared/units.ts";
 import type { RecordRun, RecordVisitor } from "../../port.ts";
 
-/** Where the records of one batch lie and what their deltas are relative to. */
+/** The records of one batch, and the base of their deltas. */
 export interface RecordBody {
   readonly bytes: Uint8Array;
   /** First byte of the first record, and one past the last record's last byte. */
@@ -17,7 +17,7 @@ export interface RecordBody {
   /** The largest offset delta that the batch header states. */
   readonly lastOffsetDelta: number;
   readonly count: number;
-  /** The batch's base timestamp in epoch ms; with `appendTime` set the time of every record. */
+  /** The batch's base timestamp in epoch ms; with `appendTime` the time of every record. */
   readonly timestamp: number;
   /** The broker stamped the whole batch (LogAppendTime), or no record has a time of its own: deltas are not added. */
   readonly appendTime: boolean;
@@ -34,11 +34,11 @@ export class RecordBatchRun implements RecordRun {
       x = b[p++]!, v = x & 127, s = 7;
       for (; x > 127; s += 7) x = b[p++]!, v |= (x & 127) << s;
       const next = p + (v >>> 1);
-      p++; // attributes: none is defined for records
+      p++; // attributes: Kafka defines none for records
       const time = p;
       x = b[p++]!, v = x & 127, s = 7;
       for (; x > 127; s += 7) x = b[p++]!, v |= (x & 127) << s;
-      // Bits above 31 fall off in `v`: a delta of more than four bytes (18 hours) is read again with full width.
+      // `v` holds 32 bits only, so a delta of more than four bytes (18 hours) is read again at full width.
       const delta = appendTime ? 0 : s <= 28 ? (v >>> 1) ^ -(v & 1) : wideDelta(b, time);
       x = b[p++]!, v = x & 127, s = 7;
       for (; x > 127; s += 7) x = b[p++]!, v |= (x & 127) << s;
@@ -66,8 +66,8 @@ function wideDelta(bytes: Uint8Array, p: number): number {
 }
 
 /**
- * What is wrong with the framing of a batch's records, or `null`. After `null` the walk stays within [start, end), and visits exactly
- * `count` records with ascending offsets within [baseOffset, baseOffset + lastOffsetDelta].
+ * The fault in the framing of a batch's records, or `null`. After `null` the walk stays within [start, end) and visits exactly `count`
+ * records, with ascending offsets within [baseOffset, baseOffset + lastOffsetDelta].
  */
 export function framingFault(body: RecordBody): string | null {
   const { bytes: b, end, count, lastOffsetDelta } = body;

@@ -1,15 +1,15 @@
-// Expands raw Snappy, each length checked before it is believed. No I/O.
-// Format: format_description.txt of https://github.com/google/snappy. Why an own reader: npm's snappyjs goes back in its input for a length with the
-// highest bit set and never ends.
+// Expands raw Snappy; every length is checked before it is used. No I/O.
+// Format: format_description.txt of https://github.com/google/snappy. Why not npm's snappyjs: a length with its highest bit set moves it
+// back in its input, and it never ends.
 
-/** From here on one call copies faster than a loop; measured on batches of events. */
+/** From this size on, one call copies faster than a loop; measured on batches of events. */
 const BULK_BYTES = 24;
 
 /**
  * Expands one block.
  *
- * @throws RangeError where it states a size of more than `maxBytes`
- * @throws Error where it is broken
+ * @throws RangeError if it states a size of more than `maxBytes`
+ * @throws Error if it is broken
  */
 export function expandSnappy(input: Uint8Array, maxBytes: number): Uint8Array {
   let size = 0, at = 0;

@@ -1,9 +1,9 @@
-// What a sender rejects with where not everything was acknowledged. No I/O.
+// The error of a sender when not all records were acknowledged. No I/O.
 
-/** What is not acknowledged may be in the topic all the same, where only the answer was lost. */
+/** Records without an acknowledgement may be in the topic nevertheless: the answer may have been lost. */
 export class IncompleteSend extends Error {
   override readonly name = "IncompleteSend";
-  /** @param acknowledged by position in what was given to `send` */
+  /** @param acknowledged for each record that was given to `send` */
   constructor(readonly acknowledged: readonly boolean[], reason: string, options: ErrorOptions = {}) {
     super(reason, options);
   }

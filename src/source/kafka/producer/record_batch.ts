@@ -1,16 +1,16 @@
-// Encodes one partition's records as a Kafka record batch (format v2, KIP-98), once: what is sent again is the same bytes. No I/O.
-// Measured: 2 µs a record of 280 B, where the client library takes 40.
+// Encodes one partition's records as a Kafka record batch (format v2, KIP-98). No I/O.
+// Measured: 2 µs per record of 280 B; the client library takes 40.
 import { Buffer } from "node:buffer";
 import { crc32c } from "../decode/crc32c.ts";
 
-/** A record to be sent. The broker or this batch's time stamps it. */
+/** A record to be sent. It has no time of its own. */
 export interface OutRecord {
   readonly key: string | null;
   /** `null` is a tombstone. */
   readonly value: Uint8Array | null;
 }
 
-/** By what a broker knows a batch again. */
+/** Identifies a batch for the broker. */
 interface BatchSequence {
   readonly producerId: bigint;
   readonly producerEpoch: number;
@@ -19,12 +19,12 @@ interface BatchSequence {
 }
 
 const HEADER_BYTES = 61;
-/** Attributes to records: what the checksum covers. */
+/** The checksum covers everything from the attributes on. */
 const CRC_FROM = 21;
 /** Attributes, time delta, and up to five bytes for each of four lengths and the header count. */
 const RECORD_OVERHEAD_MAX = 32;
 
-/** Sequence numbers go round after 2^31 − 1, as brokers expect. */
+/** The next sequence number. It wraps after 2^31 − 1, as brokers expect. */
 export const sequenceAfter = (first: number, records: number): number => (first + records) % 2 ** 31;
 
 /**

@@ -1,6 +1,6 @@
-// Sends records to one topic and resolves when every one of them is acknowledged by all replicas in sync. The client library's own producer
-// resolves with fewer partitions than it sent when a leader moves between its tries (tulios/kafkajs#1798), so the loop is ours: each record's
-// partition and each batch's bytes are fixed before the first try, and exactly what is not acknowledged is sent again. Shell: network and clock.
+// Sends records to one topic; resolves when all replicas in sync have acknowledged each record. kafkajs' own producer resolves although
+// partitions are missing when a leader moves between its tries (tulios/kafkajs#1798), so the loop is ours: each record's partition and each
+// batch's bytes are fixed before the first try, and only unacknowledged batches are sent again. Shell: network and clock.
 import type { Buffer } from "node:buffer";
 import { type ICustomPartitioner, Partitioners } from "kafkajs";
 import type { Clock } from "../../../shared/clock.ts";
@@ -18,28 +18,28 @@ interface TopicSenderOptions {
   readonly topic: string;
   readonly log: Log;
   readonly clock: Clock;
-  /** How long the same records are sent again without any of them being acknowledged, ms. */
+  /** How long the same records are sent again while none of them is acknowledged, ms. */
   readonly patienceMs: number;
-  /** Once aborted, what is on its way gets a few seconds more. */
+  /** After an abort, records in flight get a few seconds more. */
   readonly signal: AbortSignal;
 }
 
-/** One partition's part of what `send` was given. */
+/** The records of one `send` for one partition. */
 interface Batch {
   readonly partition: number;
-  /** Positions in what `send` was given. */
+  /** Indexes of its records in what `send` was given. */
   readonly indexes: readonly number[];
   readonly bytes: Buffer;
 }
 
-/** How long a broker waits for its replicas; a little less than a request may take, so that the answer is heard. */
+/** How long a broker waits for its replicas; less than the request's limit, so that the answer arrives in time. */
 const REPLICAS_MS = 8_000;
 const REQUEST_MS = 12_000;
 const PAUSE_MS_MIN = 100, PAUSE_MS_MAX = 1_000;
-/** What is on its way when the command is stopped has this long to be acknowledged. */
+/** When the command is stopped, records in flight have this long to be acknowledged. */
 const STOPPING_MS = 5_000;
 
-/** A producer of one topic. `send` must not be called again before it has ended: a broker tells repeated batches by their order. */
+/** A producer of one topic. Call `send` only after the last call has ended, because a broker recognises repeated batches by their order. */
 export class TopicSender {
   readonly #options: TopicSenderOptions;
   readonly #partitioner: ReturnType<ICustomPartitioner> = Partitioners.DefaultPartitioner();
@@ -52,7 +52,7 @@ export class TopicSender {
     this.#options = options;
   }
 
-  /** Connects and gets a producer id. Rejects with what the client rejects with; may be called again then. */
+  /** Connects and gets a producer id. Rejects with the client's errors; then it may be called again. */
   async open(): Promise<void> {
     try {
       const cluster = await this.#connected();
@@ -66,7 +66,7 @@ export class TopicSender {
     }
   }
 
-  /** Resolves when all are stored. @throws IncompleteSend where one is refused, or none is acknowledged for too long */
+  /** Resolves when all are stored. @throws IncompleteSend if one is refused, or none is acknowledged for too long */
   async send(records: readonly OutRecord[]): Promise<void> {
     const { clock, log, patienceMs, signal } = this.#options;
     let pending: readonly Batch[] | null = null;
@@ -107,7 +107,7 @@ export class TopicSender {
     }
   }
 
-  /** Never rejects; waits a moment at the most. */
+  /** Never rejects; takes two seconds at most. */
   async close(): Promise<void> {
     const closing = this.#drop();
     await Promise.race([closing, this.#options.clock.sleep(durationMs(2_000))]);
@@ -137,7 +137,7 @@ export class TopicSender {
     });
   }
 
-  /** Sends each batch to its partition's leader once, and waits for every answer. */
+  /** Sends each batch once to its partition's leader and waits for all answers. */
   async #round(batches: readonly Batch[], again: boolean): Promise<{
     readonly answers: readonly {
       readonly batch: Batch;
@@ -168,7 +168,7 @@ export class TopicSender {
         }
       }),
     );
-    // A connection that failed or timed out is not used again; the others of this client go with it, which costs a moment.
+    // Drops all connections, because one that failed or timed out must not be used again.
     if (failure !== undefined) void this.#drop();
     return { answers: outcomes(batches, answered.flat()), failure };
   }
