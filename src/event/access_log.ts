@@ -1,7 +1,8 @@
-// Reads one line of a web server's access log into the fields of an event. No I/O.
+// Reads one line of a web server's access log by rules version 1. No I/O. Version 2 reads lines by log_line/.
 // Formats: common, combined, vhost_combined (a leading `vhost[:port]` column) and nginx's packaged `main` (combined with a last quoted
-// X-Forwarded-For). Apache's mod_log_config and nginx's ngx_http_log_module define their escapes.
+// X-Forwarded-For).
 import type { EventFields } from "./event_schema.ts";
+import { present, unescapeField } from "./log_line/fields.ts";
 
 const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`;
 const LINE = new RegExp(
@@ -13,16 +14,13 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const REQUEST = /^\S+ (\S+)(?: HTTP\/\d(?:\.\d)?)?$/;
 const FORWARDED_FOR = /^(?:-|[0-9A-Za-z.:,[\]_ -]*)$/;
 const PORT = /:\d+$/;
-const ESCAPE = /(?:\\x[0-9A-Fa-f]{2})+|\\["\\bnrtvf]/g;
-const CONTROLS: Readonly<Record<string, string>> = { b: "\b", n: "\n", r: "\r", t: "\t", v: "\v", f: "\f" };
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * The event that one line (without its newline; a carriage return is allowed) means, or `undefined` where it is in no known format
- * (dead letter `bad_line`). The time is only shaped here: whether it exists is the event-time grammar's decision.
+ * The event of one line (without its newline; a carriage return is allowed), or `undefined` if its format is not known (dead letter
+ * `bad_line`). The time is only rewritten here; the grammar of event times decides whether it exists.
  *
- * Host: the vhost column without its port, else `defaultHost`. Address: the client column; where a last X-Forwarded-For is given, that
- * list with the client column appended, so that the trusted hops decide. `-` is a missing value.
+ * Host: the vhost column without its port, else `defaultHost`. Address: the client column; with a last X-Forwarded-For, that list with the
+ * client column appended, so that the trusted hops decide. `-` is a missing value.
  */
 export function parseAccessLog(line: string, defaultHost?: string): EventFields | undefined {
   const match = LINE.exec(line.replace(/[\r\n]+$/, ""));
@@ -44,24 +42,4 @@ export function parseAccessLog(line: string, defaultHost?: string): EventFields 
     headers: undefined,
     event_time: `${year}-${String(month).padStart(2, "0")}-${day}T${time}${offsetHour}:${offsetMinute}`,
   };
-}
-
-function present(value: string | undefined): string | undefined {
-  return value === undefined || value === "" || value === "-" ? undefined : value;
-}
-
-/**
- * Undoes `\"`, `\\`, `\n` and the like, and runs of `\xHH` that are UTF-8. Other runs (a referrer in Latin-1) stay as the log has them:
- * decoded they would all become the same replacement characters and different referrers one key.
- */
-function unescapeField(field: string): string {
-  if (!field.includes("\\")) return field;
-  return field.replace(ESCAPE, (escape) => {
-    if (escape[1] !== "x") return CONTROLS[escape[1]!] ?? escape[1]!;
-    try {
-      return utf8.decode(Uint8Array.from(escape.matchAll(/[0-9A-Fa-f]{2}/g), ([hex]) => Number.parseInt(hex, 16)));
-    } catch {
-      return escape; // not UTF-8
-    }
-  });
 }

@@ -1,18 +1,18 @@
-// Whether a user agent names itself a bot, and the cache of these verdicts. No I/O. The list of patterns is the npm package isbot's.
+// Whether a user agent names itself a bot, and a cache of these verdicts. No I/O. The patterns are those of the npm package isbot.
 import { isbot } from "isbot";
 import { ByteInterner, grown } from "./intern.ts";
 import { tokenText } from "./json_token.ts";
 
-/** As many characters of a user agent are looked at; real ones are below 300. It bounds what one hostile value can cost. */
+/** Characters of a user agent that are checked; real ones have fewer than 300. It bounds the cost of one hostile value. */
 export const AGENT_CHARACTERS_MAX = 1024;
-/** The cache starts anew beyond this: a flood of invented agents costs time, never memory. */
+/** The cache is emptied at this size: a flood of invented agents then costs time, but no memory. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 
 const UNKNOWN = 0;
 const HUMAN = 1;
 const BOT = 2;
 
-/** True for an agent that calls itself a crawler, library or tool; a missing agent ("") counts as human. */
+/** Whether the agent names itself a crawler, library or tool. A missing agent ("") counts as human. */
 export function isBotAgent(agent: string): boolean {
   return isbot(agent.slice(0, AGENT_CHARACTERS_MAX));
 }
@@ -32,7 +32,7 @@ export class BotVerdicts {
     return this.#tokens.memoryBytes + this.#verdicts.byteLength;
   }
 
-  /** 1 for a bot, 0 for a human, -1 where the token `bytes[start, end)` is not a valid JSON string. */
+  /** 1 for a bot, 0 for a human, -1 if the token `bytes[start, end)` is not a valid JSON string. */
   ofToken(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const slot = this.#tokens.intern(bytes, view, start, end);
     if (slot >= this.#verdicts.length) this.#verdicts = grown(this.#verdicts, this.#verdicts.length * 2);

@@ -1,22 +1,22 @@
-// Which entry of the `ip` field is the client, as text and over bytes. Whether it is an address is the locator's question. No I/O.
+// Which entry of the `ip` field is the client, as text and over bytes. The locator decides whether it is an address. No I/O.
 import { trimBlanks } from "./text.ts";
 
 const COMMA = 0x2c;
 const isBlank = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
 
 /**
- * The client's entry of a list as X-Forwarded-For writes it (`client, proxy1, proxy2`: each hop appends what it saw), without blanks.
+ * The client's entry of a list in the form of X-Forwarded-For (`client, proxy1, proxy2`: each hop appends the address it saw), without
+ * blanks.
  *
- * With `trustedProxyHops` = h the h rightmost entries were written about proxies of our own, so the entry before them is the client and
- * everything left of it is hearsay. h = 0 is the last entry; where the list is shorter, the first. A single value is always itself.
- * Empty entries do not count (RFC 9110 §5.6.1).
+ * With `trustedProxyHops` = h, the last h entries are our own proxies. The entry before them is the client; entries left of it are not
+ * trusted. h = 0 gives the last entry; if the list is shorter, the first entry counts. Empty entries do not count (RFC 9110 §5.6.1).
  */
 export function clientAddress(ip: string | undefined, trustedProxyHops: number): string {
   const entries = (ip ?? "").split(",").map(trimBlanks).filter((entry) => entry !== "");
   return entries[Math.max(0, entries.length - 1 - trustedProxyHops)] ?? "";
 }
 
-/** One past the last byte of the entry that {@link clientAddress} picks from `bytes[start, end)`; `start` where there is none. */
+/** One past the last byte of the entry that {@link clientAddress} picks from `bytes[start, end)`; `start` without entries. */
 export function clientAddressEnd(bytes: Uint8Array, start: number, end: number, trustedProxyHops: number): number {
   let chosen = start;
   let hops = trustedProxyHops;
@@ -31,7 +31,7 @@ export function clientAddressEnd(bytes: Uint8Array, start: number, end: number, 
   return chosen;
 }
 
-/** First byte of the entry that ends at `entryEnd`, as {@link clientAddressEnd} gave it. */
+/** First byte of the entry that ends at `entryEnd`, the result of {@link clientAddressEnd}. */
 export function clientAddressStart(bytes: Uint8Array, start: number, entryEnd: number): number {
   let p = entryEnd;
   while (p > start && bytes[p - 1] !== COMMA) p--;

@@ -1,17 +1,16 @@
-// What an event's JSON object is made of: the single definition of the fields. No I/O.
+// The fields of an event's JSON object: their single definition. No I/O.
 import { z } from "zod";
 
-/** Largest value that is looked at, in bytes; a longer one is dead letter `too_large`. */
+/** Largest value that is read, in bytes. A longer one is the dead letter `too_large`. */
 export const VALUE_BYTES_MAX = 1_048_576;
 
-// A field of another type says nothing that could be counted, so it is read as if it were missing: a number in `referrer` must not
-// cost the event. `event_time` is required, so there "missing" ends in `bad_event_time`.
+// A field of another type is read as missing: a number in `referrer` must not lose the event. `event_time` is required, so without it the
+// event is the dead letter `bad_event_time`.
 const text = z.string().optional().catch(undefined);
 
 /**
- * The fields of an event; every other key is ignored, and of a repeated key the last one counts (as in `JSON.parse`).
- *
- * A field whose value is not of the type named here counts as missing, `null` included. `event_time` may also be an integer.
+ * The fields of an event. Other keys are ignored; of a repeated key the last one counts (as in `JSON.parse`). A field with a value of another
+ * type, or `null`, counts as missing.
  */
 export const eventSchema = z.object({
   url: text.describe("Address that was asked for; an absolute one gives the host where `host` is missing"),

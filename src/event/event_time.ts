@@ -1,13 +1,13 @@
-// Which texts and numbers are an event time, under each version of the rules: the grammars in their slow and obvious form. No I/O.
-// The fast path's twin is event_time_bytes.ts; a differential test holds the two together.
+// Which texts and numbers are an event time, by each version of the rules: the grammars in their slow and obvious form. No I/O.
+// The fast twin is event_time_bytes.ts; a differential test compares the two.
 import { type EpochMs, epochMs } from "../shared/units.ts";
 import { trimBlanks } from "./text.ts";
 
-/** First accepted instant, inclusive: 0001-01-01T00:00:00Z. Year 0 exists in neither RFC 3339 practice nor PostgreSQL. */
+/** First accepted instant, inclusive: 0001-01-01T00:00:00Z. PostgreSQL has no year 0. */
 export const EVENT_TIME_MIN = -62_135_596_800_000;
-/** Last accepted instant, inclusive: 9999-12-31T23:59:59.999Z, the last one that RFC 3339 can write. */
+/** Last accepted instant, inclusive: 9999-12-31T23:59:59.999Z, the last one in RFC 3339. */
 export const EVENT_TIME_MAX = 253_402_300_799_999;
-/** From here on an integer counts milliseconds: as seconds it would be the year 5138, as milliseconds it is 3 March 1973. */
+/** From here on, an integer counts milliseconds. As seconds it would be the year 5138; as milliseconds it is 3 March 1973. */
 export const UNIX_MILLISECONDS_FROM = 1e11;
 
 // RFC 3339 §5.6 with its permitted lower-case letters and space, and without a zone (UTC).
@@ -15,11 +15,11 @@ const DATE_TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?
 const INTEGER = /^-?(?:0|[1-9]\d*)$/;
 
 /**
- * Rules version 1: reads an event time, or gives `undefined` where the text is not a time (dead letter `bad_event_time`).
+ * Rules version 1: reads an event time; `undefined` if the text is not one (dead letter `bad_event_time`).
  *
  * Accepted: RFC 3339 date-times; the same without a zone, which is UTC; an integer or its decimal text, which is Unix milliseconds from
- * {@link UNIX_MILLISECONDS_FROM} on, seconds below it. Digits below one millisecond are cut. Refused: dates that do not exist, hour 24,
- * second 60 (a leap second has no instant of its own in Unix time), anything outside years 0001 to 9999, surrounding space.
+ * {@link UNIX_MILLISECONDS_FROM} on, and seconds below. Digits below one millisecond are cut. Refused: dates that do not exist, hour 24,
+ * second 60 (Unix time has no leap seconds), years outside 0001 to 9999, blanks around the text.
  */
 export function parseEventTime(value: string | number | undefined): EpochMs | undefined {
   if (value === undefined) return undefined;
@@ -36,8 +36,8 @@ export function parseEventTime(value: string | number | undefined): EpochMs | un
   });
 }
 
-// Version 2. Seconds may be missing, a comma may begin the fraction, one blank may stand before the zone, and the zone may be `+01`, `+0100`,
-// `UTC` or `GMT`. A name in brackets, as Java writes one behind an offset, says nothing more than the offset.
+// Version 2. Seconds may be missing, a comma may begin the fraction, one blank may precede the zone, and the zone may be `+01`, `+0100`,
+// `UTC` or `GMT`. A zone's name in brackets behind the offset, as Java writes it, is ignored.
 const DATE_TIME_2 = new RegExp(
   String.raw`^(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?` +
     String.raw`(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d)(?::?(\d\d))?)(?:\[[^\]]{1,64}\])?)?$`,
@@ -45,18 +45,18 @@ const DATE_TIME_2 = new RegExp(
 /** The time of common and combined access logs. */
 const LOG_TIME =
   /^(\d{1,2})\/([A-Za-z]{3})\/(\d{4}):(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?: ?(?:[Zz]|UTC|GMT|([+-])(\d\d):?(\d\d)))?$/;
-/** RFC 9110 §5.6.7, IMF-fixdate: what the header `Date` holds. */
+/** IMF-fixdate (RFC 9110 §5.6.7), as in the header `Date`. */
 const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT$/;
 const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 const DECIMAL = /^(-?)(0|[1-9]\d*)(?:\.(\d+))?$/;
 
 /**
- * Rules version 2: reads an event time, or gives `undefined` where the text is not a time.
+ * Rules version 2: reads an event time; `undefined` if the text is not one.
  *
- * Accepted beside all of version 1 but milliseconds from 1e14 on: offsets `+01` and `+0100`, `UTC` and `GMT`, a blank before the zone, a
- * comma before the fraction, missing seconds, a zone's name in brackets behind the offset; {@link parseLogTime}; IMF-fixdate; and Unix time
- * with a fraction, in seconds, milliseconds from 1e11, microseconds from 1e14 and nanoseconds from 1e17 on. Blanks and tabs around the text
- * do not count. What is below a millisecond is cut, never rounded.
+ * Accepted: all of version 1 except milliseconds from 1e14 on; also offsets `+01` and `+0100`, `UTC` and `GMT`, a blank before the zone, a
+ * comma before the fraction, missing seconds, a zone's name in brackets behind the offset; the times of {@link parseLogTime}; IMF-fixdate;
+ * and Unix time with a fraction, in seconds, milliseconds from 1e11, microseconds from 1e14 and nanoseconds from 1e17 on. Blanks and tabs
+ * around the text are ignored. Digits below one millisecond are cut.
  */
 export function parseEventTimeV2(text: string): EpochMs | undefined {
   const value = trimBlanks(text);
@@ -75,13 +75,13 @@ export function parseEventTimeV2(text: string): EpochMs | undefined {
   return parseLogTime(value) ?? httpDate(value);
 }
 
-/** Reads a JSON number as it is written in the value, so that no digit of a nanosecond is lost; rules version 2. */
+/** Rules version 2: reads a JSON number by its text, so that no digits of nanoseconds are lost. */
 export function parseEventTimeNumber(source: string): EpochMs | undefined {
-  // Only what is written with an exponent is read as a floating-point number; below 1e21 it is written without one.
+  // Only a number with an exponent is converted through floating point. Below 1e21, String() writes it without one.
   return parseEventTimeV2(/[eE]/.test(source) ? String(Number(source)) : source);
 }
 
-/** Reads `03/Mar/2026:10:00:09 +0100`, the day with one or two digits, the month in any case, with or without a fraction and a zone (UTC). */
+/** Reads `03/Mar/2026:10:00:09 +0100`. The day may have one digit, the month any case; the fraction and the zone (UTC) are optional. */
 export function parseLogTime(text: string): EpochMs | undefined {
   const match = LOG_TIME.exec(text);
   if (!match) return undefined;
@@ -112,12 +112,12 @@ interface Written {
   readonly zone: readonly (string | undefined)[];
 }
 
-/** The instant that is written, or `undefined` where there is none. */
+/** The instant, or `undefined` if it does not exist. */
 function instant({ date: [year, month, day], time, fraction = "", zone }: Written): EpochMs | undefined {
   const [hour, minute, second] = time.map(Number) as [number, number, number];
   const [sign, offsetHour = "0", offsetMinute = "0"] = zone;
   const date = new Date(0);
-  // Not Date.UTC: it takes years 0 to 99 for 1900 to 1999.
+  // Date.UTC would take years 0 to 99 for 1900 to 1999.
   date.setUTCFullYear(year, month - 1, day);
   if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
   if (hour > 23 || minute > 59 || second > 59) return undefined;
@@ -127,7 +127,7 @@ function instant({ date: [year, month, day], time, fraction = "", zone }: Writte
   return within(date.getTime() - (sign === "-" ? -offsetMs : offsetMs));
 }
 
-/** Unix time by the number of its whole digits: up to 11 are seconds, up to 14 milliseconds, up to 17 micro-, up to 20 nanoseconds. */
+/** Unix time; its number of whole digits gives the unit: up to 11 seconds, 14 milliseconds, 17 microseconds, 20 nanoseconds. */
 function decimalTime(negative: boolean, whole: string, fraction: string): EpochMs | undefined {
   if (whole.length <= 11) {
     const ms = Number(whole) * 1000 + Number(fraction.slice(0, 3).padEnd(3, "0"));
@@ -142,6 +142,6 @@ function unixTime(value: number): EpochMs | undefined {
 }
 
 function within(time: number): EpochMs | undefined {
-  // `+ 0` turns -0 into 0, so that equal times are one window key everywhere.
+  // `+ 0` turns -0 into 0, so that equal times have one window key.
   return time >= EVENT_TIME_MIN && time <= EVENT_TIME_MAX ? epochMs(time + 0) : undefined;
 }

@@ -1,4 +1,4 @@
-// Which host an event counts for, under each version of the rules. No I/O.
+// Which host an event counts for, by each version of the rules. No I/O.
 import { trimBlanks } from "./text.ts";
 
 const SLASH = 0x2f;
@@ -6,11 +6,10 @@ const BACKSLASH = 0x5c;
 const ABSOLUTE_HTTP_URL = /^https?:\/\//i;
 
 /**
- * Rules version 1: the host in lower case, or `undefined` where there is none (dead letter `missing_host`).
+ * Rules version 1: the host in lower case, or `undefined` without one (dead letter `missing_host`).
  *
- * A `host` that is not empty is taken as sent, port included, as a Host header has it. Otherwise it comes from `url` where that is an
- * absolute http or https URL: the host as the URL standard writes it, so without user name, without a port that is the scheme's own, and
- * in Punycode.
+ * A `host` that is not empty counts as sent, with its port. Otherwise the host of `url` counts, if that is an absolute http or https URL, in
+ * the form of the URL standard: without user name, without the scheme's default port, in Punycode.
  */
 export function hostOf(host: string | undefined, url: string | undefined): string | undefined {
   if (host !== undefined && host !== "") return host.toLowerCase();
@@ -18,12 +17,11 @@ export function hostOf(host: string | undefined, url: string | undefined): strin
   return URL.parse(url)?.host || undefined;
 }
 
-/** `fold`: a host that is an address counts as {@link ADDRESS_HOST}; `keep`: under itself. */
+/** `fold`: all hosts that are addresses count as {@link ADDRESS_HOST}; `keep`: each counts as itself. */
 export type HostAddresses = "fold" | "keep";
 
-/** Replaces every host that is an address. */
 const ADDRESS_HOST = "(address)";
-/** Replaces what cannot be the name of a host: blanks, quotes, a path. The event still counts. */
+/** Replaces a text that cannot be the name of a host: blanks, quotes, a path. The event still counts. */
 export const INVALID_HOST = "(invalid)";
 
 /** A name in DNS has at most 253 characters; a port has up to 6 more. */
@@ -33,9 +31,9 @@ const BRACKETED = /^\[([^\]%]*)(?:%[^\]]*)?\](:\d*)?$/;
 const V4 = /^\d+\.\d+\.\d+\.\d+$/;
 
 /**
- * Rules version 2: the host, or `undefined` where neither field names one (dead letter `missing_host`, or `bad_host` where {@link isAddressList}).
+ * Rules version 2: the host, or `undefined` if neither field names one (dead letter `missing_host`; for {@link isAddressList} `bad_host`).
  *
- * `host` by {@link hostNameOf}; where that gives nothing, the host of an absolute http or https `url` by the same rule.
+ * `host` by {@link hostNameOf}; otherwise the host of an absolute http or https `url` by the same rule.
  */
 export function hostOfV2(
   host: string | undefined,
@@ -49,9 +47,9 @@ export function hostOfV2(
 }
 
 /**
- * The one form of a host as sent (docs/concepts.md, "Hosts"): without blanks around it, in lower case, in Punycode, without the ports 80 and
- * 443 and without a dot at the end of the name; {@link ADDRESS_HOST} for an address unless it is kept, {@link INVALID_HOST} for what is no
- * host. `undefined` where there is none: empty, `-`, or a list of addresses.
+ * The normal form of a host (docs/concepts.md, "Hosts"): without blanks around it, in lower case, in Punycode, without the ports 80 and 443,
+ * without a dot at the end of the name. {@link ADDRESS_HOST} for an address unless addresses are kept, {@link INVALID_HOST} for a text that
+ * is not a host. `undefined` for an empty text, `-`, and a list of addresses.
  */
 export function hostNameOf(sent: string, addresses: HostAddresses): string | undefined {
   const text = trimBlanks(sent);
@@ -61,7 +59,7 @@ export function hostNameOf(sent: string, addresses: HostAddresses): string | und
   return host.isAddress && addresses === "fold" ? ADDRESS_HOST : host.name;
 }
 
-/** Whether a text is two or more entries between commas, at least one of which is an address and none a name: a forwarded-for list, no host. */
+/** Whether a text is a forwarded-for list: entries between commas, at least one of them an address, none a name. */
 export function isAddressList(text: string): boolean {
   if (!text.includes(",")) return false;
   const entries = text.split(",", 64).map(trimBlanks).filter((entry) =>
@@ -74,7 +72,7 @@ function parseHost(text: string): { readonly name: string; readonly isAddress: b
   if (text.length > HOST_CHARACTERS_MAX) return undefined;
   const bracketed = BRACKETED.exec(text);
   if (bracketed || text.indexOf(":") !== text.lastIndexOf(":")) {
-    // Without brackets every colon belongs to an address of version 6.
+    // Without brackets, two or more colons mean an IPv6 address.
     const [, address, port = ""] = bracketed ?? ["", text.replace(/%.*$/, "")];
     const url = address!.includes(":") ? URL.parse(`http://[${address}]${port}/`) : null;
     return url === null ? undefined : { name: url.hostname + portOf(url), isAddress: true };
@@ -93,8 +91,8 @@ function withoutLastDots(name: string): string {
 const portOf = ({ port }: URL) => port === "" || port === "443" ? "" : `:${port}`;
 
 /**
- * One past the authority of the URL `bytes[start, end)`, so that the text up to there has the same {@link hostOf} and {@link hostOfV2} as the
- * whole; -1 where that is not certain. Blanks are such a case: the URL standard trims them at a text's end, but refuses them within a host.
+ * One past the authority of the URL `bytes[start, end)`: the text up to there has the same {@link hostOf} and {@link hostOfV2} as the whole.
+ * -1 if that is not certain, as with blanks: the URL standard trims them at a text's end, but refuses them within a host.
  */
 export function urlAuthorityEnd(bytes: Uint8Array, start: number, end: number): number {
   let p = start + 4; // past "http", which hostOf checks

@@ -1,21 +1,21 @@
-// The fields of an event out of a parsed JSON value, by the paths of EVENT_FIELDS: the slow, obvious twin of mapped_walk.ts. No I/O.
+// Takes the fields of an event from a parsed JSON value, by the paths of EVENT_FIELDS: the slow, obvious twin of mapped_walk.ts. No I/O.
 import type { EventFieldName, FieldPath, FieldPaths } from "../shared/config/event_fields.ts";
 
-/** Texts as sent; a field of another type counts as missing. `event_time` may also be a number, as its digits stand in the value. */
+/** Texts as sent. A field of another type counts as missing. `event_time` may also be a number, with its digits as sent. */
 export type MappedFields =
   & Readonly<Partial<Record<Exclude<EventFieldName, "event_time">, string>>>
   & { readonly event_time?: string | NumberSource | "malformed" };
 
-/** A JSON number as it is written. */
+/** A JSON number as text. */
 export class NumberSource {
   constructor(readonly source: string) {}
 }
 
 /**
- * The fields of the JSON text `text`, whose value is `value`. `event_time` is absent where it is missing, `null`, empty or `-`, and `malformed`
- * where it is neither text nor number.
+ * The fields of the JSON text `text`, whose value is `value`. `event_time` is absent if it is missing, `null`, empty or `-`, and `malformed`
+ * if it is neither text nor number.
  *
- * @param paths all of them: a field without a path is missing
+ * @param paths of all fields: a field without a path is missing
  */
 export function mappedFields(text: string, value: unknown, paths: FieldPaths): MappedFields {
   const fields: Partial<Record<EventFieldName, string>> = {};
@@ -33,7 +33,7 @@ export function mappedFields(text: string, value: unknown, paths: FieldPaths): M
   };
 }
 
-/** What lies at `path`; `undefined` where there is nothing. Of a repeated key the last one counts, as in `JSON.parse`. */
+/** The value at `path`; `undefined` without one. Of a repeated key the last one counts, as in `JSON.parse`. */
 function valueAt(value: unknown, path: FieldPath): unknown {
   for (const step of path) {
     if (typeof value !== "object" || value === null) return undefined;
@@ -45,7 +45,7 @@ function valueAt(value: unknown, path: FieldPath): unknown {
   return value;
 }
 
-/** Nanoseconds since 1970 have more digits than a double holds: such a number is read again, with its text. */
+/** Nanoseconds since 1970 have more digits than a double holds. Such a number is read again, as text. */
 function numberSource(text: string, value: number, path: FieldPath): NumberSource {
   if (Number.isSafeInteger(value)) return new NumberSource(String(value));
   const keepNumbers = (_key: string, inner: unknown, context: { readonly source?: string }) =>
@@ -54,7 +54,7 @@ function numberSource(text: string, value: number, path: FieldPath): NumberSourc
     const again = valueAt(JSON.parse(text, keepNumbers as (key: string, value: unknown) => unknown), path);
     if (again instanceof NumberSource) return again;
   } catch {
-    // Nested too deeply to be walked: the double has to do.
+    // Nested too deeply: uses the double.
   }
   return new NumberSource(String(value));
 }

@@ -1,6 +1,6 @@
 // Finds an event's fields in the bytes of a JSON object by the paths of EVENT_FIELDS, without building values. No I/O.
-// Why it exists: mapped_fields.ts, its slow and obvious twin, costs ten times as much (bench/event_bench.ts). Like the walk over plain
-// events it may give up, and then the slow path decides: an escaped key, a key that comes twice, nesting beyond what json_scan.ts walks.
+// Why it exists: mapped_fields.ts, its slow and obvious twin, takes ten times as long (bench/event_bench.ts). The slow path decides where
+// this walk gives up: an escaped key, a repeated key, deeper nesting than json_scan.ts walks.
 import {
   EVENT_FIELD_NAMES,
   type EventFieldName,
@@ -12,11 +12,10 @@ import { plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts"
 const OBJECT = 0x7b, OBJECT_END = 0x7d, ARRAY = 0x5b, ARRAY_END = 0x5d, COMMA = 0x2c, COLON = 0x3a;
 const ESCAPED_GIVE_UP: ReadonlySet<EventFieldName> = new Set(["event_time", "ip"]);
 
-/** A key or position that lies on a path: the end of one, or a step towards several. */
+/** A key or array position on a path: the end of one path, or a step of several. */
 interface Step {
   /** Index into {@link EVENT_FIELD_NAMES}; -1 = not the end of a path. */
   field: number;
-  /** Numbers the steps: where it was met in this record. */
   readonly id: number;
   readonly names: Uint8Array[];
   readonly named: Step[];
@@ -25,12 +24,12 @@ interface Step {
 
 /** The walk of one mapping. */
 export class MappedWalk {
-  /** Bounds of each field's text between its quotes, or of its number, in the order of {@link EVENT_FIELD_NAMES}; empty where missing. */
+  /** Bounds of each field's text between its quotes, or of its number, in the order of {@link EVENT_FIELD_NAMES}; empty if missing. */
   readonly starts = new Int32Array(EVENT_FIELD_NAMES.length);
   readonly ends = new Int32Array(EVENT_FIELD_NAMES.length);
   readonly #root: Step;
   #steps = 0;
-  /** The record in which each step was last met. */
+  /** By step id: the record in which it was last found. */
   readonly #met: Int32Array;
   #record = 0;
 
@@ -44,7 +43,7 @@ export class MappedWalk {
     this.#met = new Int32Array(this.#steps);
   }
 
-  /** Finds the fields of the object that is `b[start, end)`; false where the slow path has to decide. */
+  /** Finds the fields of the object `b[start, end)`; false if the slow path has to decide. */
   walk(b: Uint8Array, view: DataView, start: number, end: number): boolean {
     this.starts.fill(0);
     this.ends.fill(0);
@@ -131,7 +130,7 @@ export class MappedWalk {
     const name = EVENT_FIELD_NAMES[field]!;
     if (b[p] !== QUOTE) {
       const after = valueEnd(b, view, p, end);
-      // Any other field that is not text is as missing.
+      // Any other field that is not text counts as missing.
       if (name === "event_time" && after >= 0) this.starts[field] = p, this.ends[field] = after;
       return after;
     }

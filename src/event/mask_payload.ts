@@ -1,22 +1,22 @@
-// What may be kept of a value that could not be counted: its shape, without what tells about a person. No I/O.
-// Masking errs on the side of too much: a version number that looks like an address goes too.
+// A sample of a value that could not be counted, without personal data. No I/O.
+// It masks too much rather than too little: also a version number that looks like an address.
 
 /** Largest sample in UTF-8 bytes. */
 export const SAMPLE_BYTES_MAX = 1024;
-/** As many bytes of the value are looked at; enough that masking never leaves less than a sample's worth of an ordinary event. */
+/** Bytes of the value that are read: enough for a full sample of an ordinary event after masking. */
 const LOOKED_AT_BYTES = 4 * 1024;
 
 const ADDRESS = "[address]";
 const HIDDEN = "[hidden]";
 
-/** Names whose whole value is hidden, in any spelling. */
+/** Names whose whole value is hidden. */
 const ADDRESS_KEY =
   /^(?:ip|.*[_-]ip|ip[_-].*|remote[_-]?addr(?:ess)?|client[_-]?addr(?:ess)?|x-forwarded-for|x-real-ip|forwarded)$/i;
 const SECRET_NAMES =
   "headers?|cookies?|set-cookie|(?:proxy-)?authorization|password|passwd|secret|token|api[_-]?key|session(?:id)?|x-[a-z0-9-]+";
 const SECRET_KEY = new RegExp(`^(?:${SECRET_NAMES})$`, "i");
 
-// Every repetition below is bounded or cannot begin in the middle of itself, so that no text takes quadratic time.
+// Each repetition below is bounded or cannot begin within itself, so that no text takes quadratic time.
 const GROUPS = "[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,7}";
 const V4 = String.raw`\d{1,3}(?:\.\d{1,3}){3}`;
 // Eight groups, or any two runs of groups around "::"; a time like 10:05:03 is neither.
@@ -32,9 +32,8 @@ const WHOLE_URL = /^(?:[a-z][a-z0-9+.-]*:)?\/\//i;
 /**
  * A sample of the value `bytes[start, end)` of at most {@link SAMPLE_BYTES_MAX} bytes: valid text without U+0000.
  *
- * Keys, types and nesting stay. Addresses become `[address]`; values of `ip` fields, headers and fields that are named like secrets
- * become `[address]` or `[hidden]`; of every URL the query, the fragment and the user name with password go. What is not JSON is kept
- * as text with the same masks.
+ * Keys, types and nesting are kept. Addresses become `[address]`; values of `ip` fields, headers and fields that are named like secrets
+ * become `[address]` or `[hidden]`; URLs lose their query, fragment, user name and password. Other text than JSON gets the same masks.
  */
 export function maskPayload(bytes: Uint8Array, start: number, end: number): string {
   const whole = end - start <= LOOKED_AT_BYTES;
@@ -52,7 +51,7 @@ function maskJson(text: string): string | undefined {
 
 function maskValue(value: unknown): unknown {
   if (typeof value === "string") return maskString(value);
-  // An address may be sent as its number.
+  // Numbers stay; below, the name of a field also masks an address that is sent as a number.
   if (value === null || typeof value !== "object") return value;
   if (Array.isArray(value)) return value.map(maskValue);
   return Object.fromEntries(
@@ -64,27 +63,25 @@ function maskValue(value: unknown): unknown {
 }
 
 function maskString(text: string): string {
-  // In a text that is a URL as a whole a blank does not end the query.
-  const kept = WHOLE_URL.test(text) ? text.replace(/[?#].*$/s, "?…") : text;
-  // A log line or JSON within the text has its own headers and pairs.
-  return maskText(kept);
+  // If the whole text is a URL, a blank does not end its query.
+  return maskText(WHOLE_URL.test(text) ? text.replace(/[?#].*$/s, "?…") : text);
 }
 
 function maskText(text: string): string {
   return text.replace(CREDENTIALS, "$1").replace(QUERY, "?…").replace(FORM, HIDDEN).replace(ADDRESSES, ADDRESS);
 }
 
-/** Text that is not JSON: a line of a log, broken or cut JSON, a raw request, anything. */
+/** Masks other text than JSON: a line of a log, broken or cut JSON, a raw request. */
 function maskLoose(text: string, cut: boolean): string {
-  // What looks like an escape is undone first, or it would hide a dot or a slash from the masks.
+  // Undoes escapes, which would hide a dot or a slash from the masks.
   let plain = text.replace(/\\u00([2-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
     .replaceAll("\\/", "/");
-  // A broken object's field: its value ends at the next quote that ends a value, or never.
+  // A field of a broken object: its value ends at the next quote that ends a value, or with the text.
   plain = plain.replace(LOOSE_FIELD, (_, name) => `"${name}":"${ADDRESS_KEY.test(name) ? ADDRESS : HIDDEN}"`);
   plain = plain.replace(LOOSE_HEADER, `$1: ${HIDDEN}`);
-  // Where a value ends within a URL's authority, its @ may be what is missing.
+  // A text that ends within a URL's authority may hold a password whose @ was cut off.
   plain = maskText(plain.replace(/:\/\/[^\s"\/?#]*:[^\s"\/?#]*$/, "://"));
-  // The cut may have gone through a password or an address, of which the rest would no longer look like one.
+  // The cut may have split a password or an address; the rest would not be recognised.
   return cut ? plain.replace(/:\/\/[^\s"\/]*$/, "").replace(/[^\s"]{0,64}$/, "") : plain;
 }
 const LOOSE_FIELD = new RegExp(
@@ -94,9 +91,9 @@ const LOOSE_FIELD = new RegExp(
 );
 const LOOSE_HEADER = new RegExp(String.raw`^[ \t]*(${SECRET_NAMES}|forwarded|referer|via)[ \t]*:.*$`, "gim");
 
-/** Control characters other than tab and line ends tell nothing and break terminals. */
+/** Replaces control characters other than tab and line ends, which would disturb terminals. */
 function printable(text: string): string {
-  // deno-lint-ignore no-control-regex -- these are what is looked for
+  // deno-lint-ignore no-control-regex -- on purpose
   return text.toWellFormed().replace(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g, "\ufffd");
 }
 

@@ -1,6 +1,6 @@
-// Reads one record's value into an event or the reason why it is not an event: the slow, obvious twin of fast_reader.ts. No I/O.
+// Reads one record's value into an event, or the reason why it is not one: the slow, obvious twin of fast_reader.ts. No I/O.
 //
-// Order of the checks; the first that fails names the reason:
+// Order of the checks; the first that fails gives the reason:
 //   version 1: too_large → bad_encoding → bad_json | bad_line → bad_event_time → missing_host
 //   version 2: too_large → (a schema registry's frame is stripped) → bad_encoding | compressed_value | binary_value →
 //              bad_json | array_value | enveloped_value | bad_line → missing_event_time | enveloped_value → bad_event_time →
@@ -22,33 +22,33 @@ import { cleanText, HASH_DIGITS } from "./text.ts";
 import type { DeadReason } from "./types.ts";
 import { jsonShape, unframed, unreadShape } from "./value_shape.ts";
 
-/** What decides what an event is. All but `trustedProxyHops` and `stream` are fixed for the life of a stream. */
+/** The rules of reading events. All but `trustedProxyHops` and `stream` are fixed for the life of a stream. */
 export interface EventRules {
-  /** The version and what the stream stores with it. It changes only by a switch, which the stream records. */
+  /** The stored rules. They change only by a switch, which the stream records. */
   readonly stream: StreamRules;
-  /** `json`: every value is a JSON object. `lines`: a value whose first non-blank byte is `{` is one, any other an access-log line. */
+  /** `json`: every value is a JSON object. `lines`: a value that begins with `{` after blanks is one; any other is a line of a log. */
   readonly format: "json" | "lines";
   readonly referrerGranularity: ReferrerGranularity;
-  /** Cap of each text in UTF-8 bytes, at least 32. */
+  /** Longest text in UTF-8 bytes, at least 32 (the setting KEY_BYTES_MAX is at least 64). */
   readonly keyBytesMax: number;
-  /** Own proxies in front of the server that wrote the `ip` field; see `clientAddress`. */
+  /** Number of own proxies in front of the server that wrote the `ip` field; see `clientAddress`. */
   readonly trustedProxyHops: number;
-  /** Host of access-log lines without a vhost column. */
+  /** Host of log lines that do not name one. */
   readonly defaultHost?: string | undefined;
 }
 
-/** An event with all rules applied, or why there is none. */
+/** An event with all rules applied, or the reason why there is none. */
 export type ReadResult =
   | {
     readonly kind: "event";
     readonly eventTime: EpochMs;
     readonly host: string;
     readonly referrer: string;
-    /** What the locator is asked for: not yet known to be an address; "" where there was none. */
+    /** The text to locate, which may not be an address; "" without one. */
     readonly address: string;
     readonly bot: boolean;
   }
-  /** A line that is a comment of its log. */
+  /** A line of a log that is a comment. */
   | { readonly kind: "comment" }
   | { readonly kind: "dead"; readonly reason: DeadReason };
 
@@ -56,7 +56,7 @@ export type ReadResult =
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 const lenient = new TextDecoder("utf-8", { fatal: false, ignoreBOM: false });
 
-/** Reads a whole value. Never throws: whatever the bytes are, the answer is an event or a reason. */
+/** Reads a whole value. Never throws. */
 export function readEvent(value: Uint8Array, rules: EventRules): ReadResult {
   if (value.length > VALUE_BYTES_MAX) return dead("too_large");
   return rules.stream.version === 1 ? readV1(value, rules) : readV2(value, rules);
@@ -91,7 +91,7 @@ function readV2(value: Uint8Array, rules: EventRules): ReadResult {
   return toEventV2(fields, rules);
 }
 
-/** A line keeps its hit where bytes that are not UTF-8 lie in fields that do not count; in those that do they become U+FFFD. */
+/** Bytes of a line that are not UTF-8 become U+FFFD, so that a line with such bytes in an unimportant field still counts. */
 function readLineV2(value: Uint8Array, rules: EventRules): ReadResult {
   const text = decoded(value) ?? lenient.decode(value);
   const line = readLine(text, logFormat(rules.stream.logFormat), rules.stream.fields);
@@ -102,8 +102,8 @@ function readLineV2(value: Uint8Array, rules: EventRules): ReadResult {
 }
 
 /**
- * The host of a line: its own, else that of the log. A URL in columns is what a client asked for, which for a proxy's guest is any host; in
- * JSON it is what the producer wrote in place of a host.
+ * The host of a line: its own, else that of the log. The URL counts in JSON lines only: a URL in columns is the client's request, which may
+ * name any host.
  */
 function lineHost({ fields, written }: Extract<LineRead, { kind: "fields" }>, rules: EventRules): string | undefined {
   const { hostAddresses } = rules.stream;
@@ -114,7 +114,7 @@ function lineHost({ fields, written }: Extract<LineRead, { kind: "fields" }>, ru
   return isOwn ? fields.host : rules.defaultHost ?? fields.host;
 }
 
-/** Whether the value is a line of an access log: in a log of lines every value is one that does not begin like a JSON object. */
+/** Whether the value is a line of an access log: with `lines`, every value that does not begin like a JSON object. */
 function isLine(text: string, { format }: EventRules): boolean {
   return format === "lines" && !/^[ \t\r\n]*\{/.test(text);
 }
@@ -127,7 +127,7 @@ function decoded(value: Uint8Array): string | undefined {
   }
 }
 
-/** The event fields of a JSON text, or `undefined` where it is not a JSON object. */
+/** The event fields of a JSON text; `undefined` if it is not a JSON object. */
 export function parseEventJson(text: string): EventFields | undefined {
   let value: unknown;
   try {
@@ -138,7 +138,7 @@ export function parseEventJson(text: string): EventFields | undefined {
   return eventSchema.safeParse(value).data;
 }
 
-/** Applies the rules of version 1 for time, host, referrer, address and agent to fields as sent. */
+/** Applies the rules of version 1 to fields as sent. */
 function toEvent(fields: EventFields, rules: EventRules): ReadResult {
   const eventTime = parseEventTime(fields.event_time);
   if (eventTime === undefined) return dead("bad_event_time");

@@ -1,21 +1,21 @@
-// The rules that decide what an event is, as a stream stores them: a version and the settings that belong to it. No I/O.
-// A change of what any log gives needs a new version here; every older one stays, so that a log still gives the counts that it gave.
+// The rules of reading events, as a stream stores them: a version and the settings that belong to it. No I/O.
+// A change that gives any log other counts needs a new version. Older versions stay, so that a log always gives the same counts.
 import { type FieldPaths, formatEventFields, parseEventFields } from "../shared/config/event_fields.ts";
 import { UsageError } from "../shared/errors.ts";
 import type { HostAddresses } from "./host.ts";
 import { FormatProblem } from "./log_line/compile.ts";
 import { FORMAT_NAMES, logFormat } from "./log_line/formats.ts";
 
-/** Version 1 is what releases before stored versions did. */
+/** Version 1 is that of releases before versions were stored. */
 export const RULES_VERSIONS = [1, 2] as const;
 type RulesVersion = typeof RULES_VERSIONS[number];
-/** What a new stream begins with. */
+/** The version of new streams. */
 export const RULES_VERSION_NEWEST: RulesVersion = 2;
 
-/** What a stream stores of its rules. Version 1 reads the plain names and takes hosts as sent: the settings then have their defaults. */
+/** The stored rules. Version 1 reads plain names and takes hosts as sent; its settings have their defaults. */
 export interface StreamRules {
   readonly version: RulesVersion;
-  /** Fields that lie elsewhere than under their own name. */
+  /** Paths of fields that are not at the top under their own name. */
   readonly fields: FieldPaths;
   readonly hostAddresses: HostAddresses;
   /** FILE_FORMAT: how the lines of files are read. */
@@ -25,7 +25,7 @@ export interface StreamRules {
 export const RULES_1: StreamRules = { version: 1, fields: {}, hostAddresses: "keep", logFormat: "auto" };
 export const RULES_2: StreamRules = { version: 2, fields: {}, hostAddresses: "fold", logFormat: "auto" };
 
-/** The rules that the settings ask for, by the newest version. @throws UsageError where FILE_FORMAT is not a format */
+/** The rules of the newest version with these settings. @throws UsageError if FILE_FORMAT is not a format */
 export function wantedRules(
   settings: {
     readonly EVENT_FIELDS?: FieldPaths | undefined;
@@ -54,12 +54,12 @@ function checkFormat(written: string): void {
   }
 }
 
-/** The rules of `version` that come nearest to `wanted`: version 1 has no settings. */
+/** `wanted` by another version. Version 1 has no settings. */
 export function rulesOfVersion(version: RulesVersion, wanted: StreamRules): StreamRules {
   return version === 1 ? RULES_1 : { ...wanted, version };
 }
 
-/** As the stream stores them. Equal rules are equal texts. */
+/** The text that is stored. Equal rules have equal texts. */
 export function rulesJson({ version, fields, hostAddresses, logFormat }: StreamRules): string {
   return JSON.stringify(
     version === 1 ? { version } : {
@@ -71,10 +71,9 @@ export function rulesJson({ version, fields, hostAddresses, logFormat }: StreamR
   );
 }
 
-/** Whether both read every log alike. */
 export const sameRules = (a: StreamRules, b: StreamRules): boolean => rulesJson(a) === rulesJson(b);
 
-/** Reads what {@link rulesJson} wrote. @throws UsageError `rules_unknown` where another release wrote it */
+/** Reads the text of {@link rulesJson}. @throws UsageError `rules_unknown` if a newer release wrote it */
 export function parseStreamRules(json: string): StreamRules {
   const stored = JSON.parse(json) as Record<string, unknown>;
   const { version, event_fields = "", host_addresses = "fold", log_format = "auto", ...others } = stored;
@@ -97,14 +96,14 @@ export function parseStreamRules(json: string): StreamRules {
 function unknownRules(what: string, why: string): UsageError {
   return new UsageError(
     [`The stream reads events by rules that this release does not know (${what}): ${why}.`],
-    "Bring this program up to the release that switched the rules; `tidemark rules` of that release shows them.",
+    "Upgrade this program to the release that switched the rules; `tidemark rules` of that release shows them.",
     "rules_unknown",
   );
 }
 
 /**
- * Refuses settings under which this process would read events in another way than the stream does. The version is not a setting: the stored
- * one holds.
+ * Refuses settings that would make this process read events in another way than the stream. The version is not a setting; the stored one
+ * applies.
  *
  * @throws UsageError `event_rules_differ`
  */
@@ -113,12 +112,12 @@ export function checkRules(stored: StreamRules, wanted: StreamRules): void {
   if (problems.length === 0) return;
   throw new UsageError(
     problems,
-    "Use the settings that the stream stores, or `tidemark rules --switch` with the new ones: they then hold from the stored positions on.",
+    "Use the settings that the stream stores. Or run `tidemark rules --switch` with the new ones: they then apply from the stored positions on.",
     "event_rules_differ",
   );
 }
 
-/** What {@link checkRules} refuses, in words; empty = nothing. */
+/** The differences for which {@link checkRules} refuses; empty = none. */
 export function ruleProblems(stored: StreamRules, wanted: StreamRules): string[] {
   const asked = formatEventFields(wanted.fields), holds = formatEventFields(stored.fields);
   if (stored.version === 1) {
@@ -139,5 +138,5 @@ export function ruleProblems(stored: StreamRules, wanted: StreamRules): string[]
   return problems;
 }
 
-/** Whether every field lies at the top under its own name. */
+/** Whether every field is at the top under its own name. */
 export const isPlain = (rules: StreamRules): boolean => formatEventFields(rules.fields) === "";

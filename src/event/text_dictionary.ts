@@ -1,6 +1,6 @@
-// Host or referrer bytes to the id of the text they are counted under. No I/O.
-// The slow path's own rule runs once for each distinct token; a token seen before costs one lookup, so that escapes, upper case and
-// non-ASCII text need no second implementation on the fast path.
+// Maps the bytes of a host or referrer to the id of the text under which it is counted. No I/O.
+// The rule of the slow path runs once per distinct token; a known token costs one lookup. So the fast path needs no rules of its own for
+// escapes, upper case and non-ASCII text.
 import { Buffer } from "node:buffer";
 import { ByteInterner, grown } from "./intern.ts";
 import { tokenText } from "./json_token.ts";
@@ -8,10 +8,10 @@ import type { Dictionary } from "./types.ts";
 
 /** Heap cost of one text beyond its characters (header, array element, Map entry): `Deno.memoryUsage()` over 400,000 texts gave 66. */
 const ENTRY_OVERHEAD_BYTES = 66;
-/** V8 keeps a text in one byte a character unless it holds one of these. */
+/** V8 stores a text with one byte per character unless it holds one of these. */
 const WIDE_CHARACTER = /[\u0100-\uffff]/;
 
-/** A {@link Dictionary} that is filled from JSON string tokens as they lie in the record. */
+/** A {@link Dictionary} over JSON string tokens. */
 export class TextDictionary implements Dictionary {
   readonly #tokens: ByteInterner;
   /** By token slot: id + 1 of the text, 0 = not known yet. */
@@ -23,14 +23,14 @@ export class TextDictionary implements Dictionary {
   #textBytes = 0;
   #rule: (sent: string) => string | undefined;
 
-  /** @param rule the text under which a text as sent is counted, or `undefined` where it says nothing (an empty host) */
+  /** @param rule the text under which a sent text is counted; `undefined` for none (an empty host) */
   constructor(seed: number, rule: (sent: string) => string | undefined) {
     this.#tokens = new ByteInterner(seed);
     this.#rule = rule;
     this.reset();
   }
 
-  /** Another rule from now on; forgets every id. */
+  /** Changes the rule; forgets every id. */
   use(rule: (sent: string) => string | undefined): void {
     this.#rule = rule;
     this.reset();
@@ -54,7 +54,7 @@ export class TextDictionary implements Dictionary {
     return this.#sizes[id]!;
   }
 
-  /** The id for the token `bytes[start, end)` (without its quotes), or -1 where it is not a valid JSON string or the rule gives nothing. */
+  /** The id for the token `bytes[start, end)` (without its quotes); -1 if it is not a valid JSON string or the rule gives `undefined`. */
   idOfToken(bytes: Uint8Array, view: DataView, start: number, end: number): number {
     const slot = this.#tokens.intern(bytes, view, start, end);
     if (slot >= this.#tokenIds.length) this.#tokenIds = grown(this.#tokenIds, this.#tokenIds.length * 2);
@@ -81,7 +81,6 @@ export class TextDictionary implements Dictionary {
     return id;
   }
 
-  /** Forgets every id. */
   reset(): void {
     this.#tokens.clear();
     this.#tokenIds = new Int32Array(1 << 9);

@@ -1,5 +1,4 @@
-// What a value that is not an event seems to be: formats that people send and that are not read. No I/O.
-// Asked only for values that ended as dead letters, so it may take its time.
+// Recognises formats of values that are not events. No I/O. It runs only for dead letters, so it need not be fast.
 import type { DeadReason } from "./types.ts";
 
 /** A recognised format. */
@@ -9,7 +8,7 @@ interface ValueShape {
   readonly words: string;
 }
 
-/** Beginnings of compressed data and of binary files. */
+/** First bytes of compressed data and of binary files. */
 const BEGINNINGS: readonly (readonly [bytes: readonly number[], ValueShape])[] = [
   [[0x1f, 0x8b], compressed("gzip")],
   [[0x28, 0xb5, 0x2f, 0xfd], compressed("zstd")],
@@ -35,29 +34,29 @@ function binary(words: string): ValueShape {
 /** The length of a schema registry's frame: a zero byte and the schema's id in four bytes. */
 export const FRAME_BYTES = 5;
 
-/** The value without a schema registry's frame, which no JSON text begins with. */
+/** The value without the frame of a schema registry. JSON never begins with a zero byte. */
 export function unframed(value: Uint8Array): Uint8Array {
   return value[0] === 0 && value.length > FRAME_BYTES ? value.subarray(FRAME_BYTES) : value;
 }
 
-/** What a value that is not UTF-8 or no JSON seems to be; `undefined` where nothing is recognised. */
+/** The format of a value that is not UTF-8 or not JSON; `undefined` if it is not recognised. */
 export function unreadShape(value: Uint8Array): ValueShape | undefined {
   const known = BEGINNINGS.find(([bytes]) => bytes.every((byte, i) => value[i] === byte));
   if (known !== undefined) return known[1];
   if (value[0] === 0 && value.length > FRAME_BYTES) {
     return binary("Avro or Protobuf behind the five-byte header of a schema registry");
   }
-  // JSON has no control characters but white space; text of a log line has few. Protobuf begins with a field's number and length.
+  // JSON has no control characters but white space, and a log line has few. Protobuf begins with the number and length of a field.
   const looked = value.subarray(0, 256);
   const controls = looked.filter((byte) => byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d).length;
   if (controls > 0 && controls * 32 >= looked.length) return binary("binary data, such as Avro or Protobuf");
   return undefined;
 }
 
-/** What a JSON value without an event's fields seems to be; `undefined` where nothing is recognised. */
+/** The format of a JSON value without an event's fields; `undefined` if it is not recognised. */
 export function jsonShape(value: unknown): ValueShape | undefined {
   if (Array.isArray(value)) {
-    return { reason: "array_value", words: "a JSON array; one event a record is read" };
+    return { reason: "array_value", words: "a JSON array; each record must hold one event" };
   }
   if (typeof value === "string") return enveloped("JSON within a JSON text (encoded twice)", null);
   if (typeof value !== "object" || value === null) return undefined;
@@ -82,8 +81,8 @@ const ACCESS_LOG_LINE = /^\S+ .*\[\d{1,2}\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d/;
 const KEYS_SHOWN = 8;
 
 /**
- * What a value that ended as a dead letter is, for a person who looks at a few of them: completes "the value is …". `undefined` where nothing
- * is recognised. Names of keys are shown as they were sent.
+ * The format of a dead letter, in words that complete "the value is …"; `undefined` if it is not recognised. Names of keys are shown as they
+ * were sent.
  */
 export function describeValue(value: Uint8Array): string | undefined {
   const bytes = unframed(value), framed = bytes.length !== value.length;
@@ -94,7 +93,7 @@ export function describeValue(value: Uint8Array): string | undefined {
   } catch {
     const shape = unreadShape(value);
     if (shape !== undefined) return shape.words;
-    if (/\}\s*\{/.test(text)) return "several JSON values in one record; one event a record is read";
+    if (/\}\s*\{/.test(text)) return "several JSON values in one record; each record must hold one event";
     if (ACCESS_LOG_LINE.test(text)) return "a line of an access log; `tidemark produce` turns them into events";
     return undefined;
   }
@@ -109,5 +108,5 @@ export function describeValue(value: Uint8Array): string | undefined {
     ? "an empty JSON object"
     : `a JSON object with other names (${shown}${
       keys.length > KEYS_SHOWN ? ", …" : ""
-    }); EVENT_FIELDS says where the fields lie`;
+    }); set EVENT_FIELDS to the paths of the fields`;
 }

@@ -29,7 +29,7 @@ export const DEAD_REASON_WORDS: Readonly<Record<DeadReason, string>> = {
   future_event_time: "event_time lies too far ahead of the record's time",
   missing_event_time: "there is no event_time",
   bad_host: "host is a list of addresses",
-  array_value: "the value is a JSON array; one event a record is read",
+  array_value: "the value is a JSON array; each record must hold one event",
   enveloped_value:
     "the event lies inside an envelope (Kafka Connect, Debezium, CloudEvents, a log shipper); EVENT_FIELDS can name its fields",
   compressed_value: "the value was compressed by the producer's own code; let Kafka compress",

@@ -152,7 +152,7 @@ Deno.test("describeValue() says in words what is not read", () => {
     [Uint8Array.of(0x1f, 0x8b, 8), /gzip/],
     [`${good}\n${good}`, /several JSON values/],
     ['198.51.100.7 - - [25/Nov/2026:10:00:00 +0000] "GET / HTTP/1.1" 200 1', /access log/],
-    [`{"ts":1,"Host":"a"}`, /other names \(ts, Host\); EVENT_FIELDS/],
+    [`{"ts":1,"Host":"a"}`, /other names \(ts, Host\); set EVENT_FIELDS/],
     ["{}", /empty JSON object/],
   ];
   for (const [value, words] of cases) assertMatch(describeValue(bytesOf(value)) ?? "", words);
