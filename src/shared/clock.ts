@@ -1,16 +1,15 @@
-// The only place that reads the wall clock and sets timers for the engine; tests and the simulation replace it. Shell.
+// Wall clock and timers of the engine; tests and the simulation replace them. Shell.
 import { type DurationMs, type EpochMs, epochMs } from "./units.ts";
 
-/** Time as the engine sees it. */
 export interface Clock {
   now(): EpochMs;
   /** Resolves after `duration`, or at once when `signal` aborts (it never rejects). */
   sleep(duration: DurationMs, signal?: AbortSignal): Promise<void>;
 }
 
-/** A clock that can also measure: for code that decides by lengths of time while the wall clock may be set. */
+/** A clock that also measures durations, which stay right if the wall clock is set. */
 export interface SteadyClock extends Clock {
-  /** Milliseconds since some moment of this process; never steps back or forward, whatever happens to the wall clock. */
+  /** Milliseconds since a fixed moment of this process; setting the wall clock does not change it. */
   steady(): number;
 }
 

@@ -1,6 +1,6 @@
-// The reasons for which a record can never be counted, by name and in words. No I/O.
+// Why a record can never be counted: the reasons of dead letters, as names and in words. No I/O.
 
-/** Why a record can never be counted. The order is the wire order of {@link DEAD_REASONS}: append only. */
+/** The position of a reason is its code in {@link DEAD_REASONS}: only append. */
 export const DEAD_REASONS = [
   "bad_encoding",
   "bad_json",
@@ -18,20 +18,20 @@ export const DEAD_REASONS = [
 ] as const;
 export type DeadReason = typeof DEAD_REASONS[number];
 
-/** Each reason in words: completes "the record is not counted: …". */
+/** Each reason in words that complete "the record is not counted: …". */
 export const DEAD_REASON_WORDS: Readonly<Record<DeadReason, string>> = {
   bad_encoding: "the value is not UTF-8",
   bad_json: "the value is not a JSON object",
   too_large: "the value is larger than 1 MiB",
   bad_line: "the line is not in the log's format",
-  bad_event_time: "event_time is not a time (under rules version 1 also: there is none)",
+  bad_event_time: "event_time is not a time (by rules version 1 also: it is missing)",
   missing_host: "neither host nor an absolute url",
-  future_event_time: "event_time lies too far ahead of the record's time",
+  future_event_time: "event_time is too far ahead of the record's time",
   missing_event_time: "there is no event_time",
   bad_host: "host is a list of addresses",
   array_value: "the value is a JSON array; each record must hold one event",
   enveloped_value:
-    "the event lies inside an envelope (Kafka Connect, Debezium, CloudEvents, a log shipper); EVENT_FIELDS can name its fields",
+    "the event is inside an envelope (Kafka Connect, Debezium, CloudEvents, a log shipper); EVENT_FIELDS can name its fields",
   compressed_value: "the value was compressed by the producer's own code; let Kafka compress",
-  binary_value: "the value is binary (Avro, Protobuf, UTF-16); JSON is read",
+  binary_value: "the value is binary (Avro, Protobuf, UTF-16) and not JSON",
 };

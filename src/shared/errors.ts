@@ -1,4 +1,4 @@
-// The program's error classes and the exit code each ends in. Bad data is never an error: it is a dead letter.
+// The program's error classes and their exit codes. Bad data is not an error; it is a dead letter. No I/O.
 
 /** Process exit codes; {@link EXIT_MEANING} says what each means. */
 export const EXIT = {
@@ -15,18 +15,18 @@ export const EXIT = {
 /** For `--help` and docs/configuration.md. */
 export const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, string>> = {
   ok: "done, or stopped by a signal in good order",
-  internal: "a bug: an assertion failed; the stored state is untouched",
+  internal: "a bug; the stored state is not damaged",
   usage: "settings or arguments are wrong, or the stored stream was made with others",
   unavailable: "the broker or the database did not answer in time",
   stopped: "the stream is stopped until an operator decides",
   busy: "another process holds the data folder, the port or the log",
-  findings: "a check that was asked for found something; `run --once`: more dead letters than DEAD_SHARE_MAX allows",
+  findings: "a check found something; `run --once`: more dead letters than DEAD_SHARE_MAX allows",
   unhealthy: "`health`: the process is not alive, not ready, or does not answer",
 };
 
 export type ExitCode = typeof EXIT[keyof typeof EXIT];
 
-/** An error with a stable name that documentation and alerts refer to, and what to do about it. */
+/** An error with a stable name, to which documentation and alerts refer, and an action. */
 export class NamedError extends Error {
   override readonly name: string = "NamedError";
   constructor(
@@ -42,7 +42,7 @@ export class NamedError extends Error {
   }
 }
 
-/** Settings, arguments or files are wrong: every problem at once, one line each. Caught by `main`, exit 2. */
+/** Settings, arguments or files are wrong. Holds every problem, one line each. Caught by `main`, exit 2. */
 export class UsageError extends NamedError {
   override readonly name = "UsageError";
   constructor(
@@ -54,7 +54,7 @@ export class UsageError extends NamedError {
   }
 }
 
-/** The stream cannot go on without an operator's decision. Ends `run`, turns readiness red, and is stored in the stream row. */
+/** The stream cannot go on without an operator's decision. It is stored in the stream row, makes readiness fail, and ends `run --once`. */
 export class StreamStopped extends NamedError {
   override readonly name = "StreamStopped";
   declare readonly code: StopCode;
@@ -74,7 +74,7 @@ export type StopCode =
   | "unsupported_codec"
   | "source_refused";
 
-/** Broker, database or another server is absent. Retried by the pipeline; ends one-shot commands after `--wait`. */
+/** Broker, database or another server does not answer. The pipeline tries again; one-shot commands end after `--wait`. */
 export class Unavailable extends NamedError {
   override readonly name = "Unavailable";
   constructor(code: string, message: string, action: string, options?: ErrorOptions) {
@@ -82,7 +82,7 @@ export class Unavailable extends NamedError {
   }
 }
 
-/** A state that the code rules out was met: a bug. Crashes the process; PostgreSQL holds the truth. */
+/** A bug: the code is in an impossible state. Ends the process, which then starts again from the rows in PostgreSQL. */
 export class BugError extends Error {
   override readonly name = "BugError";
 }
@@ -92,7 +92,7 @@ export function invariant(condition: boolean, message: string): asserts conditio
   if (!condition) throw new BugError(message);
 }
 
-/** The text of anything thrown, for one log line. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,8 +1,7 @@
-// Any error as a name, sentences, an action and an exit code. No I/O.
+// Turns any error into a name, sentences, an action and an exit code. No I/O.
 import { EXIT, type ExitCode, NamedError } from "./errors.ts";
 import { namedRefusal } from "./refusal.ts";
 
-/** What is shown of an error: its stable name, what happened, and what to do. */
 export interface Failure {
   readonly code: string;
   readonly exitCode: ExitCode;
@@ -11,7 +10,7 @@ export interface Failure {
   readonly action: string;
 }
 
-/** Describes anything that was thrown; unknown errors are bugs and keep their stack. */
+/** Describes anything that was thrown. Unknown errors are bugs and keep their stack. */
 export function describeFailure(thrown: unknown): Failure {
   const error = namedRefusal(thrown);
   if (error instanceof NamedError) {
@@ -22,7 +21,7 @@ export function describeFailure(thrown: unknown): Failure {
       code: "permission_refused",
       exitCode: EXIT.usage,
       lines: [error.message],
-      action: "Grant it, or change the setting that asks for it; see docs/configuration.md.",
+      action: "Grant it, or change the setting that needs it; see docs/configuration.md.",
     };
   }
   const text = error instanceof Error ? error.stack ?? `${error.name}: ${error.message}` : String(error);
@@ -30,6 +29,6 @@ export function describeFailure(thrown: unknown): Failure {
     code: "internal",
     exitCode: EXIT.internal,
     lines: text.split("\n"),
-    action: "This is a bug. The stored state is untouched: starting again goes on from it.",
+    action: "This is a bug. The stored state is not damaged. Start again to go on from it.",
   };
 }

@@ -1,15 +1,15 @@
-// Named errors that several parts raise: one wording and one action for each. Pure.
+// Named errors that several parts raise, each with one wording and one action. Pure.
 import { EXIT, messageOf, NamedError, StreamStopped, Unavailable } from "./errors.ts";
 import type { Offset, PartitionId } from "./units.ts";
 
-/** A partition's log: it holds the records in [logStart, logEnd). */
+/** A partition's log, which holds the records in [logStart, logEnd). */
 interface Bounds {
   readonly partition: PartitionId;
   readonly logStart: Offset;
   readonly logEnd: Offset;
 }
 
-/** The log was deleted and created again. `was` and `now` are its ids. */
+/** @param was the id of the log of the stored positions @param now its id now */
 export function topicRecreated(log: string, was: string | null, now: string | null): StreamStopped {
   return new StreamStopped(
     "topic_recreated",
@@ -18,7 +18,7 @@ export function topicRecreated(log: string, was: string | null, now: string | nu
   );
 }
 
-/** What is wrong with a position in a partition's log; `null` where the log holds it, that is within [logStart, logEnd]. */
+/** The fault of a position outside [logStart, logEnd] of its log; `null` for a position within. */
 export function positionFault(log: string, position: Offset, bounds: Bounds): StreamStopped | null {
   const { partition, logStart, logEnd } = bounds;
   const where = `${log}[${partition}]: the next record to read is ${position}`;
@@ -39,12 +39,11 @@ export function positionFault(log: string, position: Offset, bounds: Bounds): St
   return null;
 }
 
-/** The log cannot be asked or read at the moment. */
 export function sourceUnavailable(reason: string): Unavailable {
   return new Unavailable(
     "source_unavailable",
     reason,
-    "It is tried again. Check the log and the settings of the source.",
+    "Tidemark tries again by itself. Check the log and the settings of the source.",
   );
 }
 
@@ -54,16 +53,15 @@ export function logGone(message: string): NamedError {
     "log_gone",
     message,
     EXIT.findings,
-    "Only what the log still holds can be read again: ask for a later range, or see `tidemark doctor`.",
+    "Only records that the log still holds can be read again. Give a later range, or see `tidemark doctor`.",
   );
 }
 
-/** No connection to the database. */
 export function postgresUnavailable(reason: string, options?: ErrorOptions): Unavailable {
   return new Unavailable("postgres_unavailable", reason, "Start PostgreSQL or check POSTGRES_URL.", options);
 }
 
-/** A table or function of ours is not there. `cause` is the database's error. */
+/** @param cause the database's error about a missing table or function */
 export function schemaMissing(cause: unknown): NamedError {
   return new NamedError(
     "schema_missing",

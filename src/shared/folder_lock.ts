@@ -1,19 +1,19 @@
-// The data folder belongs to one process at a time; small notes beside the lock outlive it. Shell: files and an OS lock.
-// No library: a lock of the operating system ends with the process, however it ends; those there are go by files' times.
+// A lock on the data folder, which belongs to one process at a time, and small notes that outlive the process. Shell: files and an OS lock.
+// No library: a lock of the operating system ends with its process in any case; the libraries rely on the times of files.
 import { systemClock } from "./clock.ts";
 import { EXIT, messageOf, NamedError } from "./errors.ts";
 
 /** Small texts that outlive the process. */
 export interface Notes {
-  /** The note that we or a predecessor left under `name`, or undefined. */
+  /** The note that this process or an earlier one has written, or undefined. */
   readNote(name: string): Promise<string | undefined>;
-  /** Replaces the note whole: a crash leaves the old one or the new one. */
+  /** Replaces the whole note: after a crash it is either the old one or the new one. */
   writeNote(name: string, text: string): Promise<void>;
 }
 
 /**
- * A data folder that is ours until `release` or the end of the process, however it ends: the operating system drops the lock. A process that
- * holds it knows that its predecessor is gone, so notes are read and written through it only.
+ * A data folder that is ours until `release` or the end of the process, when the operating system drops the lock. Its holder knows that the
+ * predecessor is gone; so notes are read and written only through the lock.
  */
 export interface FolderLock extends Notes {
   readonly path: string;
@@ -22,17 +22,17 @@ export interface FolderLock extends Notes {
 }
 
 /**
- * Locks the folder `path`, made with mode 0700 where it does not exist.
+ * Locks the folder `path`; makes it with mode 0700 if it does not exist.
  *
- * @throws NamedError `data_dir_locked` (exit 5) while another process holds it, `data_dir_unusable` (exit 2) when it cannot be
- *   made or written; both end the program in `main`
+ * @throws NamedError `data_dir_locked` (exit 5) while another process holds it, `data_dir_unusable` (exit 2) if it cannot be made or
+ *   written; both end the program in `main`
  */
 export async function lockFolder(path: string): Promise<FolderLock> {
   const lockPath = `${path}/lock`;
   let file: Deno.FsFile;
   try {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
-    // Never truncated or removed here: a second process reads from it who holds the lock.
+    // Not truncated before it is locked: a second process reads here which process holds the lock.
     file = await Deno.open(lockPath, { read: true, write: true, create: true, mode: 0o600 });
   } catch (cause) {
     throw new NamedError(
@@ -88,7 +88,7 @@ function held(path: string, file: Deno.FsFile): FolderLock {
   };
 }
 
-/** The note `name` in the folder `path`, without its lock: what the process that holds the folder, or its predecessor, left there. */
+/** Reads the note `name` in the folder `path` without its lock: a note of the process that holds it, or of an earlier one. */
 export async function readNoteBeside(path: string, name: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(`${path}/${name}.note`);
@@ -103,7 +103,7 @@ async function holder(lockPath: string): Promise<string> {
     const { pid, started } = JSON.parse(await Deno.readTextFile(lockPath));
     return `process ${pid} since ${started}`;
   } catch {
-    // Between its lock and its first write, or where the OS forbids reading a locked file.
+    // It has not written yet, or the OS does not allow reading a locked file.
     return "another process";
   }
 }

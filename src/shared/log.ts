@@ -1,5 +1,5 @@
-// Structured logging: one JSON line per entry, or readable text on a terminal. Never log a secret, a full address or a payload.
-
+// Structured logging: one JSON line per entry, or text on a terminal. Never log a secret, a full address or a payload. No I/O: the caller
+// writes the lines.
 import { printable, printableJson } from "./printable.ts";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
@@ -7,7 +7,7 @@ export type LogFields = Readonly<
   Record<string, string | number | boolean | null | undefined | readonly (string | number)[]>
 >;
 
-/** A logger; `with` binds fields (component, partition, request id) to every later line. */
+/** A logger. `with` adds fields (component, partition, request id) to every later line. */
 export interface Log {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
@@ -23,7 +23,7 @@ export interface LogOptions {
   readonly level: LogLevel;
   readonly format: "json" | "text";
   readonly colour?: boolean;
-  /** Takes one finished line without its newline. Must not throw: a full disk or closed stdout never stops the stream. */
+  /** Writes one line, given without its newline. Must not throw: a full disk or a closed stdout must not stop the stream. */
   readonly write: (line: string) => void;
   readonly now: () => number;
 }
@@ -44,7 +44,7 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     const tail = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) =>
       ` ${k}=${typeof v === "string" && /[\s"=]/.test(v) ? JSON.stringify(v) : v}`
     ).join("");
-    // Messages and fields quote hosts, topics and servers' errors: one entry is one line, whatever they hold.
+    // Messages and fields quote hosts, topics and errors of servers. Whatever those hold, an entry must be one line.
     const line = printable(`${time.slice(11, 23)} ${level.padEnd(5)} ${message}${tail}`);
     return options.colour && COLOUR[level] !== "" ? `${COLOUR[level]}${line}\x1b[0m` : line;
   };
@@ -57,7 +57,7 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
   };
 }
 
-/** Drops everything: for tests and the simulation. */
+/** Drops everything. */
 export const silentLog: Log = {
   debug() {},
   info() {},

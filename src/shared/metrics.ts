@@ -1,5 +1,5 @@
-// A small registry of counters, gauges and histograms with the Prometheus text format. No I/O; label values come from code, never from the stream.
-// No library: labels are few, and the catalogue is the table that documentation and alerts come from.
+// A small registry of counters, gauges and histograms with the Prometheus text format. No I/O. Label values never come from the stream.
+// No library: labels are few, and documentation and alerts come from our catalogue of metrics.
 
 type Labels = Readonly<Record<string, string | number>>;
 
@@ -17,7 +17,7 @@ interface Family {
   readonly type: "counter" | "gauge" | "histogram";
   readonly bounds: readonly number[];
   readonly series: Map<string, Series>;
-  /** Called just before rendering, to set gauges that are read on demand. */
+  /** Called before rendering, to set gauges on demand. */
   collect?: () => void;
 }
 
@@ -46,14 +46,14 @@ export interface CounterMetric {
 }
 export interface Gauge {
   set(value: number, labels?: Labels): void;
-  /** Forgets all series, so that labels which no longer exist disappear. */
+  /** Removes all series, and with them labels that no longer exist. */
   clear(): void;
 }
 export interface Histogram {
   observe(value: number, labels?: Labels): void;
 }
 
-/** Collects metric families; `render` gives the text exposition format 0.0.4. */
+/** Holds metric families. `render` writes the text exposition format 0.0.4. */
 export class Registry {
   readonly #families = new Map<string, Family>();
 
@@ -87,7 +87,7 @@ export class Registry {
     };
   }
 
-  /** All families with their help, for the documentation test. */
+  /** All families, for tests of the documentation. */
   describe(): readonly { readonly name: string; readonly help: string; readonly type: string }[] {
     return [...this.#families.values()].map(({ name, help, type }) => ({ name, help, type }));
   }

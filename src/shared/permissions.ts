@@ -1,71 +1,47 @@
-// What the program may touch, in one place: from settings to Deno's permissions. The scoped run, the scoped binary and the tests of refusal
-// all take them from here. No I/O.
+// From settings to Deno's permissions, for the scoped run, the scoped binary and the tests of refusal. No I/O.
 import { UsageError } from "./errors.ts";
 import { postgresTarget } from "./config/postgres.ts";
 import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
 
-/** Permissions as Deno takes them; "any" = without restriction. What is not named here (ffi, sys, import) is never granted. */
+/** Permissions in Deno's form; "any" = without restriction. Others (ffi, sys, import) are never granted. */
 interface Permissions {
   /** `host:port`, or `host` for all its ports. */
   readonly net: readonly string[] | "any";
-  /** Absolute paths; a folder means everything in it. */
+  /** Absolute paths; a folder includes everything in it. */
   readonly read: readonly string[] | "any";
   readonly write: readonly string[];
   readonly env: readonly string[];
-  /** The one program that may be started: the token command. Mostly empty. */
+  /** The token command, if there is one. */
   readonly run: readonly string[];
 }
 
-/** Variables that are read beside the settings, and by whom. */
+/** Environment variables that are read beside the settings. */
 const FOREIGN_VARIABLES = [
-  // The command line itself: colour, and the name of the instance where the host's may not be asked.
-  "NO_COLOR",
-  "HOSTNAME",
-  // kafkajs reads these at import or when a client is made.
-  "NODE_ENV",
-  "KAFKAJS_LOG_LEVEL",
-  "KAFKAJS_DEBUG_PROTOCOL_BUFFERS",
-  "KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS",
+  // The command line: colour, and the instance's name if the host's name may not be read.
+  "NO_COLOR HOSTNAME",
+  // kafkajs, when it is imported or a client is made.
+  "NODE_ENV KAFKAJS_LOG_LEVEL KAFKAJS_DEBUG_PROTOCOL_BUFFERS KAFKAJS_DEBUG_EXTENDED_PROTOCOL_BUFFERS",
   "KAFKAJS_NO_PARTITIONER_WARNING",
-  // postgres.js reads these even when options are given.
-  "PGHOST",
-  "PGPORT",
-  "PGUSERNAME",
-  "PGUSER",
-  "PGDATABASE",
-  "PGPASSWORD",
-  "PGAPPNAME",
-  "PGTARGETSESSIONATTRS",
-  "PGTARGET_SESSION_ATTRS",
-  "PGSSL",
-  "PGSSLNEGOTIATION",
-  "PGMAX",
-  "PGIDLE_TIMEOUT",
-  "PGMAX_LIFETIME",
-  "PGMAX_PIPELINE",
-  "PGBACKOFF",
-  "PGKEEP_ALIVE",
-  "PGPREPARE",
-  "PGDEBUG",
-  "PGFETCH_TYPES",
-  "PGPUBLICATIONS",
-  "PGCONNECT_TIMEOUT",
-] as const;
+  // postgres.js, even if options are given.
+  "PGHOST PGPORT PGUSERNAME PGUSER PGDATABASE PGPASSWORD PGAPPNAME PGTARGETSESSIONATTRS PGTARGET_SESSION_ATTRS PGSSL",
+  "PGSSLNEGOTIATION PGMAX PGIDLE_TIMEOUT PGMAX_LIFETIME PGMAX_PIPELINE PGBACKOFF PGKEEP_ALIVE PGPREPARE PGDEBUG",
+  "PGFETCH_TYPES PGPUBLICATIONS PGCONNECT_TIMEOUT",
+].flatMap((names) => names.split(" "));
 
-/** What a build or a run knows beside the settings. */
+/** Inputs of a build or a run beside the settings. */
 interface PermissionContext {
-  /** Makes a path absolute: a relative one in a permission is resolved against the folder in which the binary is started later. */
+  /** Makes a path absolute. A relative one would be resolved against the folder in which the binary is started later. */
   readonly absolute: (path: string) => string;
-  /** Further `host:port`: brokers under the names that they advertise. */
+  /** Further `host:port`: the addresses that brokers advertise. */
   readonly net?: readonly string[];
-  /** Files that are read beside what the settings name: `_FILE` secrets, the settings file, ddl/ when run from source. */
+  /** Further files to read: `_FILE` secrets, the settings file, ddl/ when run from source. */
   readonly read?: readonly string[];
 }
 
 /**
- * Exactly what these settings need.
+ * Exactly the permissions that these settings need.
  *
- * @throws UsageError where a setting can only be granted together with the root folder, which is every file of the machine
+ * @throws UsageError if a setting would need the root folder, that is every file of the machine
  */
 export function scopedPermissions(settings: Settings, context: PermissionContext): Permissions {
   const { absolute } = context;
@@ -86,14 +62,14 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
     if (settings.KAFKA_OAUTH_TOKEN_URL !== undefined) net.push(endpointAddress(settings.KAFKA_OAUTH_TOKEN_URL));
   }
   if (settings.SOURCE === "file" && settings.FILE_PATH !== undefined) {
-    // Standard input goes into the data folder.
+    // Standard input is written to the data folder.
     read.push(...settings.FILE_PATH.filter((path) => path !== "-").map((path) => logFolder(absolute(path))));
   }
-  // The embedded database listens on a port of the moment.
+  // The embedded database listens on any free port.
   if (target.kind === "embedded") net.push("127.0.0.1");
   for (const { host, port } of target.kind === "embedded" ? [] : target.hosts) {
     if (host.startsWith("/")) {
-      // A Unix socket is a file that is read and written.
+      // A Unix socket is a file.
       read.push(host);
       write.push(host);
     } else net.push(address(host, port));
@@ -102,8 +78,8 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
 }
 
 /**
- * What a binary needs that anybody may configure: any host and any file to read, but only its data folder to write, and only the token
- * command of these settings to run.
+ * The permissions of a binary for any settings: any host, any file to read, but only its data folder to write, and only the token command of
+ * these settings to run.
  */
 export function genericPermissions(settings: Settings, { absolute }: Pick<PermissionContext, "absolute">): Permissions {
   return {
@@ -126,7 +102,7 @@ export function permissionFlags({ net, read, write, env, run }: Permissions): re
   return run.length === 0 ? flags : [...flags, list("run", run)];
 }
 
-/** The program of the token command: the same word that is started. */
+/** The program of the token command. */
 function tokenPrograms({ KAFKA_SASL_MECHANISM: mechanism, KAFKA_OAUTH_TOKEN_COMMAND: command }: Settings): string[] {
   return mechanism === "oauthbearer" && command !== undefined ? [command.trim().split(/\s+/)[0]!] : [];
 }
@@ -141,7 +117,7 @@ const unique = (values: readonly string[]) => [...new Set(values)];
 const address = (host: string, port: number) =>
   `${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}:${port}`;
 
-/** Where HTTP listens, and where `tidemark health` asks: no client can connect to the address that means all interfaces. */
+/** Where HTTP listens, and where `tidemark health` connects: it cannot connect to the address that means all interfaces. */
 function listeningAddresses(host: string, port: number): string[] {
   const bare = host.replace(/^\[|\]$/g, "");
   return [
@@ -150,7 +126,7 @@ function listeningAddresses(host: string, port: number): string[] {
   ];
 }
 
-/** Settings whose grant would be the root folder. */
+/** Settings that would need the root folder. */
 function rootProblems(settings: Settings, absolute: (path: string) => string): string[] {
   const target = postgresTarget(settings);
   const granted: readonly (readonly [string, string | undefined])[] = [
@@ -164,11 +140,11 @@ function rootProblems(settings: Settings, absolute: (path: string) => string): s
     ...(settings.GEO_DATABASE ?? []).map((path) => ["GEO_DATABASE", absolute(path)] as const),
   ];
   return granted.filter(([, path]) => path !== undefined && isRoot(path)).map(([name]) =>
-    `${name} names what lies directly in the root folder: the program would have to be allowed to read every file`
+    `${name} is directly in the root folder: the program would need the right to read every file`
   );
 }
 
-/** Whether an absolute path is the root folder, also in spellings such as `//`, `/.` and `/a/..`. */
+/** Whether an absolute path is the root folder, also if written as `//`, `/.` or `/a/..`. */
 function isRoot(path: string): boolean {
   const parts: string[] = [];
   for (const part of path.split("/")) {
@@ -178,7 +154,7 @@ function isRoot(path: string): boolean {
   return parts.length === 0;
 }
 
-/** The folder above everything that a path or glob can name: rotation makes new files beside the log. */
+/** The folder above all files that a path or pattern can match. Rotation makes new files beside the log. */
 function logFolder(path: string): string {
   const fixed = path.split(/[*?[{]/, 1)[0]!.replace(/\/+/g, "/");
   return fixed.slice(0, Math.max(1, fixed.lastIndexOf("/")));

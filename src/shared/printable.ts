@@ -1,20 +1,20 @@
-// Text that a terminal shows and never acts on: what strangers sent may hold escape sequences, line ends and bidirectional controls. No I/O.
+// Removes from texts what a terminal would act on: escape sequences, line ends, bidirectional controls. No I/O.
 
 /** C0, DEL and C1 controls, line and paragraph separators, and the controls of bidirectional text (UAX #9). */
 const UNPRINTABLE = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-/** The colours that this program uses itself (SGR), tabs and line ends pass; everything else of {@link UNPRINTABLE} does not. */
+/** {@link UNPRINTABLE}, and the exceptions that pass: this program's colours (SGR), tabs and line ends. */
 const UNPRINTABLE_IN_LINES =
-  // deno-lint-ignore no-control-regex -- these are what is looked for
+  // deno-lint-ignore no-control-regex -- on purpose
   /\x1b\[(?:0|2|31|32|33)m|[\n\t]|[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
-/** What `JSON.stringify` leaves as it is. Outside strings JSON holds none of these. */
+/** Characters that `JSON.stringify` does not escape. They occur in strings only. */
 const UNPRINTABLE_IN_JSON = /[\x7f-\x9f\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** One field: everything that a terminal would act on becomes �, line ends and tabs too. */
+/** For one field: replaces control characters by �, also line ends and tabs. */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, "\ufffd");
 }
 
-/** Whole output lines: like {@link printable}, but keeps line ends, tabs and our own colours. A second guard; fields use `printable`. */
+/** For whole lines: as {@link printable}, but keeps line ends, tabs and our own colours. It is a second guard; fields use `printable`. */
 export function printableLines(text: string): string {
   return text.replace(
     UNPRINTABLE_IN_LINES,
@@ -22,7 +22,7 @@ export function printableLines(text: string): string {
   );
 }
 
-/** JSON text with the same value in which a terminal finds nothing to act on. */
+/** For JSON: escapes these characters, so that the value stays the same. */
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE_IN_JSON, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,4 +1,4 @@
-// Counts, sizes and lengths of time as people read them. Settings have a grammar of their own, which can be read back. Pure.
+// Formats counts, sizes and durations for people. Settings have a grammar of their own, which can be read back. Pure.
 
 /** Thousands separated; three significant digits below a thousand. */
 export function countText(value: number): string {
@@ -13,7 +13,7 @@ export function bytesText(bytes: number): string {
   return `${countText(bytes / 2 ** (10 * power))} ${units[power]}`;
 }
 
-/** Milliseconds in the largest unit that says it with at least two digits: `850 ms`, `12 s`, `3 min`, `2.5 h`. */
+/** Milliseconds in the largest unit that leaves two digits: `850 ms`, `12 s`, `3 min`, `2.5 h`. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
   if (ms < 120_000) return `${Math.round(ms / 1_000)} s`;

@@ -1,7 +1,7 @@
-// What an error of the database means, by its SQLSTATE, and what an operator does about it. No I/O.
+// Gives errors of the database a name and an action, by SQLSTATE. No I/O.
 import { EXIT, messageOf, NamedError } from "./errors.ts";
 
-/** A named error as it is shown: in words, with the SQLSTATE where the database gave one. */
+/** A named error in the form in which it is shown. */
 export interface Refusal {
   /** Stable name with an entry in docs/runbook.md. */
   readonly code: string;
@@ -11,7 +11,7 @@ export interface Refusal {
 }
 
 interface Meaning {
-  /** SQLSTATEs by their beginning; the first that fits counts. */
+  /** First characters of SQLSTATEs; the first match counts. */
   readonly states: readonly string[];
   readonly code: string;
   readonly says: string;
@@ -22,8 +22,8 @@ const MEANINGS: readonly Meaning[] = [
   {
     states: ["53100", "53200", "53400", "54", "58030"],
     code: "database_full",
-    says: "the database has no room or memory left",
-    action: "Free or add disk space on the database server; nothing was lost, and it goes on by itself.",
+    says: "the database has no disk space or memory left",
+    action: "Free or add disk space on the database server. Nothing was lost; Tidemark goes on by itself.",
   },
   {
     states: ["25006"],
@@ -34,7 +34,7 @@ const MEANINGS: readonly Meaning[] = [
   {
     states: ["23", "428C9", "42804", "42P16", "42P17", "2BP01", "P0001", "0A000", "22"],
     code: "table_changed",
-    says: "a column, constraint, trigger or object that was added to our tables refuses it",
+    says: "a column, constraint, trigger or object that was added to our tables does not allow it",
     action:
       "Give an added column a default or drop it; remove the constraint, trigger or dependent object that the message names.",
   },
@@ -47,65 +47,65 @@ const MEANINGS: readonly Meaning[] = [
   {
     states: ["42"],
     code: "schema_missing",
-    says: "a table, column or function that this program needs is not there",
+    says: "a table, column or function that this program needs does not exist",
     action: "Run `tidemark migrate`; undo changes that were made to the schema by hand.",
   },
   {
     states: ["55000"],
     code: "database_state",
-    says: "the state of an object does not allow it (a table without a replica identity in a publication is one such)",
-    action: "Do what the message says; `alter table … replica identity full` where it names a replica identity.",
+    says: "the state of an object does not allow it (such as a published table without a replica identity)",
+    action: "Do what the message says; if it names a replica identity: `alter table … replica identity full`.",
   },
   {
     states: ["55P03", "55006", "57014", "40"],
     code: "database_locked",
     says: "another session held a lock for too long, or the statement took too long",
-    action: "Look at pg_stat_activity for long transactions; it is tried again by itself.",
+    action: "Check pg_stat_activity for long transactions. Tidemark tries again by itself.",
   },
   {
     states: ["TM004"],
     code: "sums_differ",
-    says: "rows would not add up to what was counted, so nothing was written",
+    says: "the rows would not add up to the counts, so nothing was written",
     action:
-      "Open deltas were changed by hand or are damaged: `tidemark doctor` and `GET /v1/ledger?deep=true` name the window.",
+      "Open deltas were changed by hand or are damaged. `tidemark doctor` and `GET /v1/ledger?deep=true` name the window.",
   },
   {
     states: [""],
     code: "database_refused",
     says: "for a reason that this program does not know",
-    action: "Look the SQLSTATE up in PostgreSQL's manual; it is tried again.",
+    action: "Look up the SQLSTATE in PostgreSQL's manual. Tidemark tries again by itself.",
   },
 ];
 
-/** Classes of the standard, of PostgreSQL, and TM: ours. Codes of sockets and files, such as EPERM, are not. */
+/** Classes of the SQL standard, of PostgreSQL, and TM (ours). It does not match codes of sockets and files such as EPERM. */
 const SQLSTATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX|TM)[0-9A-Z]{3}$/;
 
-/** The SQLSTATE of an error or of its cause; `null` where the database gave none. */
+/** The SQLSTATE of an error or of its cause; `null` without one. */
 export function sqlstateOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
   const given = "code" in error ? String(error.code) : "";
   return SQLSTATE.test(given) ? given : sqlstateOf(error.cause);
 }
 
-/** Names any error. A NamedError keeps its name; an error without SQLSTATE is `unexpected`. */
+/** Names any error. A NamedError keeps its name; another error without SQLSTATE is `unexpected`. */
 export function refusalOf(error: unknown): Refusal {
   const sqlstate = sqlstateOf(error);
   if (error instanceof NamedError) return { code: error.code, sqlstate, message: error.message, action: error.action };
   if (sqlstate === null) {
-    const action = "It is tried again. Look at the program's log, and report it if it stays.";
+    const action = "Tidemark tries again by itself. Read the program's log, and report the error if it stays.";
     return { code: "unexpected", sqlstate, message: messageOf(error), action };
   }
   const { code, says, action } = MEANINGS.find(({ states }) => states.some((state) => sqlstate.startsWith(state)))!;
   return { code, sqlstate, message: `PostgreSQL refused (${sqlstate}), ${says}: ${messageOf(error)}`, action };
 }
 
-/** A refusal out of what another process has stored of it. */
+/** The refusal that another process has stored by these values. */
 export function refusalNamed(code: string, sqlstate: string | null, message: string): Refusal {
   const action = MEANINGS.find((meaning) => meaning.code === code)?.action ?? `See ${code} in docs/runbook.md.`;
   return { code, sqlstate, message, action };
 }
 
-/** The error as a NamedError, where the database refused something; others as they are. */
+/** A database error as a NamedError; other errors unchanged. */
 export function namedRefusal(error: unknown): unknown {
   if (error instanceof NamedError || sqlstateOf(error) === null) return error;
   const { code, message, action } = refusalOf(error);

@@ -1,9 +1,9 @@
-// What the running pipeline shows of itself: read-only values for health, metrics and pages. No I/O.
+// The state of a running pipeline for health, metrics and pages: read-only values. No I/O.
 import type { DeadReason } from "./dead_reasons.ts";
 import type { EngineStep, Steps } from "./steps.ts";
 import type { EpochMs, Offset, PartitionId } from "./units.ts";
 
-/** One owned partition as this instance sees it now. */
+/** One owned partition. */
 export interface PartitionSnapshot {
   readonly partition: PartitionId;
   /** Next record to read, uncommitted progress included. */
@@ -17,31 +17,31 @@ export interface PartitionSnapshot {
   readonly watermark: EpochMs;
   /** Highest event time that was counted; `-Infinity` before the first one. */
   readonly lastEventTime: EpochMs;
-  /** Our clock when a batch last moved the position, or a fetch last showed that there is nothing more. */
+  /** Our clock when a batch last moved the position, or a fetch last reached the log's end. */
   readonly progressAt: EpochMs;
   readonly quietSince: EpochMs | null;
-  /** flowing = assigned and read; loading = position being loaded; contested = given up until the group confirms it. */
+  /** flowing = assigned and read; loading = its position is read; contested = given up until the group confirms it. */
   readonly state: "flowing" | "loading" | "contested";
 }
 
 /** Dead letters of one reason. */
 export interface StoredDead {
   records: number;
-  /** The first one; `line` from 1 in a log of lines, null where it is not known. */
+  /** The first one. `line`: in a log of lines, from 1; null if it is not known. */
   readonly first: { readonly partition: PartitionId; readonly offset: number; readonly line: number | null };
 }
 
-/** What became of the records that one engine has committed since the start of this process. */
+/** Records that one engine has committed since the start of this process, by result. */
 export interface StoredTotals {
   counted: number;
   late: number;
   dead: number;
   nulls: number;
-  /** In the order in which the reasons were first met. */
+  /** In the order of the reasons' first occurrence. */
   readonly byReason: Partial<Record<DeadReason, StoredDead>>;
 }
 
-/** What one engine has done since the start of this process; committed or not. */
+/** Totals of one engine since the start of this process, committed or not. */
 interface EngineTotals {
   records: number;
   bytes: number;
@@ -51,7 +51,7 @@ interface EngineTotals {
   nulls: number;
   skipped: number;
   rebalances: number;
-  /** Batches of which a part filled the delta. */
+  /** Batches that did not fit into one delta. */
   batchesSplit: number;
   commits: number;
   windowsClosed: number;
@@ -80,11 +80,11 @@ export interface PipelineSnapshot {
   readonly topic: string;
   readonly startedAt: EpochMs;
   readonly now: EpochMs;
-  /** starting: not assigned yet · running · waiting: a server is away · stopped: by a named error · stopping: shutting down. */
+  /** starting: no partitions yet · running · waiting: for a server · stopped: by a named error · stopping: shutting down. */
   readonly phase: "starting" | "running" | "waiting" | "stopped" | "stopping";
-  /** In words, why the phase is not `running`; null when it is. */
+  /** Why the phase is not `running`; null if it is. */
   readonly reason: string | null;
-  /** Stable error name when `phase` is stopped or waiting, e.g. `data_gap`, `postgres_unavailable`. */
+  /** Stable error name if `phase` is stopped or waiting, e.g. `data_gap`, `postgres_unavailable`. */
   readonly reasonCode: string | null;
   readonly generation: number;
   readonly partitions: readonly PartitionSnapshot[];
@@ -103,9 +103,9 @@ export interface PipelineSnapshot {
     readonly fenced: number;
     readonly unknownOutcomes: number;
   };
-  /** How commits, closings and compactions of this engine are doing. */
+  /** States of commits, closings and compactions of this engine. */
   readonly steps: Steps<EngineStep>;
   readonly totals: Readonly<EngineTotals>;
-  /** How much was read of what there was to read, in one unit; null where that cannot be told. */
+  /** Progress of reading, both numbers in the same unit; null if it is not known. */
   readonly reading: { readonly done: number; readonly total: number } | null;
 }

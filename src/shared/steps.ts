@@ -1,4 +1,4 @@
-// How each step that must make progress is doing: ok, waiting or failing, since when, and why. No I/O.
+// The state of each step that must make progress: ok, waiting or failing, since when, and why. No I/O.
 import type { Clock } from "./clock.ts";
 import { type Refusal, refusalOf } from "./refusal.ts";
 import type { EpochMs } from "./units.ts";
@@ -11,22 +11,20 @@ export type EngineStep = typeof ENGINE_STEPS[number];
 export type UpkeepStep = typeof UPKEEP_STEPS[number];
 export type StepName = EngineStep | UpkeepStep;
 
-/** One step as it was last seen. */
+/** The state of one step. */
 export interface StepState {
-  /** waiting: it has work that another step or a lock holds back, which is not a fault by itself. */
+  /** waiting: another step or a lock has to come first, which is not a fault by itself. */
   readonly state: "ok" | "waiting" | "failing";
-  /** When it came into this state. */
   readonly since: EpochMs;
   /** Why it fails or waits; `null` while it is ok. */
   readonly problem: Refusal | null;
-  /** When it last did its work or found nothing to do; `null` before the first time. */
+  /** When it last succeeded, also if there was nothing to do; `null` before the first time. */
   readonly lastSuccessAt: EpochMs | null;
 }
 
-/** A step that nothing has been heard of yet. */
+/** A step that was not tried yet. */
 export const unknownStep = (since: EpochMs): StepState => ({ state: "ok", since, problem: null, lastSuccessAt: null });
 
-/** States of some steps by name. */
 export type Steps<Name extends StepName = StepName> = Readonly<Record<Name, StepState>>;
 
 /** Keeps the states of some steps. */
@@ -40,23 +38,22 @@ export class StepBoard<Name extends StepName> {
     this.#states = Object.fromEntries(names.map((name) => [name, first])) as Record<Name, StepState>;
   }
 
-  /** The step did its work, or there was nothing to do. */
+  /** The step succeeded, or there was nothing to do. */
   succeeded(name: Name): void {
     const { state, since } = this.#states[name], now = this.#now();
     this.#states[name] = { state: "ok", since: state === "ok" ? since : now, problem: null, lastSuccessAt: now };
   }
 
-  /** The step has work that something else holds back. */
+  /** The step has work, but something else has to come first. */
   waits(name: Name, problem: Omit<Refusal, "sqlstate">): void {
     this.#set(name, "waiting", { ...problem, sqlstate: null });
   }
 
-  /** The step failed with `error`; it will be tried again. */
   failed(name: Name, error: unknown): void {
     this.#set(name, "failing", refusalOf(error));
   }
 
-  /** All states now; nothing in it changes later. */
+  /** A copy of all states. */
   states(): Steps<Name> {
     return { ...this.#states };
   }

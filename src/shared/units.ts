@@ -1,9 +1,9 @@
-// Branded units of time and position. No I/O. Milliseconds everywhere in code; seconds appear only at edges and in names.
+// Branded units of time and position. No I/O. Code uses milliseconds; seconds occur only in interfaces whose names say so.
 
 declare const unit: unique symbol;
 type Branded<T, B extends string> = T & { readonly [unit]: B };
 
-/** Milliseconds since 1970-01-01T00:00:00Z; `-Infinity` means "before all time" where a watermark may not exist yet. */
+/** Milliseconds since 1970-01-01T00:00:00Z. A watermark that does not exist yet is `-Infinity`. */
 export type EpochMs = Branded<number, "EpochMs">;
 /** A length of time in milliseconds. */
 export type DurationMs = Branded<number, "DurationMs">;
@@ -17,7 +17,7 @@ export const durationMs = (value: number): DurationMs => value as DurationMs;
 export const offset = (value: number): Offset => value as Offset;
 export const partitionId = (value: number): PartitionId => value as PartitionId;
 
-/** Before all time: the watermark of a partition that has shown no record yet. */
+/** The watermark of a partition without a record. */
 export const NEVER = -Infinity as EpochMs;
 
 export const SECOND = 1_000 as DurationMs;

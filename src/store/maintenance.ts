@@ -126,7 +126,7 @@ export async function retain(
         waits = true;
         steps.waits("retention", {
           code: "retention_waits",
-          message: `The table ${done.table} of a retired day cannot be dropped yet: other sessions use it.`,
+          message: `${done.table}, of a retired day, cannot be dropped yet: other sessions use it.`,
           action: "It is dropped once they end. pg_stat_activity shows long transactions.",
         });
       }

@@ -1,25 +1,25 @@
-// The grammar of EVENT_FIELDS: at which path of a JSON value each field of an event lies. No I/O.
+// The grammar of EVENT_FIELDS: the path of each field of an event in a JSON value. No I/O.
 
-/** The fields that may lie elsewhere than under their own name. */
+/** The fields that can have a path. */
 export const EVENT_FIELD_NAMES = ["event_time", "host", "referrer", "ip", "user_agent", "url"] as const;
 export type EventFieldName = typeof EVENT_FIELD_NAMES[number];
 
-/** Keys of objects and positions in arrays (from 0), from the value's top. */
+/** Keys of objects and positions in arrays (from 0), beginning at the top. */
 export type FieldPath = readonly (string | number)[];
-/** A field without a path lies at the top under its own name. */
+/** A field without a path is at the top under its own name. */
 export type FieldPaths = Readonly<Partial<Record<EventFieldName, FieldPath>>>;
 
 export const EVENT_FIELDS_GRAMMAR =
   "field:path pairs separated by commas, such as event_time:ts,ip:request.remote_ip,user_agent:request.headers.User-Agent[0]; " +
   'a key that holds a dot, comma, bracket, quote or blank is written ["like.this"]';
 
-/** Deeper paths are refused: the byte reader walks them by recursion. */
+/** Longer paths are refused, because the byte reader walks them by recursion. */
 const SEGMENTS_MAX = 8;
 const PLAIN_KEY = /[^.,:[\]"\\\s]+/y;
 const POSITION = /\[(0|[1-9]\d{0,2})\]/y;
 const QUOTED_KEY = /\["((?:[^"\\\p{Cc}]|\\["\\])+)"\]/uy;
 
-/** Reads `field:path,…`; a text where it does not fit: the problem. Blanks around pairs do not count; an empty text is not a mapping. */
+/** Reads `field:path,…`; returns the problem as a text if it is not valid. Blanks around pairs are ignored; an empty text maps nothing. */
 export function parseEventFields(text: string): FieldPaths | string {
   const paths: Partial<Record<EventFieldName, FieldPath>> = {};
   let at = 0;
@@ -75,19 +75,19 @@ export function parseEventFields(text: string): FieldPaths | string {
   }
 }
 
-/** The one text of a mapping: what the stream stores and compares. */
+/** The normal form of a mapping, which the stream stores and compares. */
 export function formatEventFields(paths: FieldPaths): string {
   return EVENT_FIELD_NAMES.flatMap((name) => {
     const path = paths[name];
-    // A field that is mapped to its own name is not mapped.
+    // A path that is the field's own name is left out.
     if (path === undefined || (path.length === 1 && path[0] === name)) return [];
     return [`${name}:${formatPath(path)}`];
   }).join();
 }
 
 /**
- * Where each field lies, those under their own names included. A field that was not mapped has no place where a mapped one takes its name:
- * with `host:url.domain` the top's `url` is an object.
+ * The paths of all fields. A field without a path of its own has none if another path begins with its name: with `host:url.domain`, `url` is
+ * an object at the top and not the field.
  */
 export function allPaths(paths: FieldPaths): FieldPaths {
   const taken = new Set(Object.values(paths).map((path) => path[0]));
@@ -110,7 +110,7 @@ function isFieldName(name: string): name is EventFieldName {
   return (EVENT_FIELD_NAMES as readonly string[]).includes(name);
 }
 
-/** Two fields may not lie at one place, nor one inside the other: the value cannot be a text and an object. */
+/** The problem of two equal paths, or of one within the other: a value cannot be a text and an object. */
 function ambiguous(paths: FieldPaths): string | undefined {
   const all = Object.entries(paths);
   for (const [name, path] of all) {

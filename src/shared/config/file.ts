@@ -1,7 +1,6 @@
-// The settings file (`--env-file stream.env`): NAME=value lines as Docker Compose reads them, without its ${…} substitution. No I/O.
-// No library: each problem names its line, and nothing is expanded.
+// The settings file (`--env-file stream.env`): NAME=value lines, read as by Docker Compose but without its ${…} substitution. No I/O.
+// No library: each problem has to name its line, and nothing is expanded.
 
-/** One assignment, with its line for messages. */
 interface FileLine {
   readonly name: string;
   readonly value: string;
@@ -9,9 +8,9 @@ interface FileLine {
   readonly line: number;
 }
 
-/** The assignments of a settings file, and the lines that are not assignments (their content is not repeated: it may be a secret). */
 interface FileContent {
   readonly lines: readonly FileLine[];
+  /** Lines that are not assignments, without their content, which may be a secret. */
   readonly problems: readonly string[];
 }
 
@@ -19,8 +18,8 @@ const ASSIGNMENT = /^(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*/;
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t", '"': '"', "\\": "\\", $: "$" };
 
 /**
- * Reads a settings file. A value is bare (up to ` #` or the end of the line), in single quotes (as it is), or in double quotes
- * (\n, \t, \r, \", \\ and \$ are escapes); quoted values may run over lines.
+ * Reads a settings file. A value is bare (up to ` #` or the end of the line), in single quotes (unchanged), or in double quotes (with the
+ * escapes \n, \t, \r, \", \\ and \$). Quoted values may span several lines.
  */
 export function parseSettingsFile(content: string): FileContent {
   const lines: FileLine[] = [];
@@ -53,7 +52,7 @@ export function parseSettingsFile(content: string): FileContent {
   return { lines, problems };
 }
 
-/** The value that begins at `start`, and the end of its last line; or what is wrong with it. */
+/** The value that begins at `start`, and the end of its last line; or its problem. */
 function readValue(source: string, start: number, lineEnd: number): { value: string; end: number } | string {
   const quote = source[start];
   if (quote !== '"' && quote !== "'") {

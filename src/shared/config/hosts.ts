@@ -1,4 +1,4 @@
-// Which hosts are this machine: what decides whether a token or TLS is needed. No I/O, no name resolution.
+// Which hosts are this machine, and so need no token and no TLS. No I/O, no name resolution.
 
 /** Whether `host` (name, address with or without brackets, or the folder of a Unix socket) can only be reached from this machine. */
 export function isLoopback(host: string): boolean {

@@ -1,22 +1,22 @@
-// The grammars of settings' and flags' values: text in, typed value out, with the sentence that a user reads when it does not fit. No I/O.
+// The grammars of values of settings and flags: text to typed value, or a sentence that says what is wrong. No I/O.
 import { z } from "zod";
 import { type DurationMs, durationMs, type EpochMs, epochMs } from "../units.ts";
 
-/** How one kind of value is written. */
+/** One kind of value. */
 export interface Kind<T> {
   readonly schema: z.ZodType<T, string>;
   /** Completes "must be …" in problems and documentation. */
   readonly grammar: string;
-  /** What `--help` shows after the flag; empty for booleans, whose flag has no value. */
+  /** Shown by `--help` after the flag; empty for booleans, whose flag has no value. */
   readonly placeholder: string;
-  /** A flag that is given again adds to the value, in place of being the last that counts. */
+  /** A repeated flag adds to the value; otherwise the last one counts. */
   readonly repeats?: boolean;
 }
 
 /** The type of a kind's values. */
 export type KindValue<K> = K extends Kind<infer T> ? T : never;
 
-/** The value, or why the text is not a value ("must be …", without the text itself: it may be a secret). */
+/** The value, or the problem ("must be …"; without the text itself, which may be a secret). */
 type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: string };
 
 /** Reads `text` as a value of `kind`. Never throws. */
@@ -27,12 +27,11 @@ export function parseValue<T>(kind: Kind<T>, text: string): Parsed<T> {
   return { ok: false, problem: own?.message ?? `must be ${kind.grammar}` };
 }
 
-/** A kind from a zod schema over text. */
 export function kindOf<T>(placeholder: string, grammar: string, schema: z.ZodType<T, string>): Kind<T> {
   return { placeholder, grammar, schema };
 }
 
-/** A kind from a function that returns `undefined`, or the problem in words, where the text is not a value. */
+/** A kind from a function, which returns the value, or the problem in words, or `undefined` for the usual problem. */
 export function kindBy<T>(
   placeholder: string,
   grammar: string,
@@ -51,14 +50,14 @@ export function kindBy<T>(
 export const text = (placeholder = "<text>", max = 4096): Kind<string> =>
   kindOf(placeholder, `1 to ${max} printable characters`, z.string().min(1).max(max).regex(/^\P{Cc}*$/u));
 
-/** Text in which line breaks may stand, such as a certificate. */
+/** Text with line breaks, such as a certificate. */
 export const pem: Kind<string> = kindOf(
   "<pem>",
   "PEM text (-----BEGIN …)",
   z.string().max(1_000_000).regex(/^\s*-----BEGIN [A-Z0-9 ]+-----[\s\S]+-----END [A-Z0-9 ]+-----\s*$/),
 );
 
-/** Text that matches `expression`; `grammar` says so in words. */
+/** Text that matches `expression`, which `grammar` describes in words. */
 export const pattern = (placeholder: string, grammar: string, expression: RegExp): Kind<string> =>
   kindOf(placeholder, grammar, z.string().regex(expression));
 
@@ -88,14 +87,14 @@ export const boolean: Kind<boolean> = kindOf(
 export const oneOf = <const W extends readonly [string, ...string[]]>(...words: W): Kind<W[number]> =>
   kindOf(words.join("|"), `one of ${words.join(", ")}`, z.enum(words) as unknown as z.ZodType<W[number], string>);
 
-/** `kind` in any mixture of capitals and small letters: `SCRAM-SHA-512` is `scram-sha-512`. */
+/** `kind` in any case: `SCRAM-SHA-512` is `scram-sha-512`. */
 export const anyCase = <T>(kind: Kind<T>): Kind<T> =>
   kindBy<T>(kind.placeholder, kind.grammar, (written) => {
     const parsed = parseValue(kind, written.toLowerCase());
     return parsed.ok ? parsed : undefined;
   });
 
-/** `kind`, or the one word that means `value`: `off`, `auto`. */
+/** `kind`, or a word such as `off` or `auto`, which means `value`. */
 export const orWord = <T, V>(kind: Kind<T>, word: string, value: V): Kind<T | V> =>
   kindBy<T | V>(`${kind.placeholder}|${word}`, `${kind.grammar}, or ${word}`, (written) => {
     if (written === word) return { value };
@@ -103,7 +102,7 @@ export const orWord = <T, V>(kind: Kind<T>, word: string, value: V): Kind<T | V>
     return parsed.ok ? parsed : undefined;
   });
 
-/** One or more values of `kind`, separated by commas; spaces around them do not count. */
+/** One or more values of `kind`, separated by commas; spaces around them are ignored. */
 export const listOf = <T>(kind: Kind<T>): Kind<readonly T[]> =>
   kindBy<readonly T[]>(`${kind.placeholder},…`, `a comma-separated list, each ${kind.grammar}`, (written) => {
     const parsed = written.split(",").map((part) => parseValue(kind, part.trim()));
@@ -112,7 +111,7 @@ export const listOf = <T>(kind: Kind<T>): Kind<readonly T[]> =>
     return { value: parsed.flatMap((part) => part.ok ? [part.value] : []) };
   });
 
-/** One or more paths or patterns, separated by commas outside of braces: `/a.log,/{b,c}.log`. Spaces around them do not count. */
+/** One or more paths or patterns, separated by commas outside of braces: `/a.log,/{b,c}.log`. Spaces around them are ignored. */
 export const paths: Kind<readonly string[]> = {
   repeats: true,
   ...kindBy(
@@ -129,7 +128,7 @@ export const paths: Kind<readonly string[]> = {
 
 const MS_IN: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
-/** A length of time in [min, max] ms, both inclusive: a whole number with `ms`, `s`, `m`, `h` or `d`; without a unit it is milliseconds. */
+/** A duration in [min, max] ms, both inclusive: a whole number with `ms`, `s`, `m`, `h` or `d`; without a unit in milliseconds. */
 export const duration = (min: number, max: number): Kind<DurationMs> =>
   kindBy(
     "<duration>",
@@ -150,7 +149,7 @@ export function formatDuration(value: number): string {
 
 const BYTES_IN: Readonly<Record<string, number>> = { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 
-/** A size in [min, max] bytes, both inclusive: a whole number with `B`, `KiB`, `MiB` or `GiB`; without a unit it is bytes. */
+/** A size in [min, max] bytes, both inclusive: a whole number with `B`, `KiB`, `MiB` or `GiB`; without a unit in bytes. */
 export const bytes = (min: number, max: number): Kind<number> =>
   kindBy(
     "<bytes>",
@@ -174,7 +173,7 @@ const instant: Kind<EpochMs> = kindBy("<time>", "an RFC 3339 time such as 2026-0
   return known.success ? { value: epochMs(Date.parse(written)) } : undefined;
 });
 
-/** Where a stream that has no stored position begins; a timestamp means the first record whose record time is not before it. */
+/** Where a stream without stored positions begins. `timestamp`: at the first record whose record time is at or after it. */
 export type StartAt =
   | { readonly kind: "earliest" }
   | { readonly kind: "latest" }

@@ -1,4 +1,4 @@
-// From flags, environment, settings file and defaults to typed settings, or to every problem at once. No I/O: all reading is passed in.
+// Makes typed settings from flags, environment, settings file and defaults, or reports all problems at once. No I/O: the caller reads.
 import { parseSettingsFile } from "./file.ts";
 import { parseValue } from "./kinds.ts";
 import { showPostgresUrl } from "./postgres.ts";
@@ -17,37 +17,37 @@ import {
   type Settings,
 } from "./settings.ts";
 
-/** The environment, as far as the process may see it. */
+/** The environment, within the permissions of the process. */
 export interface Environment {
-  /** The variable's value; `undefined` where it is unset or may not be read. */
+  /** The variable's value; `undefined` if it is unset or may not be read. */
   get(name: string): string | undefined;
-  /** Names of all variables; empty where they may not be listed. */
+  /** Names of all variables; empty if they may not be listed. */
   names(): readonly string[];
 }
 
-/** Everything that settings are made of. */
+/** All sources of settings. */
 export interface LoadInputs {
   /** Values of flags by the name of the setting, or by its `_FILE` form. */
   readonly flags: ReadonlyMap<string, string>;
   readonly env: Environment;
-  /** The settings file, where one was named. */
+  /** The settings file, if one was given. */
   readonly file?: { readonly path: string; readonly content: string } | undefined;
-  /** Reads a file that a `_FILE` setting names; throws with a reason. */
+  /** Reads the file that a `_FILE` setting names. Throws with a reason. */
   readonly readFile: (path: string) => string;
   /** Default of INSTANCE_ID. */
   readonly instanceId: string;
-  /** Groups that the command uses: relations between other settings are not its business. Default: all. */
+  /** Groups that the command uses; relations between other settings are not checked. Default: all. */
   readonly groups?: readonly SettingGroup[];
-  /** Problems that were found before (in the arguments): reported together with the rest. */
+  /** Problems in the arguments, to be reported together with the others. */
   readonly problems?: readonly string[];
 }
 
 /** Where a value came from. */
 interface SettingSource {
   readonly from: "default" | "environment" | "settings file" | "flag";
-  /** The name under which it was given: the setting's own, its `_FILE` form, or its flag; empty for defaults. */
+  /** The name that was used: the setting's own, its `_FILE` form, or its flag; empty for defaults. */
   readonly as: string;
-  /** The text as given; never show it where the setting is a secret. Empty where unset. */
+  /** The text as given; empty if unset. Never show that of a secret. */
   readonly text: string;
 }
 
@@ -59,19 +59,19 @@ export interface LoadedSettings {
   readonly notices: readonly string[];
 }
 
-/** Variables of other programs that are one edit away from ours. */
+/** Variables of other programs whose names differ from ours by one edit. */
 const FOREIGN: ReadonlySet<string> = new Set(["HTTPS_HOST", "HTTPS_PORT"]);
 
-/** A shorter name may well be another program's (`SOURCES`, `WORKER`). */
+/** A shorter name may belong to another program (`SOURCES`, `WORKER`). */
 const NEAR_MISS_LENGTH_MIN = 8;
 
 type Layer = (name: string) => { readonly value: string; readonly as: string } | undefined;
 
 /**
- * Loads settings: a flag wins over the environment, that over the settings file, that over the default. An empty value means the default,
- * so that a layer can undo the one below.
+ * Loads settings: a flag takes precedence over the environment, that over the settings file, that over the default. An empty value means the
+ * default, so that a layer can undo the one below.
  *
- * @throws UsageError with every problem; no message holds the value of a secret. Caught by `main`, exit 2.
+ * @throws UsageError with all problems; no message holds the value of a secret. Caught by `main`, exit 2.
  */
 export function loadSettings(inputs: LoadInputs): LoadedSettings {
   const problems = [...inputs.problems ?? [], ...unknownVariables(inputs.env)];
@@ -100,7 +100,7 @@ export function loadSettings(inputs: LoadInputs): LoadedSettings {
       }
       if (setting.ignored !== undefined) notices.push(setting.ignored);
       if (setting.secret && source.from === "flag" && source.as === flagOf(name)) {
-        notices.push(`${source.as} can be read in the list of processes; use ${name} or ${name}_FILE.`);
+        notices.push(`${source.as} is visible in the list of processes; use ${name} or ${name}_FILE.`);
       }
     }
     if (found.unreadable !== undefined) {
@@ -116,7 +116,7 @@ export function loadSettings(inputs: LoadInputs): LoadedSettings {
   return { settings, sources: sources as Record<SettingName, SettingSource>, notices };
 }
 
-/** All defaults with `overrides`: for tests and tools that need settings without a command line. */
+/** All defaults with `overrides`, for tests and tools. */
 export function defaultSettings(overrides: Partial<Settings> = {}): Settings {
   const { settings } = loadSettings({
     flags: new Map(),
@@ -142,7 +142,7 @@ function defaultSource(name: SettingName, inputs: LoadInputs): Found {
   return { source: { from: "default", as: "", text: setting.computed ? inputs.instanceId : setting.default ?? "" } };
 }
 
-/** The highest layer that names the setting or its `_FILE` form; `undefined` where none does or it is empty there. */
+/** The highest layer that names the setting or its `_FILE` form; `undefined` without one, or if it is empty there. */
 function findSource(
   name: SettingName,
   layers: readonly (readonly [SettingSource["from"], Layer])[],
@@ -169,7 +169,7 @@ function findSource(
   return undefined;
 }
 
-/** `: current value is …`, unless the value is or may hold a secret. */
+/** `: current value is …`, unless the value may hold a secret. */
 function current(name: SettingName, { as, text }: SettingSource): string {
   const hidden = settingOf(name).secret || settingOf(name).fromFile || as.endsWith("_FILE") || text.includes("@");
   return hidden ? "" : `: current value is ${JSON.stringify(text.slice(0, 200))}`;
@@ -192,7 +192,7 @@ function fileLayer(file: LoadInputs["file"], problems: string[]): Layer {
   return (name) => given(seen.get(name)?.value, name);
 }
 
-/** Variables that are one edit away from one of ours which is not set itself: others are other programs' business. */
+/** Variables whose name differs by one edit from one of ours that is not set: probably misspelt. */
 function unknownVariables(env: Environment): readonly string[] {
   return env.names().flatMap((name) => {
     if (name.length < NEAR_MISS_LENGTH_MIN || isSettingName(name) || ENVIRONMENT_NAMES.includes(name)) return [];
@@ -204,7 +204,7 @@ function unknownVariables(env: Environment): readonly string[] {
   });
 }
 
-/** The text of a setting's value for people: `***` for secrets, `""` where unset. */
+/** The text of a setting's value for people: `***` for secrets, `""` if unset. */
 export function showSetting(name: SettingName, { settings, sources }: LoadedSettings): string {
   const { text } = sources[name];
   if (text === "") return "";

@@ -1,9 +1,9 @@
-// Which PostgreSQL to talk to: the union of POSTGRES_URL with the settings that stand beside it. No I/O.
+// Which PostgreSQL to use: combines POSTGRES_URL with the settings beside it. No I/O.
 import { isLoopback } from "./hosts.ts";
 import { type Kind, kindBy } from "./kinds.ts";
 import { GRAMMAR, type PostgresHost, type PostgresTls, type PostgresUrl, readPostgresUrl } from "./postgres_url.ts";
 
-/** Where rows go: PGlite in the data folder, or a server. */
+/** The database: PGlite in the data folder, or a server. */
 export type PostgresTarget =
   | { readonly kind: "embedded" }
   | {
@@ -18,12 +18,11 @@ export type PostgresTarget =
     /** PEM of the client's certificate and key. */
     readonly cert?: string;
     readonly key?: string;
-    /** Shown in pg_stat_activity before the connection's purpose; absent = tidemark. */
+    /** Shown in pg_stat_activity before the connection's purpose; default tidemark. */
     readonly applicationName?: string;
     readonly connectTimeoutMs?: number;
   };
 
-/** The settings that {@link postgresTarget} reads. */
 interface PostgresSettings {
   readonly POSTGRES_URL: PostgresUrl | undefined;
   readonly POSTGRES_USER: string;
@@ -38,9 +37,9 @@ interface PostgresSettings {
 export const postgresUrl: Kind<PostgresUrl> = kindBy("<url>", GRAMMAR, readPostgresUrl);
 
 /**
- * Joins POSTGRES_URL with its neighbours: what the URL says wins over POSTGRES_USER, _PASSWORD and _DB, as in the JDBC driver, while
- * POSTGRES_TLS wins over the URL's sslmode. Where neither speaks of TLS it is off on this machine and verified elsewhere, so that a
- * password never crosses a network to an unproven server unless somebody wrote so.
+ * Combines POSTGRES_URL with the settings beside it. The URL takes precedence over POSTGRES_USER, _PASSWORD and _DB, as in the JDBC driver;
+ * POSTGRES_TLS takes precedence over the URL's sslmode. Without either, TLS is off on this machine and verified elsewhere, so that a
+ * password is never sent to an unverified server unless the settings say so.
  */
 export function postgresTarget(settings: PostgresSettings): PostgresTarget {
   const url = settings.POSTGRES_URL;

@@ -1,7 +1,7 @@
-// The parameters of POSTGRES_URL that people copy from libpq, the JDBC driver and other clients: which are honoured, and why the others are
+// The parameters of POSTGRES_URL that users copy from libpq, the JDBC driver and other clients: which ones are read, and why others are
 // refused. docs/compatibility.md shows the same table. No I/O.
 
-/** Parameters that are read; `read_postgres_url` gives them their meaning. */
+/** Parameters that `readPostgresUrl` reads. */
 export const HONOURED = [
   "host",
   "port",
@@ -21,7 +21,7 @@ export const HONOURED = [
   "ApplicationName",
 ] as const;
 
-/** Parameters of which only the values that describe what is done anyway are taken. */
+/** Parameters that may only have the values by which Tidemark works anyway. */
 export const FIXED: Readonly<Record<string, readonly string[]>> = {
   client_encoding: ["UTF8", "utf8", "UTF-8", "utf-8", "auto"],
   charSet: ["UTF8", "UTF-8"],
@@ -49,11 +49,21 @@ export const FIXED: Readonly<Record<string, readonly string[]>> = {
 };
 
 const TLS = "Tidemark reads certificates from settings";
-const DRIVER = "it tunes another client; remove it";
-const KERBEROS = "Kerberos and SSPI are not supported; use a password or a client certificate, and remove it";
-const KEEPALIVE = "keep-alive is on with the times of this machine; remove it";
-const DEADLINE = "statements have deadlines of their own (COMMIT_TIMEOUT); remove it";
-const HOSTS = "hosts are tried in the order in which they are written; remove it";
+/** Parameters by which other clients are tuned. */
+const OF_DRIVERS =
+  "sslpasswordcallback authenticationPluginClassName assumeMinServerVersion pool_timeout adaptiveFetch " +
+  "adaptiveFetchMaximum adaptiveFetchMinimum allowEncodingChanges binaryTransfer binaryTransferDisable binaryTransferEnable " +
+  "cleanupSavepoints databaseMetadataCacheFields databaseMetadataCacheFieldsMiB defaultRowFetchSize disableColumnSanitiser " +
+  "escapeSyntaxCallMode groupStartupParameters hideUnprivilegedObjects localSocketAddress logServerErrorDetail " +
+  "logUnclosedConnections loggerFile loggerLevel maxResultBuffer maxSendBufferSize preparedStatementCacheSizeMiB " +
+  "quoteReturningIdentifiers readOnlyMode receiveBufferSize reWriteBatchedInserts sendBufferSize unknownLength " +
+  "xmlFactoryFactory compatible service_name";
+const OF_KERBEROS =
+  "krbsrvname kerberosServerName gsslib gsslibs gssdelegation gssUseDefaultCreds gssResponseTimeout " +
+  "jaasApplicationName jaasLogin useSpnego sspiServiceClass";
+const OF_OAUTH = "oauth_issuer oauth_client_id oauth_client_secret oauth_scope";
+const OF_DEADLINES = "tcp_user_timeout socketTimeout statement_timeout cancelSignalTimeout queryTimeout";
+const all = (names: string, why: string) => Object.fromEntries(names.split(" ").map((name) => [name, why]));
 
 /** Why a known parameter is refused, and what to do instead. */
 export const REFUSED: Readonly<Record<string, string>> = {
@@ -62,95 +72,37 @@ export const REFUSED: Readonly<Record<string, string>> = {
   sslkey: `${TLS}: set POSTGRES_TLS_KEY_FILE to this path, as PEM without a passphrase`,
   sslpassword:
     "the key of the client certificate must have no passphrase: write it without one to POSTGRES_TLS_KEY_FILE",
-  sslpasswordcallback: DRIVER,
   sslfactory: `${TLS}: set POSTGRES_TLS and POSTGRES_TLS_CA_FILE`,
   sslfactoryarg: `${TLS}: set POSTGRES_TLS_CA_FILE`,
   sslhostnameverifier: "set POSTGRES_TLS=verify-ca to leave the name unchecked",
-  sslcrl: "lists of revoked certificates are not read; remove it",
-  sslcrldir: "lists of revoked certificates are not read; remove it",
+  ...all("sslcrl sslcrldir", "lists of revoked certificates are not read; remove it"),
   sslcertmode: "a client certificate is sent where POSTGRES_TLS_CERT_FILE is set; remove it",
-  sslkeylogfile: "TLS keys are never written; remove it",
+  sslkeylogfile: "TLS keys are never written to a file; remove it",
   sslResponseTimeout: "connect_timeout covers it; remove it",
   ssl_max_protocol_version: "the newest protocol of both sides is used; remove it",
-  min_protocol_version: "the protocol is 3.0; remove it",
-  max_protocol_version: "the protocol is 3.0; remove it",
-  protocolVersion: "the protocol is 3.0; remove it",
+  ...all("min_protocol_version max_protocol_version protocolVersion", "the protocol is 3.0; remove it"),
   hostaddr: "write the address as the host; with TLS see POSTGRES_TLS=verify-ca",
-  service: "write the host, user and database into the URL",
-  servicefile: "write the host, user and database into the URL",
-  passfile: "set POSTGRES_PASSWORD_FILE to a file that holds the password alone",
-  require_auth: "the server decides how to log in (pg_hba.conf); remove it",
-  requireAuth: "the server decides how to log in (pg_hba.conf); remove it",
+  ...all("service servicefile", "write the host, user and database into the URL"),
+  passfile: "set POSTGRES_PASSWORD_FILE to a file that holds only the password",
+  ...all("require_auth requireAuth", "the server decides how to log in (pg_hba.conf); remove it"),
   requirepeer: "the socket's owner is not checked; remove it",
-  authenticationPluginClassName: DRIVER,
-  krbsrvname: KERBEROS,
-  kerberosServerName: KERBEROS,
-  gsslib: KERBEROS,
-  gsslibs: KERBEROS,
-  gssdelegation: KERBEROS,
-  gssUseDefaultCreds: KERBEROS,
-  gssResponseTimeout: KERBEROS,
-  jaasApplicationName: KERBEROS,
-  jaasLogin: KERBEROS,
-  useSpnego: KERBEROS,
-  sspiServiceClass: KERBEROS,
-  oauth_issuer: "OAuth is not supported; use a password, and remove it",
-  oauth_client_id: "OAuth is not supported; use a password, and remove it",
-  oauth_client_secret: "OAuth is not supported; use a password, and remove it",
-  oauth_scope: "OAuth is not supported; use a password, and remove it",
-  scram_client_key: "set POSTGRES_PASSWORD",
-  scram_server_key: "set POSTGRES_PASSWORD",
+  ...all(OF_KERBEROS, "Kerberos and SSPI are not supported; use a password or a client certificate, and remove it"),
+  ...all(OF_OAUTH, "OAuth is not supported; use a password, and remove it"),
+  ...all("scram_client_key scram_server_key", "set POSTGRES_PASSWORD"),
   fallback_application_name: "use application_name",
-  assumeMinServerVersion: DRIVER,
-  keepalives_idle: KEEPALIVE,
-  keepalives_interval: KEEPALIVE,
-  keepalives_count: KEEPALIVE,
-  tcp_user_timeout: DEADLINE,
-  socketTimeout: DEADLINE,
-  statement_timeout: DEADLINE,
-  cancelSignalTimeout: DEADLINE,
-  queryTimeout: DEADLINE,
+  ...all(
+    "keepalives_idle keepalives_interval keepalives_count",
+    "keep-alive is on with the times of this machine; remove it",
+  ),
+  ...all(OF_DEADLINES, "statements have deadlines of their own (COMMIT_TIMEOUT); remove it"),
   loginTimeout: "use connect_timeout",
-  hostRecheckSeconds: HOSTS,
-  connection_limit: "set POSTGRES_CONNECTIONS",
-  pool_timeout: DRIVER,
-  max: "set POSTGRES_CONNECTIONS",
+  hostRecheckSeconds: "hosts are tried in the order in which they are written; remove it",
+  ...all("connection_limit max", "set POSTGRES_CONNECTIONS"),
   TimeZone: "sessions run in UTC; remove it",
   socketFactory:
     "a socket factory is Java code: connect through the proxy of your provider instead (such as Cloud SQL Auth Proxy)",
   socketFactoryArg: "a socket factory is Java code: connect through the proxy of your provider instead",
   cloudSqlInstance: "connect through Cloud SQL Auth Proxy, whose address is the host",
   unixSocketPath: "write the folder of the socket as the host: host=/path",
-  adaptiveFetch: DRIVER,
-  adaptiveFetchMaximum: DRIVER,
-  adaptiveFetchMinimum: DRIVER,
-  allowEncodingChanges: DRIVER,
-  binaryTransfer: DRIVER,
-  binaryTransferDisable: DRIVER,
-  binaryTransferEnable: DRIVER,
-  cleanupSavepoints: DRIVER,
-  databaseMetadataCacheFields: DRIVER,
-  databaseMetadataCacheFieldsMiB: DRIVER,
-  defaultRowFetchSize: DRIVER,
-  disableColumnSanitiser: DRIVER,
-  escapeSyntaxCallMode: DRIVER,
-  groupStartupParameters: DRIVER,
-  hideUnprivilegedObjects: DRIVER,
-  localSocketAddress: DRIVER,
-  logServerErrorDetail: DRIVER,
-  logUnclosedConnections: DRIVER,
-  loggerFile: DRIVER,
-  loggerLevel: DRIVER,
-  maxResultBuffer: DRIVER,
-  maxSendBufferSize: DRIVER,
-  preparedStatementCacheSizeMiB: DRIVER,
-  quoteReturningIdentifiers: DRIVER,
-  readOnlyMode: DRIVER,
-  receiveBufferSize: DRIVER,
-  reWriteBatchedInserts: DRIVER,
-  sendBufferSize: DRIVER,
-  unknownLength: DRIVER,
-  xmlFactoryFactory: DRIVER,
-  compatible: DRIVER,
-  service_name: DRIVER,
+  ...all(OF_DRIVERS, "it tunes another client; remove it"),
 };

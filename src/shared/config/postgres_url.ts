@@ -1,9 +1,9 @@
-// The grammar of POSTGRES_URL: hosts, user, database and parameters, with each mistake in words that hold no part of a password. No I/O.
+// The grammar of POSTGRES_URL: hosts, user, database and parameters. Messages about mistakes hold no part of a password. No I/O.
 import { FIXED, HONOURED, REFUSED } from "./postgres_parameters.ts";
 
 /**
- * `require` and `prefer` encrypt but accept any certificate; `verify-ca` wants one of the authority's, whatever name it is for; only `verify`
- * proves who answers.
+ * `require` and `prefer` encrypt but accept any certificate; `verify-ca` checks the authority but not the name; only `verify` proves the
+ * server's identity.
  */
 export type PostgresTls = "disable" | "prefer" | "require" | "verify-ca" | "verify";
 
@@ -14,7 +14,7 @@ export interface PostgresHost {
   readonly port: number;
 }
 
-/** What POSTGRES_URL says; parts that it leaves out come from the settings beside it. */
+/** The parts of POSTGRES_URL. Missing ones come from the settings beside it. */
 export interface PostgresUrl {
   /** Tried in this order. */
   readonly hosts: readonly PostgresHost[];
@@ -31,7 +31,7 @@ export interface PostgresUrl {
 export const GRAMMAR =
   "postgresql://[user[:password]@]host[:port][,host[:port]…][/database][?parameter=value&…] (also with jdbc: in front)";
 
-/** sslmode of libpq and of the JDBC driver; libpq's `allow` differs from `prefer` only in what it tries first. */
+/** sslmode of libpq and the JDBC driver. libpq's `allow` differs from `prefer` only in which connection it tries first. */
 const SSL_MODES: Readonly<Record<string, PostgresTls>> = {
   disable: "disable",
   allow: "prefer",
@@ -41,7 +41,7 @@ const SSL_MODES: Readonly<Record<string, PostgresTls>> = {
   "verify-full": "verify",
 };
 
-/** What others call the server that takes writes: ours must be one in any case. */
+/** Values of target_session_attrs that a writable server meets. */
 const WRITABLE = ["any", "read-write", "primary", "master", "preferPrimary"];
 
 const ENCODE =
@@ -50,7 +50,7 @@ const ENCODE =
 
 class Refused extends Error {}
 
-/** The parts of `written`, or the problem in words. */
+/** The parts of `written`; or the problem in words; or undefined if it is not a URL of PostgreSQL. */
 export function readPostgresUrl(written: string): { readonly value: PostgresUrl } | string | undefined {
   const scheme = /^(jdbc:)?postgres(ql)?:/i.exec(written);
   if (!scheme) return undefined;
@@ -64,12 +64,12 @@ export function readPostgresUrl(written: string): { readonly value: PostgresUrl 
 }
 
 function read(afterScheme: string): PostgresUrl {
-  // `jdbc:postgresql:name` and `jdbc:postgresql:/` are the driver's short forms for localhost.
+  // The JDBC driver's short forms `jdbc:postgresql:name` and `jdbc:postgresql:/` mean localhost.
   const rest = afterScheme.startsWith("//") ? afterScheme.slice(2) : `localhost/${afterScheme.replace(/^\//, "")}`;
   const [, authority, path, query] = /^([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(rest) ?? refuse(ENCODE);
   const at = authority!.lastIndexOf("@");
   const login = at < 0 ? "" : authority!.slice(0, at);
-  // What a `/`, `?` or second `@` of a password splits off would be dialled or shown.
+  // A password with a `/`, `?` or `@` that is not encoded: a part of it would be taken for a host and shown.
   if (login.includes("@") || path?.includes("@") || path?.includes("/")) refuse(ENCODE);
   const parameters = readQuery(query ?? "", at < 0);
   const take = (...names: string[]) => {
@@ -109,7 +109,7 @@ function refuse(problem: string): never {
   throw new Refused(problem);
 }
 
-/** @param bare whether there is no user before the host: what looks like a query may then be the end of a password */
+/** @param bare whether there is no user before the host: then the end of a password may look like a query */
 function readQuery(query: string, bare: boolean): ReadonlyMap<string, string> {
   const parameters = new Map<string, string>();
   for (const part of query.split("&")) {
@@ -128,7 +128,7 @@ function readQuery(query: string, bare: boolean): ReadonlyMap<string, string> {
     }
     const fixed = FIXED[name];
     if (fixed !== undefined && !fixed.includes(value)) {
-      refuse(`must have ${name}=${fixed[0]} or leave it out: nothing else is done here`);
+      refuse(`must have ${name}=${fixed[0]} or leave it out: Tidemark works in no other way`);
     }
     if (parameters.has(name)) refuse(`must have the parameter ${name} once`);
     parameters.set(name, value);
@@ -136,10 +136,10 @@ function readQuery(query: string, bare: boolean): ReadonlyMap<string, string> {
   return parameters;
 }
 
-/** In a parameter an address of version 6 has no brackets. */
+/** In a parameter an IPv6 address has no brackets. */
 const IPV6 = /^[0-9a-fA-F:.%]*:[0-9a-fA-F.%]*:[0-9a-fA-F:.%]*$/;
 
-/** Hosts of the URL, or those of the parameters, which win as in libpq. */
+/** Hosts of the parameters, if there are any, as in libpq; otherwise those of the URL. */
 function readHosts(inUrl: string, host: string | undefined, port: string | undefined, hidden: boolean): PostgresHost[] {
   const list = host !== undefined ? host.split(",") : inUrl.split(",");
   const ports = port?.split(",");
@@ -174,7 +174,7 @@ function readTls(sslmode: string | undefined, ssl: string | undefined): Postgres
   if (sslmode !== undefined) {
     return SSL_MODES[sslmode] ?? refuse(`must have an sslmode out of ${Object.keys(SSL_MODES).join(", ")}`);
   }
-  // The JDBC driver verifies with a bare `ssl=true`.
+  // In the JDBC driver, `ssl=true` verifies.
   if (ssl === undefined || ssl === "true") return ssl === undefined ? undefined : "verify";
   return ssl === "false" ? "disable" : refuse("must have ssl=true or ssl=false; sslmode says more");
 }
@@ -182,7 +182,7 @@ function readTls(sslmode: string | undefined, ssl: string | undefined): Postgres
 function checkTarget(target: string | undefined): void {
   if (target === undefined || WRITABLE.includes(target)) return;
   refuse(
-    `must have a target_session_attrs (targetServerType) of read-write or primary: Tidemark writes, and tries all hosts for the primary`,
+    `must have a target_session_attrs (targetServerType) of read-write or primary: Tidemark writes, and looks for the primary among all hosts`,
   );
 }
 
@@ -203,7 +203,7 @@ function readSchema(current: string | undefined, options: string | undefined): s
   }
   if (path === undefined) return undefined;
   const names = path.split(",").map((name) => name.trim().replace(/^"(.*)"$/, "$1"));
-  if (names.length !== 1) refuse("must name one schema: a stream is in one, and nothing is looked for in another");
+  if (names.length !== 1) refuse("must name one schema: a stream uses one schema only");
   return names[0];
 }
 

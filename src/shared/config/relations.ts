@@ -1,4 +1,4 @@
-// What must hold between settings, each with the reason. No I/O.
+// Conditions between settings, each with its reason. No I/O.
 import { isLoopback } from "./hosts.ts";
 import { formatDuration } from "./kinds.ts";
 import { postgresTarget } from "./postgres.ts";
@@ -6,22 +6,22 @@ import type { SettingGroup, SettingName, Settings } from "./settings.ts";
 import { DAY, type DurationMs, durationMs, SECOND } from "../units.ts";
 
 /**
- * How often the topic's metadata is read. An added partition holds windows open only from the moment when we know of it; until then they
- * may close without it. Reading twice in every watermark delay finds it before a window of its first events can close.
+ * How often the topic's metadata are read. Windows may close without a new partition until we know of it. Two reads per watermark delay find
+ * it before a window of its first events can close.
  */
 export function metadataRefresh(settings: Pick<Settings, "WATERMARK_DELAY">): DurationMs {
   return durationMs(Math.min(10 * SECOND, settings.WATERMARK_DELAY / 2));
 }
 
-/** A broker is asked at most once a second: the least refresh that {@link metadataRefresh} may come to. */
+/** Metadata are requested at most once a second: lower bound of {@link metadataRefresh}. */
 const METADATA_REFRESH_MIN = SECOND;
 
 interface Relation {
-  /** Checked where the command uses this group. */
+  /** Checked if the command uses this group. */
   readonly group: SettingGroup;
-  /** Skipped where one of these has no valid value. */
+  /** Skipped if one of these has no valid value. */
   readonly reads: readonly SettingName[];
-  /** The problem in words, without any value of a secret. */
+  /** The problem in words, without the value of a secret. */
   readonly problem: (settings: Settings) => string | undefined | false;
 }
 
@@ -33,10 +33,10 @@ const OAUTH: readonly SettingName[] = [
   "KAFKA_OAUTH_CLIENT_SECRET",
 ];
 
-/** Relations that end in exit code 2. */
+/** Violations end with exit code 2. */
 const RELATIONS: readonly Relation[] = [
   {
-    // Reports are made of days: a window across midnight would belong to two.
+    // Reports consist of days, and a window across midnight would belong to two.
     group: "windows",
     reads: ["WINDOW_SIZE"],
     problem: (s) =>
@@ -52,7 +52,7 @@ const RELATIONS: readonly Relation[] = [
       }`,
   },
   {
-    // A log and a generator have one reader, by a lease: a second engine would only wait for it.
+    // A log file and a generator have one reader, by a lease. A second engine would only wait for the lease.
     group: "commits",
     reads: ["SOURCE", "WORKERS"],
     problem: (s) =>
@@ -101,10 +101,10 @@ const RELATIONS: readonly Relation[] = [
     reads: ["KAFKA_TLS_CERT", "KAFKA_TLS_KEY"],
     problem: (s) =>
       (s.KAFKA_TLS_CERT === undefined) !== (s.KAFKA_TLS_KEY === undefined) &&
-      "KAFKA_TLS_CERT and KAFKA_TLS_KEY are only of use together",
+      "KAFKA_TLS_CERT and KAFKA_TLS_KEY must be given together",
   },
   {
-    // Otherwise somebody who gave a certificate would talk in clear.
+    // Otherwise the connection would not be encrypted although a certificate is given.
     group: "kafka",
     reads: ["KAFKA_TLS", "KAFKA_TLS_CA", "KAFKA_TLS_CERT"],
     problem: (s) =>
@@ -118,9 +118,9 @@ const RELATIONS: readonly Relation[] = [
       const target = postgresTarget(s);
       const tls = target.kind === "embedded" ? "disable" : target.tls;
       return (s.POSTGRES_TLS_CA !== undefined && tls !== "verify" && tls !== "verify-ca" &&
-        "POSTGRES_TLS_CA is only of use with POSTGRES_TLS=verify (or verify-ca) and a POSTGRES_URL") ||
+        "POSTGRES_TLS_CA needs POSTGRES_TLS=verify (or verify-ca) and a POSTGRES_URL") ||
         (s.POSTGRES_TLS_CERT !== undefined && tls === "disable" &&
-          "POSTGRES_TLS_CERT is only of use with a POSTGRES_TLS other than disable and a POSTGRES_URL");
+          "POSTGRES_TLS_CERT needs a POSTGRES_TLS other than disable and a POSTGRES_URL");
     },
   },
   {
@@ -128,10 +128,10 @@ const RELATIONS: readonly Relation[] = [
     reads: ["POSTGRES_TLS_CERT", "POSTGRES_TLS_KEY"],
     problem: (s) =>
       (s.POSTGRES_TLS_CERT === undefined) !== (s.POSTGRES_TLS_KEY === undefined) &&
-      "POSTGRES_TLS_CERT and POSTGRES_TLS_KEY are only of use together",
+      "POSTGRES_TLS_CERT and POSTGRES_TLS_KEY must be given together",
   },
   {
-    // Rows would otherwise go to another schema than the one that was written.
+    // Otherwise rows would go to another schema than the URL's.
     group: "storage",
     reads: ["POSTGRES_URL", "POSTGRES_SCHEMA"],
     problem: (s) =>
@@ -139,7 +139,7 @@ const RELATIONS: readonly Relation[] = [
       `POSTGRES_URL names the schema ${
           JSON.stringify(s.POSTGRES_URL.schema)
         }, POSTGRES_SCHEMA is ${s.POSTGRES_SCHEMA}: ` +
-        "set POSTGRES_SCHEMA to the schema that is meant",
+        "set POSTGRES_SCHEMA to the schema that you want",
   },
   {
     // A public address needs a token or API_PUBLIC=true.
@@ -147,10 +147,10 @@ const RELATIONS: readonly Relation[] = [
     reads: ["HTTP_HOST", "API_TOKEN", "API_PUBLIC"],
     problem: (s) =>
       !isLoopback(s.HTTP_HOST) && s.API_TOKEN === undefined && !s.API_PUBLIC &&
-      `API_TOKEN (or API_PUBLIC=true) is required, since others can reach HTTP_HOST=${s.HTTP_HOST}`,
+      `API_TOKEN (or API_PUBLIC=true) is required, because other machines can reach HTTP_HOST=${s.HTTP_HOST}`,
   },
   {
-    // A token that is given to strangers must not open more than it says.
+    // A token that is passed on must not give more rights than its own.
     group: "http",
     reads: ["API_TOKEN", "API_ADMIN_TOKEN", "API_CHART_TOKEN", "API_SHARE_TOKEN"],
     problem: (s) => {
@@ -163,7 +163,7 @@ const RELATIONS: readonly Relation[] = [
     },
   },
   {
-    // The last commit must have its whole time, or a stop at a bad moment leaves its outcome to be looked up at the next start.
+    // The last commit needs its whole time; otherwise its outcome may be unknown until the next start.
     group: "commits",
     reads: ["COMMIT_TIMEOUT", "SHUTDOWN_TIMEOUT"],
     problem: (s) =>
@@ -174,7 +174,7 @@ const RELATIONS: readonly Relation[] = [
   },
 ];
 
-/** What is wrong between the settings in `groups`; relations that read a name in `invalid` are left out. */
+/** The violations among the settings in `groups`. Relations that read a name in `invalid` are skipped. */
 export function relationProblems(
   settings: Settings,
   groups: ReadonlySet<SettingGroup>,
@@ -185,7 +185,7 @@ export function relationProblems(
     .flatMap(({ problem }) => problem(settings) || []);
 }
 
-/** What is allowed but worth a line at start. */
+/** Notices at start about allowed but unusual combinations. */
 export function relationNotices(settings: Settings, groups: ReadonlySet<SettingGroup>): readonly string[] {
   const notices: string[] = [];
   const remote = settings.KAFKA_URL.some((broker) => !isLoopback(broker.replace(/:\d+$/, "")));
@@ -195,7 +195,7 @@ export function relationNotices(settings: Settings, groups: ReadonlySet<SettingG
     notices.push(`KAFKA_SASL_MECHANISM=${mechanism} without KAFKA_TLS sends the ${secret} in clear.`);
   }
   if (groups.has("http") && settings.API_TOKEN !== undefined && settings.API_PUBLIC) {
-    notices.push("API_PUBLIC=true answers readers without a token although API_TOKEN is set.");
+    notices.push("With API_PUBLIC=true readers need no token, although API_TOKEN is set.");
   }
   return notices;
 }

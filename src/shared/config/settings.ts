@@ -1,4 +1,4 @@
-// THE settings table: parsing, validation, --help, stream.env and docs/configuration.md all come from it. No I/O.
+// The table of all settings. Parsing, validation, --help, stream.env and docs/configuration.md come from it. No I/O.
 import {
   anyCase,
   boolean,
@@ -22,7 +22,7 @@ import { EVENT_FIELDS_GRAMMAR, type FieldPaths, parseEventFields } from "./event
 import { postgresUrl } from "./postgres.ts";
 import { DAY, HOUR, SECOND } from "../units.ts";
 
-/** Groups in the order in which help and documentation show them, with their headings. */
+/** Groups with their headings, in the order of help and documentation. */
 export const SETTING_GROUPS = {
   source: "Source",
   kafka: "Kafka",
@@ -40,22 +40,21 @@ export const SETTING_GROUPS = {
 } as const;
 export type SettingGroup = keyof typeof SETTING_GROUPS;
 
-/** What is said about a setting beside its grammar. */
 interface Spec {
   readonly group: SettingGroup;
-  /** One sentence; names the unit where the value has none. */
+  /** One sentence; names the unit if the value has none. */
   readonly doc: string;
-  /** Never shown: not in problems, logs, `tidemark config` or documentation. */
+  /** The value is never shown: not in problems, logs or `tidemark config`. */
   readonly secret?: boolean;
-  /** `NAME_FILE` names a file that holds the value. */
+  /** `NAME_FILE` may name a file that holds the value. */
   readonly fromFile?: boolean;
   /** A second, shorter flag without its dashes. */
   readonly alias?: string;
-  /** The value in `stream.env`, where it differs from the default. */
+  /** The value in `stream.env`, if it differs from the default. */
   readonly example?: string;
-  /** Shown in documentation as the default where that is found out at start. */
+  /** Documentation shows this as the default, if the default is computed at start. */
   readonly defaultNote?: string;
-  /** Accepted without effect: the notice that says so, once, when it is set. */
+  /** The setting has no effect; this notice says so if it is set. */
   readonly ignored?: string;
 }
 
@@ -64,9 +63,9 @@ interface Setting<T = unknown> extends Spec {
   readonly kind: Kind<unknown>;
   /** The default as a user would write it; `undefined` = unset. */
   readonly default: string | undefined;
-  /** The default is found out at start, by the caller of `loadSettings`. */
+  /** The caller of `loadSettings` computes the default. */
   readonly computed?: boolean;
-  /** Carries the value's type only; never present. */
+  /** Carries the type of the value; never present. */
   readonly type?: T;
 }
 
@@ -74,11 +73,11 @@ const setting = <T>(kind: Kind<T>, value: string, spec: Spec): Setting<T> => ({ 
 const computed = <T>(kind: Kind<T>, spec: Spec): Setting<T> => ({ kind, default: undefined, computed: true, ...spec });
 const optional = <T>(kind: Kind<T>, spec: Spec): Setting<T | undefined> => ({ kind, default: undefined, ...spec });
 
-/** Read by docker-compose.yml alone. Tidemark's own port there is HTTP_PORT. */
+/** Read by docker-compose.yml only. Tidemark's own port there is HTTP_PORT. */
 const published = (port: string, server: string) =>
   setting(integer(1, 65_535, "<port>"), port, {
     group: "compose",
-    doc: `Port of this machine at which docker-compose.yml publishes ${server}; never read by this program.`,
+    doc: `Port of this machine at which docker-compose.yml publishes ${server}. This program does not read it.`,
   });
 
 const path = text("<path>");
@@ -96,16 +95,16 @@ const eventFields: Kind<FieldPaths> = kindBy("<field:path>,…", EVENT_FIELDS_GR
 const SETTINGS = {
   SOURCE: setting(oneOf("kafka", "file", "demo"), "kafka", {
     group: "source",
-    doc: "Where events are read: a Kafka topic, access logs or NDJSON files, or a generator for a first look.",
+    doc: "Where events come from: a Kafka topic, access logs or NDJSON files, or a generator for a first look.",
   }),
   START_AT: setting(startAt, "earliest", {
     group: "source",
-    doc: "Where a new stream begins; a time means the first record at or after it. Ignored once positions are stored.",
+    doc: "Where a new stream begins; a time means the first record at or after it. Ignored if positions are stored.",
   }),
 
   KAFKA_URL: setting(listOf(hostPort(9092)), "localhost:9093", {
     group: "kafka",
-    doc: "Brokers to ask first.",
+    doc: "Brokers to connect to first; they name the others.",
   }),
   KAFKA_TOPIC: setting(
     pattern(
@@ -118,7 +117,7 @@ const SETTINGS = {
   ),
   KAFKA_GROUP: setting(text("<group>", 249), "web_traffic_group", {
     group: "kafka",
-    doc: "Consumer group that spreads the partitions over instances.",
+    doc: "Consumer group that distributes the partitions over instances.",
   }),
   KAFKA_TLS: setting(boolean, "false", { group: "kafka", doc: "Encrypts the connection and verifies the broker." }),
   KAFKA_TLS_CA: optional(pem, {
@@ -142,7 +141,7 @@ const SETTINGS = {
     "none",
     {
       group: "kafka",
-      doc: "How to log in to the broker; capitals do not matter.",
+      doc: "How to log in to the broker, in any case of letters.",
     },
   ),
   KAFKA_SASL_USERNAME: optional(text("<name>"), { group: "kafka", doc: "User for SASL." }),
@@ -155,7 +154,7 @@ const SETTINGS = {
   KAFKA_OAUTH_TOKEN_COMMAND: optional(text("<command>"), {
     group: "kafka",
     doc:
-      "With `oauthbearer`: a command that prints a token, or JSON with `access_token`. Words are separated by blanks; no shell reads them.",
+      "With `oauthbearer`: a command that prints a token, or JSON with `access_token`. Blanks separate its words; no shell is used.",
   }),
   KAFKA_OAUTH_TOKEN_URL: optional(
     pattern("<url>", "a URL that begins with https:// or http://", /^https?:\/\/[^\s@]+$/),
@@ -168,7 +167,7 @@ const SETTINGS = {
     secret: true,
     fromFile: true,
   }),
-  KAFKA_OAUTH_SCOPE: optional(text("<scope>"), { group: "kafka", doc: "Scope to ask the token endpoint for." }),
+  KAFKA_OAUTH_SCOPE: optional(text("<scope>"), { group: "kafka", doc: "Scope to request from the token endpoint." }),
   KAFKA_OAUTH_EXTENSIONS: optional(
     listOf(
       pattern(
@@ -181,43 +180,42 @@ const SETTINGS = {
   ),
   KAFKA_CHECK_CRCS: setting(boolean, "true", {
     group: "kafka",
-    doc: "Checks each batch's CRC-32C, so that bytes damaged on the way stop the stream instead of being counted.",
+    doc: "Check each batch's CRC-32C, so that damaged bytes stop the stream and are not counted.",
   }),
   KAFKA_FETCH_BYTES: setting(bytes(2 ** 12, 2 ** 26), "1MiB", {
     group: "kafka",
-    doc: "Most bytes that one fetch asks of one partition.",
+    doc: "Most bytes of one partition in one fetch.",
   }),
 
   FILE_PATH: optional(paths, {
     group: "file",
     doc:
-      "Log files for `SOURCE=file`: paths and patterns, each log a partition. `{host}` in a path names the host of its lines (`/var/log/nginx/{host}.access.log`).",
+      "Log files for `SOURCE=file`: paths and patterns; each log is a partition. `{host}` in a path gives the host of its lines (`/var/log/nginx/{host}.access.log`).",
   }),
   FILE_FOLLOW: setting(boolean, "true", {
     group: "file",
-    doc: "Goes on reading as the log grows and rotates, like `tail -F`.",
+    doc: "Keep reading while the log grows and rotates, like `tail -F`.",
   }),
   FILE_FORMAT: setting(text("auto|<name>|<format>", 4_096), "auto", {
     group: "file",
     doc:
-      "How lines are read: `auto`, a name (docs/log_files.md), or the server's own format string as it is written in nginx's `log_format` or Apache's `LogFormat`.",
+      "Format of the lines: `auto`, a name (docs/log_files.md), or the server's own format string, as in nginx's `log_format` or Apache's `LogFormat`.",
   }),
   FILE_LAST_LINE: setting(oneOf("leave", "take"), "leave", {
     group: "file",
-    doc:
-      "What `run --once` does with a last line that has no end yet: `leave` it for the next run, or `take` it as it is.",
+    doc: "What `run --once` does with a last line without a line end: `leave` it for the next run, or `take` it.",
   }),
   FILE_HOST: optional(text("<host>", 255), {
     group: "file",
-    doc: "Host that access logs without a virtual-host column are counted for.",
+    doc: "Host of access-log lines without a virtual-host column.",
     alias: "host",
   }),
 
-  DEMO_SEED: setting(integer(0, 2 ** 32 - 1), "1", { group: "demo", doc: "Same seed, same traffic." }),
+  DEMO_SEED: setting(integer(0, 2 ** 32 - 1), "1", { group: "demo", doc: "Equal seeds give equal traffic." }),
   DEMO_PARTITIONS: setting(integer(1, 64), "4", { group: "demo", doc: "Generator shards." }),
   DEMO_HISTORY_DAYS: setting(integer(0, 366), "28", {
     group: "demo",
-    doc: "Days of traffic that exist at the first start.",
+    doc: "Days of past traffic at the first start.",
   }),
   DEMO_RATE: optional(decimal(0.001, 1_000_000), {
     group: "demo",
@@ -227,37 +225,38 @@ const SETTINGS = {
 
   REFERRER_GRANULARITY: setting(oneOf("raw", "origin", "domain"), "raw", {
     group: "events",
-    doc: "How much of a referrer makes a key: all of it, scheme and host, or the registrable domain. Fixed per stream.",
+    doc:
+      "Which part of a referrer is counted: all of it, scheme and host, or the host without `www.`. Fixed per stream.",
   }),
   KEY_BYTES_MAX: setting(bytes(64, 2 ** 10), "1KiB", {
     group: "events",
     doc:
-      "Longest host or referrer kept as it is; a longer one ends in a hash so that keys stay distinct. Fixed per stream.",
+      "Longest host or referrer. A longer one is cut and ends in a hash, so that keys stay distinct. Fixed per stream.",
   }),
   TRUSTED_PROXY_HOPS: setting(integer(0, 16), "0", {
     group: "events",
     doc:
-      "Trusted proxies in front of the web server: so many addresses at the end of an address list are not the visitor's.",
+      "Number of trusted proxies in front of the web server: that many addresses at the end of a list are not the visitor's.",
   }),
   EVENT_FIELDS: optional(eventFields, {
     group: "events",
     doc:
-      "Where the fields of an event lie in a JSON value, by name and path; a field that is not named lies at the top " +
-      "under its own name. Stored with the stream's rules.",
+      "Paths of the fields of an event in a JSON value. A field that is not named is at the top under its own name. " +
+      "Stored with the stream's rules.",
     defaultNote: "the plain names",
   }),
   HOST_ADDRESSES: setting(oneOf("fold", "keep"), "fold", {
     group: "events",
-    doc: "fold = a host that is an address counts as `(address)`; keep = under itself. Stored with the stream's rules.",
+    doc: "fold = hosts that are addresses count as `(address)`; keep = each as itself. Stored with the stream's rules.",
   }),
   DEAD_SHARE_MAX: setting(decimal(0, 100), "50", {
     group: "events",
     doc:
-      "Percent of the records. `run --once` ends with exit code 6 where more of what it read, or all of it, were dead letters.",
+      "Percent of records. `run --once` ends with exit code 6 if more of the records that it read, or all of them, were dead letters.",
   }),
   MAX_FUTURE_SKEW: setting(duration(0, DAY), "5m", {
     group: "events",
-    doc: "An event further ahead of its record's time is a dead letter.",
+    doc: "An event whose time is further ahead of its record's time is a dead letter.",
   }),
 
   WINDOW_SIZE: setting(duration(SECOND, DAY), "5m", {
@@ -266,20 +265,20 @@ const SETTINGS = {
   }),
   WATERMARK_DELAY: setting(duration(0, DAY), "1m", {
     group: "windows",
-    doc: "How much later than the newest event of its partition an event may come and still be counted in its window.",
+    doc: "How far behind the newest event of its partition an event may be and still be counted in its window.",
   }),
   IDLE_TIMEOUT: setting(orWord(duration(SECOND, DAY), "off", null), "1m", {
     group: "windows",
-    doc: "How long a partition that is read to its end holds windows open; off = until its next event.",
+    doc: "How long a partition without new events holds windows open; off = until its next event.",
   }),
   FRESHNESS_OBJECTIVE: setting(duration(SECOND, DAY), "3m", {
     group: "windows",
     doc:
-      "Target: rows of a window are visible this long after its end; metrics say for which share of windows that held.",
+      "Target: rows of a window are visible within this time after its end. Metrics show the share of windows that met it.",
   }),
   LATE_POLICY: setting(oneOf("store", "drop"), "store", {
     group: "windows",
-    doc: "Late events go to `late_web_traffic`, or are only counted in the ledger.",
+    doc: "Store late events in `late_web_traffic`, or drop them and only count them in the ledger.",
   }),
 
   POSTGRES_URL: optional(postgresUrl, {
@@ -289,17 +288,17 @@ const SETTINGS = {
     example: "jdbc:postgresql://localhost:5432",
     defaultNote: "embedded",
   }),
-  POSTGRES_USER: setting(text("<name>", 63), "postgres", { group: "storage", doc: "User, where the URL names none." }),
+  POSTGRES_USER: setting(text("<name>", 63), "postgres", { group: "storage", doc: "User, if the URL names none." }),
   POSTGRES_PASSWORD: optional(text("<password>"), {
     group: "storage",
-    doc: "Password, where the URL holds none.",
+    doc: "Password, if the URL holds none.",
     secret: true,
     fromFile: true,
     example: "postgres",
   }),
   POSTGRES_DB: setting(text("<name>", 63), "postgres", {
     group: "storage",
-    doc: "Database, where the URL names none.",
+    doc: "Database, if the URL names none.",
   }),
   POSTGRES_SCHEMA: setting(
     pattern(
@@ -308,12 +307,12 @@ const SETTINGS = {
       /^(?!pg_)[a-z_][a-z0-9_]{0,62}$/,
     ),
     "public",
-    { group: "storage", doc: "Schema that holds this stream; another one makes room for a second stream." },
+    { group: "storage", doc: "Schema of this stream. A second stream needs another schema." },
   ),
   POSTGRES_TLS: setting(oneOf("auto", "disable", "prefer", "require", "verify-ca", "verify"), "auto", {
     group: "storage",
-    doc: "auto = what the URL says, else off on this machine and `verify` elsewhere; `require` and `prefer` encrypt " +
-      "without proving who answers, `verify-ca` leaves the server's name unchecked.",
+    doc: "auto = by the URL, else off on this machine and `verify` elsewhere. `require` and `prefer` encrypt without " +
+      "verifying the server; `verify-ca` does not check the server's name.",
   }),
   POSTGRES_TLS_CA: optional(pem, {
     group: "storage",
@@ -322,7 +321,7 @@ const SETTINGS = {
   }),
   POSTGRES_TLS_CERT: optional(pem, {
     group: "storage",
-    doc: "Client certificate, as PEM text, where the server asks for one.",
+    doc: "Client certificate, as PEM text, if the server asks for one.",
     fromFile: true,
   }),
   POSTGRES_TLS_KEY: optional(pem, {
@@ -333,7 +332,7 @@ const SETTINGS = {
   }),
   POSTGRES_CONNECTIONS: setting(integer(3, 64), "5", {
     group: "storage",
-    doc: "Most connections of this process to PostgreSQL; each engine beside the first (`WORKERS`) takes up to 3 more.",
+    doc: "Most connections of this process to PostgreSQL. Each engine after the first (`WORKERS`) takes up to 3 more.",
   }),
   RETENTION_DAYS: optional(integer(1, 36_500), {
     group: "storage",
@@ -343,70 +342,70 @@ const SETTINGS = {
 
   COMMIT_INTERVAL: setting(duration(50, HOUR), "1s", {
     group: "commits",
-    doc: "Time between commits while a page or the API of this process is read; longer while catching up.",
+    doc: "Time between commits while a page or the API of this process is in use; longer while catching up.",
   }),
   COMMIT_INTERVAL_UNWATCHED: setting(duration(50, HOUR), "5s", {
     group: "commits",
     doc:
-      "Time between commits while neither is read, where it is longer than COMMIT_INTERVAL: how old the numbers of open windows can be in SQL, in `report` and in `serve`. Windows that end are committed at once either way.",
+      "Time between commits while neither is in use, if longer than COMMIT_INTERVAL. The numbers of open windows in SQL, in `report` and in `serve` can be this old. Windows that end are committed at once in both cases.",
   }),
   COMMIT_TIMEOUT: setting(duration(SECOND, HOUR), "15s", {
     group: "commits",
     doc:
-      "A commit without an answer for this long is looked up in the database and, where it did not happen, sent again.",
+      "After this time without an answer, a commit is looked up in the database and, if it was not stored, sent again.",
   }),
   MAX_DELTA_KEYS: setting(integer(1, 10_000_000), "200000", {
     group: "commits",
-    doc: "Keys (window, host, referrer, place) counted in memory before a commit is made early.",
+    doc: "Keys (window, host, referrer, place) in memory before an early commit.",
   }),
   MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "16MiB", {
     group: "commits",
     doc:
-      "Bytes of those keys and their texts, in memory and in a commit, before a commit is made early; at most 8MiB with the embedded database, 12MiB with several engines.",
+      "Bytes of those keys and their texts, in memory and in a commit, before an early commit; at most 8MiB with the embedded database, 12MiB with several engines.",
   }),
   MAX_DICTIONARY_BYTES: setting(bytes(2 ** 22, 2 ** 30), "64MiB", {
     group: "commits",
     doc:
-      "Bytes of hosts and referrers that an engine remembers; at this size a commit is made and they are forgotten; at most 24MiB with several engines.",
+      "Bytes of hosts and referrers that an engine remembers. At this size it commits and forgets them. At most 24MiB with several engines.",
   }),
   MAX_KEYS_PER_WINDOW: setting(integer(1, 100_000_000), "1000000", {
     group: "commits",
-    doc: "Rows of a closed window; the keys beyond, by hits, are summed in one row `(other)`.",
+    doc: "Most rows of a closed window. The keys with the fewest hits beyond that are summed in one row `(other)`.",
   }),
   MAX_WINDOW_BYTES: setting(bytes(2 ** 20, 2 ** 36), "256MiB", {
     group: "commits",
     doc:
-      "Bytes of the rows of a closed window (64 a row and its texts); the keys beyond, by hits, are summed in the row `(other)`; 32MiB at most with the embedded database.",
+      "Most bytes of the rows of a closed window (64 per row plus its texts). The keys with the fewest hits beyond that are summed in the row `(other)`. At most 32MiB with the embedded database.",
   }),
   WORKERS: setting(orWord<number, "auto">(integer(1, 64), "auto", "auto"), "1", {
     group: "commits",
     doc:
-      "Engines in this process, each a thread and a member of the group; auto = one for each processor. More than one needs SOURCE=kafka.",
+      "Engines in this process; each is a thread and a member of the group. auto = one per processor. More than one needs SOURCE=kafka.",
   }),
 
   GEO_DATABASE: optional(listOf(path), {
     group: "geo",
-    doc: "MMDB file, or one for each address family.",
+    doc: "MMDB file, or one per address family.",
     defaultNote: "the installed one, else countries only",
   }),
 
   HTTP_HOST: setting(text("<host>", 255), "127.0.0.1", {
     group: "http",
-    doc: "Address to listen on; one that others can reach needs `API_TOKEN` or `API_PUBLIC=true`.",
+    doc: "Address to listen on. One that other machines can reach needs `API_TOKEN` or `API_PUBLIC=true`.",
   }),
   HTTP_PORT: setting(integer(0, 65_535), "8080", { group: "http", doc: "Port to listen on; 0 = any free one." }),
   HTTP_RATE_LIMIT: setting(orWord<number, null>(integer(1, 100_000), "off", null), "50", {
     group: "http",
-    doc: "Requests a second that one client may make in the long run (an IPv6 /64 is one client); off = no limit.",
+    doc: "Requests per second of one client on average (an IPv6 /64 is one client); off = no limit.",
   }),
   HTTP_RATE_BURST: setting(integer(1, 1_000_000), "200", {
     group: "http",
-    doc: "Requests that a client which was quiet may make at once; a dashboard makes about 15 when it opens.",
+    doc: "Requests that a client may make at once after a pause. A dashboard makes about 15 when it opens.",
   }),
   HTTP_PROXY_HOPS: setting(integer(0, 16), "0", {
     group: "http",
     doc:
-      "Trusted proxies in front of this server: the client's address is so many places from the end of X-Forwarded-For.",
+      "Number n of trusted proxies in front of this server: the n-th address from the end of X-Forwarded-For is the client's.",
   }),
   API_TOKEN: optional(token, {
     group: "http",
@@ -416,27 +415,27 @@ const SETTINGS = {
   }),
   API_ADMIN_TOKEN: optional(token, {
     group: "http",
-    doc: "Token for what operators alone may do.",
+    doc: "Token for requests that only operators may make.",
     secret: true,
     fromFile: true,
   }),
   API_PUBLIC: setting(boolean, "false", {
     group: "http",
-    doc: "Answers readers without a token, also on an address that others can reach.",
+    doc: "Answer readers without a token, also on an address that other machines can reach.",
   }),
   API_PUBLIC_METRICS: setting(boolean, "false", {
     group: "http",
-    doc: "Answers `/metrics` without a token: for scrapers that cannot send one, on a network that only they reach.",
+    doc: "Answer `/metrics` without a token, for scrapers that cannot send one. Use it only on a private network.",
   }),
   API_CHART_TOKEN: optional(token, {
     group: "http",
-    doc: "Token that reaches `/v1/charts` alone; pages that embed a chart send it as `?token=…`.",
+    doc: "Token for `/v1/charts` only; pages that embed a chart send it as `?token=…`.",
     secret: true,
     fromFile: true,
   }),
   API_SHARE_TOKEN: optional(token, {
     group: "http",
-    doc: "Token of share links: `/?share=…` opens the overview with its reports and charts, and nothing else.",
+    doc: "Token of share links: `/?share=…` opens only the overview with its reports and charts.",
     secret: true,
     fromFile: true,
   }),
@@ -450,10 +449,13 @@ const SETTINGS = {
     group: "process",
     doc: "Folder for the embedded database, the installed place database and this instance's lock.",
   }),
-  LOG_LEVEL: setting(oneOf("debug", "info", "warn", "error"), "info", { group: "process", doc: "Least level logged." }),
+  LOG_LEVEL: setting(oneOf("debug", "info", "warn", "error"), "info", {
+    group: "process",
+    doc: "Lowest level logged.",
+  }),
   LOG_FORMAT: setting(oneOf("auto", "json", "text"), "auto", {
     group: "process",
-    doc: "auto = text on a terminal, else one JSON object a line. Logs go to standard error.",
+    doc: "auto = text on a terminal, else one JSON object per line. Logs go to standard error.",
   }),
   SHUTDOWN_TIMEOUT: setting(duration(SECOND, HOUR), "20s", {
     group: "process",
@@ -473,24 +475,24 @@ const SETTINGS = {
 
   PGADMIN_DEFAULT_EMAIL: optional(text("<email>", 255), {
     group: "legacy",
-    doc: "Read by docker-compose.yml alone (its `tools` profile), never by this program.",
+    doc: "For docker-compose.yml (its `tools` profile). This program does not read it.",
     example: "admin@example.com",
   }),
   PGADMIN_DEFAULT_PASSWORD: optional(text("<password>"), {
     group: "legacy",
-    doc: "Read by docker-compose.yml alone (its `tools` profile), never by this program.",
+    doc: "For docker-compose.yml (its `tools` profile). This program does not read it.",
     secret: true,
     example: "admin",
   }),
   IP_CODING_KEY: optional(text("<key>"), {
     group: "legacy",
-    doc: "Key of a look-up service: accepted and unused.",
+    doc: "Key of a former look-up service; it has no effect.",
     secret: true,
-    ignored: "IP_CODING_KEY is not used: places come from a file, no address leaves this machine.",
+    ignored: "IP_CODING_KEY is not used: places come from a file, and no address leaves this machine.",
   }),
 } as const satisfies Readonly<Record<string, Setting>>;
 
-/** The name of a setting, which is also its environment variable. */
+/** The name of a setting; also its environment variable. */
 export type SettingName = keyof typeof SETTINGS;
 
 /** All settings with their values, by name. */
@@ -501,16 +503,14 @@ export type Settings = {
 /** All names in the table's order. */
 export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
-/** The row of a name, without the type of its value. */
 export const settingOf = (name: SettingName): Setting => SETTINGS[name];
 
-/** Whether `name` is a setting's name. */
 export const isSettingName = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name);
 
 /** The flag of a setting: `KAFKA_URL` → `--kafka-url`. */
 export const flagOf = (name: string): string => `--${name.toLowerCase().replaceAll("_", "-")}`;
 
-/** Every environment variable that is read, `_FILE` forms included: what `--allow-env` must grant for the settings. */
+/** All environment variables of the settings, with their `_FILE` forms; `--allow-env` must grant them. */
 export const ENVIRONMENT_NAMES: readonly string[] = SETTING_NAMES.flatMap((name) =>
   settingOf(name).fromFile ? [name, `${name}_FILE`] : [name]
 );

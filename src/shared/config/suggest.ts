@@ -1,4 +1,4 @@
-// "Did you mean …": the nearest known name to a misspelt one. No I/O. No library: the small ones count two swapped letters as two mistakes.
+// "Did you mean …": the known name nearest to a misspelt one. No I/O. No library: the small ones count two swapped letters as two mistakes.
 
 /** Edits between two words: insertion, deletion, substitution, swap of neighbours (optimal string alignment distance). */
 export function editDistance(a: string, b: string): number {
@@ -17,7 +17,7 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** The known name nearest to `name` within `edits` of it, or `undefined`. Case and `-` for `_` do not count as edits. */
+/** The known name nearest to `name` within `edits`, or `undefined`. Case and `-` for `_` do not count as edits. */
 export function nearest(name: string, known: Iterable<string>, edits: number): string | undefined {
   const plain = (word: string) => word.toLowerCase().replaceAll("-", "_");
   let found: string | undefined;
@@ -33,7 +33,7 @@ export function nearest(name: string, known: Iterable<string>, edits: number): s
   return found;
 }
 
-/** `; did you mean …?`, or nothing: up to a third of the letters may be wrong. */
+/** `; did you mean …?`, or "" if more than a third of the letters would be wrong. */
 export function suggestion(name: string, known: Iterable<string>): string {
   const found = nearest(name, known, Math.max(1, Math.floor(name.length / 3)));
   return found === undefined ? "" : `; did you mean ${found}?`;

@@ -94,7 +94,7 @@ Deno.test("loadSettings() reports every problem of every layer at once, with sug
       'HTTP_PORT must be an integer from 0 to 65535: current value is "99999"',
       '--log-level must be one of debug, info, warn, error: current value is "loud"',
       "WINDOW_SIZE must divide a day: current value is 7m",
-      "API_TOKEN (or API_PUBLIC=true) is required, since others can reach HTTP_HOST=0.0.0.0",
+      "API_TOKEN (or API_PUBLIC=true) is required, because other machines can reach HTTP_HOST=0.0.0.0",
     ],
   );
 });
@@ -126,8 +126,8 @@ Deno.test("loadSettings() gives one notice for what is accepted without effect o
     env: { IP_CODING_KEY: "canary" },
   });
   assertEquals(notices, [
-    "--api-token can be read in the list of processes; use API_TOKEN or API_TOKEN_FILE.",
-    "IP_CODING_KEY is not used: places come from a file, no address leaves this machine.",
+    "--api-token is visible in the list of processes; use API_TOKEN or API_TOKEN_FILE.",
+    "IP_CODING_KEY is not used: places come from a file, and no address leaves this machine.",
   ]);
 });
 
