@@ -1,4 +1,4 @@
-// The program with its country database: what `deno task run` and `deno compile` start. Everything else is in cli/.
+// The program with its country database: `deno task run` and `deno compile` start this file. The rest is in cli/.
 import { runProgram } from "./cli/program.ts";
 import { readBundled } from "./geo/install/bundled_npm.ts";
 

@@ -9,10 +9,10 @@ import { createLog } from "./shared/log.ts";
 import { Database } from "./store/postgres/client.ts";
 import { webApp } from "./app/web.ts";
 
-/** A direct server gives a statement up after this time; a pooler takes no such parameter, and the API's own deadlines end it. */
+/** statement_timeout of a direct connection. Poolers do not take the parameter; then only the API's own deadlines apply. */
 const STATEMENT_TIMEOUT_MS = 30_000;
 
-/** The variable's value; `undefined` also where the process may not read it, so that a scoped process needs to be allowed its own alone. */
+/** The variable's value; `undefined` also if the process may not read it, so that a scoped process needs only its own variables. */
 function variable(name: string): string | undefined {
   return Deno.permissions.querySync({ name: "env", variable: name }).state === "granted"
     ? Deno.env.get(name)
@@ -30,8 +30,8 @@ const { settings } = loaded;
 const target = postgresTarget(settings);
 if (target.kind === "embedded") {
   throw new UsageError(
-    ["POSTGRES_URL is needed: an embedded database belongs to the process that fills it"],
-    "Point POSTGRES_URL at the server, or the pooler before it, that `tidemark run` writes to.",
+    ["POSTGRES_URL is required: only the process that fills an embedded database can read it"],
+    "Point POSTGRES_URL at the server (or its pooler) that `tidemark run` writes to.",
   );
 }
 const log = createLog({

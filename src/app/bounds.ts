@@ -1,25 +1,24 @@
-// How much of what strangers send one engine may hold, so that a process keeps within the memory that docs/reliability.md promises. Pure.
+// Bounds of one engine's memory, so that a process stays within the memory that docs/reliability.md promises. Pure.
 import type { Settings } from "../shared/config/settings.ts";
 import type { DeltaBounds } from "../window/delta.ts";
 
 const MIB = 2 ** 20;
 
 /**
- * The embedded database holds a statement several times, in a memory that never shrinks, and that memory is this process's: so do the windows
- * that it closes.
+ * The embedded database holds a statement, and the rows of a window that it closes, several times. Its memory belongs to this process and
+ * never shrinks.
  */
 const EMBEDDED = { deltaBytes: 8 * MIB, dictionaryBytes: 64 * MIB, windowBytes: 32 * MIB };
 
-/** Each engine of several has a thread with a heap of its own beside these. */
+/** With several engines, each also has a thread with a heap of its own. */
 const ENGINE_OF_SEVERAL = { deltaBytes: 12 * MIB, dictionaryBytes: 24 * MIB };
 
-/** Bounds of one engine. */
 interface EngineBounds extends DeltaBounds {
-  /** Of the rows of a closed window. */
+  /** Bytes of the rows of a closed window. */
   readonly maxWindowBytes: number;
 }
 
-/** The settings, or less where the place of an engine allows less. */
+/** The settings, or less for the embedded database and for several engines. */
 export function engineBounds(
   { MAX_DELTA_KEYS, MAX_DELTA_BYTES, MAX_DICTIONARY_BYTES, MAX_WINDOW_BYTES }: Pick<
     Settings,

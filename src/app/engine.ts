@@ -1,4 +1,4 @@
-// Wires one engine: source, event reader, places, store, pipeline. Part of the composition root.
+// Builds one engine from source, event reader, places and store. Part of the composition root.
 import type { Store } from "../store/port.ts";
 import { maskPayload } from "../event/mask_payload.ts";
 import { wantedRules } from "../event/stream_rules.ts";
@@ -14,28 +14,28 @@ import type { Pools } from "./storage.ts";
 import { requireStreamTopic } from "./stream_topic.ts";
 import { countingRules, eventReader, openStore, rulesInForce, streamSettings } from "./wiring.ts";
 
-/** Commits this rare while catching up: one window is then mostly written whole. */
+/** Commit interval while catching up: so long that most windows are written once. */
 const CATCH_UP_INTERVAL_MS = 5_000;
 
 interface EngineOptions {
   readonly storage: Pools;
-  /** Where the member id is kept for a successor. */
+  /** Stores the member id for a successor. */
   readonly notes: Notes | null;
   readonly places: PlaceLocator;
   readonly once: boolean;
   readonly waitMs: number;
-  /** Tells the engines of one process apart; 0 = it is alone. */
+  /** Number of the engine in its process, from 1; 0 = the only one. */
   readonly number: number;
   readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
   readonly onCommitted?: (durationMs: number, keys: number) => void;
-  /** Puts something between the engine and its store: what a guarantee costs is measured by leaving it out. */
+  /** Replaces the store, for measurements without one of its guarantees. */
   readonly wrapStore?: (store: Store, storage: Pools) => Store;
 }
 
-/** What an engine is called in checkpoints and logs: the process' name, and a number where it is not alone in it. */
+/** The name of an engine in checkpoints and logs. */
 export const engineName = (process: string, number: number): string => number === 0 ? process : `${process}#${number}`;
 
-/** Makes one engine; it does nothing before `run`. The schema is up to date. */
+/** Makes one engine, which does nothing before `run`. The schema must be up to date. */
 export async function createEngine(context: EngineContext, options: EngineOptions): Promise<Pipeline> {
   const { settings, clock, log } = context;
   const { storage, places } = options;
@@ -61,7 +61,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
     });
   const { source: first, startOffset } = await open();
   const source = renewable(first, async () => (await open()).source);
-  // The loop reads by the stored rules before it reads anything.
+  // The loop replaces these rules by the stored ones before it reads records.
   const reader = eventReader(settings, wanted, places);
   return new Pipeline({
     instance,

@@ -1,4 +1,4 @@
-// What the main thread and the thread of an engine tell each other. Everything survives a structured clone. Types only.
+// Messages between the main thread and the thread of an engine. All of them can be cloned. Types only.
 import type { PostgresAddress } from "../store/postgres/client.ts";
 import type { GeoCounts } from "../geo/geo_state.ts";
 import type { BrokenRecords, SharedGeo } from "../geo/shared_geo.ts";
@@ -8,7 +8,7 @@ import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
 import type { Failure } from "../shared/failure.ts";
 
-/** What an engine is made of in its thread. */
+/** What a thread needs to build its engine. */
 export interface ThreadStart {
   readonly settings: Settings;
   readonly address: PostgresAddress;
@@ -20,15 +20,15 @@ export interface ThreadStart {
   readonly notes: Readonly<Record<string, string>>;
 }
 
-/** To the thread. `stop` lets it make its last commit. */
+/** To the thread. After `stop` it makes its last commit. */
 export type ToThread =
   | { readonly kind: "start"; readonly start: ThreadStart }
   | { readonly kind: "geo"; readonly geo: SharedGeo }
-  /** A reader looks at what is committed; at most one a second. */
+  /** A reader asks for committed data; at most one message per second. */
   | { readonly kind: "look" }
   | { readonly kind: "stop" };
 
-/** From the thread. `alive` comes every second for as long as its event loop turns. `ended` is the last one. */
+/** From the thread. `alive` comes every second while its event loop runs; `ended` is the last message. */
 export type FromThread =
   | { readonly kind: "alive" }
   | {

@@ -1,4 +1,4 @@
-// An engine in a thread of its own, as the main thread sees it. Shell: starts a Worker, part of the composition root.
+// The main thread's side of an engine in a thread of its own. Shell: starts a Worker. Part of the composition root.
 import type { GeoCounts } from "../geo/geo_state.ts";
 import type { BrokenRecords, SharedGeo } from "../geo/shared_geo.ts";
 import type { SteadyClock } from "../shared/clock.ts";
@@ -10,11 +10,11 @@ import type { EpochMs } from "../shared/units.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
 import { memberNote } from "./sources.ts";
 
-/** A thread that says nothing for this long does not turn: what it does in one step (a batch, a commit's texts) takes under a second. */
+/** After this time without a message, the event loop of a thread is stuck: one step (a batch, the texts of a commit) takes under a second. */
 export const SILENCE_MS_MAX = 30_000;
-/** Beyond the engine's own deadline for its last commit and for leaving the group. */
+/** Added to the engine's own deadline for its last commit and for leaving the group. */
 const STOP_GRACE_MS = 2_000;
-/** A page makes many statements at once: it hears of them once. */
+/** Most frequent `look` message: a page makes many statements at once. */
 const LOOK_MS = 1_000;
 
 interface EngineThreadOptions {
@@ -24,9 +24,9 @@ interface EngineThreadOptions {
   readonly lock: FolderLock | null;
   readonly log: Log;
   readonly clock: SteadyClock;
-  /** What is shown until the thread has told something. */
+  /** Shown until the thread has sent a snapshot. */
   readonly before: PipelineSnapshot;
-  /** For tests: another program of the thread. */
+  /** For tests: another program for the thread. */
   readonly module?: URL;
   readonly onCommitted: (durationMs: number, keys: number) => void;
   readonly onClosed: (windowStart: EpochMs, at: EpochMs) => void;
@@ -39,9 +39,9 @@ export class EngineThread {
   #snapshot: PipelineSnapshot;
   #geo: GeoCounts = { located: 0, walked: 0, missed: 0 };
   #broken: BrokenRecords = {};
-  /** When it was last told that a reader looks. */
+  /** When the last `look` message was sent. */
   #lookedAt = -Infinity;
-  /** When it last told anything, by the steady clock; null while it does not run. */
+  /** When the last message came, by the steady clock; null while it does not run. */
   #heardAt: number | null = null;
 
   constructor(options: EngineThreadOptions) {
@@ -49,12 +49,12 @@ export class EngineThread {
     this.#snapshot = options.before;
   }
 
-  /** As the thread last told it, at most a quarter of a second ago while it is not busy. */
+  /** The thread's last snapshot, at most a quarter of a second old while the thread is not busy. */
   snapshot(): PipelineSnapshot {
     return this.#snapshot;
   }
 
-  /** Its name where it runs and has been silent for longer than {@link SILENCE_MS_MAX}, else null. */
+  /** The engine's name if its thread runs and was silent for longer than {@link SILENCE_MS_MAX}, else null. */
   get stuck(): string | null {
     const silent = this.#heardAt !== null && this.#options.clock.steady() - this.#heardAt > SILENCE_MS_MAX;
     return silent ? this.#snapshot.instance : null;
@@ -68,7 +68,7 @@ export class EngineThread {
     return this.#broken;
   }
 
-  /** A reader looks at what is committed. */
+  /** A reader asks for committed data. */
   look(): void {
     const now = this.#options.clock.steady();
     if (now - this.#lookedAt < LOOK_MS) return;
@@ -76,7 +76,7 @@ export class EngineThread {
     this.#send({ kind: "look" });
   }
 
-  /** Other address databases, from now on. */
+  /** Replaces the address databases. */
   useGeo(geo: SharedGeo): void {
     this.#send({ kind: "geo", geo });
   }
@@ -84,7 +84,7 @@ export class EngineThread {
   /**
    * Runs the engine until the signal aborts.
    *
-   * @throws NamedError with the code, exit code and text of what ended the engine in its thread
+   * @throws NamedError with code, exit code and text of the error that ended the engine in its thread
    */
   async run(signal: AbortSignal): Promise<void> {
     const { start, geo, lock } = this.#options;
@@ -112,7 +112,7 @@ export class EngineThread {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const stop = () => {
       this.#send({ kind: "stop" });
-      // PostgreSQL holds the truth: what a thread that hangs has not committed is read again.
+      // Records that a hanging thread has not committed are read again.
       timer = setTimeout(() => ended.resolve(), start.settings.SHUTDOWN_TIMEOUT + STOP_GRACE_MS);
     };
     this.#send({ kind: "start", start: { ...start, geo: geo(), notes: known === undefined ? {} : { [note]: known } } });

@@ -1,4 +1,5 @@
-// The thread of one engine: its own connections, reader and heap; address databases are shared. Shell: Worker entry, part of the composition root.
+// The thread of one engine, with connections, reader and heap of its own; address databases are shared. Shell: entry of a Worker. Part of the
+// composition root.
 import { createPlaceLocator } from "../geo/place_locator.ts";
 import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -11,13 +12,12 @@ import { describeFailure } from "../shared/failure.ts";
 import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 
-/** How often the main thread hears how far the engine is: as often as its pages ask at the most. */
+/** Interval of snapshots: as often as pages ask at most. */
 const SNAPSHOT_MS = 250 as DurationMs;
-
-/** How often the main thread hears that this one's event loop turns: far below what it takes for stuck. */
+/** Interval of `alive` messages: far below the time after which the main thread takes this one for stuck. */
 const ALIVE_MS = 1_000;
 
-// The worker's global scope is typed by a library that the rest of the program must not see.
+// The library that types a worker's global scope would also apply to the rest of the program.
 const scope = globalThis as unknown as {
   onmessage: ((event: MessageEvent<ToThread>) => void) | null;
   postMessage(message: FromThread): void;
@@ -63,7 +63,7 @@ function useGeo(geo: SharedGeo): void {
   locator.replace(databases);
 }
 
-/** Tells the main thread how far the engine is, one last time when the signal aborts. */
+/** Sends snapshots to the main thread, the last one when the signal aborts. */
 async function tellSnapshots(engine: Pipeline, clock: Clock, signal: AbortSignal): Promise<void> {
   for (;;) {
     const { located, walked, missed } = locator;
@@ -74,7 +74,7 @@ async function tellSnapshots(engine: Pipeline, clock: Clock, signal: AbortSignal
   }
 }
 
-/** Writes nothing itself: one thread alone writes to standard error. */
+/** Sends log entries to the main thread: only one thread may write to standard error. */
 function threadLog(bound: LogFields): Log {
   const emit = (level: LogLevel) => (message: string, fields?: LogFields) =>
     scope.postMessage({ kind: "log", level, message, fields: { ...bound, ...fields } });

@@ -15,14 +15,14 @@ import type { Storage } from "./storage.ts";
 /** Engines that run together. */
 export interface Engines {
   snapshots(): readonly PipelineSnapshot[];
-  /** A reader looks at what is committed. */
+  /** A reader asks for committed data. */
   look(): void;
-  /** Names of engines whose threads no longer turn. An engine in the main thread would keep anybody from asking. */
+  /** Names of engines whose threads are stuck. (An engine stuck in the main thread would also block this call.) */
   stuck(): readonly string[];
   geoCounts(): GeoCounts;
-  /** The address databases, with what the engines met in them. */
+  /** The address databases, with the broken records that engines have found in them. */
   geoState(): GeoState;
-  /** Runs all until the signal aborts, or with `once` to the end; rejects with the first error. */
+  /** Runs all until the signal aborts, or with `once` to the end. Rejects with the first error. */
   run(signal: AbortSignal): Promise<void>;
 }
 
@@ -32,15 +32,15 @@ interface EnginesOptions {
   readonly geo: GeoFiles;
   readonly once: boolean;
   readonly waitMs: number;
-  /** What is shown of an engine that has not told anything. */
+  /** Shown for an engine without a snapshot. */
   readonly before: PipelineSnapshot;
   readonly onCommitted: (durationMs: number, keys: number) => void;
   readonly onClosed: (windowStart: EpochMs, at: EpochMs) => void;
 }
 
 /**
- * How many engines a process runs. `--once` runs one: its last windows are closed when all partitions are read, which engines that end one
- * after the other cannot know of each other. `auto` is one for sources that have a single reader.
+ * Number of engines in a process. `--once` runs one engine: the last windows are closed when all partitions are read, which several engines
+ * cannot know of each other. Sources with a single reader have one engine, too.
  */
 export function engineCount(
   { WORKERS, SOURCE }: Pick<Settings, "WORKERS" | "SOURCE">,
@@ -51,7 +51,7 @@ export function engineCount(
   return WORKERS === "auto" ? Math.max(1, processors) : WORKERS;
 }
 
-/** Makes the engines; nothing runs before `run`. The schema is up to date and the address databases are open. */
+/** Makes the engines, which do nothing before `run`. The schema must be up to date and the address databases open. */
 export async function createEngines(context: ProcessContext, count: number, options: EnginesOptions): Promise<Engines> {
   return count === 1 ? await oneEngine(context, options) : threads(context, count, options);
 }
@@ -112,8 +112,8 @@ function threads({ settings, log, clock }: ProcessContext, count: number, option
 }
 
 /**
- * Runs all until the signal aborts. One that fails takes the others along, each with its last commit: the process ends and is started again
- * whole. Rejects, once all have ended, with the first error in the order of the engines.
+ * Runs all until the signal aborts. If one fails, the others stop too, each after its last commit, so that the whole process is started
+ * again. Rejects when all have ended, with the first error in the order of the engines.
  */
 export async function runTogether(
   engines: readonly { run(signal: AbortSignal): Promise<void> }[],

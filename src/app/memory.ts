@@ -1,14 +1,14 @@
-// Keeps the process small while it drains a backlog. Fetched bytes and commit texts are garbage outside V8's heap, and V8 looks for it only
-// after 64 MiB of growth: without this the service peaks about 90 MiB higher, with it for 3–5 % more CPU (docs/performance.md, "Memory").
+// Limits the memory of a process that reads a backlog. Fetched bytes and texts of commits are garbage outside V8's heap, which V8 collects
+// only after 64 MiB of growth. This lowers the peak by about 90 MiB for 3–5 % more CPU (docs/performance.md, "Memory").
 import type { Clock } from "../shared/clock.ts";
 import { canCollectGarbage, collectGarbage } from "../shared/garbage.ts";
 import type { DurationMs } from "../shared/units.ts";
 
 const EVERY_MS = 500 as DurationMs;
-/** Growth of memory outside the heap that is worth a collection of about 20 ms. */
+/** Growth of memory outside the heap after which it is collected, which takes about 20 ms. */
 const GROWTH_BYTES = 24 * 1024 * 1024;
 
-/** Collects garbage whenever memory outside the heap has grown by a step, until the signal aborts. Does nothing without the flag. */
+/** Collects garbage each time memory outside the heap has grown that much, until the signal aborts. Does nothing without V8's flag. */
 export async function relieveMemory(clock: Clock, signal: AbortSignal): Promise<void> {
   if (!canCollectGarbage) return;
   let kept = Deno.memoryUsage().external;

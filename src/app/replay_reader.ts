@@ -1,4 +1,4 @@
-// Makes the LogReader that the settings name: a log beside the running stream. Part of the composition root.
+// Makes the LogReader of the settings, which reads the log beside the running stream. Part of the composition root.
 import { postgresLogs } from "../store/postgres/generations.ts";
 import type { Database } from "../store/postgres/client.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
@@ -11,11 +11,11 @@ import type { EngineContext } from "./context.ts";
 import { demoSource, fileSource, kafkaConnection } from "./sources.ts";
 
 /**
- * A reader beside the running stream: it joins no group, takes no lease of the stream's and stores nothing.
+ * A reader beside the running stream. It joins no group, takes no lease of the stream and stores nothing.
  *
- * @param database for the numbers of files that the stream has met; null: none
- * @param anchor where the demo generator counts from, as stored
- * @param stream rules by which the files' first times are read
+ * @param database for the numbers of known files; null = none
+ * @param anchor the demo generator's stored anchor
+ * @param stream rules by which the first times of files are read
  */
 export async function openLogReader(
   context: EngineContext,

@@ -1,4 +1,5 @@
-// One running service: database, places, engines, maintenance and HTTP, started so that health answers from the first second. Composition root.
+// One running service: database, places, engines, maintenance and HTTP. HTTP starts first, so that health checks are answered at once.
+// Composition root.
 import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
 import { runStepRecord, worstOf } from "../store/step_record.ts";
 import { GeoFiles } from "../geo/geo_files.ts";
@@ -16,7 +17,7 @@ import { openStorage, prepareSchema, type Storage } from "./storage.ts";
 import { webApp } from "./web.ts";
 import { logName } from "./wiring.ts";
 
-/** A window that was closed so recently says that more of a backlog are coming. */
+/** While windows of a backlog are closed, the last closing is at most this long ago. */
 const CLOSING_MS = 2_000;
 
 interface ServiceOptions {
@@ -26,17 +27,17 @@ interface ServiceOptions {
   readonly http: boolean;
   readonly once: boolean;
   readonly waitMs: number;
-  /** Where installed place files lie, if not in DATA_DIR. */
+  /** Folder of installed place files, if not DATA_DIR. */
   readonly geoFolder?: string;
-  /** Called when the engines begin; `signal` aborts when they end. */
+  /** Called when the engines start; `signal` aborts when they end. */
   readonly onStart?: (snapshots: () => readonly PipelineSnapshot[], signal: AbortSignal) => void;
-  /** With `once`: called at the end of a stream that is not stopped; decides the exit code. */
+  /** With `once`: called at the end, unless the stream is stopped; gives the exit code. */
   readonly onEnd?: (snapshots: readonly PipelineSnapshot[], database: Storage["work"]) => Promise<ExitCode>;
   /** Called once HTTP listens, with its address. */
   readonly onListening?: (url: string) => void;
 }
 
-/** Runs until the signal aborts (or with `once` until all is read), then stops in order. */
+/** Runs until the signal aborts, or with `once` until all is read; then stops its parts in order. */
 export async function runService(context: ProcessContext, options: ServiceOptions): Promise<ExitCode> {
   const { settings, clock, log, signal } = context;
   const startedAt = clock.now();
@@ -56,7 +57,7 @@ export async function runService(context: ProcessContext, options: ServiceOption
   let trouble: string | null = null;
   const beforeEngines = (): PipelineSnapshot => startingSnapshot(context, startedAt, trouble);
   const stopping = new AbortController();
-  // A signal may have come while the folder was locked and the pools were made: its event is not sent again.
+  // The signal may have aborted already: its event does not come again.
   if (signal.aborted) stopping.abort();
   else signal.addEventListener("abort", () => stopping.abort(), { once: true });
 
@@ -88,7 +89,7 @@ export async function runService(context: ProcessContext, options: ServiceOption
       });
       options.onListening?.(server.url);
     }
-    // Commands beside us find us by it; an empty one replaces that of a predecessor who listened.
+    // Other commands find this process by the note. An empty one replaces the note of a predecessor.
     await options.lock?.writeNote("http", server?.url ?? "");
     if (!options.engines) {
       await aborted(signal);
@@ -112,7 +113,7 @@ export async function runService(context: ProcessContext, options: ServiceOption
       onClosed(windowStart, at) {
         closedAt = clock.now();
         const end = windowStart + settings.WINDOW_SIZE;
-        // What ended before is history or an outage: neither says how soon a window becomes visible.
+        // Windows that ended before are history or an outage and say nothing about freshness.
         if (end >= startedAt) metrics.histogram("tidemark_window_visible_seconds").observe((at - end) / 1000);
       },
     });
@@ -144,7 +145,7 @@ interface Running {
   readonly steps: StepBoard<UpkeepStep>;
 }
 
-/** Runs the engines and what goes on beside them. */
+/** Runs the engines and the tasks beside them. */
 async function runEngines(
   { settings, clock, log }: ProcessContext,
   { storage, geo, engines, stopping, closing, once, steps }: Running,
@@ -182,7 +183,7 @@ function aborted(signal: AbortSignal): Promise<void> {
   );
 }
 
-/** What health shows before the first engine exists: the database is awaited. */
+/** Shown by health before the first engine exists. */
 function startingSnapshot(
   { settings, clock }: ProcessContext,
   startedAt: PipelineSnapshot["startedAt"],

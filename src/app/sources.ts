@@ -1,4 +1,4 @@
-// Makes the source that the settings name. Part of the composition root.
+// Makes the source of the settings. Part of the composition root.
 import { nothingRead } from "../event/log_line/found.ts";
 import { postgresLogs } from "../store/postgres/generations.ts";
 import { postgresLease } from "../store/postgres/lease.ts";
@@ -20,7 +20,7 @@ import { lineExaminer, lineTimeReader } from "./wiring.ts";
 
 export { demoAnchor } from "../source/demo/timeline.ts";
 
-/** The settings that say how to reach Kafka, as the client takes them. */
+/** The connection to Kafka by the settings. */
 export function kafkaConnection(settings: Settings): KafkaConnection {
   const { KAFKA_SASL_MECHANISM: mechanism } = settings;
   return {
@@ -42,7 +42,7 @@ export function kafkaConnection(settings: Settings): KafkaConnection {
   };
 }
 
-/** The settings that say where tokens come from; their relations are checked at start. */
+/** Relations between these settings are checked at start. */
 function tokenSource(settings: Settings): TokenSource {
   const extensions = Object.fromEntries(
     (settings.KAFKA_OAUTH_EXTENSIONS ?? []).map((pair) => [pair.split("=")[0]!, pair.slice(pair.indexOf("=") + 1)]),
@@ -59,29 +59,29 @@ function tokenSource(settings: Settings): TokenSource {
   };
 }
 
-/** A file that is gone may be between two names, or be mounted a moment later. Shorter than `run --once` waits for a server. */
+/** A missing file may just be renamed or mounted. Shorter than the default of `run --once --wait`. */
 const MISSING_FOR = durationMs(30_000);
 
-/** The note under which an engine's member id is kept. */
+/** The name of the note that holds an engine's member id. */
 export const memberNote = (member: string): string => `kafka-member-${member}`;
 
-/** A source, and where a new stream begins in it. */
 interface OpenSource {
   readonly source: Source;
+  /** Where a new stream begins in a partition. */
   readonly startOffset: (bounds: PartitionBounds) => Promise<Offset>;
 }
 
-/** @param anchor where the demo generator counts from, as stored */
 export async function createSource(
   context: EngineContext,
   storage: Pick<Pools, "work" | "embedded">,
   options: {
     readonly notes: Notes | null;
+    /** The demo generator's stored anchor. */
     readonly anchor: EpochMs;
-    /** By which the files' first times are read. */
+    /** Rules by which the first times of files are read. */
     readonly rules: StreamRules;
     readonly follow: boolean;
-    /** What the stream calls its log. */
+    /** The stream's name for its log. */
     readonly topic: string;
     readonly member: string;
   },
@@ -91,7 +91,7 @@ export async function createSource(
   const plainStart = (bounds: PartitionBounds) => {
     if (start.kind === "timestamp") {
       throw new UsageError(
-        [`START_AT: a time is understood with SOURCE=kafka only; SOURCE is ${settings.SOURCE}`],
+        [`START_AT can be a time with SOURCE=kafka only; SOURCE is ${settings.SOURCE}`],
         "Use earliest or latest.",
       );
     }
@@ -150,7 +150,7 @@ export async function createSource(
 
 const leaseHolder = (settings: Settings) => `${settings.INSTANCE_ID}:${Deno.pid}`;
 
-/** The log files of FILE_PATH; `rules` are those by which their first times are read. @throws UsageError without FILE_PATH */
+/** The log files of FILE_PATH. @param rules by which their first times are read @throws UsageError without FILE_PATH */
 export async function fileSource(
   { settings, clock, log }: EngineContext,
   { rules, ...own }: Pick<FileSourceOptions, "follow" | "logs" | "lease" | "missingFor"> & {
@@ -159,7 +159,7 @@ export async function fileSource(
 ): Promise<Source> {
   const { createFileSource } = await import("../source/file/source.ts");
   const paths = settings.FILE_PATH;
-  if (paths === undefined) throw new UsageError(["FILE_PATH is needed with SOURCE=file"]);
+  if (paths === undefined) throw new UsageError(["FILE_PATH is required with SOURCE=file"]);
   const examine = lineExaminer(settings, rules);
   return createFileSource({
     paths,
@@ -176,7 +176,6 @@ export async function fileSource(
   });
 }
 
-/** The demo generator. */
 export async function demoSource(
   { settings, clock, log }: EngineContext,
   own: Pick<DemoSourceOptions, "anchor" | "lease">,

@@ -1,4 +1,4 @@
-// Opens the database that the settings name, or the embedded one, and brings its schema up to date. Part of the composition root.
+// Opens the database of the settings, or the embedded one, and brings its schema up to date. Part of the composition root.
 import { embeddedExists as folderExists, startEmbeddedPostgres } from "../store/embedded/postgres.ts";
 import { appliedMigrations, migrate, MIGRATIONS } from "../store/migrate.ts";
 import { Database, type DatabaseOptions, type PostgresAddress } from "../store/postgres/client.ts";
@@ -13,22 +13,21 @@ import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
 import type { ProcessContext } from "./context.ts";
 
 const RETRY_MS_MAX = 5_000;
-/** The API's statements must never wait for a commit's connection, nor take the server from it. */
 const API_STATEMENT_TIMEOUT_MS = 30_000;
 
 type WithSettings = Pick<ProcessContext, "settings">;
 
 /** Open pools over one schema. */
 export interface Pools {
-  /** For commits alone. */
+  /** For commits only. */
   readonly commits: Database;
   /** For joining, reading, closing, leases and maintenance. */
   readonly work: Database;
   /** Read-only, for HTTP and reports. */
   readonly reads: Database;
-  /** For migrations, before anything else is asked of the schema; the caller closes it. */
+  /** A pool for migrations, to be used before the others; the caller closes it. */
   migrations(): Database;
-  /** The database is part of this process, and one statement waits for the other. */
+  /** The database is part of this process and runs one statement at a time. */
   readonly embedded: boolean;
   close(): Promise<void>;
 }
@@ -36,13 +35,17 @@ export interface Pools {
 /** The pools of this process, and the server behind them. */
 export interface Storage extends Pools {
   readonly address: PostgresAddress;
-  /** In words, for logs: no password. */
+  /** For logs, without a password. */
   readonly description: string;
   /** Rejects when the embedded database fails for good; never resolves. */
   readonly failure: Promise<never>;
 }
 
-/** Holds the data folder's lock while `use` runs: it guards the member ids of engines and the embedded database. @throws NamedError `data_dir_locked` */
+/**
+ * Holds the lock of the data folder while `use` runs. The lock protects the member ids of engines and the embedded database.
+ *
+ * @throws NamedError `data_dir_locked`
+ */
 export async function withDataFolder<T>({ settings }: WithSettings, use: (lock: FolderLock) => Promise<T>): Promise<T> {
   const lock = await lockFolder(settings.DATA_DIR);
   try {
@@ -53,19 +56,19 @@ export async function withDataFolder<T>({ settings }: WithSettings, use: (lock: 
 }
 
 /**
- * Opens the database for a command that changes it, and closes it whatever happens. An embedded one is made where it is missing.
+ * Opens the database for a command that changes it, and closes it afterwards. Makes the embedded one if it is missing.
  *
- * @throws NamedError `data_dir_locked` where another process has the embedded database open
+ * @throws NamedError `data_dir_locked` if another process has the embedded database open
  */
 export function withStorage<T>(context: WithSettings, use: (storage: Storage) => Promise<T>): Promise<T> {
   return withOpenStorage(context, { readOnly: false }, use);
 }
 
 /**
- * The same for a command that only looks: its connections refuse writes, and `use` gets `null` where no embedded database was made yet;
- * nothing is made then, not even the folder.
+ * The same for a command that only reads: its connections refuse writes. If there is no embedded database, `use` gets `null` and nothing is
+ * made, not even the folder.
  *
- * @throws NamedError `data_dir_locked` where another process has the embedded database open
+ * @throws NamedError `data_dir_locked` if another process has the embedded database open
  */
 export async function withStorageToLookAt<T>(
   context: WithSettings,
@@ -76,7 +79,7 @@ export async function withStorageToLookAt<T>(
   return await withOpenStorage(context, { readOnly: true }, use);
 }
 
-/** The same where there must be a stream's tables. @throws UsageError `stream_missing` */
+/** The same for a command that needs the tables of a stream. @throws UsageError `stream_missing` */
 export function withStreamToLookAt<T>(context: WithSettings, use: (storage: Storage) => Promise<T>): Promise<T> {
   return withStorageToLookAt(context, async (storage) => {
     if (storage === null || await appliedMigrations(storage.work) === null) throw streamMissing();
@@ -100,12 +103,11 @@ async function withOpenStorage<T>(
   return context.settings.POSTGRES_URL === undefined ? await withDataFolder(context, open) : await open();
 }
 
-/** Whether an embedded database was made in this data folder. */
+/** Whether this data folder holds an embedded database. */
 export const embeddedExists = (dataDir: string): Promise<boolean> => folderExists(databaseFolder(dataDir));
 
 const databaseFolder = (dataDir: string) => `${dataDir}/pg`;
 
-/** The answer of a command that looks where there is no stream. */
 export const streamMissing = (): UsageError =>
   new UsageError(
     ["No stream was started here yet."],
@@ -113,7 +115,7 @@ export const streamMissing = (): UsageError =>
     "stream_missing",
   );
 
-/** Opens pools; connects at the first statement only. The caller holds the data folder's lock where the database is embedded. */
+/** Opens pools, which connect at the first statement. For the embedded database the caller holds the data folder's lock. */
 export async function openStorage(
   { settings }: WithSettings,
   options: { readonly readOnly?: boolean } = {},
@@ -142,14 +144,14 @@ export async function openStorage(
   };
 }
 
-/** Pools over a server that runs already. With `readOnly` only `commits` can write, which nothing that looks uses for rows. */
+/** Pools over a running server. With `readOnly`, only `commits` can write; read-only commands do not write rows through it. */
 export function openPools(
   address: PostgresAddress,
   settings: Settings,
   { readOnly: look = false }: { readonly readOnly?: boolean } = {},
 ): Pools {
-  // The embedded database is one session: a read-only default would reach the commits too. It knows the pools by their names and serves
-  // commits first; a reader's connection is its place in the queue.
+  // The embedded database is one session, so a read-only default would apply to commits too. It recognises the pools by their names and
+  // serves commits first.
   const embedded = address.kind === "url";
   const prefix = address.kind === "server" ? address.applicationName ?? "tidemark" : "tidemark";
   const pool = (name: string, max: number, statementTimeoutMs: number, more: Partial<DatabaseOptions> = {}) =>
@@ -162,10 +164,10 @@ export function openPools(
       boundedServer: embedded && name !== "commit",
       ...more,
     });
-  // One for commits, two for the rest of an engine (a closing takes long), what is left for readers.
+  // One connection for commits, two for the engine's other work (a closing takes long), the rest for readers.
   const works = settings.POSTGRES_CONNECTIONS > 3 ? 2 : 1;
   const commits = pool("commit", 1, settings.COMMIT_TIMEOUT);
-  // Behind the embedded database's own queue nothing waits in the driver's, whose order says nothing of what is urgent.
+  // More connections than needed, so that statements wait in the embedded database's queue, which knows what is urgent, not in the driver's.
   const work = pool("work", embedded ? 6 : works, 120 * SECOND, { readOnly: look });
   const reads = pool("api", embedded ? 6 : settings.POSTGRES_CONNECTIONS - 1 - works, API_STATEMENT_TIMEOUT_MS, {
     readOnly: look || !embedded,
@@ -183,10 +185,10 @@ export function openPools(
 }
 
 /**
- * Creates what the schema lacks, waiting for an absent server with one line a try.
+ * Brings the schema up to date. Waits for an absent server and logs one line per try.
  *
  * @param waitMs how long to try; Infinity for a service
- * @throws Unavailable after `waitMs`, or when the signal aborts
+ * @throws Unavailable after `waitMs`, or if the signal aborts
  */
 export async function prepareSchema(
   storage: Storage,
@@ -226,7 +228,7 @@ export async function prepareSchema(
   }
 }
 
-/** A server that starts up or shuts down answers with an error of its own. */
+/** Whether the server starts up or shuts down, for which it has an error of its own. */
 function isStartingUp(error: unknown): boolean {
   return codeOf(error) === "57P03" || error instanceof DeadlineError;
 }

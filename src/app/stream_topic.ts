@@ -1,4 +1,4 @@
-// What the stream calls its log, by these settings: a path may be written in several ways, and a list may grow. Part of the composition root.
+// The stream's name for its log. A path may be written in several ways, and a list of paths may grow. Part of the composition root.
 import { resolve } from "node:path";
 import type { Settings } from "../shared/config/settings.ts";
 import { Catalog } from "../source/file/catalog.ts";
@@ -19,21 +19,22 @@ interface StreamRow {
 }
 
 /**
- * What a stream keeps for life, by the settings. Its log has the stored name where the settings name all logs of the stream, be it by other words or with more logs beside them; otherwise a name that
- * differs from the stored one and says which logs are left out. A stream without files, and before its first start: as the settings say.
+ * The fixed settings. If the settings cover all logs of the stream, the log has its stored name, even if the paths are written in another way
+ * or name more logs. Otherwise it has another name, which says which logs are left out. Without files, and before the first start: the name
+ * of the settings.
  */
 export async function settingsAsStored(settings: Settings, database: Database): Promise<FixedSettings> {
   return { ...fixedSettings(settings), topic: (await topics(settings, database)).given };
 }
 
-/** That name alone. @throws UsageError `stream_settings_differ` where a log of the stream is left out: before anything is done */
+/** Only that name. @throws UsageError `stream_settings_differ` if a log of the stream is left out */
 export async function requireStreamTopic(settings: Settings, database: Database): Promise<string> {
   const { given, stored } = await topics(settings, database);
   if (given === stored) return given;
   throw settingsDiffer(`topic is '${stored}' in this schema, '${given}' in the settings`);
 }
 
-/** What the stream is called, and what the settings call it; for other sources joining compares. */
+/** The name by the settings, and the stored one. For other sources, joining compares them. */
 async function topics(settings: Settings, database: Database): Promise<{ given: string; stored: string }> {
   const { FILE_PATH: paths } = settings, plain = { given: logName(settings), stored: logName(settings) };
   if (settings.SOURCE !== "file" || paths === undefined) return plain;

@@ -1,4 +1,4 @@
-// The HTTP application of a process, from its settings: no socket, no server, so that `run`, `serve` and `deno serve` share it. Composition root.
+// The HTTP application of a process, without a socket, so that `run`, `serve` and `deno serve` share it. Composition root.
 import { createApp } from "../http/server/app.ts";
 import { hashToken } from "../http/server/auth.ts";
 import { type App, APP_DEFAULTS, type AppDeps, type AppSettings, EMBEDDED_DEFAULTS } from "../http/server/deps.ts";
@@ -6,13 +6,11 @@ import { type LoadedSettings, showSetting } from "../shared/config/load.ts";
 import { SETTING_NAMES, type Settings } from "../shared/config/settings.ts";
 import { VERSION } from "../shared/version.ts";
 
-/** What a process gives its application beside the settings. */
 interface WebParts extends Omit<AppDeps, "settings" | "settingsView" | "version"> {
   /** The database is part of this process. */
   readonly embedded: boolean;
 }
 
-/** Makes the application. */
 export async function webApp(loaded: LoadedSettings, { embedded, ...parts }: WebParts): Promise<App> {
   return createApp({
     ...parts,

@@ -1,4 +1,4 @@
-// What the settings make of a stream, of its rules and of its readers: each once, for the service and for every command. Composition root.
+// Makes the parts of a stream from the settings, in one place for the service and all commands. Composition root.
 import { createEventReader } from "../event/fast_reader.ts";
 import { type FirstLines, firstLines } from "../event/log_line/found.ts";
 import { type EventRules, readEvent } from "../event/read_event.ts";
@@ -12,7 +12,7 @@ import { createPostgresStore, type PostgresStoreOptions } from "../store/postgre
 import type { CountingRules } from "../window/counter.ts";
 import type { Pools } from "./storage.ts";
 
-/** A statement may wait for a closing, a roll-up and a reader before it: that the database is there is known. */
+/** In the embedded database, a statement may wait for a closing, a roll-up and a reader. */
 const EMBEDDED_READ_TIMEOUT_MS = 30_000;
 
 /** The log's name in the stream row: topic, path or generator. */
@@ -27,10 +27,9 @@ export function logName(settings: Settings): string {
   }
 }
 
-/** Offsets of files count bytes, all others count records. */
+/** Offsets count bytes in files, records in the other sources. */
 const offsetsCountRecords = ({ SOURCE }: Settings): boolean => SOURCE !== "file";
 
-/** The settings that a stream keeps for life. */
 export function fixedSettings(settings: Settings): FixedSettings {
   return {
     source: settings.SOURCE,
@@ -42,7 +41,7 @@ export function fixedSettings(settings: Settings): FixedSettings {
   };
 }
 
-/** All that a stream is made with; `log` is what the stored row or the log itself says. @throws UsageError where FILE_FORMAT is not a format */
+/** The settings with which a stream is made. @param log values of the stored row or of the log @throws UsageError if FILE_FORMAT is not a format */
 export function streamSettings<L extends Partial<Pick<StreamSettings, "anchor" | "topicId">>>(
   settings: Settings,
   log: L,
@@ -55,7 +54,6 @@ export function streamSettings<L extends Partial<Pick<StreamSettings, "anchor" |
   };
 }
 
-/** How records are counted. */
 export function countingRules(settings: Settings): CountingRules {
   return {
     windowSize: settings.WINDOW_SIZE,
@@ -66,12 +64,11 @@ export function countingRules(settings: Settings): CountingRules {
   };
 }
 
-/** The rules that the stream stores; before it was started, those that it would be made with. @throws UsageError `rules_unknown` */
+/** The stored rules; before the first start, the rules of a new stream. @throws UsageError `rules_unknown` */
 export function rulesInForce(settings: Settings, stored: { readonly rules: string } | null): StreamRules {
   return stored === null ? wantedRules(settings) : parseStreamRules(stored.rules);
 }
 
-/** How values are read. */
 function eventRules(settings: Settings, stream: StreamRules): EventRules {
   return {
     stream,
@@ -83,7 +80,7 @@ function eventRules(settings: Settings, stream: StreamRules): EventRules {
   };
 }
 
-/** The reader of an engine, and of the commands that count as an engine does. */
+/** The event reader of an engine, and of commands that count like an engine. */
 export function eventReader(settings: Settings, rules: StreamRules, places: PlaceLocator): EventReader {
   return createEventReader({
     ...eventRules(settings, rules),
@@ -92,14 +89,15 @@ export function eventReader(settings: Settings, rules: StreamRules, places: Plac
   });
 }
 
-/** Looks at the beginning of a log: its format, and whether anything can be read. `isWhole`: it is all of the log; `host`: of lines that name none. */
+/** Examines the beginning of a log: its format, and whether anything can be read. */
 export function lineExaminer(settings: Settings, stream: StreamRules) {
   const rules = eventRules(settings, stream);
+  /** @param isWhole whether `bytes` are the whole log @param host of lines that do not name one */
   return (bytes: Uint8Array, isWhole: boolean, host = settings.FILE_HOST): FirstLines =>
     firstLines(bytes, { ...rules, defaultHost: host }, isWhole);
 }
 
-/** Reads the time of the line in `bytes[start, end)`; `undefined` where the line is not an event. Its host does not matter. */
+/** Reads the time of the line in `bytes[start, end)`; `undefined` if the line is not an event. A host is not required. */
 export function lineTimeReader(settings: Settings, stream: StreamRules) {
   const rules = { ...eventRules(settings, stream), defaultHost: settings.FILE_HOST ?? "unknown" };
   return (bytes: Uint8Array, start: number, end: number): EpochMs | undefined => {
@@ -108,7 +106,7 @@ export function lineTimeReader(settings: Settings, stream: StreamRules) {
   };
 }
 
-/** The stream in an open database. `own` is for engines, which have a name and bounds of their own. */
+/** The stream in an open database. @param own an engine's name and bounds */
 export function openStore(
   storage: Pools,
   settings: Settings,

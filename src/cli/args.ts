@@ -1,4 +1,4 @@
-// The words after a command's name: settings' flags, the command's own, and the rest. No I/O.
+// Parses the words after a command's name: flags of settings, flags of the command, other words. No I/O.
 // No library: flags, help, environment and documentation come from one table of settings.
 import { parseArgs } from "node:util";
 import { parseValue } from "../shared/config/kinds.ts";
@@ -6,9 +6,8 @@ import { suggestion } from "../shared/config/suggest.ts";
 import { flagOf, SETTING_NAMES, type SettingName, settingOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 
-/** What the words say. Nothing in it is checked against other sources of settings yet. */
 export interface Arguments {
-  /** Values by the setting's name or its `_FILE` form: what `loadSettings` takes. */
+  /** Values by the setting's name or its `_FILE` form, for `loadSettings`. */
   readonly settings: ReadonlyMap<string, string>;
   /** Values of the command's own flags, defaults included. */
   readonly flags: Readonly<Record<string, unknown>>;
@@ -18,13 +17,12 @@ export interface Arguments {
   readonly problems: readonly string[];
 }
 
-/** Where a flag's value goes. */
 interface Target {
   readonly boolean: boolean;
   readonly set: (text: string) => void;
 }
 
-/** Reads the words after `name`. Never throws: what is wrong with them joins the other problems. */
+/** Parses the words after `name`. Never throws: problems are returned, to be reported with those of settings. */
 export function parseArguments(name: string, command: Command, words: readonly string[]): Arguments {
   const settings = new Map<string, string>();
   const flags: Record<string, unknown> = {};
@@ -79,19 +77,19 @@ export function parseArguments(name: string, command: Command, words: readonly s
       problems.push(unknownFlag(name, token.rawName, targets));
       unknown = true;
     } else if (target.boolean) target.set(token.value ?? "true");
-    // A flag in the place of a value means that the value was forgotten; `--flag=--x` still says what it says.
+    // A flag in the place of a value means that the value was forgotten. `--flag=--x` gives the value `--x`.
     else if (token.value === undefined || (!token.inlineValue && token.value.startsWith("--"))) {
       problems.push(`${token.rawName} needs a value`);
     } else target.set(token.value);
   }
-  // Behind a mistyped flag the word is its value, and may be a secret.
+  // A word behind a mistyped flag is probably its value, and may be a secret.
   if (command.usage === "" && positionals.length > 0 && !help && !unknown) {
-    problems.push(`tidemark ${name} takes no words: ${JSON.stringify(positionals[0]!.slice(0, 80))}`);
+    problems.push(`tidemark ${name} takes no arguments: ${JSON.stringify(positionals[0]!.slice(0, 80))}`);
   }
   return { settings, flags, positionals, envFile, help, problems };
 }
 
-/** Settings' names (and `_FILE` forms) with their flags, without dashes, as far as the command uses them. */
+/** Names of the settings that the command uses (and their `_FILE` forms), with their flags without dashes. */
 function settingFlags(command: Command): readonly (readonly [string, string])[] {
   return SETTING_NAMES.filter((name) => command.groups.includes(settingOf(name).group)).flatMap((name) => {
     const { alias, fromFile } = settingOf(name);
@@ -107,7 +105,7 @@ function isBoolean(name: string): boolean {
   return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.placeholder === "";
 }
 
-/** Whether a flag that is given again adds to what was given before. */
+/** Whether a repeated flag adds to the value. */
 function repeats(name: string): boolean {
   return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.repeats === true;
 }

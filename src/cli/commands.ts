@@ -1,4 +1,4 @@
-// All subcommands. A new one is one line here and one file beside it, which is loaded only when it is called.
+// All subcommands. A new one needs an entry here and a file, which is loaded only when the command is called.
 import type { CommandEntry } from "./command.ts";
 
 export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
@@ -11,7 +11,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: async () => ({ command: (await import("./run/run.ts")).dev }),
   },
   serve: {
-    summary: "The HTTP API and pages alone, read-only",
+    summary: "Serve only the HTTP API and the pages, read-only",
     load: async () => ({ command: (await import("./run/run.ts")).serve }),
   },
   produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
@@ -23,13 +23,13 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "Check settings, broker, database, places and the topic's content",
     load: () => import("./doctor/doctor.ts"),
   },
-  resume: { summary: "Let a stopped stream go on", load: () => import("./resume.ts") },
+  resume: { summary: "Resume a stopped stream", load: () => import("./resume.ts") },
   replay: {
     summary: "Count closed windows again from the log and show what differs",
     load: () => import("./replay.ts"),
   },
   rules: {
-    summary: "Show by which rules events are read, and switch them",
+    summary: "Show or switch the rules by which events are read",
     load: () => import("./rules.ts"),
   },
   "dead-letters": {
@@ -40,7 +40,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   open: { summary: "Show the pages of the running process in a browser", load: () => import("./running/open.ts") },
   migrate: { summary: "Bring the database schema up to date", load: () => import("./migrate.ts") },
   geo: {
-    summary: "Install, check or ask the databases that turn addresses into places",
+    summary: "Install, check or query the databases that turn addresses into places",
     load: () => import("./geo.ts"),
   },
   plan: {
@@ -48,7 +48,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     load: () => import("./plan/plan.ts"),
   },
   config: {
-    summary: "Print the effective settings and where each came from",
+    summary: "Print the effective settings and their origins",
     load: () => import("./config.ts"),
   },
   completions: {

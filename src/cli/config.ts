@@ -1,4 +1,4 @@
-// `tidemark config`: the settings in effect and where each came from, secrets hidden. Also prints the generated pages.
+// `tidemark config`: prints the settings in effect and where each came from, without secrets.
 import { boolean } from "../shared/config/kinds.ts";
 import { showSetting } from "../shared/config/load.ts";
 import { EXIT } from "../shared/errors.ts";
@@ -6,7 +6,7 @@ import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup } from "../shared/conf
 import { defineCommand, flag } from "./command.ts";
 import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
 
-/** `settings file NAME` and the gaps. */
+/** Width of `settings file NAME` and the gaps. */
 const ORIGIN_WIDTH = 20;
 
 export const command = defineCommand({
@@ -31,7 +31,7 @@ export const command = defineCommand({
     } else {
       const shown = SETTING_NAMES.map((name) => showSetting(name, context) || "(unset)");
       const nameWidth = Math.max(...SETTING_NAMES.map((name) => name.length));
-      // Name, value and origin beside each other; a longer value pushes the origin of its own line only.
+      // A longer value moves only the origin of its own line.
       const room = columns === undefined ? 40 : Math.max(12, columns - nameWidth - ORIGIN_WIDTH);
       const valueWidth = Math.min(room, Math.max(...shown.map((value) => value.length)));
       SETTING_NAMES.forEach((name, i) => {

@@ -1,4 +1,4 @@
-// `tidemark dead-letters`: what can never be counted, why, and where it lies. Payloads were masked before they were stored.
+// `tidemark dead-letters`: records that can never be counted, with reason and position. Payloads were masked before they were stored.
 import { DEAD_REASONS } from "../event/types.ts";
 import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";
@@ -18,11 +18,11 @@ const USAGE = "list | show PARTITION OFFSET | show FILE LINE | purge";
 export const command = defineCommand({
   usage: USAGE,
   description:
-    "list: exact counts by reason and partition, and where the newest lie. show: the masked sample of one position. " +
-    "purge: forgets samples; counts and ranges stay.",
+    "list: exact counts by reason and partition, and the positions of the newest. show: the masked sample of one position. " +
+    "purge: deletes samples; counts and ranges stay.",
   groups: ["storage", "process"],
   flags: {
-    // The list of reasons is longer than a line of help.
+    // A placeholder, because the list of reasons is longer than a line of help.
     reason: flag({ ...oneOf(...DEAD_REASONS), placeholder: "<reason>" }, { doc: "Only this reason." }),
     partition: flag(integer(0, 2 ** 31 - 1), { doc: "Only this partition." }),
     limit: flag(integer(1, 10_000), { default: "20", doc: "With list: ranges shown." }),
@@ -132,10 +132,10 @@ function show(words: readonly string[]) {
     if (letters.length > 0) return EXIT.ok;
     out(
       whole(partition)
-        ? `Nothing is kept of ${partition}:${offset}: it is not a dead letter, or one of more than 30 days ago.`
-        : `No sample is kept of line ${offset} of ${
+        ? `Nothing is stored about ${partition}:${offset}: it is not a dead letter, or is more than 30 days old.`
+        : `No sample is stored of line ${offset} of ${
           printable(file)
-        }: it is not a dead letter, one of many, or one of more than 30 days ago.`,
+        }: it is not a dead letter, is one of many, or is more than 30 days old.`,
     );
     return EXIT.findings;
   };
@@ -143,7 +143,7 @@ function show(words: readonly string[]) {
 
 async function purge({ work }: Storage, { flags, clock, out }: DeadContext): Promise<ExitCode> {
   const purged = await purgeSamples(work, clock.now() - flags["older-than"], flags.reason);
-  out(flags.json ? JSON.stringify({ purged }) : `${purged} samples forgotten; counts and ranges stay.`);
+  out(flags.json ? JSON.stringify({ purged }) : `${purged} samples deleted; counts and ranges stay.`);
   return EXIT.ok;
 }
 

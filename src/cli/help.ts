@@ -1,20 +1,19 @@
-// `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
+// The pages of `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
 import type { Kind } from "../shared/config/kinds.ts";
 import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
 import type { Command, CommandEntry } from "./command.ts";
 
-/** Columns of a page where the terminal does not say, and the most that is easy to read. */
+/** Columns of a page if the terminal's are not known; also the most. */
 const WIDTH = 100;
-/** Below it flags and texts no longer fit beside each other. */
+/** With fewer columns, flags and texts do not fit beside each other. */
 const WIDTH_MIN = 60;
-/** Flags longer than this have their text on the next line. */
+/** The text of a longer flag is on the next line. */
 const FLAG_WIDTH_MAX = 34;
 
-/** The columns of a page on a terminal of so many. */
 const widthOf = (columns: number | undefined) => Math.max(WIDTH_MIN, Math.min(WIDTH, columns ?? WIDTH));
 
-/** The page behind `tidemark --help`. @param columns of the terminal */
+/** @param columns of the terminal */
 export function renderHelp(commands: Readonly<Record<string, CommandEntry>>, columns?: number): string {
   const width = widthOf(columns);
   return [
@@ -34,7 +33,7 @@ export function renderHelp(commands: Readonly<Record<string, CommandEntry>>, col
     "Settings",
     ...wrap(
       "Each setting is a flag (--kafka-url), an environment variable (KAFKA_URL) and a line of a settings file " +
-        "(--env-file stream.env). A flag wins over the environment, that over the file, that over the default. " +
+        "(--env-file stream.env). A flag takes precedence over the environment, that over the file, that over the default. " +
         "Secrets and certificates can be read from a file: API_TOKEN_FILE=/run/secrets/token.",
       2,
       width,
@@ -44,7 +43,7 @@ export function renderHelp(commands: Readonly<Record<string, CommandEntry>>, col
   ].join("\n");
 }
 
-/** The page behind `tidemark COMMAND --help`. @param columns of the terminal */
+/** @param columns of the terminal */
 export function renderCommandHelp(name: string, summary: string, command: Command, columns?: number): string {
   const width = widthOf(columns);
   const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden).map((
@@ -54,7 +53,7 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
     `${doc}${value === undefined ? "" : ` [${value}]`}`,
   ]);
   own.push(
-    ["--env-file <path>", "Settings file; the environment and flags win over it."],
+    ["--env-file <path>", "Settings file; the environment and flags take precedence over it."],
     ["-h, --help", "This page."],
   );
   const groups = (Object.keys(SETTING_GROUPS) as SettingGroup[]).filter((group) => command.groups.includes(group));
@@ -100,7 +99,7 @@ function rows(pairs: readonly (readonly [string, string])[], columns: number): r
   });
 }
 
-/** Lines of at most `width` columns, each indented; a longer word stays whole. */
+/** Lines of at most `width` columns, each indented. A longer word is not split. */
 function wrap(text: string, indent: number, width: number): readonly string[] {
   const lines: string[] = [];
   let line = "";

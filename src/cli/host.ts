@@ -1,33 +1,32 @@
-// The process around a command: environment, files, standard streams, signals. The only file here that reads them. I/O.
+// The process around a command: environment, files, standard streams, signals. The only file here that reads them. Shell.
 import { type ReadBundled, withoutBundled } from "../geo/install/bundled.ts";
 import type { Environment } from "../shared/config/load.ts";
 import { LineWriter } from "./line_writer.ts";
 
-/** What a command line needs of the process; tests pass their own. */
+/** What a command line needs of the process. Tests pass their own. */
 export interface Host {
   readonly env: Environment;
-  /** Reads a UTF-8 file; throws with a reason. */
+  /** Reads a UTF-8 file. Throws with a reason. */
   readonly readFile: (path: string) => string;
   readonly out: LineWriter;
   readonly err: LineWriter;
   readonly outIsTerminal: boolean;
   readonly errIsTerminal: boolean;
-  /** Columns of standard output, where that is a terminal that says so. */
+  /** Columns of standard output, if that is a terminal and they are known. */
   readonly columns: number | undefined;
   /** NO_COLOR is set. */
   readonly noColour: boolean;
   /** The country database that comes with the program. */
   readonly bundledPlaces: ReadBundled;
-  /** Name of this process where INSTANCE_ID is not set. */
+  /** Name of this process if INSTANCE_ID is not set. */
   readonly instanceId: string;
-  /** Begins to listen for SIGINT and SIGTERM; the signal aborts at the first, the second ends the process. */
+  /** Listens for SIGINT and SIGTERM. The first aborts the returned signal, the second ends the process. */
   readonly listenForSignals: () => AbortSignal;
 }
 
-/** Enough for a burst of some thousand lines while a log collector restarts. */
+/** Enough for some thousand lines while a log collector restarts. */
 const LOG_WAITING_MAX = 4 * 2 ** 20;
 
-/** The process that this program runs in. */
 export function processHost(bundledPlaces: ReadBundled = withoutBundled): Host {
   const env: Environment = {
     get: (name) => ifAllowed(() => Deno.env.get(name), undefined),
@@ -48,7 +47,7 @@ export function processHost(bundledPlaces: ReadBundled = withoutBundled): Host {
   };
 }
 
-/** A terminal of a debugger or a test may have no size. */
+/** The terminal of a debugger or a test may have no size. */
 function terminalColumns(): number | undefined {
   try {
     const { columns } = Deno.consoleSize();
@@ -58,7 +57,7 @@ function terminalColumns(): number | undefined {
   }
 }
 
-/** `read()`, or `otherwise` where the process may not: the scoped binary sees only the variables that it was built for. */
+/** `read()`, or `otherwise` if the process lacks the permission: a scoped binary may read only its own variables. */
 function ifAllowed<T>(read: () => T, otherwise: T): T {
   try {
     return read();
@@ -68,7 +67,7 @@ function ifAllowed<T>(read: () => T, otherwise: T): T {
   }
 }
 
-/** Host name and process id. Containers often have process id 1 everywhere, but a host name of their own. */
+/** Host name and process id. In containers the process id is often 1, but host names differ. */
 function instanceId(env: Environment): string {
   const name = ifAllowed<string | undefined>(() => Deno.hostname(), undefined) ?? env.get("HOSTNAME");
   return `${name || crypto.randomUUID().slice(0, 8)}-${Deno.pid}`.slice(-128);
@@ -76,7 +75,7 @@ function instanceId(env: Environment): string {
 
 function listenForSignals(): AbortSignal {
   const controller = new AbortController();
-  // Windows knows no SIGTERM.
+  // Windows has no SIGTERM.
   const signals = Deno.build.os === "windows" ? ["SIGINT", "SIGBREAK"] as const : ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) {
     Deno.addSignalListener(signal, () => {

@@ -1,16 +1,15 @@
-// Writes lines to a standard stream without ever blocking the loop or throwing: a closed or stuck reader must not stop the stream. I/O.
+// Writes lines to a standard stream without blocking or throwing: a closed or slow reader must not stop the stream. Shell.
 
-/** What is needed of `Deno.stdout`. */
 interface Sink {
   write(bytes: Uint8Array): Promise<number>;
 }
 
 interface LineWriterOptions {
-  /** Most characters waiting for a slow reader; lines beyond are dropped and counted. Default: no limit, for results. */
+  /** Most characters that wait for a slow reader; further lines are dropped and counted. Default: no limit. */
   readonly waitingMax?: number;
 }
 
-/** A queue of lines in front of a sink. */
+/** A queue of lines before a sink. */
 export class LineWriter {
   readonly #sink: Sink;
   readonly #waitingMax: number;
@@ -25,7 +24,7 @@ export class LineWriter {
     this.#waitingMax = options.waitingMax ?? Infinity;
   }
 
-  /** Whether the reader went away: nothing that is written arrives any more. */
+  /** Whether the reader has closed its end. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -48,7 +47,7 @@ export class LineWriter {
     this.#add(`${erase}${line}`);
   };
 
-  /** Resolves when all is written or the reader went away. Never rejects. */
+  /** Resolves when all is written or the reader has closed its end. Never rejects. */
   async flush(): Promise<void> {
     while (this.#pump) await this.#pump;
   }
@@ -66,7 +65,7 @@ export class LineWriter {
   }
 
   async #drain(): Promise<void> {
-    // Lines of the same turn go out together, and `#pump` is set before this ends.
+    // Lines of the same turn of the event loop are written together. Also, `#pump` must be set before this function ends.
     await Promise.resolve();
     while (this.#waiting !== "") {
       let bytes = new TextEncoder().encode(this.#waiting);
@@ -74,12 +73,12 @@ export class LineWriter {
       try {
         while (bytes.length > 0) bytes = bytes.subarray(await this.#sink.write(bytes));
       } catch {
-        // The reader closed its end (`| head`) or the disk is full: neither is a reason to stop.
+        // The reader closed its end (`| head`) or the disk is full; neither stops the program.
         this.#closed = true;
         this.#waiting = "";
       }
     }
-    // In the same step that saw nothing waiting: a line that came in between would wait for the next one.
+    // Without an await after the last check, so that no line is added in between and left waiting.
     this.#pump = undefined;
   }
 }

@@ -1,4 +1,4 @@
-// `tidemark migrate`: brings the schema up to date, or says what would be done.
+// `tidemark migrate`: brings the schema up to date, or prints what is missing.
 import { appliedMigrations, initSql, MIGRATIONS } from "../store/migrate.ts";
 import { boolean, duration } from "../shared/config/kinds.ts";
 import { EXIT } from "../shared/errors.ts";
@@ -8,10 +8,10 @@ import { prepareSchema, withStorage, withStorageToLookAt } from "../app/storage.
 
 export const command = defineCommand({
   usage: "",
-  description: "Safe beside running instances: each migration is one transaction under a lock, and old functions stay.",
+  description: "Safe beside running instances: it is one transaction under a lock, and old functions stay.",
   groups: ["storage", "process"],
   flags: {
-    print: flag(boolean, { doc: "Print ddl/init.sql, the whole schema for psql, and connect to nothing." }),
+    print: flag(boolean, { doc: "Print ddl/init.sql, the whole schema for psql, without connecting." }),
     "dry-run": flag(boolean, { doc: "Only print what is missing." }),
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },

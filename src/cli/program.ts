@@ -1,12 +1,11 @@
-// A whole run of the program: words of the command line → exit code, then the end of the process. I/O through the host.
+// Runs the program: command line → exit code, then the end of the process. I/O through the host.
 import type { ReadBundled } from "../geo/install/bundled.ts";
 import { dispatch } from "./dispatch.ts";
 import { processHost } from "./host.ts";
 
-/** Longest wait for a reader of the last log lines: one that is stuck must not hold up a stop. Results wait for as long as it takes. */
+/** Longest wait until the last log lines are written, because a stuck reader must not delay the end. Results have no limit. */
 const LOG_FLUSH_MS_MAX = 2_000;
 
-/** Runs what the command line asks for and ends the process with its exit code. */
 export async function runProgram(bundledPlaces?: ReadBundled): Promise<never> {
   const host = processHost(bundledPlaces);
   const code = await dispatch(Deno.args, host);

@@ -1,19 +1,19 @@
-// What a progress line says of work that has an end: share, speed, time left. Pure.
+// The text of a progress line: share, speed, time left. Pure.
 import { countText } from "../shared/count_text.ts";
 
-/** How far a work is. `done` and `total` have one unit. */
 interface Progress {
+  /** In the unit of `total`. */
   readonly done: number;
-  /** Null where it is not known. */
+  /** Null if it is not known. */
   readonly total: number | null;
   /** Records so far. */
   readonly records: number;
   readonly elapsedMs: number;
 }
 
-/** A speed of the first moments says nothing. */
+/** Before this time no speed is shown. */
 const SETTLED_MS = 500;
-/** Without so much done the time left is a guess. */
+/** Below this share the time left is not shown. */
 const SHARE_MIN = 0.01;
 
 /** `34 %, 1,234,567 lines, 152,000/s, about 2 min left`. */

@@ -1,4 +1,4 @@
-// `tidemark replay`: counts closed windows again from the log and shows what differs from what is published. Changes nothing.
+// `tidemark replay`: counts closed windows again from the log and shows the differences from the published rows. Changes nothing.
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
@@ -28,10 +28,10 @@ const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, 
 export const command = defineCommand({
   usage: "",
   description:
-    "Reads each partition from a position before which nothing of the range can lie to the stream's position, judges lateness by " +
-    "the recorded idle advances, reads events by the rules that held at each position, and compares window by window, key by key, the table and the late records. It joins no group and writes " +
-    "nothing. Exit code 6 where something differs, or where the log no longer holds the range. Places may differ where the place database " +
-    "has changed since; MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must be the ones of then.",
+    "Reads each partition from a position before all events of the range to the stream's position. Uses the stored idle advances to decide " +
+    "what was late, and the rules that applied at each position. Compares the table and the late records window by window and key by key. " +
+    "It joins no group and writes nothing. Exit code 6 if something differs, or if the log no longer holds the range. Places may differ if " +
+    "the place database has changed since. MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must have their values of then.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "geo", "process"],
   flags: {
     from: flag(instant, { doc: "Start of the first window." }),
@@ -44,7 +44,7 @@ export const command = defineCommand({
     const { settings, flags } = context;
     const { from, to } = flags;
     if (from === undefined || to === undefined) {
-      throw badArguments("replay", "--from and --to are needed");
+      throw badArguments("replay", "--from and --to are required");
     }
     const size = settings.WINDOW_SIZE;
     const problems = ([["--from", from], ["--to", to]] as const).filter(([, time]) => time % size !== 0).map((
@@ -98,7 +98,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
     });
     progress("");
     if (signal.aborted) {
-      throw new UsageError(["Stopped before the end: nothing can be said."], "Run it again.", "interrupted");
+      throw new UsageError(["Stopped before the end: nothing was compared."], "Run it again.", "interrupted");
     }
     const differences = compareTables(state.published, replayed, state.folded);
     if (range.json) data(printableJson(json(state, replayed, differences, range)));
@@ -110,7 +110,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
   }
 }
 
-/** The published side, once it is clear that it can be compared. */
+/** The published rows. Refuses ranges and settings that cannot be compared. */
 async function readState(
   storage: Storage,
   context: ReplayContext,
@@ -120,12 +120,12 @@ async function readState(
   const { settings } = context;
   const state = await readReplayState(storage.work, { from, to, bound });
   if (state === null) throw streamMissing();
-  // Under other settings everything would differ.
+  // With other settings everything would differ.
   await requireSameSettings(storage.work, await settingsAsStored(settings, storage.work));
   if (to > state.closedThrough) {
     throw new UsageError(
       [`Windows are closed up to ${isoOrNull(state.closedThrough) ?? "nowhere yet"}; --to is ${isoOrNull(to)}.`],
-      "Ask for closed windows only.",
+      "Give a range of closed windows only.",
       "range_open",
     );
   }
@@ -134,7 +134,7 @@ async function readState(
       "range_retired",
       `Retention has dropped windows before ${isoOrNull(state.retiredThrough)}.`,
       EXIT.findings,
-      "Ask for a later range.",
+      "Give a later range.",
     );
   }
   return state;
@@ -153,14 +153,14 @@ function* text(
   } late`;
   yield `replayed   ${sum(replayed.counted)} hits in ${replayed.counted.size} rows, ${sum(replayed.late)} late`;
   if (state.folded.size > 0) {
-    yield `${state.folded.size} windows have a folded (other) row: of those only the sum was compared.`;
+    yield `${state.folded.size} windows have a folded (other) row; only their sums were compared.`;
   }
   if (differences.length === 0) {
     yield "Identical.";
     return;
   }
   const places = differences.filter(({ kind }) => kind === "place").length;
-  if (places > 0) yield `${places} rows differ in their place alone, hits agree: the place database has changed since.`;
+  if (places > 0) yield `${places} rows differ only in their place: the place database has changed since.`;
   if (places < differences.length) yield `${differences.length - places} rows differ in their hits.`;
   for (
     const { table, kind, window, host, referrer, countryCode, region, city, published, replayed } of differences.slice(

@@ -1,4 +1,4 @@
-// `tidemark resume`: lets a stopped stream go on, after an operator has seen what that means.
+// `tidemark resume`: resumes a stopped stream after an operator has seen the consequences.
 import { checkLog } from "../store/decision.ts";
 import { appliedMigrations } from "../store/migrate.ts";
 import type { StoredState } from "../store/port.ts";
@@ -20,20 +20,20 @@ import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from ".
 import { settingsAsStored } from "../app/stream_topic.ts";
 import { eventReader, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
 
-/** Rows may move between the plan and its execution while some instance has not noticed the stop; each notices within seconds. */
+/** Rows may move between the plan and its execution, until all instances have noticed the stop, which takes seconds. */
 const TRIES = 3;
 
 export const command = defineCommand({
   usage: "",
   description:
-    "Without --accept-gap it only clears the stop, and only when the log holds every stored position again. With it, records " +
-    "that are gone are written down as a gap that reports show as unknown, positions move to where the log goes on, and partitions that " +
-    "are no more stop holding windows open. Running instances go on by themselves within seconds.",
+    "Without --accept-gap it only clears the stop, and only if the log holds every stored position again. With it, missing records are " +
+    "stored as a gap, which reports show as unknown; positions move to where the log goes on; and partitions that no longer exist stop " +
+    "holding windows open. Running instances go on by themselves within seconds.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
   flags: {
-    "accept-gap": flag(boolean, { doc: "Go on although records are gone." }),
-    yes: flag(boolean, { doc: "Do not ask. Needed without a terminal." }),
-    "dry-run": flag(boolean, { doc: "Only say what would be done." }),
+    "accept-gap": flag(boolean, { doc: "Go on although records are missing." }),
+    yes: flag(boolean, { doc: "Do not ask for confirmation. Required without a terminal." }),
+    "dry-run": flag(boolean, { doc: "Only print what would be done." }),
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
   },
   async run(_args, context) {
@@ -72,7 +72,7 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
       out(stored === null ? NOT_STARTED : "Nothing is stopped.");
       return EXIT.ok;
     }
-    // With the settings of another stream its whole log would look recreated.
+    // With the settings of another stream, the whole log would look recreated.
     await requireSameSettings(storage.work, await settingsAsStored(settings, storage.work));
     out(printable(`Stopped by ${stored.stopped.code}: ${stored.stopped.message}`));
     const { steps, log } = await look(storage, stored, context);
@@ -86,13 +86,11 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
     switch (outcome.kind) {
       case "resumed":
         out(
-          outcome.gaps === 0
-            ? "Resumed."
-            : `Resumed; ${outcome.gaps} gap${outcome.gaps === 1 ? " is" : "s are"} written down.`,
+          outcome.gaps === 0 ? "Resumed." : `Resumed; ${outcome.gaps} gap${outcome.gaps === 1 ? "" : "s"} stored.`,
         );
         return EXIT.ok;
       case "not_stopped":
-        out("Somebody else has resumed the stream meanwhile.");
+        out("The stream was resumed by another command meanwhile.");
         return EXIT.ok;
       case "moved":
         if (attempt === TRIES) {
@@ -103,12 +101,12 @@ async function resume(storage: Storage, context: ResumeContext): Promise<ExitCod
             "Run it again in a few seconds.",
           );
         }
-        out(printable(`${outcome.reason}; looking again.`));
+        out(printable(`${outcome.reason}; reading the rows again.`));
     }
   }
 }
 
-/** The plan over the log as it is now. */
+/** The plan by the current state of the log. */
 async function look(storage: Storage, stored: StoredState, context: ResumeContext) {
   const { settings, clock } = context;
   const reader = await openLogReader(context, storage.work, {
@@ -134,7 +132,7 @@ async function look(storage: Storage, stored: StoredState, context: ResumeContex
   }
 }
 
-/** Event times at the positions to which partitions would jump; a partition that cannot be read tells none. */
+/** Event times at the positions to which partitions would move; none for a partition that cannot be read. */
 async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogIdentity, context: ResumeContext) {
   const events = eventReader(
     context.settings,
@@ -152,7 +150,7 @@ async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogI
       const time = await firstEventTime(reader, events, row.partition, position);
       if (time !== undefined) times.set(row.partition, time);
     } catch (error) {
-      // The gap then reaches to now: wider than needed, never narrower.
+      // The gap then reaches up to now: it may be too wide, but not too narrow.
       if (!(error instanceof NamedError)) throw error;
       context.log.debug("no first event behind the gap", { partition: row.partition, error: error.message });
     }
@@ -160,7 +158,7 @@ async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogI
   return times;
 }
 
-/** Why the stream could not go on as it is, or `null`. */
+/** Why the stream cannot go on from its positions, or `null`. */
 function logProblem(settings: Settings, stored: StoredState, log: LogIdentity): StreamStopped | null {
   try {
     checkLog(streamSettings(settings, stored), stored, log);
@@ -181,11 +179,10 @@ function askWhether({ flags, isTerminal }: ResumeContext): void {
     );
   }
   if (!confirm("Go on?")) {
-    throw new UsageError(["Nothing was changed."], "Run it again when it is wanted.", "not_confirmed");
+    throw new UsageError(["Nothing was changed."], "Run it again to resume the stream.", "not_confirmed");
   }
 }
 
-/** One line for an operator. */
 function describeStep({ partition, kind, row, nextOffset, gap }: ResumeStep, topic: string): string {
   const name = `${topic}[${partition}]`;
   const unknown = gap === null
@@ -203,10 +200,10 @@ function describeStep({ partition, kind, row, nextOffset, gap }: ResumeStep, top
         row.nextOffset - nextOffset
       } offsets before the position; goes on there.${unknown}`;
     case "restart":
-      return `${name}: another log of that name; goes on at its start ${nextOffset}, what was unread of the old one is lost.${unknown}`;
+      return `${name}: is another log of the same name; goes on at its start ${nextOffset}; unread records of the old one are lost.${unknown}`;
     case "retire":
-      return `${name}: is no more; it no longer holds windows open.${unknown}`;
+      return `${name}: no longer exists; it stops holding windows open.${unknown}`;
     case "revive":
-      return `${name}: is back; goes on at ${nextOffset}.${unknown}`;
+      return `${name}: exists again; goes on at ${nextOffset}.${unknown}`;
   }
 }

@@ -1,4 +1,4 @@
-// `tidemark rules`: by which rules the stream reads events, from where on, and the switch to other ones.
+// `tidemark rules`: shows the rules by which the stream reads events, and switches them.
 import {
   RULES_1,
   RULES_VERSION_NEWEST,
@@ -28,15 +28,15 @@ const version = kindBy<typeof RULES_VERSIONS[number]>("<n>", `one of ${RULES_VER
 export const command = defineCommand({
   usage: "",
   description:
-    "Shows the rules that the stream stores (docs/concepts.md, 'Rules of a stream'), and from which offset of each partition they hold. " +
-    "With --switch the newest version, with EVENT_FIELDS and HOST_ADDRESSES as the settings have them, holds from the stored positions on. " +
-    "What is counted stays as it is; running processes of this release go on by the new rules within seconds, where their own settings " +
-    "agree; processes that do not know the version end by name.",
+    "Shows the stored rules (docs/concepts.md, 'Rules of a stream') and the offset of each partition from which they apply. With --switch, " +
+    "the newest version, with the values of EVENT_FIELDS and HOST_ADDRESSES in the settings, applies from the stored positions on. Earlier " +
+    "counts stay unchanged. Running processes of this release use the new rules within seconds if their own settings agree; processes that " +
+    "do not know the version end with a named error.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
   flags: {
-    switch: flag(boolean, { doc: "Switch." }),
-    to: flag(version, { doc: `With --switch: the version, ${RULES_VERSION_NEWEST} if not given.` }),
-    "dry-run": flag(boolean, { doc: "With --switch: only say what would be done." }),
+    switch: flag(boolean, { doc: "Switch the rules." }),
+    to: flag(version, { doc: `With --switch: the version; default ${RULES_VERSION_NEWEST}.` }),
+    "dry-run": flag(boolean, { doc: "With --switch: only print what would be done." }),
     wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
     json: flag(boolean, { doc: "One JSON object." }),
   },
@@ -44,7 +44,7 @@ export const command = defineCommand({
     const { flags } = context;
     const toVersion = flags.to;
     if (!flags.switch && (toVersion !== undefined || flags["dry-run"])) {
-      throw badArguments("rules", "--to and --dry-run belong to --switch");
+      throw badArguments("rules", "--to and --dry-run need --switch");
     }
     if (flags.switch && !flags["dry-run"]) {
       return await withStorage(context, async (storage) => {
@@ -78,12 +78,12 @@ async function rules(storage: Storage, context: RulesContext): Promise<ExitCode>
   if (flags["dry-run"]) return EXIT.ok;
   const revision = await switchRules(storage.work, wanted);
   const spans = (await readRuleSpans(storage.work)).filter((span) => span.revision === revision);
-  out("These rules hold from:");
+  out("These rules apply from:");
   for (const span of spans) out(printable(`  ${logName(settings)}[${span.partition}] offset ${span.from}`));
   return EXIT.ok;
 }
 
-/** As text, so that rules of a newer release can be shown, too. @throws UsageError `stream_missing` */
+/** As text, so that rules of a newer release can be shown. @throws UsageError `stream_missing` */
 async function storedRules({ work }: Storage): Promise<string> {
   const [row] = await work.query(
     (sql) => sql<{ rules: string | null }[]>`select to_jsonb(s) ->> 'rules' as rules from tm.stream s`,

@@ -1,4 +1,4 @@
-// The settings table as stream.env and as docs/configuration.md. No I/O; a test holds the committed files equal to these texts.
+// The settings table as stream.env and as docs/configuration.md. No I/O. A test compares the committed files with these texts.
 import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
 import {
   ENVIRONMENT_NAMES,
@@ -12,12 +12,12 @@ import {
 const GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
 const namesOf = (group: SettingGroup) => SETTING_NAMES.filter((name) => settingOf(name).group === group);
 
-/** A settings file that works with docker-compose.yml; settings without a value are there as comments. */
+/** A settings file for docker-compose.yml, with unset settings as comments. */
 export function renderStreamEnv(): string {
   const lines = [
     "# Settings for a Kafka and a PostgreSQL on this machine, as docker-compose.yml starts them.",
     "# Use: tidemark run --env-file stream.env, or docker compose --env-file stream.env up.",
-    "# The passwords here are for a first look: change them before anybody else can reach the ports.",
+    "# The passwords here are for a first look: change them before other machines can reach the ports.",
     "# Made by `deno task docs` from src/shared/config/settings.ts.",
   ];
   for (const group of GROUPS) {
@@ -39,16 +39,16 @@ export function renderConfigurationPage(): string {
     "Made by `deno task docs` from `src/shared/config/settings.ts`.",
     "",
     "Every setting is an environment variable (`KAFKA_URL`), a flag of the commands that use it (`--kafka-url`) and a line of",
-    "a settings file (`--env-file stream.env`). A flag wins over the environment, that over the settings file, that over the",
-    "default. An empty value means the default. `tidemark config` prints what is in effect and where it came from.",
+    "a settings file (`--env-file stream.env`). A flag takes precedence over the environment, that over the settings file, that",
+    "over the default. An empty value means the default. `tidemark config` prints the values in effect and their origins.",
     "",
     "- **Durations** are whole numbers with `ms`, `s`, `m`, `h` or `d`; without a unit they are milliseconds.",
     "- **Sizes** are whole numbers with `B`, `KiB`, `MiB` or `GiB`; without a unit they are bytes.",
     "- **Secrets and certificates** (marked ⁺) can be read from a file: `API_TOKEN_FILE=/run/secrets/token`. Their values are",
-    "  never shown. As a flag they can be read in the list of processes.",
+    "  never shown. As a flag they are visible in the list of processes.",
     "- **Mistakes** are reported all at once with exit code 2: bad values, settings that contradict each other, unknown",
     "  flags, unknown lines of the settings file, and variables that are one letter away from a setting's name.",
-    '- In the settings file a value may stand in single quotes (as it is) or in double quotes (`\\n`, `\\"` and `\\\\` are',
+    '- In the settings file a value may be in single quotes (unchanged) or in double quotes (`\\n`, `\\"` and `\\\\` are',
     "  escapes). `${…}` is not replaced.",
   ];
   for (const group of GROUPS) {
@@ -94,7 +94,7 @@ function settingCells(name: SettingName): readonly string[] {
   ];
 }
 
-/** A Markdown table whose columns are padded as `deno fmt` pads them. */
+/** A Markdown table, padded as by `deno fmt`. */
 function table(head: readonly string[], body: readonly (readonly string[])[]): readonly string[] {
   const cells = [head, ...body].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => [...row[column]!].length)));
@@ -102,7 +102,7 @@ function table(head: readonly string[], body: readonly (readonly string[])[]): r
   return [line(cells[0]!), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...cells.slice(1).map(line)];
 }
 
-/** Set by docker-compose.yml itself: what differs inside its network. */
+/** docker-compose.yml sets these itself, because they differ inside its network. */
 const INSIDE_COMPOSE: ReadonlySet<string> = new Set([
   "KAFKA_URL",
   "POSTGRES_URL",
@@ -114,7 +114,7 @@ const INSIDE_COMPOSE: ReadonlySet<string> = new Set([
   "LOG_FORMAT",
 ]);
 
-/** The settings that docker-compose.yml hands on to every container of ours; one that is not given is empty there, which is its default. */
+/** The settings that docker-compose.yml passes to our containers. One that is not given is empty there, which means the default. */
 export function renderComposeSettings(): string {
   const names = ENVIRONMENT_NAMES.filter((name) => {
     const setting = SETTING_NAMES.find((known) => known === name || `${known}_FILE` === name)!;

@@ -91,7 +91,7 @@ Deno.test("parseArguments() collects what is wrong, without the values of unknow
 
 Deno.test("parseArguments() refuses words where the command takes none", () => {
   const none = defineCommand({ usage: "", groups: [], flags: {}, run: () => Promise.resolve(0 as const) });
-  assertEquals(parseArguments("serve", none, ["now"]).problems, ['tidemark serve takes no words: "now"']);
+  assertEquals(parseArguments("serve", none, ["now"]).problems, ['tidemark serve takes no arguments: "now"']);
   assertEquals(parseArguments("serve", none, ["-h", "now"]).help, true);
 });
 

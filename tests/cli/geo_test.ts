@@ -79,5 +79,5 @@ Deno.test("geo refuses what it does not know and shows its help", async () => {
     assertStringIncludes(error.action, "tidemark geo install");
   }
   assertEquals((await run([], settings)).code, EXIT.usage);
-  await assertRejects(() => run(["status"], settings, true), UsageError, "--force belongs to geo install");
+  await assertRejects(() => run(["status"], settings, true), UsageError, "--force is for geo install only");
 });

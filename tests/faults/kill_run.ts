@@ -40,7 +40,7 @@ export function planOf(seed: number, events: number, partitions = 4): LoadPlan {
 }
 
 const ASSIGNED = '"partitions assigned"';
-const FENCED = /"fenced:|moved without us/;
+const FENCED = /"fenced:|has moved the stored rows/;
 const ZOMBIE_MS_MAX = 180_000;
 
 /**

@@ -195,7 +195,7 @@ export class World implements AsyncDisposable {
   /** Times that an instance was fenced, counted in the logs. */
   get fenced(): number {
     return this.instances.reduce(
-      (n, i) => n + i.lines().filter((line) => /"fenced:|moved without us/.test(line)).length,
+      (n, i) => n + i.lines().filter((line) => /"fenced:|has moved the stored rows/.test(line)).length,
       0,
     );
   }

@@ -30,7 +30,7 @@ Deno.test("doctor finds what is wrong, and only that", async (t) => {
     await stream.produce(0, events(50));
     const before = await doctor(stream);
     assertEquals(before.code, 0, JSON.stringify(before.findings));
-    assertMatch(before.of("schema").detail, /not made yet/);
+    assertMatch(before.of("schema").detail, /does not exist yet/);
     await stream.runOnce();
     const after = await doctor(stream);
     assertEquals(after.code, 0, JSON.stringify(after.findings));

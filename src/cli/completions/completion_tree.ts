@@ -1,4 +1,4 @@
-// What can be completed after each word: commands, their words, flags and the values of those, from the tables of commands and settings. No I/O.
+// What a shell can complete: commands, their words, flags and values of flags, from the tables of commands and settings. No I/O.
 import type { Kind } from "../../shared/config/kinds.ts";
 import { flagOf, SETTING_NAMES, settingOf } from "../../shared/config/settings.ts";
 import type { Command } from "../command.ts";
@@ -7,7 +7,7 @@ export interface FlagCompletion {
   /** Without its dashes. */
   readonly name: string;
   readonly doc: string;
-  /** Words that it takes; null: it takes no value. Empty: a value that cannot be listed. */
+  /** Possible values; empty if they cannot be listed; null for a flag without a value. */
   readonly values: readonly string[] | null;
   /** Its value is a path. */
   readonly isPath: boolean;
@@ -23,7 +23,6 @@ export interface CommandCompletion {
   readonly flags: readonly FlagCompletion[];
 }
 
-/** What completes behind `name`. */
 export function completionOf(name: string, summary: string, command: Command): CommandCompletion {
   const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden)
     .map(([flag, { kind, doc }]) => flagCompletion(flag, kind, doc));
@@ -46,7 +45,12 @@ export function completionOf(name: string, summary: string, command: Command): C
     flags: [
       ...own,
       ...settings.filter((flag) => !known.has(flag.name)),
-      { name: "env-file", doc: "Settings file; the environment and flags win over it.", values: [], isPath: true },
+      {
+        name: "env-file",
+        doc: "Settings file; the environment and flags take precedence over it.",
+        values: [],
+        isPath: true,
+      },
       { name: "help", doc: "What the command does, and its flags.", values: null, isPath: false },
     ],
   };

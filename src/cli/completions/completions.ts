@@ -1,4 +1,4 @@
-// `tidemark completions bash|zsh|fish`: prints what teaches a shell the commands, flags and values. Made from the tables, so it is never behind.
+// `tidemark completions bash|zsh|fish`: prints a shell's completion script, made from the tables of commands and settings.
 import { EXIT } from "../../shared/errors.ts";
 import { badArguments, defineCommand } from "../command.ts";
 import { completionOf } from "./completion_tree.ts";
@@ -6,7 +6,7 @@ import { SCRIPTS } from "./shells.ts";
 
 export const command = defineCommand({
   usage: Object.keys(SCRIPTS).join(" | "),
-  description: "For bash: source <(tidemark completions bash). Each script says in its first lines where it goes.",
+  description: "For bash: source <(tidemark completions bash). The first lines of each script say where to put it.",
   groups: [],
   flags: {},
   async run([shell = "", ...rest], { commands, data }) {

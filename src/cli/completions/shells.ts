@@ -1,18 +1,16 @@
-// The completion scripts of bash, zsh and fish. Pure: what completes goes in, the script comes out.
+// The completion scripts of bash, zsh and fish. Pure.
 import type { CommandCompletion, FlagCompletion } from "./completion_tree.ts";
 
-/** Words before any command. */
 const GLOBAL = ["--help", "--version"];
 
-/** In single quotes of bash and zsh. */
+/** Quotes for bash and zsh. */
 const quoted = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
-/** In single quotes of fish, where a backslash escapes both itself and the quote. */
+/** Quotes for fish, where a backslash escapes itself and the quote. */
 const fishQuoted = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
 const dashed = ({ name }: FlagCompletion) => `--${name}`;
 const listed = ({ values }: FlagCompletion) => values !== null && values.length > 0;
 const isOpen = (flag: FlagCompletion) => flag.values !== null && !listed(flag) && !flag.isPath;
 
-/** The script for `shell`. */
 export const SCRIPTS = { bash, zsh, fish } as const;
 
 function bash(commands: readonly CommandCompletion[]): string {
@@ -94,7 +92,7 @@ function zsh(commands: readonly CommandCompletion[]): string {
     "  esac",
     "  _describe -o flag flags",
     "}",
-    // Called by the completion system as a file of $fpath, or sourced.
+    // zsh calls it as a file of $fpath, or a user sources it.
     'if [[ "${funcstack[1]}" == _tidemark ]]; then _tidemark "$@"; else compdef _tidemark tidemark; fi',
   );
 }

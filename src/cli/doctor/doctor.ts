@@ -1,4 +1,4 @@
-// `tidemark doctor`: looks at everything that the stream needs and says what to do. Works with what answers. Shell.
+// `tidemark doctor`: checks everything that the stream needs and says what to do. If a server does not answer, it checks the rest. Shell.
 import { access, constants } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { openGeoFiles } from "../../geo/geo_files.ts";
@@ -18,7 +18,7 @@ import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
 import { checkSource } from "./doctor_log.ts";
 import { embeddedExists, openStorage, type Storage } from "../../app/storage.ts";
 
-/** Address blocks move slowly; after some months a few per cent of hits are counted for the wrong city. */
+/** Address blocks move slowly: after some months, a few per cent of hits are counted for the wrong city. */
 const GEO_AGE_DAYS_WARN = 100;
 
 type DoctorContext = Omit<CommandContext, "flags">;
@@ -26,13 +26,13 @@ type DoctorContext = Omit<CommandContext, "flags">;
 export const command = defineCommand({
   usage: "",
   description:
-    "Reads and changes nothing: it joins no group, takes no lease and writes no file. An embedded database that no process has open is opened " +
-    "for it, with connections that refuse writes. Exit code 6 where a check fails.",
+    "Changes nothing: it joins no group, takes no lease and writes no file. It opens an embedded database that no other process has open, " +
+    "with connections that refuse writes. Exit code 6 if a check fails.",
   groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
   flags: { json: flag(boolean, { doc: "One JSON object: healthy, findings [{check, status, detail, action}]." }) },
   async run(_args, context) {
     const { flags, out, data, colour } = context;
-    // What the clients would log is in the findings.
+    // The findings hold what the clients would log.
     const findings = await examine({ ...context, log: silentLog });
     const healthy = !failed(findings);
     if (flags.json) data(printableJson(JSON.stringify({ healthy, version: VERSION, findings }, null, 2)));
@@ -45,7 +45,6 @@ export const command = defineCommand({
   },
 });
 
-/** All findings, in the order in which they are shown. */
 async function examine(context: DoctorContext): Promise<Finding[]> {
   const { settings } = context;
   const findings: Finding[] = [
@@ -84,7 +83,7 @@ async function checkDataFolder(path: string): Promise<Finding> {
     if (!open && !mayAskForRights()) return rightsUnknown(path);
     if (mayAskForRights()) await access(path, constants.R_OK | constants.W_OK | constants.X_OK);
     return open
-      ? warn("data_folder", `${path} can be entered by others`, `chmod 700 ${path}`)
+      ? warn("data_folder", `other users can enter ${path}`, `chmod 700 ${path}`)
       : ok("data_folder", `${path} can be written`);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return await checkParent(path);
@@ -92,7 +91,7 @@ async function checkDataFolder(path: string): Promise<Finding> {
   }
 }
 
-/** Whether `access` may learn who this process is, which a scoped binary may not; without it the error comes where nothing can catch it. */
+/** Whether `access` may read the user of this process, as a scoped binary may not. Without the right its error cannot be caught. */
 function mayAskForRights(): boolean {
   return (["uid", "gid"] as const).every((kind) =>
     Deno.permissions.querySync({ name: "sys", kind }).state === "granted"
@@ -100,9 +99,9 @@ function mayAskForRights(): boolean {
 }
 
 const rightsUnknown = (path: string): Finding =>
-  skip("data_folder", `${path}: the permissions of this program do not let it ask whether it can be written`);
+  skip("data_folder", `${path}: this program's permissions do not allow checking whether it can be written`);
 
-/** A folder that is made at the first start: by a user that may write the nearest folder above it. */
+/** For a folder that the first start will make: whether this user may write the nearest folder above it. */
 async function checkParent(path: string): Promise<Finding> {
   if (!mayAskForRights()) return rightsUnknown(path);
   for (let above = dirname(resolve(path));; above = dirname(above)) {
@@ -113,7 +112,7 @@ async function checkParent(path: string): Promise<Finding> {
       if ((error as { code?: unknown }).code === "ENOENT" && above !== dirname(above)) continue;
       return fail(
         "data_folder",
-        `${path} is not there, and cannot be made in ${above}: ${messageOf(error)}`,
+        `${path} does not exist and cannot be made in ${above}: ${messageOf(error)}`,
         "Set DATA_DIR to a folder that this user may write.",
       );
     }
@@ -164,7 +163,7 @@ interface OpenedDatabase {
   readonly findings: readonly Finding[];
 }
 
-/** The embedded database belongs to the process that runs: then its part is left out. */
+/** If another process has the embedded database open, its checks are left out. */
 async function openDatabase(context: DoctorContext): Promise<OpenedDatabase> {
   const { settings } = context;
   const none = (finding: Finding): OpenedDatabase => ({ storage: null, lock: null, findings: [finding] });
@@ -183,7 +182,7 @@ async function openDatabase(context: DoctorContext): Promise<OpenedDatabase> {
     if (!(error instanceof NamedError)) throw error;
     if (error.code === "data_dir_locked") {
       return none(
-        skip("postgres", `embedded, and in use: ${error.message} Ask that process over HTTP (/readyz, /v1/ledger).`),
+        skip("postgres", `embedded, and in use: ${error.message} Check that process over HTTP (/readyz, /v1/ledger).`),
       );
     }
     return none(fail("postgres", error.message, error.action));

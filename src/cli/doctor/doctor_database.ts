@@ -1,4 +1,4 @@
-// The database's part of `tidemark doctor`: asks the server, leaves the judging to src/operate. Shell.
+// The checks of the database in `tidemark doctor`: reads facts, which src/operate judges. Shell.
 import { wantedRules } from "../../event/stream_rules.ts";
 import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
 import type { StoredState } from "../../store/port.ts";
@@ -21,24 +21,23 @@ import { openStore } from "../../app/wiring.ts";
 
 const TIMEOUT_MS = 5_000;
 const DEEP_TIMEOUT_MS = 30_000;
-/** Days of closed windows whose rows are re-added, up to the newest. */
+/** The rows of closed windows of this many days, up to the newest, are added up again. */
 const DEEP_DAYS = 2;
 
-/** What the database says, and the stream's state as far as it can be read. */
 export interface DatabaseReport {
   readonly findings: readonly Finding[];
   /** `null` without a stream or a readable schema. */
   readonly stored: StoredState | null;
-  /** Whether the tables are there: without them nothing more can be asked. */
+  /** Whether the tables exist. */
   readonly ready: boolean;
 }
 
-/** Runs all checks that need the database; never throws for what a check can find. */
+/** Runs all checks that need the database. Faults are findings, never errors. */
 export async function checkDatabase(storage: Storage, context: Omit<CommandContext, "flags">): Promise<DatabaseReport> {
   const { settings } = context;
   const findings: Finding[] = [];
   try {
-    // Over the connection that commits would use: the others of doctor refuse writes, which is one of the facts.
+    // By the connection for commits, because doctor's others are read-only, and "read-only" is one of the facts.
     const facts = await readFacts(storage.commits, context);
     findings.push(ok("postgres", storage.description));
     findings.push(...judgeDatabase(facts, settings.MAX_FUTURE_SKEW));
@@ -73,7 +72,7 @@ export async function checkDatabase(storage: Storage, context: Omit<CommandConte
   return { findings, stored, ready: true };
 }
 
-/** What a start refuses beside version and rights: encoding, connection limit, columns that demand a value. */
+/** Conditions of a start beside version and rights: encoding, connection limit, columns that require a value. */
 async function checkDemands(database: Database, settings: CommandContext["settings"]): Promise<Finding[]> {
   const faults = serverFaults(await readServerFacts(database, settings.POSTGRES_SCHEMA), {
     connections: database.pooled ? 0 : settings.POSTGRES_CONNECTIONS,
@@ -82,7 +81,7 @@ async function checkDemands(database: Database, settings: CommandContext["settin
   const judged = ["postgres_encoding", "postgres_connections", "foreign_column"] as const;
   return judged.map((code) => {
     const fault = faults.find((found) => found.code === code);
-    return fault ? fail(code, fault.message, fault.action) : ok(code, "as a stream needs it");
+    return fault ? fail(code, fault.message, fault.action) : ok(code, "as required");
   });
 }
 
@@ -92,7 +91,7 @@ async function checkSchema(
 ): Promise<{ readonly finding: Finding; readonly ready: boolean }> {
   const applied = await appliedMigrations(database);
   if (applied === null) {
-    return { finding: ok("schema", `${schema}: not made yet; \`run\` and \`migrate\` make it`), ready: false };
+    return { finding: ok("schema", `${schema}: does not exist yet; \`run\` and \`migrate\` make it`), ready: false };
   }
   const missing = MIGRATIONS.filter((name) => !applied.has(Number(name.slice(0, 4))));
   const known = MIGRATIONS.map((name) => Number(name.slice(0, 4)));
@@ -101,23 +100,23 @@ async function checkSchema(
     const finding = fail(
       "schema",
       `${schema}: ${missing.join(", ")} missing`,
-      "Run `tidemark migrate` (a start of `run` does it too).",
+      "Run `tidemark migrate` (`run` does it at its start, too).",
     );
     return { finding, ready: false };
   }
   const finding = newer.length > 0
-    ? warn("schema", `${schema}: was migrated by a newer release`, "Bring this program up to date.")
+    ? warn("schema", `${schema}: was migrated by a newer release`, "Upgrade this program.")
     : ok("schema", `${schema}: up to date (${MIGRATIONS.at(-1)})`);
   return { finding, ready: true };
 }
 
-/** What a start would refuse. */
+/** Whether a start would refuse the settings. */
 async function checkStreamSettings(
   database: Database,
   { settings }: Pick<CommandContext, "settings">,
 ): Promise<Finding> {
   const differing = await differingSettings(database, await settingsAsStored(settings, database));
-  if (differing.length === 0) return ok("stream_settings", "the ones that the stream was made with");
+  if (differing.length === 0) return ok("stream_settings", "as when the stream was made");
   return fail(
     "stream_settings",
     differing.join("; "),
@@ -130,7 +129,7 @@ async function checkLedger(database: Database, { clock }: Pick<CommandContext, "
   try {
     const known = await readLedger(database, null, DEEP_TIMEOUT_MS);
     if (known === null) return skip("ledger", "not started yet");
-    // A stream that reads a backlog, or an old log, has its newest windows far behind the clock.
+    // The newest windows of a stream that reads a backlog or an old log are far behind the clock.
     const newest = Math.min(now, known.closed_through ?? now);
     const sums = await readLedger(database, { from: newest - DEEP_DAYS * DAY, to: now + DAY }, DEEP_TIMEOUT_MS);
     if (sums === null) return skip("ledger", "not started yet");
@@ -139,24 +138,24 @@ async function checkLedger(database: Database, { clock }: Pick<CommandContext, "
       return fail(
         "ledger",
         `${wrong.length} equations do not hold: ${wrong.slice(0, 3).map((w) => w.message).join("; ")}`,
-        "Somebody has changed the tables, or the disk lost data: see 'The ledger does not balance' in docs/runbook.md.",
+        "The tables were changed by hand, or the disk lost data: see 'The ledger does not balance' in docs/runbook.md.",
       );
     }
     const from = new Date(newest - DEEP_DAYS * DAY).toISOString();
     return ok(
       "ledger",
-      `balanced; the rows of ${sums.deep?.windows_checked ?? 0} windows since ${from} were added again`,
+      `balanced; the rows of ${sums.deep?.windows_checked ?? 0} windows since ${from} were added up again`,
     );
   } catch (error) {
     return skip("ledger", messageOf(error));
   }
 }
 
-/** How the processes that run the stream get on, as they have written it. */
+/** The states of steps that the processes of the stream have stored. */
 async function checkSteps(database: Database): Promise<Finding> {
   try {
     const steps = await readSteps(database, TIMEOUT_MS);
-    if (steps.length === 0) return skip("steps", "no process has written of its steps in the last minutes");
+    if (steps.length === 0) return skip("steps", "no process has stored the states of its steps in the last minutes");
     const faults = steps.flatMap(({ step, state, at, instance }) => {
       const fault = stepFault(step, state, at, APP_DEFAULTS.progressTimeoutMs);
       return fault === null ? [] : [{ instance, ...fault }];
@@ -209,7 +208,7 @@ async function readFacts(database: Database, { settings, clock }: Pick<CommandCo
            where n.nspname = ${schema} and c.relname = 'aggregated_web_traffic') as may_make_days,
           coalesce((select has_schema_privilege(n.oid, 'create') from pg_namespace n where n.nspname = ${schema}),
             has_database_privilege(current_database(), 'create')) as may_create`, TIMEOUT_MS);
-  await ask(); // the first statement pays for the connection, which would look like a clock that is off
+  await ask(); // the first statement includes connecting, which would look like a wrong clock
   const sentAt = clock.now();
   const [row] = await ask();
   const answeredAt = clock.now();

@@ -1,4 +1,4 @@
-// The log's part of `tidemark doctor`: identity, positions, content, retention, group. Asks; src/operate judges. Shell.
+// The checks of the log in `tidemark doctor`: identity, positions, content, retention, group. Reads facts, which src/operate judges. Shell.
 import { type StreamRules, wantedRules } from "../../event/stream_rules.ts";
 import { checkLog } from "../../store/decision.ts";
 import type { StoredState } from "../../store/port.ts";
@@ -21,14 +21,13 @@ import { countingRules, eventReader, logName, rulesInForce, streamSettings } fro
 
 type DoctorContext = Omit<CommandContext, "flags">;
 
-/** What the checks of the log have at hand. */
 interface LogCheckInputs {
   readonly database: Database | null;
   readonly stored: StoredState | null;
   readonly places: PlaceLocator;
 }
 
-/** Runs all checks that need the log; never throws for what a check can find. */
+/** Runs all checks that need the log. Faults are findings, never errors. */
 export async function checkSource(context: DoctorContext, inputs: LogCheckInputs): Promise<Finding[]> {
   const { settings } = context;
   const name = settings.SOURCE === "kafka" ? "broker" : "source";
@@ -47,7 +46,7 @@ export async function checkSource(context: DoctorContext, inputs: LogCheckInputs
   }
 }
 
-/** The stream's rules; where this release does not know them, which a check of its own says, the newest that it knows. */
+/** The stored rules; if this release does not know them (another check reports that), the newest that it knows. */
 function readingRules({ settings }: DoctorContext, stored: StoredState | null): StreamRules {
   try {
     return rulesInForce(settings, stored);
@@ -98,14 +97,14 @@ async function withLog(
 const topicIds = (log: LogIdentity) =>
   log.topicId !== null ? ok("topic_id", log.topicId) : warn(
     "topic_id",
-    "the broker knows no topic ids (Kafka before 2.8)",
-    "A topic that is deleted and created again can only be noticed by its offsets: renew the brokers.",
+    "the broker has no topic ids (Kafka before 2.8)",
+    "Upgrade the brokers: without ids, a topic that is deleted and created again is noticed only by its offsets.",
   );
 
-/** Whether the stored positions mean something in this log. */
+/** Whether the log holds the stored positions. */
 function positions({ settings }: DoctorContext, { database, stored }: LogCheckInputs, log: LogIdentity): Finding {
   if (stored === null) {
-    return skip("positions", database === null ? "none were read: see the database above" : "none are stored yet");
+    return skip("positions", database === null ? "not read: see the database above" : "none are stored yet");
   }
   try {
     checkLog(streamSettings(settings, { topicId: log.topicId, anchor: stored.anchor }), stored, log);
@@ -139,14 +138,14 @@ async function kafkaChecks(
     const retention = config === null ? null : Number(config["retention.ms"] ?? -1);
     findings.push(judgeRetention(await backlogsOf(reader, stored, log), retention, clock.now()));
     findings.push(judgeGroup(settings.KAFKA_GROUP, group));
-    if (refused.length > 0) findings.push(skip("kafka_rights", `not allowed to ask everything: ${refused.join("; ")}`));
+    if (refused.length > 0) findings.push(skip("kafka_rights", `some requests are not allowed: ${refused.join("; ")}`));
   } catch (error) {
     findings.push(unreadable("retention", error));
   }
   return findings;
 }
 
-/** Headers of the first and the newest batches of each partition. */
+/** The headers of the first and the newest batches of each partition. */
 async function traitsOf(reader: KafkaLogReader, log: LogIdentity): Promise<BatchTraits> {
   const traits = noTraits();
   for (const { partition, logStart, logEnd } of log.partitions) {
@@ -158,7 +157,7 @@ async function traitsOf(reader: KafkaLogReader, log: LogIdentity): Promise<Batch
   return traits;
 }
 
-/** What each stored position still has before it. */
+/** The unread records behind each stored position. */
 async function backlogsOf(reader: LogReader, stored: StoredState | null, log: LogIdentity): Promise<Backlog[]> {
   const backlogs: Backlog[] = [];
   for (const row of stored?.rows ?? []) {

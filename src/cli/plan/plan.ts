@@ -1,4 +1,4 @@
-// `tidemark plan`: how much of everything a given traffic needs, computed from measured figures. Asks no server.
+// `tidemark plan`: computes what a given traffic needs from measured figures. Connects to no server.
 import { boolean, bytes, decimal, duration, integer, oneOf } from "../../shared/config/kinds.ts";
 import { EXIT } from "../../shared/errors.ts";
 import { DAY, SECOND } from "../../shared/units.ts";
@@ -13,32 +13,33 @@ const price = (doc: string) => flag(decimal(0, 1e6), { default: "0", doc });
 export const command = defineCommand({
   usage: "",
   description:
-    "Prices are yours, in your currency; what you leave out costs nothing. The figures behind it, and the command that measures each again: `--figures`.",
+    "Give your own prices in your currency; a missing price counts as 0. `--figures` prints the measured figures and the commands that measure them again.",
   groups: ["windows", "commits"],
   flags: {
     "events-per-second": flag(decimal(0.001, 1e9), { default: "1000", doc: "Mean rate." }),
     keys: flag(integer(1, 1e9), {
       default: "20000",
-      doc: "Distinct combinations of host, referrer and place that come up in one window.",
+      doc: "Distinct combinations of host, referrer and place in one window.",
     }),
     "daily-keys": flag(integer(1, 1e9), {
       default: "5000",
-      doc: "Distinct places, countries, hosts and referrers of one day, added up.",
+      doc: "Sum of the distinct places, countries, hosts and referrers of one day.",
     }),
-    retention: flag(duration(DAY, 36_500 * DAY), { default: "365d", doc: "How long closed windows are kept." }),
+    retention: flag(duration(DAY, 36_500 * DAY), { default: "365d", doc: "Retention of closed windows." }),
     "event-bytes": flag(bytes(1, 2 ** 20), { default: "400B", doc: "Mean size of a record." }),
     "text-bytes": flag(integer(1, 8192), {
       default: String(FIGURES.textBytes.value),
-      doc: "Mean bytes of host, referrer, country, region and city of a row together.",
+      doc: "Mean bytes of all texts of a row: host, referrer, country, region and city.",
     }),
-    "kafka-retention": flag(duration(SECOND, 36_500 * DAY), { default: "7d", doc: "How long the topic is kept." }),
+    "kafka-retention": flag(duration(SECOND, 36_500 * DAY), { default: "7d", doc: "Retention of the topic." }),
     "kafka-copies": flag(integer(1, 10), { default: "3", doc: "Copies of the topic." }),
     "catch-up": flag(decimal(1, 100), {
       default: "4",
-      doc: "How many times as fast as live an outage is caught up with: 4 makes an hour good in twenty minutes.",
+      doc:
+        "Speed of catching up after an outage, as a multiple of the live rate: 4 catches up one hour in twenty minutes.",
     }),
     backups: flag(integer(0, 1000), { default: "7", doc: "Full copies of the database that are kept." }),
-    "broker-cpus": flag(decimal(0, 1e6), { default: "0", doc: "CPUs of your brokers; 0 where they are there anyway." }),
+    "broker-cpus": flag(decimal(0, 1e6), { default: "0", doc: "CPUs of your brokers; 0 if you have them anyway." }),
     "broker-memory": flag(decimal(0, 1e6), { default: "0", doc: "GiB of memory of your brokers." }),
     "price-cpu-hour": price("One CPU for an hour."),
     "price-memory-hour": price("One GiB of memory for an hour."),
@@ -47,7 +48,7 @@ export const command = defineCommand({
     "price-backup-month": price("One GiB of backup for a month."),
     "price-monitoring-month": price("All of your monitoring for a month."),
     beside: flag(oneOf(...OLD_ENGINES), {
-      doc: "Also set processors and memory beside those of the replaced stack with this engine.",
+      doc: "Also compare processors and memory with those of the replaced stack with this engine.",
     }),
     figures: flag(boolean, { doc: "Print the measured figures and their sources." }),
     json: flag(boolean, { doc: "One JSON object." }),
@@ -94,7 +95,7 @@ export const command = defineCommand({
   },
 });
 
-/** The plan as a page: a value and its arithmetic a line. */
+/** The plan as a page, with one value and its arithmetic per line. */
 export function renderPlan({ steps, costs, costPerMonth, costPerBillionEvents, eventsPerMonth }: Plan): string {
   const rows = steps.map(({ name, value, unit, arithmetic }) => {
     const text = unit.startsWith("bytes")

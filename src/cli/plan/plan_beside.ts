@@ -1,4 +1,4 @@
-// The same traffic on the stack that Tidemark replaces, part by part, from figures measured on the same machine. Pure.
+// Compares a plan with the stack that Tidemark replaces, part by part, by figures measured on the same machine. Pure.
 import { FIGURES } from "./plan_figures.ts";
 import { countText } from "../../shared/quantities.ts";
 import type { Plan, Prices } from "./plan_model.ts";
@@ -13,12 +13,12 @@ const ENGINE_FIGURES = {
   "kafka-streams": { cpu: FIGURES.kafkaStreamsCpu, memory: FIGURES.kafkaStreamsMemory },
 } as const;
 
-/** One part of both stacks; CPUs while live, MiB of memory, cost a month. */
+/** One part of both stacks. */
 interface BesideLine {
   readonly part: string;
   readonly here: Amount;
   readonly there: Amount;
-  /** How `there` comes about. */
+  /** How `there` is computed. */
   readonly arithmetic: string;
 }
 
@@ -31,8 +31,8 @@ interface Amount {
 const HOURS_A_MONTH = 730;
 
 /**
- * Sets the parts of a plan that run as processes beside those of the old stack. Disks, network and backup hold the same events and rows in
- * both, and are left out.
+ * Compares the parts of a plan that are processes with those of the old stack. Disks, network and backup are left out, because they hold the
+ * same events and rows in both.
  */
 export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engine: OldEngine): readonly BesideLine[] {
   const step = (name: string) => plan.steps.find((one) => one.name === name)!.value;
@@ -76,7 +76,6 @@ export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engi
   ];
 }
 
-/** The comparison as a page. */
 export function renderBeside(lines: readonly BesideLine[], engine: OldEngine): string {
   const cell = ({ cpus, memoryMib, perMonth }: Amount) =>
     cpus === 0 && memoryMib === 0 ? "nothing" : [
@@ -97,8 +96,8 @@ export function renderBeside(lines: readonly BesideLine[], engine: OldEngine): s
   const width = (column: number) => Math.max(...rows.map((row) => row[column]!.length));
   const text = rows.map((row) => row.map((value, i) => value.padEnd(width(i))).join("  ").trimEnd());
   return [
-    `Beside the stack that this replaces (processors live, memory at its most, cost a month)`,
+    `Compared with the stack that this replaces (processors live, peak memory, cost per month)`,
     ...text,
-    "Kafka, disks, network and backup hold the same in both. Not measured and so not in it: checkpoint storage, the web service for places.",
+    "Kafka, disks, network and backup are the same in both. Not measured: checkpoint storage, the web service for places.",
   ].join("\n");
 }

@@ -1,10 +1,9 @@
-// Every measured figure behind `tidemark plan`, each with where it comes from. No I/O.
+// The measured figures of `tidemark plan`, each with its source. No I/O.
 
-/** One measured constant. */
 interface Figure {
   readonly value: number;
   readonly unit: string;
-  /** The command that measures it again, and what it was measured on. */
+  /** The command that measures it again, and the conditions of the measurement. */
   readonly source: string;
 }
 

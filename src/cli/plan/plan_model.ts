@@ -1,16 +1,16 @@
-// From traffic to machines: partitions, processor, memory, bytes and cost, with each step's arithmetic. Pure.
+// Computes partitions, processors, memory, bytes and cost from traffic, with the arithmetic of each step. Pure.
 import { bytesText, countText } from "../../shared/quantities.ts";
 import { FIGURES } from "./plan_figures.ts";
 
 const MIB = 2 ** 20, GIB = 2 ** 30, DAY_S = 86_400;
 /** The mean month of a price list. */
 const MONTH_DAYS = 365 / 12;
-/** A partition is read by one engine: twice as many let members come and go without one of them standing idle. */
+/** One engine reads a partition. With two per engine, none is idle when members join or leave. */
 const PARTITIONS_PER_ENGINE = 2;
-/** What a topic is usually made with; it costs nothing and leaves room. */
+/** The usual number for a topic; it costs nothing. */
 const PARTITIONS_MIN = 12;
 
-/** What the user knows of the traffic. */
+/** The traffic. */
 export interface PlanInputs {
   readonly eventsPerSecond: number;
   /** Distinct (host, referrer, place) in one window. */
@@ -24,26 +24,26 @@ export interface PlanInputs {
   readonly textBytes: number;
   readonly kafkaDays: number;
   readonly kafkaReplicas: number;
-  /** How many times as fast as live an outage should be caught up with. */
+  /** Speed of catching up, as a multiple of the live rate. */
   readonly catchUp: number;
   readonly backups: number;
-  /** What your brokers take beside their disks; 0 where they are there anyway. */
+  /** Resources of your brokers beside disks; 0 if you have them anyway. */
   readonly brokerCpus: number;
   readonly brokerMemoryGib: number;
 }
 
-/** Prices of the user, in a currency of theirs; a month has 730 hours. */
+/** The user's prices. A month has 730 hours. */
 export interface Prices {
   readonly cpuHour: number;
   readonly memoryGibHour: number;
   readonly diskGibMonth: number;
   readonly networkGib: number;
   readonly backupGibMonth: number;
-  /** All of it for a month. */
+  /** Total per month. */
   readonly monitoringMonth: number;
 }
 
-/** One computed number: its name, value and unit, and the arithmetic with the numbers in it. */
+/** One computed number, with its arithmetic. */
 interface Step {
   readonly name: string;
   readonly value: number;
@@ -65,12 +65,12 @@ export interface Plan {
   readonly costPerBillionEvents: number;
 }
 
-/** Distinct keys among `events` draws from `keys` equally likely ones: the most there can be, since skew makes it fewer. */
+/** Distinct keys among `events` draws from `keys` equally likely ones. An upper bound: with skewed keys there are fewer. */
 export function distinctKeys(events: number, keys: number): number {
   return keys * -Math.expm1(-events / keys);
 }
 
-/** Plans for steady traffic. Every step names the numbers that it was made of. */
+/** Plans for steady traffic. */
 export function plan(inputs: PlanInputs, prices: Prices): Plan {
   const steps: Step[] = [];
   const add = (name: string, value: number, unit: string, arithmetic: string): number => {

@@ -1,4 +1,4 @@
-// `tidemark report`: the reports of the API in a terminal or a file. Reads the database; prints.
+// `tidemark report`: prints the reports of the API in a terminal or to a file.
 import { schemaMissing } from "../../shared/faults.ts";
 import { z } from "zod";
 import {
@@ -48,22 +48,22 @@ import { addressOfFolder } from "../running/running.ts";
 const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
 type Format = typeof FORMATS[number];
 
-/** The server's own limit for the API's connections. */
+/** The same as the statement_timeout of the API's connections. */
 const DEADLINE_MS = 30_000;
 
 /** One kind of report. */
 interface Report<Q, R, Line> {
-  /** As it is called here and below /v1/reports. */
+  /** Its name here and below /v1/reports. */
   readonly name: string;
   readonly schema: z.ZodObject;
   readonly query: (given: Parameters, now: EpochMs) => QueryResult<Q>;
   readonly read: (sql: Sql, query: Q) => Promise<R>;
   readonly rendering: Rendering<R, Line>;
-  /** null where there is no picture of it. */
+  /** null for a report without a chart. */
   readonly svg: ((report: R) => string) | null;
 }
 
-/** A report whose types are settled: what is left is to ask it. */
+/** A report without its type parameters. */
 interface Asked {
   readonly parameters: readonly string[];
   readonly formats: readonly Format[];
@@ -115,19 +115,19 @@ const REPORTS: Readonly<Record<string, Asked>> = {
   }),
 };
 
-// Everything is text here: the schemas of the reports say what fits, and name what is allowed.
+// The schemas of the reports check the values.
 const anyText: Kind<string> = kindOf("<text>", "text of at most 4096 characters", z.string().max(4096));
 const parameter = (doc: string) => flag(anyText, { doc });
 
 export const command = defineCommand({
   usage: Object.keys(REPORTS).join(" | "),
   description:
-    "The same numbers as /v1/reports. Without --limit, CSV and NDJSON hold every row. Beside a running service on the embedded database it " +
-    "asks that service, with API_TOKEN.",
+    "The same numbers as /v1/reports. Without --limit, CSV and NDJSON hold every row. If a running service has the embedded database open, the " +
+    "report comes from that service, with API_TOKEN.",
   groups: ["storage", "process"],
   flags: {
-    format: flag(oneOf(...FORMATS), { default: "text", doc: "How the report is printed." }),
-    bom: flag(boolean, { doc: "With --format csv: begins with a byte order mark, by which Excel knows UTF-8." }),
+    format: flag(oneOf(...FORMATS), { default: "text", doc: "Format of the report." }),
+    bom: flag(boolean, { doc: "With --format csv: begin with a byte order mark, so that Excel recognises UTF-8." }),
     svg: flag(boolean, { doc: "Short for --format svg.", hidden: true }),
     from: parameter("First local day, YYYY-MM-DD, inclusive. Default: six days before --to."),
     to: parameter("Last local day, inclusive. Default: today."),
@@ -140,7 +140,7 @@ export const command = defineCommand({
     region: parameter("Only hits from this region; empty for places without one."),
     city: parameter("Only hits from this city; empty for places without one."),
     filter: parameter(
-      "Conditions FIELD:OP:VALUE parted by ;, such as host:starts:www.;referrer:not_contains:google. OP is is, is_not, starts, not_starts, contains or not_contains.",
+      "Conditions FIELD:OP:VALUE separated by ;, such as host:starts:www.;referrer:not_contains:google. OP is is, is_not, starts, not_starts, contains or not_contains.",
     ),
     traffic: parameter("all, human or bot."),
     late: parameter("include or exclude (default) late records."),
@@ -149,7 +149,7 @@ export const command = defineCommand({
       "contributions, timeseries: previous_day, same_weekday, previous_period (default) or previous_year.",
     ),
     order: parameter("contributions: count_desc, count_asc or place."),
-    cursor: parameter("contributions: next_cursor of the page before."),
+    cursor: parameter("contributions: next_cursor of the previous page."),
     step: parameter("timeseries: 5min, hour, day, week or month."),
     by: parameter("top: host, referrer, source, channel, country, region or city."),
     of: parameter("forecast: total, country or city."),
@@ -161,7 +161,7 @@ export const command = defineCommand({
     const report = Object.hasOwn(REPORTS, name) ? REPORTS[name]! : undefined;
     if (!report || rest.length > 0) {
       throw new UsageError(
-        [report ? `Too many words after ${name}` : `There is no report ${JSON.stringify(name)}`],
+        [report ? `Too many arguments after ${name}` : `There is no report ${JSON.stringify(name)}`],
         `Reports: ${Object.keys(REPORTS).join(", ")}.`,
         "bad_arguments",
       );
@@ -187,7 +187,7 @@ export const command = defineCommand({
         return print(storage.reads);
       });
     } catch (error) {
-      // The embedded database belongs to one process: where that is a service, it answers.
+      // If another process has the embedded database open and is a service, that service answers.
       const address = isHeld(error) ? await addressOfFolder(context.settings.DATA_DIR) : undefined;
       if (address === undefined) throw namedError(error);
       return await print(reportService(address, context.settings));
@@ -197,7 +197,7 @@ export const command = defineCommand({
 
 const isHeld = (error: unknown) => error instanceof NamedError && error.code === "data_dir_locked";
 
-/** The context whose first data begin with a byte order mark. */
+/** The context with a byte order mark before the first data. */
 function marked(context: CommandContext): CommandContext {
   let mark = BYTE_ORDER_MARK;
   return {
@@ -209,7 +209,7 @@ function marked(context: CommandContext): CommandContext {
   };
 }
 
-/** Settles the types of one report. `whole` prints all rows where no limit was given and the format has no bound. */
+/** Hides the type parameters of one report. `whole` prints all rows, for CSV and NDJSON without a limit. */
 function asked<Q, R, Line>(
   { name, schema, query, read, rendering, svg }: Report<Q, R, Line>,
   whole?: (query: Q, format: "csv" | "ndjson", database: Database, context: CommandContext) => Promise<void>,
@@ -234,7 +234,7 @@ function asked<Q, R, Line>(
         : format === "json"
         ? printableJson(JSON.stringify(report, null, 2))
         : render(report, format, rendering, context.columns);
-      // The line writer ends the line; of CSV's \r\n it leaves the \r.
+      // The line writer adds the newline; the \r of CSV's \r\n stays.
       (format === "text" ? context.out : context.data)(text.replace(/\n$/, ""));
     },
   };
@@ -249,7 +249,7 @@ async function exportAll(
   await printAll(await exportBody(database, query, format, DEADLINE_MS), context);
 }
 
-/** Prints a stream of lines as they come; a chunk may end inside a line. */
+/** Prints a stream of lines. A chunk may end inside a line. */
 async function printAll(body: ReadableStream<Uint8Array>, { data, drained }: CommandContext): Promise<void> {
   let rest = "";
   for await (const text of body.pipeThrough(new TextDecoderStream())) {
@@ -284,7 +284,7 @@ function namedError(error: unknown): unknown {
     case "3F000":
       return schemaMissing(error);
     case "22023":
-      return badArguments("report", `--tz PostgreSQL knows no such zone or range: ${(error as Error).message}`);
+      return badArguments("report", `--tz PostgreSQL does not know this zone or range: ${(error as Error).message}`);
     default:
       return error;
   }

@@ -1,4 +1,4 @@
-// `tidemark run`, `dev` and `serve`: the service, the service with demo traffic on a bare machine, and its HTTP part alone.
+// `tidemark run`, `dev` and `serve`: the service, the service with demo traffic and an embedded database, and only its HTTP part.
 import { runService } from "../../app/service.ts";
 import { showProgress, tellEnd } from "./telling.ts";
 import { withStandardInput } from "./standard_input.ts";
@@ -18,14 +18,13 @@ export const run = defineCommand({
   groups: ALL_GROUPS,
   flags: {
     once: flag(boolean, {
-      doc:
-        "Read to the end offsets of the start, close what can be closed, say what came of it, exit: for backfills and cron.",
+      doc: "Read to the end offsets of the start, close the windows, print a summary, exit: for backfills and cron.",
     }),
     wait: flag(duration(0, HOUR), {
       default: "60s",
-      doc: "With --once: how long an absent broker or database is awaited.",
+      doc: "With --once: how long to wait for an absent broker or database.",
     }),
-    "no-http": flag(boolean, { doc: "Do not listen. --once never does." }),
+    "no-http": flag(boolean, { doc: "Do not listen on a port. --once never does." }),
   },
   run(_args, given) {
     const { flags, log } = given;
@@ -48,8 +47,8 @@ export const run = defineCommand({
 export const dev = defineCommand({
   usage: "",
   description:
-    "Weeks of plausible history, then live traffic. The demo lives in the folder `demo` of DATA_DIR, apart from a stream of your own and " +
-    "from installed place files; delete it to begin anew.",
+    "Generates weeks of history, then live traffic. The demo is stored in the folder `demo` of DATA_DIR, apart from your own stream and from " +
+    "installed place files. Delete that folder to start again.",
   groups: ALL_GROUPS,
   flags: {},
   run(_args, given) {
@@ -67,7 +66,7 @@ export const dev = defineCommand({
   },
 });
 
-/** What the user has set wins; the default source is the demo instead of Kafka, in a folder of its own. */
+/** Unless the user has set them: the demo as source, in a folder of its own. */
 function onDemo(context: CommandContext): CommandContext {
   const { settings, sources } = context;
   if (sources.SOURCE.from !== "default") return context;
@@ -77,13 +76,13 @@ function onDemo(context: CommandContext): CommandContext {
 
 export const serve = defineCommand({
   usage: "",
-  description: "Needs nothing but the database; any number may run.",
+  description: "Needs only the database. Any number of processes may run.",
   groups: ["windows", "storage", "http", "process"],
   flags: {},
   run(_args, context) {
     if (context.settings.POSTGRES_URL === undefined) {
       throw new UsageError(
-        ["POSTGRES_URL is needed: the embedded database belongs to the process that fills it"],
+        ["POSTGRES_URL is required: only the process that fills an embedded database can read it"],
         "Point POSTGRES_URL at the server that `tidemark run` writes to.",
       );
     }

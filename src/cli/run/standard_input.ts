@@ -1,19 +1,19 @@
-// `run --once --file-path -`: standard input as a log file. It is written to the data folder first: a pipe cannot be read again after a stop.
+// `run --once --file-path -`: standard input as a log file. It is first written to the data folder, because a pipe cannot be read again
+// after a stop.
 import { UsageError } from "../../shared/errors.ts";
 import type { Settings } from "../../shared/config/settings.ts";
 import type { CommandContext } from "../command.ts";
 
 const NAME = "standard-input.log";
 
-/** Whether FILE_PATH names standard input. */
 const readsStandardInput = ({ SOURCE, FILE_PATH }: Pick<Settings, "SOURCE" | "FILE_PATH">): boolean =>
   SOURCE === "file" && FILE_PATH !== undefined && FILE_PATH.includes("-");
 
 /**
- * The context with a file in place of `-`: all of standard input, in DATA_DIR, whose lock the caller holds. What was given before is kept
- * beside it as a rotation would, so that the same input is known again and only what is new in it is read.
+ * The context with a file in place of `-`: all of standard input, in DATA_DIR, whose lock the caller holds. The input of the last run is kept
+ * like a rotated file, so that the same input is recognised and only its new part is read.
  *
- * @throws UsageError where more than `-` is named, or the run has no end
+ * @throws UsageError if FILE_PATH names more than `-`, or the run has no end
  */
 export async function withStandardInput<C extends Pick<CommandContext, "settings" | "log" | "signal">>(
   context: C,
@@ -23,7 +23,7 @@ export async function withStandardInput<C extends Pick<CommandContext, "settings
   if (!readsStandardInput(settings)) return context;
   if (!once || settings.FILE_PATH!.length > 1) {
     throw new UsageError(
-      ["Standard input (--file-path -) is read by `run --once` alone, and by itself."],
+      ["Standard input (--file-path -) needs `run --once`, and cannot be combined with other paths."],
       "Add --once, or let the server write to a file.",
       "no_file",
     );

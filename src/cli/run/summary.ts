@@ -1,9 +1,9 @@
-// What `run --once` says at its end: what was counted, late and dead, why, and what to do about it. Pure.
+// The summary at the end of `run --once`: records counted, late and dead, why, and what to do. Pure.
 import { DEAD_REASON_WORDS, type DeadReason } from "../../shared/dead_reasons.ts";
 import type { StoredDead, StoredTotals } from "../../shared/snapshot.ts";
 import { countText } from "../../shared/count_text.ts";
 
-/** Above this share late records are explained. */
+/** A larger share of late records is explained. */
 const LATE_SHARE_TOLD = 0.01;
 
 export interface RunSummary {
@@ -11,7 +11,7 @@ export interface RunSummary {
   readonly log: string;
   readonly source: "kafka" | "file" | "demo";
   readonly stored: StoredTotals;
-  /** Where the first dead letter of a reason lies, in words. */
+  /** The position of a reason's first dead letter, in words. */
   readonly place: (first: StoredDead["first"]) => string;
   /** WATERMARK_DELAY in words. */
   readonly watermarkDelay: string;
@@ -20,7 +20,7 @@ export interface RunSummary {
   readonly deadShareMax: number;
 }
 
-/** The summary, a line each; `tooManyDead`: the share of dead letters is above what the setting allows. */
+/** The lines of the summary. `tooManyDead`: the share of dead letters is above DEAD_SHARE_MAX. */
 export function summarize(summary: RunSummary): { readonly lines: readonly string[]; readonly tooManyDead: boolean } {
   const { log, stored, deadShareMax } = summary;
   const { counted, late, dead } = stored;
@@ -44,8 +44,8 @@ export function summarize(summary: RunSummary): { readonly lines: readonly strin
   if (tooManyDead) {
     lines.push(
       dead === read
-        ? `All ${what} are dead: the exit code is 6. FILE_FORMAT says how lines are read; \`tidemark dead-letters list\` shows where they lie.`
-        : `More than ${deadShareMax} % of the ${what} (DEAD_SHARE_MAX) are dead: the exit code is 6. \`tidemark dead-letters list\` shows where they lie.`,
+        ? `All ${what} are dead letters; the exit code is 6. FILE_FORMAT sets how lines are read; \`tidemark dead-letters list\` shows their positions.`
+        : `More than ${deadShareMax} % of the ${what} (DEAD_SHARE_MAX) are dead letters; the exit code is 6. \`tidemark dead-letters list\` shows their positions.`,
     );
   }
   return { lines, tooManyDead };
@@ -54,15 +54,15 @@ export function summarize(summary: RunSummary): { readonly lines: readonly strin
 function lateHint({ source, watermarkDelay, latePolicy }: RunSummary, share: number): string[] {
   const percent = share * 100 < 10 ? (share * 100).toFixed(1) : String(Math.round(share * 100));
   const files =
-    "files that were read in another order than they were written, several servers in one file, a server that " +
-    "writes long requests at their end or many lines at once";
+    "files that were not read in the order of their writing, several servers in one file, a server that writes long " +
+    "requests at their end or many lines at once";
   const causes = source === "file"
     ? files
-    : "history that is sent beside what happens now, partitions with several producers";
+    : "old events that are sent beside current ones, partitions with several producers";
   return [
-    `  ${percent} % are late: they came more than WATERMARK_DELAY (${watermarkDelay}) behind newer ones. Causes: ${causes}. ` +
-    `A longer WATERMARK_DELAY counts them in a new stream.${
-      latePolicy === "store" ? " Reports take them in with late=include." : ""
+    `  ${percent} % are late: they came more than WATERMARK_DELAY (${watermarkDelay}) behind newer ones. Possible causes: ${causes}. ` +
+    `A new stream with a longer WATERMARK_DELAY counts them.${
+      latePolicy === "store" ? " Reports include them with late=include." : ""
     }`,
   ];
 }

@@ -1,4 +1,4 @@
-// What `run` tells people meanwhile and at its end: a line on a terminal, and the summary of a run that reads to the end. Shell.
+// The output of `run`: a progress line on a terminal, and the summary at the end of `--once`. Shell.
 import { logName } from "../../app/wiring.ts";
 import { readFilePaths } from "../../http/api/stream/dead_letters_query.ts";
 import { fileText } from "../../http/api/stream/file_place.ts";
@@ -12,13 +12,12 @@ import type { CommandContext } from "../command.ts";
 import { progressText } from "../progress_line.ts";
 import { summarize } from "./summary.ts";
 
-/** How often the line on a terminal changes. */
 const PROGRESS_EVERY = durationMs(500);
-/** Less than so many records or bytes behind, a service is not catching up. */
+/** A service shows progress only if it is more than this behind, in records or bytes. */
 const BEHIND_MIN = 1_000_000;
 const TIMEOUT_MS = 30_000;
 
-/** Keeps a line on the terminal for as long as there is much to read. */
+/** Shows a progress line while there is much to read. */
 export async function showProgress(
   { clock, progress, settings, flags }: CommandContext,
   snapshots: () => readonly PipelineSnapshot[],
@@ -38,7 +37,7 @@ export async function showProgress(
   }
 }
 
-/** Says what came of a run that is over. */
+/** Prints the summary of a run with `--once`. Returns the exit code. */
 export async function tellEnd(
   { out, settings }: CommandContext,
   snapshots: readonly PipelineSnapshot[],

@@ -1,4 +1,4 @@
-// `tidemark health`: asks a process on this machine whether it is alive or ready. For health checks of containers, which have no curl.
+// `tidemark health`: asks a process on this machine whether it is alive or ready, for health checks of containers without curl.
 import { boolean, duration } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, UsageError } from "../../shared/errors.ts";
 import { printable } from "../../shared/printable.ts";
@@ -7,16 +7,16 @@ import { defineCommand, flag } from "../command.ts";
 
 export const command = defineCommand({
   usage: "",
-  description: "Exit code 0 where it is, 7 where it is not or does not answer in time.",
+  description: "Exit code 0 if it is; 7 if it is not, or does not answer in time.",
   groups: ["http", "process"],
   flags: {
-    ready: flag(boolean, { doc: "Ask /readyz (may traffic be sent, does the stream move) instead of /livez." }),
-    timeout: flag(duration(100, MINUTE), { default: "3s", doc: "How long an answer may take." }),
+    ready: flag(boolean, { doc: "Ask /readyz (can it serve, does the stream make progress) instead of /livez." }),
+    timeout: flag(duration(100, MINUTE), { default: "3s", doc: "How long to wait for the answer." }),
   },
   async run(_args, { settings, flags, out, err }) {
     if (settings.HTTP_PORT === 0) {
       throw new UsageError(
-        ["HTTP_PORT=0 means any free port: it is not known which one to ask"],
+        ["HTTP_PORT=0 means any free port, so the port is not known"],
         "Set HTTP_PORT.",
         "bad_settings",
       );
@@ -34,7 +34,7 @@ export const command = defineCommand({
   },
 });
 
-/** Where a process that listens on `host` is asked from this machine: the address for all interfaces cannot be asked. */
+/** The URL of a process that listens on `host`, for this machine: one cannot connect to the address that means all interfaces. */
 export function healthUrl(host: string, port: number, path: string): string {
   const bare = host.replace(/^\[|\]$/g, "");
   const name = bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;

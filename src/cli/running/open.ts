@@ -1,10 +1,9 @@
-// `tidemark open`: shows the pages of the process that runs on this machine, in the browser of this machine or by their address.
+// `tidemark open`: opens the pages of the process on this machine in a browser, and prints their address.
 import { boolean } from "../../shared/config/kinds.ts";
 import { EXIT, Unavailable } from "../../shared/errors.ts";
 import { defineCommand, flag } from "../command.ts";
 import { runningAddress } from "./running.ts";
 
-/** What opens an address, by operating system. */
 const OPENERS: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>> = {
   darwin: ["open"],
   windows: ["rundll32", "url.dll,FileProtocolHandler"],
@@ -14,8 +13,7 @@ const OPENERS: Readonly<Partial<Record<typeof Deno.build.os, readonly string[]>>
 export const command = defineCommand({
   usage: "",
   description:
-    "Finds the process by its data folder, then at HTTP_HOST and HTTP_PORT. The address is printed in any case: a machine without a " +
-    "browser, or a program that may not start one, leaves it at that.",
+    "Finds the process by its data folder, or at HTTP_HOST and HTTP_PORT. It always prints the address, also on a machine without a browser.",
   groups: ["http", "process"],
   flags: { print: flag(boolean, { doc: "Only print the address." }) },
   async run(_args, { settings, flags, out }) {
@@ -24,7 +22,7 @@ export const command = defineCommand({
       throw new Unavailable(
         "service_unavailable",
         `No running service was found for the data folder ${settings.DATA_DIR}, nor at HTTP_HOST and HTTP_PORT.`,
-        "Start one with `tidemark run` or `tidemark dev`, or name its DATA_DIR or HTTP_PORT.",
+        "Start one with `tidemark run` or `tidemark dev`, or set its DATA_DIR or HTTP_PORT.",
       );
     }
     out(address);
@@ -40,7 +38,7 @@ async function openBrowser(address: string): Promise<void> {
     await new Deno.Command(program, { args: [...args, address], stdin: "null", stdout: "null", stderr: "null" })
       .output();
   } catch (error) {
-    // No such program, or not allowed: the address was printed.
+    // The program is missing or not allowed. The address was printed.
     if (!(error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotCapable)) throw error;
   }
 }

@@ -1,18 +1,17 @@
-// Where the process of a data folder listens: it leaves a note there. Asks it over HTTP. Shell: reads the note.
+// The address of the process of a data folder, from its note there, checked over HTTP. Shell: reads the note.
 import { readNoteBeside } from "../../shared/folder_lock.ts";
 import type { Settings } from "../../shared/config/settings.ts";
 import { healthUrl } from "./health.ts";
 
-/** How long an answer of a process on this machine may take. */
 const ANSWER_MS = 3_000;
 
-/** The address that the process which holds `folder` listens on, by its note; undefined where it left none or does not answer there. */
+/** The address of the process that holds `folder`, by its note; undefined without a note, or if it does not answer there. */
 export async function addressOfFolder(folder: string): Promise<string | undefined> {
   const address = (await readNoteBeside(folder, "http"))?.trim();
   return address && await answers(address) ? address : undefined;
 }
 
-/** The address of a process of ours on this machine: of the data folder, of the demo in it, or of HTTP_HOST and HTTP_PORT. */
+/** The address of a process on this machine: of the data folder, of the demo in it, or at HTTP_HOST and HTTP_PORT. */
 export async function runningAddress({ DATA_DIR, HTTP_HOST, HTTP_PORT }: Settings): Promise<string | undefined> {
   const noted = await addressOfFolder(DATA_DIR) ?? await addressOfFolder(`${DATA_DIR}/demo`);
   if (noted !== undefined || HTTP_PORT === 0) return noted;
