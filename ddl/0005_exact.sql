@@ -1,25 +1,25 @@
--- Why: what reports say must be as exact as the rows. A text is told apart by itself and by no digest; a day goes the way closed, rolled up,
--- retired, each step in one transaction that looks at the step before it under the same lock; a closed window carries a digest, so that an
--- edited row is found; dead letters keep exact positions; and every table that is updated or deleted from has a replica identity.
--- Programs of the version before go on calling the functions that they know.
+-- Why: reports must be as exact as the rows. Texts are compared as texts, not by a digest. A day is closed, then rolled up, then retired;
+-- each step is one transaction that checks the previous step under the same lock. A closed window has a digest, so that an edited row is
+-- found. Dead letters keep exact positions. Every table with updates or deletes has a replica identity.
+-- Programs of the previous version keep calling the functions that they know.
 
 -- ---- identity
 
--- The constraint compares the texts, whatever their length: a hash index holds only a hash and looks at the row. The old index lies over a
--- digest, which two texts may share; without its uniqueness it only finds candidates for the functions of the version before.
+-- The constraint compares whole texts of any length: a hash index holds only a hash and checks the row. The old unique index is over a
+-- digest, which two texts may share; without uniqueness it only finds candidates for the functions of the previous version.
 drop index web_traffic_key_text;
 create index web_traffic_key_candidate on web_traffic_key (dimension, md5(key));
 alter table web_traffic_key add constraint web_traffic_key_text exclude using hash ((dimension || E'\x1f' || key) with =);
 
--- ---- replica identity: a publication of all tables refuses deletes from a table without one. Nothing else changes.
+-- ---- replica identity: a publication of all tables refuses deletes from a table without one
 
 alter table late_web_traffic replica identity full;
 alter table web_traffic_hour replica identity full;
 alter table web_traffic_day replica identity full;
 alter table aggregated_web_traffic replica identity full;
 
--- A partition does not take the identity of its parent. Day tables of the version before get theirs here, a few at a time, and only where
--- no other transaction uses them at this moment.
+-- A partition does not inherit the replica identity of its parent. Day tables of the previous version get theirs here, a hundred per call,
+-- and only if no other transaction uses them at the moment.
 create function tidemark_identify_v1() returns integer language plpgsql volatile as $$
 declare
   child regclass;
@@ -41,9 +41,9 @@ begin
   end loop;
   return done;
 end $$;
-comment on function tidemark_identify_v1() is 'Gives day tables without a replica identity one, waiting for nothing. Returns how many.';
+comment on function tidemark_identify_v1() is 'Gives day tables a replica identity where it is missing, without waiting for locks. Returns how many.';
 
--- Columns that an operator has added come along with their defaults, expressions and checks; ATTACH would refuse the table without them.
+-- The new table also gets columns that an operator has added, with defaults, expressions and checks; ATTACH refuses a table without them.
 create function tidemark_ensure_day_v2(p_day date) returns void language plpgsql volatile as $$
 declare
   child text := 'aggregated_web_traffic_' || to_char(p_day, 'YYYYMMDD');
@@ -51,7 +51,7 @@ declare
   to_time timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
 begin
   perform pg_advisory_xact_lock(hashtext('tidemark'), hashtext(current_schema() || '.' || child));
-  -- Asked of the catalog's rows: to_regclass may answer from what this session saw before it waited for the lock.
+  -- Reads the catalog, because to_regclass may answer by what this session saw before it waited for the lock.
   if exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
              where i.inhparent = 'aggregated_web_traffic'::regclass and c.relname = child and not i.inhdetachpending) then
     return;
@@ -59,7 +59,7 @@ begin
   if not exists (select from pg_class c where c.relname = child and c.relnamespace = current_schema()::regnamespace) then
     execute format('create table %I (like aggregated_web_traffic including comments including storage including defaults including generated including constraints)', child);
     execute format('alter table %I replica identity full', child);
-    -- The same bounds as a constraint spare ATTACH its scan.
+    -- With the bounds as a constraint, ATTACH does not scan the table.
     execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
   end if;
   execute format('alter table aggregated_web_traffic attach partition %I for values from (%L) to (%L)', child, from_time, to_time);
@@ -392,10 +392,10 @@ begin
 end $$;
 comment on function tidemark_roll_up_v2(bigint) is 'Rolls up the oldest hour whose windows are all closed, or packs the oldest day whose hours all are, once. Call it again until it returns nothing.';
 
--- Retires the oldest UTC day before p_before: books its closed windows as retired and folds its late rows into sums by hour and place, with
--- (retired) as host and referrer. It looks at closing and roll-up under their own locks: nothing is retired that is not summed. Lock order:
--- rollup_progress, stream row. The caller then drops the day's table. Returns an object with a "state": busy (another is rolling up),
--- nothing, waiting (with the day and a reason: not_closed, not_rolled_up), retired.
+-- Retires the oldest UTC day before p_before: adds its closed windows to the retired sums and replaces its late rows by sums per hour and
+-- place, with (retired) as host and referrer. It checks closing and roll-up under their locks, so that no day is retired that is not rolled
+-- up. Lock order: rollup_progress, stream row. The caller then drops the day's table. Returns an object with a "state": busy (another
+-- session is rolling up), nothing, waiting (with the day and a reason: not_closed, not_rolled_up), retired.
 create function tidemark_retire_v2(p_before date) returns jsonb language plpgsql volatile
 set timezone = 'UTC' as $$
 declare
@@ -441,11 +441,11 @@ begin
   update stream set retired_hits = retired_hits + hits_gone, retired_through = greatest(retired_through, d + day), data_revision = data_revision + 1;
   return jsonb_build_object('state', 'retired', 'day', to_char(d, 'YYYY-MM-DD'), 'hits', hits_gone, 'late_hits', late_folded);
 end $$;
-comment on function tidemark_retire_v2(date) is 'Moves the ledger of the oldest UTC day before a day to retired, if it is rolled up, and keeps of its late rows the sums by hour and place. Call it again until it returns nothing.';
+comment on function tidemark_retire_v2(date) is 'Retires the oldest UTC day before a day, if it is rolled up; of its late rows it keeps the sums by hour and place. Call it again until it returns nothing.';
 
--- Drops the oldest table of a retired day. It never queues for a lock, since every reader and closing would wait behind it: it asks for the
--- locks at once or not at all, again for at most 200 ms, and leaves the day to the next call. Only FINALIZE, which ends what a DETACH …
--- CONCURRENTLY of an older version began, waits itself, for 200 ms, and holds no lock meanwhile that readers of other days need.
+-- Drops the oldest table of a retired day. It never queues for a lock, because all readers and closings would wait behind it. It tries for at
+-- most 200 ms to get the locks without waiting, and otherwise leaves the day to the next call. Only FINALIZE, which ends a DETACH …
+-- CONCURRENTLY of an older version, waits itself, for 200 ms; meanwhile it holds no lock that readers of other days need.
 create function tidemark_drop_retired_v1() returns jsonb language plpgsql volatile
 set lock_timeout = '200ms' as $$
 declare
@@ -486,12 +486,12 @@ begin
     end;
   end loop;
 end $$;
-comment on function tidemark_drop_retired_v1() is 'Detaches and drops the oldest table of a retired day, without making anybody wait. Returns dropped, waiting (in use: try again later) or nothing.';
+comment on function tidemark_drop_retired_v1() is 'Detaches and drops the oldest table of a retired day; other sessions do not wait for it. Returns dropped, waiting (in use: try again later) or nothing.';
 
 -- ---- first and newest event time
 
 alter table stream_partition add column first_event_time timestamptz, add column newest_event_time timestamptz;
-comment on column stream_partition.first_event_time is 'Lowest event time of a counted or late record; where an older version began, the start of the first window then known. Null before the first.';
+comment on column stream_partition.first_event_time is 'Lowest event time of a counted or late record; if an older version began the stream, the start of the first window known at the upgrade. Null before the first.';
 comment on column stream_partition.newest_event_time is 'Highest event time of a counted or late record; null before the first, and while only an older version has read.';
 update stream_partition set first_event_time = x.first
   from (select least((select min(window_start) from web_traffic_window), (select min(window_start) from open_delta),
@@ -507,32 +507,32 @@ comment on view stream_span is 'One row: event time of the first and the newest 
 comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
 comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
 
--- The first instant of a local day, as programs find it (Temporal): of two midnights, which a zone has where clocks go back over midnight or to
--- shortly before it, the first; where clocks jump over midnight, the jump. The function of the version before took the second midnight where
--- clocks went back at 00:01; the two below it are as they were.
+-- The first instant of a local day, as Temporal computes it: the first of two midnights, which occur if clocks go back over midnight or to
+-- shortly before it; the time of the jump if clocks skip midnight. The function of the previous version took the second midnight if clocks
+-- went back at 00:01.
 create function tidemark_day_start_v2(p_day date, p_tz text) returns timestamptz language sql stable parallel safe
 return (
   select case
-    -- The clock ran on evenly for a day and more: there is one midnight.
+    -- Clocks did not change for more than a day: there is one midnight.
     when (g.found - interval '25 hours') at time zone p_tz = g.wall - interval '25 hours'
       and (g.found - interval '3 hours') at time zone p_tz = g.wall - interval '3 hours' then g.found
     else coalesce(
       (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
           (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
         where c.midnight at time zone p_tz = g.wall),
-      -- Clocks jump over midnight, mostly from it.
+      -- Clocks skip midnight, in most cases beginning at midnight.
       case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
         (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
     end
   from (select p_day::timestamp as wall, p_day::timestamp at time zone p_tz as found) g
 );
-comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also where it has two midnights or none.';
+comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also of one with two midnights or none.';
 
 create function tidemark_report_days_v2(p_from date, p_to date, p_tz text, p_raw boolean)
 returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
 set timezone = 'UTC' as $$
 begin
-  -- Six years: a report of three beside the three before it, and the days around them.
+  -- Six years: a report over three years, compared with the three before, and the days around them.
   if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 2400 then
     raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
   end if;
@@ -551,7 +551,7 @@ create function tidemark_known_time_v2(p_from date, p_to date, p_tz text, p_raw 
 return coalesce((select range_agg(tstzrange(d.day_start, d.day_end)) from tidemark_report_days_v2(p_from, p_to, p_tz, p_raw) d where not d.is_unknown), '{}');
 comment on function tidemark_known_time_v2(date, date, text, boolean) is 'The time of the known days of a range, neighbours joined.';
 
--- The end of the last window that starts before a time: a window belongs to the day in which it starts, and may end after it.
+-- A window belongs to the day in which it starts, and may end after that day.
 create function tidemark_last_window_end_v1(p_time timestamptz) returns timestamptz language sql stable
 return (select date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')
         from stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x);
@@ -560,28 +560,28 @@ comment on function tidemark_last_window_end_v1(timestamptz) is 'End of the last
 -- ---- dead letters with exact positions
 
 alter table dead_letter_range add column positions int8multirange;
-comment on column dead_letter_range.positions is 'Offsets of the dead letters where they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
+comment on column dead_letter_range.positions is 'Offsets of the dead letters, if they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
 
 alter table dead_letter_range add column first_line bigint;
-comment on column dead_letter_range.first_line is 'In a log of lines: number of the line at first_offset, from 1. Null where it is not known.';
+comment on column dead_letter_range.first_line is 'In a log of lines: number of the line at first_offset, from 1. Null if it is not known.';
 alter table dead_letter_sample add column line bigint;
-comment on column dead_letter_sample.line is 'In a log of lines: number of the line in its file, from 1. Null where it is not known.';
+comment on column dead_letter_sample.line is 'In a log of lines: number of the line in its file, from 1. Null if it is not known.';
 
 create view dead_letter_run as
 select r.id as range_id, r.partition, r.reason, coalesce(lower(x.run), r.first_offset) as first_offset, coalesce(upper(x.run) - 1, r.last_offset) as last_offset,
        coalesce(upper(x.run) - lower(x.run), r.records) as records, x.run is null and r.records < r.last_offset - r.first_offset + 1 as is_merged, r.seen_at
 from dead_letter_range r left join lateral unnest(r.positions) as x(run) on true;
-comment on view dead_letter_run is 'Where dead letters lie: runs of offsets that are all dead, and merged ranges, which also cover other records.';
+comment on view dead_letter_run is 'Positions of dead letters: runs of offsets that are all dead, and merged ranges, which also cover other records.';
 comment on column dead_letter_run.range_id is 'Range of dead_letter_range that holds it.';
 comment on column dead_letter_run.partition is 'Partition number.';
 comment on column dead_letter_run.reason is 'Named reason.';
 comment on column dead_letter_run.first_offset is 'First offset, inclusive.';
 comment on column dead_letter_run.last_offset is 'Last offset, inclusive.';
 comment on column dead_letter_run.records is 'Dead letters between them, both inclusive.';
-comment on column dead_letter_run.is_merged is 'True where other records lie between them too.';
+comment on column dead_letter_run.is_merged is 'True if other records are between them.';
 comment on column dead_letter_run.seen_at is 'When the range was last extended.';
 
--- As tidemark_dead_letters_v1, with positions. Only ranges without a hole are extended, so that exact ones stay exact.
+-- As tidemark_dead_letters_v1, with positions. Only ranges without gaps are extended, so that exact ones stay exact.
 create function tidemark_dead_letters_v2(p_dead jsonb) returns void language plpgsql volatile as $$
 begin
   insert into dead_letter_count as t (partition, reason, records)
@@ -611,12 +611,12 @@ begin
     where x.n <= 100 - (select count(*) from dead_letter_sample d where d.reason = x.reason and d.seen_at >= date_trunc('hour', now()))
     on conflict do nothing;
 end $$;
-comment on function tidemark_dead_letters_v2(jsonb) is 'Books counts, ranges with their exact positions and masked samples of one commit''s dead letters.';
+comment on function tidemark_dead_letters_v2(jsonb) is 'Stores counts, ranges with exact positions and masked samples of one commit''s dead letters.';
 
--- Bounds the ranges. Beyond the newest p_kept of a partition and reason those of one hour become one: exact ones together, merged ones
--- together. An hour with more than p_runs runs is merged, and so are the oldest positions when all of them take more than p_bytes. Deleted
--- rows are the source of the sums, so that an instance which merges at the same time, or a commit that has just extended a range, loses
--- none; the id, which orders pages, is that of the newest. Returns how many exact ranges were merged.
+-- Limits the number of ranges. Beyond the newest p_kept of a partition and reason, the ranges of one hour become one: exact ones together,
+-- merged ones together. An hour with more than p_runs runs becomes a merged range, and so do the oldest exact ranges when all positions take
+-- more than p_bytes. The sums are made of the deleted rows, so that nothing is lost if another instance merges at the same time or a commit
+-- has just extended a range. The result has the id of the newest, because ids order pages. Returns how many exact ranges were merged.
 create function tidemark_merge_dead_ranges_v1(p_kept integer default 200, p_runs integer default 20000, p_bytes bigint default 33554432)
 returns integer language plpgsql volatile as $$
 declare
@@ -660,7 +660,6 @@ comment on function tidemark_merge_dead_ranges_v1(integer, integer, bigint) is '
 
 -- ---- commit
 
--- The rows of one chunk: each key with its texts.
 create function tidemark_chunk_rows_v1(p_hosts text, p_referrers text, p_places text, p_host_ix integer[], p_referrer_ix integer[],
   p_place_ix integer[], p_hits integer[], p_bot_hits integer[])
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -676,8 +675,9 @@ begin
 end $$;
 comment on function tidemark_chunk_rows_v1(text, text, text, integer[], integer[], integer[], integer[], integer[]) is 'Decodes one chunk of a commit into rows.';
 
--- As tidemark_commit_v1, with event times and exact positions of dead letters. One commit: compare-and-swap of every partition row in the delta, then the delta itself. Raises TM001 and changes nothing when one row
--- differs. Partition rows are locked in order of their number, before anything is written: two commits can never deadlock.
+-- As tidemark_commit_v1, with event times and exact positions of dead letters. Compares and moves every partition row of the delta, then
+-- stores the delta. Raises TM001 and changes nothing if one row differs. Partition rows are locked in order of their number before anything
+-- is written, so that two commits cannot deadlock.
 create function tidemark_commit_v2(
   p_commit_id uuid, p_instance text, p_reason text, p_partitions jsonb, p_chunks jsonb,
   p_hosts text[], p_referrers text[], p_places text[],
@@ -756,13 +756,13 @@ begin
       counted bigint, late bigint, dead bigint, null_records bigint, skipped bigint);
 end $$;
 comment on function tidemark_commit_v2(uuid, text, text, jsonb, jsonb, text[], text[], text[], text[], text[], text[], text[], text[], jsonb) is
-  'Moves the partitions of one delta and appends it, atomically; raises TM001 (detail: partition numbers) and changes nothing when one has moved.';
+  'Moves the partitions of one delta and stores it, atomically; raises TM001 (detail: partition numbers) and changes nothing if one has moved.';
 
 -- ---- upkeep
 
--- What is old. Of advances by silence a replay needs the first and the last at each position (the last judges every record behind it, the
--- first is where reading may begin) and, of retired time, the newest of each partition: a replay begins at or behind it. Two days are more
--- than the future guard and the watermark delay can be together. Returns how many rows of idle_advance went.
+-- Deletes old rows. Of the idle advances, a replay needs the first and the last at each position (the last applies to every record behind it;
+-- reading may begin at the first) and, of retired time, the newest of each partition, at or behind which a replay begins. Two days are
+-- longer than MAX_FUTURE_SKEW and WATERMARK_DELAY together. Returns how many rows of idle_advance were deleted.
 create function tidemark_prune_v1() returns bigint language plpgsql volatile as $$
 declare
   between_ends bigint;
@@ -782,8 +782,8 @@ begin
   get diagnostics of_retired = row_count;
   return between_ends + of_retired;
 end $$;
-comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ranges of dead letters, and the advances by silence that no replay can need.';
-comment on column idle_advance.at_offset is 'Next offset at which the watermark was raised: records at or above it were judged by it. Of each position the first and the last advance are kept.';
+comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ranges of dead letters, and idle advances that no replay needs.';
+comment on column idle_advance.at_offset is 'Next offset when the watermark was raised: it applies to records at or above this offset. Of each position the first and the last advance are kept.';
 
 create table stream_step (
   step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep')),
@@ -796,13 +796,13 @@ create table stream_step (
   instance        text        not null,
   updated_at      timestamptz not null default now()
 );
-comment on table stream_step is 'How each step that must make progress is doing, as the instance that looked last has seen it: for programs that only read.';
+comment on table stream_step is 'State of each step that must make progress, by the instance that wrote last, for programs that only read.';
 comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention or upkeep.';
 comment on column stream_step.state is 'ok, waiting (for another step or for a lock) or failing.';
-comment on column stream_step.since is 'Since when it is in this state.';
+comment on column stream_step.since is 'Start of this state.';
 comment on column stream_step.code is 'Named error, see docs/runbook.md; null while it is ok.';
-comment on column stream_step.sqlstate is 'SQLSTATE of the error; null where the database gave none.';
+comment on column stream_step.sqlstate is 'SQLSTATE of the error; null without one.';
 comment on column stream_step.message is 'The error, or what it waits for, in words.';
-comment on column stream_step.last_success_at is 'When it last did its work; null before the first time.';
-comment on column stream_step.instance is 'Instance that said so.';
-comment on column stream_step.updated_at is 'When it said so.';
+comment on column stream_step.last_success_at is 'When it last succeeded; null before the first time.';
+comment on column stream_step.instance is 'Instance that wrote the row.';
+comment on column stream_step.updated_at is 'When the row was written.';

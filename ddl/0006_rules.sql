@@ -1,16 +1,16 @@
--- Why: what decides what an event is (docs/concepts.md, "Rules of a stream") has a version, which the stream stores with the settings that
--- belong to it, and from which offset of each partition it holds: the same log then gives the same counts after an upgrade, and two
--- releases never count one stream by different rules. Streams made before this keep version 1 until an operator switches them.
+-- Why: the rules of reading events (docs/concepts.md, "Rules of a stream") have a version. The stream stores it, the settings that belong to
+-- it, and the offset of each partition from which the rules apply. So the same log gives the same counts after an upgrade, and two releases
+-- never count one stream by different rules. Streams made before this migration keep version 1 until an operator switches them.
 --
--- How two rules are kept apart: a program reads the rules in the same statement as its positions, and a switch gives every partition row a
--- new commit id. So a commit that was counted by the old rules is fenced, whenever it comes, and who is fenced reads the rules again.
--- Programs from before this know nothing of rules: where they would have to, triggers refuse their functions.
+-- A program reads the rules in the same statement as its positions, and a switch gives every partition row a new commit id. So a commit
+-- counted by the old rules is fenced whenever it comes, and a fenced program reads the rules again. Programs from before this migration do
+-- not know rules; triggers refuse their functions where they would need them.
 
 alter table stream
   add column rules          jsonb   not null default '{"version": 1}',
   add column rules_revision integer not null default 1 check (rules_revision > 0);
 comment on column stream.rules is 'Rules by which records are read from the stored positions on: their version and its settings.';
-comment on column stream.rules_revision is 'Rises by one with every switch of the rules.';
+comment on column stream.rules_revision is 'Number of the rules; each switch adds one.';
 
 create table stream_rules (
   partition   integer     not null,
@@ -20,7 +20,7 @@ create table stream_rules (
   switched_at timestamptz not null default now(),
   primary key (partition, revision)
 );
-comment on table stream_rules is 'From where on each partition is read by which rules: the highest revision whose from_offset is not above a record''s offset.';
+comment on table stream_rules is 'Rules of each partition by offset. A record is read by the highest revision whose from_offset is not above its offset.';
 comment on column stream_rules.partition is 'Partition number.';
 comment on column stream_rules.revision is 'Number of the switch, as in stream.rules_revision.';
 comment on column stream_rules.from_offset is 'First offset that is read by these rules, inclusive.';
@@ -29,7 +29,6 @@ comment on column stream_rules.switched_at is 'When they were switched, or when 
 insert into stream_rules (partition, revision, from_offset, rules)
   select p.partition, s.rules_revision, p.first_offset, s.rules from stream_partition p cross join stream s;
 
--- A partition begins with the rules that the stream has.
 create function tidemark_start_rules_v1() returns trigger language plpgsql as $$
 begin
   insert into stream_rules (partition, revision, from_offset, rules)
@@ -40,22 +39,22 @@ end $$;
 comment on function tidemark_start_rules_v1() is 'Records the rules with which a partition starts.';
 create trigger stream_partition_rules after insert on stream_partition for each row execute function tidemark_start_rules_v1();
 
--- Offsets that a truncated or recreated log gives out again are read by the rules of now, whatever held when they were given out first.
+-- A truncated or recreated log uses offsets again. They are read by the current rules, whatever rules applied the first time.
 create function tidemark_rewind_rules_v1() returns trigger language plpgsql as $$
 begin
   update stream_rules r set from_offset = new.next_offset where r.partition = new.partition and r.from_offset > new.next_offset;
   return null;
 end $$;
-comment on function tidemark_rewind_rules_v1() is 'Lets the newest rules hold from a position that an operator has set back.';
+comment on function tidemark_rewind_rules_v1() is 'Makes the newest rules apply from a position that was set back.';
 create trigger stream_partition_rewind after update on stream_partition
   for each row when (new.next_offset < old.next_offset) execute function tidemark_rewind_rules_v1();
 
--- Programs from before this begin with tidemark_join_v1, whose INSERT of no row fires this: they end with the message, by the name
+-- Programs from before this migration begin with tidemark_join_v1, whose INSERT of no row fires this trigger. They end with the message, named
 -- stream_settings_differ.
 create function tidemark_guard_join_v1() returns trigger language plpgsql as $$
 begin
   if coalesce(current_setting('tidemark.knows_rules', true), '') <> 'yes' and exists (select from stream where (rules ->> 'version')::integer > 1) then
-    raise exception 'rules version is % in this schema, this release knows version 1 only: bring it up to date', (select rules ->> 'version' from stream)
+    raise exception 'rules version is % in this schema, this release knows version 1 only: upgrade it', (select rules ->> 'version' from stream)
       using errcode = 'TM003';
   end if;
   return null;
@@ -63,14 +62,14 @@ end $$;
 comment on function tidemark_guard_join_v1() is 'Refuses to join a stream with rules that the joining program cannot know.';
 create trigger stream_known_rules before insert on stream for each statement execute function tidemark_guard_join_v1();
 
--- The one way left: an old program joined before a switch and read its rows after it. Such a program ends where a function is undefined.
+-- One case is left: an old program joined before a switch and read its rows after it. It ends as if a function were undefined.
 create function tidemark_guard_commit_v1() returns trigger language plpgsql as $$
 declare
   stack text;
 begin
   get diagnostics stack = pg_context;
   if strpos(stack, 'tidemark_commit_v1(') > 0 and exists (select from stream where (rules ->> 'version')::integer > 1) then
-    raise exception 'tidemark_commit_v1 does not exist for rules version %, and this release knows version 1 only: bring it up to date', (select rules ->> 'version' from stream)
+    raise exception 'tidemark_commit_v1 does not exist for rules version %, and this release knows version 1 only: upgrade it', (select rules ->> 'version' from stream)
       using errcode = 'undefined_function';
   end if;
   return null;
@@ -78,8 +77,7 @@ end $$;
 comment on function tidemark_guard_commit_v1() is 'Refuses commits of programs that cannot know the stream''s rules.';
 create trigger stream_partition_known_rules before update on stream_partition for each statement execute function tidemark_guard_commit_v1();
 
--- As tidemark_join_v1. p_settings also holds the rules, with which a new stream is made; they do not change those of a stream that is there:
--- the caller compares them with what it reads.
+-- As tidemark_join_v1. p_settings also holds the rules of a new stream. An existing stream keeps its own; the caller compares them.
 create function tidemark_join_v2(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
 begin
   perform tidemark_require_read_committed_v1();
@@ -93,11 +91,11 @@ begin
   perform tidemark_join_v1(p_settings, p_partitions);
   perform set_config('tidemark.knows_rules', '', true);
 end $$;
-comment on function tidemark_join_v2(jsonb, jsonb) is 'Creates the stream row with its rules, and missing partition rows; raises TM003 when the stream was made with other settings. Idempotent.';
+comment on function tidemark_join_v2(jsonb, jsonb) is 'Creates the stream row with its rules, and missing partition rows; raises TM003 if the stream was made with other settings. Idempotent.';
 
--- From every partition's stored position on, records are read by other rules. Lock order: stream row, then partition rows by number. Waits
--- for a closing and for commits that are under way; those that come later are fenced by the new commit ids. Returns the revision that holds
--- then; rules that hold already change nothing.
+-- From every partition's stored position on, records are read by the new rules. Lock order: stream row, then partition rows by number. Waits
+-- for a closing and for commits that are under way; the new commit ids fence later ones. Returns the revision. If the rules apply already,
+-- nothing changes.
 create function tidemark_switch_rules_v1(p_rules jsonb) returns integer language plpgsql volatile as $$
 declare
   s stream%rowtype;

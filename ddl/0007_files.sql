@@ -1,5 +1,5 @@
--- A log's files are known by more than their beginnings: what was read of them right before a position, and which of them were there before
--- the stream. A file that grows after it was left is read on under a further number.
+-- Why: the first bytes alone do not identify a log file. The stream also stores a proof of the bytes before a position, and which files
+-- existed before the stream. A file that grows after the reader has left it is read on under another number.
 
 alter table source_generation
   add column content     integer,
@@ -9,14 +9,15 @@ alter table source_generation
   add column proof       text,
   add column last_time   bigint,
   add column sealed      boolean not null default false;
-comment on column source_generation.content is 'First generation of the same file''s content; null: this one.';
+comment on column source_generation.content is 'First generation with the content of the same file; null: this one.';
 comment on column source_generation.from_byte is 'First byte of the content that belongs to this generation.';
 comment on column source_generation.proof_to is 'One past the last byte that proof covers; null before anything was read.';
 comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
-comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
+comment on column source_generation.proof is 'SHA-256 in hex of the bytes just before proof_to.';
 comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
-comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
--- A log is a partition. The logs of a stream that an earlier release began have no row before their first start here: they are partition 0.
+comment on column source_generation.sealed is 'True once the finished file was compressed without further lines.';
+
+-- A log is a partition. A stream of an earlier release has no row here before its first start with this release: its logs are partition 0.
 
 create table source_log (
   name      text        primary key,
@@ -24,9 +25,9 @@ create table source_log (
   found_by  text        not null,
   joined_at timestamptz not null default now()
 );
-comment on table source_log is 'Log files that SOURCE=file reads, and the partition that each one is.';
+comment on table source_log is 'Logs that SOURCE=file reads, and their partitions.';
 comment on column source_log.name is 'Real path of the folder, and the file name without what rotation adds.';
-comment on column source_log.partition is 'Its partition; several logs share one only where an earlier release read them as one.';
+comment on column source_log.partition is 'Its partition. Several logs share one only if an earlier release read them as one.';
 comment on column source_log.found_by is 'Path or pattern of the setting by which it was found, made absolute.';
 comment on column source_log.joined_at is 'When it joined the stream.';
 
@@ -34,13 +35,13 @@ alter table source_generation
   add column partition integer not null default 0,
   add column number    integer,
   add column format    text;
-comment on column source_generation.format is 'Format that was found in the first lines, by name, such as combined; null where none was.';
+comment on column source_generation.format is 'Name of the format of the first lines, such as combined; null if none was found.';
 comment on column source_generation.partition is 'Partition of the log that the file belongs to.';
 comment on column source_generation.number is 'Number of the file in its log; null: the same as generation.';
-comment on column source_generation.generation is 'Key of the row: the number of the file in its log (from 1; up to 0: a file from before the stream, which is not a part of it), and 262144 more for each partition.';
+comment on column source_generation.generation is 'Key of the row: 262144 times the partition, plus the number of the file in its log (from 1; 0 and below: a file from before the stream, which does not belong to it).';
 
--- Joining with the names of logs: they are stored in the statement that makes their partitions, so that a refused run stores none. Raises TM021
--- where another process has numbered them otherwise meanwhile.
+-- Stores the names of logs in the statement that makes their partitions, so that a refused run stores none. Raises TM021 if another process
+-- has given them other numbers.
 create function tidemark_join_v3(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
 declare
   moved text;
@@ -57,7 +58,7 @@ begin
     where exists (select from given g where g.name = l.name and g.partition <> l.partition)
        or (exists (select from given g where g.partition = l.partition) and not exists (select from given g where g.name = l.name));
   if moved is not null then
-    raise exception 'the log % has another partition by now', moved using errcode = 'TM021';
+    raise exception 'the log % has another partition now', moved using errcode = 'TM021';
   end if;
 end $$;
-comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins as tidemark_join_v2 does, and stores which log each partition is; raises TM021 where a log has another partition. Idempotent.';
+comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins like tidemark_join_v2 and stores the logs of each partition; raises TM021 if a log has another partition. Idempotent.';

@@ -1,16 +1,16 @@
--- Why: two numbers are compared only where both stand on the same elapsed time, and a report is filtered by any of its dimensions, in any
--- combination. A filter is an array of conditions, all of which hold: {"field": host|referrer|country|region|city, "op": is|starts|contains,
--- "values": [any of them], "not": true to exclude}. The roll-ups answer where their dimension knows all fields of the filter, else the rows.
+-- Why: two numbers are compared only over the same elapsed time, and a report can be filtered by any combination of its dimensions. A filter
+-- is an array of conditions, all of which must be true: {"field": host|referrer|country|region|city, "op": is|starts|contains, "values":
+-- [any of them], "not": true to exclude}. Roll-ups are read if their dimension has all fields of the filter, otherwise rows.
 
 create function tidemark_filter_fields_v1(p_filter jsonb) returns text[] language sql immutable parallel safe
 return (select coalesce(array_agg(distinct c ->> 'field'), '{}') from jsonb_array_elements(coalesce(p_filter, '[]')) c);
-comment on function tidemark_filter_fields_v1(jsonb) is 'The fields that a filter looks at.';
+comment on function tidemark_filter_fields_v1(jsonb) is 'The fields of a filter.';
 
 create function tidemark_needs_rows_v1(p_filter jsonb) returns boolean language sql immutable parallel safe
 return not tidemark_filter_fields_v1(p_filter) <@ array['country', 'region', 'city'];
-comment on function tidemark_needs_rows_v1(jsonb) is 'Whether a filter looks at hosts or referrers, which retention drops.';
+comment on function tidemark_needs_rows_v1(jsonb) is 'Whether a filter has a condition on hosts or referrers, which retention drops.';
 
--- The condition as SQL text over five expressions, made of quoted literals only: the planner sees constants, as in a statement of one's own.
+-- The condition as SQL text over five expressions. Its values are quoted literals, so that the planner sees constants.
 create function tidemark_filter_sql_v1(p_filter jsonb, p_host text default 'host', p_referrer text default 'referrer',
   p_country text default 'country_code', p_region text default 'region', p_city text default 'city') returns text language plpgsql immutable as $$
 declare
@@ -38,7 +38,7 @@ begin
   end loop;
   return result;
 end $$;
-comment on function tidemark_filter_sql_v1(jsonb, text, text, text, text, text) is 'A filter as a condition over columns; null where it is empty. Prefixes and parts are compared without regard to the case of letters.';
+comment on function tidemark_filter_sql_v1(jsonb, text, text, text, text, text) is 'A filter as a condition over columns; null if it is empty. Prefixes and parts are compared without regard to case.';
 
 create function tidemark_raw_rows_v2(p_start timestamptz, p_end timestamptz, p_condition text)
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -48,7 +48,7 @@ begin
   return query execute format('select t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from aggregated_web_traffic t
     where t.window_start >= $1 and t.window_start < $2 and (%s)', coalesce(p_condition, 'true')) using p_start, p_end;
 end $$;
-comment on function tidemark_raw_rows_v2(timestamptz, timestamptz, text) is 'Rows of closed windows that start in [p_start, p_end), of those that pass the condition where one is given.';
+comment on function tidemark_raw_rows_v2(timestamptz, timestamptz, text) is 'Rows of closed windows that start in [p_start, p_end); with a condition only rows that meet it.';
 
 create function tidemark_late_rows_v1(p_start timestamptz, p_end timestamptz, p_condition text)
 returns table (window_start timestamptz, host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -58,7 +58,7 @@ begin
   return query execute format('select t.window_start, t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from late_web_traffic t
     where t.window_start >= $1 and t.window_start < $2 and (%s)', coalesce(p_condition, 'true')) using p_start, p_end;
 end $$;
-comment on function tidemark_late_rows_v1(timestamptz, timestamptz, text) is 'Late records of windows that start in [p_start, p_end), of those that pass the condition where one is given.';
+comment on function tidemark_late_rows_v1(timestamptz, timestamptz, text) is 'Late records of windows that start in [p_start, p_end); with a condition only records that meet it.';
 
 create function tidemark_open_rows_v2(p_window_start timestamptz, p_condition text)
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -68,7 +68,7 @@ begin
   return query execute format('select t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from tidemark_open_rows_v1($1) t
     where %s', coalesce(p_condition, 'true')) using p_window_start;
 end $$;
-comment on function tidemark_open_rows_v2(timestamptz, text) is 'Rows of one open window, of those that pass the condition where one is given.';
+comment on function tidemark_open_rows_v2(timestamptz, text) is 'Rows of one open window; with a condition only rows that meet it.';
 
 -- As tidemark_hits_v1, with any filter.
 create function tidemark_hits_v2(p_dimension text, p_bucket integer[], p_start timestamptz[], p_end timestamptz[], p_keys text[],
@@ -82,7 +82,7 @@ declare
   moment constant interval := '1 microsecond';
   fields constant text[] := tidemark_filter_fields_v1(p_filter);
   condition constant text := tidemark_filter_sql_v1(p_filter);
-  -- The roll-up that knows every field of the filter and the key; null where there is none.
+  -- The roll-up that has every field of the filter and the key; null without one.
   rolled constant text := case
     when p_dimension in ('host', 'referrer') then case when fields <@ array[p_dimension] then p_dimension end
     when p_dimension = 'country' and fields <@ array['country'] then 'country'
@@ -226,7 +226,7 @@ end $$;
 comment on function tidemark_key_days_v2(text, date, date, text, text[], jsonb, boolean) is
   'Hits per key and local day, of closed and known days only. Days without hits have no row.';
 
--- As tidemark_series_v1, with any filter, and optionally only of the windows that start before p_until.
+-- As tidemark_series_v1, with any filter, and optionally only for windows that start before p_until.
 create function tidemark_series_v2(p_from date, p_to date, p_tz text, p_step text, p_filter jsonb default null, p_raw boolean default false,
   p_until timestamptz default null)
 returns table (bucket_start timestamptz, bucket_end timestamptz, num_hits bigint, bot_hits bigint, late_hits bigint, late_bot_hits bigint,
@@ -249,7 +249,7 @@ declare
   starts timestamptz[];
   ends timestamptz[];
   numbers integer[];
-  -- The roll-up that answers a filter; null where the rows do.
+  -- The roll-up that can answer the filter; null = the rows are read.
   dimension text := case when fields <@ array['country'] then 'country' when fields <@ array['country', 'region', 'city'] then 'place'
     when fields <@ array['host'] then 'host' when fields <@ array['referrer'] then 'referrer' end;
 begin
@@ -263,7 +263,7 @@ begin
   if step is null then
     raise exception 'step is window, hour or day' using errcode = '22023';
   end if;
-  -- Buckets start anew with each local day: after a change of half an hour, hours go on being local hours.
+  -- Buckets start again with each local day, so that hours stay local hours after clocks change by half an hour.
   select array_agg(g.a order by g.a), array_agg(g.b order by g.a), array_agg(g.n order by g.a), min(g.a), max(g.b) into starts, ends, numbers, a, b
   from (
     select g as a, least(g + step, d.day_end, p_until) as b, row_number() over (order by g)::integer as n
@@ -274,7 +274,7 @@ begin
   if starts is null then
     return;
   end if;
-  -- Buckets that begin beside the hour would each read rows at both ends.
+  -- Buckets that do not begin at a full hour would each read rows at both ends.
   if not filtered or (p_step <> 'day' and exists (select from unnest(starts, ends) as t(x, y) where x <> date_trunc('hour', x) or y <> date_trunc('hour', y))) then
     dimension := null;
   end if;
@@ -283,7 +283,7 @@ begin
     select width_bucket(w.window_start, starts) as n, w.hits as num_hits, w.bot_hits, 0::bigint as late_hits, 0::bigint as late_bot_hits
       from web_traffic_window w where not filtered and w.window_start >= greatest(a, rolled) and w.window_start < b
     union all
-    -- Retired windows live on in the hours of the countries.
+    -- Retired windows are kept in the hours of the countries.
     select width_bucket(d.day_start + (n - 1) * hour, starts), d.hits_before[n + 1] - d.hits_before[n], d.bot_hits_before[n + 1] - d.bot_hits_before[n], 0, 0
       from web_traffic_day_hours d cross join generate_series(1, 24) n
       where not filtered and d.dimension = 'country' and d.day_start > a - 24 * hour and d.day_start < least(b, rolled)
@@ -310,7 +310,7 @@ begin
   select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
          tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
          greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
-         -- A day that is cut is unknown as a whole, as it is in contribution_report_v2.
+         -- A day that is cut is unknown as a whole, as in contribution_report_v2.
          exists (select from data_gap g where g.to_time >= t.a
            and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
            or (t.a < s.retired_through
@@ -336,20 +336,20 @@ begin
       cross join lateral (select x.* from tidemark_open_rows_v1(o.window_start) x where %1$s) t', p_condition) using p_start, p_end, p_starts;
 end $$;
 comment on function tidemark_series_rows_v1(timestamptz, timestamptz, timestamptz[], text) is
-  'Hits of closed and open windows in [p_start, p_end) that pass the condition, by the number of the bucket in which they start; nothing without a condition.';
+  'Hits of closed and open windows in [p_start, p_end) that meet the condition, by the number of the bucket in which they start; nothing without a condition.';
 
--- ---- comparisons like for like
+-- ---- comparisons over the same elapsed time
 
--- The time that the stream has looked at; all time while its first event is not known.
+-- All time while the first event is not known.
 create function tidemark_seen_time_v1() returns tstzmultirange language sql stable
 return coalesce((
   select tstzmultirange(tstzrange(date_bin(x.size, e.first_event_time, 'epoch'), date_bin(x.size, e.newest_event_time, 'epoch') + x.size))
   from stream_span e cross join stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x
   where e.first_event_time is not null), '{(,)}');
-comment on function tidemark_seen_time_v1() is 'From the first event''s window to the end of the newest one''s: only there is a missing row a zero.';
+comment on function tidemark_seen_time_v1() is 'The time that the stream has seen: from the window of the first event to the end of the newest one''s. Only there does a missing row mean zero.';
 
--- The newest event divides a range that is not over: what is compared with it ends after the same time of its own day, to the nearest window.
--- Sums that retention keeps are by the hour.
+-- A range that is not over ends at the newest event. The period that is compared with it ends at the same time of its own day, to the nearest
+-- window. Sums that retention keeps are by the hour.
 create function tidemark_compared_v1(p_from date, p_to date, p_tz text, p_compare text)
 returns table (first_day date, last_day date, until timestamptz) language plpgsql stable rows 1
 set timezone = 'UTC' as $$
@@ -377,8 +377,8 @@ end $$;
 comment on function tidemark_compared_v1(date, date, text, text) is
   'First and last day that p_from to p_to is compared with, and where the last one ends before its midnight, since the range is not over; null where all of it is compared. p_compare: previous_day, same_weekday, previous_period or previous_year.';
 
--- contribution_report says 0 for days that the stream has never seen, and compares a running day with a whole one. A change of meaning is a
--- new function.
+-- contribution_report gives 0 for days that the stream has never seen, and compares a running day with a whole one. This one has another
+-- meaning, so it is a new function.
 create function contribution_report_v2(p_from date, p_to date, p_tz text default 'UTC', p_place text default 'city', p_filter jsonb default null,
   p_traffic text default 'all', p_late text default 'exclude', p_compare text default 'previous_period',
   p_order text default 'count_desc', p_limit integer default null, p_after jsonb default null)

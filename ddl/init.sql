@@ -1569,28 +1569,28 @@ do $$ begin
     raise exception 'already applied' using errcode = 'TM010';
   end if;
 end $$;
--- Why: what reports say must be as exact as the rows. A text is told apart by itself and by no digest; a day goes the way closed, rolled up,
--- retired, each step in one transaction that looks at the step before it under the same lock; a closed window carries a digest, so that an
--- edited row is found; dead letters keep exact positions; and every table that is updated or deleted from has a replica identity.
--- Programs of the version before go on calling the functions that they know.
+-- Why: reports must be as exact as the rows. Texts are compared as texts, not by a digest. A day is closed, then rolled up, then retired;
+-- each step is one transaction that checks the previous step under the same lock. A closed window has a digest, so that an edited row is
+-- found. Dead letters keep exact positions. Every table with updates or deletes has a replica identity.
+-- Programs of the previous version keep calling the functions that they know.
 
 -- ---- identity
 
--- The constraint compares the texts, whatever their length: a hash index holds only a hash and looks at the row. The old index lies over a
--- digest, which two texts may share; without its uniqueness it only finds candidates for the functions of the version before.
+-- The constraint compares whole texts of any length: a hash index holds only a hash and checks the row. The old unique index is over a
+-- digest, which two texts may share; without uniqueness it only finds candidates for the functions of the previous version.
 drop index web_traffic_key_text;
 create index web_traffic_key_candidate on web_traffic_key (dimension, md5(key));
 alter table web_traffic_key add constraint web_traffic_key_text exclude using hash ((dimension || E'\x1f' || key) with =);
 
--- ---- replica identity: a publication of all tables refuses deletes from a table without one. Nothing else changes.
+-- ---- replica identity: a publication of all tables refuses deletes from a table without one
 
 alter table late_web_traffic replica identity full;
 alter table web_traffic_hour replica identity full;
 alter table web_traffic_day replica identity full;
 alter table aggregated_web_traffic replica identity full;
 
--- A partition does not take the identity of its parent. Day tables of the version before get theirs here, a few at a time, and only where
--- no other transaction uses them at this moment.
+-- A partition does not inherit the replica identity of its parent. Day tables of the previous version get theirs here, a hundred per call,
+-- and only if no other transaction uses them at the moment.
 create function tidemark_identify_v1() returns integer language plpgsql volatile as $$
 declare
   child regclass;
@@ -1612,9 +1612,9 @@ begin
   end loop;
   return done;
 end $$;
-comment on function tidemark_identify_v1() is 'Gives day tables without a replica identity one, waiting for nothing. Returns how many.';
+comment on function tidemark_identify_v1() is 'Gives day tables a replica identity where it is missing, without waiting for locks. Returns how many.';
 
--- Columns that an operator has added come along with their defaults, expressions and checks; ATTACH would refuse the table without them.
+-- The new table also gets columns that an operator has added, with defaults, expressions and checks; ATTACH refuses a table without them.
 create function tidemark_ensure_day_v2(p_day date) returns void language plpgsql volatile as $$
 declare
   child text := 'aggregated_web_traffic_' || to_char(p_day, 'YYYYMMDD');
@@ -1622,7 +1622,7 @@ declare
   to_time timestamptz := (p_day + 1)::timestamp at time zone 'UTC';
 begin
   perform pg_advisory_xact_lock(hashtext('tidemark'), hashtext(current_schema() || '.' || child));
-  -- Asked of the catalog's rows: to_regclass may answer from what this session saw before it waited for the lock.
+  -- Reads the catalog, because to_regclass may answer by what this session saw before it waited for the lock.
   if exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
              where i.inhparent = 'aggregated_web_traffic'::regclass and c.relname = child and not i.inhdetachpending) then
     return;
@@ -1630,7 +1630,7 @@ begin
   if not exists (select from pg_class c where c.relname = child and c.relnamespace = current_schema()::regnamespace) then
     execute format('create table %I (like aggregated_web_traffic including comments including storage including defaults including generated including constraints)', child);
     execute format('alter table %I replica identity full', child);
-    -- The same bounds as a constraint spare ATTACH its scan.
+    -- With the bounds as a constraint, ATTACH does not scan the table.
     execute format('alter table %I add constraint %I check (window_start >= %L and window_start < %L)', child, child || '_day', from_time, to_time);
   end if;
   execute format('alter table aggregated_web_traffic attach partition %I for values from (%L) to (%L)', child, from_time, to_time);
@@ -1963,10 +1963,10 @@ begin
 end $$;
 comment on function tidemark_roll_up_v2(bigint) is 'Rolls up the oldest hour whose windows are all closed, or packs the oldest day whose hours all are, once. Call it again until it returns nothing.';
 
--- Retires the oldest UTC day before p_before: books its closed windows as retired and folds its late rows into sums by hour and place, with
--- (retired) as host and referrer. It looks at closing and roll-up under their own locks: nothing is retired that is not summed. Lock order:
--- rollup_progress, stream row. The caller then drops the day's table. Returns an object with a "state": busy (another is rolling up),
--- nothing, waiting (with the day and a reason: not_closed, not_rolled_up), retired.
+-- Retires the oldest UTC day before p_before: adds its closed windows to the retired sums and replaces its late rows by sums per hour and
+-- place, with (retired) as host and referrer. It checks closing and roll-up under their locks, so that no day is retired that is not rolled
+-- up. Lock order: rollup_progress, stream row. The caller then drops the day's table. Returns an object with a "state": busy (another
+-- session is rolling up), nothing, waiting (with the day and a reason: not_closed, not_rolled_up), retired.
 create function tidemark_retire_v2(p_before date) returns jsonb language plpgsql volatile
 set timezone = 'UTC' as $$
 declare
@@ -2012,11 +2012,11 @@ begin
   update stream set retired_hits = retired_hits + hits_gone, retired_through = greatest(retired_through, d + day), data_revision = data_revision + 1;
   return jsonb_build_object('state', 'retired', 'day', to_char(d, 'YYYY-MM-DD'), 'hits', hits_gone, 'late_hits', late_folded);
 end $$;
-comment on function tidemark_retire_v2(date) is 'Moves the ledger of the oldest UTC day before a day to retired, if it is rolled up, and keeps of its late rows the sums by hour and place. Call it again until it returns nothing.';
+comment on function tidemark_retire_v2(date) is 'Retires the oldest UTC day before a day, if it is rolled up; of its late rows it keeps the sums by hour and place. Call it again until it returns nothing.';
 
--- Drops the oldest table of a retired day. It never queues for a lock, since every reader and closing would wait behind it: it asks for the
--- locks at once or not at all, again for at most 200 ms, and leaves the day to the next call. Only FINALIZE, which ends what a DETACH …
--- CONCURRENTLY of an older version began, waits itself, for 200 ms, and holds no lock meanwhile that readers of other days need.
+-- Drops the oldest table of a retired day. It never queues for a lock, because all readers and closings would wait behind it. It tries for at
+-- most 200 ms to get the locks without waiting, and otherwise leaves the day to the next call. Only FINALIZE, which ends a DETACH …
+-- CONCURRENTLY of an older version, waits itself, for 200 ms; meanwhile it holds no lock that readers of other days need.
 create function tidemark_drop_retired_v1() returns jsonb language plpgsql volatile
 set lock_timeout = '200ms' as $$
 declare
@@ -2057,12 +2057,12 @@ begin
     end;
   end loop;
 end $$;
-comment on function tidemark_drop_retired_v1() is 'Detaches and drops the oldest table of a retired day, without making anybody wait. Returns dropped, waiting (in use: try again later) or nothing.';
+comment on function tidemark_drop_retired_v1() is 'Detaches and drops the oldest table of a retired day; other sessions do not wait for it. Returns dropped, waiting (in use: try again later) or nothing.';
 
 -- ---- first and newest event time
 
 alter table stream_partition add column first_event_time timestamptz, add column newest_event_time timestamptz;
-comment on column stream_partition.first_event_time is 'Lowest event time of a counted or late record; where an older version began, the start of the first window then known. Null before the first.';
+comment on column stream_partition.first_event_time is 'Lowest event time of a counted or late record; if an older version began the stream, the start of the first window known at the upgrade. Null before the first.';
 comment on column stream_partition.newest_event_time is 'Highest event time of a counted or late record; null before the first, and while only an older version has read.';
 update stream_partition set first_event_time = x.first
   from (select least((select min(window_start) from web_traffic_window), (select min(window_start) from open_delta),
@@ -2078,32 +2078,32 @@ comment on view stream_span is 'One row: event time of the first and the newest 
 comment on column stream_span.first_event_time is 'Event time of the first record; for a stream that an older version began, the start of the first window known at its upgrade.';
 comment on column stream_span.newest_event_time is 'Event time of the newest record; while only an older version has read, the start of its window.';
 
--- The first instant of a local day, as programs find it (Temporal): of two midnights, which a zone has where clocks go back over midnight or to
--- shortly before it, the first; where clocks jump over midnight, the jump. The function of the version before took the second midnight where
--- clocks went back at 00:01; the two below it are as they were.
+-- The first instant of a local day, as Temporal computes it: the first of two midnights, which occur if clocks go back over midnight or to
+-- shortly before it; the time of the jump if clocks skip midnight. The function of the previous version took the second midnight if clocks
+-- went back at 00:01.
 create function tidemark_day_start_v2(p_day date, p_tz text) returns timestamptz language sql stable parallel safe
 return (
   select case
-    -- The clock ran on evenly for a day and more: there is one midnight.
+    -- Clocks did not change for more than a day: there is one midnight.
     when (g.found - interval '25 hours') at time zone p_tz = g.wall - interval '25 hours'
       and (g.found - interval '3 hours') at time zone p_tz = g.wall - interval '3 hours' then g.found
     else coalesce(
       (select min(c.midnight) from (values (g.found), (g.found + (g.wall - (g.found - interval '3 hours') at time zone p_tz) - interval '3 hours'),
           (g.found + (g.wall - (g.found - interval '25 hours') at time zone p_tz) - interval '25 hours')) as c(midnight)
         where c.midnight at time zone p_tz = g.wall),
-      -- Clocks jump over midnight, mostly from it.
+      -- Clocks skip midnight, in most cases beginning at midnight.
       case when (g.found - interval '1 microsecond') at time zone p_tz < g.wall then g.found else
         (select min(t.at) from generate_series(g.found - interval '25 hours', g.found, '1 second') as t(at) where t.at at time zone p_tz >= g.wall) end)
     end
   from (select p_day::timestamp as wall, p_day::timestamp at time zone p_tz as found) g
 );
-comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also where it has two midnights or none.';
+comment on function tidemark_day_start_v2(date, text) is 'First instant of a local day, also of one with two midnights or none.';
 
 create function tidemark_report_days_v2(p_from date, p_to date, p_tz text, p_raw boolean)
 returns table (day date, day_start timestamptz, day_end timestamptz, is_unknown boolean) language plpgsql stable rows 100
 set timezone = 'UTC' as $$
 begin
-  -- Six years: a report of three beside the three before it, and the days around them.
+  -- Six years: a report over three years, compared with the three before, and the days around them.
   if p_from is null or p_to is null or p_to < p_from or p_to - p_from > 2400 then
     raise exception 'the range % to % is not 1 to 2401 days', p_from, p_to using errcode = '22023';
   end if;
@@ -2122,7 +2122,7 @@ create function tidemark_known_time_v2(p_from date, p_to date, p_tz text, p_raw 
 return coalesce((select range_agg(tstzrange(d.day_start, d.day_end)) from tidemark_report_days_v2(p_from, p_to, p_tz, p_raw) d where not d.is_unknown), '{}');
 comment on function tidemark_known_time_v2(date, date, text, boolean) is 'The time of the known days of a range, neighbours joined.';
 
--- The end of the last window that starts before a time: a window belongs to the day in which it starts, and may end after it.
+-- A window belongs to the day in which it starts, and may end after that day.
 create function tidemark_last_window_end_v1(p_time timestamptz) returns timestamptz language sql stable
 return (select date_bin(x.size, p_time + x.size - interval '1 microsecond', 'epoch')
         from stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x);
@@ -2131,28 +2131,28 @@ comment on function tidemark_last_window_end_v1(timestamptz) is 'End of the last
 -- ---- dead letters with exact positions
 
 alter table dead_letter_range add column positions int8multirange;
-comment on column dead_letter_range.positions is 'Offsets of the dead letters where they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
+comment on column dead_letter_range.positions is 'Offsets of the dead letters, if they do not fill the range. Null with fewer records than offsets: merged, the range also covers other records.';
 
 alter table dead_letter_range add column first_line bigint;
-comment on column dead_letter_range.first_line is 'In a log of lines: number of the line at first_offset, from 1. Null where it is not known.';
+comment on column dead_letter_range.first_line is 'In a log of lines: number of the line at first_offset, from 1. Null if it is not known.';
 alter table dead_letter_sample add column line bigint;
-comment on column dead_letter_sample.line is 'In a log of lines: number of the line in its file, from 1. Null where it is not known.';
+comment on column dead_letter_sample.line is 'In a log of lines: number of the line in its file, from 1. Null if it is not known.';
 
 create view dead_letter_run as
 select r.id as range_id, r.partition, r.reason, coalesce(lower(x.run), r.first_offset) as first_offset, coalesce(upper(x.run) - 1, r.last_offset) as last_offset,
        coalesce(upper(x.run) - lower(x.run), r.records) as records, x.run is null and r.records < r.last_offset - r.first_offset + 1 as is_merged, r.seen_at
 from dead_letter_range r left join lateral unnest(r.positions) as x(run) on true;
-comment on view dead_letter_run is 'Where dead letters lie: runs of offsets that are all dead, and merged ranges, which also cover other records.';
+comment on view dead_letter_run is 'Positions of dead letters: runs of offsets that are all dead, and merged ranges, which also cover other records.';
 comment on column dead_letter_run.range_id is 'Range of dead_letter_range that holds it.';
 comment on column dead_letter_run.partition is 'Partition number.';
 comment on column dead_letter_run.reason is 'Named reason.';
 comment on column dead_letter_run.first_offset is 'First offset, inclusive.';
 comment on column dead_letter_run.last_offset is 'Last offset, inclusive.';
 comment on column dead_letter_run.records is 'Dead letters between them, both inclusive.';
-comment on column dead_letter_run.is_merged is 'True where other records lie between them too.';
+comment on column dead_letter_run.is_merged is 'True if other records are between them.';
 comment on column dead_letter_run.seen_at is 'When the range was last extended.';
 
--- As tidemark_dead_letters_v1, with positions. Only ranges without a hole are extended, so that exact ones stay exact.
+-- As tidemark_dead_letters_v1, with positions. Only ranges without gaps are extended, so that exact ones stay exact.
 create function tidemark_dead_letters_v2(p_dead jsonb) returns void language plpgsql volatile as $$
 begin
   insert into dead_letter_count as t (partition, reason, records)
@@ -2182,12 +2182,12 @@ begin
     where x.n <= 100 - (select count(*) from dead_letter_sample d where d.reason = x.reason and d.seen_at >= date_trunc('hour', now()))
     on conflict do nothing;
 end $$;
-comment on function tidemark_dead_letters_v2(jsonb) is 'Books counts, ranges with their exact positions and masked samples of one commit''s dead letters.';
+comment on function tidemark_dead_letters_v2(jsonb) is 'Stores counts, ranges with exact positions and masked samples of one commit''s dead letters.';
 
--- Bounds the ranges. Beyond the newest p_kept of a partition and reason those of one hour become one: exact ones together, merged ones
--- together. An hour with more than p_runs runs is merged, and so are the oldest positions when all of them take more than p_bytes. Deleted
--- rows are the source of the sums, so that an instance which merges at the same time, or a commit that has just extended a range, loses
--- none; the id, which orders pages, is that of the newest. Returns how many exact ranges were merged.
+-- Limits the number of ranges. Beyond the newest p_kept of a partition and reason, the ranges of one hour become one: exact ones together,
+-- merged ones together. An hour with more than p_runs runs becomes a merged range, and so do the oldest exact ranges when all positions take
+-- more than p_bytes. The sums are made of the deleted rows, so that nothing is lost if another instance merges at the same time or a commit
+-- has just extended a range. The result has the id of the newest, because ids order pages. Returns how many exact ranges were merged.
 create function tidemark_merge_dead_ranges_v1(p_kept integer default 200, p_runs integer default 20000, p_bytes bigint default 33554432)
 returns integer language plpgsql volatile as $$
 declare
@@ -2231,7 +2231,6 @@ comment on function tidemark_merge_dead_ranges_v1(integer, integer, bigint) is '
 
 -- ---- commit
 
--- The rows of one chunk: each key with its texts.
 create function tidemark_chunk_rows_v1(p_hosts text, p_referrers text, p_places text, p_host_ix integer[], p_referrer_ix integer[],
   p_place_ix integer[], p_hits integer[], p_bot_hits integer[])
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -2247,8 +2246,9 @@ begin
 end $$;
 comment on function tidemark_chunk_rows_v1(text, text, text, integer[], integer[], integer[], integer[], integer[]) is 'Decodes one chunk of a commit into rows.';
 
--- As tidemark_commit_v1, with event times and exact positions of dead letters. One commit: compare-and-swap of every partition row in the delta, then the delta itself. Raises TM001 and changes nothing when one row
--- differs. Partition rows are locked in order of their number, before anything is written: two commits can never deadlock.
+-- As tidemark_commit_v1, with event times and exact positions of dead letters. Compares and moves every partition row of the delta, then
+-- stores the delta. Raises TM001 and changes nothing if one row differs. Partition rows are locked in order of their number before anything
+-- is written, so that two commits cannot deadlock.
 create function tidemark_commit_v2(
   p_commit_id uuid, p_instance text, p_reason text, p_partitions jsonb, p_chunks jsonb,
   p_hosts text[], p_referrers text[], p_places text[],
@@ -2327,13 +2327,13 @@ begin
       counted bigint, late bigint, dead bigint, null_records bigint, skipped bigint);
 end $$;
 comment on function tidemark_commit_v2(uuid, text, text, jsonb, jsonb, text[], text[], text[], text[], text[], text[], text[], text[], jsonb) is
-  'Moves the partitions of one delta and appends it, atomically; raises TM001 (detail: partition numbers) and changes nothing when one has moved.';
+  'Moves the partitions of one delta and stores it, atomically; raises TM001 (detail: partition numbers) and changes nothing if one has moved.';
 
 -- ---- upkeep
 
--- What is old. Of advances by silence a replay needs the first and the last at each position (the last judges every record behind it, the
--- first is where reading may begin) and, of retired time, the newest of each partition: a replay begins at or behind it. Two days are more
--- than the future guard and the watermark delay can be together. Returns how many rows of idle_advance went.
+-- Deletes old rows. Of the idle advances, a replay needs the first and the last at each position (the last applies to every record behind it;
+-- reading may begin at the first) and, of retired time, the newest of each partition, at or behind which a replay begins. Two days are
+-- longer than MAX_FUTURE_SKEW and WATERMARK_DELAY together. Returns how many rows of idle_advance were deleted.
 create function tidemark_prune_v1() returns bigint language plpgsql volatile as $$
 declare
   between_ends bigint;
@@ -2353,8 +2353,8 @@ begin
   get diagnostics of_retired = row_count;
   return between_ends + of_retired;
 end $$;
-comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ranges of dead letters, and the advances by silence that no replay can need.';
-comment on column idle_advance.at_offset is 'Next offset at which the watermark was raised: records at or above it were judged by it. Of each position the first and the last advance are kept.';
+comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ranges of dead letters, and idle advances that no replay needs.';
+comment on column idle_advance.at_offset is 'Next offset when the watermark was raised: it applies to records at or above this offset. Of each position the first and the last advance are kept.';
 
 create table stream_step (
   step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep')),
@@ -2367,18 +2367,18 @@ create table stream_step (
   instance        text        not null,
   updated_at      timestamptz not null default now()
 );
-comment on table stream_step is 'How each step that must make progress is doing, as the instance that looked last has seen it: for programs that only read.';
+comment on table stream_step is 'State of each step that must make progress, by the instance that wrote last, for programs that only read.';
 comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention or upkeep.';
 comment on column stream_step.state is 'ok, waiting (for another step or for a lock) or failing.';
-comment on column stream_step.since is 'Since when it is in this state.';
+comment on column stream_step.since is 'Start of this state.';
 comment on column stream_step.code is 'Named error, see docs/runbook.md; null while it is ok.';
-comment on column stream_step.sqlstate is 'SQLSTATE of the error; null where the database gave none.';
+comment on column stream_step.sqlstate is 'SQLSTATE of the error; null without one.';
 comment on column stream_step.message is 'The error, or what it waits for, in words.';
-comment on column stream_step.last_success_at is 'When it last did its work; null before the first time.';
-comment on column stream_step.instance is 'Instance that said so.';
-comment on column stream_step.updated_at is 'When it said so.';
+comment on column stream_step.last_success_at is 'When it last succeeded; null before the first time.';
+comment on column stream_step.instance is 'Instance that wrote the row.';
+comment on column stream_step.updated_at is 'When the row was written.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'a50598d4ac11f8d8acdcfe6279c3b3449a23f1994c61993dc4e0dcd0f627f614');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'c70e60f7bf8f489d1c187cd607815124b221e94bdbd41a59d4da0c1a26f7158e');
 do $$
 declare
   f record;
@@ -2409,19 +2409,19 @@ do $$ begin
     raise exception 'already applied' using errcode = 'TM010';
   end if;
 end $$;
--- Why: what decides what an event is (docs/concepts.md, "Rules of a stream") has a version, which the stream stores with the settings that
--- belong to it, and from which offset of each partition it holds: the same log then gives the same counts after an upgrade, and two
--- releases never count one stream by different rules. Streams made before this keep version 1 until an operator switches them.
+-- Why: the rules of reading events (docs/concepts.md, "Rules of a stream") have a version. The stream stores it, the settings that belong to
+-- it, and the offset of each partition from which the rules apply. So the same log gives the same counts after an upgrade, and two releases
+-- never count one stream by different rules. Streams made before this migration keep version 1 until an operator switches them.
 --
--- How two rules are kept apart: a program reads the rules in the same statement as its positions, and a switch gives every partition row a
--- new commit id. So a commit that was counted by the old rules is fenced, whenever it comes, and who is fenced reads the rules again.
--- Programs from before this know nothing of rules: where they would have to, triggers refuse their functions.
+-- A program reads the rules in the same statement as its positions, and a switch gives every partition row a new commit id. So a commit
+-- counted by the old rules is fenced whenever it comes, and a fenced program reads the rules again. Programs from before this migration do
+-- not know rules; triggers refuse their functions where they would need them.
 
 alter table stream
   add column rules          jsonb   not null default '{"version": 1}',
   add column rules_revision integer not null default 1 check (rules_revision > 0);
 comment on column stream.rules is 'Rules by which records are read from the stored positions on: their version and its settings.';
-comment on column stream.rules_revision is 'Rises by one with every switch of the rules.';
+comment on column stream.rules_revision is 'Number of the rules; each switch adds one.';
 
 create table stream_rules (
   partition   integer     not null,
@@ -2431,7 +2431,7 @@ create table stream_rules (
   switched_at timestamptz not null default now(),
   primary key (partition, revision)
 );
-comment on table stream_rules is 'From where on each partition is read by which rules: the highest revision whose from_offset is not above a record''s offset.';
+comment on table stream_rules is 'Rules of each partition by offset. A record is read by the highest revision whose from_offset is not above its offset.';
 comment on column stream_rules.partition is 'Partition number.';
 comment on column stream_rules.revision is 'Number of the switch, as in stream.rules_revision.';
 comment on column stream_rules.from_offset is 'First offset that is read by these rules, inclusive.';
@@ -2440,7 +2440,6 @@ comment on column stream_rules.switched_at is 'When they were switched, or when 
 insert into stream_rules (partition, revision, from_offset, rules)
   select p.partition, s.rules_revision, p.first_offset, s.rules from stream_partition p cross join stream s;
 
--- A partition begins with the rules that the stream has.
 create function tidemark_start_rules_v1() returns trigger language plpgsql as $$
 begin
   insert into stream_rules (partition, revision, from_offset, rules)
@@ -2451,22 +2450,22 @@ end $$;
 comment on function tidemark_start_rules_v1() is 'Records the rules with which a partition starts.';
 create trigger stream_partition_rules after insert on stream_partition for each row execute function tidemark_start_rules_v1();
 
--- Offsets that a truncated or recreated log gives out again are read by the rules of now, whatever held when they were given out first.
+-- A truncated or recreated log uses offsets again. They are read by the current rules, whatever rules applied the first time.
 create function tidemark_rewind_rules_v1() returns trigger language plpgsql as $$
 begin
   update stream_rules r set from_offset = new.next_offset where r.partition = new.partition and r.from_offset > new.next_offset;
   return null;
 end $$;
-comment on function tidemark_rewind_rules_v1() is 'Lets the newest rules hold from a position that an operator has set back.';
+comment on function tidemark_rewind_rules_v1() is 'Makes the newest rules apply from a position that was set back.';
 create trigger stream_partition_rewind after update on stream_partition
   for each row when (new.next_offset < old.next_offset) execute function tidemark_rewind_rules_v1();
 
--- Programs from before this begin with tidemark_join_v1, whose INSERT of no row fires this: they end with the message, by the name
+-- Programs from before this migration begin with tidemark_join_v1, whose INSERT of no row fires this trigger. They end with the message, named
 -- stream_settings_differ.
 create function tidemark_guard_join_v1() returns trigger language plpgsql as $$
 begin
   if coalesce(current_setting('tidemark.knows_rules', true), '') <> 'yes' and exists (select from stream where (rules ->> 'version')::integer > 1) then
-    raise exception 'rules version is % in this schema, this release knows version 1 only: bring it up to date', (select rules ->> 'version' from stream)
+    raise exception 'rules version is % in this schema, this release knows version 1 only: upgrade it', (select rules ->> 'version' from stream)
       using errcode = 'TM003';
   end if;
   return null;
@@ -2474,14 +2473,14 @@ end $$;
 comment on function tidemark_guard_join_v1() is 'Refuses to join a stream with rules that the joining program cannot know.';
 create trigger stream_known_rules before insert on stream for each statement execute function tidemark_guard_join_v1();
 
--- The one way left: an old program joined before a switch and read its rows after it. Such a program ends where a function is undefined.
+-- One case is left: an old program joined before a switch and read its rows after it. It ends as if a function were undefined.
 create function tidemark_guard_commit_v1() returns trigger language plpgsql as $$
 declare
   stack text;
 begin
   get diagnostics stack = pg_context;
   if strpos(stack, 'tidemark_commit_v1(') > 0 and exists (select from stream where (rules ->> 'version')::integer > 1) then
-    raise exception 'tidemark_commit_v1 does not exist for rules version %, and this release knows version 1 only: bring it up to date', (select rules ->> 'version' from stream)
+    raise exception 'tidemark_commit_v1 does not exist for rules version %, and this release knows version 1 only: upgrade it', (select rules ->> 'version' from stream)
       using errcode = 'undefined_function';
   end if;
   return null;
@@ -2489,8 +2488,7 @@ end $$;
 comment on function tidemark_guard_commit_v1() is 'Refuses commits of programs that cannot know the stream''s rules.';
 create trigger stream_partition_known_rules before update on stream_partition for each statement execute function tidemark_guard_commit_v1();
 
--- As tidemark_join_v1. p_settings also holds the rules, with which a new stream is made; they do not change those of a stream that is there:
--- the caller compares them with what it reads.
+-- As tidemark_join_v1. p_settings also holds the rules of a new stream. An existing stream keeps its own; the caller compares them.
 create function tidemark_join_v2(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
 begin
   perform tidemark_require_read_committed_v1();
@@ -2504,11 +2502,11 @@ begin
   perform tidemark_join_v1(p_settings, p_partitions);
   perform set_config('tidemark.knows_rules', '', true);
 end $$;
-comment on function tidemark_join_v2(jsonb, jsonb) is 'Creates the stream row with its rules, and missing partition rows; raises TM003 when the stream was made with other settings. Idempotent.';
+comment on function tidemark_join_v2(jsonb, jsonb) is 'Creates the stream row with its rules, and missing partition rows; raises TM003 if the stream was made with other settings. Idempotent.';
 
--- From every partition's stored position on, records are read by other rules. Lock order: stream row, then partition rows by number. Waits
--- for a closing and for commits that are under way; those that come later are fenced by the new commit ids. Returns the revision that holds
--- then; rules that hold already change nothing.
+-- From every partition's stored position on, records are read by the new rules. Lock order: stream row, then partition rows by number. Waits
+-- for a closing and for commits that are under way; the new commit ids fence later ones. Returns the revision. If the rules apply already,
+-- nothing changes.
 create function tidemark_switch_rules_v1(p_rules jsonb) returns integer language plpgsql volatile as $$
 declare
   s stream%rowtype;
@@ -2527,7 +2525,7 @@ begin
 end $$;
 comment on function tidemark_switch_rules_v1(jsonb) is 'Switches the rules at the stored positions and fences processes that count by the old ones; returns the revision. Idempotent.';
 
-insert into schema_migration (version, name, checksum) values (6, '0006_rules', '58e3e9aa90ebd167e39a038e09eaf4d8bb58ae402ca87c8242589dc624afc004');
+insert into schema_migration (version, name, checksum) values (6, '0006_rules', '1a041561cbdf9bdc200cb6c5051ca3383d0d2c739c2aaa4cdab1d8f4188b2cd8');
 do $$
 declare
   f record;
@@ -2558,8 +2556,8 @@ do $$ begin
     raise exception 'already applied' using errcode = 'TM010';
   end if;
 end $$;
--- A log's files are known by more than their beginnings: what was read of them right before a position, and which of them were there before
--- the stream. A file that grows after it was left is read on under a further number.
+-- Why: the first bytes alone do not identify a log file. The stream also stores a proof of the bytes before a position, and which files
+-- existed before the stream. A file that grows after the reader has left it is read on under another number.
 
 alter table source_generation
   add column content     integer,
@@ -2569,14 +2567,15 @@ alter table source_generation
   add column proof       text,
   add column last_time   bigint,
   add column sealed      boolean not null default false;
-comment on column source_generation.content is 'First generation of the same file''s content; null: this one.';
+comment on column source_generation.content is 'First generation with the content of the same file; null: this one.';
 comment on column source_generation.from_byte is 'First byte of the content that belongs to this generation.';
 comment on column source_generation.proof_to is 'One past the last byte that proof covers; null before anything was read.';
 comment on column source_generation.proof_bytes is 'Bytes that proof covers.';
-comment on column source_generation.proof is 'SHA-256 in hex of the bytes that were read right before proof_to.';
+comment on column source_generation.proof is 'SHA-256 in hex of the bytes just before proof_to.';
 comment on column source_generation.last_time is 'Time of the last event read, in epoch milliseconds.';
-comment on column source_generation.sealed is 'True once the finished file was compressed with nothing added.';
--- A log is a partition. The logs of a stream that an earlier release began have no row before their first start here: they are partition 0.
+comment on column source_generation.sealed is 'True once the finished file was compressed without further lines.';
+
+-- A log is a partition. A stream of an earlier release has no row here before its first start with this release: its logs are partition 0.
 
 create table source_log (
   name      text        primary key,
@@ -2584,9 +2583,9 @@ create table source_log (
   found_by  text        not null,
   joined_at timestamptz not null default now()
 );
-comment on table source_log is 'Log files that SOURCE=file reads, and the partition that each one is.';
+comment on table source_log is 'Logs that SOURCE=file reads, and their partitions.';
 comment on column source_log.name is 'Real path of the folder, and the file name without what rotation adds.';
-comment on column source_log.partition is 'Its partition; several logs share one only where an earlier release read them as one.';
+comment on column source_log.partition is 'Its partition. Several logs share one only if an earlier release read them as one.';
 comment on column source_log.found_by is 'Path or pattern of the setting by which it was found, made absolute.';
 comment on column source_log.joined_at is 'When it joined the stream.';
 
@@ -2594,13 +2593,13 @@ alter table source_generation
   add column partition integer not null default 0,
   add column number    integer,
   add column format    text;
-comment on column source_generation.format is 'Format that was found in the first lines, by name, such as combined; null where none was.';
+comment on column source_generation.format is 'Name of the format of the first lines, such as combined; null if none was found.';
 comment on column source_generation.partition is 'Partition of the log that the file belongs to.';
 comment on column source_generation.number is 'Number of the file in its log; null: the same as generation.';
-comment on column source_generation.generation is 'Key of the row: the number of the file in its log (from 1; up to 0: a file from before the stream, which is not a part of it), and 262144 more for each partition.';
+comment on column source_generation.generation is 'Key of the row: 262144 times the partition, plus the number of the file in its log (from 1; 0 and below: a file from before the stream, which does not belong to it).';
 
--- Joining with the names of logs: they are stored in the statement that makes their partitions, so that a refused run stores none. Raises TM021
--- where another process has numbered them otherwise meanwhile.
+-- Stores the names of logs in the statement that makes their partitions, so that a refused run stores none. Raises TM021 if another process
+-- has given them other numbers.
 create function tidemark_join_v3(p_settings jsonb, p_partitions jsonb) returns void language plpgsql volatile as $$
 declare
   moved text;
@@ -2617,12 +2616,12 @@ begin
     where exists (select from given g where g.name = l.name and g.partition <> l.partition)
        or (exists (select from given g where g.partition = l.partition) and not exists (select from given g where g.name = l.name));
   if moved is not null then
-    raise exception 'the log % has another partition by now', moved using errcode = 'TM021';
+    raise exception 'the log % has another partition now', moved using errcode = 'TM021';
   end if;
 end $$;
-comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins as tidemark_join_v2 does, and stores which log each partition is; raises TM021 where a log has another partition. Idempotent.';
+comment on function tidemark_join_v3(jsonb, jsonb) is 'Joins like tidemark_join_v2 and stores the logs of each partition; raises TM021 if a log has another partition. Idempotent.';
 
-insert into schema_migration (version, name, checksum) values (7, '0007_files', 'ff3e0b94629becd770c3880fb0cda6de1baef75d1567830c475c612c4a8584cb');
+insert into schema_migration (version, name, checksum) values (7, '0007_files', '3ee831b872453d01745fca99844d96a60eaef3b51e6e4ef03d420e3830ed0d82');
 do $$
 declare
   f record;
@@ -2653,19 +2652,19 @@ do $$ begin
     raise exception 'already applied' using errcode = 'TM010';
   end if;
 end $$;
--- Why: two numbers are compared only where both stand on the same elapsed time, and a report is filtered by any of its dimensions, in any
--- combination. A filter is an array of conditions, all of which hold: {"field": host|referrer|country|region|city, "op": is|starts|contains,
--- "values": [any of them], "not": true to exclude}. The roll-ups answer where their dimension knows all fields of the filter, else the rows.
+-- Why: two numbers are compared only over the same elapsed time, and a report can be filtered by any combination of its dimensions. A filter
+-- is an array of conditions, all of which must be true: {"field": host|referrer|country|region|city, "op": is|starts|contains, "values":
+-- [any of them], "not": true to exclude}. Roll-ups are read if their dimension has all fields of the filter, otherwise rows.
 
 create function tidemark_filter_fields_v1(p_filter jsonb) returns text[] language sql immutable parallel safe
 return (select coalesce(array_agg(distinct c ->> 'field'), '{}') from jsonb_array_elements(coalesce(p_filter, '[]')) c);
-comment on function tidemark_filter_fields_v1(jsonb) is 'The fields that a filter looks at.';
+comment on function tidemark_filter_fields_v1(jsonb) is 'The fields of a filter.';
 
 create function tidemark_needs_rows_v1(p_filter jsonb) returns boolean language sql immutable parallel safe
 return not tidemark_filter_fields_v1(p_filter) <@ array['country', 'region', 'city'];
-comment on function tidemark_needs_rows_v1(jsonb) is 'Whether a filter looks at hosts or referrers, which retention drops.';
+comment on function tidemark_needs_rows_v1(jsonb) is 'Whether a filter has a condition on hosts or referrers, which retention drops.';
 
--- The condition as SQL text over five expressions, made of quoted literals only: the planner sees constants, as in a statement of one's own.
+-- The condition as SQL text over five expressions. Its values are quoted literals, so that the planner sees constants.
 create function tidemark_filter_sql_v1(p_filter jsonb, p_host text default 'host', p_referrer text default 'referrer',
   p_country text default 'country_code', p_region text default 'region', p_city text default 'city') returns text language plpgsql immutable as $$
 declare
@@ -2693,7 +2692,7 @@ begin
   end loop;
   return result;
 end $$;
-comment on function tidemark_filter_sql_v1(jsonb, text, text, text, text, text) is 'A filter as a condition over columns; null where it is empty. Prefixes and parts are compared without regard to the case of letters.';
+comment on function tidemark_filter_sql_v1(jsonb, text, text, text, text, text) is 'A filter as a condition over columns; null if it is empty. Prefixes and parts are compared without regard to case.';
 
 create function tidemark_raw_rows_v2(p_start timestamptz, p_end timestamptz, p_condition text)
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -2703,7 +2702,7 @@ begin
   return query execute format('select t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from aggregated_web_traffic t
     where t.window_start >= $1 and t.window_start < $2 and (%s)', coalesce(p_condition, 'true')) using p_start, p_end;
 end $$;
-comment on function tidemark_raw_rows_v2(timestamptz, timestamptz, text) is 'Rows of closed windows that start in [p_start, p_end), of those that pass the condition where one is given.';
+comment on function tidemark_raw_rows_v2(timestamptz, timestamptz, text) is 'Rows of closed windows that start in [p_start, p_end); with a condition only rows that meet it.';
 
 create function tidemark_late_rows_v1(p_start timestamptz, p_end timestamptz, p_condition text)
 returns table (window_start timestamptz, host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -2713,7 +2712,7 @@ begin
   return query execute format('select t.window_start, t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from late_web_traffic t
     where t.window_start >= $1 and t.window_start < $2 and (%s)', coalesce(p_condition, 'true')) using p_start, p_end;
 end $$;
-comment on function tidemark_late_rows_v1(timestamptz, timestamptz, text) is 'Late records of windows that start in [p_start, p_end), of those that pass the condition where one is given.';
+comment on function tidemark_late_rows_v1(timestamptz, timestamptz, text) is 'Late records of windows that start in [p_start, p_end); with a condition only records that meet it.';
 
 create function tidemark_open_rows_v2(p_window_start timestamptz, p_condition text)
 returns table (host text, referrer text, country_code text, region text, city text, num_hits bigint, bot_hits bigint)
@@ -2723,7 +2722,7 @@ begin
   return query execute format('select t.host, t.referrer, t.country_code, t.region, t.city, t.num_hits, t.bot_hits from tidemark_open_rows_v1($1) t
     where %s', coalesce(p_condition, 'true')) using p_window_start;
 end $$;
-comment on function tidemark_open_rows_v2(timestamptz, text) is 'Rows of one open window, of those that pass the condition where one is given.';
+comment on function tidemark_open_rows_v2(timestamptz, text) is 'Rows of one open window; with a condition only rows that meet it.';
 
 -- As tidemark_hits_v1, with any filter.
 create function tidemark_hits_v2(p_dimension text, p_bucket integer[], p_start timestamptz[], p_end timestamptz[], p_keys text[],
@@ -2737,7 +2736,7 @@ declare
   moment constant interval := '1 microsecond';
   fields constant text[] := tidemark_filter_fields_v1(p_filter);
   condition constant text := tidemark_filter_sql_v1(p_filter);
-  -- The roll-up that knows every field of the filter and the key; null where there is none.
+  -- The roll-up that has every field of the filter and the key; null without one.
   rolled constant text := case
     when p_dimension in ('host', 'referrer') then case when fields <@ array[p_dimension] then p_dimension end
     when p_dimension = 'country' and fields <@ array['country'] then 'country'
@@ -2881,7 +2880,7 @@ end $$;
 comment on function tidemark_key_days_v2(text, date, date, text, text[], jsonb, boolean) is
   'Hits per key and local day, of closed and known days only. Days without hits have no row.';
 
--- As tidemark_series_v1, with any filter, and optionally only of the windows that start before p_until.
+-- As tidemark_series_v1, with any filter, and optionally only for windows that start before p_until.
 create function tidemark_series_v2(p_from date, p_to date, p_tz text, p_step text, p_filter jsonb default null, p_raw boolean default false,
   p_until timestamptz default null)
 returns table (bucket_start timestamptz, bucket_end timestamptz, num_hits bigint, bot_hits bigint, late_hits bigint, late_bot_hits bigint,
@@ -2904,7 +2903,7 @@ declare
   starts timestamptz[];
   ends timestamptz[];
   numbers integer[];
-  -- The roll-up that answers a filter; null where the rows do.
+  -- The roll-up that can answer the filter; null = the rows are read.
   dimension text := case when fields <@ array['country'] then 'country' when fields <@ array['country', 'region', 'city'] then 'place'
     when fields <@ array['host'] then 'host' when fields <@ array['referrer'] then 'referrer' end;
 begin
@@ -2918,7 +2917,7 @@ begin
   if step is null then
     raise exception 'step is window, hour or day' using errcode = '22023';
   end if;
-  -- Buckets start anew with each local day: after a change of half an hour, hours go on being local hours.
+  -- Buckets start again with each local day, so that hours stay local hours after clocks change by half an hour.
   select array_agg(g.a order by g.a), array_agg(g.b order by g.a), array_agg(g.n order by g.a), min(g.a), max(g.b) into starts, ends, numbers, a, b
   from (
     select g as a, least(g + step, d.day_end, p_until) as b, row_number() over (order by g)::integer as n
@@ -2929,7 +2928,7 @@ begin
   if starts is null then
     return;
   end if;
-  -- Buckets that begin beside the hour would each read rows at both ends.
+  -- Buckets that do not begin at a full hour would each read rows at both ends.
   if not filtered or (p_step <> 'day' and exists (select from unnest(starts, ends) as t(x, y) where x <> date_trunc('hour', x) or y <> date_trunc('hour', y))) then
     dimension := null;
   end if;
@@ -2938,7 +2937,7 @@ begin
     select width_bucket(w.window_start, starts) as n, w.hits as num_hits, w.bot_hits, 0::bigint as late_hits, 0::bigint as late_bot_hits
       from web_traffic_window w where not filtered and w.window_start >= greatest(a, rolled) and w.window_start < b
     union all
-    -- Retired windows live on in the hours of the countries.
+    -- Retired windows are kept in the hours of the countries.
     select width_bucket(d.day_start + (n - 1) * hour, starts), d.hits_before[n + 1] - d.hits_before[n], d.bot_hits_before[n + 1] - d.bot_hits_before[n], 0, 0
       from web_traffic_day_hours d cross join generate_series(1, 24) n
       where not filtered and d.dimension = 'country' and d.day_start > a - 24 * hour and d.day_start < least(b, rolled)
@@ -2965,7 +2964,7 @@ begin
   select t.a, t.b, coalesce(x.num_hits, 0), coalesce(x.bot_hits, 0), coalesce(x.late_hits, 0), coalesce(x.late_bot_hits, 0),
          tidemark_windows_before_v1(t.b, size) - tidemark_windows_before_v1(t.a, size),
          greatest(0, tidemark_windows_before_v1(least(t.b, s.closed_through - size + interval '1 microsecond'), size) - tidemark_windows_before_v1(t.a, size)),
-         -- A day that is cut is unknown as a whole, as it is in contribution_report_v2.
+         -- A day that is cut is unknown as a whole, as in contribution_report_v2.
          exists (select from data_gap g where g.to_time >= t.a
            and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
            or (t.a < s.retired_through
@@ -2991,20 +2990,20 @@ begin
       cross join lateral (select x.* from tidemark_open_rows_v1(o.window_start) x where %1$s) t', p_condition) using p_start, p_end, p_starts;
 end $$;
 comment on function tidemark_series_rows_v1(timestamptz, timestamptz, timestamptz[], text) is
-  'Hits of closed and open windows in [p_start, p_end) that pass the condition, by the number of the bucket in which they start; nothing without a condition.';
+  'Hits of closed and open windows in [p_start, p_end) that meet the condition, by the number of the bucket in which they start; nothing without a condition.';
 
--- ---- comparisons like for like
+-- ---- comparisons over the same elapsed time
 
--- The time that the stream has looked at; all time while its first event is not known.
+-- All time while the first event is not known.
 create function tidemark_seen_time_v1() returns tstzmultirange language sql stable
 return coalesce((
   select tstzmultirange(tstzrange(date_bin(x.size, e.first_event_time, 'epoch'), date_bin(x.size, e.newest_event_time, 'epoch') + x.size))
   from stream_span e cross join stream s cross join lateral (select s.window_size_ms * interval '1 millisecond' as size) x
   where e.first_event_time is not null), '{(,)}');
-comment on function tidemark_seen_time_v1() is 'From the first event''s window to the end of the newest one''s: only there is a missing row a zero.';
+comment on function tidemark_seen_time_v1() is 'The time that the stream has seen: from the window of the first event to the end of the newest one''s. Only there does a missing row mean zero.';
 
--- The newest event divides a range that is not over: what is compared with it ends after the same time of its own day, to the nearest window.
--- Sums that retention keeps are by the hour.
+-- A range that is not over ends at the newest event. The period that is compared with it ends at the same time of its own day, to the nearest
+-- window. Sums that retention keeps are by the hour.
 create function tidemark_compared_v1(p_from date, p_to date, p_tz text, p_compare text)
 returns table (first_day date, last_day date, until timestamptz) language plpgsql stable rows 1
 set timezone = 'UTC' as $$
@@ -3032,8 +3031,8 @@ end $$;
 comment on function tidemark_compared_v1(date, date, text, text) is
   'First and last day that p_from to p_to is compared with, and where the last one ends before its midnight, since the range is not over; null where all of it is compared. p_compare: previous_day, same_weekday, previous_period or previous_year.';
 
--- contribution_report says 0 for days that the stream has never seen, and compares a running day with a whole one. A change of meaning is a
--- new function.
+-- contribution_report gives 0 for days that the stream has never seen, and compares a running day with a whole one. This one has another
+-- meaning, so it is a new function.
 create function contribution_report_v2(p_from date, p_to date, p_tz text default 'UTC', p_place text default 'city', p_filter jsonb default null,
   p_traffic text default 'all', p_late text default 'exclude', p_compare text default 'previous_period',
   p_order text default 'count_desc', p_limit integer default null, p_after jsonb default null)
@@ -3111,7 +3110,7 @@ end $$;
 comment on function contribution_report_v2(date, date, text, text, jsonb, text, text, text, text, integer, jsonb) is
   'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, is_final only once the last window that starts in the range can change no more, and with comparison_hits over the same elapsed time where the range is not over. p_filter: conditions as in tidemark_filter_sql_v1. p_compare: also previous_year.';
 
-insert into schema_migration (version, name, checksum) values (8, '0008_compare', '1b0f3a83d8ebfa3567d9197cd46f688dc2866a8f7de8b3d41d92e467dcaf67d4');
+insert into schema_migration (version, name, checksum) values (8, '0008_compare', '1009379e40a03a36d16f7a8265df64e141039ee0d3fe528cd288ddf789884d76');
 do $$
 declare
   f record;

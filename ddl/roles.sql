@@ -1,6 +1,6 @@
--- Why: least rights for who writes and who reads one stream. Optional, and not a migration: managed databases may not allow it, and a role
--- belongs to the whole server. Run it as a superuser (or as a role that may create roles and owns the tables) after `tidemark migrate`, and
--- again after every later migration. Names are settings of the session; these are the defaults:
+-- Why: roles with the least rights for writing and for reading one stream. Optional, and not a migration: managed databases may not allow it,
+-- and a role belongs to the whole server. Run it as a superuser (or as a role that may create roles and owns the tables) after `tidemark
+-- migrate`, and again after each later migration. Names are settings of the session; these are the defaults:
 --
 --   PGOPTIONS="-c tidemark.schema=public -c tidemark.owner=tidemark_owner -c tidemark.writer=tidemark_writer -c tidemark.reader=tidemark_reader" \
 --     psql -f ddl/roles.sql
@@ -8,11 +8,11 @@
 --   \password tidemark_reader
 --
 -- owner   owns tables and functions and cannot log in. Migrations are done by a login that is a member.
--- writer  `tidemark run`, `resume`, `dead-letters`: reads and writes rows and calls the functions, but creates, alters and drops nothing by
---         itself. Functions with the owner's rights make the tables of new days and drop those of retired ones.
--- reader  `tidemark serve`, `report`, `doctor`, BI tools: reads, in transactions that refuse writes, for at most 60 s a statement.
+-- writer  `tidemark run`, `resume`, `dead-letters`: reads and writes rows and calls the functions, but may not create, alter or drop anything.
+--         Functions with the owner's rights make the tables of new days and drop those of retired ones.
+-- reader  `tidemark serve`, `report`, `doctor`, BI tools: reads in read-only transactions, at most 60 s per statement.
 --
--- One transaction; idempotent. Tables of other programs in the same schema are left alone.
+-- One transaction; idempotent. Tables of other programs in the same schema are not touched.
 do $$
 declare
   schema_name text := coalesce(nullif(current_setting('tidemark.schema', true), ''), 'public');
