@@ -3,7 +3,7 @@ import type { App, AppContext, AppDeps } from "../server/deps.ts";
 import { scopeOf } from "../server/auth.ts";
 import { nonceOf } from "../server/headers.ts";
 import { HttpProblem } from "../server/problem.ts";
-import { endSession, isSecure, startSession } from "../server/session.ts";
+import { endSession, isSecure, sessionScope, startSession } from "../server/session.ts";
 import { signedInPage } from "./problem_page.tsx";
 
 const TOKEN_LENGTH_MAX = 512;
@@ -11,10 +11,12 @@ const TOKEN_LENGTH_MAX = 512;
 /** Registers both. */
 export function registerLogin(app: App, { clock, settings, version }: AppDeps): void {
   const { access, proxyHops } = settings;
-  app.get("/login", (c) => {
+  const tokens = Object.keys(access).some((name) => name.endsWith("TokenHash"));
+  app.get("/login", async (c) => {
     const scope = c.get("scope");
     if (scope === "none") throw unauthorized("A token is needed to read here.");
-    return c.html(signedInPage({ nonce: nonceOf(c), version, scope }));
+    const session = await sessionScope(c, access, clock.now()) !== undefined;
+    return c.html(signedInPage({ nonce: nonceOf(c), version, scope, tokens, session }));
   });
   app.post("/login", async (c) => {
     const form = await c.req.parseBody();

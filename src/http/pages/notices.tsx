@@ -48,8 +48,11 @@ export function dataElsewhere(
   return data !== null && (to < data.from || from > data.to) ? data : null;
 }
 
-/** The notice of this moment; nothing where all is well. Also a live fragment. `slow`: the reports took too long. */
-export function notice(input: NoticeInput, slow = false, elsewhere: Elsewhere | null = null): Markup {
+/** Which reports took too long: all of them, or only those below totals and charts. */
+export type Slowness = "all" | "rankings";
+
+/** The notice of this moment; nothing where all is well. Also a live fragment. */
+export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhere: Elsewhere | null = null): Markup {
   const { state, words } = input;
   if (state === null && words.kind === "waiting") {
     return (
@@ -84,10 +87,10 @@ export function notice(input: NoticeInput, slow = false, elsewhere: Elsewhere | 
   }
   if (words.kind === "catching_up" && words.progress !== null) return progress(words, sourceOf(input) === "demo");
   if (!hasData(input)) return hindered(input) ?? empty(input);
-  if (slow) {
+  if (slow !== null) {
     return (
-      <div class="notice warn">
-        <h2>The numbers take their time</h2>
+      <div class={`notice ${slow === "all" ? "warn" : "calm"}`}>
+        <h2>{slow === "all" ? "The numbers take their time" : "Map, rankings and table follow"}</h2>
         <p>
           The database answers, but does not add these up in time right now. They follow by themselves; a shorter range
           is faster.

@@ -42,25 +42,54 @@ export function problemPage({ problem, requestId, version, nonce, next }: Proble
   );
 }
 
-/** The page behind `/login` of somebody who is signed in, or needs not to be. */
-export function signedInPage({ nonce, version, scope }: {
+/** The page behind `/login` of somebody who may read already: what they are, how to leave, and how to become more. */
+export function signedInPage({ nonce, version, scope, tokens, session }: {
   readonly nonce: string;
   readonly version: string;
   readonly scope: string;
+  /** Whether any token is set: without one only this machine is answered, and there is nothing to sign in with. */
+  readonly tokens: boolean;
+  /** Whether the browser has a cookie of ours. */
+  readonly session: boolean;
 }): Markup {
   return documentOf(
     nonce,
     version,
-    "Signed in",
+    session ? "Signed in" : "Sign in",
     (
-      <div class="notice calm">
-        <h1>You can read here</h1>
-        <p>This browser reads as {scope}.</p>
-        <form method="post" action="/logout">
-          <button type="submit">Sign out</button>
-        </form>
+      <div class="notice calm login">
+        <h1>{session ? "You are signed in" : "You can read here"}</h1>
+        <p>
+          {tokens ? <>This browser reads as {scope}.</> : (
+            <>
+              No token is set, so this service answers only this machine, which may do everything. Set{" "}
+              <code>API_TOKEN</code> to let others in.
+            </>
+          )}
+        </p>
+        {session
+          ? (
+            <form method="post" action="/logout">
+              <button type="submit">Sign out</button>
+            </form>
+          )
+          : ""}
+        {tokens && scope !== "admin" ? tokenForm("/") : ""}
       </div>
     ),
+  );
+}
+
+function tokenForm(next: string): Markup {
+  return (
+    <form method="post" action="/login">
+      <input type="hidden" name="next" value={next} />
+      <p class="field">
+        <label for="token">Token</label>
+        <input id="token" type="password" name="token" required autocomplete="current-password" />
+      </p>
+      <button type="submit">Sign in</button>
+    </form>
   );
 }
 
@@ -71,14 +100,7 @@ function loginForm(problem: HttpProblem, next: string): Markup {
       <p role="alert">
         {problem.detail.startsWith("Send the token") ? "A token is needed to read here." : problem.detail}
       </p>
-      <form method="post" action="/login">
-        <input type="hidden" name="next" value={next} />
-        <p class="field">
-          <label for="token">Token</label>
-          <input id="token" type="password" name="token" required autocomplete="current-password" />
-        </p>
-        <button type="submit">Sign in</button>
-      </form>
+      {tokenForm(next)}
       <p>
         It is the value of <code>API_TOKEN</code> (or{" "}
         <code>API_ADMIN_TOKEN</code>) in the settings of this service; its operator can give it to you. Programs send it

@@ -52,7 +52,7 @@ Deno.test("signing in and out in a browser, and the pages of problems, light and
       await fits();
       await shoot("404");
       await page.goto(`${server.url}/login`);
-      assertEquals(await heading(), "You can read here");
+      assertEquals(await heading(), "You are signed in");
       await page.click("main button");
       await page.waitForURL(`${server.url}/`);
       assertEquals(await heading(), "Sign in");

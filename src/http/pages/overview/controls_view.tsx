@@ -223,7 +223,9 @@ function problemList(problems: readonly QueryProblem[]): Markup {
         {problems.map(({ field, message, allowed }) => (
           <li id={`problem-${field}`}>
             <strong>{field}</strong> {message}.{" "}
-            {allowed.length === 0 ? "" : <>Allowed: {allowed.slice(0, 10).join(", ")}.</>}
+            {allowed.length === 0 || message.includes(allowed.join(", "))
+              ? ""
+              : <>Allowed: {allowed.slice(0, 10).join(", ")}.</>}
           </li>
         ))}
       </ul>

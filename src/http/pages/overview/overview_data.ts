@@ -56,7 +56,7 @@ const FORECAST_DAYS = 7;
 const SHARED_MS = durationMs(1_500);
 const FORECAST_SHARED_MS = durationMs(60_000);
 
-/** Reads the reports of one page; the two methods may be called together. */
+/** Reads the reports of one page. */
 export class OverviewReader {
   /** `placeGiven`: the reader has chosen what the table's rows are. */
   constructor(
@@ -78,11 +78,11 @@ export class OverviewReader {
     return { series, forecast };
   }
 
-  /** All reports, read at once: the database does as many together as it can. */
-  async all(): Promise<OverviewData> {
+  /** All reports, read at once beside the fast ones: the database does as many together as it can. */
+  async all(reading: Promise<FastData>): Promise<OverviewData> {
     const { top: topOf } = this.queries;
     const [fast, table, hosts, sources, channels, countries, cities] = await Promise.all([
-      this.fast(),
+      reading,
       this.#table(),
       this.#read("top", topOf("host", TOP_ROWS), top),
       this.#read("top", topOf("source", TOP_ROWS), top),

@@ -11,7 +11,7 @@ import { badQuery } from "../../server/validation.ts";
 import { controls } from "./controls_view.tsx";
 import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.tsx";
 import { page, stateView } from "../layout.tsx";
-import { dataElsewhere, dataSpan, type Elsewhere, hasData, notice, type NoticeInput } from "../notices.tsx";
+import { dataElsewhere, dataSpan, type Elsewhere, hasData, notice, type NoticeInput, type Slowness } from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
 import type { ViewContext } from "./overview_input.ts";
 import { noMatch } from "./no_match_view.tsx";
@@ -53,7 +53,7 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
       <h1 class="sr">Overview</h1>
       {slot(
         { id: "notice", pace: "fast", className: "notices" },
-        notice(input, outcome.kind === "slow", parsed.ok ? elsewhereOf(c, stream, state, parsed.queries, now) : null),
+        notice(input, slownessOf(outcome), parsed.ok ? elsewhereOf(c, stream, state, parsed.queries, now) : null),
       )} {controls({
         state,
         range: parsed.ok ? parsed.queries.range : null,
@@ -96,19 +96,19 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
   const views = withState(
     input,
     outcome.kind === "views" ? outcome.views : new Map(),
-    outcome.kind === "slow",
+    slownessOf(outcome),
     elsewhereOf(c, stream, state, parsed.queries, now),
   );
   return sendFragments(c, {
-    again: input.state === null || outcome.kind === "slow",
+    again: input.state === null || slownessOf(outcome) !== null,
     tookMs: deps.clock.now() - now,
     fragments: changedFragments(views, have),
   });
 }
 
-/** How reading went. slow: the database answers, but not in time. */
+/** How reading went. slow: the database answers, but not in time; with `partly` the views are those that came in time. */
 type Outcome =
-  | { readonly kind: "views"; readonly views: Views; readonly data: OverviewData | null }
+  | { readonly kind: "views"; readonly views: Views; readonly data: OverviewData | null; readonly partly?: boolean }
   | { readonly kind: "refused"; readonly problems: readonly QueryProblem[] }
   | { readonly kind: "slow" | "away" };
 
@@ -126,8 +126,14 @@ async function readViews(
     // every event, totals and chart now and then, the rest comes when the stream has caught up.
     const behind = stream.words.kind === "catching_up";
     if (behind && !calm) return { kind: "views", views: new Map(), data: null };
-    if (behind || !calm) return { kind: "views", views: fastViews(context, await reports.fast()), data: null };
-    const data = await reports.all();
+    const fast = reports.fast();
+    if (behind || !calm) return { kind: "views", views: fastViews(context, await fast), data: null };
+    const data = await reports.all(fast).catch((error) => {
+      if (failureOf(error).kind !== "slow") throw error;
+      return null;
+    });
+    // Totals and charts are asked first, and need less: a page without rankings says more than none.
+    if (data === null) return { kind: "views", views: fastViews(context, await fast), data, partly: true };
     const views = allViews({ ...context, data });
     const conditions = pageConditions(context.state);
     // A filter that matches nothing is more often misspelt than meant.
@@ -139,6 +145,10 @@ async function readViews(
   } catch (error) {
     return failureOf(error);
   }
+}
+
+function slownessOf(outcome: Outcome): Slowness | null {
+  return outcome.kind === "slow" ? "all" : outcome.kind === "views" && outcome.partly === true ? "rankings" : null;
 }
 
 /** @throws what was given, where it is a bug */
@@ -165,7 +175,7 @@ function contextOf(
 export function withState(
   input: NoticeInput,
   views: Views,
-  slow = false,
+  slow: Slowness | null = null,
   elsewhere: Elsewhere | null = null,
 ): Views {
   return new Map([["state", stateView(input.words)], ["notice", notice(input, slow, elsewhere)], ...views]);

@@ -66,7 +66,7 @@ export async function pipelineFragments(c: AppContext, deps: AppDeps, cache: Rep
   return sendFragments(c, {
     again: input.state === null || slow,
     tookMs: deps.clock.now() - started,
-    fragments: changedFragments(withState(input, views, slow), have),
+    fragments: changedFragments(withState(input, views, slow ? "all" : null), have),
   });
 }
 
