@@ -786,7 +786,7 @@ comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ran
 comment on column idle_advance.at_offset is 'Next offset when the watermark was raised: it applies to records at or above this offset. Of each position the first and the last advance are kept.';
 
 create table stream_step (
-  step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep')),
+  step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep', 'notify')),
   state           text        not null check (state in ('ok', 'waiting', 'failing')),
   since           timestamptz not null,
   code            text,
@@ -797,7 +797,7 @@ create table stream_step (
   updated_at      timestamptz not null default now()
 );
 comment on table stream_step is 'State of each step that must make progress, by the instance that wrote last, for programs that only read.';
-comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention or upkeep.';
+comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention, upkeep or notify.';
 comment on column stream_step.state is 'ok, waiting (for another step or for a lock) or failing.';
 comment on column stream_step.since is 'Start of this state.';
 comment on column stream_step.code is 'Named error, see docs/runbook.md; null while it is ok.';

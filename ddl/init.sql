@@ -2357,7 +2357,7 @@ comment on function tidemark_prune_v1() is 'Deletes old commits, samples and ran
 comment on column idle_advance.at_offset is 'Next offset when the watermark was raised: it applies to records at or above this offset. Of each position the first and the last advance are kept.';
 
 create table stream_step (
-  step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep')),
+  step            text        primary key check (step in ('commit', 'closing', 'compaction', 'roll_up', 'retention', 'upkeep', 'notify')),
   state           text        not null check (state in ('ok', 'waiting', 'failing')),
   since           timestamptz not null,
   code            text,
@@ -2368,7 +2368,7 @@ create table stream_step (
   updated_at      timestamptz not null default now()
 );
 comment on table stream_step is 'State of each step that must make progress, by the instance that wrote last, for programs that only read.';
-comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention or upkeep.';
+comment on column stream_step.step is 'commit, closing, compaction, roll_up, retention, upkeep or notify.';
 comment on column stream_step.state is 'ok, waiting (for another step or for a lock) or failing.';
 comment on column stream_step.since is 'Start of this state.';
 comment on column stream_step.code is 'Named error, see docs/runbook.md; null while it is ok.';
@@ -2378,7 +2378,7 @@ comment on column stream_step.last_success_at is 'When it last succeeded; null b
 comment on column stream_step.instance is 'Instance that wrote the row.';
 comment on column stream_step.updated_at is 'When the row was written.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'c70e60f7bf8f489d1c187cd607815124b221e94bdbd41a59d4da0c1a26f7158e');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', '3f6462902382bf94b81afaafe28b4a10a8d8a671c659357877b3bdb93f6a776c');
 do $$
 declare
   f record;
@@ -3111,6 +3111,97 @@ comment on function contribution_report_v2(date, date, text, text, jsonb, text, 
   'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, is_final only once the last window that starts in the range can change no more, and with comparison_hits over the same elapsed time where the range is not over. p_filter: conditions as in tidemark_filter_sql_v1. p_compare: also previous_year.';
 
 insert into schema_migration (version, name, checksum) values (8, '0008_compare', '1009379e40a03a36d16f7a8265df64e141039ee0d3fe528cd288ddf789884d76');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname like 'contribution\_report%')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
+commit;
+
+begin;
+create table if not exists schema_migration (
+  version    integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default now()
+);
+comment on table schema_migration is 'Migrations of ddl/ that this schema has seen.';
+comment on column schema_migration.version is 'Number of the migration.';
+comment on column schema_migration.name is 'Name of its file without the ending.';
+comment on column schema_migration.checksum is 'SHA-256 of the file, in hex.';
+comment on column schema_migration.applied_at is 'When it was applied.';
+do $$ begin
+  if exists (select from schema_migration where version = 9) then
+    raise exception 'already applied' using errcode = 'TM010';
+  end if;
+end $$;
+-- Why: what people add to the numbers and what the stream tells them by itself. Views are addresses of the overview by name, notes are words
+-- on a day, a notification is one message to one target: it is stored before it is sent, so that a process that dies between sending and
+-- noting that it did sends the same message again under the same id. Nothing here is read or written on the way of an event.
+
+create table saved_view (
+  name       text        primary key check (length(name) between 1 and 80),
+  query      text        not null check (length(query) <= 4000),
+  updated_at timestamptz not null default now()
+);
+comment on table saved_view is 'Views of the overview by name.';
+comment on column saved_view.name is 'Name that a reader gave; 1 to 80 characters.';
+comment on column saved_view.query is 'Query of the overview''s address, without the question mark.';
+comment on column saved_view.updated_at is 'When it was saved last.';
+
+create table day_note (
+  id         bigint      generated always as identity primary key,
+  day        date        not null,
+  note       text        not null check (length(note) between 1 and 200),
+  created_at timestamptz not null default now()
+);
+create index day_note_day on day_note (day);
+comment on table day_note is 'Notes on days, shown on the chart.';
+comment on column day_note.id is 'Number of the note.';
+comment on column day_note.day is 'Calendar day, in whatever time zone a reader looks.';
+comment on column day_note.note is 'What happened; 1 to 200 characters.';
+comment on column day_note.created_at is 'When it was written.';
+
+create table notification (
+  id              text        primary key,
+  kind            text        not null check (kind in ('report', 'alert')),
+  day_from        date        not null,
+  day_to          date        not null,
+  target_key      text        not null,
+  target          text        not null,
+  message         jsonb       not null,
+  state           text        not null default 'pending' check (state in ('pending', 'sent', 'failed')),
+  attempts        integer     not null default 0,
+  next_attempt_at timestamptz not null default now(),
+  claimed_until   timestamptz,
+  last_error      text,
+  created_at      timestamptz not null default now(),
+  sent_at         timestamptz
+);
+create index notification_pending on notification (next_attempt_at) where state = 'pending';
+comment on table notification is 'Messages to targets of the settings: each is delivered at least once, always under the same id.';
+comment on column notification.id is 'Kind, schedule, days and target: the same message has the same id, also after a restored backup.';
+comment on column notification.kind is 'report (of a period) or alert (a day left its forecast band).';
+comment on column notification.day_from is 'First day that it is about, in NOTIFY_TIMEZONE.';
+comment on column notification.day_to is 'Last day, inclusive.';
+comment on column notification.target_key is 'Short hash of the target in the settings; the target itself may hold a secret.';
+comment on column notification.target is 'Target as it may be shown: a host, or an e-mail address.';
+comment on column notification.message is 'What is sent, fixed when the message was made.';
+comment on column notification.state is 'pending, sent, or failed (given up after a week).';
+comment on column notification.attempts is 'Deliveries that were begun.';
+comment on column notification.next_attempt_at is 'A pending message is not sent before.';
+comment on column notification.claimed_until is 'Another process leaves it alone until then.';
+comment on column notification.last_error is 'Why the last delivery failed; without secrets.';
+comment on column notification.created_at is 'When it was made.';
+comment on column notification.sent_at is 'When its target took it; null before.';
+
+insert into schema_migration (version, name, checksum) values (9, '0009_notify', '4664954e183836280647fda4eadd6a42e5689bbe5759c3e83409fabdc7842864');
 do $$
 declare
   f record;

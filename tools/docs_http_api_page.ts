@@ -77,8 +77,10 @@ export function renderHttpApiPage(document: OpenApiDocument): string {
   return `${lines.join("\n")}\n`;
 }
 
-function operationLines({ path, summary, description, parameters, responses, call }: OperationDoc): string[] {
-  const lines = [`### GET ${path}`, "", `${summary}.${description === "" ? "" : ` ${description}`}`];
+function operationLines(
+  { method, path, summary, description, parameters, responses, call, body }: OperationDoc,
+): string[] {
+  const lines = [`### ${method} ${path}`, "", `${summary}.${description === "" ? "" : ` ${description}`}`];
   if (parameters.length > 0) {
     lines.push(
       "",
@@ -90,6 +92,11 @@ function operationLines({ path, summary, description, parameters, responses, cal
   }
   const good = responses.filter(({ status }) => status.startsWith("2"));
   const types = good.map(({ types }) => types).filter((text) => text !== "").join(", ");
-  lines.push("", `\`\`\`http\nGET ${call}\n\`\`\``, "", types === "" ? "No body." : `Answers ${types}.`);
+  lines.push(
+    "",
+    `\`\`\`http\n${method} ${call}${body === null ? "" : `\n\n${body}`}\n\`\`\``,
+    "",
+    types === "" ? "No body." : `Answers ${types}.`,
+  );
   return lines;
 }

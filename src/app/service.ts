@@ -13,6 +13,7 @@ import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { ENGINE_STEPS, StepBoard, UPKEEP_STEPS, type UpkeepStep } from "../shared/steps.ts";
 import type { ProcessContext } from "./context.ts";
 import { createEngines, engineCount, type Engines } from "./engines.ts";
+import { runNotifying } from "./notifying.ts";
 import { openStorage, prepareSchema, type Storage } from "./storage.ts";
 import { webApp } from "./web.ts";
 import { logName } from "./wiring.ts";
@@ -74,7 +75,7 @@ export async function runService(context: ProcessContext, options: ServiceOption
         log,
         metrics: metrics.registry,
         snapshots: () => options.engines ? engines?.snapshots() ?? [beforeEngines()] : [],
-        ...(options.engines && { onRead: () => engines?.look() }),
+        ...(options.engines && { writes: storage.work, onRead: () => engines?.look() }),
         stuckEngines: () => engines?.stuck() ?? [],
         ...(options.engines && { upkeep: () => steps.states() }),
         geo: () => engines?.geoState() ?? geo.state(),
@@ -147,9 +148,10 @@ interface Running {
 
 /** Runs the engines and the tasks beside them. */
 async function runEngines(
-  { settings, clock, log }: ProcessContext,
+  context: ProcessContext,
   { storage, geo, engines, stopping, closing, once, steps }: Running,
 ): Promise<ExitCode> {
+  const { settings, clock, log } = context;
   const { signal } = stopping, database = storage.work;
   const maintenance = { database, clock, log, steps };
   const beside = [
@@ -157,6 +159,8 @@ async function runEngines(
     runRollUp({ ...maintenance, closing }, signal),
     runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
     runUpkeep(maintenance, signal),
+    // A run over logs that ends says what it did itself.
+    once ? undefined : runNotifying(context, { database, steps }, signal),
     runStepRecord({
       database,
       clock,

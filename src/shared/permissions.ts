@@ -61,6 +61,10 @@ export function scopedPermissions(settings: Settings, context: PermissionContext
     net.push(...settings.KAFKA_URL);
     if (settings.KAFKA_OAUTH_TOKEN_URL !== undefined) net.push(endpointAddress(settings.KAFKA_OAUTH_TOKEN_URL));
   }
+  net.push(...(settings.NOTIFY_WEBHOOKS ?? []).map(endpointAddress));
+  if (settings.NOTIFY_EMAILS !== undefined && settings.SMTP_URL !== undefined) {
+    net.push(endpointAddress(settings.SMTP_URL));
+  }
   if (settings.SOURCE === "file" && settings.FILE_PATH !== undefined) {
     // Standard input is written to the data folder.
     read.push(...settings.FILE_PATH.filter((path) => path !== "-").map((path) => logFolder(absolute(path))));
@@ -109,8 +113,11 @@ function tokenPrograms({ KAFKA_SASL_MECHANISM: mechanism, KAFKA_OAUTH_TOKEN_COMM
 
 function endpointAddress(url: string): string {
   const { hostname, port, protocol } = new URL(url);
-  return address(hostname, Number(port || (protocol === "https:" ? 443 : 80)));
+  return address(hostname, Number(port || DEFAULT_PORTS[protocol]));
 }
+
+/** Where a URL that names no port leads; SMTP's is that of mail submission. */
+const DEFAULT_PORTS: Readonly<Record<string, number>> = { "https:": 443, "http:": 80, "smtps:": 465, "smtp:": 587 };
 
 const variables = () => unique([...ENVIRONMENT_NAMES, ...FOREIGN_VARIABLES]);
 const unique = (values: readonly string[]) => [...new Set(values)];

@@ -6,7 +6,7 @@ import type { EpochMs } from "./units.ts";
 /** Steps of an engine. */
 export const ENGINE_STEPS = ["commit", "closing", "compaction"] as const;
 /** Steps of a process, beside its engines. */
-export const UPKEEP_STEPS = ["roll_up", "retention", "upkeep"] as const;
+export const UPKEEP_STEPS = ["roll_up", "retention", "upkeep", "notify"] as const;
 export type EngineStep = typeof ENGINE_STEPS[number];
 export type UpkeepStep = typeof UPKEEP_STEPS[number];
 export type StepName = EngineStep | UpkeepStep;

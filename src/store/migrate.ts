@@ -16,6 +16,7 @@ export const MIGRATIONS = [
   "0006_rules",
   "0007_files",
   "0008_compare",
+  "0009_notify",
 ] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);

@@ -60,7 +60,8 @@ Deno.test("settings: each has a row in docs/configuration.md, and pages name no 
 Deno.test("endpoints: each has a section in docs/http_api.md, and pages name no others", async () => {
   const paths = Object.keys((await openApi()).paths ?? {});
   const page = await read("docs/http_api.md");
-  assertEquals([...page.matchAll(/^### GET (\S+)$/gm)].map((match) => match[1]!).sort(), paths.sort());
+  const sections = new Set([...page.matchAll(/^### [A-Z]+ (\S+)$/gm)].map((match) => match[1]!));
+  assertEquals([...sections].sort(), paths.sort());
   // `/v1/reports/{a,b}` means several; the calls below a section's heading are made by docs_examples_test.ts.
   const prefixes = paths.flatMap((path) => path.split("/").map((_, n, parts) => parts.slice(0, n + 1).join("/")));
   const wrong = await unknown(

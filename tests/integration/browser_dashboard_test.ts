@@ -201,6 +201,39 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
     await page.close();
   });
 
+  await t.step(
+    "a view is saved by name and opened again; a note on a day is in the chart; both go by a click",
+    async () => {
+      const { page, problems } = await browser.newPage();
+      await page.goto(`${url}/?range=28d&traffic=human`);
+      await page.locator("#views summary").click();
+      await page.locator("#views input[name=name]").fill("People, four weeks");
+      await page.locator("#views button", { hasText: "Save view" }).click();
+      await page.waitForURL(/traffic=human/);
+      await page.locator("#notes summary").click();
+      await page.locator("#notes input[name=day]").fill(new Date(Date.now() - 3 * DAY).toISOString().slice(0, 10));
+      await page.locator("#notes input[name=note]").fill("release 2.1 <b>");
+      await page.locator("#notes button", { hasText: "Add note" }).click();
+      await page.locator("#notes summary", { hasText: "Notes (1)" }).waitFor();
+      assertEquals(await page.locator("#series .large .mark text").textContent(), "release 2.1 <b>");
+      assertMatch(await page.locator("#series .marks").innerText(), /release 2\.1 <b>/);
+      await page.goto(url);
+      await page.locator("#views summary", { hasText: "Views (1)" }).click();
+      await page.locator("#views a", { hasText: "People, four weeks" }).click();
+      await page.waitForURL(/range=28d&traffic=human/);
+      assertEquals(await page.locator("#totals dt").first().innerText(), "Hits by humans");
+      await page.locator("#views summary").click();
+      await page.locator("#views button.plain").click();
+      await page.locator("#notes summary", { hasText: "Notes (1)" }).click();
+      await page.locator("#notes button.plain").click();
+      await page.locator("#notes summary", { hasText: /^Notes$/ }).waitFor();
+      assertEquals(await page.locator("#views summary").innerText(), "Views");
+      assertEquals(await page.locator("#series .mark").count(), 0);
+      assertEquals(faults(problems), []);
+      await page.close();
+    },
+  );
+
   await t.step("paper has every column", async () => {
     const { page } = await browser.newPage({ viewport: { width: 1_040, height: 700 } });
     await page.goto(url);

@@ -3,6 +3,7 @@ import type { Sql } from "postgres";
 import { createApp } from "../../src/http/server/app.ts";
 import { APP_DEFAULTS } from "../../src/http/server/deps.ts";
 import { serveHttp } from "../../src/http/server/server.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { Registry } from "../../src/shared/metrics.ts";
@@ -50,8 +51,16 @@ export async function startDashboard(
   } = {},
 ): Promise<Dashboard> {
   const data = await streamDatabase(options.prepare ?? hostileTraffic, options);
+  const writes = new Database({
+    address: { kind: "url", url: data.server.url },
+    schema: "public",
+    applicationName: "http-writes",
+    max: 1,
+    statementTimeoutMs: 10_000,
+  });
   const app = createApp({
     database: data.database,
+    writes,
     clock: systemClock,
     log: silentLog,
     metrics: new Registry(),
@@ -78,6 +87,7 @@ export async function startDashboard(
     async [Symbol.asyncDispose]() {
       await browser.close();
       await server.close(1_000);
+      await writes.close();
       await data[Symbol.asyncDispose]();
     },
   };

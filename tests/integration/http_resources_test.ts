@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { epochMs, offset } from "../../src/shared/units.ts";
 import { durationMs } from "../../src/shared/units.ts";
+import { Database } from "../../src/store/postgres/client.ts";
 import { hashToken } from "../../src/http/server/auth.ts";
 import { NOW, partition, snapshot, testApp } from "../http/app_fixture.ts";
 import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";
@@ -36,6 +37,120 @@ Deno.test("each route's answer fits the document that it is described by", async
     assert(response.headers.get("content-security-policy")?.includes("default-src 'none'"));
     assertEquals(response.headers.get("access-control-allow-origin"), null);
     assertEquals(response.headers.get("cache-control"), "no-store");
+  }
+});
+
+Deno.test("views and notes: an admin of a running process keeps them, everybody else reads them", async (t) => {
+  await using stream = await streamDatabase();
+  const writes = new Database({
+    address: { kind: "url", url: stream.server.url },
+    schema: "public",
+    applicationName: "http-writes",
+    max: 1,
+    statementTimeoutMs: 10_000,
+  });
+  const [read, admin] = ["reader-token-0123456789", "admin-token-0123456789"];
+  const access = { publicAccess: false, readTokenHash: await hashToken(read), adminTokenHash: await hashToken(admin) };
+  const running = testApp({ database: stream.database, settings: { access }, deps: { writes } });
+  const serving = testApp({ database: stream.database, settings: { access } });
+  const send = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}, app = running) => {
+    const text = body === undefined ? undefined : typeof body === "string" ? body : JSON.stringify(body);
+    return app.request(`http://localhost${path}`, {
+      method,
+      ...(text !== undefined && { body: text }),
+      headers: {
+        authorization: `Bearer ${admin}`,
+        ...(text !== undefined && { "content-type": "application/json", "content-length": String(text.length) }),
+        ...headers,
+      },
+    });
+  };
+  const get = async (path: string) =>
+    await (await send("GET", path, undefined, { authorization: `Bearer ${read}` })).json();
+  try {
+    await t.step("written, replaced, read, removed; answers fit the document", async () => {
+      assertEquals((await send("PUT", "/v1/views/All%20of%20Germany", { query: "range=28d" })).status, 200);
+      assertEquals((await send("PUT", "/v1/views/All%20of%20Germany", { query: "filter=country:is:DE" })).status, 200);
+      const note = await (await send("POST", "/v1/notes", { day: "2026-01-31", note: "release 2.1" })).json();
+      const document = await get("/openapi.json");
+      for (const path of ["/v1/views", "/v1/notes?from=2026-01-31&to=2026-01-31", "/v1/deliveries"]) {
+        assertEquals(fitsDocument(document, path, 200, await get(path)), [], path);
+      }
+      const { views } = await get("/v1/views");
+      assertEquals(views.map((v: { name: string; query: string }) => [v.name, v.query]), [[
+        "All of Germany",
+        "filter=country:is:DE",
+      ]]);
+      assertEquals((await get("/v1/notes?from=2026-02-01")).notes, []);
+      assertEquals((await get("/v1/notes")).notes.map((n: { note: string }) => n.note), ["release 2.1"]);
+      assertEquals((await send("DELETE", `/v1/notes/${note.id}`)).status, 204);
+      assertEquals((await send("DELETE", `/v1/notes/${note.id}`)).status, 404);
+      assertEquals((await send("DELETE", "/v1/views/All%20of%20Germany")).status, 204);
+      assertEquals((await get("/v1/views")).views, []);
+    });
+
+    await t.step("forms of the page do the same, and lead back to where they were", async () => {
+      const form = (fields: Record<string, string>) => new URLSearchParams(fields).toString();
+      const type = { "content-type": "application/x-www-form-urlencoded", "sec-fetch-site": "same-origin" };
+      const saved = await send(
+        "POST",
+        "/views",
+        form({ do: "save", name: "Bots", query: "traffic=bot&utm=1", next: "/?traffic=bot" }),
+        type,
+      );
+      assertEquals([saved.status, saved.headers.get("location")], [303, "/?traffic=bot"]);
+      assertEquals((await get("/v1/views")).views[0].query, "traffic=bot");
+      const away = await send(
+        "POST",
+        "/notes",
+        form({ do: "save", day: "2026-01-31", note: "x", next: "//evil.example" }),
+        type,
+      );
+      assertEquals(away.headers.get("location"), "/");
+      assertEquals((await send("POST", "/notes", form({ do: "save", day: "31.1.", note: "x" }), type)).status, 400);
+      assertEquals((await send("POST", "/views", form({ do: "remove", name: "Bots" }), type)).status, 303);
+      assertEquals((await get("/v1/views")).views, []);
+    });
+
+    await t.step("refused: readers, processes that only show, pages of other sites, what does not fit", async () => {
+      const note = { day: "2026-01-31", note: "x" };
+      const status = async (answer: Response | Promise<Response>) => {
+        const response = await answer;
+        return [response.status, (await response.json()).code];
+      };
+      assertEquals(await status(send("POST", "/v1/notes", note, { authorization: `Bearer ${read}` })), [
+        403,
+        "forbidden",
+      ]);
+      assertEquals(await status(send("POST", "/v1/notes", note, { authorization: "" })), [401, "unauthorized"]);
+      assertEquals(await status(send("POST", "/v1/notes", note, {}, serving)), [403, "read_only"]);
+      for (
+        const headers of [{ "sec-fetch-site": "cross-site" }, { "sec-fetch-site": "same-site" }, {
+          origin: "https://evil.example",
+        }, { origin: "null" }]
+      ) {
+        assertEquals(await status(send("POST", "/v1/notes", note, headers as Record<string, string>)), [
+          403,
+          "forbidden",
+        ], JSON.stringify(headers));
+        assertEquals(await status(send("DELETE", "/v1/notes/1", undefined, headers as Record<string, string>)), [
+          403,
+          "forbidden",
+        ]);
+      }
+      assertEquals(await status(send("POST", "/v1/notes", note, { "content-type": "text/plain" })), [400, "bad_query"]);
+      assertEquals(await status(send("POST", "/v1/notes", "{", {})), [400, "bad_query"]);
+      assertEquals(await status(send("POST", "/v1/notes", { day: "2026-02-30", note: "x" })), [400, "bad_query"]);
+      assertEquals(await status(send("POST", "/v1/notes", { ...note, note: "a\nb" })), [400, "bad_query"]);
+      assertEquals(await status(send("POST", "/v1/notes", { ...note, note: "x".repeat(10_000) })), [
+        400,
+        "body_not_allowed",
+      ]);
+      assertEquals(await status(send("POST", "/v1/windows", note)), [400, "body_not_allowed"]);
+      assertEquals((await send("POST", "/v1/notes", note, { origin: "http://localhost" })).status, 200);
+    });
+  } finally {
+    await writes.close();
   }
 });
 

@@ -71,7 +71,7 @@ const readyRoute = createRoute({
   tags: ["Health"],
   summary: "The process makes progress",
   description:
-    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, windows closing, not stopped by a named error. What fails for longer than 30 s beside the counting (roll-ups, retention, compaction, upkeep) is `degraded` and leaves it green.",
+    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, windows closing, not stopped by a named error. What fails for longer than 30 s beside the counting (roll-ups, retention, compaction, upkeep, messages) is `degraded` and leaves it green.",
   responses: { 200: json(readySchema, "It does."), 503: json(readySchema, "It does not, and why.") },
 });
 const healthRoute = createRoute({

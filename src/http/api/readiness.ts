@@ -69,6 +69,7 @@ const STEP_SAYS: Readonly<Record<StepName, string>> = {
   roll_up: "roll-ups have",
   retention: "retention has",
   upkeep: "upkeep of tables has",
+  notify: "sending of reports and alerts has",
 };
 
 /** A step that does not get on, in words: what, since when, why, and what to do. */

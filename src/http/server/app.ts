@@ -16,6 +16,7 @@ import { registerDocs } from "../pages/docs/docs.tsx";
 import { registerEvents } from "../api/events.ts";
 import { noStoreByDefault, securityHeaders } from "./headers.ts";
 import { registerHealth } from "../api/health.ts";
+import { registerKept } from "../api/kept/kept.ts";
 import { registerLate } from "../api/stream/late.ts";
 import { registerLedger } from "../api/stream/ledger.ts";
 import { limits } from "./limits.ts";
@@ -68,6 +69,7 @@ export function createApp(given: AppDeps): App {
   registerLedger(app, deps);
   registerDeadLetters(app, deps);
   registerLate(app, deps);
+  registerKept(app, deps);
   registerEvents(app, deps, metrics);
   const document = openApiDocument(app, deps.version);
   registerOpenApi(app, document);

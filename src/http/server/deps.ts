@@ -83,6 +83,8 @@ export const EMBEDDED_DEFAULTS = {
 export interface AppDeps {
   /** Used for reading only. */
   readonly database: ReadDatabase;
+  /** For what readers keep (views, notes); absent in a process that only shows. */
+  readonly writes?: ReadDatabase;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Registry;

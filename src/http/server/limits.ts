@@ -4,11 +4,12 @@ import type { Clock } from "../../shared/clock.ts";
 import type { AppEnv } from "./deps.ts";
 import { HttpProblem } from "./problem.ts";
 import { FORM_PATHS } from "./auth.ts";
+import { takesBody } from "./writing.ts";
 import { clientKey, TokenBuckets } from "./token_bucket.ts";
 
 /** Longest URL in characters: far above every form of ours, far below what a parser notices. */
 const URL_LENGTH_MAX = 4096;
-/** Longest body of the forms: a token and an address. */
+/** Longest body: a token and an address, a view, a note. */
 const FORM_BYTES_MAX = 8_192;
 /** Addresses remembered for rate limits: about 1 MB. */
 const CLIENTS_MAX = 10_000;
@@ -64,9 +65,13 @@ export function limits({ clock, rate, proxyHops, onLimited }: LimitOptions): Mid
       throw new HttpProblem("url_too_long", `Addresses have at most ${URL_LENGTH_MAX} characters.`, { headers });
     }
     const length = c.req.header("content-length"), chunked = c.req.header("transfer-encoding") !== undefined;
-    const isForm = c.req.method === "POST" && FORM_PATHS.has(c.req.path);
-    if (chunked || Number(length ?? 0) !== 0 && !(isForm && Number(length) <= FORM_BYTES_MAX)) {
-      throw new HttpProblem("body_not_allowed", "Everything here is read with GET, without a body.", {
+    const { method, path } = c.req;
+    const mayBring = method === "POST" && FORM_PATHS.has(path) || takesBody(method, path);
+    if (chunked || Number(length ?? 0) !== 0 && !(mayBring && Number(length) <= FORM_BYTES_MAX)) {
+      const detail = mayBring
+        ? `At most ${FORM_BYTES_MAX} bytes are taken, with their length before them.`
+        : "This address is read with GET, without a body.";
+      throw new HttpProblem("body_not_allowed", detail, {
         headers: { ...headers, connection: "close" },
       });
     }

@@ -21,6 +21,7 @@ export function openApiDocument(app: App, version: string): () => OpenApiDocumen
       tags: [
         { name: "Reports", description: "What people read." },
         { name: "Charts", description: "The same as pictures." },
+        { name: "Kept", description: "What readers keep beside the numbers, and the messages that were sent." },
         { name: "Pipeline", description: "What the stream does, and proof that it adds up." },
         { name: "Health", description: "For orchestrators and monitoring." },
       ],

@@ -7,6 +7,7 @@ export const PROBLEMS = {
   body_not_allowed: { status: 400, title: "Requests have no body here" },
   unauthorized: { status: 401, title: "A token is required" },
   forbidden: { status: 403, title: "This token does not reach that far" },
+  read_only: { status: 403, title: "This process only reads" },
   not_local: { status: 403, title: "Only this machine may ask" },
   not_found: { status: 404, title: "There is nothing here" },
   method_not_allowed: { status: 405, title: "The method is not allowed" },

@@ -5,6 +5,8 @@ import { scaleLinear, scaleTime } from "d3-scale";
 // @ts-types="npm:@types/d3-shape@3.2.0"
 import { area as areaShape } from "d3-shape";
 import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
+import { cutText } from "../text/text_width.ts";
+import { printable } from "../../shared/printable.ts";
 import type { SeriesPoint } from "../timeseries.ts";
 
 /** Size of a chart for which none was asked. */
@@ -33,6 +35,7 @@ export function svgTimeseries(
     height = DEFAULT_SIZE.height,
     end = 0,
     previous,
+    marks = [],
   }:
     & SvgOptions
     & {
@@ -44,6 +47,8 @@ export function svgTimeseries(
       readonly end?: number;
       /** What is drawn of the compared period; absent = nothing. */
       readonly previous?: (point: SeriesPoint) => number | null;
+      /** Words at a time, epoch ms; those outside of the chart are left out. */
+      readonly marks?: readonly { readonly time: number; readonly label: string }[];
     },
 ): string {
   const number = numberFormat(locale);
@@ -84,6 +89,7 @@ export function svgTimeseries(
     { start: open[0]!.start, end: open.at(-1)!.end },
     { fill: `url(#${name}-open)`, why: "provisional: numbers can still grow", height },
   );
+  const flags = markLines(marks, x, { width, height });
   const total = points.reduce((sum, point) => sum + (point.total ?? 0), 0);
   const gapCount = points.filter((point) => point.gap).length;
   const time = timeFormat(tz, locale, Date.parse(last.end) - Date.parse(first.start));
@@ -116,7 +122,7 @@ export function svgTimeseries(
     id: name,
     body: `<defs>${hatch(`${name}-open`, "var(--ground)", 2)}${hatch(`${name}-gap`, "var(--bar2)", 1)}</defs>` + head +
       key + silent.join("") + grid.join("") +
-      humans.join("") + bots.join("") + line + provisional + gaps.join("") + ticks.join("") +
+      humans.join("") + bots.join("") + line + provisional + gaps.join("") + flags + ticks.join("") +
       `<text class="s e" x="${width - RIGHT}" y="${height - 3}" font-size="11">${escapeXml(tz)}</text>`,
   });
 }
@@ -142,6 +148,32 @@ function previousLine(
   return d === ""
     ? ""
     : `<path class="prev" fill="none" stroke="var(--ink)" stroke-width="1.4" stroke-dasharray="5 3" d="${d}"/>`;
+}
+
+/** Width of a letter of a mark, px; and the longest text of one. */
+const MARK_LETTER = 6.6;
+const MARK_LETTERS_MAX = 28;
+
+/** A line at each mark, with its words where those of the one before leave room. */
+function markLines(
+  marks: readonly { readonly time: number; readonly label: string }[],
+  x: (time: number) => number,
+  { width, height }: { readonly width: number; readonly height: number },
+): string {
+  let free = LEFT;
+  return marks.map(({ time, label }) => ({ at: x(time), label: printable(label) }))
+    .filter(({ at }) => at >= LEFT - 0.5 && at <= width - RIGHT)
+    .map(({ at, label }) => {
+      const text = cutText(label, MARK_LETTERS_MAX);
+      const end = at + 5 + text.length * MARK_LETTER;
+      const words = at >= free && end <= width - RIGHT
+        ? `<text class="s" x="${coordinate(at + 4)}" y="${TOP + 10}">${escapeXml(text)}</text>`
+        : "";
+      if (words !== "") free = end;
+      return `<g class="mark"><title>${escapeXml(label)}</title><path d="M${coordinate(at)},${TOP}V${
+        height - BOTTOM
+      }" fill="none" stroke="var(--ink)" stroke-width="1.2"/>${words}</g>`;
+    }).join("");
 }
 
 /** Runs of known points without a gap between them. */

@@ -163,6 +163,13 @@ const RELATIONS: readonly Relation[] = [
     },
   },
   {
+    group: "notify",
+    reads: ["NOTIFY_EMAILS", "SMTP_URL", "SMTP_FROM"],
+    problem: (s) =>
+      s.NOTIFY_EMAILS !== undefined && (s.SMTP_URL === undefined || s.SMTP_FROM === undefined) &&
+      "SMTP_URL and SMTP_FROM are required with NOTIFY_EMAILS",
+  },
+  {
     // The last commit needs its whole time; otherwise its outcome may be unknown until the next start.
     group: "commits",
     reads: ["COMMIT_TIMEOUT", "SHUTDOWN_TIMEOUT"],

@@ -34,6 +34,7 @@ export const SETTING_GROUPS = {
   commits: "Commits and memory",
   geo: "Places",
   http: "HTTP",
+  notify: "Reports and alerts by message",
   process: "Process",
   compose: "Ports of docker-compose.yml",
   legacy: "Kept for older set-ups",
@@ -87,6 +88,25 @@ const origin = pattern(
   "an origin such as https://www.example.com (scheme and host, without a path), or *",
   /^(?:\*|https?:\/\/[a-z0-9.[\]:-]+)$/,
 );
+const webhook = pattern(
+  "<url>",
+  "an http or https URL without a user, a fragment or spaces",
+  /^https?:\/\/[a-z0-9.[\]:-]+(?:[/?][\x21\x22\x24-\x2b\x2d-\x7e]*)?$/i,
+);
+const email = pattern("<email>", "an e-mail address", /^[^\s@,<>"]{1,64}@[a-z0-9.-]{1,190}$/i);
+const smtp = pattern(
+  "<url>",
+  "smtp://host:port or smtps://host:port, with user:password@ before the host where the server wants one",
+  /^smtps?:\/\/(?:[^\s:@/]+:[^\s@/]+@)?[a-z0-9.[\]:-]+$/i,
+);
+const zone: Kind<string> = kindBy("<zone>", "UTC or an IANA time zone such as Europe/Berlin", (written) => {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: written });
+    return { value: written };
+  } catch {
+    return undefined;
+  }
+});
 const eventFields: Kind<FieldPaths> = kindBy("<field:path>,…", EVENT_FIELDS_GRAMMAR, (written) => {
   const paths = parseEventFields(written);
   return typeof paths === "string" ? paths : { value: paths };
@@ -444,6 +464,41 @@ const SETTINGS = {
     doc: "Origins whose web pages may read the API, such as `https://www.example.com`; `*` = any.",
     defaultNote: "none",
   }),
+
+  NOTIFY_WEBHOOKS: optional(listOf(webhook), {
+    group: "notify",
+    doc: "Addresses that are sent reports and alerts as JSON with a `text`, as Slack, Mattermost and Teams take it.",
+    defaultNote: "none",
+    secret: true,
+    fromFile: true,
+  }),
+  NOTIFY_EMAILS: optional(listOf(email), {
+    group: "notify",
+    doc: "Addresses that are sent reports and alerts by e-mail; needs `SMTP_URL` and `SMTP_FROM`.",
+    defaultNote: "none",
+  }),
+  NOTIFY_REPORT: setting(oneOf("off", "daily", "weekly", "monthly"), "weekly", {
+    group: "notify",
+    doc: "How often a report is sent: of each day, of each week from Monday to Sunday, or of each month.",
+  }),
+  NOTIFY_ALERT: setting(orWord<number, null>(decimal(0.1, 100), "off", null), "1", {
+    group: "notify",
+    doc:
+      "Sends an alert for a day that lies further from its forecast than so many times its band; 1 = it leaves the band, as about 20 of 100 days do.",
+  }),
+  NOTIFY_TIMEZONE: setting(zone, "UTC", { group: "notify", doc: "Time zone of the days of reports and alerts." }),
+  NOTIFY_LINK: optional(webhook, {
+    group: "notify",
+    doc: "Address of the dashboard, for the link in messages.",
+    defaultNote: "no link",
+  }),
+  SMTP_URL: optional(smtp, {
+    group: "notify",
+    doc: "Mail server; smtps = TLS from the start, smtp = TLS where the server offers it.",
+    secret: true,
+    fromFile: true,
+  }),
+  SMTP_FROM: optional(email, { group: "notify", doc: "Sender of e-mails." }),
 
   DATA_DIR: setting(path, ".tidemark", {
     group: "process",

@@ -131,6 +131,11 @@ export const METRICS_CATALOGUE = {
       "Share of the stream's windows of the last 24 hours that were visible within the objective; history from before its first start is left out.",
     labels: [],
   },
+  tidemark_deliveries: {
+    type: "gauge",
+    help: "Reports and alerts of the last 400 days, by what became of them: sent, pending, failed.",
+    labels: ["state"],
+  },
   tidemark_data_gaps: { type: "gauge", help: "Data gaps that an operator accepted.", labels: [] },
   tidemark_geo_database_age_seconds: {
     type: "gauge",

@@ -2,6 +2,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import { messageOf } from "../../../shared/errors.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
+import { countDeliveries } from "../kept/kept_store.ts";
 import { readFreshness } from "../stream/freshness.ts";
 import type { Metrics } from "./catalogue.ts";
 import {
@@ -39,15 +40,16 @@ export function registerMetrics(app: App, deps: AppDeps, metrics: Metrics, probe
   metrics.gauge("tidemark_freshness_objective_seconds").set(deps.settings.freshnessObjectiveMs / 1000);
   const stats = cached(deps.clock, STATS_TTL_MS, () => readStreamStats(deps.database, STATS_TIMEOUT_MS));
   const objective = { objectiveMs: deps.settings.freshnessObjectiveMs, deadlineMs: STATS_TIMEOUT_MS };
+  const deliveries = cached(deps.clock, FRESHNESS_TTL_MS, () => countDeliveries(deps.database, STATS_TIMEOUT_MS));
   const freshness = cached(deps.clock, FRESHNESS_TTL_MS, () => readFreshness(deps.database, objective));
 
   app.openapi(route, async (c) => {
     const databaseProblem = await probe();
-    const [values, fresh] = databaseProblem !== null
-      ? [null, null]
-      : await Promise.all([stats(), freshness()]).catch((error) => {
+    const [values, fresh, sent] = databaseProblem !== null
+      ? [null, null, []]
+      : await Promise.all([stats(), freshness(), deliveries()]).catch((error) => {
         deps.log.warn(`metrics without the database: ${messageOf(error)}`);
-        return [null, null] as const;
+        return [null, null, []] as const;
       });
     const now = deps.clock.now();
     const snapshots = deps.snapshots();
@@ -60,6 +62,9 @@ export function registerMetrics(app: App, deps: AppDeps, metrics: Metrics, probe
     setFromSteps(metrics, [...snapshots.map(({ steps }) => steps), ...(upkeep ? [upkeep] : [])], now);
     setFromDatabase(metrics, values, now);
     setFromFreshness(metrics, fresh);
+    const messages = metrics.gauge("tidemark_deliveries");
+    messages.clear();
+    for (const { state, messages: count } of sent) messages.set(count, { state });
     setFromGeo(metrics, deps.geo(), now);
     if (deps.geoCounts) setFromGeoCounts(metrics, deps.geoCounts());
     return c.text(deps.metrics.render(), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });

@@ -113,7 +113,7 @@ function tagSection(tag: TagDoc, origin: string) {
 function operationSection(operation: OperationDoc, origin: string) {
   return (
     <section id={operation.id}>
-      <h3>GET {operation.path}</h3>
+      <h3>{operation.method} {operation.path}</h3>
       <p>{operation.summary}. {operation.description}</p>
       {operation.parameters.length > 0 ? parameterTable(operation) : ""}
       <div class="wide" tabindex={0} role="group" aria-label="Table">
@@ -138,13 +138,15 @@ function operationSection(operation: OperationDoc, origin: string) {
           </tbody>
         </table>
       </div>
-      <p>
-        Try it:{" "}
-        <a href={operation.call}>
-          <code>{operation.call}</code>
-        </a>
-      </p>
-      <pre tabindex={0}><code>curl '{origin}{operation.call}'</code></pre>
+      {operation.method !== "GET" ? "" : (
+        <p>
+          Try it:{" "}
+          <a href={operation.call}>
+            <code>{operation.call}</code>
+          </a>
+        </p>
+      )}
+      <pre tabindex={0}><code>{curl(operation, origin)}</code></pre>
       {operation.answer === null ? "" : (
         <details>
           <summary>Shape of the answer</summary>
@@ -153,6 +155,12 @@ function operationSection(operation: OperationDoc, origin: string) {
       )}
     </section>
   );
+}
+
+function curl({ method, call, body }: OperationDoc, origin: string): string {
+  const how = method === "GET" ? "" : ` -X ${method}`;
+  const sent = body === null ? "" : ` -H 'content-type: application/json' -d '${body}'`;
+  return `curl${how} '${origin}${call}'${sent}`;
 }
 
 function parameterTable(operation: OperationDoc) {

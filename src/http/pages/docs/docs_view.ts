@@ -12,6 +12,8 @@ interface ParameterDoc {
 
 export interface OperationDoc {
   readonly id: string;
+  /** In capitals. */
+  readonly method: string;
   readonly path: string;
   readonly summary: string;
   readonly description: string;
@@ -19,6 +21,8 @@ export interface OperationDoc {
   readonly responses: readonly { readonly status: string; readonly description: string; readonly types: string }[];
   /** Path and query that can be tried. */
   readonly call: string;
+  /** A body to send, as JSON; null where none is taken. */
+  readonly body: string | null;
   /** Shape of the JSON answer, indented; null where the answer is not JSON. */
   readonly answer: string | null;
 }
@@ -60,6 +64,7 @@ interface Operation {
     description?: string;
     schema?: Schema;
   }[];
+  readonly requestBody?: { readonly content: Readonly<Record<string, { readonly schema?: Schema }>> };
   readonly responses?: Readonly<
     Record<string, { description: string; content?: Readonly<Record<string, { schema?: Schema }>> }>
   >;
@@ -68,10 +73,12 @@ interface Operation {
 /** Operations by tag, in the document's order. */
 export function docsOf(document: OpenApiDocument): readonly TagDoc[] {
   const components = (document.components?.schemas ?? {}) as Components;
-  const operations = Object.entries(document.paths ?? {}).map(([path, item]) => {
-    const operation = (item as { get?: Operation }).get ?? {};
-    return { tag: operation.tags?.[0] ?? "", doc: operationDoc(path, operation, components) };
-  });
+  const operations = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
+    Object.entries(item as Record<string, Operation>).map(([method, operation]) => ({
+      tag: operation.tags?.[0] ?? "",
+      doc: operationDoc({ path, method: method.toUpperCase() }, operation, components),
+    }))
+  );
   return (document.tags ?? []).map(({ name, description }) => ({
     name,
     description: description ?? "",
@@ -79,9 +86,14 @@ export function docsOf(document: OpenApiDocument): readonly TagDoc[] {
   })).filter((tag) => tag.operations.length > 0);
 }
 
-function operationDoc(path: string, operation: Operation, components: Components): OperationDoc {
+function operationDoc(
+  { path, method }: Pick<OperationDoc, "path" | "method">,
+  operation: Operation,
+  components: Components,
+): OperationDoc {
   const parameters = operation.parameters ?? [];
   const answer = operation.responses?.["200"]?.content?.["application/json"]?.schema;
+  const body = operation.requestBody?.content["application/json"]?.schema;
   const filled = parameters.filter((p) => p.in === "path").reduce(
     (text, p) => text.replace(`{${p.name}}`, String(p.schema?.example ?? p.name)),
     path,
@@ -89,7 +101,9 @@ function operationDoc(path: string, operation: Operation, components: Components
   const query = parameters.filter((p) => p.in === "query" && (p.required || p.schema?.example !== undefined))
     .map((p) => `${p.name}=${encodeURIComponent(String(p.schema?.example ?? p.schema?.default ?? ""))}`);
   return {
-    id: path.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "root",
+    id: (method === "GET" ? "" : `${method.toLowerCase()}-`) +
+      (path.replace(/[^a-z0-9]+/gi, "-").replace(/^-|-$/g, "") || "root"),
+    method,
     path,
     summary: operation.summary ?? "",
     description: operation.description ?? "",
@@ -106,6 +120,7 @@ function operationDoc(path: string, operation: Operation, components: Components
       types: Object.keys(response.content ?? {}).join(", "),
     })),
     call: query.length > 0 ? `${filled}?${query.join("&")}` : filled,
+    body: body === undefined ? null : JSON.stringify(exampleOf(body, components, 0)),
     answer: answer === undefined ? null : JSON.stringify(exampleOf(answer, components, 0), null, 2),
   };
 }

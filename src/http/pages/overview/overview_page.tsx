@@ -11,7 +11,15 @@ import { badQuery } from "../../server/validation.ts";
 import { controls } from "./controls_view.tsx";
 import { changedFragments, type Fragment, parseHave, slot, type Views } from "../fragments.tsx";
 import { page, stateView } from "../layout.tsx";
-import { dataElsewhere, dataSpan, type Elsewhere, hasData, notice, type NoticeInput, type Slowness } from "../notices.tsx";
+import {
+  dataElsewhere,
+  dataSpan,
+  type Elsewhere,
+  hasData,
+  notice,
+  type NoticeInput,
+  type Slowness,
+} from "../notices.tsx";
 import { type OverviewData, OverviewReader } from "./overview_data.ts";
 import type { ViewContext } from "./overview_input.ts";
 import { noMatch } from "./no_match_view.tsx";
@@ -28,6 +36,8 @@ import {
   pageZone,
 } from "../page_query.ts";
 import { readerLocale, readerOf } from "../reader.ts";
+import { type Kept, readKept } from "../kept/kept_data.ts";
+import { keptView } from "../kept/kept_view.tsx";
 import type { ReportCache } from "./report_cache.ts";
 import { addDays } from "../../../report/time_zone.ts";
 import { readStreamNow, statusOf } from "../stream_now.ts";
@@ -42,8 +52,9 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
   const stream = await readStreamNow(deps, now);
   const parsed = pageQueries(given, pageContext(c, stream, now));
   const state = parsed.ok ? carriedState(given, parsed.queries) : given;
+  const kept = parsed.ok && stream.state !== null ? await readKept(deps, parsed.queries.contribution) : null;
   const outcome: Outcome = parsed.ok
-    ? await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), true)
+    ? await readViews(deps, cache, stream, contextOf(c, deps, { state, queries: parsed.queries, kept, now }), true)
     : { kind: "refused", problems: parsed.problems };
   const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
   const problems = outcome.kind === "refused" ? outcome.problems : [];
@@ -62,6 +73,13 @@ export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCa
         tz: pageZone(state, getCookie(c, ZONE_COOKIE)),
         problems,
         data: outcome.kind === "views" ? outcome.data : null,
+      })} {kept === null || problems.length > 0 ? "" : keptView({
+        ...kept,
+        state,
+        reader: readerFor(c, pageZone(state, getCookie(c, ZONE_COOKIE)), now),
+        day: parsed.ok ? parsed.queries.contribution.to : "",
+        mayWrite: deps.writes !== undefined && c.get("scope") === "admin",
+        mayList: c.get("scope") !== "share",
       })}
       <div class="grid">{OVERVIEW_SECTIONS.map((section) => slot(section, views.get(section.id)))}</div>
     </>
@@ -90,7 +108,9 @@ export async function overviewFragments(c: AppContext, deps: AppDeps, cache: Rep
   const parsed = pageQueries(state, pageContext(c, stream, now));
   if (!parsed.ok) throw badQuery(parsed.problems.map(({ field, message }) => ({ field, message })));
   const calm = OVERVIEW_SECTIONS.some(({ id, pace }) => pace === "calm" && have.has(id));
-  const outcome = await readViews(deps, cache, stream, contextOf(c, deps, state, parsed.queries, now), calm);
+  const kept = calm ? await readKept(deps, parsed.queries.contribution) : null;
+  const context = contextOf(c, deps, { state, queries: parsed.queries, kept, now });
+  const outcome = await readViews(deps, cache, stream, context, calm);
   if (outcome.kind === "refused") throw badQuery(outcome.problems.map(({ field, message }) => ({ field, message })));
   const input = outcome.kind === "away" ? statusOf(deps, null, now) : stream;
   const views = withState(
@@ -164,11 +184,15 @@ function failureOf(error: unknown): Outcome {
 function contextOf(
   c: AppContext,
   deps: AppDeps,
-  state: PageState,
-  queries: PageQueries,
-  now: EpochMs,
+  { state, queries, kept, now }: {
+    readonly state: PageState;
+    readonly queries: PageQueries;
+    readonly kept: Kept | null;
+    readonly now: EpochMs;
+  },
 ): ViewContext {
-  return { queries, state, reader: readerFor(c, queries.contribution.tz, now), geo: deps.geo() };
+  const reader = readerFor(c, queries.contribution.tz, now);
+  return { queries, state, reader, geo: deps.geo(), notes: kept?.notes ?? [] };
 }
 
 /** The header's state and the notice stand on every page. */

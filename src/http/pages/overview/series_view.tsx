@@ -6,7 +6,7 @@ import { addDays, dayStart, localDate } from "../../../report/time_zone.ts";
 import { periodWords } from "./period_words.ts";
 import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
-import { inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { hostile, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { ViewContext } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
@@ -19,12 +19,13 @@ const SIZES = [
 const CROP = { top: 4, bottom: 0 };
 const STEPS = { "5min": "five minutes", hour: "hour", day: "day", week: "week", month: "month" } as const;
 
-export function seriesPanel({ reader, queries }: ViewContext, series: TimeseriesReport): Markup {
+export function seriesPanel({ reader, queries, notes }: ViewContext, series: TimeseriesReport): Markup {
   const { query } = series;
   const { traffic } = queries.contribution;
   const points = series.points.map((point) => onlyTraffic(point, traffic));
   const previous = ({ previous }: SeriesPoint) => previous?.[traffic === "all" ? "total" : traffic] ?? null;
   const compared = periodWords(reader, series.comparison_period);
+  const marks = notes.map(({ day, note }) => ({ time: dayStart(day, query.tz), label: note }));
   const title = `Hits per ${STEPS[query.step]}`;
   const label = (start: string) => {
     const time = epochMs(Date.parse(start));
@@ -52,6 +53,7 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
               height,
               end: dayStart(addDays(query.to, 1), query.tz),
               previous,
+              marks,
             }),
             CROP,
           )}
@@ -64,6 +66,15 @@ export function seriesPanel({ reader, queries }: ViewContext, series: Timeseries
         data<span class="key gap">
         </span>records are missing
       </p>
+      {notes.length === 0 ? "" : (
+        <ul class="marks" aria-label="Notes">
+          {notes.map(({ day, note }) => (
+            <li>
+              <span class="soft">{reader.day(day)}</span> {hostile(note)}
+            </li>
+          ))}
+        </ul>
+      )}
       <details id="series-data">
         <summary>Table</summary>
         {dataTable(

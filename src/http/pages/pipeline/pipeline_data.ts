@@ -10,6 +10,7 @@ import {
 } from "../../api/stream/dead_letters_query.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { AppDeps } from "../../server/deps.ts";
+import { type DeliveryRow, readDeliveries } from "../../api/kept/kept_store.ts";
 import { type LateWindow, readLate } from "../../api/stream/late.ts";
 import { type LedgerSums, readLedger } from "../../api/stream/ledger_query.ts";
 import { ms } from "../../server/sql_time.ts";
@@ -42,6 +43,7 @@ export interface PipelineData extends FastPipeline {
   /** null where the reader may not see them. */
   readonly samples: readonly DeadSampleRow[] | null;
   readonly late: readonly LateWindow[];
+  readonly deliveries: readonly DeliveryRow[];
 }
 
 /** The chart of commits: half an hour in buckets of ten seconds. */
@@ -54,6 +56,7 @@ const CLOSED_MAX = 6;
 const RANGES_MAX = 8;
 const SAMPLES_MAX = 5;
 const LATE_MAX = 8;
+const DELIVERIES_MAX = 12;
 
 /** What moves with every commit. */
 export async function readFastPipeline(deps: AppDeps, cache: ReportCache): Promise<FastPipeline> {
@@ -81,7 +84,7 @@ export async function readPipelineData(
   const { database, settings: { queryTimeoutMs } } = deps;
   const filter = { reason, partition: undefined, after: undefined };
   const shared = <T>(name: string, read: () => Promise<T>) => cache.get(name, SHARED_MS, read);
-  const [fast, ledger, dead, ranges, samples, late] = await Promise.all([
+  const [fast, ledger, dead, ranges, samples, late, deliveries] = await Promise.all([
     readFastPipeline(deps, cache),
     shared("ledger", () => readLedger(database, null, queryTimeoutMs)),
     shared("dead", () => readDeadByReason(database, queryTimeoutMs)),
@@ -90,8 +93,9 @@ export async function readPipelineData(
       ? shared(`samples ${reason}`, () => readDeadSamples(database, { ...filter, limit: SAMPLES_MAX }, queryTimeoutMs))
       : null,
     shared("late", () => readLate(database, LATE_MAX, null, queryTimeoutMs)),
+    shared("deliveries", () => readDeliveries(database, DELIVERIES_MAX, queryTimeoutMs)),
   ]);
-  return { ...fast, ledger, dead, ranges, samples, late };
+  return { ...fast, ledger, dead, ranges, samples, late, deliveries };
 }
 
 /** Commits of the last half hour by the database's clock, oldest first; `records` are all offsets that they moved over. */

@@ -32,6 +32,7 @@ const NOTHING: PipelineData = {
   ranges: [],
   samples: [],
   late: [],
+  deliveries: [],
 };
 
 export async function pipelinePage(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {

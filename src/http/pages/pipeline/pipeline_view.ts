@@ -1,6 +1,7 @@
 // The pipeline page as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { commitPanel, enginePanel } from "./commit_view.tsx";
+import { deliveryPanel } from "./delivery_view.tsx";
 import { flow } from "./flow_view.tsx";
 import type { Views } from "../fragments.tsx";
 import { ledgerPanel } from "./ledger_view.tsx";
@@ -19,6 +20,7 @@ export const PIPELINE_SECTIONS = [
   { id: "ledger", pace: "calm", className: "panel wide" },
   { id: "dead", pace: "calm", className: "panel half" },
   { id: "late", pace: "calm", className: "panel half" },
+  { id: "deliveries", pace: "calm", className: "panel wide" },
   { id: "engines", pace: "calm", className: "panel half" },
   { id: "geo", pace: "calm", className: "panel half" },
   { id: "settings", pace: "calm", className: "panel wide" },
@@ -35,6 +37,7 @@ export function pipelineViews(input: PipelineInput, state: StreamState | undefin
       ["ledger", ledgerPanel(input)],
       ["dead", deadPanel(input)],
       ["late", latePanel(input)],
+      ["deliveries", deliveryPanel(input)],
     ] as const),
     ["engines", enginePanel(input)],
     ["geo", geoPanel(input)],

@@ -1,0 +1,27 @@
+// Reads what readers keep, as the overview shows it: what was just written is there. Reads the database.
+import { databaseProblem } from "../../server/database.ts";
+import type { AppDeps } from "../../server/deps.ts";
+import { type DayNote, readNotes, readViews, type SavedView } from "../../api/kept/kept_store.ts";
+
+/** Views, and the notes of the days that are shown. */
+export interface Kept {
+  readonly views: readonly SavedView[];
+  readonly notes: readonly DayNote[];
+}
+
+/** Null where the database does not answer, or has no such tables yet: the numbers are worth a page without them. */
+export async function readKept(
+  { database, settings }: Pick<AppDeps, "database" | "settings">,
+  { from, to }: { readonly from: string; readonly to: string },
+): Promise<Kept | null> {
+  try {
+    const [views, notes] = await Promise.all([
+      readViews(database, settings.queryTimeoutMs),
+      readNotes(database, { from, to }, settings.queryTimeoutMs),
+    ]);
+    return { views, notes };
+  } catch (error) {
+    if (databaseProblem(error) === undefined) throw error;
+    return null;
+  }
+}

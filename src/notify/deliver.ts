@@ -1,0 +1,110 @@
+// Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, since only the settings
+// name where messages go.
+import { EXIT, NamedError } from "../shared/errors.ts";
+import { type Message, webhookBody } from "./message.ts";
+
+/** The whole of a delivery, in ms. */
+const TIMEOUT_MS = 20_000;
+
+/** How a delivery went; `error` names no address, which may hold a secret. */
+export type SendResult = { readonly ok: true } | {
+  readonly ok: false;
+  readonly error: NamedError;
+  /** What the target asked for, 0 where it asked for nothing. */
+  readonly retryAfterMs: number;
+};
+
+const failed = (error: NamedError, retryAfterMs = 0): SendResult => ({ ok: false, error, retryAfterMs });
+
+/** Posts the message; any status from 200 to 299 means that it was taken. Never throws. */
+export async function toWebhook(url: string, message: Message, version: string): Promise<SendResult> {
+  const refused = (text: string, retryAfterMs = 0) =>
+    failed(
+      new NamedError(
+        "webhook_failed",
+        `${new URL(url).host} did not take ${message.id}: ${text}`,
+        EXIT.unavailable,
+        "Check NOTIFY_WEBHOOKS and the service behind it; the message is sent again by itself.",
+      ),
+      retryAfterMs,
+    );
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      redirect: "manual",
+      headers: {
+        "content-type": "application/json",
+        "idempotency-key": message.id,
+        "user-agent": `tidemark/${version}`,
+      },
+      body: webhookBody(message),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    if (response.ok) return { ok: true };
+    const seconds = Number(response.headers.get("retry-after") ?? 0);
+    return refused(`HTTP ${response.status}`, Number.isFinite(seconds) ? 1000 * seconds : 0);
+  } catch (error) {
+    return refused(reasonOf(error));
+  }
+}
+
+/** Mails the message; the same message has the same Message-ID. Never throws. */
+export async function toMailbox(
+  { server, from, to }: { readonly server: string; readonly from: string; readonly to: string },
+  message: Message,
+): Promise<SendResult> {
+  const { hostname, port, protocol, username, password } = new URL(server);
+  const secure = protocol === "smtps:";
+  try {
+    // Loaded by those who mail alone.
+    const { createTransport } = await import("nodemailer");
+    const transport = createTransport({
+      host: hostname.replace(/^\[|\]$/g, ""),
+      port: Number(port || (secure ? 465 : 587)),
+      secure,
+      // Without a name the library asks the system for the host's, which this program may not.
+      name: from.slice(from.lastIndexOf("@") + 1),
+      ...(username !== "" && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
+      connectionTimeout: TIMEOUT_MS,
+      greetingTimeout: TIMEOUT_MS,
+      socketTimeout: TIMEOUT_MS,
+      disableFileAccess: true,
+      disableUrlAccess: true,
+    });
+    try {
+      await transport.sendMail({
+        from,
+        to,
+        subject: message.subject,
+        text: `${message.lines.join("\n")}\n`,
+        messageId: `<${message.id}@${from.slice(from.lastIndexOf("@") + 1)}>`,
+        headers: { "Auto-Submitted": "auto-generated" },
+      });
+    } finally {
+      transport.close();
+    }
+    return { ok: true };
+  } catch (error) {
+    return failed(
+      new NamedError(
+        "mail_failed",
+        `${hostname} did not take ${message.id}: ${reasonOf(error)}`,
+        EXIT.unavailable,
+        "Check SMTP_URL, SMTP_FROM and NOTIFY_EMAILS; the message is sent again by itself.",
+      ),
+    );
+  }
+}
+
+const REASON_MAX = 200;
+
+/** Why a delivery failed, without the address that was asked. */
+function reasonOf(error: unknown): string {
+  if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${TIMEOUT_MS / 1000} s`;
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replaceAll(/\S*:\/\/\S*/g, "").replaceAll(/[^\x20-\x7e]+/g, " ").replaceAll(/ {2,}/g, " ").slice(
+    0,
+    REASON_MAX,
+  );
+}

@@ -1,0 +1,113 @@
+// Which messages are due: reports of periods that are complete, and alerts of days that left their forecast band. Pure.
+import { addDays, type LocalDate } from "../report/time_zone.ts";
+
+/** How often a report is sent. */
+export type Schedule = "off" | "daily" | "weekly" | "monthly";
+
+/** Where messages go. */
+export interface Target {
+  readonly kind: "webhook" | "email";
+  /** Short hash of the target: its name in ids. */
+  readonly key: string;
+  /** The target without secrets. */
+  readonly label: string;
+}
+
+/** A complete day beside what the days before it had forecast; null where records are missing, or history was too short. */
+export interface DayBesideForecast {
+  readonly day: LocalDate;
+  readonly count: number | null;
+  readonly forecast: { readonly count: number; readonly low: number; readonly high: number } | null;
+}
+
+/** A message that should exist. */
+export interface Due {
+  /** The same for the same message, in whichever process and whenever it is found due. */
+  readonly id: string;
+  readonly kind: "report" | "alert";
+  /** Both inclusive. */
+  readonly from: LocalDate;
+  readonly to: LocalDate;
+  readonly target: Target;
+}
+
+interface DueInputs {
+  readonly schedule: Schedule;
+  /** An alert is due where a day lies further from its forecast than so many times the band on that side; null = no alerts. */
+  readonly alertAt: number | null;
+  readonly targets: readonly Target[];
+  readonly today: LocalDate;
+  /** The last day whose windows are all closed; null where there is none. */
+  readonly lastComplete: LocalDate | null;
+  /** The last complete days, in any order. */
+  readonly days: readonly DayBesideForecast[];
+  /** Ids of the messages that exist. */
+  readonly known: ReadonlySet<string>;
+}
+
+/** Periods that a process which was down makes up for; a new target is sent the newest one alone. */
+const PERIODS_MAX = 3;
+/** Days after its end for which a report is news, so that an imported log of last year sends none. */
+const NEWS_DAYS = { daily: 7, weekly: 21, monthly: 62 } as const;
+/** The same of an alert. */
+const ALERT_NEWS_DAYS = 7;
+
+/** The messages that are due and do not exist, oldest first. */
+export function dueMessages(given: DueInputs): Due[] {
+  const { targets, known } = given;
+  const due = targets.flatMap((target) => [...dueReports(given, target), ...dueAlerts(given, target)]);
+  return due.filter(({ id }) => !known.has(id));
+}
+
+function dueReports({ schedule, lastComplete, today, known }: DueInputs, target: Target): Due[] {
+  if (schedule === "off" || lastComplete === null) return [];
+  const prefix = `report-${schedule}-${target.key}-`;
+  const newest = [...known].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length)).sort().at(-1);
+  const periods: { readonly from: LocalDate; readonly to: LocalDate }[] = [];
+  for (let end = lastComplete; periods.length < (newest === undefined ? 1 : PERIODS_MAX);) {
+    const period = lastPeriod(schedule, end);
+    if (period.to < addDays(today, -NEWS_DAYS[schedule]) || (newest !== undefined && period.from <= newest)) break;
+    periods.unshift(period);
+    end = addDays(period.from, -1);
+  }
+  return periods.map((period) => ({ id: `${prefix}${period.from}`, kind: "report", ...period, target }));
+}
+
+/** The newest period that ends on `day` or before it. */
+function lastPeriod(schedule: Exclude<Schedule, "off">, day: LocalDate): { from: LocalDate; to: LocalDate } {
+  if (schedule === "daily") return { from: day, to: day };
+  if (schedule === "weekly") {
+    const sunday = addDays(day, -new Date(`${day}T00:00:00Z`).getUTCDay());
+    return { from: addDays(sunday, -6), to: sunday };
+  }
+  const isLast = addDays(day, 1).endsWith("-01");
+  const to = isLast ? day : addDays(`${day.slice(0, 7)}-01`, -1);
+  return { from: `${to.slice(0, 7)}-01`, to };
+}
+
+function dueAlerts({ alertAt, days, today }: DueInputs, target: Target): Due[] {
+  if (alertAt === null) return [];
+  const oldest = addDays(today, -ALERT_NEWS_DAYS);
+  return days.filter((one) => one.day >= oldest && isOutside(one, alertAt)).map(({ day }) => day).sort()
+    .slice(-PERIODS_MAX)
+    .map((day) => ({ id: `alert-${target.key}-${day}`, kind: "alert", from: day, to: day, target }));
+}
+
+/** Whether the day lies further from its forecast than `times` the band on its side, both in whole hits as they are shown. */
+function isOutside({ count, forecast }: DayBesideForecast, times: number): boolean {
+  if (count === null || forecast === null) return false;
+  const { count: expected, low, high } = forecast;
+  return count > Math.round(expected + times * (high - expected)) ||
+    count < Math.round(expected - times * (expected - low));
+}
+
+/** After this long a message that was never taken is given up. */
+export const GIVE_UP_MS = 7 * 86_400_000;
+const BACKOFF_FIRST_MS = 15_000;
+const BACKOFF_MAX_MS = 3_600_000;
+
+/** How long to wait after the `attempts`th delivery failed: 15 s, doubled each time, at most an hour; longer where the target asks for it. */
+export function backoffMs(attempts: number, retryAfterMs = 0): number {
+  const own = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(20, attempts - 1));
+  return Math.max(own, Math.min(retryAfterMs, BACKOFF_MAX_MS));
+}

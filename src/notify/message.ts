@@ -1,0 +1,137 @@
+// What a message says: fields for programs, and the same in words. Pure.
+import type { TimeseriesReport } from "../report/timeseries.ts";
+import type { LocalDate } from "../report/time_zone.ts";
+import type { TopReport } from "../report/top.ts";
+import { printable } from "../shared/printable.ts";
+import type { DayBesideForecast, Due, Schedule } from "./due.ts";
+
+/** A message as it is stored and sent: a webhook gets all of it, a mail the subject and the lines. */
+export interface Message {
+  readonly id: string;
+  readonly kind: "report" | "alert";
+  readonly subject: string;
+  readonly lines: readonly string[];
+  /** Named numbers, for programs. */
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+/** What a report of a period is made from. */
+export interface ReportFacts {
+  readonly series: TimeseriesReport;
+  readonly countries: TopReport;
+  readonly hosts: TopReport;
+  readonly sources: TopReport;
+}
+
+/** Rows of each ranking. */
+export const TOP_ROWS = 5;
+/** Longer names say nothing more. */
+const LABEL_MAX = 80;
+
+const count = (value: number) => value.toLocaleString("en");
+const percent = (value: number) => `${value.toFixed(1)} %`;
+const days = (from: LocalDate, to: LocalDate) => from === to ? from : `${from} to ${to}`;
+const label = (text: string) => printable(text).slice(0, LABEL_MAX);
+
+/** The report of a period. */
+export function reportMessage(
+  { id, from, to }: Pick<Due, "id" | "from" | "to">,
+  { series, countries, hosts, sources }: ReportFacts,
+  { schedule, link }: { readonly schedule: Schedule; readonly link: string | undefined },
+): Message {
+  const { total, comparison, comparison_period: period, query } = series;
+  const change = comparison.change.total;
+  const part = change !== null && comparison.total ? 100 * change / comparison.total : null;
+  const hits = total.total === null ? "unknown" : count(total.total);
+  const complete = total.total !== null &&
+    series.points.every(({ coverage }) => coverage === "full" || coverage === "retired");
+  const against = days(period.from, period.to);
+  const ranking = (name: string, { rows }: TopReport) =>
+    rows.length === 0
+      ? []
+      : [`${name}: ${
+        rows.map((row) => `${label(row.label)} ${count(row.count)} (${percent(row.percentage)})`).join(", ")
+      }`];
+  const rows = ({ rows }: TopReport) =>
+    rows.map((row) => ({ label: label(row.label), hits: row.count, percent: row.percentage }));
+  const where = dashboard(link, { from, to, tz: query.tz });
+  return {
+    id,
+    kind: "report",
+    subject: `Hits ${days(from, to)}: ${hits}${part === null ? "" : ` (${signed(part)} %)`}`,
+    lines: [
+      `${hits} hits on ${days(from, to)} (${query.tz}).`,
+      ...(change === null
+        ? [`No change is given against ${against}: ${period.no_change_reason ?? "it is not known"}.`]
+        : [
+          `${change < 0 ? "▼" : change > 0 ? "▲" : ""} ${change < 0 ? "−" : change > 0 ? "+" : "±"}${
+            count(Math.abs(change))
+          }${part === null ? "" : ` (${signed(part)} %)`} against ${against}.`.trim(),
+        ]),
+      ...(total.human === null || total.bot === null
+        ? []
+        : [`Humans ${count(total.human)}, bots ${count(total.bot)}.`]),
+      ...ranking("Countries", countries),
+      ...ranking("Hosts", hosts),
+      ...ranking("Sources", sources),
+      ...(complete ? [] : ["Records of this time are missing."]),
+      ...(where === null ? [] : [where]),
+    ],
+    fields: {
+      schedule,
+      from,
+      to,
+      time_zone: query.tz,
+      hits: total.total,
+      humans: total.human,
+      bots: total.bot,
+      compared: { from: period.from, to: period.to, hits: comparison.total },
+      change,
+      change_percent: part,
+      complete,
+      countries: rows(countries),
+      hosts: rows(hosts),
+      sources: rows(sources),
+      link: where,
+    },
+  };
+}
+
+/** The alert of a day. `fact` has a count and a forecast. */
+export function alertMessage(
+  { id }: Pick<Due, "id">,
+  { day, count: hits, forecast }: DayBesideForecast,
+  { tz, link }: { readonly tz: string; readonly link: string | undefined },
+): Message {
+  const { count: expected, low, high } = forecast!;
+  const more = hits! > expected;
+  const where = dashboard(link, { from: day, to: day, tz });
+  const band = `${count(Math.round(low))} to ${count(Math.round(high))}`;
+  return {
+    id,
+    kind: "alert",
+    subject: `${more ? "More" : "Fewer"} hits than forecast on ${day}: ${count(hits!)}`,
+    lines: [
+      `${day} (${tz}) had ${count(hits!)} hits, ${more ? "more" : "fewer"} than forecast: ${band} were expected.`,
+      ...(where === null ? [] : [where]),
+    ],
+    fields: { day, time_zone: tz, hits, expected, low, high, direction: more ? "above" : "below", link: where },
+  };
+}
+
+function signed(part: number): string {
+  return `${part < 0 ? "−" : "+"}${Math.abs(part).toFixed(1)}`;
+}
+
+function dashboard(link: string | undefined, query: Readonly<Record<string, string>>): string | null {
+  return link === undefined ? null : `${link.replace(/\/+$/, "")}/?${new URLSearchParams(query)}`;
+}
+
+/**
+ * The body of a webhook. Slack reads `text` in its own markup, where `&`, `<` and `>` mean something: `<!channel>` as the name of a host
+ * must not call everybody.
+ */
+export function webhookBody({ id, kind, subject, lines, fields }: Message): string {
+  const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
+  return JSON.stringify({ text: [`*${escape(subject)}*`, ...lines.map(escape)].join("\n"), id, kind, ...fields });
+}
