@@ -1,4 +1,5 @@
 // `tidemark dead-letters`: records that can never be counted, with reason and position. Payloads were masked before they were stored.
+import { countText } from "../shared/count_text.ts";
 import { DEAD_REASONS } from "../event/types.ts";
 import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";
@@ -73,7 +74,7 @@ async function list({ work }: Storage, { flags, out }: DeadContext): Promise<Exi
   }
   if (counts.length === 0) out("No dead letters.");
   for (const { reason, partition, records } of counts) {
-    out(`${reason.padEnd(18)} partition ${String(partition).padEnd(4)} ${String(records).padStart(12)}`);
+    out(`${reason.padEnd(18)} partition ${String(partition).padEnd(4)} ${countText(records).padStart(12)}`);
   }
   const words: Readonly<Record<string, string>> = DEAD_REASON_WORDS;
   const named = [...new Set(counts.map(({ reason }) => reason))].filter((reason) => words[reason] !== undefined);
@@ -87,8 +88,8 @@ async function list({ work }: Storage, { flags, out }: DeadContext): Promise<Exi
     );
   }
   for (const { reason, partition, first_offset, last_offset, records, seen_at, in_file } of ranges) {
-    const among = records === last_offset - first_offset + 1 ? "" : `, ${records} of them`;
-    const further = records === 1 ? "" : `, and ${records - 1} behind it`;
+    const among = records === last_offset - first_offset + 1 ? "" : `, ${countText(records)} of them`;
+    const further = records === 1 ? "" : `, and ${countText(records - 1)} behind it`;
     const place = in_file === null
       ? `${partition}:${first_offset}–${last_offset}${among}`
       : `${fileText(in_file)}${further}`;
@@ -120,10 +121,14 @@ function show(words: readonly string[]) {
     const sampled = letters.some(({ payload }) => payload !== null);
     for (const { reason, seen_at, payload, payload_bytes, first_offset, last_offset, records } of letters) {
       if (payload !== null) {
-        out(`${reason}, committed ${iso(seen_at)}, ${payload_bytes} bytes, masked:\n${printable(payload)}`);
+        out(
+          `${reason}, committed ${iso(seen_at)}, ${countText(payload_bytes ?? 0)} bytes, masked:\n${
+            printable(payload)
+          }`,
+        );
       } else if (!sampled) {
         out(
-          `${reason}: one of ${records} from ${first_offset} to ${last_offset}, last committed ${
+          `${reason}: one of ${countText(records ?? 1)} from ${first_offset} to ${last_offset}, last committed ${
             iso(seen_at)
           }; no sample was kept`,
         );
@@ -143,7 +148,7 @@ function show(words: readonly string[]) {
 
 async function purge({ work }: Storage, { flags, clock, out }: DeadContext): Promise<ExitCode> {
   const purged = await purgeSamples(work, clock.now() - flags["older-than"], flags.reason);
-  out(flags.json ? JSON.stringify({ purged }) : `${purged} samples deleted; counts and ranges stay.`);
+  out(flags.json ? JSON.stringify({ purged }) : `${countText(purged)} samples deleted; counts and ranges stay.`);
   return EXIT.ok;
 }
 

@@ -1,4 +1,5 @@
 // `tidemark replay`: counts closed windows again from the log and shows the differences from the published rows. Changes nothing.
+import { countText } from "../shared/count_text.ts";
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
@@ -147,21 +148,23 @@ function* text(
   { from, to, limit }: Range,
 ) {
   const sum = (rows: Tables["counted"]) => [...rows.values()].reduce((total, { hits }) => total + hits, 0);
-  yield `${isoOrNull(from)} to ${isoOrNull(to)}: ${replayed.records} records read`;
-  yield `published  ${sum(state.published.counted)} hits in ${state.published.counted.size} rows, ${
-    sum(state.published.late)
+  yield `${isoOrNull(from)} to ${isoOrNull(to)}: ${countText(replayed.records)} records read`;
+  yield `published  ${countText(sum(state.published.counted))} hits in ${
+    countText(state.published.counted.size)
+  } rows, ${countText(sum(state.published.late))} late`;
+  yield `replayed   ${countText(sum(replayed.counted))} hits in ${countText(replayed.counted.size)} rows, ${
+    countText(sum(replayed.late))
   } late`;
-  yield `replayed   ${sum(replayed.counted)} hits in ${replayed.counted.size} rows, ${sum(replayed.late)} late`;
   if (state.folded.size > 0) {
-    yield `${state.folded.size} windows have a folded (other) row; only their sums were compared.`;
+    yield `${countText(state.folded.size)} windows have a folded (other) row; only their sums were compared.`;
   }
   if (differences.length === 0) {
     yield "Identical.";
     return;
   }
   const places = differences.filter(({ kind }) => kind === "place").length;
-  if (places > 0) yield `${places} rows differ only in their place: the place database has changed since.`;
-  if (places < differences.length) yield `${differences.length - places} rows differ in their hits.`;
+  if (places > 0) yield `${countText(places)} rows differ only in their place: the place database has changed since.`;
+  if (places < differences.length) yield `${countText(differences.length - places)} rows differ in their hits.`;
   for (
     const { table, kind, window, host, referrer, countryCode, region, city, published, replayed } of differences.slice(
       0,
@@ -171,9 +174,11 @@ function* text(
     const place = [countryCode, region, city].filter((part) => part !== "").join("/");
     yield `${isoOrNull(window as EpochMs)} ${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${
       printable(place)
-    }: published ${published.hits} (${published.bots} by bots), replayed ${replayed.hits} (${replayed.bots})`;
+    }: published ${countText(published.hits)} (${countText(published.bots)} by bots), replayed ${
+      countText(replayed.hits)
+    } (${countText(replayed.bots)})`;
   }
-  if (differences.length > limit) yield `… and ${differences.length - limit} more (--limit)`;
+  if (differences.length > limit) yield `… and ${countText(differences.length - limit)} more (--limit)`;
 }
 
 function json(

@@ -1,5 +1,6 @@
 // Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, since only the settings
 // name where messages go.
+import net from "node:net";
 import { EXIT, NamedError } from "../shared/errors.ts";
 import { type Message, webhookBody } from "./message.ts";
 
@@ -55,18 +56,19 @@ export async function toMailbox(
   message: Message,
 ): Promise<SendResult> {
   const { hostname, port, protocol, username, password } = new URL(server);
-  const secure = protocol === "smtps:";
+  const secure = protocol === "smtps:", host = hostname.replace(/^\[|\]$/g, "");
   try {
     // Loaded by those who mail alone.
     const { createTransport } = await import("nodemailer");
     const transport = createTransport({
-      host: hostname.replace(/^\[|\]$/g, ""),
-      port: Number(port || (secure ? 465 : 587)),
+      host,
       secure,
+      // The library would ask the name server itself, which a scoped program may not.
+      getSocket: (_options: unknown, done: (error: Error | null, opened?: { connection: net.Socket }) => void) =>
+        void open(host, Number(port || (secure ? 465 : 587))).then((connection) => done(null, { connection }), done),
       // Without a name the library asks the system for the host's, which this program may not.
       name: from.slice(from.lastIndexOf("@") + 1),
       ...(username !== "" && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
-      connectionTimeout: TIMEOUT_MS,
       greetingTimeout: TIMEOUT_MS,
       socketTimeout: TIMEOUT_MS,
       disableFileAccess: true,
@@ -95,6 +97,18 @@ export async function toMailbox(
       ),
     );
   }
+}
+
+function open(host: string, port: number): Promise<net.Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ host, port });
+    const timer = setTimeout(() => socket.destroy(new Error(`no answer within ${TIMEOUT_MS / 1000} s`)), TIMEOUT_MS);
+    socket.once("error", reject).once("close", () => clearTimeout(timer)).once("connect", () => {
+      clearTimeout(timer);
+      socket.off("error", reject);
+      resolve(socket);
+    });
+  });
 }
 
 const REASON_MAX = 200;

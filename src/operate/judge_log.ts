@@ -1,4 +1,5 @@
 // What was seen of the log means for the stream: its content, its time stamps, and how soon retention reaches the stored positions. Pure.
+import { countText } from "../shared/count_text.ts";
 import type { NamedError } from "../shared/errors.ts";
 import { groupShared } from "../source/kafka/faults.ts";
 import { type GroupDescription, strangersOf } from "../source/kafka/group_members.ts";
@@ -25,9 +26,11 @@ export function judgeSample(sample: Sample): Finding[] {
   if (records === 0) return [skip("topic_sample", "the log holds no records yet")];
   const deadRecords = Object.values(dead).reduce((sum, n) => sum + n, 0);
   const reasons = Object.entries(dead).map(([reason, n]) => `${reason} ${percent(n, records)}`).join(", ");
-  const detail = `${records} newest records: ${percent(counted, records)} valid, ${percent(late, records)} late, ${
-    percent(deadRecords, records)
-  } dead${reasons === "" ? "" : ` (${reasons})`}, ${percent(nulls, records)} without a value`;
+  const detail = `${countText(records)} newest records: ${percent(counted, records)} valid, ${
+    percent(late, records)
+  } late, ${percent(deadRecords, records)} dead${reasons === "" ? "" : ` (${reasons})`}, ${
+    percent(nulls, records)
+  } without a value`;
   const findings: Finding[] = [];
   const looksLike = sample.recognised.length === 0
     ? ""
@@ -109,7 +112,7 @@ export function judgeTraits(traits: BatchTraits): Finding[] {
     findings.push(
       warn(
         "message_format",
-        `${traits.legacy} batches are of a format before Kafka 0.11`,
+        `${countText(traits.legacy)} batches are of a format before Kafka 0.11`,
         "Let producers use the current format.",
       ),
     );
@@ -134,7 +137,7 @@ export function judgeRetention(backlogs: readonly Backlog[], retentionMs: number
   const keeps = retentionMs < 0
     ? "the topic keeps records for ever"
     : `the topic keeps records for ${hours(retentionMs)}`;
-  if (behind.length === 0 || retentionMs < 0) return ok("retention", `${keeps}; ${lag} are waiting`);
+  if (behind.length === 0 || retentionMs < 0) return ok("retention", `${keeps}; ${countText(lag)} are waiting`);
   const worst = behind.reduce((a, b) => a.recordTime! <= b.recordTime! ? a : b);
   const left = worst.recordTime! + retentionMs - now;
   const detail = `${keeps}; partition ${worst.partition} waits with a record of ${

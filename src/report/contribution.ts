@@ -317,14 +317,14 @@ function nextDay(actual: number | null, context: RowContext, ahead: NextDayForec
   if (forecast.kind === "none") return unknown(forecast.reason);
   const point = forecast.points[horizon - 1];
   if (!point) return unknown("too_far");
-  const count = Math.round(point.count);
+  const { count } = point;
   return {
     next_day_contribution: count,
     next_day_kind: "forecast" as const,
     next_day_status: "provisional" as const,
     forecast: {
-      low: Math.round(point.low),
-      high: Math.round(point.high),
+      low: point.low,
+      high: point.high,
       method: forecast.method,
       mase: forecast.mase,
       history_days: forecast.historyDays,

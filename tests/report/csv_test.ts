@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Column, csvCell, tableLines } from "../../src/report/text/csv.ts";
+import { type Column, csvCell, csvLine, ndjsonLine, tableLines } from "../../src/report/text/csv.ts";
 
 Deno.test("csvCell() puts an apostrophe before what a spreadsheet would run", () => {
   const table: [string, string][] = [
@@ -46,4 +46,10 @@ Deno.test("tableLines() writes shares with two decimals in CSV, and as they are 
   const rows = [{ share: 100 / 3 }, { share: 15 }, { share: null }, { share: 0.004 }];
   assertEquals([...tableLines("csv", columns, rows)].join(""), "share\r\n33.33\r\n15.00\r\n\r\n0.00\r\n");
   assertEquals([...tableLines("ndjson", columns, rows)][0], `{"share":${100 / 3}}\n`);
+});
+
+Deno.test("csvLine() has at most `digitsMax` decimals, and whole numbers without; NDJSON has them all", () => {
+  const columns = [{ name: "hits", value: (hits: number) => hits, digitsMax: 2 }];
+  assertEquals([12, 12.3456, -0.001].map((hits) => csvLine(columns, hits)), ["12\r\n", "12.35\r\n", "0\r\n"]);
+  assertEquals(ndjsonLine(columns, 12.3456), '{"hits":12.3456}\n');
 });

@@ -81,3 +81,13 @@ Deno.test("the token command is the one program that may be run, and the token e
   assert(scoped({ ...base, KAFKA_OAUTH_TOKEN_URL: "https://id.example/token" }).net.includes("id.example:443"));
   assert(!permissionFlags(scoped({ ...command, KAFKA_SASL_MECHANISM: "none" })).some((flag) => flag.includes("run")));
 });
+
+Deno.test("scopedPermissions() names where reports and alerts go, and no mail server that is not used", () => {
+  const base = new Set(scoped({}).net);
+  const added = (over: Partial<Settings>) => [...scoped(over).net].filter((one) => !base.has(one));
+  const webhooks = ["https://hooks.slack.com/services/x", "http://10.1.2.3:8065/hooks/y"];
+  assertEquals(added({ NOTIFY_WEBHOOKS: webhooks }), ["hooks.slack.com:443", "10.1.2.3:8065"]);
+  const SMTP_URL = "smtp://me:secret@mail.example.com";
+  assertEquals(added({ SMTP_URL }), []);
+  assertEquals(added({ NOTIFY_EMAILS: ["a@example.com"], SMTP_URL }), ["mail.example.com:587"]);
+});

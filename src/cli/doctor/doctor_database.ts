@@ -1,4 +1,5 @@
 // The checks of the database in `tidemark doctor`: reads facts, which src/operate judges. Shell.
+import { countText } from "../../shared/count_text.ts";
 import { wantedRules } from "../../event/stream_rules.ts";
 import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
 import type { StoredState } from "../../store/port.ts";
@@ -144,7 +145,7 @@ async function checkLedger(database: Database, { clock }: Pick<CommandContext, "
     const from = new Date(newest - DEEP_DAYS * DAY).toISOString();
     return ok(
       "ledger",
-      `balanced; the rows of ${sums.deep?.windows_checked ?? 0} windows since ${from} were added up again`,
+      `balanced; the rows of ${countText(sums.deep?.windows_checked ?? 0)} windows since ${from} were added up again`,
     );
   } catch (error) {
     return skip("ledger", messageOf(error));

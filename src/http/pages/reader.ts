@@ -88,7 +88,8 @@ export function readerOf(locale: string, tz: string, now: number): Reader {
 }
 
 function makeReader(locale: string, tz: string): Formats {
-  const number = new Intl.NumberFormat(locale);
+  // A forecast has fractions of a hit.
+  const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
   const signedPercent = new Intl.NumberFormat(locale, {
     style: "percent",
@@ -98,7 +99,7 @@ function makeReader(locale: string, tz: string): Formats {
   });
   // Some locales write the hyphen of the keyboard.
   const minus = (text: string) => text.replace("-", "−");
-  const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero" });
+  const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero", maximumFractionDigits: 0 });
   const percent = new Intl.NumberFormat(locale, {
     style: "percent",
     minimumFractionDigits: 1,

@@ -10,7 +10,7 @@ import { addDays, type LocalDate, localDate } from "../time_zone.ts";
 /** Days of history that are shown beside the forecast. */
 const SHOWN_DAYS = 28;
 
-/** One forecast day; wire shape. Hits are rounded; `low` to `high` is the interval. */
+/** One forecast day; wire shape. Hits as they were computed, with fractions; `low` to `high` is the interval. */
 export interface ForecastDay {
   readonly day: LocalDate;
   readonly count: number;
@@ -111,9 +111,9 @@ export function shapeForecast(
         history_days: result.historyDays,
         days: result.points.map((point, i) => ({
           day: addDays(last!, i + 1),
-          count: Math.round(point.count),
-          low: Math.round(point.low),
-          high: Math.round(point.high),
+          count: point.count,
+          low: point.low,
+          high: point.high,
         })),
       };
     }),

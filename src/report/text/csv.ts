@@ -12,6 +12,8 @@ export interface Column<T> {
   readonly value: (row: T) => Cell;
   /** Decimals of its numbers in CSV, which people read; NDJSON has them as they are. */
   readonly digits?: number;
+  /** The most decimals in CSV, for numbers that are mostly whole. */
+  readonly digitsMax?: number;
 }
 
 // OWASP "CSV Injection": a cell that begins so would be a formula. Full-width forms are folded to these by some spreadsheets.
@@ -32,9 +34,11 @@ export function csvHeader<T>(columns: readonly Column<T>[]): string {
 
 /** One line, with its line end. */
 export function csvLine<T>(columns: readonly Column<T>[], row: T): string {
-  return columns.map(({ value, digits }) => {
+  return columns.map(({ value, digits, digitsMax }) => {
     const cell = value(row);
-    return digits !== undefined && typeof cell === "number" ? cell.toFixed(digits) : csvCell(cell);
+    if (typeof cell !== "number") return csvCell(cell);
+    if (digits !== undefined) return cell.toFixed(digits);
+    return String(digitsMax === undefined ? cell : Number(cell.toFixed(digitsMax)));
   }).join(",") + "\r\n";
 }
 

@@ -222,7 +222,8 @@ function problemList(problems: readonly QueryProblem[]): Markup {
       <ul>
         {problems.map(({ field, message, allowed }) => (
           <li id={`problem-${field}`}>
-            <strong>{field}</strong> {message}. {allowed.length === 0 || message.includes(allowed.join(", "))
+            <strong>{field}</strong> {message}.{" "}
+            {allowed.length === 0 || (allowed.length > 1 && message.includes(allowed.join(", ")))
               ? ""
               : <>Allowed: {allowed.slice(0, 10).join(", ")}.</>}
           </li>

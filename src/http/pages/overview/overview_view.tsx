@@ -118,7 +118,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
             next === undefined ? <span class="none">–</span> : forecasted(reader, next.count, ""),
             next === undefined ? ahead?.reason === "short_history" ? "history is too short" : "no complete day yet" : (
               <>
-                {reader.compact(next.low)} – {reader.compact(next.high)}
+                {reader.compact(Math.round(next.low))} – {reader.compact(Math.round(next.high))}
                 {weekBefore == null ? "" : `; a week before ${reader.compact(weekBefore)}`}
                 {query.filter === undefined ? "" : "; of all hits"}
               </>
