@@ -204,6 +204,14 @@ Deno.test("produceInputs() tells the records that will be late: their window is 
   assertEquals([lateness.timed, lateness.late], [6, 3]);
 });
 
+Deno.test("produceInputs() takes the host of an input for its lines, before the one of all", async () => {
+  const { options, batches } = run(`${ACCESS}\n`);
+  const [input] = options.inputs;
+  const inputs = [{ ...input!, host: "a.example" }];
+  await produceInputs({ ...options, inputs, rules: { key: "host", defaultHost: "site.example" } });
+  assertEquals(batches.flat().map(({ key }) => key), ["a.example"]);
+});
+
 Deno.test("inputsOf() orders rotations, names what is not a log, and refuses a file in which nothing can be read", async () => {
   const folder = await Deno.makeTempDir();
   const settings = { ...produceContext([], "t", {}).given.settings, SOURCE: "file", FILE_HOST: "a.example" } as const;
@@ -225,6 +233,12 @@ Deno.test("inputsOf() orders rotations, names what is not a log, and refuses a f
     const ordered = ["access.log.10", "access.log.2.gz", "access.log.1", "access.log"];
     assertEquals(await names(at("access.log*")), ordered);
     assertEquals(await names(at("access.log"), "-", ...ordered.slice(0, 3).toReversed().map(at)), [...ordered, "-"]);
+    for (const name of ["a.example.log", "b.example.log.1"]) await Deno.writeTextFile(at(name), `${ACCESS}\n`);
+    const named = await inputsOf([at("{host}.log*")], options);
+    assertEquals(named.filter(({ host }) => host?.includes(".")).map(({ host }) => host).toSorted(), [
+      "a.example",
+      "b.example",
+    ]);
     await Deno.writeTextFile(at("odd.log"), "\none thing\nand another\n");
     await Deno.writeTextFile(at("events.json"), '{"other":1}\n');
     assertEquals(await names(at("events.json")), ["events.json"]);

@@ -25,7 +25,7 @@ const LONG: Readonly<Record<string, readonly [lines: number, reason: string]>> =
     400,
     "one log's files and what happens to them; its parts are match, names, listing and tail",
   ],
-  "src/source/file/tail.ts": [380, "one reader's position in one file, and every end that a file can come to"],
+  "src/source/file/tail.ts": [410, "one reader's position in one file, and every end that a file can come to"],
   "src/report/contribution.ts": [370, "one report: its parameters, its statement and its rows"],
   "tests/simulation/mutants.ts": [1_100, "data: one entry for each guard"],
   "tests/simulation/boundaries_test.ts": [900, "one table of boundaries, read from top to bottom"],

@@ -1,13 +1,15 @@
 // What `produce` reads: its words as files in the order in which they were written, each looked at before anything is sent. Shell: disk, stdin.
 import { glob } from "node:fs/promises";
+import { resolve } from "node:path";
 import { type FirstLines, nothingRead } from "../../event/log_line/found.ts";
 import { messageOf, NamedError, UsageError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { openContent, readHead, streamContent } from "../../source/file/content.ts";
 import { isMissing, noFile, notAFile } from "../../source/file/errors.ts";
 import { disk } from "../../source/file/file_system.ts";
-import { readingOrder, type SeenFile } from "../../source/file/match.ts";
+import { type DatedFile, readingOrder } from "../../source/file/match.ts";
 import { isGlob } from "../../source/file/names.ts";
+import { HOST, hostIn, parsePattern } from "../../source/file/pattern.ts";
 import { type FirstEventTime, timesOf } from "../../source/file/listing.ts";
 import type { ProduceInput } from "./produce_inputs.ts";
 
@@ -29,10 +31,13 @@ export async function inputsOf(
   }
   const dashes = args.filter((arg) => arg === "-").length;
   const problems = dashes > 1 ? ["Standard input can be read only once."] : [];
-  const files: SeenFile[] = [];
+  const files: InputFile[] = [];
   for (const arg of args.filter((arg) => arg !== "-")) {
     try {
-      for (const path of await pathsOf(arg)) files.push(await look(path, readers));
+      const pattern = parsePattern(arg);
+      for (const path of await pathsOf(arg)) {
+        files.push({ ...await look(path, readers), host: hostIn(pattern, resolve(path)) });
+      }
     } catch (error) {
       if (error instanceof NamedError && !(error instanceof UsageError)) throw error;
       problems.push(
@@ -49,25 +54,38 @@ export async function inputsOf(
       files: ordered.map(({ path }) => path),
     });
   }
-  const inputs = ordered.map(({ path, size }): ProduceInput => ({
+  const inputs = ordered.map(({ path, size, host }): ProduceInput => ({
     name: path,
     size,
+    host,
     open: () => openContent(path, 0),
   }));
-  const stdin: ProduceInput = { name: "-", size: null, open: () => streamContent(standardInput(readers.signal)) };
+  const stdin: ProduceInput = {
+    name: "-",
+    size: null,
+    open: () => streamContent(standardInput(readers.signal)),
+  };
   return dashes === 0 ? inputs : [...inputs, stdin];
 }
 
 async function pathsOf(arg: string): Promise<string[]> {
-  if (!isGlob(arg)) return [arg];
+  const pattern = arg.replaceAll(HOST, "*");
+  if (!isGlob(pattern)) return [arg];
   const paths: string[] = [];
-  for await (const path of glob(arg)) if ((await disk.info(path)).kind === "file") paths.push(path);
+  for await (const path of glob(pattern)) if ((await disk.info(path)).kind === "file") paths.push(path);
   if (paths.length === 0) throw noFile(arg);
   return paths;
 }
 
+/** A file that is there. */
+interface InputFile extends DatedFile {
+  readonly size: number;
+  /** Named by `{host}` in the path that was given. */
+  readonly host?: string | undefined;
+}
+
 /** Looks at the beginning of a file. @throws {UsageError} where nothing in it can be read */
-async function look(path: string, { examine, timeOf, log }: InputReaders): Promise<SeenFile> {
+async function look(path: string, { examine, timeOf, log }: InputReaders): Promise<InputFile> {
   let info: Awaited<ReturnType<typeof disk.info>>;
   try {
     info = await disk.info(path);
@@ -81,20 +99,8 @@ async function look(path: string, { examine, timeOf, log }: InputReaders): Promi
   const isJson = first.unread !== null && head.bytes[first.unread.start] === 0x7b;
   if (first.lines > 0 && first.events === 0 && !isJson) throw nothingRead(path, first);
   if (first.found !== null) log.info("format found", { file: path, format: first.found });
-  const times = timesOf(head.bytes, timeOf);
-  return {
-    path,
-    identity: info.identity,
-    compressed: head.compressed,
-    size: info.size,
-    modified: info.modified,
-    head: head.bytes,
-    beginning: head.bytes,
-    settled: true,
-    firstTime: times[0] ?? info.modified,
-    times,
-    listed: true,
-  };
+  const [firstTime = info.modified] = timesOf(head.bytes, timeOf);
+  return { path, firstTime, modified: info.modified, size: info.size };
 }
 
 /** Standard input, which ends when `signal` aborts: a terminal or pipe may never end by itself. */

@@ -20,6 +20,8 @@ export interface ProduceInput {
   readonly name: string;
   /** Bytes on disk; null where they are not known. */
   readonly size: number | null;
+  /** Host of its lines that name none, in place of the one of all inputs. */
+  readonly host?: string | undefined;
   open(): Promise<FileContent>;
 }
 
@@ -87,13 +89,14 @@ export async function produceInputs(options: ProduceOptions): Promise<ProduceCou
 
   const queue = new Batches(records);
   let before = 0;
-  for (const [input, { name, size, open }] of options.inputs.entries()) {
+  for (const [input, { name, size, open, host }] of options.inputs.entries()) {
+    const rules = host === undefined ? options.rules : { ...options.rules, defaultHost: host };
     for await (const { run, taken } of runsOf(open, signal)) {
       counts.read = before + taken;
       run.walk(offset(0), (bytes, start, end, at) => {
         const where = { input, line: run.line };
         if (input === 0 && where.line < options.fromLine) return;
-        const message = messageOfLine(bytes, start, end, options.rules);
+        const message = messageOfLine(bytes, start, end, rules);
         if (typeof message !== "string") {
           if (message.time !== undefined) options.lateness?.add(message.time);
           return queue.add({ ...message, ...where });
@@ -119,7 +122,7 @@ export async function produceInputs(options: ProduceOptions): Promise<ProduceCou
 function noHost(input: string): UsageError {
   return new UsageError(
     [`${input} is an access log that names no host.`],
-    "Say which host it is of: --host NAME.",
+    "Say which host it is of: --host NAME, or {host} in the path where the name is in it.",
     "no_host",
   );
 }

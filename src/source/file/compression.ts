@@ -1,6 +1,6 @@
-// Tells how a file is compressed by its first bytes. I/O only through the open file.
+// Tells how a file is compressed by its first bytes, and how long it says that it is. Shell over the file system.
 import { StreamStopped } from "../../shared/errors.ts";
-import type { OpenFile } from "./file_system.ts";
+import type { FileSystem, OpenFile } from "./file_system.ts";
 
 /** What is decompressed here. */
 export type Compression = "gzip" | "zstd";
@@ -27,4 +27,17 @@ export function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" |
   if (begins(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00)) return "xz";
   if (begins(0x42, 0x5a, 0x68) && magic[3]! >= 0x31 && magic[3]! <= 0x39 && magic[4] === 0x31) return "bzip2";
   return null;
+}
+
+/** Length of a gzip file's content modulo 2^32 as its last four bytes state it (RFC 1952, of the last member); null for other files. */
+export async function statedLength(path: string, size: number, files: FileSystem): Promise<number | null> {
+  const handle = await files.open(path);
+  try {
+    if (await compressionOf(path, handle) !== "gzip") return null;
+    const trailer = new Uint8Array(4);
+    await handle.read(trailer, Math.max(0, size - 4));
+    return new DataView(trailer.buffer).getUint32(0, true);
+  } finally {
+    await handle.close();
+  }
 }

@@ -5,14 +5,20 @@ import { type Compression, compressionAt, compressionOf } from "./compression.ts
 import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
 import { FINGERPRINT_BYTES_MAX, fingerprintOf } from "./generations.ts";
 
-/** How much of a beginning is looked at for the first event's time. */
-const PEEK_BYTES = 64 * 1024;
+/** How much of a file's beginning is looked at. */
+export const PEEK_BYTES = 64 * 1024;
 const COMPRESSED_CHUNK_BYTES = 128 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
 
 /** The compressed content ends in the middle or is damaged. Caught where files are read: it may still be in the making. */
 export class GzipDamaged extends Error {
   override readonly name = "GzipDamaged";
+  /** The content is whole, and too short for the position. */
+  readonly short: boolean;
+  constructor(message: string, options: ErrorOptions & { readonly short?: boolean } = {}) {
+    super(message, options);
+    this.short = options.short ?? false;
+  }
 }
 
 /** An open file. Not safe for two callers at once. */
@@ -68,7 +74,7 @@ export async function readHead(path: string, files: FileSystem): Promise<FileHea
     const info = await handle.info();
     const compression = await compressionOf(path, handle);
     const content = compression ? compressedContent(handle, compression) : plainContent(handle, 0);
-    const into = new Uint8Array(PEEK_BYTES);
+    const into = new Uint8Array(compression ? PEEK_BYTES : Math.min(PEEK_BYTES, info.size));
     let filled = 0;
     let damaged = false;
     try {
@@ -237,7 +243,9 @@ async function discard(content: FileContent, bytes: number): Promise<void> {
   const scratch = new Uint8Array(Math.min(bytes, GUNZIP_CHUNK_BYTES));
   for (let left = bytes; left > 0;) {
     const n = await content.read(left < scratch.length ? scratch.subarray(0, left) : scratch);
-    if (n === 0) throw new GzipDamaged(`ends ${left} bytes before the position to read from`);
+    if (n === 0) {
+      throw new GzipDamaged(`ends ${left} bytes before the position to read from`, { short: true });
+    }
     left -= n;
   }
 }
@@ -260,8 +268,16 @@ export async function lastLineEnd(path: string, size: number, files: FileSystem)
   }
 }
 
-/** SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before or is damaged. */
-export async function digestOf(path: string, from: number, to: number, files: FileSystem): Promise<string | null> {
+/**
+ * SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before, undefined where it is damaged: a compressed file may still
+ * be in the making.
+ */
+export async function digestOf(
+  path: string,
+  from: number,
+  to: number,
+  files: FileSystem,
+): Promise<string | null | undefined> {
   let content: FileContent | undefined;
   try {
     content = await openContent(path, from, files);
@@ -270,22 +286,9 @@ export async function digestOf(path: string, from: number, to: number, files: Fi
     for (let n = 1; n > 0 && filled < bytes.length; filled += n) n = await content.read(bytes.subarray(filled));
     return filled < bytes.length ? null : fingerprintOf(bytes, bytes.length);
   } catch (error) {
-    if (error instanceof GzipDamaged) return null;
+    if (error instanceof GzipDamaged) return error.short ? null : undefined;
     throw error;
   } finally {
     await content?.close();
-  }
-}
-
-/** Length of a gzip file's content modulo 2^32 as its last four bytes state it (RFC 1952, of the last member); null for other files. */
-export async function statedLength(path: string, size: number, files: FileSystem): Promise<number | null> {
-  const handle = await files.open(path);
-  try {
-    if (await compressionOf(path, handle) !== "gzip") return null;
-    const trailer = new Uint8Array(4);
-    await handle.read(trailer, Math.max(0, size - 4));
-    return new DataView(trailer.buffer).getUint32(0, true);
-  } finally {
-    await handle.close();
   }
 }

@@ -11,8 +11,14 @@ export type Delivered = Pick<LineReader, "last" | "position">;
 
 /** Whether what was delivered last is still where it was: a file may be emptied and grow beyond it, with the same first lines. */
 export async function holds(content: FileContent, { last, position }: Delivered): Promise<boolean> {
-  const now = await content.reread(position - last.length, position);
-  return now.length === last.length && now.every((byte, i) => byte === last[i]);
+  return isSame(await content.reread(position - last.length, position), last);
+}
+
+/** Whether both hold the same bytes. */
+export function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }
 
 /** What changes whenever the file at `path` is written to. */

@@ -5,6 +5,9 @@ import type { PartitionId } from "../../shared/units.ts";
 /** A fingerprint covers at most this much of a file's uncompressed beginning: several log lines with their times. */
 export const FINGERPRINT_BYTES_MAX = 1024;
 
+/** A proof of a beginning covers at most this much. */
+const PROOF_BYTES_MAX = 4096;
+
 /** Bytes that were read, right before a position: only the same content has them there. */
 interface ReadProof {
   /** One past the last byte that the digest covers. */
@@ -139,9 +142,17 @@ export function beginsAs(
   generation: Pick<Generation, "fingerprint" | "fingerprintBytes">,
   head: Uint8Array,
 ): boolean {
-  return head.length >= generation.fingerprintBytes &&
-    fingerprintOf(head, generation.fingerprintBytes) === generation.fingerprint;
+  const { fingerprint, fingerprintBytes: bytes } = generation;
+  if (head.length < bytes) return false;
+  // One look at a file compares it with every content.
+  const known = digests.get(head) ?? new Map<number, string>();
+  const digest = known.get(bytes) ?? fingerprintOf(head, bytes);
+  digests.set(head, known.set(bytes, digest));
+  return digest === fingerprint;
 }
+
+/** Fingerprints by beginning and length; a beginning is never written to. */
+const digests = new WeakMap<Uint8Array, Map<number, string>>();
 
 /** One file's content over all its generations. */
 export interface Content {
@@ -157,6 +168,18 @@ export interface Content {
   /** Its generation with the highest number. */
   readonly latest: Generation;
   readonly generations: readonly number[];
+}
+
+/** Whether nothing of it is read, since all of it is in another file of the log: a copy such as `access.log.bak`. */
+export function isCopied({ number, latest }: Pick<Content, "number" | "latest">): boolean {
+  return number < BEGINNING && latest.fromByte > 0;
+}
+
+/** By what a file is known again at byte `to` of its beginning, or at the beginning's end: the bytes before it. Null for an empty one. */
+export function proofOf(beginning: Uint8Array, to: number): ReadProof | null {
+  const end = Math.min(to, beginning.length), from = Math.max(0, end - PROOF_BYTES_MAX);
+  if (end === 0) return null;
+  return { to: end, bytes: end - from, digest: fingerprintOf(beginning.subarray(from, end), end - from) };
 }
 
 /** Contents by rising number. */

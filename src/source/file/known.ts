@@ -9,6 +9,8 @@ export class KnownGenerations {
   readonly #rows = new Map<number, Generation>();
   /** Not stored yet. */
   readonly #unsaved = new Set<number>();
+  /** Of which more is remembered than is stored. */
+  readonly #noted = new Set<number>();
   #newest = 0;
   #storing = false;
 
@@ -49,6 +51,7 @@ export class KnownGenerations {
     const rows = await stored(this.#store.load());
     this.#rows.clear();
     this.#unsaved.clear();
+    this.#noted.clear();
     this.#storing = false;
     this.#newest = 0;
     rows.sort((a, b) => a.generation - b.generation);
@@ -66,6 +69,12 @@ export class KnownGenerations {
     if (this.#storing && this.#unsaved.size === 0) return;
     this.#storing = true;
     for (const number of [...this.#unsaved].sort((a, b) => a - b)) await this.save(this.#rows.get(number)!);
+  }
+
+  /** Stores all that is remembered: before the log is left. @throws {Unavailable} */
+  async storeNotes(): Promise<void> {
+    await this.store();
+    for (const number of [...this.#noted]) await this.save(this.#rows.get(number)!);
   }
 
   /** Stores a generation before any position inside it is handed out. @throws {Unavailable} */
@@ -89,15 +98,18 @@ export class KnownGenerations {
     if (generation === undefined) return;
     const sizeSeen = Math.max(generation.sizeSeen, facts.sizeSeen ?? 0);
     this.#rows.set(number, { ...generation, ...facts, sizeSeen });
+    this.#noted.add(number);
   }
 
   /** Takes the newest generation back. */
   dropNewest(): void {
     this.#rows.delete(this.#newest);
+    this.#noted.delete(this.#newest);
     this.#newest--;
   }
 
   #remember(generation: Generation): void {
+    this.#noted.delete(generation.generation);
     this.#rows.set(generation.generation, generation);
     this.#newest = Math.max(this.#newest, generation.generation);
   }

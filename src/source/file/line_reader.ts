@@ -4,11 +4,13 @@ import { LINE_BYTES_MAX, type LineNumbers, LineRun, wholeLinesEnd } from "../lin
 
 /** Bytes asked for at once. Large enough that the system calls do not show, small enough that a batch is a fraction of a second's work. */
 const CHUNK_BYTES = 512 * 1024;
+/** The same at the end of a file, where little comes at once. */
+const SMALL_CHUNK_BYTES = 64 * 1024;
 /** The part of an over-long line that is kept. */
 const KEPT_BYTES = LINE_BYTES_MAX + 1;
 
 /** By so much of what was delivered last its content is known again. */
-const LAST_BYTES = 4096;
+export const LAST_BYTES = 4096;
 
 /** Lines before a position are counted in at most so much: a tenth of a second. */
 const LINES_COUNTED_MAX = 128 * 2 ** 20;
@@ -29,7 +31,7 @@ export class LineReader {
   readonly content: FileContent;
   readonly #origin: number;
   readonly #numbers: LineNumbers;
-  #buffer = new Uint8Array(CHUNK_BYTES);
+  #buffer = new Uint8Array(SMALL_CHUNK_BYTES);
   #filled = 0;
   /** `#buffer[0, #searched)` holds no newline. */
   #searched = 0;
@@ -41,10 +43,14 @@ export class LineReader {
 
   /**
    * @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets; `line` is the number of the line
-   *   that begins there, NaN where it is not known
+   *   that begins there, NaN where it is not known; `last` is what lies right before it, where that was delivered by an earlier reader
    */
-  constructor(content: FileContent, at: { readonly byte: number; readonly origin: number; readonly line?: number }) {
+  constructor(
+    content: FileContent,
+    at: { readonly byte: number; readonly origin: number; readonly line?: number; readonly last?: Uint8Array },
+  ) {
     this.content = content;
+    this.#last = at.last ?? this.#last;
     this.#numbers = { next: at.line ?? (at.byte === 0 ? 1 : Number.NaN) };
     this.#origin = at.origin;
     this.#position = at.byte;
@@ -109,7 +115,8 @@ export class LineReader {
     const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime, this.#numbers);
     this.#last = this.#buffer.slice(Math.max(0, end - LAST_BYTES), end);
     const rest = this.#buffer.subarray(end, this.#filled);
-    const next = new Uint8Array(Math.max(CHUNK_BYTES, rest.length));
+    const chunk = this.#filled < this.#buffer.length ? SMALL_CHUNK_BYTES : CHUNK_BYTES;
+    const next = new Uint8Array(Math.max(chunk, rest.length));
     next.set(rest);
     this.#buffer = next;
     this.#filled = rest.length;

@@ -3,9 +3,11 @@ import type { Clock } from "../../shared/clock.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, SECOND } from "../../shared/units.ts";
-import { type FileHead, readHead } from "./content.ts";
+import { statedLength } from "./compression.ts";
+import { type FileHead, PEEK_BYTES, readHead } from "./content.ts";
 import { damaged, isMissing, notAFile, unreadable } from "./errors.ts";
 import type { LogFile } from "./catalog.ts";
+import { isSame } from "./file_state.ts";
 import type { FileInfo, FileSystem } from "./file_system.ts";
 import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
 import type { SeenFile } from "./match.ts";
@@ -58,12 +60,17 @@ export function elapsed(then: number, now: number): number {
 
 interface Peek {
   readonly head: FileHead;
+  /** What the file is known by. */
+  readonly first: Uint8Array;
   /** Our clock when it was read. */
   readonly readAt: number;
   /** Our clock when the file was first seen with this length and time. */
   readonly unchangedSince: number;
   /** Of the events in what was read, epoch ms. */
   readonly times: readonly number[];
+  readonly lead: Lead;
+  /** Of a compressed file whose beginning is not all of it, as it says itself: true once nothing is added to it. */
+  readonly stated: number | null;
 }
 
 interface Entry extends Peek {
@@ -118,15 +125,16 @@ export class FileListing {
         return null;
       }
       const cached = this.#peeks.get(path);
-      const same = cached !== undefined && isSame(cached.head.info, info);
+      const same = cached !== undefined && isUnchanged(cached.head.info, info);
       if (same && elapsed(cached.unchangedSince, cached.readAt) >= STABLE_AFTER) return cached;
       const readAt = clock.now();
       const head = await readHead(path, files);
-      const unchangedSince = same && isSame(cached.head.info, head.info) ? cached.unchangedSince : readAt;
-      const unread = same && cached.head.bytes.length === head.bytes.length &&
-        cached.head.bytes.every((b, i) => b === head.bytes[i]);
-      const times = unread ? cached.times : timesOf(head.bytes, firstEventTime);
-      return { readAt, unchangedSince, head, times };
+      const unchangedSince = same && isUnchanged(cached.head.info, head.info) ? cached.unchangedSince : readAt;
+      const times = same && isSame(cached.head.bytes, head.bytes) ? cached.times : timesOf(head.bytes, firstEventTime);
+      const isLong = head.compressed && head.bytes.length === PEEK_BYTES;
+      const stated = isLong ? await statedLength(path, head.info.size, files) : null;
+      const first = head.bytes.subarray(0, FINGERPRINT_BYTES_MAX);
+      return { readAt, unchangedSince, head, first, times, lead: leadOf(head.bytes), stated };
     } catch (error) {
       if (isMissing(error)) return null;
       if (listed) throw error instanceof NamedError ? error : unreadable(path, error);
@@ -137,21 +145,23 @@ export class FileListing {
 
   /** Files not written to since another one was are taken as they are. */
   #asSeen(entry: Entry, latest: number, now: number): SeenFile {
-    const { path, listed, head, times } = entry;
-    const { info, compressed } = head;
+    const { path, listed, head, times, lead } = entry, { info, compressed } = head;
     if (head.damaged && !this.#options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
-    const final = compressed
-      ? !head.damaged
-      : !this.#options.follow || info.modified <= latest || elapsed(entry.unchangedSince, now) >= SETTLED_AFTER;
+    const quiet = !this.#options.follow || elapsed(entry.unchangedSince, now) >= SETTLED_AFTER;
+    const final = compressed ? !head.damaged : quiet || info.modified <= latest;
     return {
       path,
       identity: info.identity,
       compressed,
       size: info.size,
+      length: !compressed ? info.size : entry.stated === null ? head.bytes.length : quiet ? entry.stated : null,
       modified: info.modified,
-      head: head.bytes.subarray(0, FINGERPRINT_BYTES_MAX),
+      head: entry.first,
       beginning: head.bytes,
-      settled: isKnowable(entry) || final,
+      settled: (isKnowable(entry) || final) &&
+        (lead.recordStart < head.bytes.length || head.bytes.length === PEEK_BYTES),
+      quiet,
+      ...lead,
       firstTime: times[0] ?? info.modified,
       times,
       listed,
@@ -166,7 +176,7 @@ export class FileListing {
   }
 }
 
-function isSame(a: FileInfo, b: FileInfo): boolean {
+function isUnchanged(a: FileInfo, b: FileInfo): boolean {
   return a.identity === b.identity && a.size === b.size && a.modified === b.modified;
 }
 
@@ -178,6 +188,26 @@ function sameFiles(a: readonly Entry[], b: readonly Entry[]): boolean {
 /** Whether enough of the beginning is there to tell this file from others. */
 function isKnowable({ head }: Peek): boolean {
   return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.compressed && head.bytes.includes(0x0a));
+}
+
+/** Where the first record of a file lies. */
+interface Lead {
+  /** Where the first line begins that is neither blank nor a comment, as far as was looked. */
+  readonly recordStart: number;
+  /** One past that line; Infinity where it has no end yet. */
+  readonly recordEnd: number;
+}
+
+/** Finds the first record behind a file's comments. */
+export function leadOf(bytes: Uint8Array): Lead {
+  for (let start = 0; start < bytes.length;) {
+    const newline = bytes.indexOf(0x0a, start), next = newline < 0 ? bytes.length : newline + 1;
+    if (bytes[start] !== 0x23 && contentEnd(bytes, start, next) > start) {
+      return { recordStart: start, recordEnd: newline < 0 ? Infinity : next };
+    }
+    start = next;
+  }
+  return { recordStart: bytes.length, recordEnd: Infinity };
 }
 
 /** Times of the first events, at most {@link TIMES_MAX}. */

@@ -1,7 +1,8 @@
 // Knows the generations of one logical log: finds them again, numbers new ones, and says where the log begins and ends. Shell over its parts.
 import { StreamStopped, Unavailable } from "../../shared/errors.ts";
 import { type DurationMs, type Offset, SECOND } from "../../shared/units.ts";
-import { lastLineEnd, statedLength } from "./content.ts";
+import { statedLength } from "./compression.ts";
+import { lastLineEnd } from "./content.ts";
 import { lost, missing } from "./errors.ts";
 import {
   BEGINNING,
@@ -11,12 +12,15 @@ import {
   fingerprintOf,
   type Generation,
   type GenerationStore,
+  proofOf,
 } from "./generations.ts";
 import { KnownGenerations } from "./known.ts";
+import { likenessOf } from "./likeness.ts";
 import { elapsed, FileListing, type FileListingOptions } from "./listing.ts";
-import { matchFiles, repeats, type SeenFile } from "./match.ts";
+import { matchFiles, type NewFile, type SeenFile } from "./match.ts";
 import { GENERATIONS_MAX, packPosition } from "./position.ts";
-import { guard, Proofs } from "./proofs.ts";
+import { guard, Proofs, repeatsRead } from "./proofs.ts";
+import { wholeLinesEnd } from "../lines.ts";
 
 /** How often the folder is looked at for a rotation. */
 const SCAN_EVERY = SECOND;
@@ -39,6 +43,8 @@ export class FileLog {
   #located: ReadonlyMap<number, SeenFile> = new Map();
   /** Device and inode by content: of the last look at which its file was found. */
   readonly #identities = new Map<number, string>();
+  /** Contents of which no file was there at the last look. */
+  readonly #missed = new Set<number>();
   readonly #proofs: Proofs;
   readonly #listing: FileListing;
   #scannedAt = -Infinity;
@@ -92,7 +98,12 @@ export class FileLog {
     const contents = contentsOf(this.known.all());
     const begun = this.known.has(BEGINNING);
     const refuted = await this.#proofs.refuted(seen, contents);
-    const match = matchFiles(contents, seen, { refuted, identities: this.#identities, begun });
+    const match = await matchFiles(contents, seen, {
+      refuted,
+      likeness: (a, b) => likenessOf(a, b, this.options.files),
+      identities: this.#identities,
+      begun,
+    });
     if (this.#isPutBack(contents, match.located)) {
       contents.pop();
       this.known.dropNewest();
@@ -101,16 +112,27 @@ export class FileLog {
     const all = new Map<number, SeenFile>();
     for (const content of contents) {
       const file = match.located.get(content.number);
-      if (file === undefined) continue;
+      if (file === undefined) {
+        await this.#miss(content);
+        continue;
+      }
+      this.#missed.delete(content.number);
       this.#identities.set(content.number, file.identity);
       for (const number of content.generations) all.set(number, file);
+      // A file that gets shorter than it was seen is another one, read or not.
+      const { generation, finished } = content.latest;
+      if (generation > BEGINNING && !finished && !file.compressed) this.known.note(generation, { sizeSeen: file.size });
     }
     this.#located = all;
     if (all.has(this.newest)) this.#missingSince = null;
     for (const copy of match.copies) this.#tellOnce("a file begins like another one and is read once", copy.path);
     if (!register) return;
     if (!begun) await this.#begin(match.history);
-    for (const file of match.fresh) all.set(await this.#register(file, contents, match.located), file);
+    for (const { file, known } of match.copied) await this.#keepCopy(file, known);
+    for (const fresh of match.fresh) {
+      const number = await this.#register(fresh, contents, match.located);
+      if (number !== null) all.set(number, fresh.file);
+    }
     for (const content of contents) {
       const file = match.located.get(content.number);
       if (file === undefined || content.number < 1 || !content.latest.finished) continue;
@@ -118,6 +140,13 @@ export class FileLog {
       const number = await this.#readOn(content, file);
       if (number !== null) all.set(number, file);
     }
+  }
+
+  /** Stores how long a content that is gone was seen to be: a shorter copy is not all of it. */
+  async #miss({ number, latest }: Content): Promise<void> {
+    if (number < BEGINNING || latest.finished || this.#missed.has(number)) return;
+    this.#missed.add(number);
+    await this.known.save(latest);
   }
 
   /** Whether a file that had been changed is there again as it was read. */
@@ -198,10 +227,10 @@ export class FileLog {
 
   /** Remembers which rotated files were there before the stream, so that every other one is known to be new. */
   async #begin(history: readonly SeenFile[]): Promise<void> {
-    let number = Math.min(0, ...this.known.numbers());
     for (const file of history) {
-      const row = newGeneration(--number, file);
-      await this.known.save({ ...row, sizeSeen: file.compressed ? 0 : file.size, finished: true });
+      const row = newGeneration(this.#numberOutside(), file);
+      const proof = proofOf(file.beginning, file.beginning.length);
+      await this.known.save({ ...row, sizeSeen: file.compressed ? 0 : file.size, finished: true, proof });
     }
     await this.known.save({
       generation: BEGINNING,
@@ -219,15 +248,35 @@ export class FileLog {
     });
   }
 
+  /** Of files of which nothing is read. */
+  #numberOutside(): number {
+    return Math.min(BEGINNING, ...this.known.numbers()) - 1;
+  }
+
+  /** Stores what a file holds that is a copy: it does not become a new file when what it was made from is gone. */
+  async #keepCopy(file: SeenFile, known: Content | undefined): Promise<void> {
+    const whole = file.compressed ? 1 : await guard(file.path, lastLineEnd(file.path, file.size, this.options.files));
+    if (whole === 0 || (known !== undefined && (file.compressed || known.sizeSeen >= whole))) return;
+    const row = newGeneration(known?.number ?? this.#numberOutside(), file);
+    await this.known.save({
+      ...row,
+      // The length of compressed content is not known.
+      sizeSeen: file.compressed ? 0 : whole,
+      fromByte: whole,
+      finished: true,
+      proof: proofOf(file.beginning, file.compressed ? Infinity : whole),
+    });
+  }
+
+  /** Null: later, when it can be told whether the file holds what was read. */
   async #register(
-    file: SeenFile,
+    { file, copiedTo }: NewFile,
     contents: readonly Content[],
     located: ReadonlyMap<number, SeenFile>,
-  ): Promise<number> {
+  ): Promise<number | null> {
+    const isChanged = await repeatsRead(file, contents, located, this.options.files);
+    if (isChanged === "later") return null;
     const row = newGeneration(this.#nextNumber(), file);
-    const before = contents.findLast(({ number, latest }) => number > 0 && latest.path === file.path);
-    const isChanged = file.listed && !file.compressed && before !== undefined && !located.has(before.number) &&
-      before.lastTime !== null && repeats(file, before.lastTime);
     if (isChanged) {
       // Nothing of it is read but what comes behind: the part before may have been counted.
       const fromByte = await guard(file.path, lastLineEnd(file.path, file.size, this.options.files));
@@ -237,7 +286,12 @@ export class FileLog {
       return row.generation;
     }
     const format = this.#examine(file);
-    await this.known.save({ ...row, format });
+    const fromByte = copiedTo <= file.beginning.length
+      ? wholeLinesEnd(file.beginning, copiedTo)
+      : await guard(file.path, lastLineEnd(file.path, copiedTo, this.options.files));
+    // What is there already is known by before anything is read: the file may be written anew until then.
+    const proof = proofOf(file.beginning, wholeLinesEnd(file.beginning, file.beginning.length));
+    await this.known.save({ ...row, fromByte, sizeSeen: fromByte, proof, format });
     this.options.log.info("a file joins the log", { file: file.path, generation: row.generation, format });
     return row.generation;
   }

@@ -15,6 +15,11 @@ const ADDED = /^[.\-_]\d[\d\-_.T:Z]*$/;
 /** A longer number is a date or a time, a shorter one counts rotations. */
 const COUNT_DIGITS_MAX = 5;
 
+/** Whether `name` is that of a copy that a person or an editor made of `base` before changing it: `access.log.bak`, `access.log~`. */
+export function isBackupOf(base: string, name: string): boolean {
+  return name.startsWith(base) && BACKUP.exec(name)?.index === base.length;
+}
+
 /** Whether a `SOURCE` path is a pattern rather than one file's name. */
 export function isGlob(path: string): boolean {
   return /[*?[{]/.test(path);

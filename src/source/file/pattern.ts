@@ -3,7 +3,7 @@ import { dirname, join, resolve } from "node:path";
 import { isGlob } from "./names.ts";
 
 /** The word in a path that names the host. */
-const HOST = "{host}";
+export const HOST = "{host}";
 /** A pattern whose every file is its own log would take a partition each. */
 export const LOGS_MAX = 1_000;
 

@@ -1,15 +1,19 @@
 // Whether files hold what was read of the contents that they may be: each look is remembered until the file changes. Shell over the files.
-import { digestOf } from "./content.ts";
+import { basename, dirname } from "node:path";
+import { digestOf, lastLineEnd } from "./content.ts";
 import { isMissing, missing, unreadable } from "./errors.ts";
 import type { FileSystem } from "./file_system.ts";
-import type { Content } from "./generations.ts";
-import { candidatesOf, type SeenFile } from "./match.ts";
+import { BEGINNING, type Content, FINGERPRINT_BYTES_MAX } from "./generations.ts";
+import { candidatesOf, repeats, type SeenFile } from "./match.ts";
+import { isBackupOf } from "./names.ts";
 
 /** What was read of contents, looked for in files. */
 export class Proofs {
   readonly #files: FileSystem;
   /** By all that could change the answer. */
   #held = new Map<string, boolean>();
+  /** Compressed files that end before this byte of their content, by all that could change it. */
+  #ends = new Map<string, number>();
 
   constructor(files: FileSystem) {
     this.#files = files;
@@ -21,25 +25,70 @@ export class Proofs {
     contents: readonly Content[],
   ): Promise<(file: SeenFile, content: Content) => boolean> {
     const refuted = new Set<string>();
-    const held = new Map<string, boolean>();
+    const held = new Map<string, boolean>(), ends = new Map<string, number>();
+    const candidates = new Map(seen.map((file) => [file, candidatesOf(file, contents)]));
+    const claims = new Map<number, number>();
+    for (const { number } of [...candidates.values()].flat()) claims.set(number, (claims.get(number) ?? 0) + 1);
     for (const file of seen) {
-      const candidates = candidatesOf(file, contents);
-      for (const { number, proof } of candidates) {
+      const own = candidates.get(file)!;
+      for (const { number, proof } of own) {
+        if (proof === null) continue;
         // Decompressing up to the position is dear: only where the beginning does not decide.
-        if (proof === null || (file.compressed && candidates.length === 1)) continue;
-        const key = `${file.identity} ${file.size} ${file.modified} ${number} ${proof.digest}`;
-        const holds = this.#held.get(key) ?? await guard(file.path, this.#holds(file.path, proof));
-        held.set(key, holds);
+        const decides = own.length === 1 && claims.get(number) === 1 && file.recordEnd <= FINGERPRINT_BYTES_MAX;
+        if (file.compressed && decides) continue;
+        const state = `${file.identity} ${file.size} ${file.modified}`, key = `${state} ${number} ${proof.digest}`;
+        const end = this.#ends.get(state) ?? Infinity;
+        const holds = end <= proof.to ? false : this.#held.get(key) ?? await guard(file.path, this.#holds(file, proof));
+        if (file.compressed && holds === null) ends.set(state, proof.to);
+        else if (end < Infinity) ends.set(state, end);
+        held.set(key, holds ?? false);
         if (!holds) refuted.add(`${file.path} ${number}`);
       }
     }
     this.#held = held;
+    this.#ends = ends;
     return (file, content) => refuted.has(`${file.path} ${content.number}`);
   }
 
-  async #holds(path: string, { to, bytes, digest }: NonNullable<Content["proof"]>): Promise<boolean> {
-    return await digestOf(path, to - bytes, to, this.#files) === digest;
+  /** Null where the file ends before. A compressed file that is still being written refutes nothing. */
+  async #holds(file: SeenFile, { to, bytes, digest }: NonNullable<Content["proof"]>): Promise<boolean | null> {
+    const found = await digestOf(file.path, to - bytes, to, this.#files);
+    return found === null ? null : found === undefined || found === digest;
   }
+}
+
+/**
+ * Whether a file that holds no known content is what an editor made of one that was read, or a copy of an older state of it: that one is nowhere
+ * by now, or has the name of a backup. Told by the times of its events, once all of the other one was read.
+ *
+ * @throws {Unavailable} where a file cannot be read
+ */
+export async function repeatsRead(
+  file: SeenFile,
+  contents: readonly Content[],
+  located: ReadonlyMap<number, SeenFile>,
+  files: FileSystem,
+): Promise<boolean | "later"> {
+  if (file.compressed) return false;
+  const own = contents.filter(({ number }) => number > BEGINNING);
+  const backup = own.findLast(({ number }) => {
+    const path = located.get(number)?.path;
+    return path !== undefined && dirname(path) === dirname(file.path) &&
+      isBackupOf(basename(file.path), basename(path));
+  });
+  if (backup !== undefined && !await isRead(backup, located.get(backup.number)!, files)) return "later";
+  const gone = own.findLast((content) =>
+    !located.has(content.number) &&
+    (content.latest.path === file.path || (content === own.at(-1) && !content.latest.finished))
+  );
+  const told = [backup, gone].map((content) => content?.lastTime == null ? false : repeats(file, content.lastTime));
+  return told.includes(true) || (told.includes("later") ? "later" : false);
+}
+
+async function isRead({ latest, proof, lastTime }: Content, file: SeenFile, files: FileSystem): Promise<boolean> {
+  if (latest.finished || file.compressed || file.times.length === 0) return true;
+  const end = await guard(file.path, lastLineEnd(file.path, file.size, files));
+  return lastTime !== null && proof !== null && proof.to >= end;
 }
 
 /** What reading the file at `path` gives. @throws {Unavailable} in the log's words */

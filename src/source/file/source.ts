@@ -107,8 +107,11 @@ class FileSource implements Source {
   async close(deadlineMs: number): Promise<void> {
     this.#closing.abort();
     const leave = async () => {
-      for (const { position, tail } of this.#readings) {
-        if (this.#lease.held && position !== null) await tail.leave();
+      for (const { position, log, tail } of this.#readings) {
+        if (this.#lease.held && position !== null) {
+          await tail.leave();
+          await log.known.storeNotes();
+        }
         await tail.close();
       }
       await this.#lease.release();
@@ -129,6 +132,8 @@ class FileSource implements Source {
     if (await this.#takeNewLogs()) return this.#assign();
     const flowing = this.#readings.filter(({ position }) => position !== null);
     if (flowing.length === 0) return await this.#timeout(maxWaitMs);
+    // All at once, not each with its first read: a position means nothing without the file that it is in.
+    for (const { log } of flowing) if (!log.known.storing) await log.known.store();
     const reading = await this.#turn(flowing, maxWaitMs);
     reading.turn = ++this.#turns;
     const from = reading.position!;

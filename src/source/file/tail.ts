@@ -4,10 +4,11 @@ import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../../sha
 import { changed, damaged, isMissing, lost, unreadable } from "./errors.ts";
 import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
-import { type Delivered, holds, stateOf, tooLarge } from "./file_state.ts";
+import { type Delivered, holds, isSame, stateOf, tooLarge } from "./file_state.ts";
 import { elapsed } from "./listing.ts";
-import { lineAt, LineReader, type ReadLines } from "./line_reader.ts";
+import { LAST_BYTES, lineAt, LineReader, type ReadLines } from "./line_reader.ts";
 import type { FileLog } from "./log.ts";
+import type { SeenFile } from "./match.ts";
 import { type FilePosition, GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
 import { contentEnd, type LineRun } from "../lines.ts";
 
@@ -47,7 +48,11 @@ export class FileTail {
   /** Bytes on disk of the open plain file at the last look, and how far it had been read by then. */
   #size = 0;
   #readTo = 0;
+  /** The open file's beginning as it was compared last. */
+  #head: Uint8Array = new Uint8Array(0);
   #provedAt = -Infinity;
+  /** The position at which that was done last; null for another file. */
+  #provedTo: number | null = null;
   /** The compressed file that ended too early, and our clock when it was first seen as it is. */
   #damaged: { readonly state: string; readonly since: number } | null = null;
   /** Our clock when the end of a file that has a successor was met, and nothing was added since. */
@@ -94,7 +99,6 @@ export class FileTail {
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
     this.#begin ??= { generation: number, byte };
-    await this.#log.known.store();
     const { clock } = this.#log.options;
     if (elapsed(this.#retryAt, clock.now()) < COMPRESSING_RETRY) return this.#moved([], at, true);
     const opened = await this.#open(number, byte);
@@ -135,6 +139,15 @@ export class FileTail {
     if (reader === null) return;
     await this.prove();
     const { links, size } = await reader.content.info();
+    const isLonger = size > reader.position && !reader.content.compressed;
+    if (
+      isLonger && beginsAs(this.#log.generation(this.#generation)!, await reader.content.head()) &&
+      await holds(reader.content, reader)
+    ) {
+      // A shorter copy is not all of it, whatever becomes of this one.
+      this.#log.known.note(this.#generation, { sizeSeen: size });
+      await this.#log.known.save(this.#log.generation(this.#generation)!);
+    }
     if (links > 0 || size !== reader.position) return;
     // A copy that took its name, or a rotation, may hold more.
     await this.#log.scan(true);
@@ -148,6 +161,7 @@ export class FileTail {
     const reader = this.#reader;
     if (reader === null || !this.#noteLast(reader)) return;
     this.#provedAt = this.#log.options.clock.now();
+    this.#provedTo = reader.position;
     const generation = this.#log.generation(this.#generation)!;
     await this.#log.known.save({ ...generation, path: this.#path });
   }
@@ -157,18 +171,19 @@ export class FileTail {
     return this.#reader === null ? undefined : this.#timeOf(this.#reader);
   }
 
-  #timeOf({ last, position }: Delivered): number | undefined {
+  #timeOf({ last }: Delivered): number | undefined {
     if (last.length === 0) return undefined;
     const begin = last.subarray(0, -1).lastIndexOf(0x0a) + 1;
     const end = contentEnd(last, begin, last.length);
-    return begin > 0 || last.length === position ? this.#log.options.firstEventTime(last, begin, end) : undefined;
+    // Of a longer line only the end is there.
+    return begin > 0 || last.length < LAST_BYTES ? this.#log.options.firstEventTime(last, begin, end) : undefined;
   }
 
   #noteLast(delivered: Delivered): boolean {
     const { last, position } = delivered;
     if (last.length === 0) return false;
     const before = this.#log.generation(this.#generation)!;
-    if (before.proof?.to === position) return true;
+    if (before.proof?.to === position && before.lastTime !== null) return true;
     const time = this.#timeOf(delivered);
     this.#log.known.note(this.#generation, {
       sizeSeen: position,
@@ -190,27 +205,33 @@ export class FileTail {
     if (generation.finished && byte >= generation.sizeSeen) return "hop";
     if (byte < generation.fromByte) return "begin";
     this.#log.known.note(number, { sizeSeen: byte });
-    if (!this.#log.file(number)) await this.#log.scan(true);
+    const seen = this.#log.file(number);
+    // A shorter copy may have been taken for it.
+    if (!seen || (!seen.compressed && seen.size < byte)) await this.#log.scan(true);
     const file = this.#log.file(number);
     if (!file) {
       if (this.#log.changed !== null) throw changed(this.#log.changed);
       if (number === this.#log.newest && !generation.finished) throw this.#log.absent(generation, byte);
       throw lost(generation.path, `its content from byte ${byte} on is gone`);
     }
-    return await this.#openFile(generation, file.path, byte);
+    return await this.#openFile(generation, file, byte);
   }
 
-  async #openFile(generation: Generation, path: string, byte: number): Promise<"open" | "wait"> {
-    const content = await this.#opened(generation, path, byte);
+  async #openFile(generation: Generation, file: SeenFile, byte: number): Promise<"open" | "wait"> {
+    const content = await this.#opened(generation, file, byte), { path } = file;
     if (content === null) {
       await this.#log.scan(true);
       return "wait";
     }
     const origin = packPosition({ generation: generation.generation, byte: 0 });
-    this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte) });
+    // What was read and not stored before a crash is known by from here on.
+    const last = await content.reread(Math.max(generation.fromByte, byte - LAST_BYTES), byte);
+    this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte), last });
     this.#content = content;
     this.#generation = generation.generation;
     this.#path = path;
+    this.#provedTo = null;
+    this.#head = new Uint8Array(0);
     this.#endSince = null;
     this.#readTo = byte;
     const { size, identity } = await content.info();
@@ -220,11 +241,16 @@ export class FileTail {
   }
 
   /** Null where the name means another file by now, or for a compressed file that is still being written. */
-  async #opened(generation: Generation, path: string, byte: number): Promise<FileContent | null> {
+  async #opened(
+    generation: Generation,
+    { path, identity }: SeenFile,
+    byte: number,
+  ): Promise<FileContent | null> {
     let content: FileContent | undefined;
     try {
       content = await openContent(path, byte, this.#log.options.files);
-      if (beginsAs(generation, await content.head())) return content;
+      const isSame = (await content.info()).identity === identity;
+      if (isSame && beginsAs(generation, await content.head())) return content;
       await content.close();
       return null;
     } catch (error) {
@@ -243,7 +269,10 @@ export class FileTail {
     const generation = this.#log.generation(this.#generation)!;
     const head = await reader.content.head();
     const { size } = await reader.content.info();
-    if (size < reader.readTo || !beginsAs(generation, head) || !await holds(reader.content, before)) return false;
+    // A beginning that was compared already is not hashed again.
+    const begins = isSame(head, this.#head) || beginsAs(generation, head);
+    if (size < reader.readTo || !begins || !await holds(reader.content, before)) return false;
+    this.#head = head;
     if (size !== this.#size) this.#endSince = null;
     this.#size = size;
     this.#readTo = reader.readTo;
@@ -275,6 +304,7 @@ export class FileTail {
       );
     }
     this.#noteLast(reader);
+    if (reader.position !== this.#provedTo && elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
     await this.#log.scanIfDue();
     if (this.#log.changed !== null) throw changed(this.#log.changed);
     if (this.#isReplaced(reader)) {

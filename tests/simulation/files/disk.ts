@@ -84,7 +84,7 @@ export class ModelDisk implements FileSystem {
       read: (into: Uint8Array, at: number) => {
         const part = inode.bytes.subarray(at, at + into.length);
         into.set(part);
-        inode.seen = Math.max(inode.seen, at + part.length);
+        if (part.length > 0) inode.seen = Math.max(inode.seen, at + part.length);
         return Promise.resolve(part.length);
       },
       info: () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import { playFiles } from "./history.ts";
 
-const COUNT = Number(Deno.env.get("FILES_SEEDS") ?? 500);
+const COUNT = Number(Deno.env.get("FILES_SEEDS") ?? 2_000);
 const FROM = Number(Deno.env.get("FILES_FROM") ?? 1);
 
 Deno.test(`playFiles() counts each line once, or stops by name, over ${COUNT} seeds from ${FROM}`, async () => {
@@ -22,9 +22,20 @@ Deno.test(`playFiles() counts each line once, or stops by name, over ${COUNT} se
     if (played.stopped !== null) stopped++;
   }
   // Histories in which nothing happens find nothing, nor do those that end at once.
-  for (const act of ["rename", "dated", "copytruncate", "compress", "replace", "crash", "down", "jump"]) {
-    assertGreater(acts[act] ?? 0, COUNT / 20, act);
-  }
+  const kinds = [
+    "rename",
+    "dated",
+    "copytruncate",
+    "compress",
+    "replace",
+    "backup",
+    "edit",
+    "empty",
+    "crash",
+    "down",
+    "jump",
+  ];
+  for (const act of kinds) assertGreater(acts[act] ?? 0, COUNT / 20, act);
   assertGreater(lines, COUNT * 30);
   assertGreater(COUNT / 3, stopped);
 });

@@ -1,9 +1,10 @@
 // One history of logs, as a seed decides it: the real file source over the model disk, with crashes and clocks that jump, and an oracle that
 // knows each line. No I/O.
 import type { Clock } from "../../../src/shared/clock.ts";
-import { silentLog } from "../../../src/shared/log.ts";
+import { createLog } from "../../../src/shared/log.ts";
 import { type DurationMs, durationMs, epochMs, type Offset, type PartitionId } from "../../../src/shared/units.ts";
 import { MemoryLogs } from "../../../src/source/file/generations.ts";
+import { unpackPosition } from "../../../src/source/file/position.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
 import { MemoryLease } from "../../../src/source/lease.ts";
 import type { Source } from "../../../src/source/port.ts";
@@ -54,6 +55,9 @@ const ACTS: readonly (readonly [act: string, weight: number])[] = [
   ["copytruncate", 4],
   ["compress", 2],
   ["replace", 2],
+  ["backup", 2],
+  ["edit", 1],
+  ["empty", 1],
   ["reopen", 6],
   ["crash", 3],
   ["restart", 3],
@@ -62,10 +66,15 @@ const ACTS: readonly (readonly [act: string, weight: number])[] = [
   ["join", 1],
   ["wait", 6],
 ];
-/** Plays the history of `seed`. */
-export async function playFiles(seed: number): Promise<Played> {
-  const random = new Random(seed, 16), history = new History(random);
+/** Plays the history of `seed`; `tell` gets each act and what the source logs. */
+export async function playFiles(seed: number, tell: (line: string) => void = () => {}): Promise<Played> {
+  const random = new Random(seed, 16), history = new History(random, tell);
   return await history.play();
+}
+
+function place(position: Offset): string {
+  const { generation, byte } = unpackPosition(position);
+  return `${generation}:${byte}`;
 }
 
 class History {
@@ -88,7 +97,7 @@ class History {
   readonly #acts: Record<string, number> = {};
   #eventTime = 1_700_000_000_000;
 
-  constructor(random: Random) {
+  constructor(random: Random, readonly tell: (line: string) => void) {
     this.#random = random;
   }
 
@@ -116,8 +125,15 @@ class History {
     };
   }
 
-  async #do(act: string): Promise<void> {
-    const random = this.#random, writer = random.pick(this.#writers);
+  async #do(act: string, writer = this.#random.pick(this.#writers)): Promise<void> {
+    const random = this.#random;
+    this.tell(
+      `${act} ${writer.name}: ${
+        [...this.#disk.entries].map(([path, { number, bytes }]) => `${path.slice(5)} ${number} ${bytes.length}`).join(
+          ", ",
+        )
+      }`,
+    );
     switch (act) {
       case "write":
         return this.#write(writer);
@@ -131,11 +147,17 @@ class History {
         if (random.chance(0.6)) writer.reopen();
         return;
       case "copytruncate":
-        return writer.copyTruncate();
+        return writer.copyTruncate(random);
       case "compress":
-        return void writer.compress();
+        return writer.compress(random);
       case "replace":
         return writer.replace(random, this.#eventTime++);
+      case "backup":
+        return writer.backup();
+      case "edit":
+        return await this.#edit(writer);
+      case "empty":
+        return writer.empty();
       case "reopen":
         return writer.reopen();
       case "crash":
@@ -148,7 +170,8 @@ class History {
           const other = random.pick(this.#writers);
           this.#write(other);
           this.#pass(random.int(1, 3_000));
-          other.rename(false);
+          const act = random.pick(["rename", "rename", "rename", "dated", "copytruncate", "backup", "empty"]);
+          await this.#do(act, other);
           other.reopen();
           this.#write(other);
         }
@@ -163,8 +186,23 @@ class History {
     }
   }
 
+  /** All that is there was read before, and nothing is added until the file was looked at: it is judged by the times in it. */
+  async #edit(writer: Writer): Promise<void> {
+    await this.#settle();
+    this.#commit();
+    if (this.#random.chance(0.5)) await this.#end(this.#random.chance(0.5));
+    writer.edit(this.#random);
+    await this.#settle();
+  }
+
+  async #settle(): Promise<void> {
+    for (let i = 0; i < 40 && this.#stopped === null; i++) {
+      if (await this.#step() === "idle") this.#pass(1_000);
+    }
+  }
+
   #join(): void {
-    this.#writers.push(new Writer(this.#disk, `site${"abcd"[this.#writers.length]}.log`, this.#lines));
+    this.#writers.push(new Writer(this.#disk, `site${"abcd"[this.#writers.length]}.log`, this.#lines, this.#random));
   }
 
   #write(writer: Writer): void {
@@ -189,7 +227,10 @@ class History {
     else {
       this.#holder = { owner: null };
       // What it had seen and not stored went with it.
-      for (const { inode } of this.#lines.values()) inode.seen = 0;
+      for (const line of this.#lines.values()) {
+        line.seenBefore = false;
+        if (line.inode !== null) line.inode.seen = 0;
+      }
     }
   }
 
@@ -208,18 +249,20 @@ class History {
         missingFor: durationMs(30_000),
         firstEventTime: timeOfLine,
         clock: this.#clock,
-        log: silentLog,
+        log: createLog({ level: "info", format: "text", write: (line) => this.tell(`  ${line}`), now: () => 0 }),
         lease: new MemoryLease(this.#holder),
       });
       await this.#source.open(new AbortController().signal);
     }
     const event = await this.#source.poll(0);
+    if (event.kind === "stopped") this.tell(`  ${event.error.message}`);
     if (event.kind === "stopped") this.#stopped = event.error.code;
     if (event.kind === "assigned") await this.#load(event.generation);
     if (event.kind !== "batch") return "idle";
     const { partition, from, next, logEnd, runs } = event.batch;
     if (from !== this.#positions.get(partition)) this.#violations.push(`batch at ${from} of partition ${partition}`);
     if (next > logEnd) this.#violations.push(`partition ${partition} reads beyond its end`);
+    const before = this.#pending.length;
     for (const run of runs) {
       run.walk(from, (bytes, start, end, _offset, recordTime) => {
         const id = /^line (\d+) t=(\d+) x*$/.exec(new TextDecoder().decode(bytes.subarray(start, end)));
@@ -228,6 +271,9 @@ class History {
           this.#violations.push(`line ${id[1]} is dead by a clock`);
         }
       });
+    }
+    if (next > from) {
+      this.tell(`  ${partition}: ${place(from)} to ${place(next)}, lines ${this.#pending.slice(before).join(" ")}`);
     }
     this.#positions.set(partition, next);
     return next > from ? "busy" : "idle";
@@ -250,6 +296,7 @@ class History {
     this.#positions.clear();
     for (const { partition, logStart, logEnd } of bounds) {
       const position = this.#committed.get(partition) ?? logStart;
+      this.#committed.set(partition, position);
       if (position < logStart) this.#stopped = "data_gap";
       if (position > logEnd) this.#violations.push(`partition ${partition} ends at ${logEnd}, before ${position}`);
       this.#positions.set(partition, position);
@@ -274,6 +321,7 @@ class History {
   /** Servers reopen, and reading comes to the end of everything. */
   async #finish(): Promise<void> {
     for (const writer of this.#writers) {
+      writer.finish();
       writer.reopen();
       this.#write(writer);
     }
@@ -287,8 +335,9 @@ class History {
   /** Each line is counted once, or the stream has stopped by name, or nothing had seen it before it was taken away. */
   #judge(): number {
     let unseen = 0;
+    if (this.#stopped !== null) return unseen;
     const there = linesOnDisk(this.#disk);
-    for (const { id, log, seenBefore } of this.#stopped === null ? this.#lines.values() : []) {
+    for (const { id, log, seenBefore } of this.#lines.values()) {
       if (this.#counted.has(id)) continue;
       if (there.has(id)) this.#violations.push(`line ${id} of ${log} is there and was never counted`);
       else if (seenBefore) this.#violations.push(`line ${id} of ${log} was seen and is lost without a word`);

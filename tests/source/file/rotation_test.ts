@@ -251,3 +251,142 @@ Deno.test("createFileSource() goes on in gzip made from the file while it was do
   rig.write("access.log", header(numbered(20, 5)));
   assertEquals(events(await rig.all()), records(0, 25));
 });
+
+/** How a run over `rig` ends: the code of its stop, or all lines that were counted. */
+async function outcome(rig: FileRig): Promise<string[] | string> {
+  try {
+    return await rig.all();
+  } catch (error) {
+    if (error instanceof StreamStopped) return error.code;
+    throw error;
+  }
+}
+
+for (const restart of [false, true]) {
+  const when = restart ? ", restarted in between" : "";
+
+  Deno.test(`createFileSource() counts nothing of a copy that is being made${when}`, async () => {
+    await using rig = new FileRig();
+    rig.write("access.log", numbered(0, 300));
+    await rig.all();
+    for (const lines of [100, 200, 300]) {
+      rig.write("access.log.1", `${numbered(0, lines)}line ${lines} t=`);
+      await rig.all();
+      if (restart) await rig.restart();
+    }
+    rig.append("access.log", numbered(300, 2));
+    rig.copyTruncate("access.log", "access.log.1");
+    rig.append("access.log", numbered(302, 3));
+    assertEquals(await rig.all(), records(0, 305));
+  });
+
+  Deno.test(`createFileSource() counts a copy once that the live file outgrew and that outlives it${when}`, async () => {
+    await using rig = new FileRig({ path: "access.log*" });
+    rig.write("access.log", numbered(0, 50));
+    await rig.all();
+    await Deno.copyFile(rig.path(), rig.path("access.log.bak"));
+    rig.append("access.log", numbered(50, 50));
+    await rig.all();
+    if (restart) await rig.restart();
+    await Deno.rename(rig.path(), rig.path("access.log.1"));
+    rig.write("access.log", numbered(100, 5));
+    await rig.all();
+    await Deno.remove(rig.path("access.log.1"));
+    if (restart) await rig.restart();
+    rig.append("access.log", numbered(105, 1));
+    assertEquals(await rig.all(), records(0, 106));
+    // Written to on its own it is a file of the log from there on.
+    rig.append("access.log.bak", numbered(1_000, 2));
+    assertEquals((await rig.all()).toSorted(), [...records(0, 106), ...records(1_000, 2)].toSorted());
+  });
+
+  for (
+    const [what, edit] of [
+      ["one line", (text: string) => `${text.split("\n")[0]}\n`],
+      ["its last line", (text: string) => `${text.split("\n").at(-2)}\n`],
+    ] as const
+  ) {
+    Deno.test(`createFileSource() stops at a file that was edited down to ${what}${when}`, async () => {
+      await using rig = new FileRig();
+      rig.write("access.log", numbered(0, 20));
+      await rig.all();
+      if (restart) await rig.restart();
+      rig.write("sed.tmp", edit(numbered(0, 20)));
+      await Deno.rename(rig.path("sed.tmp"), rig.path());
+      if (!restart) assertEquals(await outcome(rig), "data_gap");
+      else {
+        const source = await rig.source();
+        await source.poll(0);
+        await assertRejects(() => source.identify(), Error, "is not there");
+        rig.clock.advance(11_000);
+        const { logStart } = (await source.identify()).partitions[0]!;
+        assert(logStart > rig.committed!, "what follows is not the committed position's file");
+      }
+      assertEquals(rig.lines, records(0, 20));
+    });
+  }
+
+  Deno.test(`createFileSource() stops at a file that was edited beside its backup${when}`, async () => {
+    await using rig = new FileRig({ path: "access.log*" });
+    rig.write("access.log", numbered(0, 20));
+    await rig.all();
+    if (restart) await rig.restart();
+    await Deno.rename(rig.path(), rig.path("access.log.bak"));
+    rig.write("access.log", numbered(5, 15));
+    assertEquals(await outcome(rig), "data_gap");
+    assertEquals(rig.lines, records(0, 20));
+  });
+
+  Deno.test(`createFileSource() counts both of two files that hold the same comments alone at first${when}`, async () => {
+    await using rig = new FileRig({ path: "access.log*" });
+    rig.write("access.log.1", header(""));
+    rig.write("access.log", header(""));
+    await rig.all();
+    if (restart) await rig.restart();
+    rig.append("access.log", numbered(100, 2));
+    await rig.all();
+    rig.append("access.log.1", numbered(0, 2));
+    assertEquals(events(await rig.all()).toSorted(), [...records(0, 2), ...records(100, 2)].toSorted());
+  });
+
+  Deno.test(`createFileSource() stops where a file with lines that were seen was emptied${when}`, async () => {
+    await using rig = new FileRig({ path: "access.log*" });
+    rig.write("access.log", numbered(0, 20));
+    await rig.all();
+    await Deno.copyFile(rig.path(), rig.path("access.log.bak"));
+    await rig.all();
+    rig.append("access.log", numbered(20, 5));
+    // Looked at, and not read.
+    await (await rig.source()).identify();
+    if (restart) await rig.restart();
+    await Deno.truncate(rig.path());
+    rig.append("access.log", numbered(25, 3));
+    if (restart) await assertRejects(() => rig.all(), Error);
+    else assertEquals(await outcome(rig), "data_gap");
+  });
+}
+
+Deno.test("createFileSource() reads all of several gzip'd rotations that begin with the same comments", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", header(numbered(0, 5)));
+  await rig.all();
+  await rig.restart();
+  await Deno.remove(rig.path());
+  for (const [name, first] of [["access.log.3", 0], ["access.log.2", 10], ["access.log.1", 20]] as const) {
+    rig.write(name, header(numbered(first, 10)));
+    rig.gzip(name);
+  }
+  rig.write("access.log", header(numbered(30, 10)));
+  assertEquals(events(await rig.all()), records(0, 40));
+});
+
+Deno.test("createFileSource() leaves the file alone that a rotation puts under the name it was to open", async () => {
+  await using rig = new FileRig({ path: "access.log*" });
+  rig.write("access.log.1", header(numbered(0, 5)));
+  rig.write("access.log", header(numbered(100, 5)));
+  await rig.step();
+  await Deno.rename(rig.path("access.log.1"), rig.path("access.log.2"));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", header(numbered(200, 5)));
+  assertEquals(events(await rig.all()), [...records(0, 5), ...records(100, 5), ...records(200, 5)]);
+});

@@ -1,0 +1,56 @@
+// How far two files hold the same bytes: what is a copy, and what is another file that begins alike. Shell over the files.
+import { PEEK_BYTES } from "./content.ts";
+import type { FileSystem } from "./file_system.ts";
+import { commonLength, type Likeness, type SeenFile } from "./match.ts";
+import { guard } from "./proofs.ts";
+
+/**
+ * Compares two files. Their beginnings decide byte by byte. Behind them a plain file's last bytes are looked for in the other one, so that a
+ * long copy costs two reads; compressed files that begin alike for 64 KiB are taken for copies.
+ *
+ * @throws {Unavailable} where a file cannot be read
+ */
+export async function likenessOf(a: SeenFile, b: SeenFile, files: FileSystem): Promise<Likeness> {
+  const common = commonLength(a.beginning, b.beginning);
+  if (common < Math.min(a.beginning.length, b.beginning.length)) return { common, ends: false };
+  if (isWhole(a) || isWhole(b) || a.compressed || b.compressed) return { common, ends: true };
+  const end = Math.min(a.size, b.size);
+  return await guard(a.path, plainLikeness([a.path, b.path], end, files));
+}
+
+function isWhole({ beginning, compressed, size }: SeenFile): boolean {
+  return beginning.length < PEEK_BYTES || (!compressed && size <= beginning.length);
+}
+
+/** Of files that are equal up to {@link PEEK_BYTES} and have `end` bytes at least. */
+async function plainLikeness(
+  paths: readonly [string, string],
+  end: number,
+  files: FileSystem,
+): Promise<Likeness> {
+  const a = await files.open(paths[0]);
+  try {
+    const b = await files.open(paths[1]);
+    try {
+      const commonIn = async (from: number, to: number) => {
+        const parts = [new Uint8Array(to - from), new Uint8Array(to - from)] as const;
+        const n = Math.min(await a.read(parts[0], from), await b.read(parts[1], from));
+        return commonLength(parts[0].subarray(0, n), parts[1].subarray(0, n));
+      };
+      const isSameBefore = async (to: number) => await commonIn(to - PEEK_BYTES, to) === PEEK_BYTES;
+      if (await isSameBefore(end)) return { common: end, ends: true };
+      // Equal before `low`, not before `high`: once they differ, what follows differs too.
+      let low = PEEK_BYTES, high = end;
+      while (high - low > PEEK_BYTES) {
+        const middle = Math.floor((low + high) / 2);
+        if (await isSameBefore(middle)) low = middle;
+        else high = middle;
+      }
+      return { common: low + await commonIn(low, high), ends: false };
+    } finally {
+      await b.close();
+    }
+  } finally {
+    await a.close();
+  }
+}
