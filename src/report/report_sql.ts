@@ -75,10 +75,17 @@ export function progressFragment(sql: Sql) {
     'window_size_ms', p.window_size_ms, 'stopped_code', p.stopped_code,
     'first_event_time', tm.tidemark_ms_v1(e.first_event_time), 'newest_event_time', tm.tidemark_ms_v1(e.newest_event_time),
     'retired_through', tm.tidemark_ms_v1(s.retired_through),
-    -- Written at least once a minute by a process that runs; the same bound as that of readiness.
-    'failing', (select coalesce(jsonb_agg(t.step || '_failing' order by t.step), '[]') from tm.stream_step t
-      where t.state = 'failing' and t.step in ('commit', 'closing', 'roll_up', 'retention')
-        and t.updated_at > now() - interval '3 minutes' and t.updated_at - t.since > interval '30 seconds')) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
+    'failing', ${failingFragment(sql)}) from tm.stream_progress p cross join tm.stream s cross join tm.stream_span e)`;
+}
+
+/**
+ * Steps on which reports rest and that fail, as a JSON array of names. A running process writes each step at least once a minute; the bound is
+ * that of readiness.
+ */
+export function failingFragment(sql: Sql) {
+  return sql`(select coalesce(jsonb_agg(t.step || '_failing' order by t.step), '[]') from tm.stream_step t
+    where t.state = 'failing' and t.step in ('commit', 'closing', 'roll_up', 'retention')
+      and t.updated_at > now() - interval '3 minutes' and t.updated_at - t.since > interval '30 seconds')`;
 }
 
 /** A filter as a parameter of our functions. */

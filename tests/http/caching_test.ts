@@ -11,7 +11,14 @@ import {
 import type { AccessSettings, AppEnv } from "../../src/http/server/deps.ts";
 import { DAY0 } from "./stream_fixture.ts";
 
-const VERSION: DataVersion = { closedThrough: DAY0, dataRevision: 7, late: 2, counted: 9 };
+const VERSION: DataVersion = {
+  closedThrough: DAY0,
+  finalThrough: DAY0 - 1,
+  dataRevision: 7,
+  late: 2,
+  counted: 9,
+  failing: [],
+};
 const CLOSED: CacheScope = { end: DAY0, pinned: true, variant: "json" };
 const HASH = new Uint8Array(32);
 
@@ -45,8 +52,16 @@ Deno.test("cacheHeaders() pins nothing whose URL means another range tomorrow", 
   assertEquals(answer["cache-control"], "public, max-age=60");
 });
 
-Deno.test("revisionOf() changes with a closing, with closed-through, with a late record, and with any record where windows are open", () => {
-  for (const change of [{ dataRevision: 8 }, { closedThrough: DAY0 + 1 }, { closedThrough: null }, { late: 3 }]) {
+Deno.test("revisionOf() changes with a closing, with what is closed or final, with a late record, with failing steps, and with any record where windows are open", () => {
+  const changes: Partial<DataVersion>[] = [
+    { dataRevision: 8 },
+    { closedThrough: DAY0 + 1 },
+    { closedThrough: null },
+    { finalThrough: DAY0 },
+    { late: 3 },
+    { failing: ["roll_up_failing"] },
+  ];
+  for (const change of changes) {
     assertNotEquals(revisionOf({ ...VERSION, ...change }, DAY0), revisionOf(VERSION, DAY0));
   }
   const more = { ...VERSION, counted: 10 };

@@ -25,6 +25,7 @@ const stats: StreamStats = {
   windows_folded: 1,
   keys_folded: 40,
   data_gaps: 0,
+  failing: [],
 };
 const rendered = (registry: Registry) => registry.render().split("\n");
 

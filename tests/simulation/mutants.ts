@@ -764,8 +764,8 @@ export const MUTANTS: readonly Mutant[] = [
     "  if d + day <= p.hours_through or (false and",
   ]),
   sql("new day tables have a replica identity", [
-    "    execute format('alter table %I replica identity full', child);\n    -- The same bounds",
-    "    -- The same bounds",
+    "    execute format('alter table %I replica identity full', child);\n    -- With the bounds as",
+    "    -- With the bounds as",
   ]),
   sql("old day tables get a replica identity", [
     "      execute format('alter table %s replica identity full', child);\n",
@@ -914,6 +914,8 @@ export const MUTANTS: readonly Mutant[] = [
     'else if (outcome === "refused") left.push(batch);',
   ),
   // ---- turns of the embedded database
+  steps("an ETag changes with what is final", "src/http/server/caching.ts", "finalThrough ?? 0, ", ""),
+  steps("an ETag changes with failing steps", "src/http/server/caching.ts", ", ...failing].join", "].join"),
   steps(
     "commits go before readers that wait",
     TURNS,

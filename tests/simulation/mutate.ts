@@ -20,6 +20,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
   source: ["tests/source", "tests/simulation/files", "tests/shared/config/postgres_test.ts"],
   steps: [
     "tests/store/embedded_test.ts",
+    "tests/http/caching_test.ts",
     "tests/http/readiness_test.ts",
     "tests/shared/steps_test.ts",
     "tests/report/completeness_test.ts",

@@ -9,11 +9,15 @@ import { readStreamStats } from "../api/stream/stream_stats.ts";
 export interface DataVersion {
   /** Epoch ms; null before the first close. */
   readonly closedThrough: number | null;
+  /** Epoch ms; null before the first record. It can rise without a closing: records confirm what silence has closed. */
+  readonly finalThrough: number | null;
   readonly dataRevision: number;
   /** Late records so far: they change what `late=include` answers without a closing. */
   readonly late: number;
   /** Counted records so far: they change what a range with open windows answers. */
   readonly counted: number;
+  /** Failing steps that answers name. */
+  readonly failing: readonly string[];
 }
 
 /** What an answer covers. */
@@ -29,9 +33,10 @@ export interface CacheScope {
 const YEAR_S = 31_536_000;
 
 /** `rev=` of URLs whose answer never changes: pages put it into links to their own charts. */
-export function revisionOf({ closedThrough, dataRevision, late, counted }: DataVersion, end: number | null): string {
+export function revisionOf(version: DataVersion, end: number | null): string {
+  const { closedThrough, finalThrough, dataRevision, late, counted, failing } = version;
   const open = end !== null && end > (closedThrough ?? -Infinity);
-  return [dataRevision, closedThrough ?? 0, late, ...(open ? [counted] : [])].join(".");
+  return [dataRevision, closedThrough ?? 0, finalThrough ?? 0, late, ...(open ? [counted] : []), ...failing].join(".");
 }
 
 /** Headers of an answer. `immutable` only where the URL carries the revision that was answered; `private` where a token guards it. */
@@ -70,9 +75,11 @@ export function dataVersionReader(
     const stats = await readStreamStats(database, deadlineMs);
     return {
       closedThrough: stats?.closed_through ?? null,
+      finalThrough: stats?.final_through ?? null,
       dataRevision: stats?.data_revision ?? 0,
       late: stats?.late ?? 0,
       counted: stats?.counted ?? 0,
+      failing: stats?.failing ?? [],
     };
   });
 }

@@ -1,4 +1,5 @@
 // The one cheap read behind /metrics and the page of the pipeline: totals of the whole stream. Reads the database.
+import { failingFragment } from "../../../report/report_sql.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
 
@@ -22,6 +23,8 @@ export interface StreamStats {
   readonly windows_folded: number;
   readonly keys_folded: number;
   readonly data_gaps: number;
+  /** Failing steps on which reports rest. */
+  readonly failing: readonly string[];
 }
 
 /** Reads the totals in one statement; null where no stream was started yet. */
@@ -36,7 +39,8 @@ export async function readStreamStats(database: ReadDatabase, deadlineMs: number
                from (select reason, sum(records) as records from tm.dead_letter_count group by reason) d), '[]') as dead_by_reason,
              (select count(distinct window_start)::float8 from tm.open_delta) as windows_open,
              w.windows_closed, w.windows_folded, w.keys_folded,
-             (select count(*)::float8 from tm.data_gap) as data_gaps
+             (select count(*)::float8 from tm.data_gap) as data_gaps,
+             ${failingFragment(sql)} as failing
       from tm.stream_progress p
       cross join (
         select coalesce(sum(counted), 0)::float8 as counted, coalesce(sum(late), 0)::float8 as late,
