@@ -7,6 +7,20 @@ import { hashToken } from "../../src/http/server/auth.ts";
 import { NOW, testApp, TestClock } from "./app_fixture.ts";
 import { fitsDocument } from "./openapi_check.ts";
 
+interface Operation {
+  readonly operationId: string;
+  readonly summary?: string;
+  readonly tags: readonly string[];
+  readonly responses: Readonly<Record<string, { readonly headers?: object }>>;
+}
+
+/** Every operation of a document, under its method and path. */
+function operationsOf(document: { paths: Record<string, Record<string, Operation>> }) {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation }))
+  );
+}
+
 Deno.test("/openapi.json validates and lists every route", async () => {
   const app = testApp();
   const document = await (await app.request("/openapi.json")).json();
@@ -14,23 +28,24 @@ Deno.test("/openapi.json validates and lists every route", async () => {
   assert(result.valid, JSON.stringify(result.errors));
   // Pages for people, their assets and the document itself are no part of the API.
   const isApi = (path: string) => path.startsWith("/v1/") || /^\/(livez|readyz|healthz|version|metrics)$/.test(path);
-  const served = new Set(app.routes.filter((r) => r.method === "GET" && isApi(r.path)).map((r) => r.path));
-  assert(served.size >= 20, "the routes are found");
-  const listed = Object.keys(document.paths).map((path) => path.replace(/\{(\w+)\}/g, ":$1"));
-  assertEquals(new Set(listed), served);
-  for (const [path, { get }] of Object.entries<{ get: Record<string, unknown> }>(document.paths)) {
-    assert(get.summary && (get.tags as string[]).length === 1, `${path} has a summary and a tag`);
+  const served = app.routes.filter(({ method, path }) => method !== "ALL" && isApi(path))
+    .map(({ method, path }) => `${method} ${path}`);
+  assert(served.length >= 20, "the routes are found");
+  const listed = operationsOf(document);
+  assertEquals(new Set(listed.map(({ name }) => name.replace(/\{(\w+)\}/g, ":$1"))), new Set(served));
+  for (const { name, operation } of listed) {
+    assert(operation.summary && operation.tags.length === 1, `${name} has a summary and a tag`);
   }
 });
 
 Deno.test("every operation has a name of its own, and every counted answer the headers of the rate limit", async () => {
   const document = await (await testApp().request("/openapi.json")).json();
   const names: string[] = [];
-  for (const [path, { get }] of Object.entries<{ get: Record<string, unknown> }>(document.paths)) {
-    names.push(get.operationId as string);
-    for (const [status, response] of Object.entries(get.responses as Record<string, { headers?: object }>)) {
-      const counted = path !== "/livez" && path !== "/readyz";
-      assertEquals("RateLimit-Limit" in (response.headers ?? {}), counted, `${path} ${status}`);
+  for (const { name, operation } of operationsOf(document)) {
+    names.push(operation.operationId);
+    for (const [status, response] of Object.entries(operation.responses)) {
+      const counted = name !== "GET /livez" && name !== "GET /readyz";
+      assertEquals("RateLimit-Limit" in (response.headers ?? {}), counted, `${name} ${status}`);
     }
   }
   assertEquals(new Set(names).size, names.length);
@@ -157,12 +172,12 @@ Deno.test("every answer carries the headers that keep browsers in check", async 
   assertNotEquals(nonces[0], nonces[1]);
 });
 
-Deno.test("/docs shows every path, with a nonce that fits, and nothing from elsewhere", async () => {
+Deno.test("/docs shows every operation, with a nonce that fits, and nothing from elsewhere", async () => {
   const app = testApp();
   const response = await app.request("/docs");
   const page = await response.text();
-  const { paths } = await (await app.request("/openapi.json")).json();
-  for (const path of Object.keys(paths)) assertStringIncludes(page, `GET ${path}`);
+  const document = await (await app.request("/openapi.json")).json();
+  for (const { name } of operationsOf(document)) assert(page.includes(name), name);
   const nonce = /nonce-([\w+/=]+)'/.exec(response.headers.get("content-security-policy")!)![1]!;
   assertStringIncludes(page, `nonce="${nonce}"`);
   assert(!/(src|href)="https?:/.test(page), "no asset or link to another host");

@@ -53,7 +53,7 @@ function closing(url: string, read: Database) {
       snapshots: () => [
         snapshot({ partitions: [], startedAt: systemClock.now(), steps: steps.states() }),
       ],
-      upkeep: () => ({ roll_up: idle(), retention: idle(), upkeep: idle() }),
+      upkeep: () => ({ roll_up: idle(), retention: idle(), upkeep: idle(), notify: idle() }),
     },
   });
   const stop = new AbortController(), running = closer.run(stop.signal);
