@@ -5,6 +5,7 @@ import type { Sql } from "postgres";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { startDashboard } from "./browser_fixture.ts";
+import { QUESTIONS, Reader } from "./questions.ts";
 
 const DAY = 24 * 60 * MIN;
 const PLACES = [["DE", "Berlin", "Berlin"], ["DE", "Bavaria", "Munich"], ["US", "Illinois", "Springfield"]] as const;
@@ -26,7 +27,14 @@ export function traffic(end: number) {
     for (let at = first, n = 0; at <= newest; at += 120 * MIN, n++) {
       for (const [i, place] of PLACES.entries()) {
         const host = n % 3 === 0 ? "shop.example.com" : "www.example.com";
-        hits.push({ window: at, host, referrer: REFERRERS[(n + i) % REFERRERS.length]!, hits: 10 + i, bots: i, place });
+        hits.push({
+          window: at,
+          host,
+          referrer: REFERRERS[(n + i) % REFERRERS.length]!,
+          hits: 1_000 * (10 + i),
+          bots: 1_000 * i,
+          place,
+        });
       }
     }
     for (let i = 0; i < 40; i++) {
@@ -190,7 +198,7 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
   });
 
   await t.step("a phone shows hits, share and change of each place; the forecast shows its newest days", async () => {
-    const { page } = await browser.newPage({ viewport: { width: 390, height: 844 } });
+    const { page } = await browser.newPage({ viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true });
     await page.goto(url);
     const heads = await page.locator("#contributions thead th:visible").allInnerTexts();
     assertEquals(heads.map((text) => text.split(/[\s▾]/)[0]), ["City", "Hits", "Share", "Change"]);
@@ -233,6 +241,22 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
       await page.close();
     },
   );
+
+  await t.step("the questions of docs/questions.md, each by the clicks that the page names", async () => {
+    const page = await Deno.readTextFile(new URL("../../docs/questions.md", import.meta.url));
+    const rows = [...page.matchAll(/^\| \d+ +\| (.+?) +\| +(\d+) +\|/gm)].map((
+      [, asks, clicks],
+    ) => [asks, Number(clicks)]);
+    assertEquals(rows, QUESTIONS.map(({ asks, clicks }) => [asks, clicks]));
+    const { page: shown, problems } = await browser.newPage();
+    for (const { asks, clicks, answer } of QUESTIONS) {
+      await shown.goto(url);
+      const reader = new Reader(shown, url);
+      await answer(reader);
+      assertEquals([asks, reader.clicks, faults(problems)], [asks, clicks, []]);
+    }
+    await shown.close();
+  });
 
   await t.step("paper has every column", async () => {
     const { page } = await browser.newPage({ viewport: { width: 1_040, height: 700 } });

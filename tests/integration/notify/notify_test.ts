@@ -3,17 +3,17 @@
 import type { Sql } from "postgres";
 import { SMTPServer } from "smtp-server";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { runNotifying } from "../../src/app/notifying.ts";
-import { defaultSettings } from "../../src/shared/config/load.ts";
-import type { Settings } from "../../src/shared/config/settings.ts";
-import { silentLog } from "../../src/shared/log.ts";
-import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
-import { Database } from "../../src/store/postgres/client.ts";
-import { testApp, TestClock } from "../http/app_fixture.ts";
-import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../http/stream_fixture.ts";
-import { type Child, spawn } from "../support/process.ts";
-import { until } from "../support/wait.ts";
-import { streamDatabase } from "./http_fixture.ts";
+import { runNotifying } from "../../../src/app/notifying.ts";
+import { defaultSettings } from "../../../src/shared/config/load.ts";
+import type { Settings } from "../../../src/shared/config/settings.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../../src/shared/steps.ts";
+import { Database } from "../../../src/store/postgres/client.ts";
+import { testApp, TestClock } from "../../http/app_fixture.ts";
+import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../../http/stream_fixture.ts";
+import { type Child, spawn } from "../../support/process.ts";
+import { until } from "../../support/wait.ts";
+import { streamDatabase } from "../http_fixture.ts";
 
 const DAY = 24 * 60 * MIN;
 const TODAY = Math.floor(Date.now() / DAY) * DAY;
