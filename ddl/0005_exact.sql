@@ -539,9 +539,10 @@ begin
   return query
     select t.day, t.a, t.b,
            exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a)
-           or (t.a < (select s.retired_through from stream s)
-               and (p_raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
-    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b
+           -- Behind what is retired there are rows, so that only retired time has to end at a full hour.
+           or (t.a < t.retired and (p_raw or t.a <> date_trunc('hour', t.a) or least(t.b, t.retired) <> date_trunc('hour', least(t.b, t.retired))))
+    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b,
+                 coalesce((select s.retired_through from stream s), '-infinity') as retired
           from (select p_from + n as day from generate_series(0, p_to - p_from) n) x) t
     order by 1;
 end $$;

@@ -314,7 +314,7 @@ begin
          exists (select from data_gap g where g.to_time >= t.a
            and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
            or (t.a < s.retired_through
-           and (raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
+           and (raw or t.a <> date_trunc('hour', t.a) or least(t.b, s.retired_through) <> date_trunc('hour', least(t.b, s.retired_through))))
   from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
   order by t.a;
 end $$;

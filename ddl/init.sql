@@ -2110,9 +2110,10 @@ begin
   return query
     select t.day, t.a, t.b,
            exists (select from data_gap g where g.from_time < t.b and g.to_time >= t.a)
-           or (t.a < (select s.retired_through from stream s)
-               and (p_raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
-    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b
+           -- Behind what is retired there are rows, so that only retired time has to end at a full hour.
+           or (t.a < t.retired and (p_raw or t.a <> date_trunc('hour', t.a) or least(t.b, t.retired) <> date_trunc('hour', least(t.b, t.retired))))
+    from (select x.day, tidemark_day_start_v2(x.day, p_tz) as a, tidemark_day_start_v2(x.day + 1, p_tz) as b,
+                 coalesce((select s.retired_through from stream s), '-infinity') as retired
           from (select p_from + n as day from generate_series(0, p_to - p_from) n) x) t
     order by 1;
 end $$;
@@ -2378,7 +2379,7 @@ comment on column stream_step.last_success_at is 'When it last succeeded; null b
 comment on column stream_step.instance is 'Instance that wrote the row.';
 comment on column stream_step.updated_at is 'When the row was written.';
 
-insert into schema_migration (version, name, checksum) values (5, '0005_exact', '3f6462902382bf94b81afaafe28b4a10a8d8a671c659357877b3bdb93f6a776c');
+insert into schema_migration (version, name, checksum) values (5, '0005_exact', 'fb6377cc78167aadfa975015200ef4c18ae24c5a0f5b7c9f2f35a1d664edf81e');
 do $$
 declare
   f record;
@@ -2968,7 +2969,7 @@ begin
          exists (select from data_gap g where g.to_time >= t.a
            and g.from_time < case when t.b = p_until then tidemark_day_start_v2((t.a at time zone p_tz)::date + 1, p_tz) else t.b end)
            or (t.a < s.retired_through
-           and (raw or t.a <> date_trunc('hour', t.a) or t.b <> date_trunc('hour', t.b)))
+           and (raw or t.a <> date_trunc('hour', t.a) or least(t.b, s.retired_through) <> date_trunc('hour', least(t.b, s.retired_through))))
   from unnest(starts, ends) with ordinality as t(a, b, n) left join summed x on x.n = t.n
   order by t.a;
 end $$;
@@ -3110,7 +3111,7 @@ end $$;
 comment on function contribution_report_v2(date, date, text, text, jsonb, text, text, text, text, integer, jsonb) is
   'As contribution_report, with null in place of 0 for a day or a period before the first event or after the newest one, is_final only once the last window that starts in the range can change no more, and with comparison_hits over the same elapsed time where the range is not over. p_filter: conditions as in tidemark_filter_sql_v1. p_compare: also previous_year.';
 
-insert into schema_migration (version, name, checksum) values (8, '0008_compare', '1009379e40a03a36d16f7a8265df64e141039ee0d3fe528cd288ddf789884d76');
+insert into schema_migration (version, name, checksum) values (8, '0008_compare', 'cf6bbba673f1ed82f9b69aec6ed9b948f21b501c622cb6ac8e93ac625f930528');
 do $$
 declare
   f record;

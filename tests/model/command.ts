@@ -1,4 +1,4 @@
-// `deno task model [--histories N] [--from S] [--show] [--everything]`: plays histories against a real PostgreSQL, ends with counts; with
+// `deno task model [--histories N] [--from S] [--questions N] [--show] [--everything]`: plays histories against a real PostgreSQL, ends with counts; with
 // --everything also what the product is known not to do right yet. Exit code 1 where one failed. Shell: starts a server, writes to the terminal.
 import { describe, NOT_YET, planOf } from "./plan.ts";
 import { run, type Totals } from "./run.ts";
@@ -15,11 +15,14 @@ const PROGRESS = 50;
 
 const say = (line: string) => Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 
+/** Questions after each step; which ones are drawn depends on it. */
+const QUESTIONS = number("questions", 3);
+
 const spared: typeof NOT_YET = Deno.args.includes("--everything") ? new Set() : NOT_YET;
 const totals = await run({
   from: number("from", 1),
   count: number("histories", 1_000),
-  perStep: number("questions", 3),
+  perStep: QUESTIONS,
   atEnd: 1,
   failuresMax: number("failures", 5),
   spared,
@@ -30,7 +33,7 @@ const totals = await run({
 for (const { seed, violations } of totals.failed) {
   say(`Seed ${seed} fails:`);
   for (const text of violations) say(`  ${text}`);
-  say(`Again: deno task model --from ${seed} --histories 1 --show`);
+  say(`Again: deno task model --from ${seed} --histories 1 --questions ${QUESTIONS} --show`);
   if (Deno.args.includes("--show")) say(describe(planOf(seed, spared)));
 }
 say(Object.entries(totals.counts).sort(([, a], [, b]) => b - a).map(([name, count]) => `${name} ${count}`).join(", "));

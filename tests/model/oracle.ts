@@ -192,7 +192,9 @@ export class Oracle {
     if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
     // Before anything was read the stream has no beginning: zero that may change, or unknown.
     if (this.firstWindow === Infinity) return { unknown: "may", final };
-    if (from < this.retiredThrough && (raw || from % HOUR !== 0 || to % HOUR !== 0)) return { unknown: "yes", final };
+    // Rows are kept from there on: only retired time has to be whole hours.
+    const retiredTo = Math.min(to, this.retiredThrough);
+    if (from < retiredTo && (raw || from % HOUR !== 0 || retiredTo % HOUR !== 0)) return { unknown: "yes", final };
     // What lies behind the newest event may be called unknown or nothing yet.
     return { unknown: from >= this.lastWindowEnd ? "may" : "no", final };
   }
