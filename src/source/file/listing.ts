@@ -210,10 +210,10 @@ export function leadOf(bytes: Uint8Array): Lead {
   return { recordStart: bytes.length, recordEnd: Infinity };
 }
 
-/** Times of the first events, at most {@link TIMES_MAX}. */
-export function timesOf(bytes: Uint8Array, firstEventTime: FirstEventTime): number[] {
+/** Times of the first `most` events. */
+export function timesOf(bytes: Uint8Array, firstEventTime: FirstEventTime, most = TIMES_MAX): number[] {
   const times: number[] = [];
-  for (let start = 0; start < bytes.length && times.length < TIMES_MAX;) {
+  for (let start = 0; start < bytes.length && times.length < most;) {
     const newline = bytes.indexOf(0x0a, start);
     const next = newline < 0 ? bytes.length : newline + 1;
     const end = contentEnd(bytes, start, next);

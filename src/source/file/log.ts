@@ -274,7 +274,7 @@ export class FileLog {
     contents: readonly Content[],
     located: ReadonlyMap<number, SeenFile>,
   ): Promise<number | null> {
-    const isChanged = await repeatsRead(file, contents, located, this.options.files);
+    const isChanged = await repeatsRead(file, contents, located, this.options);
     if (isChanged === "later") return null;
     const row = newGeneration(this.#nextNumber(), file);
     if (isChanged) {

@@ -1,8 +1,10 @@
 // Whether files hold what was read of the contents that they may be: each look is remembered until the file changes. Shell over the files.
 import { basename, dirname } from "node:path";
-import { digestOf, lastLineEnd } from "./content.ts";
+import { digestOf, openContent } from "./content.ts";
 import { isMissing, missing, unreadable } from "./errors.ts";
 import type { FileSystem } from "./file_system.ts";
+import { LAST_BYTES } from "./line_reader.ts";
+import { type FileListingOptions, type FirstEventTime, timesOf } from "./listing.ts";
 import { BEGINNING, type Content, FINGERPRINT_BYTES_MAX } from "./generations.ts";
 import { candidatesOf, repeats, type SeenFile } from "./match.ts";
 import { isBackupOf } from "./names.ts";
@@ -59,7 +61,7 @@ export class Proofs {
 
 /**
  * Whether a file that holds no known content is what an editor made of one that was read, or a copy of an older state of it: that one is nowhere
- * by now, or has the name of a backup. Told by the times of its events, once all of the other one was read.
+ * by now, or has the name of a backup. Told by the times of their events.
  *
  * @throws {Unavailable} where a file cannot be read
  */
@@ -67,28 +69,36 @@ export async function repeatsRead(
   file: SeenFile,
   contents: readonly Content[],
   located: ReadonlyMap<number, SeenFile>,
-  files: FileSystem,
+  { files, firstEventTime }: Pick<FileListingOptions, "files" | "firstEventTime">,
 ): Promise<boolean | "later"> {
   if (file.compressed) return false;
   const own = contents.filter(({ number }) => number > BEGINNING);
-  const backup = own.findLast(({ number }) => {
-    const path = located.get(number)?.path;
-    return path !== undefined && dirname(path) === dirname(file.path) &&
-      isBackupOf(basename(file.path), basename(path));
-  });
-  if (backup !== undefined && !await isRead(backup, located.get(backup.number)!, files)) return "later";
+  const backup = own.flatMap(({ number }) => located.get(number) ?? []).findLast(({ path }) =>
+    dirname(path) === dirname(file.path) && isBackupOf(basename(file.path), basename(path))
+  );
   const gone = own.findLast((content) =>
     !located.has(content.number) &&
     (content.latest.path === file.path || (content === own.at(-1) && !content.latest.finished))
   );
-  const told = [backup, gone].map((content) => content?.lastTime == null ? false : repeats(file, content.lastTime));
+  const times = [gone?.lastTime ?? null, backup === undefined ? null : await lastTimeIn(backup, files, firstEventTime)];
+  const told = times.map((time) => time === null ? false : repeats(file, time));
   return told.includes(true) || (told.includes("later") ? "later" : false);
 }
 
-async function isRead({ latest, proof, lastTime }: Content, file: SeenFile, files: FileSystem): Promise<boolean> {
-  if (latest.finished || file.compressed || file.times.length === 0) return true;
-  const end = await guard(file.path, lastLineEnd(file.path, file.size, files));
-  return lastTime !== null && proof !== null && proof.to >= end;
+/** Time of the last event in a plain file, read or not; null where it has none. */
+async function lastTimeIn(
+  { path, size, compressed }: SeenFile,
+  files: FileSystem,
+  firstEventTime: FirstEventTime,
+): Promise<number | null> {
+  if (compressed) return null;
+  const content = await guard(path, openContent(path, 0, files));
+  try {
+    const end = await guard(path, content.reread(Math.max(0, size - LAST_BYTES), size));
+    return timesOf(end, firstEventTime, Infinity).at(-1) ?? null;
+  } finally {
+    await content.close();
+  }
 }
 
 /** What reading the file at `path` gives. @throws {Unavailable} in the log's words */

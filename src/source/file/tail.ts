@@ -139,14 +139,14 @@ export class FileTail {
     if (reader === null) return;
     await this.prove();
     const { links, size } = await reader.content.info();
-    const isLonger = size > reader.position && !reader.content.compressed;
-    if (
-      isLonger && beginsAs(this.#log.generation(this.#generation)!, await reader.content.head()) &&
-      await holds(reader.content, reader)
-    ) {
-      // A shorter copy is not all of it, whatever becomes of this one.
-      this.#log.known.note(this.#generation, { sizeSeen: size });
-      await this.#log.known.save(this.#log.generation(this.#generation)!);
+    if (size !== reader.position && !reader.content.compressed) {
+      const generation = this.#log.generation(this.#generation)!;
+      const isSame = beginsAs(generation, await reader.content.head()) && await holds(reader.content, reader);
+      if (size > reader.position && isSame) {
+        // A shorter copy is not all of it, whatever becomes of this one.
+        this.#log.known.note(this.#generation, { sizeSeen: size });
+        await this.#log.known.save(this.#log.generation(this.#generation)!);
+      } else await this.#log.scan(true);
     }
     if (links > 0 || size !== reader.position) return;
     // A copy that took its name, or a rotation, may hold more.

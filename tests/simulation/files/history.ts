@@ -281,16 +281,7 @@ class History {
 
   /** What the engine does with an assignment. */
   async #load(generation: number): Promise<void> {
-    let bounds;
-    try {
-      bounds = (await this.#source!.identify()).partitions;
-    } catch (error) {
-      // A file that is gone is waited for, until its log begins behind it.
-      const code = (error as { code?: string }).code;
-      if (code !== "file_missing") throw error;
-      this.#pass(31_000);
-      bounds = (await this.#source!.identify()).partitions;
-    }
+    const bounds = await this.#bounds();
     this.#logs.join(bounds);
     this.#commitAtRebalance();
     this.#positions.clear();
@@ -302,6 +293,18 @@ class History {
       this.#positions.set(partition, position);
     }
     if (this.#stopped === null) this.#source!.resume(generation, this.#positions);
+  }
+
+  /** A file that is gone is waited for, until its log begins behind it. */
+  async #bounds() {
+    for (let tries = this.#writers.length;; tries--) {
+      try {
+        return (await this.#source!.identify()).partitions;
+      } catch (error) {
+        if ((error as { code?: string }).code !== "file_missing" || tries === 0) throw error;
+        this.#pass(31_000);
+      }
+    }
   }
 
   #commitAtRebalance(): void {
