@@ -3215,3 +3215,52 @@ begin
   end loop;
 end $$;
 commit;
+
+begin;
+create table if not exists schema_migration (
+  version    integer     primary key,
+  name       text        not null,
+  checksum   text        not null,
+  applied_at timestamptz not null default now()
+);
+comment on table schema_migration is 'Migrations of ddl/ that this schema has seen.';
+comment on column schema_migration.version is 'Number of the migration.';
+comment on column schema_migration.name is 'Name of its file without the ending.';
+comment on column schema_migration.checksum is 'SHA-256 of the file, in hex.';
+comment on column schema_migration.applied_at is 'When it was applied.';
+do $$ begin
+  if exists (select from schema_migration where version = 10) then
+    raise exception 'already applied' using errcode = 'TM010';
+  end if;
+end $$;
+-- Why: a map shows a city at its own place. Rows keep names alone, so the coordinates of each named place are kept once, as the address file
+-- had them when the place was first met. Nothing on the way of an event reads or writes them.
+
+create table place_point (
+  country_code text not null,
+  region       text not null,
+  city         text not null,
+  latitude     real not null check (latitude between -90 and 90),
+  longitude    real not null check (longitude between -180 and 180),
+  primary key (country_code, region, city)
+);
+comment on table place_point is 'Coordinates of cities, as the address file had them when the city was first met.';
+comment on column place_point.country_code is 'ISO 3166-1 alpha-2, as in the rows.';
+comment on column place_point.region is 'Region as in the rows; empty where it is not known.';
+comment on column place_point.city is 'City as in the rows; never empty.';
+comment on column place_point.latitude is 'Degrees north.';
+comment on column place_point.longitude is 'Degrees east.';
+
+insert into schema_migration (version, name, checksum) values (10, '0010_points', '30e8a72e7cca6428f31eeff7dc91bd5ad12f210089c5960b62543b9188c68bf4');
+do $$
+declare
+  f record;
+begin
+  for f in select p.oid::regprocedure::text as signature from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang
+    where n.nspname = current_schema() and p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\_%' or p.proname like 'contribution\_report%')
+    and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)
+  loop
+    execute format('alter function %s set search_path = %I, pg_temp', f.signature, current_schema());
+  end loop;
+end $$;
+commit;

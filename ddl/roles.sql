@@ -38,7 +38,7 @@ begin
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = schema_name and c.relkind in ('r', 'p', 'v')
       and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'stream_span', 'stream_step', 'stream_rules', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
-          'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'source_log', 'lease', 'schema_migration', 'rollup_progress', 'saved_view', 'day_note', 'notification')
+          'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'source_log', 'lease', 'schema_migration', 'rollup_progress', 'saved_view', 'day_note', 'notification', 'place_point')
         or c.relname ~ '^(aggregated_web_traffic|web_traffic)(_|$)')
     order by c.relkind, c.relname
   loop

@@ -1,5 +1,6 @@
 // The thread of one engine, with connections, reader and heap of its own; address databases are shared. Shell: entry of a Worker. Part of the
 // composition root.
+import { keepPlacePoints } from "../store/place_points.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
 import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.ts";
 import type { Pipeline } from "../pipeline.ts";
@@ -46,7 +47,15 @@ async function run({ settings, address, number, waitMs, geo, notes }: ThreadStar
       onClosed: (windowStart, at) => scope.postMessage({ kind: "closed", windowStart, at }),
     });
     const ended = new AbortController();
-    const beside = [tellSnapshots(made, clock, ended.signal), relieveMemory(clock, ended.signal)];
+    const beside = [
+      tellSnapshots(made, clock, ended.signal),
+      relieveMemory(clock, ended.signal),
+      keepPlacePoints({
+        database: storage.work,
+        clock,
+        take: (max) => locator.takePoints(max),
+      }, ended.signal),
+    ];
     try {
       await made.run(stopping.signal);
     } finally {

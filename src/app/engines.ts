@@ -1,4 +1,5 @@
 // The engines of one process: one in the main thread, or several in threads of their own. Part of the composition root.
+import { keepPlacePoints } from "../store/place_points.ts";
 import type { GeoCounts, GeoState } from "../geo/geo_state.ts";
 import type { GeoFiles } from "../geo/geo_files.ts";
 import { withBrokenRecords } from "../geo/shared_geo.ts";
@@ -67,12 +68,16 @@ async function oneEngine(context: ProcessContext, options: EnginesOptions): Prom
     geoState: () => geo.state(),
     async run(signal) {
       const ended = new AbortController();
-      const relieved = relieveMemory(context.clock, ended.signal);
+      const { clock } = context, take = (max: number) => geo.locator.takePoints(max);
+      const beside = [
+        relieveMemory(clock, ended.signal),
+        keepPlacePoints({ database: options.storage.work, clock, take }, ended.signal),
+      ];
       try {
         await engine.run(signal);
       } finally {
         ended.abort();
-        await relieved;
+        await Promise.all(beside);
       }
     },
   };

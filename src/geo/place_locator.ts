@@ -2,7 +2,7 @@
 // Hot path. Measured reason for its shape: a walk of a city tree touches about ten cache lines of a 63 MB file; one probe of a small table touches one.
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
-import type { GeoDatabase, GeoDatabases } from "./port.ts";
+import type { GeoDatabase, GeoDatabases, GeoPoint, PlacePoint } from "./port.ts";
 import type { GeoCounts } from "./geo_state.ts";
 import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
 
@@ -19,11 +19,15 @@ const V4_BITS = 18;
 const V6_BITS = 14;
 const RECORD_BITS = 16;
 const NO_PLACE = -1;
+/** Cities whose coordinates wait to be taken; about as many as a city file names. Later ones are left out. */
+const POINTS_MAX = 200_000;
 
 /** A locator whose databases can be exchanged while it is used. */
 export interface ReloadablePlaceLocator extends PlaceLocator, GeoCounts {
   /** Answers from other files from now on; ids that were given stay valid. */
   replace(databases: GeoDatabases): void;
+  /** Coordinates of cities that were met since the last call, at most `max`. */
+  takePoints(max: number): PlacePoint[];
 }
 
 /** Makes a locator. Without a database for a family its public addresses are `unknown`. */
@@ -38,6 +42,7 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
   readonly #parser = new AddressParser();
   readonly #places: Place[] = [UNKNOWN_PLACE, PRIVATE_PLACE, INVALID_PLACE];
   readonly #idByPlace = new Map<string, number>(this.#places.map((place, id) => [keyOf(place), id]));
+  #points: PlacePoint[] = [];
   #databases: GeoDatabases;
 
   readonly #v4Keys = new Uint32Array(1 << V4_BITS);
@@ -58,6 +63,10 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
 
   place(id: number): Place {
     return this.#places[id] ?? UNKNOWN_PLACE;
+  }
+
+  takePoints(max: number): PlacePoint[] {
+    return this.#points.splice(0, max);
   }
 
   replace(databases: GeoDatabases): void {
@@ -122,7 +131,9 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
     if (record === 0) return UNKNOWN_ID;
     const known = this.#records4.get(record);
     if (known !== NO_PLACE) return known;
-    return this.#records4.set(record, this.#intern((database as GeoDatabase).placeOf4(address)));
+    const place = (database as GeoDatabase).placeOf4(address), before = this.#places.length, id = this.#intern(place);
+    if (id === before) this.#keepPoint(place, database?.pointOf4?.(address));
+    return this.#records4.set(record, id);
   }
 
   #find6(words: Uint32Array): number {
@@ -132,7 +143,14 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
     if (record === 0) return UNKNOWN_ID;
     const known = this.#records6.get(record);
     if (known !== NO_PLACE) return known;
-    return this.#records6.set(record, this.#intern((database as GeoDatabase).placeOf6(words)));
+    const place = (database as GeoDatabase).placeOf6(words), before = this.#places.length, id = this.#intern(place);
+    if (id === before) this.#keepPoint(place, database?.pointOf6?.(words));
+    return this.#records6.set(record, id);
+  }
+
+  /** Called once for each new place. */
+  #keepPoint(place: Place, point: GeoPoint | null | undefined): void {
+    if (place.city !== "" && point && this.#points.length < POINTS_MAX) this.#points.push({ ...place, ...point });
   }
 
   #intern(place: Place): number {

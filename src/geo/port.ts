@@ -10,6 +10,15 @@ export interface Place {
   readonly city: string;
 }
 
+/** Degrees north and east. */
+export interface GeoPoint {
+  readonly latitude: number;
+  readonly longitude: number;
+}
+
+/** A city with its coordinates. */
+export type PlacePoint = Place & GeoPoint;
+
 /** Country codes that say why an address has no country. */
 export const UNKNOWN_PLACE: Place = { countryCode: "unknown", region: "", city: "" };
 export const PRIVATE_PLACE: Place = { countryCode: "private", region: "", city: "" };
@@ -37,6 +46,9 @@ export interface GeoDatabase {
   /** The place of the record under which the address was found. */
   placeOf4(address: number): Place;
   placeOf6(words: Uint32Array): Place;
+  /** Where that place lies, as far as the record says; asked once for each new place, never for each address. */
+  pointOf4?(address: number): GeoPoint | null;
+  pointOf6?(words: Uint32Array): GeoPoint | null;
 }
 
 /** Which database answers for which family; null = no address of that family can be placed. */

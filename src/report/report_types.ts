@@ -89,3 +89,11 @@ export interface DayTotal {
   readonly count: number | null;
   readonly completeness: Completeness;
 }
+
+/** A city on a map; degrees. */
+export interface MapPoint {
+  readonly label: string;
+  readonly count: number;
+  readonly longitude: number;
+  readonly latitude: number;
+}

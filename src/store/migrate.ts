@@ -17,6 +17,7 @@ export const MIGRATIONS = [
   "0007_files",
   "0008_compare",
   "0009_notify",
+  "0010_points",
 ] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);

@@ -205,3 +205,37 @@ Deno.test("locate() never throws, whatever the bytes", () => {
     assert(id >= 0 && id < locator.size);
   }
 });
+
+Deno.test("takePoints() gives the coordinates of each city once, and none of a country", () => {
+  const at = (city: string, latitude: number) => ({
+    ...flat("US", "Maine", city),
+    latitude: String(latitude),
+    longitude: "-70",
+  });
+  const file = openMmdbBytes(
+    writeMmdb([
+      { address: "8.0.0.0", prefixLength: 9, record: at("Portland", 43.5) },
+      { address: "8.128.0.0", prefixLength: 9, record: at("Portland", 43.75) },
+      { address: "9.0.0.0", prefixLength: 9, record: at("Bangor", 44.5) },
+      { address: "9.128.0.0", prefixLength: 9, record: at("", 45) },
+      { address: "11.0.0.0", prefixLength: 8, record: flat("US", "Ohio", "Nowhere") },
+    ]),
+    "points",
+  );
+  const locator = createPlaceLocator({ v4: file, v6: null });
+  for (const address of ["8.0.0.1", "8.0.0.1", "8.200.0.1", "9.0.0.1", "9.200.0.1", "11.0.0.1"]) {
+    locate(locator, address);
+  }
+  const place = (city: string, latitude: number) => ({
+    countryCode: "US",
+    region: "Maine",
+    city,
+    latitude,
+    longitude: -70,
+  });
+  assertEquals(locator.takePoints(1), [place("Portland", 43.5)]);
+  assertEquals(locator.takePoints(9), [place("Bangor", 44.5)]);
+  locator.replace({ v4: file, v6: null });
+  locate(locator, "8.0.0.1");
+  assertEquals(locator.takePoints(9), []);
+});

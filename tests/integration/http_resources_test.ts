@@ -3,6 +3,7 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { epochMs, offset } from "../../src/shared/units.ts";
 import { durationMs } from "../../src/shared/units.ts";
 import { Database } from "../../src/store/postgres/client.ts";
+import { keepPlacePoints } from "../../src/store/place_points.ts";
 import { hashToken } from "../../src/http/server/auth.ts";
 import { NOW, partition, snapshot, testApp } from "../http/app_fixture.ts";
 import { closeAll, commit, DAY0, fill, join, MIN, WINDOW } from "../http/stream_fixture.ts";
@@ -38,6 +39,53 @@ Deno.test("each route's answer fits the document that it is described by", async
     assertEquals(response.headers.get("access-control-allow-origin"), null);
     assertEquals(response.headers.get("cache-control"), "no-store");
   }
+});
+
+Deno.test("a map shows cities at their own places, once the engine has told where they lie", async () => {
+  await using stream = await streamDatabase(async (sql) => {
+    await join(sql, 1);
+    await commit(sql, [{ partition: 0, by: 9, counted: 9, watermark: DAY0 + WINDOW, maxWindowEnd: DAY0 + WINDOW }], [
+      { window: DAY0, host: "a.example", hits: 5, place: ["DE", "Hesse", "Kassel"] },
+      { window: DAY0, host: "a.example", hits: 4, place: ["DE", "Hesse", "Fulda"] },
+    ]);
+    await closeAll(sql);
+  });
+  const app = testApp({ database: stream.database });
+  const circles = async () => {
+    const svg = await (await app.request("/v1/charts/map.svg?from=2026-01-31&to=2026-01-31")).text();
+    return [...svg.matchAll(/<circle[^>]*><title>([^<]*)</g)].map((match) => match[1]);
+  };
+  assertEquals(await circles(), ["Germany: 9"]);
+  const writes = new Database({
+    address: { kind: "url", url: stream.server.url },
+    schema: "public",
+    applicationName: "http-writes",
+    max: 1,
+    statementTimeoutMs: 10_000,
+  });
+  const kassel = { countryCode: "DE", region: "Hesse", city: "Kassel", latitude: 51.3, longitude: 9.5 };
+  // A point that is known stays; a statement that fails is sent again.
+  const turns = [[kassel], [{ ...kassel, latitude: 1 }, { ...kassel, city: "Fulda", longitude: 9.7 }], []];
+  let failed = false;
+  const stop = new AbortController();
+  await keepPlacePoints({
+    database: {
+      query(statement, deadlineMs) {
+        if (failed) return writes.query(statement, deadlineMs);
+        failed = true;
+        return Promise.reject(new Error("away"));
+      },
+    },
+    clock: {
+      now: () => NOW,
+      sleep: () => Promise.resolve(stop.abort()),
+    },
+    take: () => turns.shift() ?? [],
+  }, stop.signal);
+  await writes.close();
+  assertEquals(await circles(), ["Kassel, Hesse, Germany: 5", "Fulda, Hesse, Germany: 4"]);
+  const [stored] = await stream.sql`select latitude::text from place_point where city = 'Kassel'`;
+  assertEquals(stored!.latitude, "51.3");
 });
 
 Deno.test("views and notes: an admin of a running process keeps them, everybody else reads them", async (t) => {

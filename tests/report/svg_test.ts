@@ -114,7 +114,7 @@ Deno.test("svgMap() shades and circles by country, and names what is nowhere", (
   assertAlmostEquals(radii[0]! / radii[1]!, 2, 0.01);
   assertEquals(svg.match(/class="shade"/g)?.length, 1);
   assertStringIncludes(svg, "Not on the map: (unknown) 7");
-  assertStringIncludes(svg, "coordinates of cities are not stored");
+  assertStringIncludes(svg, "hits by country, drawn at its middle.");
 });
 
 Deno.test("country_points.json holds the middle of each country's largest polygon", () => {

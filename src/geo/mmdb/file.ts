@@ -7,7 +7,7 @@ import { messageOf, UsageError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { type FileStamp, sameStamp, stampOf } from "../file_stamp.ts";
 import { formatV4, formatV6 } from "../address.ts";
-import type { GeoDatabase } from "../port.ts";
+import type { GeoDatabase, GeoPoint } from "../port.ts";
 import { MmdbBounds } from "./bounds.ts";
 import {
   boundDescription,
@@ -16,7 +16,7 @@ import {
   type MmdbDescription,
   SEPARATOR_BYTES,
 } from "./description.ts";
-import { type Attribution, attributionOf, type GeoSchema, placeOf, schemaOf } from "./schema.ts";
+import { type Attribution, attributionOf, type GeoSchema, placeOf, pointOf, schemaOf } from "./schema.ts";
 import { MmdbTree, NOT_FOUND } from "./tree.ts";
 import { type Place, UNKNOWN_PLACE } from "../port.ts";
 
@@ -195,6 +195,14 @@ export class MmdbFile implements GeoDatabase {
     return this.#place(this.find6(words), formatV6(words));
   }
 
+  pointOf4(address: number): GeoPoint | null {
+    return this.#point(this.find4(address), formatV4(address));
+  }
+
+  pointOf6(words: Uint32Array): GeoPoint | null {
+    return this.#point(this.find6(words), formatV6(words));
+  }
+
   /**
    * Looks up a fixed sample of the file's networks; sets the schema.
    * @throws {Error} where a record cannot be read or no record names a country.
@@ -264,6 +272,16 @@ export class MmdbFile implements GeoDatabase {
     this.#bounds.check(record - this.#description.nodeCount - SEPARATOR_BYTES);
     // The library walks the tree once more, to the same record: the fuzz target `mmdb` holds the two walks against each other.
     return this.#reader.get(address);
+  }
+
+  #point(record: number, address: string): GeoPoint | null {
+    if (record === NOT_FOUND) return null;
+    try {
+      return pointOf(this.#read(record, address));
+    } catch {
+      // Counted where its place is asked for.
+      return null;
+    }
   }
 
   #place(record: number, address: string): Place {

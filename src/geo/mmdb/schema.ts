@@ -1,5 +1,5 @@
 // How a place is written in the records of the common databases, and whom they ask to be named. Pure.
-import { type Place, UNKNOWN_PLACE } from "../port.ts";
+import { type GeoPoint, type Place, UNKNOWN_PLACE } from "../port.ts";
 
 /**
  * `nested`: MaxMind's `country.iso_code, subdivisions[0].names, city.names`, also used by DB-IP's and IP2Location's own files.
@@ -46,6 +46,20 @@ export function placeOf(record: unknown): Place {
     region: cleanName(nameIn(subdivision) ?? subdivision?.iso_code),
     city: cleanName(nameIn(asMap(fields.city))),
   };
+}
+
+/** Where the place of a record lies; null where the record does not say, or says what cannot be. */
+export function pointOf(record: unknown): GeoPoint | null {
+  const fields = asMap(record), at = asMap(fields?.location) ?? fields;
+  const latitude = degrees(at?.latitude ?? at?.lat), longitude = degrees(at?.longitude ?? at?.lng);
+  if (latitude === null || longitude === null || Math.abs(latitude) > 90 || Math.abs(longitude) > 180) return null;
+  return { latitude, longitude };
+}
+
+/** Some files write numbers as text. */
+function degrees(value: unknown): number | null {
+  const number = typeof value === "string" && value !== "" ? Number(value) : value;
+  return typeof number === "number" && Number.isFinite(number) ? number : null;
 }
 
 /** Upper-case ISO 3166-1 alpha-2, or `unknown`; "ZZ" and "XX" are the codes that databases use for it. */

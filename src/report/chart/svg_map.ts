@@ -11,6 +11,7 @@ import { countryName } from "../country_names.ts";
 // outlines lack the small countries.
 import countryPoints from "../country_points.json" with { type: "json" };
 import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
+import type { MapPoint } from "../report_types.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText } from "../text/text_width.ts";
 
@@ -20,19 +21,13 @@ interface MapCountry {
   readonly count: number;
 }
 
-/** Hits of one place with known coordinates, in degrees. */
-interface MapPoint {
-  readonly label: string;
-  readonly count: number;
-  readonly longitude: number;
-  readonly latitude: number;
-}
-
 const WIDTH = 860;
 const HEIGHT = 470;
 const MAP_TOP = 34;
 const MAP_BOTTOM = 420;
 const RADIUS_MAX = 22;
+/** Cities lie closer to each other than countries do. */
+const CITY_RADIUS_MAX = 13;
 
 const projection = geoNaturalEarth1().fitExtent([[6, MAP_TOP], [WIDTH - 6, MAP_BOTTOM]], { type: "Sphere" }).precision(
   0.5,
@@ -71,8 +66,7 @@ function relative(d: string): string {
 }
 
 /**
- * A map. Without `points`, circles stand in the middle of countries: rows store the names of cities, not their coordinates, and the legend
- * says so.
+ * A map. Without `points`, circles stand in the middle of countries, and the legend says so.
  */
 export function svgMap(countries: readonly MapCountry[], title: string, { points, id, locale }: SvgOptions & {
   readonly points?: readonly MapPoint[];
@@ -94,7 +88,10 @@ export function svgMap(countries: readonly MapCountry[], title: string, { points
     const [longitude, latitude] = (countryPoints as unknown as Record<string, readonly [number, number]>)[countryCode]!;
     return { label: countryName(countryCode), count, longitude, latitude };
   });
-  const radius = scaleSqrt([0, Math.max(1, ...circles.map(({ count }) => count))], [0, RADIUS_MAX]);
+  const radius = scaleSqrt([0, Math.max(1, ...circles.map(({ count }) => count))], [
+    0,
+    points ? CITY_RADIUS_MAX : RADIUS_MAX,
+  ]);
   const drawn = [...circles].sort((a, b) => b.count - a.count).map(({ label, count, longitude, latitude }) => {
     const at = projection([longitude, latitude]);
     if (!at || count <= 0) return "";
@@ -105,7 +102,7 @@ export function svgMap(countries: readonly MapCountry[], title: string, { points
   });
   const legend = points
     ? "Circles: hits by city. Shading: hits by country."
-    : "Circles and shading: hits by country, drawn at its middle (coordinates of cities are not stored).";
+    : "Circles and shading: hits by country, drawn at its middle.";
   const beside = nowhere.map(({ countryCode, count }) => `${countryName(countryCode)} ${number(count)}`).join(", ");
   const ranking = [...circles].sort((a, b) => b.count - a.count).slice(0, 10)
     .map(({ label, count }) => `${printable(label)} ${number(count)}`).join(", ");

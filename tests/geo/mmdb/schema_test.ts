@@ -6,6 +6,7 @@ import {
   cleanName,
   NAME_BYTES_MAX,
   placeOf,
+  pointOf,
   schemaOf,
 } from "../../../src/geo/mmdb/schema.ts";
 import { UNKNOWN_PLACE } from "../../../src/geo/port.ts";
@@ -107,4 +108,26 @@ Deno.test("attributionOf() judges by the database type first", () => {
     ["city", "own.mmdb", null],
   ];
   for (const [type, name, url] of table) assertEquals(attributionOf(type, name)?.url ?? null, url, `${type} ${name}`);
+});
+
+Deno.test("pointOf() reads the coordinates of the common databases, and nothing that cannot be one", () => {
+  const point = { latitude: 51.3, longitude: -9.5 };
+  const records: readonly unknown[] = [
+    { country: { iso_code: "DE" }, location: { latitude: 51.3, longitude: -9.5, time_zone: "Europe/Berlin" } },
+    { country_code: "DE", latitude: 51.3, longitude: -9.5 },
+    { country: "DE", lat: "51.3", lng: "-9.5" },
+  ];
+  for (const record of records) assertEquals(pointOf(record), point, JSON.stringify(record));
+  const none: readonly unknown[] = [
+    null,
+    "x",
+    {},
+    { latitude: 1 },
+    { latitude: "", longitude: "" },
+    { latitude: 91, longitude: 0 },
+    { latitude: 0, longitude: -181 },
+    { latitude: NaN, longitude: 0 },
+    { location: { latitude: "north", longitude: 0 } },
+  ];
+  for (const record of none) assertEquals(pointOf(record), null, JSON.stringify(record));
 });

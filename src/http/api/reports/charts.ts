@@ -14,6 +14,7 @@ import {
 import { contributions, timeseries } from "../../../report/report_store.ts";
 import { top } from "../../../report/top_store.ts";
 import { svgBars } from "../../../report/chart/svg_bars.ts";
+import { cityPoints, MAP_CITIES } from "../../../report/place_points.ts";
 import { svgMap } from "../../../report/chart/svg_map.ts";
 import { svgTimeseries } from "../../../report/chart/svg_timeseries.ts";
 import type { EpochMs } from "../../../shared/units.ts";
@@ -65,13 +66,14 @@ export function registerCharts(app: App, deps: AppDeps, version: () => Promise<D
   });
   registerChart(app, deps, version, {
     name: "map",
-    summary: "World map, countries by hits",
+    summary: "World map, countries by hits, cities where their coordinates are known",
     shape: mapShape,
     query: (given, now) => topQuery({ ...given, by: "country", limit: COUNTRIES_MAX }, now),
     draw: async (sql, query) => {
       const report = await top(sql, query);
       const countries = report.rows.map(({ key, count }) => ({ countryCode: key ?? "unknown", count }));
-      return svgMap(countries, TOP.title(report));
+      const points = await cityPoints(sql, (await top(sql, { ...query, by: "city", limit: MAP_CITIES })).rows);
+      return svgMap(countries, TOP.title(report), points.length > 0 ? { points } : {});
     },
   });
   registerChart(app, deps, version, {

@@ -37,12 +37,20 @@ export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup 
         : (
           <>
             <div class="chart chart-map">
-              {inlineSvg(svgMap(countries, "Hits by country", { id: "map-chart", locale: reader.locale }), CROP)}
+              {inlineSvg(
+                svgMap(countries, data.points.length > 0 ? "Hits by city and country" : "Hits by country", {
+                  id: "map-chart",
+                  locale: reader.locale,
+                  ...(data.points.length > 0 && { points: data.points }),
+                }),
+                CROP,
+              )}
             </div>
             <p class="legend">
-              The larger the circle and the darker the country, the more hits.{beside === ""
-                ? ""
-                : ` Not on the map: ${beside}.`}
+              {data.points.length > 0
+                ? "Circles are cities. The larger the circle and the darker the country, the more hits."
+                : "The larger the circle and the darker the country, the more hits."}
+              {beside === "" ? "" : ` Not on the map: ${beside}.`}
             </p>
           </>
         )}

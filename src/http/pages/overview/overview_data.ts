@@ -15,6 +15,9 @@ import { BugError } from "../../../shared/errors.ts";
 import { durationMs } from "../../../shared/units.ts";
 import type { AppDeps } from "../../server/deps.ts";
 import type { Sql } from "../../../shared/sql.ts";
+import { cityPoints, MAP_CITIES } from "../../../report/place_points.ts";
+import type { MapPoint } from "../../../report/report_types.ts";
+import { databaseProblem } from "../../server/database.ts";
 import { badField } from "../../server/problem.ts";
 import type { Condition } from "../../../report/filter.ts";
 import { alike } from "./alike.ts";
@@ -34,7 +37,10 @@ export interface OverviewData extends FastData {
   readonly sources: TopReport;
   readonly channels: TopReport;
   readonly countries: TopReport;
+  /** As many as the map shows; the list beside it shows the first of them. */
   readonly cities: TopReport;
+  /** Those of them whose coordinates are known. */
+  readonly points: readonly MapPoint[];
 }
 
 /** Whether addresses were placed in countries and nothing finer: an address file of countries, as the program brings it. */
@@ -49,7 +55,6 @@ const NEARBY_KEYS = 500;
 const TOP_ROWS = 8;
 /** As many as there are countries: the map shades them all. */
 const COUNTRY_ROWS = 260;
-const CITY_ROWS = 12;
 const FORECAST_DAYS = 7;
 
 /** How long readers share an answer. A forecast changes when a day is complete. */
@@ -88,9 +93,10 @@ export class OverviewReader {
       this.#read("top", topOf("source", TOP_ROWS), top),
       this.#read("top", topOf("channel", TOP_ROWS), top),
       this.#read("top", topOf("country", COUNTRY_ROWS), top),
-      this.#read("top", topOf("city", CITY_ROWS), top),
+      this.#read("top", topOf("city", MAP_CITIES), top),
     ]);
-    const data = { ...fast, table, hosts, sources, channels, countries, cities };
+    const points = await this.#points(cities);
+    const data = { ...fast, table, hosts, sources, channels, countries, cities, points };
     return this.placeGiven || !countriesOnly(data) ? data : { ...data, table: await this.#table({ place: "country" }) };
   }
 
@@ -108,6 +114,17 @@ export class OverviewReader {
       );
     }
     return found;
+  }
+
+  /** None where the table is not there yet: a process of this release may read a database of the one before. */
+  async #points({ rows }: TopReport): Promise<MapPoint[]> {
+    const { database, settings } = this.deps;
+    try {
+      return await database.query((sql) => cityPoints(sql, rows), settings.queryTimeoutMs);
+    } catch (error) {
+      if (databaseProblem(error)?.code !== "schema_missing") throw error;
+      return [];
+    }
   }
 
   async #table(changes: Partial<ContributionQuery> = {}): Promise<ContributionReport> {

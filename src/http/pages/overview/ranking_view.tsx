@@ -20,8 +20,8 @@ interface Ranking {
   readonly state: PageState;
 }
 
-/** Rows of a list of countries in place of cities. */
-const COUNTRY_ROWS = 12;
+/** Rows of the list of cities, or of countries in their place. */
+const PLACE_ROWS = 12;
 
 /** Cities; countries where nothing finer is known, with what would make them known. */
 export function cityPanel({ data, reader, state }: OverviewInput): Markup {
@@ -30,26 +30,30 @@ export function cityPanel({ data, reader, state }: OverviewInput): Markup {
       const [country = "", region = "", city = ""] = key.split("\x1e");
       return placeConditions(country, region, city);
     };
-    return ranking({ title: "Cities", report: data.cities, reader, state, filter });
+    return ranking({ title: "Cities", report: firstPlaces(data.cities), reader, state, filter });
   }
-  const { rows, other, ...rest } = data.countries;
-  const hidden = rows.slice(COUNTRY_ROWS);
-  const count = hidden.reduce((sum, row) => sum + row.count, other?.count ?? 0);
-  const percentage = hidden.reduce((sum, row) => sum + row.percentage, other?.percentage ?? 0);
-  const report: TopReport = {
-    ...rest,
-    rows: rows.slice(0, COUNTRY_ROWS),
-    other: hidden.length === 0 ? other : { ...hidden[0]!, key: null, label: "(other)", rank: null, count, percentage },
-  };
+  const report = firstPlaces(data.countries), filter = (key: string) => placeConditions(key);
   return (
     <>
-      {ranking({ title: "Countries", report, reader, state, filter: (key) => placeConditions(key) })}
+      {ranking({ title: "Countries", report, reader, state, filter })}
       <p class="hint">
         Only countries are known. <code>tidemark geo install</code>{" "}
         fetches a file of cities; records that come after it have cities.
       </p>
     </>
   );
+}
+
+/** A ranking that a list has room for: the rest is in its `(other)`. */
+function firstPlaces({ rows, other, ...rest }: TopReport): TopReport {
+  const hidden = rows.slice(PLACE_ROWS);
+  const count = hidden.reduce((sum, row) => sum + row.count, other?.count ?? 0);
+  const percentage = hidden.reduce((sum, row) => sum + row.percentage, other?.percentage ?? 0);
+  return {
+    ...rest,
+    rows: rows.slice(0, PLACE_ROWS),
+    other: hidden.length === 0 ? other : { ...hidden[0]!, key: null, label: "(other)", rank: null, count, percentage },
+  };
 }
 
 export function hostPanel({ data, reader, state }: OverviewInput): Markup {
