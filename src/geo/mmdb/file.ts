@@ -188,19 +188,19 @@ export class MmdbFile implements GeoDatabase {
   }
 
   placeOf4(address: number): Place {
-    return this.#place(this.find4(address), formatV4(address));
+    return this.#make(this.find4(address), formatV4(address), placeOf) ?? UNKNOWN_PLACE;
   }
 
   placeOf6(words: Uint32Array): Place {
-    return this.#place(this.find6(words), formatV6(words));
+    return this.#make(this.find6(words), formatV6(words), placeOf) ?? UNKNOWN_PLACE;
   }
 
   pointOf4(address: number): GeoPoint | null {
-    return this.#point(this.find4(address), formatV4(address));
+    return this.#make(this.find4(address), formatV4(address), pointOf);
   }
 
   pointOf6(words: Uint32Array): GeoPoint | null {
-    return this.#point(this.find6(words), formatV6(words));
+    return this.#make(this.find6(words), formatV6(words), pointOf);
   }
 
   /**
@@ -274,24 +274,14 @@ export class MmdbFile implements GeoDatabase {
     return this.#reader.get(address);
   }
 
-  #point(record: number, address: string): GeoPoint | null {
+  #make<T>(record: number, address: string, of: (value: unknown) => T): T | null {
     if (record === NOT_FOUND) return null;
     try {
-      return pointOf(this.#read(record, address));
-    } catch {
-      // Counted where its place is asked for.
-      return null;
-    }
-  }
-
-  #place(record: number, address: string): Place {
-    if (record === NOT_FOUND) return UNKNOWN_PLACE;
-    try {
-      return placeOf(this.#read(record, address));
+      return of(this.#read(record, address));
     } catch {
       // The file passed its check and one record in it does not decode, or not within bounds: an address is not a reason to stop the stream.
       this.brokenRecords++;
-      return UNKNOWN_PLACE;
+      return null;
     }
   }
 }
