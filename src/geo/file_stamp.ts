@@ -39,3 +39,8 @@ export function sameStamps(a: ReadonlyMap<string, FileStamp>, b: ReadonlyMap<str
   }
   return true;
 }
+
+/** The last part of a path. */
+export function baseName(path: string): string {
+  return path.replace(/^.*[\\/]/, "");
+}

@@ -6,8 +6,8 @@ import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.
 import { BUNDLED_NAME, type ReadBundled, withoutBundled } from "./install/bundled.ts";
 import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
 import { openFamilies } from "./geo_families.ts";
-import { baseName, type MmdbFile, openMmdbBytes } from "./mmdb/file.ts";
-import { type FileStamp, sameStamps, stampAll } from "./file_stamp.ts";
+import { type MmdbFile, openMmdbBytes } from "./mmdb/file.ts";
+import { baseName, type FileStamp, sameStamps, stampAll } from "./file_stamp.ts";
 import { sharedCopy, type SharedGeo } from "./shared_geo.ts";
 import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
 

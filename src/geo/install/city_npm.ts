@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { installedPaths } from "../geo_files.ts";
-import { baseName, openMmdb } from "../mmdb/file.ts";
+import { baseName } from "../file_stamp.ts";
+import { openMmdb } from "../mmdb/file.ts";
 import { authorizationFor, type NpmConfig, parseNpmrc, registryFor } from "./npmrc.ts";
 import { readTar } from "./tar.ts";
 

@@ -5,9 +5,8 @@ import { Buffer } from "node:buffer";
 import { Reader, type Response } from "maxmind";
 import { messageOf, UsageError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
-import { type FileStamp, sameStamp, stampOf } from "../file_stamp.ts";
+import { baseName, type FileStamp, sameStamp, stampOf } from "../file_stamp.ts";
 import { formatV4, formatV6 } from "../address.ts";
-import type { GeoDatabase, GeoPoint } from "../port.ts";
 import { MmdbBounds } from "./bounds.ts";
 import {
   boundDescription,
@@ -18,7 +17,7 @@ import {
 } from "./description.ts";
 import { type Attribution, attributionOf, type GeoSchema, placeOf, pointOf, schemaOf } from "./schema.ts";
 import { MmdbTree, NOT_FOUND } from "./tree.ts";
-import { type Place, UNKNOWN_PLACE } from "../port.ts";
+import { type GeoDatabase, type GeoPoint, type Place, UNKNOWN_PLACE } from "../port.ts";
 
 /** What a file says about itself. */
 interface MmdbFacts {
@@ -296,9 +295,4 @@ function badFile(name: string, cause: unknown): UsageError {
   );
   error.cause = cause;
   return error;
-}
-
-/** The last part of a path. */
-export function baseName(path: string): string {
-  return path.replace(/^.*[\\/]/, "");
 }
