@@ -161,7 +161,13 @@ export const command = defineCommand({
     const report = Object.hasOwn(REPORTS, name) ? REPORTS[name]! : undefined;
     if (!report || rest.length > 0) {
       throw new UsageError(
-        [report ? `Too many arguments after ${name}` : `There is no report ${JSON.stringify(name)}`],
+        [
+          report
+            ? `Too many arguments after ${name}`
+            : name === ""
+            ? "Say which report, as in `tidemark report contributions`"
+            : `There is no report ${JSON.stringify(name)}`,
+        ],
         `Reports: ${Object.keys(REPORTS).join(", ")}.`,
         "bad_arguments",
       );
