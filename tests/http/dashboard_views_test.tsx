@@ -167,7 +167,18 @@ Deno.test("slot() hides a section that has nothing to show", () => {
 });
 
 function bucket(at: number, changes: Partial<CommitBucket> = {}): CommitBucket {
-  return { at, commits: 10, records: 100, dead: 5, late: 0, counted: 95, mean_ms: 2, max_ms: 9, ...changes };
+  return {
+    at,
+    commits: 10,
+    records: 100,
+    dead: 5,
+    late: 0,
+    counted: 95,
+    mean_ms: 2,
+    max_ms: 9,
+    lag_ms: 61_000,
+    ...changes,
+  };
 }
 
 Deno.test("ratesOf() counts silence as silence, and forgets what is older than a minute", () => {
@@ -199,6 +210,7 @@ Deno.test("commitChart() and forecastChart() draw nothing, and gaps, without a b
       reader,
       id: "a",
     }),
+    commitChart([bucket(NOW - 3_600_000, { lag_ms: null })], { now: NOW, reader, id: "a", span: "24h" }),
     forecastChart({ history: [], days: [] }, { title: HOSTILE, reader, id: "b" }),
     forecastChart({
       history: [{ day: day(1), count: 5 }, { day: day(2), count: null }],
@@ -209,7 +221,7 @@ Deno.test("commitChart() and forecastChart() draw nothing, and gaps, without a b
     assertMatch(svg, /^<svg .*<\/svg>$/s);
     assertNotMatch(svg, /NaN|Infinity|undefined|<script/);
   }
-  assertStringIncludes(charts[3]!, "gapday");
+  assertStringIncludes(charts[4]!, "gapday");
 });
 
 Deno.test("ReportCache shares one reading, forgets it in time, and keeps no failure", async () => {

@@ -41,6 +41,32 @@ Deno.test("each route's answer fits the document that it is described by", async
   }
 });
 
+Deno.test("the pages of windows, and commits over hours", async () => {
+  await using stream = await streamDatabase();
+  const app = testApp({ database: stream.database, snapshots: [snapshot()] });
+  const get = async (path: string) => {
+    const response = await app.request(path, { headers: { accept: "text/html" } });
+    return [response.status, (await response.text()).replace(/<[^>]+>/g, " ").replace(/\s+/g, " ")] as const;
+  };
+  const [status, open] = await get("/windows/2026-01-31T00:10:00.000Z");
+  assertEquals(status, 200);
+  assertMatch(open, /Window 00:10 – 00:15/);
+  assertMatch(open, /is open: the watermarks? of .* Partition \d/);
+  assertMatch(open, /What holds it Partition Watermark Behind Why What would close it By/);
+  const [, closed] = await get("/windows/2026-01-31T00:00:00Z");
+  assertMatch(closed, /closed The window from .* its numbers are (?:final|provisional)/);
+  assertMatch(closed, /Late hits, stored beside 2/);
+  const [, empty] = await get("/windows/2026-01-30T00:00:00Z?tz=Asia/Tokyo");
+  assertMatch(empty, /holds no record and never will/);
+  for (const bad of ["2026-01-31T00:01:00Z", "now", "-5"]) assertEquals((await get(`/windows/${bad}`))[0], 400, bad);
+  const [, pipeline] = await get("/pipeline");
+  assertMatch(pipeline, /30 minutes 6 hours 24 hours/);
+  const hours = await (await app.request("/pipeline?span=24h")).text();
+  assertMatch(hours, /Commits of the last 24 hours/);
+  assertMatch(hours, /data-fragments="\/fragments\/pipeline\?span=24h"/);
+  assertMatch(hours, /href="\/windows\/2026-01-31T00:10:00.000Z"/);
+});
+
 Deno.test("a map shows cities at their own places, once the engine has told where they lie", async () => {
   await using stream = await streamDatabase(async (sql) => {
     await join(sql, 1);

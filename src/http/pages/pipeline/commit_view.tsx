@@ -2,29 +2,41 @@
 import { durationText } from "../../../shared/quantities.ts";
 import { commitChart } from "./commit_chart.ts";
 import { hostile, inlineSvg, type Markup, panelHead, timeOf } from "../markup.tsx";
+import { COMMIT_SPANS, type CommitSpan } from "./pipeline_data.ts";
 import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 /** Rows of the chart's table, newest first. */
 const TABLE_ROWS = 60;
 
-export function commitPanel({ data, reader, now }: PipelineInput): Markup {
+export function commitPanel({ data, reader, now, span, path }: PipelineInput): Markup {
   return (
     <>
       {panelHead("Commits", [{ label: "JSON", href: "/v1/checkpoints/history" }])}
-      <div class="chart chart-commits">{inlineSvg(commitChart(data.commits, { now, reader, id: "commit-chart" }))}</div>
+      <div class="ranges spans" role="group" aria-label="Time of the chart">
+        {(Object.keys(COMMIT_SPANS) as CommitSpan[]).map((name) => (
+          <a href={path({ span: name })} aria-current={name === span ? "true" : undefined}>
+            {COMMIT_SPANS[name].words}
+          </a>
+        ))}
+      </div>
+      <div class="chart chart-commits">
+        {inlineSvg(commitChart(data.shown, { now, reader, id: "commit-chart", span }))}
+      </div>
+      <p class="legend">Heights are drawn by their square roots, so that little shows beside much.</p>
       <details id="commit-data">
         <summary>Table</summary>
         {dataTable(
           "Commits",
-          ["Ten seconds from", "#Commits", "#Records", "#Mean ms", "#Slowest ms"],
-          data.commits.slice(-TABLE_ROWS).toReversed().map((bucket) => (
+          ["From", "#Commits", "#Records", "#Mean ms", "#Slowest ms", "#Behind"],
+          data.shown.slice(-TABLE_ROWS).toReversed().map((bucket) => (
             <tr>
               <th scope="row">{timeOf(reader, bucket.at, "seconds")}</th>
               <td>{reader.count(bucket.commits)}</td>
               <td>{reader.count(bucket.records)}</td>
               <td>{reader.decimal(bucket.mean_ms)}</td>
               <td>{reader.decimal(bucket.max_ms)}</td>
+              <td>{bucket.lag_ms === null ? "–" : durationText(Math.max(0, bucket.lag_ms))}</td>
             </tr>
           )),
         )}

@@ -5,7 +5,7 @@ import type { EpochMs } from "../../../shared/units.ts";
 import type { StreamStats } from "../../api/stream/stream_stats.ts";
 import type { AppSettings, SettingView } from "../../server/deps.ts";
 import type { Reader } from "../reader.ts";
-import type { PipelineData } from "./pipeline_data.ts";
+import type { CommitSpan, PipelineData } from "./pipeline_data.ts";
 import type { Rates } from "./pipeline_rates.ts";
 
 /** Everything that a section may show. */
@@ -22,6 +22,8 @@ export interface PipelineInput {
   readonly geo: GeoState | null;
   /** Dead letters that are looked at, if one reason was picked. */
   readonly reason: string | undefined;
-  /** Link to this page with another reason. */
-  readonly path: (changes: { readonly reason: string | null }) => string;
+  /** What the chart of commits shows. */
+  readonly span: CommitSpan;
+  /** Link to this page with another reason or time of the chart. */
+  readonly path: (changes: { readonly reason?: string | null; readonly span?: CommitSpan }) => string;
 }

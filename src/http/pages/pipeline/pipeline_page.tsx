@@ -12,7 +12,13 @@ import { page } from "../layout.tsx";
 import { notice, type NoticeInput } from "../notices.tsx";
 import { readerFor, sendFragments, withState } from "../overview/overview_page.tsx";
 import { pageHref, type PageState, pageState } from "../page_query.ts";
-import { type PipelineData, readFastPipeline, readPipelineData } from "./pipeline_data.ts";
+import {
+  COMMIT_SPANS,
+  type CommitSpan,
+  type PipelineData,
+  readFastPipeline,
+  readPipelineData,
+} from "./pipeline_data.ts";
 import { ratesOf } from "./pipeline_rates.ts";
 import type { PipelineInput } from "./pipeline_input.ts";
 import { PIPELINE_SECTIONS, pipelineViews } from "./pipeline_view.ts";
@@ -27,6 +33,7 @@ const NOTHING: PipelineData = {
   open: [],
   closed: [],
   commits: [],
+  shown: [],
   ledger: null,
   dead: [],
   ranges: [],
@@ -36,7 +43,7 @@ const NOTHING: PipelineData = {
 };
 
 export async function pipelinePage(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {
-  const { input, views, state, reason } = await readPage(c, deps, cache, true);
+  const { input, views, state, reason, span } = await readPage(c, deps, cache, true);
   const search = pageHref("", state);
   const markup = page({
     nonce: nonceOf(c),
@@ -46,7 +53,7 @@ export async function pipelinePage(c: AppContext, deps: AppDeps, cache: ReportCa
     version: deps.version,
     words: input.words,
     geo: deps.geo(),
-    fragments: `/fragments/pipeline${withReason(search, reason)}`,
+    fragments: `/fragments/pipeline${withOwn(search, { reason, span })}`,
     ...(input.state == null && { reloadAfterS: RELOAD_S }),
     body: (
       <>
@@ -76,6 +83,7 @@ interface Read {
   readonly views: Views;
   readonly state: PageState;
   readonly reason: string | undefined;
+  readonly span: CommitSpan;
   readonly slow: boolean;
 }
 
@@ -84,16 +92,18 @@ async function readPage(c: AppContext, deps: AppDeps, cache: ReportCache, calm: 
   const state = pageState(new URL(c.req.url));
   const given = c.req.query("reason");
   const reason = given !== undefined && /^[a-z_]{1,40}$/.test(given) ? given : undefined;
+  const asked = c.req.query("span");
+  const span = asked !== undefined && Object.hasOwn(COMMIT_SPANS, asked) ? asked as CommitSpan : "30m";
   const stream = await readStreamNow(deps, now);
-  const common = { input: stream, state, reason, slow: false };
+  const common = { input: stream, state, reason, span, slow: false };
   try {
     const inspect = c.get("scope") === "admin";
     const data = stream.state == null
       ? NOTHING
       : calm
-      ? await readPipelineData(deps, cache, { reason, inspect })
-      : { ...NOTHING, ...await readFastPipeline(deps, cache) };
-    const input = viewInput(c, deps, { data, stats: stream.stats, now, state, reason });
+      ? await readPipelineData(deps, cache, { reason, inspect, span })
+      : { ...NOTHING, ...await readFastPipeline(deps, cache, span) };
+    const input = viewInput(c, deps, { data, stats: stream.stats, now, state, reason, span });
     const views = stream.state === null ? new Map() : pipelineViews(input, stream.state);
     return { ...common, views };
   } catch (error) {
@@ -107,12 +117,13 @@ async function readPage(c: AppContext, deps: AppDeps, cache: ReportCache, calm: 
 function viewInput(
   c: AppContext,
   deps: AppDeps,
-  { data, stats, now, state, reason }: {
+  { data, stats, now, state, reason, span }: {
     readonly data: PipelineData;
     readonly stats: StreamStats | null;
     readonly now: EpochMs;
     readonly state: PageState;
     readonly reason: string | undefined;
+    readonly span: CommitSpan;
   },
 ): PipelineInput {
   const tz = state.tz !== undefined && isTimeZone(state.tz) ? state.tz : "UTC";
@@ -128,10 +139,18 @@ function viewInput(
     version: deps.version,
     geo: deps.geo(),
     reason,
-    path: (changes) => `/pipeline${withReason(pageHref("", state), changes.reason ?? undefined)}`,
+    span,
+    path: (changes) => `/pipeline${withOwn(pageHref("", state), { reason, span, ...changes })}`,
   };
 }
 
-function withReason(search: string, reason: string | undefined): string {
-  return reason === undefined ? search : `${search}${search === "" ? "?" : "&"}reason=${reason}`;
+/** The query with what only this page knows. */
+function withOwn(
+  search: string,
+  { reason, span }: { readonly reason?: string | null | undefined; readonly span: CommitSpan },
+): string {
+  const parameters = new URLSearchParams(search);
+  if (reason) parameters.set("reason", reason);
+  if (span !== "30m") parameters.set("span", span);
+  return parameters.size === 0 ? "" : `?${parameters}`;
 }

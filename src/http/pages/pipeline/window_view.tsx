@@ -57,7 +57,8 @@ export function windowPanel(input: PipelineInput, state: StreamState): Markup {
 }
 
 function span({ reader }: PipelineInput, row: WindowRow): Markup {
-  return <>{timeOf(reader, row.window_start)} – {timeOf(reader, row.window_end)}</>;
+  const href = `/windows/${new Date(row.window_start).toISOString()}`;
+  return <a href={href}>{timeOf(reader, row.window_start)} – {timeOf(reader, row.window_end)}</a>;
 }
 
 /** When, as far as that can be told, and why not yet. */
