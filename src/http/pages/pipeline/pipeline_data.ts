@@ -58,7 +58,7 @@ export const COMMIT_SPANS = {
   "24h": { spanMs: 24 * 3_600_000, bucketMs: 480_000, words: "24 hours", each: "eight minutes" },
 } as const;
 export type CommitSpan = keyof typeof COMMIT_SPANS;
-/** Of the half hour from which rates are told. */
+/** Of the half hour that rates are made from. */
 export const COMMIT_BUCKET_MS = COMMIT_SPANS["30m"].bucketMs;
 
 const SHARED_MS = durationMs(1_000);
