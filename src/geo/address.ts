@@ -1,9 +1,9 @@
-// The strict grammar of an address field, from bytes to numbers without allocating. Pure.
-// Strict because the database library finds a city for garbage: whatever passes here is one address and nothing else.
+// Parses an address field from bytes to numbers, without allocating. Pure.
+// The grammar is strict, because the database library finds a city even for garbage.
 
-/** What the bytes are. */
+/** Result of a parse. */
 export const ADDRESS_INVALID = 0;
-/** Nothing but spaces: the field was missing. */
+/** Only spaces: the field was missing. */
 export const ADDRESS_EMPTY = 1;
 export const ADDRESS_V4 = 4;
 export const ADDRESS_V6 = 6;
@@ -12,7 +12,7 @@ type AddressKind = typeof ADDRESS_INVALID | typeof ADDRESS_EMPTY | typeof ADDRES
 const SPACE = 0x20, TAB = 0x09, DOT = 0x2e, COLON = 0x3a, PERCENT = 0x25, OPEN = 0x5b, CLOSE = 0x5d;
 const ZERO = 0x30, NINE = 0x39;
 
-/** Most characters of a zone id: the interface name limit of the common systems with room to spare. */
+/** Most characters of a zone id: more than the common systems allow for an interface name. */
 const ZONE_MAX = 64;
 
 /**
@@ -35,7 +35,7 @@ export class AddressParser {
     return this.#v6WithBrackets(bytes, start, end);
   }
 
-  /** Reads dotted decimal at `start` into `words[0]`; the position after it, or -1. */
+  /** Reads dotted decimal at `start` into `words[0]`; returns the position after it, or -1. */
   #v4(bytes: Uint8Array, start: number, end: number): number {
     let at = start, word = 0;
     for (let part = 0; part < 4; part++) {
@@ -122,7 +122,7 @@ export function formatV4(word: number): string {
   return `${word >>> 24}.${(word >>> 16) & 255}.${(word >>> 8) & 255}.${word & 255}`;
 }
 
-/** Eight hexadecimal groups without `::`, which every reader of addresses understands. */
+/** Eight hexadecimal groups without `::`. */
 export function formatV6(words: Uint32Array): string {
   return Array.from(words, (word) => `${(word >>> 16).toString(16)}:${(word & 0xffff).toString(16)}`).join(":");
 }

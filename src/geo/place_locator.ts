@@ -1,18 +1,18 @@
-// Address bytes → place id, through bounded caches. Pure but for what the databases do when first asked.
-// Hot path. Measured reason for its shape: a walk of a city tree touches about ten cache lines of a 63 MB file; one probe of a small table touches one.
+// Finds the place id of an address through bounded caches. No I/O except that a deferred database is read at its first lookup.
+// Hot path. Measured reason for the caches: a walk of a city tree touches about ten cache lines of a 63 MB file, a probe of a small table one.
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
 import type { GeoDatabase, GeoDatabases, GeoPoint, PlacePoint } from "./port.ts";
 import type { GeoCounts } from "./geo_state.ts";
 import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
 
-/** The ids of the places that every locator has from the start. */
+/** Ids of the places that every locator has from the start. */
 export const UNKNOWN_ID = 0;
 export const PRIVATE_ID = 1;
 export const INVALID_ID = 2;
 
 /**
- * Entries of the caches; each is direct-mapped, so this bounds the memory: 8 bytes an entry, 20 for IPv6.
+ * Entries of the caches, which are direct-mapped: 8 bytes an entry, 20 for IPv6.
  * Measured on 100,000 addresses drawn by Zipf's law from the city file: 2^16 entries 0.146 µs an event, 2^17 0.12, 2^18 0.095.
  */
 const V4_BITS = 18;
@@ -22,15 +22,15 @@ const NO_PLACE = -1;
 /** Cities whose coordinates wait to be taken; about as many as a city file names. Later ones are left out. */
 const POINTS_MAX = 200_000;
 
-/** A locator whose databases can be exchanged while it is used. */
+/** A locator whose databases can be exchanged. */
 export interface ReloadablePlaceLocator extends PlaceLocator, GeoCounts {
-  /** Answers from other files from now on; ids that were given stay valid. */
+  /** Uses other files from now on; returned ids stay valid. */
   replace(databases: GeoDatabases): void;
   /** Coordinates of cities that were met since the last call, at most `max`. */
   takePoints(max: number): PlacePoint[];
 }
 
-/** Makes a locator. Without a database for a family its public addresses are `unknown`. */
+/** Without a database for a family, its public addresses are `unknown`. */
 export function createPlaceLocator(databases: GeoDatabases): ReloadablePlaceLocator {
   return new CachedPlaceLocator(databases);
 }
@@ -49,7 +49,7 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
   readonly #v4Ids = new Int32Array(1 << V4_BITS).fill(NO_PLACE);
   readonly #v6Keys = new Uint32Array(4 << V6_BITS);
   readonly #v6Ids = new Int32Array(1 << V6_BITS).fill(NO_PLACE);
-  // One for each family: they may be different files, whose record keys mean different things.
+  // One for each family: record keys of different files are unrelated.
   readonly #records4 = new RecordCache();
   readonly #records6 = new RecordCache();
 
@@ -164,7 +164,7 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
   }
 }
 
-/** Record key → place id, forgetting on collision: decoding a record again costs microseconds, an unbounded map costs the memory goal. */
+/** Record key → place id. A collision replaces the older entry: decoding a record again takes microseconds, and the memory is bounded. */
 class RecordCache {
   readonly #keys = new Uint32Array(1 << RECORD_BITS);
   readonly #ids = new Int32Array(1 << RECORD_BITS).fill(NO_PLACE);
@@ -187,7 +187,7 @@ class RecordCache {
   }
 }
 
-/** Names hold no U+001F (see mmdb_schema), so keys are distinct. */
+/** Names contain no U+001F (see mmdb/schema.ts), so keys are distinct. */
 function keyOf(place: Place): string {
   return `${place.countryCode}\x1f${place.region}\x1f${place.city}`;
 }

@@ -1,9 +1,9 @@
-// What a place is, the port through which the engine asks for one, and the port to a database file behind it. No I/O.
+// Places, the port through which the engine finds them, and the port to a database file. No I/O.
 
 /** ISO 3166-1 alpha-2 code, or why there is none. Never empty. */
 type CountryCode = string;
 
-/** A place as it is stored: same-named cities differ by region or country. Region and city are "" when unknown. */
+/** A place as stored. Cities of the same name differ by region or country. Region and city are "" if unknown. */
 export interface Place {
   readonly countryCode: CountryCode;
   readonly region: string;
@@ -25,21 +25,21 @@ export const PRIVATE_PLACE: Place = { countryCode: "private", region: "", city: 
 export const INVALID_PLACE: Place = { countryCode: "invalid", region: "", city: "" };
 
 /**
- * Turns the bytes of an `ip` field into a small integer that names a place. Ids are dense from 0 and stay valid for the life of the process,
- * also across a reload of the database file (a place that changed gets another id).
+ * Turns the bytes of an `ip` field into the id of a place. Ids are dense from 0 and stay valid for the life of the process, also after a reload of
+ * the database file: a place that changed gets another id.
  */
 export interface PlaceLocator {
-  /** `bytes[start, end)` is the unescaped UTF-8 text of the field; an empty range means the field was missing. Never throws. */
+  /** `bytes[start, end)` is the unescaped UTF-8 text of the field, empty if the field is missing. Never throws. */
   locate(bytes: Uint8Array, start: number, end: number): number;
   /** The place behind an id that `locate` returned. */
   place(id: number): Place;
-  /** How many ids exist. */
+  /** Number of ids. */
   readonly size: number;
 }
 
 /** One open address database. Implementations never throw: a record that cannot be read is an unknown place. */
 export interface GeoDatabase {
-  /** A key of the network's record, the same for all networks that share it; 0 = the address is not in the file. */
+  /** Key of the network's record, the same for all networks that share the record; 0 = the address is not in the file. */
   find4(address: number): number;
   /** As `find4`; `words` are four 32-bit words, most significant first. */
   find6(words: Uint32Array): number;
@@ -51,7 +51,7 @@ export interface GeoDatabase {
   pointOf6?(words: Uint32Array): GeoPoint | null;
 }
 
-/** Which database answers for which family; null = no address of that family can be placed. */
+/** The database of each family; null = addresses of that family have no place. */
 export interface GeoDatabases {
   readonly v4: GeoDatabase | null;
   readonly v6: GeoDatabase | null;

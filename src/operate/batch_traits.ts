@@ -1,11 +1,10 @@
-// What the headers of fetched record batches say about a topic: codecs, kind of timestamp, format. No I/O; adds to what it is given.
+// Collects codecs, kinds of timestamp and formats from the headers of fetched record batches. No I/O.
 import { CODEC_NAMES } from "../source/kafka/decode/codecs.ts";
 import { BATCH } from "../source/kafka/decode/fetch_decoder.ts";
 
-/** Properties of the batches that were looked at. */
 export interface BatchTraits {
   batches: number;
-  /** Batches by codec name; an unknown number is shown as `codec N`. */
+  /** Batches by codec name; an unknown codec is `codec N`. */
   readonly codecs: Map<string, number>;
   /** Batches stamped by the broker, and by the producer. */
   appendTime: number;

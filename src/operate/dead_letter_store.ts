@@ -1,4 +1,4 @@
-// What `tidemark dead-letters` asks and deletes beside what the API reads. Shell.
+// The SQL of `tidemark dead-letters`. Shell.
 import type { Database } from "../store/postgres/client.ts";
 
 const TIMEOUT_MS = 30_000;
@@ -10,7 +10,7 @@ interface DeadCount {
   readonly records: number;
 }
 
-/** Exact counts, most frequent first. */
+/** Exact counts, the largest first. */
 export function readDeadCounts(database: Database): Promise<DeadCount[]> {
   return database.query(
     (sql) =>
@@ -20,22 +20,22 @@ export function readDeadCounts(database: Database): Promise<DeadCount[]> {
   );
 }
 
-/** One dead letter: its sample, or the newest range that covers its position. */
+/** One dead letter: its sample, or a range that covers its position. */
 interface DeadLetter {
   readonly reason: string;
-  /** When it (or the range) was committed last, epoch ms. */
+  /** Time of its last commit, epoch ms. */
   readonly seen_at: number;
-  /** Size of the whole value in bytes; `null` where only the range is known. */
+  /** Size of the whole value in bytes; null for a range. */
   readonly payload_bytes: number | null;
-  /** Masked beginning of the value; `null` where none was kept. */
+  /** Masked beginning of the value; null if none is stored. */
   readonly payload: string | null;
-  /** The range: both ends inclusive; `null` for a sample. */
+  /** Both ends of the range, inclusive; null for a sample. */
   readonly first_offset: number | null;
   readonly last_offset: number | null;
   readonly records: number | null;
 }
 
-/** Everything that is kept of one position, the sample first. Empty where it is not a dead letter, or was long ago. */
+/** All stored rows about one position, the sample first. Empty if it is not a dead letter, or an old one that has been deleted. */
 export function readDeadLetter(database: Database, partition: number, offset: number): Promise<DeadLetter[]> {
   return database.query(
     (sql) =>
@@ -51,7 +51,7 @@ export function readDeadLetter(database: Database, partition: number, offset: nu
   );
 }
 
-/** The samples of line `line` of the file that was last seen as `path`. */
+/** The samples of line `line` of the file whose last known path is `path`. */
 export function readDeadLine(database: Database, path: string, line: number): Promise<DeadLetter[]> {
   return database.query(
     (sql) =>
@@ -64,7 +64,7 @@ export function readDeadLine(database: Database, path: string, line: number): Pr
   );
 }
 
-/** Deletes samples that were taken before `before` (epoch ms); counts and ranges stay. Returns how many. */
+/** Deletes samples older than `before` (epoch ms), but no counts and ranges. Returns how many were deleted. */
 export async function purgeSamples(database: Database, before: number, reason: string | undefined): Promise<number> {
   const [row] = await database.query((sql) =>
     sql<{ purged: number }[]>`

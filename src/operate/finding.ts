@@ -1,18 +1,16 @@
-// What a check of `tidemark doctor` comes to, and how findings are shown. Pure.
-
+// The result of a check of `tidemark doctor`, and its text. Pure.
 import { printable } from "../shared/printable.ts";
 
-/** skip: could not be looked at, for the reason that another finding names. */
+/** skip: the check could not run; another finding says why. */
 type FindingStatus = "ok" | "warn" | "fail" | "skip";
 
-/** One check's result. */
 export interface Finding {
   /** Stable snake_case name, e.g. `clock_skew`. */
   readonly check: string;
   readonly status: FindingStatus;
-  /** What was seen, with numbers. */
+  /** What the check found, with numbers. */
   readonly detail: string;
-  /** What to do about it; `null` where nothing has to be done. */
+  /** What the operator should do; null for nothing. */
   readonly action: string | null;
 }
 
@@ -31,7 +29,7 @@ export const fail = (check: string, detail: string, action: string): Finding => 
 });
 export const skip = (check: string, detail: string): Finding => ({ check, status: "skip", detail, action: null });
 
-/** Whether somebody has to act: `warn` alone is not a failure. */
+/** `warn` alone is not a failure. */
 export function failed(findings: readonly Finding[]): boolean {
   return findings.some(({ status }) => status === "fail");
 }
@@ -43,7 +41,7 @@ const COLOUR: Readonly<Record<FindingStatus, string>> = {
   skip: "\x1b[2m",
 };
 
-/** Two columns and an indented action, for people. */
+/** Two columns, and the action on a line of its own. */
 export function renderFinding({ check, status, detail, action }: Finding, colour: boolean): string {
   const mark = colour ? `${COLOUR[status]}${status.padEnd(4)}\x1b[0m` : status.padEnd(4);
   const next = action === null ? "" : `\n${" ".repeat(26)}→ ${printable(action)}`;

@@ -1,12 +1,12 @@
-// When the first event at a position happened: where a gap ends. Reads through the port.
+// Finds the event time at which a gap ends. I/O only through the port.
 import { type EventReader, READ_OK } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import type { LogReader } from "./log_reader.ts";
 
-/** Fetches that are looked at; a partition that begins with so much that is not an event tells no time. */
+/** Most reads in search of an event. */
 const READS_MAX = 4;
 
-/** Event time of the first record at or above `from` that is an event; `undefined` where there is none yet. @throws what the reader throws */
+/** Event time of the first event at or above `from`; undefined if none was found. @throws what the reader throws */
 export async function firstEventTime(
   log: LogReader,
   events: EventReader,

@@ -1,45 +1,45 @@
-// What the database's answers mean for the stream: version, schema, rights, isolation, clock. Pure.
+// Judges the database for `tidemark doctor`: version, rights, isolation, durability, clock, rules of the stream. Pure.
 import { parseStreamRules, ruleProblems, RULES_VERSION_NEWEST, type StreamRules } from "../event/stream_rules.ts";
 import { NamedError } from "../shared/errors.ts";
 import type { DurationMs } from "../shared/units.ts";
 import { SECOND } from "../shared/units.ts";
 import { fail, type Finding, ok, warn } from "./finding.ts";
 
-/** What was asked of the server, in one statement. */
+/** The server's answers to one statement. */
 export interface DatabaseFacts {
   /** `server_version_num`, e.g. 150004. */
   readonly version: number;
   readonly versionText: string;
   readonly user: string;
   readonly superuser: boolean;
-  /** Isolation level in which our statements really run. */
+  /** Isolation level of our statements. */
   readonly isolation: string;
   readonly fsync: boolean;
   readonly fullPageWrites: boolean;
   readonly readOnly: boolean;
-  /** The server's clock less ours, ms, at the middle of the round trip. */
+  /** The server's clock minus ours in ms, in the middle of the round trip. */
   readonly aheadMs: number;
-  /** Half of the round trip: how exact that is. */
+  /** Error of `aheadMs`: half of the round trip. */
   readonly exactMs: number;
-  /** Whether our tables may be written; `null` before they exist. */
+  /** Whether we may write to our tables; null before they exist. */
   readonly mayWrite: boolean | null;
-  /** Whether day tables can be made: as owner, or through a function that runs as the owner. */
+  /** Whether we may create day tables, as owner or through a function that runs as owner; null before the tables exist. */
   readonly mayMakeDays: boolean | null;
   readonly mayCreate: boolean;
 }
 
-/** Oldest server whose features are used. */
+/** The oldest supported server. */
 const VERSION_MIN = 140_000;
 const SKEW_WARN_MS = SECOND;
 
-/** @param futureSkew MAX_FUTURE_SKEW: with clocks further apart, whole streams of good events look like the future */
+/** @param futureSkew MAX_FUTURE_SKEW: if the clocks differ by more, all events can seem to be in the future */
 export function judgeDatabase(facts: DatabaseFacts, futureSkew: DurationMs): Finding[] {
   return [
     facts.version >= VERSION_MIN
       ? ok("postgres_version", `PostgreSQL ${facts.versionText}`)
       : fail("postgres_version", `PostgreSQL ${facts.versionText}`, "Use PostgreSQL 14 or later."),
     judgeRights(facts),
-    // Asked through our own connection, which sets it: a pooler between may have dropped that.
+    // Our connection sets the level; a pooler may have dropped it.
     facts.isolation === "read committed" ? ok("isolation", "read committed") : fail(
       "isolation",
       `${facts.isolation}, although the connection asks for read committed`,
@@ -92,7 +92,7 @@ function judgeSkew({ aheadMs, exactMs }: DatabaseFacts, futureSkew: DurationMs):
   return size > SKEW_WARN_MS ? warn("clock_skew", detail, action) : ok("clock_skew", detail);
 }
 
-/** Whether this program would read events as the stream does. */
+/** Checks that the settings give the rules by which the stream reads events. */
 export function judgeRules(stored: string, wanted: StreamRules): Finding {
   try {
     const rules = parseStreamRules(stored), problems = ruleProblems(rules, wanted);

@@ -1,4 +1,4 @@
-// What was seen of the log means for the stream: its content, its time stamps, and how soon retention reaches the stored positions. Pure.
+// Judges the log for `tidemark doctor`: its records, its timestamps, its retention and its consumer group. Pure.
 import { countText } from "../shared/count_text.ts";
 import type { NamedError } from "../shared/errors.ts";
 import { groupShared } from "../source/kafka/faults.ts";
@@ -8,19 +8,19 @@ import type { BatchTraits } from "./batch_traits.ts";
 import { fail, type Finding, ok, skip, warn } from "./finding.ts";
 import type { Sample } from "./topic_sample.ts";
 
-/** Share of dead letters above which the topic is probably the wrong one. */
+/** With a larger share of dead letters, the topic is probably the wrong one. */
 const DEAD_FAIL = 0.5;
 const DEAD_WARN = 0.01;
 const LATE_WARN = 0.02;
-/** Share of public addresses without a place; a country database knows nearly all. */
+/** Share of public addresses without a place. A country database knows nearly all. */
 const UNPLACED_WARN = 0.2;
-/** An operator who looks once a day must see it coming. */
+/** An operator who looks once a day can still act. */
 const RETENTION_LEFT_MS_MIN = 24 * HOUR;
 
 const percent = (part: number, whole: number) =>
   `${(100 * part / Math.max(1, whole)).toFixed(part > 0 && part / whole < 0.001 ? 3 : 1)} %`;
 
-/** The sampled records: are they events, in time, with places? */
+/** Are the sampled records events, are they in time, do they have places? */
 export function judgeSample(sample: Sample): Finding[] {
   const { records, counted, late, nulls, dead, places } = sample;
   if (records === 0) return [skip("topic_sample", "the log holds no records yet")];
@@ -120,16 +120,16 @@ export function judgeTraits(traits: BatchTraits): Finding[] {
   return findings;
 }
 
-/** The oldest record that the stream still has to read, in the partition that is worst off. */
+/** The unread records of a partition. */
 export interface Backlog {
   readonly partition: number;
-  /** Records (bytes for files) between the stored position and the log's end. */
+  /** Records (of files: bytes) from the stored position to the log's end. */
   readonly lag: number;
-  /** Record time at the stored position; `null` at the log's end. */
+  /** Record time at the stored position; null at the log's end. */
   readonly recordTime: EpochMs | null;
 }
 
-/** How long until retention deletes what is not read yet. @param retentionMs −1 = never */
+/** How soon retention deletes unread records. @param retentionMs −1 = never; null = unknown */
 export function judgeRetention(backlogs: readonly Backlog[], retentionMs: number | null, now: EpochMs): Finding {
   const behind = backlogs.filter((backlog) => backlog.recordTime !== null);
   const lag = backlogs.reduce((sum, backlog) => sum + backlog.lag, 0);
@@ -152,7 +152,7 @@ export function judgeRetention(backlogs: readonly Backlog[], retentionMs: number
 
 const hours = (ms: number) => ms < 2 * HOUR ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / HOUR)} h`;
 
-/** Is the group ours alone? @param group its members, or why it may not be read */
+/** Is the group ours alone? @param group its members, or why they cannot be read */
 export function judgeGroup(name: string, group: GroupDescription | NamedError): Finding {
   if (group instanceof Error) return fail("group", group.message, group.action);
   const strangers = strangersOf(group.members);
@@ -160,7 +160,7 @@ export function judgeGroup(name: string, group: GroupDescription | NamedError): 
     const { reason, action } = groupShared(name, strangers);
     return fail("group", reason, action);
   }
-  // Kafka calls a group that is not there dead.
+  // Kafka calls an absent group dead.
   return group.members.length === 0
     ? ok("group", `${name}: no members now`)
     : ok("group", `${name}: ${group.state}, ${group.members.length} members`);

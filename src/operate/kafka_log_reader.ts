@@ -1,5 +1,5 @@
-// Reads a topic's partitions from given offsets without joining its consumer group: for doctor, replay and resume, which must not take
-// partitions from a running stream. Network through kafkajs' cluster view; decoding is the source's own.
+// Reads a topic from given offsets for doctor, replay and resume. It does not join the consumer group, so a running stream keeps its partitions.
+// Network through kafkajs' cluster; the source's code decodes the batches.
 import { logGone } from "../shared/faults.ts";
 import type { Clock } from "../shared/clock.ts";
 import { NamedError, StreamStopped } from "../shared/errors.ts";
@@ -20,11 +20,11 @@ import type { FetchedBatch, LogIdentity } from "../source/port.ts";
 import type { LogReader } from "./log_reader.ts";
 
 const MAX_WAIT_MS = 250;
-/** Leaders move during a restart of brokers; later failures are real. */
+/** Leaders move while brokers restart. */
 const TRIES = 4;
 const RETRY_MS = durationMs(300);
 
-/** What kafkajs' cluster view and brokers can do beside what the source asks of them. */
+/** Methods of kafkajs' cluster and broker that the source does not use. */
 interface FetchingCluster extends Cluster {
   findLeaderForPartitions(topic: string, partitions: readonly number[]): Readonly<Record<string, readonly number[]>>;
   findBroker(node: { readonly nodeId: string }): Promise<FetchingBroker>;
@@ -42,14 +42,12 @@ interface KafkaLogReaderOptions {
   readonly topic: string;
   readonly clock: Clock;
   readonly log: Log;
-  /** What one fetch brings; a larger batch still comes whole. Default 1 MiB. */
+  /** Most bytes of a fetch, except that a larger batch comes whole. Default 1 MiB. */
   readonly maxBytes?: number;
 }
 
-/** One fetch as the broker answered it. */
 type KafkaFetch = FetchResult<EpochMs>;
 
-/** A reader of one topic. */
 export class KafkaLogReader implements LogReader {
   readonly #options: KafkaLogReaderOptions;
   readonly #metadata: KafkaMetadata;
@@ -98,7 +96,7 @@ export class KafkaLogReader implements LogReader {
     return batches;
   }
 
-  /** One fetch with its raw batches. @throws NamedError `log_gone` where the log does not hold the offset; Unavailable */
+  /** Returns the encoded batches of one fetch. @throws NamedError `log_gone` if the log does not hold the offset; Unavailable */
   async fetch(partition: PartitionId, from: Offset): Promise<KafkaFetch> {
     for (let attempt = 1;; attempt++) {
       try {
@@ -111,9 +109,7 @@ export class KafkaLogReader implements LogReader {
         const { topic, connection, clock } = this.#options;
         const fault = faultOf(error, faultContext({ topic, group: "", connection }));
         if (fault.kind === "stopped") throw fault.error;
-        if (attempt >= TRIES) {
-          throw fault.error;
-        }
+        if (attempt >= TRIES) throw fault.error;
         await clock.sleep(RETRY_MS);
       }
     }
@@ -156,7 +152,6 @@ export class KafkaLogReader implements LogReader {
   async #disconnect(): Promise<void> {
     const cluster = this.#cluster;
     this.#cluster = null;
-    // A connection that failed or will not close has nothing left to lose.
     await cluster?.then((open) => open.disconnect()).catch(() => {});
   }
 

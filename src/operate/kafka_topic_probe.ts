@@ -1,4 +1,4 @@
-// Asks the brokers what only an administrator's request tells: the topic's settings and the group's state. Shell: network through kafkajs' admin.
+// Asks the brokers for the topic's settings and the group's members. Shell: network through kafkajs' admin.
 import { type Admin, ConfigResourceTypes } from "kafkajs";
 import { systemClock } from "../shared/clock.ts";
 import { messageOf, NamedError } from "../shared/errors.ts";
@@ -7,17 +7,17 @@ import { createKafka, type KafkaConnection } from "../source/kafka/client.ts";
 import type { GroupDescription } from "../source/kafka/group_members.ts";
 import { KafkaMetadata } from "../source/kafka/metadata.ts";
 
-/** What the cluster says. Each part may be refused by itself. */
+/** The cluster's answers. It may refuse each of them. */
 interface TopicProbe {
-  /** Settings of the topic by name; `null` where they may not be read. */
+  /** Settings of the topic by name; null if the cluster refuses them. */
   readonly config: Readonly<Record<string, string>> | null;
-  /** The consumer group with its members, or why it may not be read: then it cannot be joined either. */
+  /** The consumer group with its members, or why it cannot be read. It can then not be joined either. */
   readonly group: GroupDescription | NamedError;
-  /** Why a part is missing. */
+  /** Reasons of the refusals. */
   readonly refused: readonly string[];
 }
 
-/** Never rejects for what it is refused; rejects where no broker answers. */
+/** Rejects if no broker answers, but not for a refused part. */
 export async function probeTopic(
   { connection, topic, group, log }: {
     readonly connection: KafkaConnection;

@@ -1,4 +1,4 @@
-// Counts a range of windows again from the log, by the engine's own counter. I/O only through the port; nothing is stored.
+// Counts a range of windows again from the log, with the engine's counter. I/O only through the port; stores nothing.
 import { logGone } from "../shared/faults.ts";
 import { sameRules, type StreamRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
@@ -14,7 +14,7 @@ import type { ReplayTask } from "./replay_plan.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
 import { freshTracker } from "./topic_sample.ts";
 
-/** Dictionaries are forgotten once they hold more than this: a long log names more texts than a range needs. */
+/** Larger dictionaries are emptied: a long log has more texts than the range. */
 const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
 
 interface ReplayOptions {
@@ -22,21 +22,21 @@ interface ReplayOptions {
   readonly events: EventReader;
   readonly places: PlaceLocator;
   readonly rules: CountingRules;
-  /** By which rules each partition's records were read. */
+  /** The rules by which the stream read each partition. */
   readonly spans: readonly RuleSpan[];
-  /** Start of the first window, and end of the last one: epoch ms, `[from, to)`. */
+  /** The windows in `[from, to)`. */
   readonly from: EpochMs;
   readonly to: EpochMs;
-  /** Our clock: no record is of a later time. */
+  /** Our clock. */
   readonly now: EpochMs;
   readonly signal: AbortSignal;
   readonly onProgress?: (partition: number, done: number, total: number) => void;
 }
 
 /**
- * Reads every task to its end and returns what the range's windows then hold.
+ * Reads every task to its end and returns the rows of the range.
  *
- * @throws NamedError `log_gone` where the log ends or begins elsewhere than when the plan was made
+ * @throws NamedError `log_gone` if the log has changed since the plan was made
  */
 export async function replay(tasks: readonly ReplayTask[], options: ReplayOptions): Promise<Tables> {
   const tables: Tables = { counted: new Map(), late: new Map(), records: 0 };
@@ -75,13 +75,13 @@ async function replayPartition(
       ) {
         const inForce = rulesAt(spans, task.partition, part.from);
         if (rules === null || !sameRules(rules, inForce)) {
-          // Ids of the old rules mean nothing under the new ones.
+          // Ids of the old rules are not valid under the new ones.
           collect(delta, options, tables);
           delta = new Delta(() => "");
           events.use(inForce);
           rules = inForce;
         }
-        // Records at or above an advance's offset are judged by it.
+        // An advance applies to records at or above its offset.
         while (advances[0] !== undefined && advances[0].atOffset <= part.from) {
           const { watermark } = advances.shift()!;
           if (watermark > tracker.watermark) tracker.watermark = watermark;
@@ -103,7 +103,7 @@ async function replayPartition(
   tables.records += counted + late + dead + nulls;
 }
 
-/** A batch cut at every one of `at` inside it, and at the end of what is read. */
+/** The batch, cut at the offsets of `at` and at the task's end. */
 function parts(batch: FetchedBatch, task: ReplayTask, at: readonly Offset[]): FetchedBatch[] {
   const end = Math.min(batch.next, task.to) as Offset;
   const cuts = [...new Set(at)].filter((offset) => offset > batch.from && offset < end).sort((a, b) => a - b);
@@ -123,7 +123,7 @@ function between(batch: FetchedBatch, from: Offset, next: Offset): FetchedBatch 
   return { ...batch, from, next, runs };
 }
 
-/** Forgets windows outside of the range: a log of months would not fit. */
+/** Deletes windows outside the range: those of a long log do not fit in memory. */
 function keepRange(delta: Delta, { from, to }: ReplayOptions): void {
   for (const tables of [delta.windows, delta.late]) {
     for (const start of tables.keys()) if (start < from || start >= to) tables.delete(start);

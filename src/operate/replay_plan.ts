@@ -1,37 +1,38 @@
-// From where each partition must be read again so that every record of a range of windows is judged by the watermark that it met. Pure.
+// Plans from which offset a replay reads each partition, so that it judges every record of a range of windows by the same watermark as the
+// stream did. Pure.
 //
-// An anchor is a position whose watermark is known exactly. An event never lies further ahead of its record's time than the future guard
-// allows, and raises the watermark to its own or its record's time less the delay: where the watermark was below
-// (range start − guard − delay), no record before it can belong to the range.
+// An anchor is a position whose watermark is known exactly. An event is at most MAX_FUTURE_SKEW later than its record, and it raises the
+// watermark to its own or its record's time minus the delay. So if the watermark at an anchor is below (start of the range − skew − delay),
+// no record before the anchor belongs to the range.
 import { logGone } from "../shared/faults.ts";
 import { type DurationMs, type EpochMs, isoOrNull, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { IdleAdvance } from "../store/port.ts";
 import type { LogIdentity } from "../source/port.ts";
 
-/** A position with the watermark that records at it met. */
+/** A position, and the watermark by which its record was judged. */
 interface Anchor {
   readonly offset: Offset;
   readonly watermark: EpochMs;
 }
 
-/** What is stored of one partition that matters for reading it again. */
+/** The stored state of one partition, for a replay. */
 export interface ReplayPartition {
   readonly partition: PartitionId;
   readonly firstOffset: Offset;
-  /** How far it was read: the replay reads exactly as far. */
+  /** Position of the stream; the replay ends there. */
   readonly nextOffset: Offset;
   readonly watermark: EpochMs;
-  /** Where the newest commit left it whose watermark was still below the bound; `null` where none is kept. */
+  /** Position after the newest commit with a watermark below the bound; null if there is none. */
   readonly committed: Anchor | null;
-  /** Ascending by offset, then watermark; those of a log that is no more are gone. */
+  /** Ascending by offset, then watermark; without those of an earlier log. */
   readonly advances: readonly Omit<IdleAdvance, "quietSince">[];
-  /** Accepted gaps: [from, to) was skipped. */
+  /** Accepted gaps: the stream skipped [from, to). */
   readonly skips: readonly { readonly from: Offset; readonly to: Offset }[];
-  /** An accepted recreation or truncation: positions before it meant another log. */
+  /** Whether a recreation or truncation of the log was accepted: earlier positions belong to another log. */
   readonly rewound: boolean;
 }
 
-/** What is read of one partition, and how. */
+/** What a replay reads of one partition. */
 export interface ReplayTask {
   readonly partition: PartitionId;
   readonly from: Anchor;
@@ -41,7 +42,7 @@ export interface ReplayTask {
   readonly skips: ReplayPartition["skips"];
 }
 
-/** Watermarks below this have seen no record of a range that starts at `from`. */
+/** At an anchor with a lower watermark, no record of a range that starts at `from` has been read. */
 export function anchorBound(
   from: EpochMs,
   rules: { readonly maxFutureSkew: DurationMs; readonly watermarkDelay: DurationMs },
@@ -50,9 +51,9 @@ export function anchorBound(
 }
 
 /**
- * What to read. Partitions that were not read beyond the bound take no part.
+ * Returns a task for each partition whose watermark has reached the bound.
  *
- * @throws NamedError `log_gone` where the log does not hold what is needed (any more)
+ * @throws NamedError `log_gone` if the log does not hold all needed records
  */
 export function planReplay(
   partitions: readonly ReplayPartition[],
@@ -89,7 +90,7 @@ export function planReplay(
   });
 }
 
-/** The highest position before which nothing of the range can lie. */
+/** The highest position that has no record of the range before it. */
 function newestAnchor({ firstOffset, committed, advances, rewound }: ReplayPartition, bound: EpochMs): Anchor | null {
   const anchors: Anchor[] = rewound ? [] : [{ offset: firstOffset, watermark: NEVER }];
   if (committed !== null && committed.watermark < bound) anchors.push(committed);

@@ -1,22 +1,22 @@
-// Reads what a replay needs of the database: positions with their anchors, and the published rows. Shell; writes nothing.
+// Reads for a replay the positions with their anchors and the published rows. Shell; writes nothing.
 import type { Database } from "../store/postgres/client.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { ReplayPartition } from "./replay_plan.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
 
-/** A week of commits is walked once. */
+/** The statement reads a week of commits. */
 const TIMEOUT_MS = 60_000;
 
-/** Everything as of one snapshot, but the closed rows, which never change. */
+/** All from one snapshot, except closed rows, which never change. */
 export interface ReplayState {
   readonly topicId: string | null;
   readonly anchor: EpochMs;
   readonly closedThrough: EpochMs;
-  /** Windows before this may have been dropped by retention; NEVER without retention. */
+  /** Retention may have dropped windows before this time; NEVER without retention. */
   readonly retiredThrough: EpochMs;
   readonly partitions: readonly ReplayPartition[];
   readonly published: Tables;
-  /** Starts of windows with a folded row. */
+  /** Starts of windows that have a folded row. */
   readonly folded: ReadonlySet<number>;
 }
 
@@ -52,15 +52,15 @@ type RowJson = readonly [
 ];
 
 /**
- * Reads the state for the windows in `[from, to)`; `null` where no stream was started.
+ * Reads the state for the windows in `[from, to)`; null if no stream was started.
  *
- * @param bound watermarks below it have seen nothing of the range
+ * @param bound see `anchorBound`
  */
 export async function readReplayState(
   database: Database,
   { from, to, bound }: { readonly from: EpochMs; readonly to: EpochMs; readonly bound: EpochMs },
 ): Promise<ReplayState | null> {
-  // A commit id in the history that is older than a rewind belongs to a log that is no more. Late rows and positions are of one snapshot.
+  // Commits before a rewind belong to an earlier log. One statement, so that late rows and positions are from one snapshot.
   const [state] = await database.query((sql) =>
     sql<ReplayRow[]>`
       with rewind as (

@@ -1,6 +1,5 @@
-// Two versions of the same windows, and what differs between them. Pure.
+// Compares the published and the replayed rows of the same windows. Pure.
 
-/** What names a row. */
 interface RowKey {
   /** Start of the window, epoch ms. */
   readonly window: number;
@@ -16,18 +15,18 @@ export interface Hits {
   readonly bots: number;
 }
 
-/** Rows of a range of windows: the table's and the late ones. */
+/** Counted and late rows of a range of windows. */
 export interface Tables {
   readonly counted: Map<string, Hits>;
   readonly late: Map<string, Hits>;
-  /** Records that were read for it. */
+  /** Records that were read. */
   records: number;
 }
 
-/** A row that is not the same in both versions; a side without it has zeros. */
+/** A row that differs. A side without the row has zeros. */
 export interface RowDifference extends RowKey {
   readonly table: "counted" | "late";
-  /** place: the hits of (window, host, referrer) agree, only their places do not. */
+  /** place: the hits of (window, host, referrer) are equal, only their places differ. */
   readonly kind: "hits" | "place";
   readonly published: Hits;
   readonly replayed: Hits;
@@ -35,7 +34,7 @@ export interface RowDifference extends RowKey {
 
 const NONE: Hits = { hits: 0, bots: 0 };
 
-/** A key as text. JSON, since a referrer may hold any character. */
+/** The key as text: JSON, because a referrer can contain any character. */
 export function keyOf({ window, host, referrer, countryCode, region, city }: RowKey): string {
   return JSON.stringify([window, host, referrer, countryCode, region, city]);
 }
@@ -55,7 +54,7 @@ function rowKey(key: string): RowKey {
 /**
  * Every difference, ascending by window.
  *
- * @param folded starts of windows whose smallest keys were folded into one row: of those only the sum can be compared
+ * @param folded starts of windows with a folded row: only their sums can be compared
  */
 export function compareTables(published: Tables, replayed: Tables, folded: ReadonlySet<number>): RowDifference[] {
   const fold = (rows: ReadonlyMap<string, Hits>) => foldWindows(rows, folded);

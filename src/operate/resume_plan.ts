@@ -1,30 +1,31 @@
-// What `tidemark resume` would do: from the stored rows and the log that is there now to one step for each partition. Pure.
+// Plans `tidemark resume`: one step for each partition, from the stored rows and the present log. Pure.
 import type { PartitionRow, StoredState } from "../store/port.ts";
 import { type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { StopCode } from "../shared/errors.ts";
 import type { LogIdentity, PartitionBounds } from "../source/port.ts";
 import { windowStart } from "../window/tumbling.ts";
 
-/** Records that are gone, as they will be written down. */
+/** Lost records, as they will be stored. */
 interface Gap {
-  /** What is wrong with this partition: the stream may be stopped by another's fault. */
+  /** This partition's fault; the stream may have stopped for another partition's. */
   readonly reason: StopCode;
-  /** First lost offset, inclusive; equal to `toOffset` where it cannot be known how many are lost. */
+  /** First lost offset; equal to `toOffset` if the number of lost records is unknown. */
   readonly fromOffset: Offset;
   /** Exclusive. */
   readonly toOffset: Offset;
-  /** Earliest event time that may be missing; NEVER where nothing was ever read of the partition. */
+  /** Earliest event time that may be missing; NEVER if nothing was read of the partition. */
   readonly fromTime: EpochMs;
   /** Latest event time that may be missing. */
   readonly toTime: EpochMs;
 }
 
-/** What becomes of one partition. The stored row is the compare: a step for another row is refused by the database. */
+/** A step for one partition. The database refuses it if the stored row is no longer `row`. */
 export interface ResumeStep {
   readonly partition: PartitionId;
   /**
-   * keep: goes on from its position · skip: over lost offsets to the log's start · rewind: back to the end of a truncated log ·
-   * restart: at the start of a recreated log · retire: is no more and holds no window open · revive: was retired and is back.
+   * keep: continue at the stored position · skip: continue at the log's start, after lost offsets · rewind: continue at the end of a
+   * truncated log · restart: continue at the start of a recreated log · retire: the partition is gone and no longer holds windows open ·
+   * revive: a retired partition is back.
    */
   readonly kind: "keep" | "skip" | "rewind" | "restart" | "retire" | "revive";
   readonly row: PartitionRow;
@@ -33,24 +34,23 @@ export interface ResumeStep {
   readonly gap: Gap | null;
 }
 
-/** What the plan rests on. */
 interface ResumeFacts {
   readonly stored: StoredState;
   readonly log: LogIdentity;
   readonly windowSize: DurationMs;
-  /** How far events may be out of order: the first event behind a gap may be this much older than the last one in it. */
+  /** The first event after a gap can be this much older than the last one in it. */
   readonly watermarkDelay: DurationMs;
   readonly now: EpochMs;
-  /** Event time of the first readable record at the position that a step leads to; absent where there is none yet. */
+  /** Time of the first event at the position at which a partition would continue, if there is one. */
   readonly firstEventTimes: ReadonlyMap<PartitionId, EpochMs>;
 }
 
-/** Whether the log is another one than the one that the positions belong to. */
+/** Whether the stored positions belong to another log. */
 export function isRecreated(stored: StoredState, log: LogIdentity): boolean {
   return stored.topicId !== null && log.topicId !== null && stored.topicId !== log.topicId;
 }
 
-/** Where a partition would go on, gap or not: needed before the first event behind a gap can be looked at. */
+/** Where a partition continues. */
 export function resumePosition(row: PartitionRow, bounds: PartitionBounds, recreated: boolean): Offset {
   if (recreated || row.nextOffset < bounds.logStart) return bounds.logStart;
   return row.nextOffset > bounds.logEnd ? bounds.logEnd : row.nextOffset;
@@ -75,7 +75,7 @@ function planStep(
   const { partition, nextOffset: old } = row;
   const step = { partition, row, retired: false };
   if (bounds === undefined) {
-    // Of a recreated log it would begin at 0, should it ever be added: an old position must not be taken for one in the new log.
+    // If the recreated log ever gets this partition, it begins at 0: the old position belongs to the old log.
     const nextOffset = (recreated ? 0 : old) as Offset;
     if (row.retired) return { ...step, kind: "keep", nextOffset, retired: true, gap: null };
     return {
@@ -101,7 +101,7 @@ function planStep(
   if (nextOffset > old) {
     return { ...step, kind: "skip", nextOffset, gap: gap(facts, row, "data_gap", old, nextOffset, until) };
   }
-  // What was lost above the log's end was counted before; what was written there since is not known, nor when it was.
+  // The records lost above the log's end have been counted. How many others were written there since, and when, is unknown.
   if (nextOffset < old) {
     return {
       ...step,
@@ -110,12 +110,12 @@ function planStep(
       gap: gap(facts, row, "position_beyond_end", nextOffset, old, facts.now),
     };
   }
-  // Nothing is lost: what was closed without it counts as late.
+  // Nothing is lost: records of windows that have closed meanwhile count as late.
   if (row.retired) return { ...step, kind: "revive", nextOffset, gap: null };
   return { ...step, kind: "keep", nextOffset, gap: null };
 }
 
-/** Records below the watermark's window would have been late: the earliest that may be missing from the table is that window's start. */
+/** Records of windows before the watermark's would have been late, so what may be missing begins with the watermark's window. */
 function gap(
   facts: ResumeFacts,
   row: PartitionRow,

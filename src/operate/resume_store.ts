@@ -1,20 +1,20 @@
-// Carries a resume plan out: one call of one function of ddl/. Shell.
+// Carries out a resume plan with one call of a function of ddl/. Shell.
 import { codeOf } from "../shared/sql.ts";
 import type { Database } from "../store/postgres/client.ts";
 import type { ResumeStep } from "./resume_plan.ts";
 
 const TIMEOUT_MS = 15_000;
 
-/** What came of it: `moved` = the rows are no longer the ones of the plan, plan again. */
+/** `moved`: the rows have changed since the plan was made; plan again. */
 type ResumeOutcome =
   | { readonly kind: "resumed"; readonly gaps: number }
   | { readonly kind: "not_stopped" }
   | { readonly kind: "moved"; readonly reason: string };
 
 /**
- * Clears the stop `stoppedCode` by `steps`, or changes nothing. After a lost reply it may be called again: it then finds nothing stopped.
+ * Clears the stop `stoppedCode` by `steps`, or changes nothing. May be called again after a lost reply: the stream is then not stopped.
  *
- * @param topicId identity of the log now; `null` keeps the stored one
+ * @param topicId present identity of the log; null keeps the stored one
  */
 export async function applyResume(
   database: Database,

@@ -1,26 +1,26 @@
-// Reads which rules a stream has read events by, and switches them. Shell.
+// Reads and switches the rules by which a stream reads events. Shell.
 import { parseStreamRules, rulesJson, type StreamRules } from "../event/stream_rules.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import type { Database } from "../store/postgres/client.ts";
 import { codeOf } from "../shared/sql.ts";
 
 const TIMEOUT_MS = 5_000;
-/** A switch waits for the closing that is under way. */
+/** A switch waits for a closing in progress. */
 const SWITCH_TIMEOUT_MS = 60_000;
 
-/** From where on one partition is read by which rules. */
+/** Rules of one partition from an offset on. */
 export interface RuleSpan {
   readonly partition: PartitionId;
   /** Number of the switch, from 1. */
   readonly revision: number;
   /** Inclusive. */
   readonly from: Offset;
-  /** As `rulesJson` writes them. */
+  /** JSON as of `rulesJson`. */
   readonly rules: string;
   readonly switchedAt: EpochMs;
 }
 
-/** All spans, by partition and revision; empty in a schema that was not migrated yet, where version 1 holds everywhere. */
+/** All spans, by partition and revision. An older schema has none: version 1 applies everywhere. */
 export async function readRuleSpans(database: Database): Promise<RuleSpan[]> {
   try {
     return await database.query(
@@ -36,15 +36,15 @@ export async function readRuleSpans(database: Database): Promise<RuleSpan[]> {
   }
 }
 
-/** The rules by which a record of one partition is read. @throws UsageError `rules_unknown` */
+/** The rules for a record. @throws UsageError `rules_unknown` */
 export function rulesAt(spans: readonly RuleSpan[], partition: PartitionId, offset: Offset): StreamRules {
   const own = spans.filter((span) => span.partition === partition);
-  // Before the first span only what was read before spans were recorded can lie.
+  // Records before the first span were read before spans were stored.
   const span = own.findLast((one) => one.from <= offset) ?? own[0];
   return parseStreamRules(span?.rules ?? '{"version": 1}');
 }
 
-/** Lets `rules` hold from every stored position on; returns the number of the switch that holds then. */
+/** Applies `rules` from every stored position on; returns the number of the switch. */
 export async function switchRules(database: Database, rules: StreamRules): Promise<number> {
   const [row] = await database.query(
     (sql) =>

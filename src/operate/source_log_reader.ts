@@ -1,4 +1,4 @@
-// A LogReader over a Source whose membership is a lease of its own (files, generator). I/O only through the port.
+// A LogReader over a Source that has a lease of its own: files and the generator. I/O only through the port.
 import { sourceUnavailable } from "../shared/faults.ts";
 import { invariant } from "../shared/errors.ts";
 import type { Offset, PartitionId } from "../shared/units.ts";
@@ -6,10 +6,10 @@ import type { FetchedBatch, LogIdentity, Source } from "../source/port.ts";
 import type { LogReader } from "./log_reader.ts";
 
 const POLL_MS = 100;
-/** A local source that gives nothing for this many polls is broken, not slow. */
+/** A local source without a result after this many polls is broken. */
 const POLLS_MAX = 300;
 
-/** Reads one partition after the other. The source must not be used by anybody else. */
+/** Reads one partition after the other. The source must have no other user. */
 export class SourceLogReader implements LogReader {
   readonly #source: Source;
   #generation: number | null = null;
@@ -20,7 +20,7 @@ export class SourceLogReader implements LogReader {
   }
 
   async identify(): Promise<LogIdentity> {
-    // A file log knows its bounds only once it has looked at its files.
+    // A file log knows its bounds only after it has been opened.
     this.#generation ??= await this.#open();
     return await this.#source.identify();
   }

@@ -1,4 +1,4 @@
-// Whether the settings are those that the stored stream was made with, without the lock and the write that a start's `join` takes. Shell; reads only.
+// Compares the settings with those of the stored stream, without the lock and the write of a start's `join`. Shell; reads only.
 import type { FixedSettings } from "../store/port.ts";
 import type { Database } from "../store/postgres/client.ts";
 import { settingsDiffer } from "../store/postgres/store.ts";
@@ -17,7 +17,7 @@ function columnsOf(s: FixedSettings) {
   };
 }
 
-/** One sentence for each setting that differs; empty without a stream. */
+/** A sentence for each setting that differs; empty without a stream. */
 export async function differingSettings(database: Database, given: FixedSettings): Promise<string[]> {
   const [row] = await database.query(
     (sql) => sql<{ stored: string }[]>`select to_jsonb(stream)::text as stored from tm.stream`,
@@ -29,7 +29,7 @@ export async function differingSettings(database: Database, given: FixedSettings
     .map(([name, value]) => `${name} is '${stored[name]}' in this schema, '${value}' in the settings`);
 }
 
-/** @throws UsageError `stream_settings_differ` where a start with these settings would be refused */
+/** @throws UsageError `stream_settings_differ` if a start with these settings would be refused */
 export async function requireSameSettings(database: Database, given: FixedSettings): Promise<void> {
   const differing = await differingSettings(database, given);
   if (differing.length > 0) throw settingsDiffer(differing.join("; "));

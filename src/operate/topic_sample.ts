@@ -1,4 +1,4 @@
-// Reads the newest records of every partition and counts them as the engine would: what share is good. I/O only through the port.
+// Counts a sample of every partition's newest records as the engine would. I/O only through the port.
 import { DEAD_REASONS, type DeadReason, type EventReader } from "../event/types.ts";
 import { describeValue } from "../event/value_shape.ts";
 import type { PlaceLocator } from "../geo/port.ts";
@@ -9,21 +9,21 @@ import { Delta } from "../window/delta.ts";
 import { Tracker } from "../window/tracker.ts";
 import type { LogReader } from "./log_reader.ts";
 
-/** Records looked at over all partitions. */
+/** Records over all partitions. */
 const SAMPLE_RECORDS = 10_000;
 const READS_MAX = 50;
 
-/** What became of the sampled records. */
+/** Results for the sampled records. */
 export interface Sample {
   readonly records: number;
   readonly counted: number;
   readonly late: number;
   readonly nulls: number;
   readonly dead: Readonly<Partial<Record<DeadReason, number>>>;
-  /** What dead letters were recognised as, each once; a few values of each reason were looked at. */
+  /** Formats that were recognised in samples of dead letters, each once. */
   readonly recognised: readonly string[];
   readonly bots: number;
-  /** Hits by what the address said: a country, or why there is none. */
+  /** Hits by the result for the address: a country, or why there is none. */
   readonly places: {
     readonly located: number;
     readonly unknown: number;
@@ -42,7 +42,7 @@ interface SampleOptions {
   readonly now: EpochMs;
 }
 
-/** Counts the last records of each partition. Lateness is judged from the sample's own first record on. */
+/** Counts the last records of each partition. The watermark starts with the sample's first record. */
 export async function sampleTopic(bounds: readonly PartitionBounds[], options: SampleOptions): Promise<Sample> {
   const { log, now } = options;
   const counter = new Counter({ ...options.rules, latePolicy: "store" }, options.events);
@@ -51,7 +51,7 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
   const total = { counted: 0, late: 0, dead: 0, nulls: 0 };
   let newestEvent = NEVER;
   for (const { partition, logStart, logEnd } of bounds) {
-    // Offsets of files are bytes: there the log's beginning is the only place where a record surely begins.
+    // Offsets of files are bytes: only at the log's start does a record surely begin.
     const from = options.rules.offsetsCountRecords ? Math.max(logStart, logEnd - share) as Offset : logStart;
     const tracker = freshTracker(partition, from, now);
     for (let i = 0; i < READS_MAX && tracker.position < logEnd; i++) {
@@ -75,7 +75,7 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
   };
 }
 
-/** A partition as it is before its first record. */
+/** A partition before its first record. */
 export function freshTracker(partition: PartitionId, from: Offset, now: EpochMs): Tracker {
   return new Tracker({
     partition,

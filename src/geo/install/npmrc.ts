@@ -1,13 +1,13 @@
-// Which npm registry serves a scope and how one identifies oneself there, by npm's own rules for settings. Pure.
-// No library: it has to work without Node's modules.
+// Finds a scope's npm registry and its credentials by npm's rules for settings. Pure.
+// Not a library, because it must work without Node's modules.
 
-/** npm's public default: where `tidemark geo install` downloads for users who have set no registry of their own. */
+/** npm's default. */
 export const PUBLIC_REGISTRY = "https://registry.npmjs.org/";
 
-/** Settings by name, as written in `.npmrc` files and `NPM_CONFIG_…` variables. */
+/** Settings of `.npmrc` files and `NPM_CONFIG_…` variables by name. */
 export type NpmConfig = ReadonlyMap<string, string>;
 
-/** Reads one `.npmrc` (`name = value` lines; `#` and `;` open comments); `${NAME}` means an environment variable and stays as it is where there is none. */
+/** Reads an `.npmrc`: `name = value` lines; `#` and `;` begin comments. `${NAME}` is an environment variable, and stays if there is none. */
 export function parseNpmrc(text: string, env: (name: string) => string | undefined): NpmConfig {
   const config = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {
@@ -19,7 +19,7 @@ export function parseNpmrc(text: string, env: (name: string) => string | undefin
   return config;
 }
 
-/** The registry for a scope (`@name`), with a slash at its end. @throws {TypeError} where the setting is not a URL. */
+/** The registry for a scope (`@name`), with a slash at its end. @throws {TypeError} if the setting is not a URL. */
 export function registryFor(config: NpmConfig, scope: string): URL {
   const url = new URL(config.get(`${scope}:registry`) ?? config.get("registry") ?? PUBLIC_REGISTRY);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
@@ -27,8 +27,8 @@ export function registryFor(config: NpmConfig, scope: string): URL {
 }
 
 /**
- * The Authorization header for a URL, or null. Settings name the address they are for (`//host/path/:_authToken`); a token is sent to that address and
- * what lies below it, and nowhere else.
+ * The Authorization header for a URL, or null. A setting names its address (`//host/path/:_authToken`); the token is sent only to that address and
+ * the paths below it.
  */
 export function authorizationFor(config: NpmConfig, url: URL): string | null {
   for (let path = url.pathname;;) {

@@ -1,11 +1,11 @@
-// Reads a tar archive as it streams by. Pure (it pulls from the stream that it is given). Format: POSIX.1-1988 ustar, as npm writes its packages.
-// No library: one file of 64 MB is streamed and hashed on the way, and a damaged archive stops it.
+// Reads a tar archive from a stream. No I/O but the given stream. Format: POSIX.1-1988 ustar, as npm writes its packages.
+// Not a library, because a file of 64 MB is hashed while it streams, and a damaged archive must stop it.
 
 /** One regular file of an archive. */
 interface TarEntry {
   readonly path: string;
   readonly sizeBytes: number;
-  /** The content; what is not read is skipped when the next entry is asked for. */
+  /** The content. The next entry skips what was not read. */
   readonly content: AsyncIterable<Uint8Array>;
 }
 
@@ -13,8 +13,8 @@ const BLOCK = 512;
 const REGULAR_FILES = new Set(["0", "\0"]);
 
 /**
- * The regular files of an archive, in order; every other kind of entry is skipped.
- * @throws {Error} where the archive is cut off or a header's checksum is wrong.
+ * The regular files of an archive, in order.
+ * @throws {Error} if the archive is cut off or a header's checksum is wrong.
  */
 export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerator<TarEntry> {
   const input = new ByteInput(stream[Symbol.asyncIterator]());
@@ -40,7 +40,7 @@ export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerato
   }
 }
 
-/** Chunks of any length, taken in the lengths that one asks for. */
+/** Reads a stream of chunks in wanted lengths. */
 class ByteInput {
   #chunk: Uint8Array = new Uint8Array(0);
   readonly #source: AsyncIterator<Uint8Array>;
@@ -61,7 +61,7 @@ class ByteInput {
     return taken;
   }
 
-  /** Reads on to the end, so that a hash of the stream covers all of it. */
+  /** Reads to the end, so that a hash covers the whole stream. */
   async drain(): Promise<void> {
     while (!(await this.#source.next()).done);
   }

@@ -1,12 +1,12 @@
-// Proves, before the library reads a value of an MMDB file, that the reading ends soon: a walk over the encoded bytes that makes no values. Pure.
-// Format: https://maxmind.github.io/MaxMind-DB/ (data section). Why: some hundred bytes can describe more values than there is time for (lists of
-// pointers to lists of pointers), and mmdb-lib, which `maxmind` reads with, reads them all: one small file stopped the process (tests/fuzz, `mmdb`).
+// Checks the encoded bytes of an MMDB value before the library decodes it, so that decoding ends soon. Pure.
+// Format: https://maxmind.github.io/MaxMind-DB/ (data section). Reason: a few hundred bytes can describe billions of values (lists of pointers to
+// lists of pointers), and mmdb-lib, the decoder of `maxmind`, reads them all: one small file stopped the process (tests/fuzz, `mmdb`).
 
-/** Values of one record, pointers included and repeated ones counted again; the richest city records have less than two hundred. */
+/** Most values of a record, with pointers and repetitions. The largest city records have less than two hundred. */
 const VALUES_MAX = 4_096;
-/** Lists, maps and pointers within each other. */
+/** Deepest nesting of lists, maps and pointers. */
 const DEPTH_MAX = 32;
-/** Bytes of one record's texts and byte strings, repeated ones counted again. */
+/** Most bytes of a record's texts and byte strings, with repetitions. */
 const TEXT_BYTES_MAX = 1_048_576;
 
 const TYPE = {
@@ -22,9 +22,9 @@ const TYPE = {
 } as const;
 /** Most bytes of a number by its type: double, uint16, uint32, int32, uint64, uint128 and float. */
 const NUMBER_BYTES_MAX: Readonly<Record<number, number>> = { 3: 8, 5: 2, 6: 4, 8: 4, 9: 8, 10: 16, 15: 4 };
-/** What a pointer of each size counts from, by the bytes that follow its first, less one. */
+/** Added to a pointer's value, by the number of bytes after its first, minus one. */
 const POINTER_FROM = [0, 2_048, 526_336, 0];
-/** What sizes count from where the first byte's low five bits are 29, 30 and 31; so many bytes less 28 follow. */
+/** Added to a size if the low five bits of its first byte are 29, 30 or 31: then 1, 2 or 3 bytes of size follow. */
 const SIZE_FROM = [29, 285, 65_821];
 
 /** One section of a file. */
@@ -44,8 +44,8 @@ export class MmdbBounds {
   }
 
   /**
-   * Returns where the library may read the value at `offset` from the section's start.
-   * @throws {Error} where it is not a value, leads out of the section, or is larger than any record of places: the caller refuses the file or the record.
+   * Checks that the library may decode the value at `offset` from the section's start.
+   * @throws {Error} if it is not a value, points out of the section, or is larger than any record of places: the caller refuses the file or the record.
    */
   check(offset: number): void {
     this.#values = VALUES_MAX;
@@ -54,7 +54,7 @@ export class MmdbBounds {
     this.#value(DEPTH_MAX);
   }
 
-  /** Moves over one value and returns its type, a pointer's being that of what it leads to. */
+  /** Skips one value and returns its type; for a pointer, that of its target. */
   #value(depth: number): number {
     if (--this.#values < 0) throw new Error("a record has too many values");
     if (depth === 0) throw new Error("a record is nested too deeply");
@@ -65,7 +65,7 @@ export class MmdbBounds {
     const small = first & 31, size = small < 29 ? small : SIZE_FROM[small - 29]! + this.#number(small - 28);
     if (type === TYPE.map || type === TYPE.list) {
       for (let i = 0; i < size; i++) {
-        // The library makes a text of any key, however large a list or map it is.
+        // The library converts any key to text, even a large list or map.
         if (type === TYPE.map && this.#value(depth - 1) !== TYPE.text) {
           throw new Error("a record has a key that is not text");
         }
@@ -97,14 +97,14 @@ export class MmdbBounds {
     return type;
   }
 
-  /** Moves over a number of `size` bytes, and returns it. */
+  /** Reads a number of `size` bytes. */
   #number(size: number): number {
     let number = 0;
     for (let at = this.#take(size); at < this.#at; at++) number = number * 256 + this.#bytes[at]!;
     return number;
   }
 
-  /** Moves over `size` bytes and returns where they start. */
+  /** Skips `size` bytes and returns their start. */
   #take(size: number): number {
     const start = this.#at;
     if (!(start >= this.#start && start + size <= this.#end)) throw new Error("a record leads out of its section");

@@ -1,21 +1,21 @@
-// What a MaxMind DB file says about itself: whether the library may read it, and whether that can be true of the file. Pure.
-// Format: https://maxmind.github.io/MaxMind-DB/ ("database metadata"), which lies in the last 128 KiB of a file, behind a marker.
+// Finds the description of a MaxMind DB file and checks that it fits the file. Pure.
+// Format: https://maxmind.github.io/MaxMind-DB/ ("database metadata"): in the last 128 KiB of a file, after a marker.
 import { Buffer } from "node:buffer";
 import type { Reader, Response } from "maxmind";
 import { type EpochMs, epochMs } from "../../shared/units.ts";
 import { MmdbBounds } from "./bounds.ts";
 import type { MmdbShape } from "./tree.ts";
 
-/** The description's part of a file, counted from its end. */
+/** The description is within so many bytes of the file's end. */
 export const DESCRIPTION_BYTES_MAX = 128 * 1024;
 const MARKER = Buffer.from("\xab\xcd\xefMaxMind.com", "latin1");
-/** Zeros between tree and data; a record of the tree counts from their first byte. */
+/** Zeros between tree and data; records of the tree count from the first of them. */
 export const SEPARATOR_BYTES = 16;
 const FORMAT = 2;
-/** 9999-12-31: what can be shown as a date. */
+/** 9999-12-31, the last date that can be shown. */
 const BUILD_MS_MAX = 253_402_300_799_000;
 
-/** The description, with where the file's parts lie. */
+/** The description, and the position of the data. */
 export interface MmdbDescription extends MmdbShape {
   readonly ipVersion: 4 | 6;
   readonly databaseType: string;
@@ -28,13 +28,12 @@ export interface MmdbDescription extends MmdbShape {
 type Metadata = Reader<Response>["metadata"];
 
 /**
- * Returns where the data of the file `bytes` ends and the description's marker starts, once the library may read the description. No more than the
- * end of the file need be there.
- * @throws {Error} where there is no description, or one that the library must not read.
+ * Returns the position of the description's marker, at which the data ends. `bytes` need hold only the end of the file.
+ * @throws {Error} if there is no description, or one that the library must not decode.
  */
 export function boundDescription(bytes: Uint8Array): number {
-  // The library's own search, byte by byte backwards: it misses a marker that a part of one follows, and then reads at an earlier one. What it
-  // will read is what has to be looked at.
+  // The same search as the library's, byte by byte backwards. It misses a marker that is followed by the start of another, and then takes an
+  // earlier one. We must check what the library will decode.
   const from = Math.max(0, bytes.length - DESCRIPTION_BYTES_MAX);
   let at = bytes.length - 1, matched = 0;
   while (matched < MARKER.length && at-- > from) {
@@ -46,11 +45,11 @@ export function boundDescription(bytes: Uint8Array): number {
 }
 
 /**
- * What the library has read, where it fits a file whose data ends at `dataEnd`.
- * @throws {Error} where it does not.
+ * Checks the description that the library has decoded.
+ * @throws {Error} if it does not fit a file whose data ends at `dataEnd`.
  */
 export function describeMmdb(metadata: Metadata, dataEnd: number): MmdbDescription {
-  // The library's types are promises of the file: only the record size (24, 28 or 32) has been looked at.
+  // The values come from the file and may be of any type: the library has checked only the record size (24, 28 or 32).
   const { nodeCount, ipVersion, binaryFormatMajorVersion: format, databaseType, languages }: Readonly<
     Record<keyof Metadata, unknown>
   > = metadata;
@@ -79,7 +78,7 @@ function isWhole(value: unknown, max: number): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= max;
 }
 
-/** A field for a message. What is not a number may be a text of any length, or a map. */
+/** A field for a message; `?` if it is not a number, because it may be a long text or a map. */
 function shown(value: unknown): string {
   return typeof value === "number" ? String(value) : "?";
 }

@@ -1,6 +1,6 @@
-// Opens MMDB files, checks them before anything is counted by them, and answers for one file. Shell: Deno files; descriptions and records are
-// read by `maxmind`, each after a bounded walk over its bytes.
-// A file is held once, in one buffer. Walking it from disk instead would read other people's bytes when somebody copies over it.
+// Opens and checks MMDB files and looks up addresses in them. Shell: Deno files. `maxmind` reads descriptions and records, each after MmdbBounds
+// has checked its bytes.
+// A file is held in one buffer: if it were read from disk at each lookup, a copy over it would mix two files.
 import { Buffer } from "node:buffer";
 import { Reader, type Response } from "maxmind";
 import { messageOf, UsageError } from "../../shared/errors.ts";
@@ -19,9 +19,9 @@ import { type Attribution, attributionOf, type GeoSchema, placeOf, pointOf, sche
 import { MmdbTree, NOT_FOUND } from "./tree.ts";
 import { type GeoDatabase, type GeoPoint, type Place, UNKNOWN_PLACE } from "../port.ts";
 
-/** What a file says about itself. */
+/** A file's description. */
 interface MmdbFacts {
-  /** File name without its folder: a path may tell more than a page should show. */
+  /** File name without its folder, because pages show it. */
   readonly name: string;
   readonly databaseType: string;
   readonly v4: boolean;
@@ -30,30 +30,30 @@ interface MmdbFacts {
   readonly sizeBytes: number;
   readonly nodeCount: number;
   readonly languages: readonly string[];
-  /** null until the file has been read: see {@link OpenOptions.deferV6}. */
+  /** null until a deferred file has been read: see {@link OpenOptions.deferV6}. */
   readonly schema: GeoSchema | null;
   readonly attribution: Attribution | null;
 }
 
 interface OpenOptions {
   /**
-   * Read only the description of an IPv6 file now, and the rest when the first IPv6 address comes. A city file for IPv6 is 71 MB that most streams never need.
-   * The file stays the one that was opened, also when another is renamed over it; one that was changed in place is refused.
+   * Read only the description of an IPv6 file now, and the rest at the first IPv6 address: a city file for IPv6 has 71 MB, and most streams never
+   * need it. If another file is renamed over it, the opened one is still read; if it was changed in place, it is refused.
    */
   readonly deferV6?: boolean;
-  /** Hold the file in memory that other threads can be given without a copy. */
+  /** Hold the file in memory that threads can share. */
   readonly shared?: boolean;
-  /** Told once, when a deferred file turns out to be broken; its addresses are unknown from then on. */
+  /** Called once if a deferred file is found broken; its addresses are then unknown. */
   readonly onBroken?: ((error: UsageError) => void) | undefined;
 }
 
-/** Networks tried before a file is trusted; a fixed sequence, so that a file is either always or never accepted. */
+/** Networks in the check of a file. The sequence is fixed, so that a file is either always or never accepted. */
 const SAMPLES = 2_000;
 
 /**
  * Opens and checks the file at `path`.
- * @throws {UsageError} `bad_geo_file` where it is absent, unreadable, truncated, of another format or without countries. Caught by `main` at the start
- * and by the reload, which keeps the old file.
+ * @throws {UsageError} `bad_geo_file` if it is absent, unreadable, truncated, of another format or without countries. `main` catches it at the start;
+ * a reload catches it and keeps the old file.
  */
 export async function openMmdb(path: string, options: OpenOptions = {}): Promise<MmdbFile> {
   const name = baseName(path);
@@ -109,12 +109,12 @@ interface Deferred {
   readonly onBroken: OpenOptions["onBroken"];
 }
 
-/** One open file. Made by {@link openMmdb} and {@link openMmdbBytes}. */
+/** An open file, made by {@link openMmdb} or {@link openMmdbBytes}. */
 export class MmdbFile implements GeoDatabase {
-  /** Counts records that could not be decoded; above zero the file is damaged behind what the check saw. */
+  /** Records that could not be decoded: above zero, the file is damaged where the check did not look. */
   brokenRecords = 0;
   readonly #bytes: Uint8Array;
-  /** The same memory, as the library wants it. */
+  /** The same memory in the library's type. */
   readonly #buffer: Buffer;
   readonly #name: string;
   readonly #reader: Reader<Response>;
@@ -125,7 +125,7 @@ export class MmdbFile implements GeoDatabase {
   #deferred: Deferred | null = null;
   #broken = false;
 
-  /** `bytes` need hold no more than the description, at their end, until {@link MmdbFile.check}. @throws {Error} where that is not there. */
+  /** Until {@link MmdbFile.check}, `bytes` need hold only the description, at their end. @throws {Error} without one. */
   constructor(bytes: Uint8Array, name: string) {
     this.#bytes = bytes;
     this.#name = name;
@@ -137,12 +137,12 @@ export class MmdbFile implements GeoDatabase {
     this.#bounds = new MmdbBounds(bytes, description.dataStart, dataEnd);
   }
 
-  /** Leaves the rest to the first lookup. */
+  /** Reads the rest at the first lookup. */
   defer(deferred: Deferred): void {
     this.#deferred = deferred;
   }
 
-  /** The whole file as it lies in memory; not to be written to. */
+  /** The whole file in memory; read only. */
   get content(): Uint8Array {
     return this.#bytes;
   }
@@ -161,7 +161,7 @@ export class MmdbFile implements GeoDatabase {
     return {
       name: this.#name,
       databaseType,
-      // Before it is read, a deferred file's tree cannot tell; only files that are not needed for IPv4 are deferred.
+      // A deferred file has no tree yet; only files that IPv4 does not need are deferred.
       v4: this.loaded && this.#tree.hasV4,
       v6: ipVersion === 6,
       buildTime,
@@ -173,7 +173,7 @@ export class MmdbFile implements GeoDatabase {
     };
   }
 
-  /** The description's IP version alone: 4 or 6. */
+  /** IP version of the description: 4 or 6. */
   get ipVersion(): number {
     return this.#description.ipVersion;
   }
@@ -203,11 +203,11 @@ export class MmdbFile implements GeoDatabase {
   }
 
   /**
-   * Looks up a fixed sample of the file's networks; sets the schema.
-   * @throws {Error} where a record cannot be read or no record names a country.
+   * Looks up a fixed sample of the file's networks and sets the schema.
+   * @throws {Error} if a record cannot be read or no record has a country.
    */
   check(): void {
-    // What was derived from the tree before it was read is worth nothing.
+    // Values derived from the tree before it was read are wrong.
     this.#reader.load(this.#buffer);
     this.#tree = new MmdbTree(this.#bytes, this.#description);
     const words = new Uint32Array(4);
@@ -218,14 +218,14 @@ export class MmdbFile implements GeoDatabase {
       const record = this.#tree.sample(coin, words);
       if (record === NOT_FOUND || seen.has(record)) continue;
       seen.add(record);
-      // Read also where the schema is known: a record that cannot be read shows a damage.
+      // Decoded even if the schema is known: an unreadable record shows that the file is damaged.
       const value = this.#read(record, this.ipVersion === 4 ? formatV4(words[0]!) : formatV6(words));
       this.#schema ??= schemaOf(value);
     }
     if (this.#schema === null) throw new Error("it has no records that name a country");
   }
 
-  /** Closes what a deferred file keeps open. */
+  /** Closes the handle of a deferred file. */
   close(): void {
     this.#deferred?.file.close();
     this.#deferred = null;
@@ -266,10 +266,10 @@ export class MmdbFile implements GeoDatabase {
     return !this.#broken;
   }
 
-  /** What the record of an address holds. @throws {Error} where that cannot be read, or not soon. */
+  /** The record of an address. @throws {Error} if it cannot be read, or only in too many steps. */
   #read(record: number, address: string): unknown {
     this.#bounds.check(record - this.#description.nodeCount - SEPARATOR_BYTES);
-    // The library walks the tree once more, to the same record: the fuzz target `mmdb` holds the two walks against each other.
+    // The library walks the tree once more, to the same record: the fuzz target `mmdb` compares the two walks.
     return this.#reader.get(address);
   }
 
@@ -278,7 +278,7 @@ export class MmdbFile implements GeoDatabase {
     try {
       return of(this.#read(record, address));
     } catch {
-      // The file passed its check and one record in it does not decode, or not within bounds: an address is not a reason to stop the stream.
+      // The file passed its check, but one record is broken. One address must not stop the stream.
       this.brokenRecords++;
       return null;
     }

@@ -7,7 +7,7 @@ import { type GeoPoint, type Place, UNKNOWN_PLACE } from "../port.ts";
  */
 export type GeoSchema = "nested" | "flat";
 
-/** Whom a page that shows places has to name. */
+/** The attribution that a page with places must show. */
 export interface Attribution {
   readonly text: string;
   readonly url: string;
@@ -19,14 +19,14 @@ export const NAME_BYTES_MAX = 256;
 
 const encoder = new TextEncoder();
 
-/** The schema of a record, or null where it names no country (an ASN database, say). */
+/** The schema of a record; null if it has no country, as in an ASN database. */
 export function schemaOf(record: unknown): GeoSchema | null {
   const fields = asMap(record);
   if (typeof asMap(fields?.country)?.iso_code === "string") return "nested";
   return flatCountry(fields) === undefined ? null : "flat";
 }
 
-/** The place in a record. A record without a usable country code gives {@link UNKNOWN_PLACE}: a city without its country cannot be told apart. */
+/** The place in a record; {@link UNKNOWN_PLACE} without a usable country code, because a city's name is not unique without its country. */
 export function placeOf(record: unknown): Place {
   const fields = asMap(record);
   if (fields === undefined) return UNKNOWN_PLACE;
@@ -70,8 +70,8 @@ export function cleanCountry(code: unknown): string {
 }
 
 /**
- * A name as it may be stored: U+0000 (PostgreSQL refuses it), U+001F (it separates names on the way there) and lone surrogates become U+FFFD; "-" is how
- * IP2Location says that there is none.
+ * A name that can be stored: U+0000 (PostgreSQL refuses it), U+001F (it separates names in a commit) and lone surrogates become U+FFFD. IP2Location
+ * writes "-" for no name.
  */
 export function cleanName(name: unknown): string {
   if (typeof name !== "string" || name === "-") return "";
@@ -82,7 +82,7 @@ export function cleanName(name: unknown): string {
   return clean.slice(0, encoder.encodeInto(clean, new Uint8Array(NAME_BYTES_MAX)).read);
 }
 
-/** Whom to name for a file, judged by its database type first and its own name second; null where neither tells. */
+/** The attribution for a file by its database type, else by its name; null if both are unknown. */
 export function attributionOf(databaseType: string, fileName: string): Attribution | null {
   for (const hint of [databaseType, fileName]) {
     if (/db-?ip/i.test(hint)) {
@@ -120,7 +120,7 @@ function flatCountry(fields: Fields | undefined): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** The English name, else the first of the languages that the file has. */
+/** The English name, else that of the file's first language. */
 function nameIn(entity: Fields | undefined): unknown {
   const names = asMap(entity?.names);
   return names === undefined ? undefined : names.en ?? Object.values(names)[0];
