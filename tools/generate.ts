@@ -1,12 +1,8 @@
 // `deno task docs`: writes every page that is made from code. With `--check` it writes nothing and names what is out of date.
-import {
-  renderComposeSettings,
-  renderConfigurationPage,
-  renderReadmeTable,
-  renderStreamEnv,
-} from "../src/cli/settings_pages.ts";
+import { renderStreamEnv } from "../src/cli/stream_env.ts";
 import { initSql } from "../src/store/migrate.ts";
 import { KNOWN_SOURCES } from "../src/report/referrer_channel.ts";
+import { renderComposeSettings, renderConfigurationPage, renderReadmeTable } from "./docs_configuration_page.ts";
 import { table } from "./docs_table.ts";
 import { openApi, renderHttpApiPage } from "./docs_http_api_page.ts";
 import { renderAlertsTable, renderMetricsTable } from "./docs_monitoring_page.ts";

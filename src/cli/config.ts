@@ -4,7 +4,7 @@ import { showSetting } from "../shared/config/load.ts";
 import { EXIT } from "../shared/errors.ts";
 import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup } from "../shared/config/settings.ts";
 import { defineCommand, flag } from "./command.ts";
-import { renderConfigurationPage, renderStreamEnv } from "./settings_pages.ts";
+import { renderStreamEnv } from "./stream_env.ts";
 
 /** Width of `settings file NAME` and the gaps. */
 const ORIGIN_WIDTH = 20;
@@ -16,12 +16,10 @@ export const command = defineCommand({
   flags: {
     json: flag(boolean, { doc: "One JSON object: name → value, from, as." }),
     env: flag(boolean, { doc: "Print the text of stream.env instead." }),
-    markdown: flag(boolean, { doc: "Print the text of docs/configuration.md instead.", hidden: true }),
   },
   run(_args, context) {
     const { columns, flags, out, sources } = context;
     if (flags.env) out(renderStreamEnv().trimEnd());
-    else if (flags.markdown) out(renderConfigurationPage().trimEnd());
     else if (flags.json) {
       const rows = SETTING_NAMES.map((name) => {
         const { from, as } = sources[name];

@@ -154,6 +154,8 @@ Deno.test("dispatch() never prints a secret: config in every form, help, problem
   }
   all.KAFKA_TLS_CERT = pem;
   all.POSTGRES_TLS_CERT = pem;
+  all.NOTIFY_WEBHOOKS = `https://hooks.example/${canary}`;
+  all.SMTP_URL = `smtp://u:${canary}@mail.example:587`;
   all.POSTGRES_URL = `jdbc:postgresql://u:${canary}@localhost/web?password=${canary}&sslmode=require`;
   // A secret of one mechanism is refused beside the other.
   const { KAFKA_SASL_PASSWORD, KAFKA_OAUTH_CLIENT_SECRET, ...both } = all;
@@ -166,7 +168,7 @@ Deno.test("dispatch() never prints a secret: config in every form, help, problem
       KAFKA_OAUTH_CLIENT_SECRET: KAFKA_OAUTH_CLIENT_SECRET!,
     },
   ];
-  const forms = [[], ["--json"], ["--env"], ["--markdown"], ["--help"], ["--http-port=x"], [`--api-token=${canary} `]];
+  const forms = [[], ["--json"], ["--env"], ["--help"], ["--http-port=x"], [`--api-token=${canary} `]];
   for (const login of logins) {
     const env = { ...both, ...login };
     for (const form of forms) {

@@ -37,7 +37,7 @@ Deno.test("main sees only the variables that it may, and does without the others
 });
 
 Deno.test("main survives a reader that goes away", async () => {
-  const child = deno(["-A"], MAIN, ["config", "--markdown"]).spawn();
+  const child = deno(["-A"], MAIN, ["config", "--env"]).spawn();
   await child.stdout.cancel();
   const stderr = await new Response(child.stderr).text();
   assertEquals([(await child.status).code, stderr], [0, ""]);

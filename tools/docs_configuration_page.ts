@@ -1,5 +1,5 @@
-// The settings table as stream.env and as docs/configuration.md. No I/O. A test compares the committed files with these texts.
-import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
+// The settings table in docs/configuration.md, README.md and docker-compose.yml. No I/O.
+import { EXIT, EXIT_MEANING } from "../src/shared/errors.ts";
 import {
   ENVIRONMENT_NAMES,
   SETTING_GROUPS,
@@ -7,29 +7,8 @@ import {
   type SettingGroup,
   type SettingName,
   settingOf,
-} from "../shared/config/settings.ts";
-
-const GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
-const namesOf = (group: SettingGroup) => SETTING_NAMES.filter((name) => settingOf(name).group === group);
-
-/** A settings file for docker-compose.yml, with unset settings as comments. */
-export function renderStreamEnv(): string {
-  const lines = [
-    "# Settings for a Kafka and a PostgreSQL on this machine, as docker-compose.yml starts them.",
-    "# Use: tidemark run --env-file stream.env, or docker compose --env-file stream.env up.",
-    "# The passwords here are for a first look: change them before other machines can reach the ports.",
-    "# Made by `deno task docs` from src/shared/config/settings.ts.",
-  ];
-  for (const group of GROUPS) {
-    lines.push("", `## ${SETTING_GROUPS[group]}`);
-    for (const name of namesOf(group)) {
-      const { doc, example, default: value } = settingOf(name);
-      const given = example ?? value;
-      lines.push("", `# ${doc}`, given === undefined ? `# ${name}=` : `${name}=${given}`);
-    }
-  }
-  return `${lines.join("\n")}\n`;
-}
+} from "../src/shared/config/settings.ts";
+import { table } from "./docs_table.ts";
 
 /** docs/configuration.md. */
 export function renderConfigurationPage(): string {
@@ -52,12 +31,15 @@ export function renderConfigurationPage(): string {
     '- In the settings file a value may be in single quotes (unchanged) or in double quotes (`\\n`, `\\"` and `\\\\` are',
     "  escapes). `${…}` is not replaced.",
   ];
-  for (const group of GROUPS) {
+  for (const group of Object.keys(SETTING_GROUPS) as SettingGroup[]) {
     lines.push(
       "",
       `## ${SETTING_GROUPS[group]}`,
       "",
-      ...table(["Setting", "Value", "Default", "Meaning"], namesOf(group).map(settingCells)),
+      ...table(
+        ["Setting", "Value", "Default", "Meaning"],
+        SETTING_NAMES.filter((name) => settingOf(name).group === group).map(settingCells),
+      ),
     );
   }
   lines.push(
@@ -93,14 +75,6 @@ function settingCells(name: SettingName): readonly string[] {
     value !== undefined && defaultNote !== undefined ? defaultNote : known,
     `${doc}${short}`,
   ];
-}
-
-/** A Markdown table, padded as by `deno fmt`. */
-function table(head: readonly string[], body: readonly (readonly string[])[]): readonly string[] {
-  const cells = [head, ...body].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = head.map((_, column) => Math.max(3, ...cells.map((row) => [...row[column]!].length)));
-  const line = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
-  return [line(cells[0]!), `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`, ...cells.slice(1).map(line)];
 }
 
 /** docker-compose.yml sets these itself, because they differ inside its network. */
