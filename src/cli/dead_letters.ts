@@ -1,5 +1,5 @@
 // `tidemark dead-letters`: records that can never be counted, with reason and position. Payloads were masked before they were stored.
-import { countText } from "../shared/count_text.ts";
+import { countText } from "../shared/quantities.ts";
 import { DEAD_REASONS } from "../event/types.ts";
 import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";

@@ -1,5 +1,5 @@
 // The text of a progress line: share, speed, time left. Pure.
-import { countText } from "../shared/count_text.ts";
+import { countText } from "../shared/quantities.ts";
 
 interface Progress {
   /** In the unit of `total`. */
@@ -25,7 +25,7 @@ export function progressText({ done, total, records, elapsedMs }: Progress, what
     ...(elapsedMs < SETTLED_MS ? [] : [rateText(records, elapsedMs)]),
   ];
   if (share !== null && share >= SHARE_MIN && share < 1 && elapsedMs >= SETTLED_MS) {
-    parts.push(`about ${durationText(elapsedMs * (1 - share) / share)} left`);
+    parts.push(`about ${timeLeftText(elapsedMs * (1 - share) / share)} left`);
   }
   return parts.join(", ");
 }
@@ -34,7 +34,7 @@ export const rateText = (records: number, elapsedMs: number): string =>
   `${countText(Math.round(records / elapsedMs * 1000))}/s`;
 
 /** `45 s`, `12 min`, `3 h 20 min`. */
-export function durationText(ms: number): string {
+export function timeLeftText(ms: number): string {
   const seconds = Math.max(1, Math.round(ms / 1000));
   if (seconds < 90) return `${seconds} s`;
   const minutes = Math.round(seconds / 60);

@@ -1,5 +1,5 @@
 // `tidemark replay`: counts closed windows again from the log and shows the differences from the published rows. Changes nothing.
-import { countText } from "../shared/count_text.ts";
+import { countText } from "../shared/quantities.ts";
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";

@@ -1,5 +1,5 @@
 // Judges the log for `tidemark doctor`: its records, its timestamps, its retention and its consumer group. Pure.
-import { countText } from "../shared/count_text.ts";
+import { countText } from "../shared/quantities.ts";
 import type { NamedError } from "../shared/errors.ts";
 import { groupShared } from "../source/kafka/faults.ts";
 import { type GroupDescription, strangersOf } from "../source/kafka/group_members.ts";

@@ -1,8 +1,11 @@
 // Formats counts, sizes and durations for people. Settings have a grammar of their own, which can be read back. Pure.
 
-/** Thousands separated; three significant digits below a thousand. */
-export function countText(value: number): string {
-  if (Math.abs(value) >= 1_000 || Number.isInteger(value)) return Math.round(value).toLocaleString("en-US");
+/** `1,234,567`. */
+export const countText = (count: number): string => Math.round(count).toLocaleString("en-US");
+
+/** Thousands separated; a fraction below a thousand has three significant digits. */
+export function numberText(value: number): string {
+  if (Math.abs(value) >= 1_000 || Number.isInteger(value)) return countText(value);
   return Number(value.toPrecision(3)).toLocaleString("en-US", { maximumFractionDigits: 12 });
 }
 
@@ -10,7 +13,7 @@ export function countText(value: number): string {
 export function bytesText(bytes: number): string {
   const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
   const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${countText(bytes / 2 ** (10 * power))} ${units[power]}`;
+  return `${numberText(bytes / 2 ** (10 * power))} ${units[power]}`;
 }
 
 /** Milliseconds in the largest unit that leaves two digits: `850 ms`, `12 s`, `3 min`, `2.5 h`. */

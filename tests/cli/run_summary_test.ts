@@ -1,6 +1,6 @@
 // What a run says at its end, and the progress line on the way.
 import { assert, assertEquals } from "@std/assert";
-import { durationText, progressText } from "../../src/cli/progress_line.ts";
+import { progressText, timeLeftText } from "../../src/cli/progress_line.ts";
 import { type RunSummary, summarize } from "../../src/cli/run/summary.ts";
 import type { StoredTotals } from "../../src/shared/snapshot.ts";
 import { partitionId } from "../../src/shared/units.ts";
@@ -67,7 +67,7 @@ Deno.test("progressText() says share, speed and time left, each where it is know
   assertEquals(progressText({ ...at, elapsedMs: 100 }, "lines"), "34 %, 1,234,567 lines");
   assertEquals(progressText({ ...at, done: 1 }, "lines"), "0 %, 1,234,567 lines, 154,321/s");
   assertEquals(progressText({ ...at, done: 1000 }, "lines"), "100 %, 1,234,567 lines, 154,321/s");
-  assertEquals([0, 89_000, 91_000, 5_400_000, 12_000_000].map(durationText), [
+  assertEquals([0, 89_000, 91_000, 5_400_000, 12_000_000].map(timeLeftText), [
     "1 s",
     "89 s",
     "2 min",

@@ -1,6 +1,6 @@
 // Counts, sizes and lengths of time in words, at the edges of their units.
 import { assertEquals } from "@std/assert";
-import { bytesText, countText, durationText } from "../../src/shared/quantities.ts";
+import { bytesText, durationText, numberText } from "../../src/shared/quantities.ts";
 
 Deno.test("durationText() and bytesText() choose a unit", () => {
   assertEquals([850, 12_400, 180_000, 9_000_000, 400_000_000].map(durationText), [
@@ -13,8 +13,8 @@ Deno.test("durationText() and bytesText() choose a unit", () => {
   assertEquals([500, 2_048, 3 * 1_048_576].map(bytesText), ["500 B", "2 KiB", "3 MiB"]);
 });
 
-Deno.test("countText() and bytesText() are short and exact where it matters", () => {
-  assertEquals([0, 0.00123456, 12, 999.96, 1234.5, 1e9].map(countText), [
+Deno.test("numberText() and bytesText() are short and exact where it matters", () => {
+  assertEquals([0, 0.00123456, 12, 999.96, 1234.5, 1e9].map(numberText), [
     "0",
     "0.00123",
     "12",

@@ -1,5 +1,5 @@
 // The checks of the database in `tidemark doctor`: reads facts, which src/operate judges. Shell.
-import { countText } from "../../shared/count_text.ts";
+import { countText } from "../../shared/quantities.ts";
 import { wantedRules } from "../../event/stream_rules.ts";
 import { appliedMigrations, MIGRATIONS } from "../../store/migrate.ts";
 import type { StoredState } from "../../store/port.ts";

@@ -5,7 +5,7 @@ import { DAY, SECOND } from "../../shared/units.ts";
 import { defineCommand, flag } from "../command.ts";
 import { beside, OLD_ENGINES, renderBeside } from "./plan_beside.ts";
 import { FIGURES } from "./plan_figures.ts";
-import { bytesText, countText } from "../../shared/quantities.ts";
+import { bytesText, numberText } from "../../shared/quantities.ts";
 import { type Plan, plan } from "./plan_model.ts";
 
 const price = (doc: string) => flag(decimal(0, 1e6), { default: "0", doc });
@@ -56,7 +56,7 @@ export const command = defineCommand({
   run(_args, { flags, settings, out }) {
     if (flags.figures) {
       for (const [name, { value, unit, source }] of Object.entries(FIGURES)) {
-        out(`${name.padEnd(16)} ${countText(value)} ${unit}\n${" ".repeat(17)}${source}`);
+        out(`${name.padEnd(16)} ${numberText(value)} ${unit}\n${" ".repeat(17)}${source}`);
       }
       return Promise.resolve(EXIT.ok);
     }
@@ -100,18 +100,20 @@ export function renderPlan({ steps, costs, costPerMonth, costPerBillionEvents, e
   const rows = steps.map(({ name, value, unit, arithmetic }) => {
     const text = unit.startsWith("bytes")
       ? bytesText(value) + unit.slice("bytes".length)
-      : `${countText(value)} ${unit}`;
+      : `${numberText(value)} ${unit}`;
     return [name, text, `= ${arithmetic}`] as const;
   });
   const money = [
-    ...costs.map(({ component, perMonth, arithmetic }) => [component, countText(perMonth), `= ${arithmetic}`] as const),
-    ["together per month", countText(costPerMonth), ""] as const,
+    ...costs.map(({ component, perMonth, arithmetic }) =>
+      [component, numberText(perMonth), `= ${arithmetic}`] as const
+    ),
+    ["together per month", numberText(costPerMonth), ""] as const,
     [
       "per billion events",
-      countText(costPerBillionEvents),
+      numberText(costPerBillionEvents),
       costPerMonth === 0
         ? "give prices, see --help"
-        : `= ${countText(costPerMonth)} ÷ ${countText(eventsPerMonth / 1e9)} billion events a month`,
+        : `= ${numberText(costPerMonth)} ÷ ${numberText(eventsPerMonth / 1e9)} billion events a month`,
     ] as const,
   ];
   const width = (column: 0 | 1) => Math.max(...[...rows, ...money].map((row) => row[column].length));

@@ -1,6 +1,6 @@
 // Compares a plan with the stack that Tidemark replaces, part by part, by figures measured on the same machine. Pure.
 import { FIGURES } from "./plan_figures.ts";
-import { countText } from "../../shared/quantities.ts";
+import { numberText } from "../../shared/quantities.ts";
 import type { Plan, Prices } from "./plan_model.ts";
 
 /** Engines whose cost for this job was measured. */
@@ -49,16 +49,16 @@ export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engi
       part: "engine",
       here: amount(step("service, live"), step("service memory")),
       there: amount(engineCpus, engines * memory.value),
-      arithmetic: `${countText(eventsPerSecond)}/s × ${countText(cpu.value)} CPU-s ÷ 1,000,000; ${
-        countText(engines)
-      } × ${countText(memory.value)} MiB`,
+      arithmetic: `${numberText(eventsPerSecond)}/s × ${numberText(cpu.value)} CPU-s ÷ 1,000,000; ${
+        numberText(engines)
+      } × ${numberText(memory.value)} MiB`,
     },
     {
       part: "database, writing",
       here: amount(step("PostgreSQL, live"), 0),
       there: amount(windowRowsPerSecond * f.insertCpu.value / 1e6, 0),
-      arithmetic: `${countText(windowRowsPerSecond)} rows/s × ${
-        countText(f.insertCpu.value)
+      arithmetic: `${numberText(windowRowsPerSecond)} rows/s × ${
+        numberText(f.insertCpu.value)
       } µs, each row once when its window ends`,
     },
     {
@@ -79,9 +79,9 @@ export function beside(plan: Plan, prices: Prices, eventsPerSecond: number, engi
 export function renderBeside(lines: readonly BesideLine[], engine: OldEngine): string {
   const cell = ({ cpus, memoryMib, perMonth }: Amount) =>
     cpus === 0 && memoryMib === 0 ? "nothing" : [
-      ...(cpus > 0 ? [`${countText(cpus)} CPUs`] : []),
-      ...(memoryMib > 0 ? [`${countText(memoryMib)} MiB`] : []),
-      ...(perMonth > 0 ? [countText(perMonth)] : []),
+      ...(cpus > 0 ? [`${numberText(cpus)} CPUs`] : []),
+      ...(memoryMib > 0 ? [`${numberText(memoryMib)} MiB`] : []),
+      ...(perMonth > 0 ? [numberText(perMonth)] : []),
     ].join(", ");
   const total = (pick: (line: BesideLine) => Amount): Amount => ({
     cpus: lines.reduce((sum, line) => sum + pick(line).cpus, 0),

@@ -1,5 +1,5 @@
 // Computes partitions, processors, memory, bytes and cost from traffic, with the arithmetic of each step. Pure.
-import { bytesText, countText } from "../../shared/quantities.ts";
+import { bytesText, numberText } from "../../shared/quantities.ts";
 import { FIGURES } from "./plan_figures.ts";
 
 const MIB = 2 ** 20, GIB = 2 ** 30, DAY_S = 86_400;
@@ -77,7 +77,7 @@ export function plan(inputs: PlanInputs, prices: Prices): Plan {
     steps.push({ name, value, unit, arithmetic });
     return value;
   };
-  const f = FIGURES, i = inputs, n = countText;
+  const f = FIGURES, i = inputs, n = numberText;
 
   const windowEvents = i.eventsPerSecond * i.windowSeconds;
   const rowsPerWindow = add(

@@ -16,7 +16,7 @@ import { TopicSender } from "../../source/kafka/producer/sender.ts";
 import { lineExaminer, lineTimeReader } from "../../app/wiring.ts";
 import type { Settings } from "../../shared/config/settings.ts";
 import { wantedRules } from "../../event/stream_rules.ts";
-import { countText } from "../../shared/count_text.ts";
+import { countText } from "../../shared/quantities.ts";
 import { progressText, rateText } from "../progress_line.ts";
 import { kafkaConnection } from "../../app/sources.ts";
 

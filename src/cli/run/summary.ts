@@ -1,7 +1,7 @@
 // The summary at the end of `run --once`: records counted, late and dead, why, and what to do. Pure.
 import { DEAD_REASON_WORDS, type DeadReason } from "../../shared/dead_reasons.ts";
 import type { StoredDead, StoredTotals } from "../../shared/snapshot.ts";
-import { countText } from "../../shared/count_text.ts";
+import { countText } from "../../shared/quantities.ts";
 
 /** A larger share of late records is explained. */
 const LATE_SHARE_TOLD = 0.01;

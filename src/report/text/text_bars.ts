@@ -1,5 +1,5 @@
 // A bar chart for a terminal. Pure: rows in, lines out.
-import { countText } from "../../shared/count_text.ts";
+import { countText } from "../../shared/quantities.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText, padText, textWidth } from "./text_width.ts";
 

@@ -21,7 +21,7 @@ import type { ForecastReport } from "../../../report/forecast/forecast_report.ts
 import type { ComparisonPeriod } from "../../../report/comparison.ts";
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
-import { countText } from "../../../shared/count_text.ts";
+import { countText } from "../../../shared/quantities.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { Format } from "./report_format.ts";
 
