@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { loadSettings } from "../src/shared/config/load.ts";
 import { parseSettingsFile } from "../src/shared/config/file.ts";
-import { genericPermissions, permissionFlags, scopedPermissions } from "../src/shared/permissions.ts";
+import { genericPermissions, permissionFlags, scopedPermissions } from "./permissions.ts";
 
 /** Root of the repository, without a trailing slash. */
 export const REPOSITORY = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");

@@ -2,7 +2,6 @@
 
 /** `raw` = as sent; `origin` = scheme, host and port; `domain` = host name without a leading `www.`. */
 export type ReferrerGranularity = "raw" | "origin" | "domain";
-export const REFERRER_GRANULARITIES: readonly ReferrerGranularity[] = ["raw", "origin", "domain"];
 
 /**
  * Replaces a referrer without a host under `origin` and `domain`. "" would mean a direct visit, and the text as sent would bring the paths

@@ -3,7 +3,7 @@ import { UsageError } from "../../src/shared/errors.ts";
 import { defaultSettings } from "../../src/shared/config/load.ts";
 import { parseValue } from "../../src/shared/config/kinds.ts";
 import { postgresUrl } from "../../src/shared/config/postgres.ts";
-import { genericPermissions, permissionFlags, scopedPermissions } from "../../src/shared/permissions.ts";
+import { genericPermissions, permissionFlags, scopedPermissions } from "../../tools/permissions.ts";
 import { ENVIRONMENT_NAMES, type Settings } from "../../src/shared/config/settings.ts";
 
 const absolute = (path: string) => path.startsWith("/") ? path : `/srv/${path}`;

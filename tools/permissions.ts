@@ -1,7 +1,7 @@
 // From settings to Deno's permissions, for the scoped run, the scoped binary and the tests of refusal. No I/O.
-import { UsageError } from "./errors.ts";
-import { postgresTarget } from "./config/postgres.ts";
-import { ENVIRONMENT_NAMES, type Settings } from "./config/settings.ts";
+import { UsageError } from "../src/shared/errors.ts";
+import { postgresTarget } from "../src/shared/config/postgres.ts";
+import { ENVIRONMENT_NAMES, type Settings } from "../src/shared/config/settings.ts";
 
 /** Permissions in Deno's form; "any" = without restriction. Others (ffi, sys, import) are never granted. */
 interface Permissions {
