@@ -67,6 +67,36 @@ Deno.test("the pages of windows, and commits over hours", async () => {
   assertMatch(hours, /href="\/windows\/2026-01-31T00:10:00.000Z"/);
 });
 
+Deno.test("totals and charts are shown where rankings are not read in time", async () => {
+  await using stream = await streamDatabase();
+  const late = Object.assign(new Error("canceling statement"), { code: "57014" });
+  const app = testApp({
+    snapshots: [snapshot()],
+    database: {
+      query: (read, deadlineMs) =>
+        stream.database.query((sql) =>
+          read(
+            new Proxy(sql, {
+              apply: (target, self, [text, ...values]) =>
+                Array.isArray(text) && text.join("").includes("with hit as materialized")
+                  ? Promise.reject(late)
+                  : Reflect.apply(target, self, [text, ...values]),
+            }),
+          ), deadlineMs),
+    },
+  });
+  const page = await app.request("/?from=2026-01-31&to=2026-01-31");
+  assertEquals(page.status, 200);
+  const html = await page.text();
+  assertMatch(html, /Map, rankings and table follow/);
+  assertMatch(html, /<section id="totals"[^>]*>\s*<h2/);
+  assertMatch(html, /<section id="map"[^>]*hidden/);
+  const fragments =
+    await (await app.request("/fragments/overview?from=2026-01-31&to=2026-01-31&have=map.,totals.,hosts.")).json();
+  assertEquals(fragments.again, true);
+  assertEquals(fragments.fragments.map(({ id }: { id: string }) => id), ["totals"]);
+});
+
 Deno.test("a map shows cities at their own places, once the engine has told where they lie", async () => {
   await using stream = await streamDatabase(async (sql) => {
     await join(sql, 1);
