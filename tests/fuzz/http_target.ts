@@ -34,10 +34,10 @@ interface Route {
   readonly parameters: readonly Parameter[];
 }
 
-const API: readonly Route[] = Object.entries(document.paths ?? {}).map(([path, item]) => ({
-  path,
-  parameters: (item as { get?: { parameters?: readonly Parameter[] } }).get?.parameters ?? [],
-}));
+const API: readonly Route[] = Object.entries(document.paths ?? {}).flatMap(([path, item]) => {
+  const { get } = item as { get?: { parameters?: readonly Parameter[] } };
+  return get === undefined ? [] : [{ path, parameters: get.parameters ?? [] }];
+});
 /** Pages take what they know and ignore the rest. */
 const ON_PAGES: readonly Parameter[] = PAGE_PARAMETERS.map((name) => ({ name, in: "query" }));
 const PAGES: readonly Route[] = ["/", "/pipeline", "/docs", "/openapi.json"].map((path) => ({
