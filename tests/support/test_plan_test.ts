@@ -5,7 +5,7 @@ const names = (args: readonly string[]) => plan(args).runs.map(({ name }) => nam
 
 Deno.test("plan() runs everything, measuring tests with nothing beside them", () => {
   const { runs, integration, repeat } = plan([]);
-  assertEquals(runs.map(({ name, jobs }) => [name, jobs]), [["unit", undefined], ["integration", 2], [
+  assertEquals(runs.map(({ name, jobs }) => [name, jobs]), [["unit", undefined], ["integration", 3], [
     "alone",
     undefined,
   ]]);
