@@ -70,6 +70,8 @@ export async function startDashboard(
     settings: {
       ...APP_DEFAULTS,
       access: { publicAccess: false },
+      // A busy machine is not what these tests are about.
+      queryTimeoutMs: durationMs(30_000),
       watermarkDelayMs: durationMs(MIN),
       idleTimeoutMs: durationMs(MIN),
     },
