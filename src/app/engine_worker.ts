@@ -10,6 +10,7 @@ import type { DurationMs } from "../shared/units.ts";
 import { createEngine } from "./engine.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
 import { describeFailure } from "../shared/failure.ts";
+import { workerScope } from "../shared/worker_scope.ts";
 import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 
@@ -18,11 +19,7 @@ const SNAPSHOT_MS = 250 as DurationMs;
 /** Interval of `alive` messages: far below the time after which the main thread takes this one for stuck. */
 const ALIVE_MS = 1_000;
 
-// The library that types a worker's global scope would also apply to the rest of the program.
-const scope = globalThis as unknown as {
-  onmessage: ((event: MessageEvent<ToThread>) => void) | null;
-  postMessage(message: FromThread): void;
-};
+const scope = workerScope<ToThread, FromThread>();
 
 let databases: ReturnType<typeof openShared> = { v4: null, v6: null };
 let engine: Pipeline | null = null;

@@ -1,4 +1,5 @@
 // The thread of the embedded database. A statement in WebAssembly blocks this thread, but not the engine's. Shell: entry of a Worker.
+import { workerScope } from "../../shared/worker_scope.ts";
 import type { PGlite } from "@electric-sql/pglite";
 import { makeDatabase, openDatabase, StatementLimit } from "./database.ts";
 import { EmbeddedServer, type EmbeddedServerOptions } from "./server.ts";
@@ -19,11 +20,7 @@ export type WorkerReply =
   | { readonly kind: "stopped" }
   | { readonly kind: "failed"; readonly reason: string };
 
-// The library that types a worker's global scope would also apply to the rest of the program.
-const scope = globalThis as unknown as {
-  onmessage: ((event: MessageEvent<WorkerRequest>) => void) | null;
-  postMessage(reply: WorkerReply): void;
-};
+const scope = workerScope<WorkerRequest, WorkerReply>();
 
 let database: PGlite | undefined;
 let server: EmbeddedServer | undefined;

@@ -3,6 +3,8 @@ import type postgres from "postgres";
 import type { Sql } from "../../shared/sql.ts";
 
 type Query = postgres.PendingQuery<postgres.Row[]>;
+/** The driver's functions have overloads, which cannot be forwarded with their types. */
+type Forwarded = (...args: unknown[]) => Query;
 
 /** The name as a quoted identifier. */
 export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
@@ -23,15 +25,11 @@ export class Qualifier {
       note(query);
       return query;
     };
-    const tag = (first: unknown, ...rest: unknown[]) => {
-      if (!isTemplate(first)) return (sql as unknown as (...args: unknown[]) => unknown)(first, ...rest);
-      return noted((sql as unknown as (...args: unknown[]) => Query)(this.#template(first), ...rest));
-    };
+    const forward = sql as unknown as Forwarded, unsafe = sql.unsafe as Forwarded;
+    const tag = (first: unknown, ...rest: unknown[]) =>
+      isTemplate(first) ? noted(forward(this.#template(first), ...rest)) : forward(first, ...rest);
     return Object.assign(tag, sql, {
-      unsafe: (text: string, ...rest: unknown[]) =>
-        noted(
-          (sql.unsafe as unknown as (...args: unknown[]) => Query)(qualified(text, this.schema), ...rest),
-        ),
+      unsafe: (text: string, ...rest: unknown[]) => noted(unsafe(qualified(text, this.schema), ...rest)),
     }) as unknown as Sql;
   }
 
@@ -46,4 +44,4 @@ export class Qualifier {
 }
 
 const isTemplate = (value: unknown): value is TemplateStringsArray =>
-  Array.isArray(value) && Array.isArray((value as unknown as TemplateStringsArray).raw);
+  Array.isArray(value) && "raw" in value && Array.isArray(value.raw);
