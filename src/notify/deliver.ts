@@ -1,23 +1,23 @@
-// Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, since only the settings
-// name where messages go.
+// Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, because messages go only where
+// the settings say.
 import net from "node:net";
 import { EXIT, NamedError } from "../shared/errors.ts";
 import { type Message, webhookBody } from "./message.ts";
 
-/** The whole of a delivery, in ms. */
+/** Longest time of a delivery, in ms. */
 const TIMEOUT_MS = 20_000;
 
-/** How a delivery went; `error` names no address, which may hold a secret. */
+/** Result of a delivery. `error` contains no address, because it may contain a secret. */
 export type SendResult = { readonly ok: true } | {
   readonly ok: false;
   readonly error: NamedError;
-  /** What the target asked for, 0 where it asked for nothing. */
+  /** Time that the target asked for, or 0. */
   readonly retryAfterMs: number;
 };
 
 const failed = (error: NamedError, retryAfterMs = 0): SendResult => ({ ok: false, error, retryAfterMs });
 
-/** Posts the message; any status from 200 to 299 means that it was taken. Never throws. */
+/** Posts the message. A status from 200 to 299 means that it was accepted. Never throws. */
 export async function toWebhook(url: string, message: Message, version: string): Promise<SendResult> {
   const refused = (text: string, retryAfterMs = 0) =>
     failed(
@@ -58,15 +58,15 @@ export async function toMailbox(
   const { hostname, port, protocol, username, password } = new URL(server);
   const secure = protocol === "smtps:", host = hostname.replace(/^\[|\]$/g, "");
   try {
-    // Loaded by those who mail alone.
+    // Loaded only if mails are sent.
     const { createTransport } = await import("nodemailer");
     const transport = createTransport({
       host,
       secure,
-      // The library would ask the name server itself, which a scoped program may not.
+      // The library would connect to the name server itself, which a scoped program may not do.
       getSocket: (_options: unknown, done: (error: Error | null, opened?: { connection: net.Socket }) => void) =>
         void open(host, Number(port || (secure ? 465 : 587))).then((connection) => done(null, { connection }), done),
-      // Without a name the library asks the system for the host's, which this program may not.
+      // Without a name the library asks the system for the host's, which this program may not do.
       name: from.slice(from.lastIndexOf("@") + 1),
       ...(username !== "" && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
       greetingTimeout: TIMEOUT_MS,
@@ -113,7 +113,7 @@ function open(host: string, port: number): Promise<net.Socket> {
 
 const REASON_MAX = 200;
 
-/** Why a delivery failed, without the address that was asked. */
+/** Why a delivery failed, without the address. */
 function reasonOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${TIMEOUT_MS / 1000} s`;
   const text = error instanceof Error ? error.message : String(error);

@@ -1,19 +1,19 @@
-// Which messages are due: reports of periods that are complete, and alerts of days that left their forecast band. Pure.
+// Finds the messages that are due: reports of complete periods, and alerts about days outside their forecast band. Pure.
 import { addDays, type LocalDate } from "../report/time_zone.ts";
 
 /** How often a report is sent. */
 export type Schedule = "off" | "daily" | "weekly" | "monthly";
 
-/** Where messages go. */
+/** Target of messages. */
 export interface Target {
   readonly kind: "webhook" | "email";
-  /** Short hash of the target: its name in ids. */
+  /** Short hash of the target, for ids. */
   readonly key: string;
   /** The target without secrets. */
   readonly label: string;
 }
 
-/** A complete day beside what the days before it had forecast; null where records are missing, or history was too short. */
+/** A complete day and its forecast from the days before. A value is null if records are missing, or if the history is too short. */
 export interface DayBesideForecast {
   readonly day: LocalDate;
   readonly count: number | null;
@@ -22,7 +22,7 @@ export interface DayBesideForecast {
 
 /** A message that should exist. */
 export interface Due {
-  /** The same for the same message, in whichever process and whenever it is found due. */
+  /** The same message has the same id in every process and at any time. */
   readonly id: string;
   readonly kind: "report" | "alert";
   /** Both inclusive. */
@@ -33,11 +33,11 @@ export interface Due {
 
 interface DueInputs {
   readonly schedule: Schedule;
-  /** An alert is due where a day lies further from its forecast than so many times the band on that side; null = no alerts. */
+  /** A day gives an alert if its distance from the forecast is more than this many times the band on that side; null = no alerts. */
   readonly alertAt: number | null;
   readonly targets: readonly Target[];
   readonly today: LocalDate;
-  /** The last day whose windows are all closed; null where there is none. */
+  /** The last day whose windows are all closed, or null. */
   readonly lastComplete: LocalDate | null;
   /** The last complete days, in any order. */
   readonly days: readonly DayBesideForecast[];
@@ -45,11 +45,11 @@ interface DueInputs {
   readonly known: ReadonlySet<string>;
 }
 
-/** Periods that a process which was down makes up for; a new target is sent the newest one alone. */
+/** Most reports that are sent late after a downtime. A new target gets only the newest one. */
 const PERIODS_MAX = 3;
-/** Days after its end for which a report is news, so that an imported log of last year sends none. */
+/** Longest time from a period's end to its report in days, so that the import of an old log sends none. */
 const NEWS_DAYS = { daily: 7, weekly: 21, monthly: 62 } as const;
-/** The same of an alert. */
+/** The same for an alert. */
 const ALERT_NEWS_DAYS = 7;
 
 /** The messages that are due and do not exist, oldest first. */
@@ -93,7 +93,7 @@ function dueAlerts({ alertAt, days, today }: DueInputs, target: Target): Due[] {
     .map((day) => ({ id: `alert-${target.key}-${day}`, kind: "alert", from: day, to: day, target }));
 }
 
-/** Whether the day lies further from its forecast than `times` the band on its side, both in whole hits as they are shown. */
+/** Whether the day's distance from its forecast is more than `times` the band on that side, both in whole hits as shown. */
 function isOutside({ count, forecast }: DayBesideForecast, times: number): boolean {
   if (count === null || forecast === null) return false;
   const { count: expected, low, high } = forecast;
@@ -101,12 +101,12 @@ function isOutside({ count, forecast }: DayBesideForecast, times: number): boole
     count < Math.round(expected - times * (expected - low));
 }
 
-/** After this long a message that was never taken is given up. */
+/** A message that no delivery brought within this time is given up. */
 export const GIVE_UP_MS = 7 * 86_400_000;
 const BACKOFF_FIRST_MS = 15_000;
 const BACKOFF_MAX_MS = 3_600_000;
 
-/** How long to wait after the `attempts`th delivery failed: 15 s, doubled each time, at most an hour; longer where the target asks for it. */
+/** Time to wait after `attempts` failed deliveries: 15 s, doubled each time, at most an hour; longer if the target asks for it. */
 export function backoffMs(attempts: number, retryAfterMs = 0): number {
   const own = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(20, attempts - 1));
   return Math.max(own, Math.min(retryAfterMs, BACKOFF_MAX_MS));

@@ -1,21 +1,21 @@
-// What a message says: fields for programs, and the same in words. Pure.
+// Writes messages: fields for programs, and the same as text. Pure.
 import type { TimeseriesReport } from "../report/timeseries.ts";
 import type { LocalDate } from "../report/time_zone.ts";
 import type { TopReport } from "../report/top.ts";
 import { printable } from "../shared/printable.ts";
 import type { DayBesideForecast, Due, Schedule } from "./due.ts";
 
-/** A message as it is stored and sent: a webhook gets all of it, a mail the subject and the lines. */
+/** A message. A webhook gets all of it, a mail the subject and the lines. */
 export interface Message {
   readonly id: string;
   readonly kind: "report" | "alert";
   readonly subject: string;
   readonly lines: readonly string[];
-  /** Named numbers, for programs. */
+  /** Numbers by name, for programs. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-/** What a report of a period is made from. */
+/** The data of a report. */
 export interface ReportFacts {
   readonly series: TimeseriesReport;
   readonly countries: TopReport;
@@ -25,7 +25,7 @@ export interface ReportFacts {
 
 /** Rows of each ranking. */
 export const TOP_ROWS = 5;
-/** Longer names say nothing more. */
+/** Most characters of a name. */
 const LABEL_MAX = 80;
 
 const count = (value: number) => value.toLocaleString("en");
@@ -128,8 +128,7 @@ function dashboard(link: string | undefined, query: Readonly<Record<string, stri
 }
 
 /**
- * The body of a webhook. Slack reads `text` in its own markup, where `&`, `<` and `>` mean something: `<!channel>` as the name of a host
- * must not call everybody.
+ * The body of a webhook. In `text`, Slack interprets `&`, `<` and `>`: a host with the name `<!channel>` must not notify the whole channel.
  */
 export function webhookBody({ id, kind, subject, lines, fields }: Message): string {
   const escape = (text: string) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");

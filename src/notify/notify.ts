@@ -1,5 +1,5 @@
-// The loop that makes messages which are due and sends those that wait. A message is stored before it is sent, so a death at any instruction
-// sends it again under the same id. Shell over the database and what it is given to send with.
+// The loop that stores due messages and sends those that wait. A message is stored before it is sent, so after a crash it is sent again with
+// the same id. Shell over the database and the given deliveries.
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReadDatabase } from "../shared/sql.ts";
@@ -30,7 +30,7 @@ import {
 } from "./notify_store.ts";
 
 const EVERY = durationMs(5_000);
-/** What is due can change without a new day: another process may have failed to store it. */
+/** Due messages are searched again after this time even without a new day: another process may have failed to store one. */
 const LOOK_AGAIN_MS = 600_000;
 
 interface NotifyOptions {
@@ -43,7 +43,7 @@ interface NotifyOptions {
   readonly tz: string;
   readonly link: string | undefined;
   readonly targets: readonly Target[];
-  /** The last complete days, with what was forecast for the newest of them. */
+  /** The last complete days, with the forecasts of the newest of them. */
   readonly days: (now: EpochMs) => Promise<readonly DayBesideForecast[]>;
   readonly report: (period: { readonly from: LocalDate; readonly to: LocalDate }, now: EpochMs) => Promise<ReportFacts>;
   readonly deliver: (target: Target, message: Message) => Promise<SendResult>;
@@ -72,7 +72,7 @@ export async function runNotify(options: NotifyOptions, signal: AbortSignal): Pr
   }
 }
 
-/** Stores every message that is due and does not exist. */
+/** Stores every due message that does not exist yet. */
 async function makeDue(options: NotifyOptions, now: EpochMs): Promise<void> {
   const { database, schedule, alertAt, tz, link, targets } = options;
   await prune(database);
@@ -101,7 +101,7 @@ async function makeDue(options: NotifyOptions, now: EpochMs): Promise<void> {
   }
 }
 
-/** Sends what waits, one by one, until nothing is due. A target that fails holds up no other. */
+/** Sends the waiting messages one by one. A target that fails does not delay the others. */
 async function sendWaiting(options: NotifyOptions, signal: AbortSignal): Promise<void> {
   const { database, targets, steps, log } = options;
   const keys = targets.map(({ key }) => key);

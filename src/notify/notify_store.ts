@@ -1,19 +1,19 @@
-// Messages as the database keeps them. Shell: single statements over one connection pool.
+// The SQL of messages. Shell: single statements over one connection pool.
 import type { ReadDatabase } from "../shared/sql.ts";
 import type { Due } from "./due.ts";
 import type { Message } from "./message.ts";
 
 const TIMEOUT_MS = 10_000;
-/** A process that sends has so long before another may send the same message; longer than any delivery may take. */
+/** A process that sends a message keeps it for this time, which is longer than any delivery; then another process may send it. */
 const CLAIM_S = 120;
-/** Messages are remembered for longer than any of them is news. */
+/** Messages are kept longer than they can be due. */
 const KEPT_DAYS = 400;
 
-/** A message that this process is to send now. */
+/** A message that this process sends now. */
 export interface Claimed {
   readonly message: Message;
   readonly target_key: string;
-  /** This delivery is the how manieth; 1 = the first. */
+  /** Number of this delivery; 1 = the first. */
   readonly attempts: number;
   readonly age_ms: number;
 }
@@ -34,7 +34,7 @@ export async function storeMessage(database: ReadDatabase, due: Due, message: Me
       on conflict (id) do nothing`, TIMEOUT_MS);
 }
 
-/** Takes the message that waits longest of those to `targets`, so that no other process sends it meanwhile; null where none is due. */
+/** Takes the due message to `targets` that has waited longest, so that no other process sends it meanwhile; null if there is none. */
 export async function claim(database: ReadDatabase, targets: readonly string[]): Promise<Claimed | null> {
   const [row] = await database.query(
     (sql) =>
@@ -54,7 +54,7 @@ export async function claim(database: ReadDatabase, targets: readonly string[]):
   return row ?? null;
 }
 
-/** Notes that the target took the message. */
+/** Stores that the target accepted the message. */
 export async function markSent(database: ReadDatabase, id: string): Promise<void> {
   await database.query(
     (sql) =>
@@ -64,7 +64,7 @@ export async function markSent(database: ReadDatabase, id: string): Promise<void
   );
 }
 
-/** Notes that a delivery failed. `againInMs` null: it is given up. */
+/** Stores that a delivery failed. `againInMs` null: the message is given up. */
 export async function markFailed(
   database: ReadDatabase,
   id: string,
@@ -81,7 +81,7 @@ export async function markFailed(
       where id = ${id} and state = 'pending'`, TIMEOUT_MS);
 }
 
-/** Forgets old messages. */
+/** Deletes old messages. */
 export async function prune(database: ReadDatabase): Promise<void> {
   await database.query(
     (sql) => sql`delete from tm.notification where created_at < now() - ${KEPT_DAYS}::integer * interval '1 day'`,
@@ -100,7 +100,7 @@ export async function closedThrough(database: ReadDatabase): Promise<number | nu
   return row?.at ?? null;
 }
 
-/** Whether a message to one of `targets` was begun and not taken. */
+/** Whether a message to one of `targets` has a failed delivery and waits. */
 export async function anyWaits(database: ReadDatabase, targets: readonly string[]): Promise<boolean> {
   const [row] = await database.query((sql) =>
     sql<{ waits: boolean }[]>`

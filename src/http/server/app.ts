@@ -1,4 +1,4 @@
-// The HTTP application: middlewares in the order in which a request meets them, then one registration a resource. A plain fetch handler.
+// The HTTP application: middlewares in the order of a request, then the resources. A plain fetch handler.
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { authenticate } from "./auth.ts";
@@ -31,14 +31,14 @@ import { registerReports } from "../api/reports/reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "../api/stream/windows.ts";
 
-/** Makes the application. It holds no socket and no timer: those belong to the caller that serves it. */
+/** Makes the application. It has no socket and no timer; the caller that serves it has them. */
 export function createApp(given: AppDeps): App {
   const probed: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
-  // Probes and scrapes come always: they say nothing about readers.
+  // Probes and scrapes do not count as readers.
   const deps: AppDeps = given.onRead ? { ...probed, database: announced(probed.database, given.onRead) } : probed;
   const { clock, log, settings } = deps;
   const metrics = new Metrics(deps.metrics);
-  // Not strict: a slash at the end of a path makes no difference.
+  // Not strict: paths may end with a slash.
   const app: App = new OpenAPIHono<AppEnv>({ strict: false, defaultHook: refuseInvalid });
   const { onError, notFound, methodRefused } = problemResponses(log, deps.version);
   app.onError(onError);
@@ -56,7 +56,7 @@ export function createApp(given: AppDeps): App {
   app.use(methodNotAllowed({ app, onMethodNotAllowed: (c, allow) => methodRefused(c, allow) }));
   app.use(authenticate(settings, clock));
 
-  // Not counted among the readers: whether the database is away must be known also while too many ask.
+  // Not subject to the limit of statements: probes must be answered even while too many readers ask.
   const probe = databaseProbe(given.database, clock, settings.embedded);
   registerHealth(app, probed, probe);
   registerMetrics(app, probed, metrics, probe);

@@ -1,4 +1,4 @@
-// Who may read: token by header, link or cookie, what its scope reaches, and only this machine where no token is set. No I/O.
+// Decides who may read what: by a token in a header, link or cookie; without API_TOKEN only this machine. No I/O.
 import { Buffer } from "node:buffer";
 import { timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
@@ -9,18 +9,18 @@ import { HttpProblem } from "./problem.ts";
 import { isSecure, sessionScope, startSession } from "./session.ts";
 import { wantsPage } from "./wants_page.ts";
 
-/** Paths that answer without a token, with less detail: probes cannot send one. */
+/** Paths that answer without a token, but with less detail, because probes cannot send one. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
-/** Paths that take a form: signing in and out. They are open, since they give the scope. */
+/** Paths of the forms for signing in and out. They need no token. */
 export const FORM_PATHS: ReadonlySet<string> = new Set(["/login", "/logout"]);
 const TOKEN_LENGTH_MAX = 512;
 
-/** SHA-256 of a token: the only form in which one is kept. */
+/** SHA-256 of a token. Tokens are kept only in this form. */
 export async function hashToken(token: string): Promise<Uint8Array> {
   return new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(token)));
 }
 
-/** What was sent as a token; `undefined` where nothing was. Unreadable credentials are a token that fits nothing. */
+/** The request's token; undefined without one. Unreadable credentials are a token that matches nothing. */
 export function tokenOf(authorization: string | undefined): string | undefined {
   if (authorization === undefined) return undefined;
   const [, scheme = "", credentials = ""] = /^(\S+) +(\S+) *$/.exec(authorization.slice(0, 2 * TOKEN_LENGTH_MAX)) ?? [];
@@ -30,7 +30,7 @@ export function tokenOf(authorization: string | undefined): string | undefined {
   return text.slice(text.indexOf(":") + 1);
 }
 
-/** The scope of a caller; `undefined` for a wrong token, which is refused even where none is needed. */
+/** The scope of a caller; undefined for a wrong token, which is refused even if no token is needed. */
 export async function scopeOf(access: AccessSettings, token: string | undefined): Promise<Scope | undefined> {
   const { readTokenHash, adminTokenHash, publicAccess } = access;
   if (token === undefined) {
@@ -39,19 +39,19 @@ export async function scopeOf(access: AccessSettings, token: string | undefined)
     return adminTokenHash === undefined ? "admin" : "read";
   }
   const hash = await hashToken(token);
-  // All are always compared, so that the time taken says nothing of which one was near.
+  // All are always compared, so that the time does not tell which one was close.
   const fits = (known: Uint8Array | undefined) => known !== undefined && timingSafeEqual(hash, known);
   const admin = fits(adminTokenHash), read = fits(readTokenHash);
   const share = fits(access.shareTokenHash), chart = fits(access.chartTokenHash);
   if (admin) return "admin";
-  // One token for everything, where there is only one.
+  // Without an admin token, the reader's gives access to everything.
   if (read) return adminTokenHash === undefined ? "admin" : "read";
   if (share) return "share";
   if (chart) return "chart";
   return readTokenHash === undefined && adminTokenHash === undefined ? scopeOf(access, undefined) : undefined;
 }
 
-/** Whether `scope` reaches `path`. Reading samples needs {@link requireAdmin} besides. */
+/** Whether `scope` gives access to `path`. Samples of dead letters also need {@link requireAdmin}. */
 export function reaches(scope: Scope, path: string, { publicMetrics = false }: Partial<AccessSettings> = {}): boolean {
   if (OPEN_PATHS.has(path) || FORM_PATHS.has(path) || path.startsWith("/assets/")) return true;
   if (publicMetrics && path === "/metrics") return true;
@@ -69,7 +69,7 @@ export function reaches(scope: Scope, path: string, { publicMetrics = false }: P
   }
 }
 
-/** Sets the caller's scope, or refuses. A share link is exchanged for a cookie, and its token leaves the address. */
+/** Sets the caller's scope, or refuses. A share link is replaced by a cookie, so that its token is no longer in the address. */
 export function authenticate({ access, proxyHops }: AuthSettings, clock: Clock): MiddlewareHandler<AppEnv> {
   const { readTokenHash, publicAccess, publicMetrics } = access;
   return async function authenticate(c, next) {
@@ -102,10 +102,10 @@ export function authenticate({ access, proxyHops }: AuthSettings, clock: Clock):
   };
 }
 
-/** What of the settings decides about access. */
+/** The settings of access. */
 type AuthSettings = Pick<AppSettings, "access" | "proxyHops">;
 
-/** The wider of what a cookie and the request itself allow; a wrong token stays wrong. */
+/** The wider of the scopes of the cookie and of the request's token; a wrong token stays wrong. */
 function widest(session: Scope | undefined, scope: Scope | undefined): Scope | undefined {
   const order: readonly Scope[] = ["none", "chart", "share", "read", "admin"];
   return session === undefined || scope === undefined || order.indexOf(scope) > order.indexOf(session)
@@ -113,7 +113,7 @@ function widest(session: Scope | undefined, scope: Scope | undefined): Scope | u
     : session;
 }
 
-/** Browsers are shown a form to sign in with instead of their own dialog, which a Basic challenge would open first. */
+/** A browser gets a sign-in form. A Basic challenge would open its own dialog first. */
 function unauthorized(c: AppContext, detail: string): HttpProblem {
   const challenge = wantsPage(c.req.header("accept")) ? "Bearer" : "Basic";
   return new HttpProblem("unauthorized", detail, {
@@ -135,8 +135,8 @@ export function requireAdmin(c: AppContext): void {
 }
 
 /**
- * Without a token only this machine is answered. The Host header is checked too: a web page whose name was pointed at 127.0.0.1 (DNS
- * rebinding) asks from this machine, but under its own name.
+ * Without API_TOKEN only this machine is answered. The Host header is checked too: a web page whose name resolves to 127.0.0.1 (DNS rebinding)
+ * asks from this machine, but with its own name.
  */
 function requireLocal(c: AppContext): void {
   const peer = c.env?.incoming?.socket?.remoteAddress;

@@ -1,45 +1,45 @@
-// How long an answer about closed data may be kept: ETag from closed-through and revisions, decided in one place. Reads the version from the database.
+// Decides how long caches may keep an answer, and makes its ETag from the version of the data. Reads the version from the database.
 import type { Clock } from "../../shared/clock.ts";
 import type { ReadDatabase } from "../../shared/sql.ts";
 import type { AccessSettings, AppContext } from "./deps.ts";
 import { cached } from "./probe.ts";
 import { readStreamStats } from "../api/stream/stream_stats.ts";
 
-/** What an answer was computed from. */
+/** The version of the data. */
 export interface DataVersion {
   /** Epoch ms; null before the first close. */
   readonly closedThrough: number | null;
-  /** Epoch ms; null before the first record. It can rise without a closing: records confirm what silence has closed. */
+  /** Epoch ms; null before the first record. It can rise without a closing, because records confirm windows that silence has closed. */
   readonly finalThrough: number | null;
   readonly dataRevision: number;
-  /** Late records so far: they change what `late=include` answers without a closing. */
+  /** Late records so far: they change answers to `late=include` without a closing. */
   readonly late: number;
-  /** Counted records so far: they change what a range with open windows answers. */
+  /** Counted records so far: they change answers about open windows. */
   readonly counted: number;
-  /** Failing steps that answers name. */
+  /** Failing steps, which answers mention. */
   readonly failing: readonly string[];
 }
 
-/** What an answer covers. */
+/** The data that an answer covers. */
 export interface CacheScope {
-  /** End of the range, epoch ms; null where only complete days count. */
+  /** End of the range, epoch ms; null if only complete days count. */
   readonly end: number | null;
-  /** Whether the URL alone says which range it is: without dates it means another one tomorrow. */
+  /** Whether the URL has the dates of the range. Without them it means another range tomorrow. */
   readonly pinned: boolean;
-  /** Tells answers of one URL apart: format, and the range that was meant. */
+  /** Format and range: they distinguish answers of one URL. */
   readonly variant: string;
 }
 
 const YEAR_S = 31_536_000;
 
-/** `rev=` of URLs whose answer never changes: pages put it into links to their own charts. */
+/** `rev=` of URLs whose answer never changes. Pages put it into links to their charts. */
 export function revisionOf(version: DataVersion, end: number | null): string {
   const { closedThrough, finalThrough, dataRevision, late, counted, failing } = version;
   const open = end !== null && end > (closedThrough ?? -Infinity);
   return [dataRevision, closedThrough ?? 0, finalThrough ?? 0, late, ...(open ? [counted] : []), ...failing].join(".");
 }
 
-/** Headers of an answer. `immutable` only where the URL carries the revision that was answered; `private` where a token guards it. */
+/** Headers of an answer: `immutable` only if the URL has the revision of the answer, `private` if a token protects it. */
 export function cacheHeaders(c: AppContext, access: AccessSettings, version: DataVersion, coverage: CacheScope) {
   const { readTokenHash, adminTokenHash, publicAccess } = access;
   const guarded = !publicAccess && (readTokenHash !== undefined || adminTokenHash !== undefined);
@@ -48,13 +48,13 @@ export function cacheHeaders(c: AppContext, access: AccessSettings, version: Dat
   const life = fixed ? `max-age=${YEAR_S}, immutable` : "max-age=60";
   return {
     "cache-control": `${guarded ? "private" : "public"}, ${life}`,
-    // Weak: the same numbers, whatever compression a proxy puts around them. The URL is not part of it: caches key by it already.
+    // Weak: the numbers are the same with any compression. The URL is not part of it, because caches already use it as key.
     "etag": `W/"${revision}.${coverage.variant}"`,
     "vary": `Accept, Accept-Encoding${guarded ? ", Authorization, Cookie" : ""}`,
   };
 }
 
-/** Whether the caller already holds the answer with this ETag (RFC 9110 §13.1.2, weak comparison). */
+/** Whether the caller has the answer with this ETag (RFC 9110 §13.1.2, weak comparison). */
 export function isUnchanged(c: AppContext, etag: string): boolean {
   const given = c.req.header("if-none-match");
   if (given === undefined) return false;
@@ -62,10 +62,10 @@ export function isUnchanged(c: AppContext, etag: string): boolean {
   return given.trim() === "*" || given.split(",").some((tag) => plain(tag) === plain(etag));
 }
 
-/** How long one look at the version serves all readers. */
+/** Interval between reads of the version. */
 const VERSION_TTL_MS = 1_000;
 
-/** Reads the version at most once a second. It is read before the answer: an answer may be newer than its ETag, never older. */
+/** Reads the version at most once a second, and before the answer: an answer may be newer than its ETag, never older. */
 export function dataVersionReader(
   database: ReadDatabase,
   clock: Clock,

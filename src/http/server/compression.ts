@@ -1,13 +1,13 @@
-// Which answers are compressed, and how: Brotli where the client takes it, else gzip, both as streams. No I/O.
+// Compresses answers as streams: with Brotli if the client accepts it, else with gzip. No I/O.
 import type { MiddlewareHandler } from "hono";
 import { compress } from "hono/compress";
 import { parseAccept } from "hono/utils/accept";
 import type { AppContext, AppEnv } from "./deps.ts";
 
-/** Text, but for event streams: their events would wait in the compressor. */
+/** Text, except event streams, whose events would wait in the compressor. */
 const TEXT = /^(?:text\/(?!event-stream\b)|image\/svg\+xml\b|application\/(?:problem\+json|json|x-ndjson)\b)/;
 
-/** Whether the client takes Brotli at least as gladly as gzip (RFC 9110 §12.5.3). */
+/** Whether the client accepts Brotli and does not prefer gzip (RFC 9110 §12.5.3). */
 export function prefersBrotli(acceptEncoding: string | undefined): boolean {
   if (acceptEncoding === undefined) return false;
   const accepts = parseAccept(acceptEncoding.slice(0, 500));
@@ -15,7 +15,7 @@ export function prefersBrotli(acceptEncoding: string | undefined): boolean {
   return quality("br") > 0 && quality("br") >= quality("gzip");
 }
 
-/** Compresses text. ETags of ours are weak, so they hold for every encoding. */
+/** Compresses text. Our ETags are weak, so they are valid for every encoding. */
 export function compressed(): MiddlewareHandler<AppEnv> {
   const gzip = compress({ contentTypeFilter: TEXT });
   return async function compressed(c, next) {

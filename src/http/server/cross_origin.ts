@@ -1,8 +1,8 @@
-// Which web pages of other origins may read the API (CORS): those of a setting, none without it. No I/O.
+// Allows pages of other origins to read the API (CORS), if a setting names the origins. No I/O.
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 
-/** What scripts of other origins may read beside the body. */
+/** Headers that scripts of other origins may read. */
 const EXPOSED = [
   "Content-Disposition",
   "ETag",
@@ -15,7 +15,7 @@ const EXPOSED = [
 /** Seconds for which a browser may keep the answer to its preflight. */
 const PREFLIGHT_S = 600;
 
-/** Lets pages of `origins` read, `*` = of any origin. Cookies are never taken from there: such a caller sends a token. */
+/** Lets pages of `origins` read; `*` = any origin. Such a caller sends a token; its cookies are ignored. */
 export function crossOrigin(origins: readonly string[]): MiddlewareHandler {
   return cors({
     origin: origins.includes("*") ? "*" : [...origins],

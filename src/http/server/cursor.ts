@@ -1,8 +1,8 @@
-// Page cursors: opaque to callers, checked on the way back. No I/O.
+// Cursors of pages: opaque to callers, and checked when they come back. No I/O.
 import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
 import { badField } from "./problem.ts";
 
-/** A cursor that holds where a page of `kind` ended. Values are strings or safe integers. */
+/** A cursor with the end of a page of `kind`. Values are strings or safe integers. */
 export function encodeCursor(kind: string, values: readonly (string | number)[]): string {
   return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(
     /=+$/,
@@ -10,7 +10,7 @@ export function encodeCursor(kind: string, values: readonly (string | number)[])
   );
 }
 
-/** What one value of a cursor may be. Bounds are those of the column that it is compared with: PostgreSQL has no words for a caller. */
+/** Check of one value of a cursor. Its bounds are those of the column that it is compared with: PostgreSQL's own error would not help a caller. */
 export interface CursorPart {
   test(text: string): boolean;
 }
@@ -20,7 +20,7 @@ function integer(min: bigint, max: bigint): CursorPart {
   return { test: (text) => /^-?\d{1,19}$/.test(text) && BigInt(text) >= min && BigInt(text) <= max };
 }
 
-/** 0001-01-01 and 9999-12-31T23:59:59.999 in epoch ms: where windows and our own clocks lie. */
+/** 0001-01-01 and 9999-12-31T23:59:59.999 in epoch ms: bounds of windows and of our clocks. */
 const TIME_MIN = -62_135_596_800_000n;
 const TIME_MAX = 253_402_300_799_999n;
 
@@ -35,9 +35,9 @@ export const CURSOR_INT8 = integer(0n, 2n ** 63n - 1n);
 export const CURSOR_UUID: CursorPart = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
- * The values of a cursor of `kind`, one for each part; `undefined` where no cursor was given.
+ * The values of a cursor of `kind`, one for each part; undefined without a cursor.
  *
- * @throws HttpProblem naming `cursor` where it is not one of ours, to the letter
+ * @throws HttpProblem about `cursor` if it differs from our encoding in any letter
  */
 export function decodeCursor(
   kind: string,
@@ -58,7 +58,7 @@ function parse(cursor: string): readonly unknown[] | undefined {
     const value: unknown = JSON.parse(new TextDecoder().decode(decodeBase64Url(cursor)));
     return Array.isArray(value) ? value : undefined;
   } catch {
-    // Anything that is not our own encoding is refused by the caller.
+    // The caller refuses other encodings.
     return undefined;
   }
 }

@@ -1,9 +1,9 @@
-// The seam to PostgreSQL: every statement of the API has a deadline, and what a failure means for the caller is decided here. Types and decisions only, no I/O.
+// Limits the API's statements to PostgreSQL, and turns database errors into problems for the caller. No I/O.
 import { codeOf, DeadlineError, type ReadDatabase } from "../../shared/sql.ts";
 import { HttpProblem } from "./problem.ts";
 
 /**
- * Refuses more than `max` statements at once: when PostgreSQL hangs, requests must pile up neither in the driver's queue nor in memory.
+ * Refuses more than `max` statements at once, so that requests do not fill the memory while PostgreSQL hangs.
  */
 export function bounded(database: ReadDatabase, max: number): ReadDatabase {
   let running = 0;
@@ -30,12 +30,12 @@ export function announced(database: ReadDatabase, onRead: () => void): ReadDatab
   };
 }
 
-/** Whether the database is there and only too busy: a deadline passed, or the embedded one had no turn left for a reader. */
+/** Whether the database is only busy: a deadline passed, or the embedded one had no turn for a reader. */
 export function isBusy(error: unknown): boolean {
   return error instanceof DeadlineError || ["57014", "TM020"].includes(codeOf(error));
 }
 
-/** What the caller gets to know of a database error; `undefined` where it is another error. Never holds the server's own words. */
+/** The problem of a database error, without the server's own message; undefined for another error. */
 export function databaseProblem(error: unknown): HttpProblem | undefined {
   const code = error instanceof DeadlineError ? "postgres_deadline" : codeOf(error);
   if (code === "57014") {
@@ -44,7 +44,7 @@ export function databaseProblem(error: unknown): HttpProblem | undefined {
   if (code === "42P01" || code === "3F000" || code === "42883" || code === "schema_renamed") {
     return new HttpProblem("schema_missing", "The tables are not there yet. Run `tidemark migrate`.", { cause: error });
   }
-  // The embedded database's own word; see src/store/embedded/protocol.ts.
+  // The embedded database's own code; see src/store/embedded/protocol.ts.
   if (code === "TM020") {
     return new HttpProblem("overloaded", "The database serves the stream first and has no turn left. Ask again.", {
       cause: error,

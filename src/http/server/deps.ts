@@ -1,4 +1,4 @@
-// What the HTTP application is given, and the types that its files share. No I/O.
+// The dependencies of the HTTP application, and the types that its files share. No I/O.
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import type { GeoCounts, GeoState } from "../../geo/geo_state.ts";
@@ -17,64 +17,64 @@ export interface SettingView {
   readonly source: string;
 }
 
-/** Who may read. Hashes are SHA-256 of the tokens; the tokens themselves are nowhere. */
+/** Who may read. Only SHA-256 hashes of the tokens are kept. */
 export interface AccessSettings {
   readonly readTokenHash?: Uint8Array;
   readonly adminTokenHash?: Uint8Array;
-  /** Of the token that reaches charts alone. */
+  /** Of the token for charts only. */
   readonly chartTokenHash?: Uint8Array;
   /** Of the token in share links. */
   readonly shareTokenHash?: Uint8Array;
-  /** Readers without a token are let in, from anywhere. */
+  /** Whether anyone may read without a token. */
   readonly publicAccess: boolean;
-  /** `/metrics` is answered without a token, from anywhere. */
+  /** Whether anyone may read `/metrics` without a token. */
   readonly publicMetrics?: boolean;
 }
 
 export interface AppSettings {
   readonly access: AccessSettings;
-  /** Deadline of one database statement of a request. */
+  /** Deadline of a statement. */
   readonly queryTimeoutMs: DurationMs;
-  /** Deadline of statements that were asked to re-add rows. */
+  /** Deadline of a statement that adds up rows again (`deep=true`). */
   readonly deepQueryTimeoutMs: DurationMs;
-  /** An owned partition that has neither moved nor been seen caught up for this long makes readiness red. */
+  /** Readiness is red if an owned partition has neither made progress nor been at the log's end for this long. */
   readonly progressTimeoutMs: DurationMs;
   readonly watermarkDelayMs: DurationMs;
-  /** `null` where idle partitions hold windows open until their next record. */
+  /** null: an idle partition holds windows open until its next record. */
   readonly idleTimeoutMs: DurationMs | null;
-  /** How soon after its end a window's rows should be visible. */
+  /** A window's rows should be visible so soon after its end. */
   readonly freshnessObjectiveMs: DurationMs;
-  /** Statements of the API that run or wait at once; more are refused. */
+  /** Most statements of the API that run or wait at once. */
   readonly queriesMax: number;
-  /** The database is part of this process: it cannot be away, only busy. */
+  /** Whether the database is part of this process: if it does not answer, it is only busy. */
   readonly embedded: boolean;
-  /** Requests of one client; null = no limit. */
+  /** Limit for each client; null = none. */
   readonly rateLimit: { readonly perSecond: number; readonly burst: number } | null;
-  /** Trusted proxies in front: so many addresses at the end of X-Forwarded-For, the peer's included, are theirs. */
+  /** Number of trusted proxies: so many addresses at the end of X-Forwarded-For, with the peer's, are theirs. */
   readonly proxyHops: number;
-  /** Concurrent `/v1/events` clients. */
+  /** Most `/v1/events` clients at once. */
   readonly eventClientsMax: number;
-  /** Origins whose pages may read the API; `*` = any. Empty: none. */
+  /** Origins whose pages may read the API; `*` = any. */
   readonly corsOrigins: readonly string[];
 }
 
-/** Defaults of everything that has no setting of its own; times in ms. */
+/** Defaults; times in ms. */
 export const APP_DEFAULTS = {
   queryTimeoutMs: 5_000 as DurationMs,
   deepQueryTimeoutMs: 30_000 as DurationMs,
   progressTimeoutMs: 30_000 as DurationMs,
   freshnessObjectiveMs: 180_000 as DurationMs,
-  // A connection pool of 6 lies below it, so this bounds the queue.
+  // The connection pool is smaller, so this limits the queue.
   queriesMax: 64,
   embedded: false,
-  // A dashboard makes about 15 requests when it opens; ten open at once in one office behind one address stay below this.
+  // A dashboard makes about 15 requests when it opens; ten of them may open at once behind one address.
   rateLimit: { perSecond: 50, burst: 200 },
   proxyHops: 0,
   eventClientsMax: 100,
   corsOrigins: [],
 } as const;
 
-/** What differs over the embedded database, whose readers share one session with the stream. */
+/** Defaults for the embedded database, whose readers share one session with the stream. */
 export const EMBEDDED_DEFAULTS = {
   queriesMax: 24,
   embedded: true,
@@ -83,34 +83,34 @@ export const EMBEDDED_DEFAULTS = {
 export interface AppDeps {
   /** Used for reading only. */
   readonly database: ReadDatabase;
-  /** For what readers keep (views, notes); absent in a process that only shows. */
+  /** For writing views and notes; absent in a process that only reads. */
   readonly writes?: ReadDatabase;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Registry;
   readonly version: string;
-  /** One per running engine; empty where only the API runs (`tidemark serve`). */
+  /** One per running engine; empty in `tidemark serve`. */
   readonly snapshots: () => readonly PipelineSnapshot[];
-  /** Called when a reader asks the database for what is committed; absent where no engine runs. */
+  /** Called before a reader's statement; absent without engines. */
   readonly onRead?: () => void;
-  /** Engines whose threads have stopped turning; absent where none run in threads. */
+  /** Engines whose threads no longer respond; absent without threads. */
   readonly stuckEngines?: () => readonly string[];
-  /** Roll-ups, retention and upkeep of this process; absent where only the API runs. */
+  /** Roll-ups, retention and upkeep of this process; absent in `tidemark serve`. */
   readonly upkeep?: () => Steps<UpkeepStep>;
   readonly geo: () => GeoState | null;
-  /** Look-ups of the engines of this process; absent where none run. */
+  /** Lookups of this process's engines; absent without engines. */
   readonly geoCounts?: () => GeoCounts;
   readonly settings: AppSettings;
   readonly settingsView: readonly SettingView[];
 }
 
 /**
- * What a caller may see: `none` only the probes, `chart` the charts, `share` the overview with its reports and charts, `read` everything but
- * samples of rejected records, `admin` those too.
+ * What a caller may see: `none` only the probes, `chart` the charts, `share` the overview with its reports and charts, `read` everything except
+ * samples of dead letters, `admin` everything.
  */
 export type Scope = "none" | "chart" | "share" | "read" | "admin";
 
-/** The part of node:http's request that we look at; absent in tests and in-process calls. */
+/** The part of node:http's request that we use; absent in tests and in-process calls. */
 interface PeerBindings {
   readonly incoming?: { readonly socket?: { readonly remoteAddress?: string | undefined } };
 }

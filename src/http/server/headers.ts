@@ -1,9 +1,9 @@
-// Headers that tell browsers what our answers may never do, and the nonce by which pages mark their own script and style. No I/O.
+// Security headers, and the nonce of the pages' scripts and styles. No I/O.
 import type { MiddlewareHandler } from "hono";
 import { NONCE, secureHeaders } from "hono/secure-headers";
 import type { AppContext, AppEnv } from "./deps.ts";
 
-/** Security headers for every answer. HSTS is left to whatever terminates TLS in front of us. */
+/** Security headers for every answer. HSTS is the task of the proxy that terminates TLS. */
 export function securityHeaders(): MiddlewareHandler {
   return secureHeaders({
     contentSecurityPolicy: {
@@ -19,17 +19,17 @@ export function securityHeaders(): MiddlewareHandler {
     strictTransportSecurity: false,
     xFrameOptions: "DENY",
     permissionsPolicy: { camera: [], geolocation: [], microphone: [] },
-    // Charts say themselves that other sites may embed them.
+    // Charts set a header of their own that allows other sites to embed them.
     overwrite: false,
   });
 }
 
-/** What a page's own `<script nonce>` and `<style nonce>` carry in this response. */
+/** Nonce of the page's `<script>` and `<style>` elements. */
 export function nonceOf(c: AppContext): string {
   return c.get("secureHeadersNonce") ?? "";
 }
 
-/** Answers are read fresh each time unless a handler says otherwise. */
+/** No caching, unless a handler sets a header. */
 export function noStoreByDefault(): MiddlewareHandler<AppEnv> {
   return async function noStoreByDefault(c, next) {
     await next();

@@ -1,4 +1,4 @@
-// What a request may cost before anybody looks at it: its address' length, its body, how often its sender asks. No I/O.
+// Limits the length of URLs and bodies and the rate of requests. No I/O.
 import type { MiddlewareHandler } from "hono";
 import type { Clock } from "../../shared/clock.ts";
 import type { AppEnv } from "./deps.ts";
@@ -7,27 +7,27 @@ import { FORM_PATHS } from "./auth.ts";
 import { takesBody } from "./writing.ts";
 import { clientKey, TokenBuckets } from "./token_bucket.ts";
 
-/** Longest URL in characters: far above every form of ours, far below what a parser notices. */
+/** Longest URL in characters: much longer than any of our forms makes. */
 const URL_LENGTH_MAX = 4096;
-/** Longest body: a token and an address, a view, a note. */
+/** Longest body: of signing in, a view, a note. */
 const FORM_BYTES_MAX = 8_192;
 /** Addresses remembered for rate limits: about 1 MB. */
 const CLIENTS_MAX = 10_000;
-/** Orchestrators ask these on a schedule of their own, behind one address with everybody else. */
+/** Not limited: orchestrators ask these regularly, possibly from the same address as other clients. */
 const PROBES: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
 
 interface LimitOptions {
   readonly clock: Clock;
   /** null = no limit. */
   readonly rate: { readonly perSecond: number; readonly burst: number } | null;
-  /** Trusted proxies in front of us. */
+  /** Number of trusted proxies. */
   readonly proxyHops: number;
   readonly onLimited: () => void;
 }
 
 /**
- * The address of the client: the peer's, or behind `hops` trusted proxies the one that the outermost of them saw. Each proxy appends the
- * address that it was asked from; what is before those was written by the client and is not believed.
+ * The address of the client: the peer's, or behind `hops` trusted proxies the one that the outermost proxy saw. Each proxy appends the address
+ * of its client; the addresses before those come from the client and may be false.
  */
 export function clientAddress(peer: string | undefined, forwardedFor: string | undefined, hops: number) {
   if (hops === 0 || forwardedFor === undefined) return peer;
@@ -36,14 +36,14 @@ export function clientAddress(peer: string | undefined, forwardedFor: string | u
   return address === undefined || !/^[0-9a-f.:%]{2,64}$/i.test(address) ? peer : address;
 }
 
-/** Refuses long URLs, bodies and clients that ask too often. */
+/** Refuses long URLs, long bodies and too frequent requests. */
 export function limits({ clock, rate, proxyHops, onLimited }: LimitOptions): MiddlewareHandler<AppEnv> {
   const buckets = rate && new TokenBuckets({ ...rate, clientsMax: CLIENTS_MAX });
-  /** Takes one request off the client's bucket; headers that say what is left. @throws HttpProblem where nothing was */
+  /** Takes one request from the client's bucket; returns headers about the rest. @throws HttpProblem if it was empty */
   const take = (buckets: TokenBuckets, client: string) => {
     const waitMs = buckets.take(client, clock.now());
     const { perSecond, burst } = buckets.options, { tokens, fullInMs } = buckets.left(client);
-    // draft-ietf-httpapi-ratelimit-headers, as far as clients read it: three numbers, times in seconds.
+    // The three headers of draft-ietf-httpapi-ratelimit-headers that clients read; times in seconds.
     const headers = {
       "ratelimit-limit": String(burst),
       "ratelimit-remaining": String(tokens),

@@ -1,4 +1,4 @@
-// What is noted of each request: an id, a duration by route pattern, a log line. Never the query, an address or a token. Shell: makes ids, writes metrics and log.
+// Records each request: an id, a duration by route pattern, a log line; never the query, an address or a token. Shell: makes ids, writes metrics and log.
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { Clock } from "../../shared/clock.ts";
@@ -6,7 +6,7 @@ import type { Log } from "../../shared/log.ts";
 import type { AppEnv } from "./deps.ts";
 import type { Metrics } from "../api/metrics/catalogue.ts";
 
-/** An id that a caller or proxy may choose: nothing that could break a log line or a header. */
+/** Form of an id from a caller or proxy: it cannot break a log line or a header. */
 const SANE_ID = /^[\w.:-]{8,80}$/;
 
 interface ObserveOptions {
@@ -15,7 +15,7 @@ interface ObserveOptions {
   readonly metrics: Metrics;
 }
 
-/** Gives each request an id (its own X-Request-Id where that is sane) and records how it ended. */
+/** Gives each request an id (its X-Request-Id if it has the form) and records its result. */
 export function observe({ clock, log, metrics }: ObserveOptions): MiddlewareHandler<AppEnv> {
   return async function observe(c, next) {
     const given = c.req.header("x-request-id");
@@ -25,7 +25,7 @@ export function observe({ clock, log, metrics }: ObserveOptions): MiddlewareHand
     await next();
     const durationMs = clock.now() - startedAt;
     const { status } = c.res;
-    // The last handler's pattern: labels stay bounded whatever paths are asked for. `/*` is the middlewares' own.
+    // The last handler's pattern, so that the number of labels is bounded for any paths. `/*` is the middlewares' pattern.
     const pattern = routePath(c, -1);
     const route = pattern === "/*" || status === 404 || status === 405 ? "other" : pattern;
     metrics.counter("tidemark_http_requests_total").inc(1, { method: knownMethod(c.req.method), route, status });

@@ -1,9 +1,9 @@
-// /openapi.json: the document generated from the routes' own schemas, with names of operations and the headers that all answers have. No I/O.
+// /openapi.json, generated from the schemas of the routes, with names of operations and common headers. No I/O.
 import type { App } from "./deps.ts";
 
 export type OpenApiDocument = ReturnType<App["getOpenAPI31Document"]>;
 
-/** The document of all registered routes; made once. */
+/** The document of all registered routes, made once. */
 export function openApiDocument(app: App, version: string): () => OpenApiDocument {
   let document: OpenApiDocument | undefined;
   return () =>
@@ -28,7 +28,7 @@ export function openApiDocument(app: App, version: string): () => OpenApiDocumen
     }));
 }
 
-/** Paths whose clients are not counted, and so get no rate-limit headers. */
+/** Paths without a limit of requests, and so without its headers. */
 const UNCOUNTED: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
 const RATE_HEADERS = {
   "RateLimit-Limit": "Requests that a client which was quiet may make at once.",
@@ -36,13 +36,13 @@ const RATE_HEADERS = {
   "RateLimit-Reset": "Seconds until all of them are there again.",
 } as const;
 
-/** The name by which generated clients call an operation: `GET /v1/windows/{start}/explain` is `getWindowsStartExplain`. */
+/** Name of an operation in generated clients: `GET /v1/windows/{start}/explain` is `getWindowsStartExplain`. */
 function operationIdOf(method: string, path: string): string {
   const words = path.replace(/^\/v1\//, "").split(/[^A-Za-z0-9]+/).filter((word) => word !== "");
   return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
 }
 
-/** Adds to each operation its name, and to each answer the headers that say how often the client may still ask. */
+/** Adds the name to each operation, and the rate-limit headers to each answer. */
 function completed(document: OpenApiDocument): OpenApiDocument {
   for (const [path, item] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(item as Record<string, Operation>)) {
@@ -62,7 +62,7 @@ function completed(document: OpenApiDocument): OpenApiDocument {
   return document;
 }
 
-/** The part of an operation that is completed. */
+/** The parts of an operation that are added. */
 interface Operation {
   operationId?: string;
   readonly responses: Readonly<Record<string, { headers?: Record<string, unknown> }>>;

@@ -1,13 +1,13 @@
-// Asks the database whether it answers, at most once a second however many ask us. Reads the database.
+// Checks that the database answers, at most once a second. Reads the database.
 import type { Clock } from "../../shared/clock.ts";
 import { DeadlineError, type ReadDatabase } from "../../shared/sql.ts";
 import { databaseProblem } from "./database.ts";
 
-/** A red readiness must be quick: orchestrators give up after a second by default. */
+/** Orchestrators wait for an answer one second by default. */
 const PROBE_TIMEOUT_MS = 800;
 const PROBE_TTL_MS = 1_000;
 
-/** Keeps the result of `load` for `ttlMs` and lets callers share a running one. Rejections are not kept. */
+/** Keeps the result of `load` for `ttlMs`; callers share a running load. Rejections are not kept. */
 export function cached<T>(clock: Clock, ttlMs: number, load: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   let held: { readonly value: T; readonly at: number } | undefined;
@@ -21,10 +21,10 @@ export function cached<T>(clock: Clock, ttlMs: number, load: () => Promise<T>): 
   };
 }
 
-/** Why the database does not answer, in words without its address; null when it does. */
+/** Why the database does not answer, without its address; null if it does. */
 export type DatabaseProbe = () => Promise<string | null>;
 
-/** @param embedded the database is part of this process, which ends with it: where it does not answer in time it is only busy */
+/** @param embedded the database is part of this process: if it does not answer in time, it is only busy */
 export function databaseProbe(database: ReadDatabase, clock: Clock, embedded: boolean): DatabaseProbe {
   return cached(clock, PROBE_TTL_MS, async () => {
     try {

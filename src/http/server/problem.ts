@@ -1,7 +1,7 @@
-// Errors as callers see them: application/problem+json (RFC 9457) with a stable code. No I/O.
+// Errors for callers: application/problem+json (RFC 9457) with a stable code. No I/O.
 import { z } from "@hono/zod-openapi";
 
-/** Every problem that the API answers with: status and title by code. */
+/** Status and title of each problem by code. */
 export const PROBLEMS = {
   bad_query: { status: 400, title: "A parameter is wrong" },
   body_not_allowed: { status: 400, title: "Requests have no body here" },
@@ -24,7 +24,7 @@ export const PROBLEMS = {
 
 type ProblemCode = keyof typeof PROBLEMS;
 
-/** One wrong field; `allowed` says in words or as a list what may stand there. */
+/** A wrong field. `allowed`: the allowed values, as a list or in words. */
 const fieldErrorSchema = z.strictObject({
   field: z.string().openapi({ example: "limit" }),
   message: z.string().openapi({ example: "must be at most 1000" }),
@@ -51,7 +51,7 @@ interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Ends a request with the problem of that code; caught by the application's `onError`. `detail` is shown to the caller. */
+/** Ends a request with a problem; the application's `onError` catches it. The caller sees `detail`. */
 export class HttpProblem extends Error {
   override readonly name = "HttpProblem";
   readonly errors: readonly FieldError[];
@@ -74,7 +74,7 @@ export function badField(field: string, message: string, allowed?: readonly stri
   });
 }
 
-/** The document of a problem. `path` is the request's, without its query: that may hold what should not be echoed. */
+/** The document of a problem. `path` is the request's without its query, which may contain a token. */
 export function problemBody(problem: HttpProblem, path: string, requestId: string): Problem {
   const { status, title } = PROBLEMS[problem.code];
   return {

@@ -1,4 +1,4 @@
-// Turns whatever a handler throws, and whatever no route answers, into a problem document or page; bugs are logged with their request id. Writes the log.
+// Answers errors of handlers and unknown paths with a problem document or a page. Writes unexpected errors to the log with their request id.
 import { HTTPException } from "hono/http-exception";
 import type { Log } from "../../shared/log.ts";
 import { messageOf } from "../../shared/errors.ts";
@@ -9,19 +9,19 @@ import { nonceOf } from "./headers.ts";
 import { HttpProblem, problemBody } from "./problem.ts";
 import { wantsPage } from "./wants_page.ts";
 
-/** Seconds after which a caller may try again when the database was away. */
+/** Seconds after which a caller may try again if the database did not answer. */
 const RETRY_AFTER_S = 2;
 
 interface ProblemResponses {
   /** The application's one error handler. */
   readonly onError: (error: Error, c: AppContext) => Response | Promise<Response>;
-  /** Answers paths that no route knows. */
+  /** Answers unknown paths. */
   readonly notFound: (c: AppContext) => Response | Promise<Response>;
-  /** Answers methods that a known path does not take; `allow` is what it takes. */
+  /** Answers a method that a path does not accept. `allow`: the methods that it accepts. */
   readonly methodRefused: (c: AppContext, allow: readonly string[]) => Response | Promise<Response>;
 }
 
-/** The three ends of a request that no handler answers. @param version the program's, for pages */
+/** Handlers for requests that no other handler answers. @param version the program's, for pages */
 export function problemResponses(log: Log, version: string): ProblemResponses {
   return {
     onError(error, c) {
@@ -45,7 +45,7 @@ export function problemResponses(log: Log, version: string): ProblemResponses {
   };
 }
 
-/** The response of one problem: a page for a browser that opens the address, a problem document for everything else. Never cached. */
+/** The response of a problem: a page for a browser, a problem document for a program. Never cached. */
 function problemResponse(c: AppContext, problem: HttpProblem, version: string): Response | Promise<Response> {
   const headers: Record<string, string> = {
     "cache-control": "no-store",

@@ -1,23 +1,23 @@
-// Serves the application over node:http, whose timeouts end half-open requests (Deno.serve keeps them for ever). Shell: owns the socket.
+// Serves the application with node:http, whose timeouts end half-open requests (Deno.serve keeps them open). Shell: owns the socket.
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 
-/** Times in ms. Headers come from clients at once or never; answers may take as long as they need. */
+/** Times in ms. Clients must send their headers within this time; answers have no limit. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
 const KEEP_ALIVE_TIMEOUT_MS = 20_000;
-/** How often node looks for connections that are over time. */
+/** Interval of node's check for connections that have timed out. */
 const CHECK_INTERVAL_MS = 2_000;
-/** Connections beyond the bound that may exist for a moment, until the oldest idle ones are gone. */
+/** Connections above the limit that may exist until the oldest idle ones have ended. */
 const CONNECTIONS_SLACK = 8;
-/** How often it is made sure that connections are accepted, where none came in between. */
+/** Interval of the check that connections are accepted, if none came in between. */
 const ACCEPT_CHECK_MS = 3_000;
 const HEADER_BYTES_MAX = 16_384;
 
-/** The application, as far as serving goes. */
+/** The part of the application that serving needs. */
 interface Handler {
   readonly fetch: (request: Request, env: never) => Response | Promise<Response>;
 }
@@ -25,26 +25,25 @@ interface Handler {
 interface ServeOptions {
   /** Address or name to listen on. */
   readonly host: string;
-  /** 0 = any free one. */
+  /** 0 = any free port. */
   readonly port: number;
-  /** Connections at once. One more ends the one that has been idle for longest, so that idle clients keep no other client out. */
+  /** Most connections at once. One more ends the one that has been idle longest. */
   readonly connectionsMax: number;
   readonly log: Log;
 }
 
-/** A listening server. */
 interface RunningServer {
-  /** As others can type it, e.g. `http://localhost:8080`. */
+  /** For example `http://localhost:8080`. */
   readonly url: string;
   readonly port: number;
-  /** Stops listening, lets running requests end for at most `deadlineMs`, then cuts what is left. Never rejects. */
+  /** Stops listening, waits at most `deadlineMs` for running requests, and then closes the other connections. Never rejects. */
   close(deadlineMs: number): Promise<void>;
 }
 
 /**
  * Starts to listen.
  *
- * @throws NamedError `port_in_use` (exit 5), or `cannot_listen` where the address is not ours or the port is reserved (exit 2)
+ * @throws NamedError `port_in_use` (exit 5), or `cannot_listen` if the address is not ours or the port is reserved (exit 2)
  */
 export function serveHttp(app: Handler, { host, port, connectionsMax, log }: ServeOptions): Promise<RunningServer> {
   const server = createAdaptorServer({
@@ -65,7 +64,7 @@ export function serveHttp(app: Handler, { host, port, connectionsMax, log }: Ser
     server.listen({ host, port }, () => {
       server.removeAllListeners("error");
       const bound = (server.address() as AddressInfo).port;
-      // Without a listener an error of the listening socket, such as no more descriptors, would end the process.
+      // Without a listener, an error of the listening socket, such as no free descriptor, would end the process.
       server.on("error", (error) => log.warn(`HTTP server: ${messageOf(error)}`));
       const stopWatch = watchAccepting(server, { host, port: bound, log });
       resolve({
@@ -80,9 +79,9 @@ export function serveHttp(app: Handler, { host, port, connectionsMax, log }: Ser
   });
 }
 
-/** Ends the connection that has been without a request for longest as soon as there are more than `max`. */
+/** Ends the connection that has been idle longest when there are more than `max`. */
 function keepWithin(server: Server, max: number): void {
-  /** Connections without a request in progress, the one that is idle for longest first. */
+  /** Connections without a running request, the longest idle first. */
   const idle = new Set<Socket>();
   let open = 0;
   server.on("connection", (socket: Socket) => {
@@ -107,8 +106,8 @@ function keepWithin(server: Server, max: number): void {
 }
 
 /**
- * Opens the listening socket again where it has stopped accepting: Deno does so, without an error event, once a connection came while no
- * descriptor was left. Whether it accepts is seen from its connections, one of our own where no other comes. Returns what ends the watch.
+ * Opens the listening socket again if it no longer accepts connections: this happens in Deno, without an error event, when a connection comes
+ * while no descriptor is free. If no connection comes, the check makes one itself. Returns a function that ends the check.
  */
 function watchAccepting(server: Server, { host, port, log }: { host: string; port: number; log: Log }): () => void {
   const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host.replace(/^\[|\]$/g, "");
@@ -128,10 +127,10 @@ function watchAccepting(server: Server, { host, port, log }: { host: string; por
     }
     try {
       probe = connect({ host: own, port });
-      // Without a descriptor for it nothing is known: the next round asks again.
+      // Without a free descriptor the check fails; the next one tries again.
       probe.on("error", () => probe = null);
     } catch {
-      clearInterval(timer); // a scoped binary that may not connect to a port of the moment
+      clearInterval(timer); // a scoped binary may not connect to a port that was chosen at its start
     }
   }, ACCEPT_CHECK_MS);
   timer.unref?.();

@@ -1,4 +1,4 @@
-// The signed cookie by which a browser that gave a token once is known again. It holds a scope and an end, never a token. No I/O.
+// The signed cookie of a browser that has signed in with a token. It holds a scope and an end, never a token. No I/O.
 import { deleteCookie, getSignedCookie, setSignedCookie } from "hono/cookie";
 import type { AccessSettings, AppContext, Scope } from "./deps.ts";
 
@@ -6,19 +6,19 @@ const NAME = "tidemark";
 const DAYS = 30;
 const DAY_S = 86_400;
 
-/** Scopes that a cookie can carry, the widest first. */
+/** Scopes of cookies, the widest first. */
 const SCOPES = ["admin", "read", "share"] as const satisfies readonly Scope[];
 type SessionScope = typeof SCOPES[number];
 
-/** Each scope is signed with the hash of its own token: with another token all its cookies end. */
+/** The hash of a scope's token signs its cookies, so that a new token ends them all. */
 function secretOf(access: AccessSettings, scope: SessionScope): Uint8Array<ArrayBuffer> | undefined {
   const { adminTokenHash, readTokenHash, shareTokenHash } = access;
-  // Where there is only one token, it is the reader's and reaches everything.
+  // If there is only one token, it is the reader's and gives access to everything.
   const hash = { admin: adminTokenHash ?? readTokenHash, read: readTokenHash, share: shareTokenHash }[scope];
   return hash && new Uint8Array(hash);
 }
 
-/** The scope of the request's cookie; `undefined` where there is none, where it is over, or where it was not made by us. */
+/** The scope of the request's cookie; undefined if there is none, or it has ended, or its signature is wrong. */
 export async function sessionScope(c: AppContext, access: AccessSettings, now: number): Promise<Scope | undefined> {
   if (!c.req.header("cookie")?.includes(`${NAME}=`)) return undefined;
   for (const scope of SCOPES) {
@@ -30,7 +30,7 @@ export async function sessionScope(c: AppContext, access: AccessSettings, now: n
   return undefined;
 }
 
-/** Gives the browser a cookie of `scope` for 30 days. Browsers send it to this site alone, and scripts cannot read it. */
+/** Sets a cookie for 30 days. Browsers send it only to this site, and scripts cannot read it. */
 export async function startSession(
   c: AppContext,
   access: AccessSettings,
@@ -41,19 +41,19 @@ export async function startSession(
   if (!secret) return;
   await setSignedCookie(c, NAME, `${scope}.${Math.floor(now / 1000) + DAYS * DAY_S}`, secret, {
     httpOnly: true,
-    // Lax: a link in a mail opens the page; pages of other sites cannot ask with it.
+    // Lax: a link in a mail opens the page, but requests of other sites' pages come without the cookie.
     sameSite: "Lax",
     secure,
     maxAge: DAYS * DAY_S,
   });
 }
 
-/** Takes the cookie away. */
+/** Deletes the cookie. */
 export function endSession(c: AppContext): void {
   deleteCookie(c, NAME);
 }
 
-/** Whether the browser reached us by HTTPS: directly, or through a trusted proxy that says so. */
+/** Whether the browser used HTTPS, according to the URL or to a trusted proxy. */
 export function isSecure(c: AppContext, proxyHops: number): boolean {
   return c.req.url.startsWith("https:") || (proxyHops > 0 && c.req.header("x-forwarded-proto") === "https");
 }

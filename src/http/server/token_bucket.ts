@@ -1,10 +1,10 @@
-// How often each client may ask: token buckets in bounded memory. Pure: the time is passed in.
-// No library: those there are count in fixed windows, which let twice the rate through, and know no IPv6 /64.
+// Limits the rate of requests by token buckets in bounded memory. Pure: the time is an argument.
+// Not a library: the existing ones count in fixed windows, which allow twice the rate, and do not know IPv6 /64.
 
 interface BucketOptions {
   readonly perSecond: number;
   readonly burst: number;
-  /** Clients remembered; the one that asked longest ago is forgotten first (and so starts with a full bucket). */
+  /** Most clients. The one whose last request is oldest is forgotten first; its next bucket is full. */
   readonly clientsMax: number;
 }
 
@@ -19,13 +19,13 @@ export class TokenBuckets {
   readonly #buckets = new Map<string, Bucket>();
   constructor(readonly options: BucketOptions) {}
 
-  /** Takes one token; returns 0 when there was one, else the ms until there is. A clock that jumps back counts as standing still. */
+  /** Takes one token; returns 0 if there was one, else the ms until the next. If the clock jumps back, no time has passed. */
   take(client: string, now: number): number {
     const { perSecond, burst, clientsMax } = this.options;
     const bucket = this.#buckets.get(client) ?? { milli: burst * 1000, at: now };
     bucket.milli = Math.min(burst * 1000, bucket.milli + Math.max(0, now - bucket.at) * perSecond);
     bucket.at = now;
-    // Deleting and setting again keeps the map in order of last use.
+    // Deleting and setting keeps the map in the order of last use.
     this.#buckets.delete(client);
     this.#buckets.set(client, bucket);
     if (this.#buckets.size > clientsMax) this.#buckets.delete(this.#buckets.keys().next().value!);
@@ -36,7 +36,7 @@ export class TokenBuckets {
     return Math.ceil((1000 - bucket.milli) / perSecond);
   }
 
-  /** What `client` has left without waiting, and in how many ms its bucket is full again. */
+  /** The tokens in the client's bucket, and the ms until it is full. */
   left(client: string): { readonly tokens: number; readonly fullInMs: number } {
     const { perSecond, burst } = this.options;
     const milli = this.#buckets.get(client)?.milli ?? burst * 1000;
@@ -48,7 +48,7 @@ export class TokenBuckets {
   }
 }
 
-/** Key of a peer: an IPv4 address, or the /64 of an IPv6 one, since one client holds all addresses of it. */
+/** Key of a peer: an IPv4 address, or the /64 of an IPv6 address, because a client has all addresses of its /64. */
 export function clientKey(address: string | undefined): string {
   if (address === undefined) return "local";
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);

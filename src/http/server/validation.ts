@@ -1,4 +1,4 @@
-// Words for what a query got wrong: zod's issues become fields with the values that are allowed. No I/O.
+// Turns zod's issues about a query into fields with their allowed values. No I/O.
 import { z } from "@hono/zod-openapi";
 import type { ZodError, ZodRawShape } from "zod";
 import { suggestion } from "../../shared/config/suggest.ts";
@@ -6,10 +6,10 @@ import type { AppContext } from "./deps.ts";
 import { type FieldError, HttpProblem } from "./problem.ts";
 
 type Issue = ZodError["issues"][number];
-/** What a validator found. */
+/** Result of a validator. */
 export type ValidationResult = { readonly success: true } | { readonly success: false; readonly error: ZodError };
 
-/** The query of a route: exactly these parameters, each at most once; a problem about an unknown one lists them. */
+/** The query of a route: only these parameters, each at most once. A problem about an unknown one lists them. */
 export function queryOf<S extends ZodRawShape>(shape: S) {
   const names = Object.keys(shape).join(",");
   return z.strictObject(shape, { error: (issue) => issue.code === "unrecognized_keys" ? names : undefined });
@@ -30,7 +30,7 @@ export function timeField(description: string) {
     .openapi({ type: "string", format: "date-time", description, example: "2026-01-31T00:00:00Z" });
 }
 
-/** OpenAPIHono's `defaultHook`: every refused query or path ends as one problem that names all its wrong fields. */
+/** OpenAPIHono's `defaultHook`: a refused query or path gives one problem with all wrong fields. */
 export function refuseInvalid(result: ValidationResult, c: AppContext): undefined {
   if (!result.success) throw badQuery(fieldErrors(result.error, c));
 }
@@ -40,13 +40,13 @@ export function badQuery(errors: readonly FieldError[]): HttpProblem {
   return new HttpProblem("bad_query", errors.map((e) => `${e.field} ${e.message}`).join("; ") + ".", { errors });
 }
 
-/** What each issue says of the parameter that it is about. */
+/** The wrong fields of the issues. */
 export function fieldErrors(error: ZodError, c: AppContext): FieldError[] {
   const given = c.req.queries();
   return error.issues.flatMap((issue) => issueErrors(issue, given)).slice(0, 20);
 }
 
-/** What a caller wrote is shown back only up to this length. */
+/** Most characters of a caller's text in an answer. */
 const ECHO_MAX = 60;
 
 function issueErrors(issue: Issue, given: Readonly<Record<string, readonly string[]>>): FieldError[] {

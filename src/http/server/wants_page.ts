@@ -1,7 +1,7 @@
-// Whether an answer is for a person in a browser or for a program, from the Accept header. Pure.
+// Decides from the Accept header whether an answer is for a browser or for a program. Pure.
 import { parseAccept } from "hono/utils/accept";
 
-/** True where HTML is asked for by name, and JSON not more gladly: what browsers send when an address is opened. */
+/** True if the header names HTML and does not prefer JSON, as when a browser opens an address. */
 export function wantsPage(accept: string | undefined): boolean {
   if (accept === undefined) return false;
   const types = parseAccept(accept.slice(0, 1_000));

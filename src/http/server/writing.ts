@@ -1,21 +1,21 @@
-// Who may write the little that can be written over HTTP, and that a browser does it on this site's own pages only. No I/O.
+// Decides who may write views and notes over HTTP, and refuses writes that a page of another site sends. No I/O.
 import type { ReadDatabase } from "../../shared/sql.ts";
 import { requireAdmin } from "./auth.ts";
 import type { AppContext, AppDeps } from "./deps.ts";
 import { HttpProblem } from "./problem.ts";
 
-/** Paths that take a body beside those of signing in, with the method that they take it by. */
+/** Methods and paths that accept a body, except those for signing in. */
 const WRITING = [
   { method: "PUT", path: /^\/v1\/views\/[^/]+$/ },
   { method: "POST", path: /^\/v1\/notes$/ },
   { method: "POST", path: /^\/(?:views|notes)$/ },
 ];
 
-/** Whether a request of this method may bring a body to this path. */
+/** Whether a request may have a body. */
 export const takesBody = (method: string, path: string): boolean =>
   WRITING.some((one) => one.method === method && one.path.test(path.replace(/\/+$/, "")));
 
-/** The database to write to. @throws HttpProblem for everybody else than an admin of a process that runs, asked by this site's own pages */
+/** The database to write to. @throws HttpProblem unless an admin asks, from no other site's page, and the process can write */
 export function requireWriter(c: AppContext, deps: Pick<AppDeps, "writes">): ReadDatabase {
   requireOwnSite(c);
   requireAdmin(c);
@@ -25,13 +25,13 @@ export function requireWriter(c: AppContext, deps: Pick<AppDeps, "writes">): Rea
   return deps.writes;
 }
 
-/** Browsers send cookies and passwords along with what a page of another site sends here: such a request is refused. */
+/** Refuses requests of other sites' pages, because browsers add cookies and passwords to them. */
 function requireOwnSite(c: AppContext): void {
   const site = c.req.header("sec-fetch-site");
   if (site !== undefined) {
     if (site === "same-origin" || site === "none") return;
   } else {
-    // A program sends neither; an old browser sends the origin alone.
+    // A program sends neither; an old browser sends only the origin.
     const origin = c.req.header("origin");
     if (origin === undefined || URL.parse(origin)?.host === new URL(c.req.url).host) return;
   }
