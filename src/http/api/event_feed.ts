@@ -1,4 +1,4 @@
-// One poll of the database for all clients of /v1/events, and none while there are none. Reads the database; its timer is the clock's.
+// Polls the database once for all clients of /v1/events, and not at all without clients. Reads the database; its timer is the clock's.
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
@@ -8,13 +8,13 @@ import { iso } from "./schemas.ts";
 import { readStreamStats, type StreamStats } from "./stream/stream_stats.ts";
 
 const POLL_MS = durationMs(1_000);
-/** After a failed look: the database has enough to do when it comes back. */
+/** Pause after a failed poll, so that a recovering database has less to do. */
 const RETRY_MS = durationMs(3_000);
 const QUERY_TIMEOUT_MS = 5_000;
 
-/** What a client is sent. */
+/** The state that clients get. */
 export interface FeedEvent {
-  /** Data revision and closed-through: what a page's numbers were computed from. */
+  /** Data revision and closed-through: the version of a page's numbers. */
   readonly id: string;
   readonly event: "progress" | "unavailable";
   readonly data: string;
@@ -22,9 +22,9 @@ export interface FeedEvent {
 
 type Listener = (event: FeedEvent) => void;
 
-/** Tells listeners what changed. */
+/** Sends changes to listeners. */
 export class EventFeed {
-  /** What each client knew when it came; null once it was told something since. */
+  /** The id that each client knew at its connection; null after it has got an event. */
   readonly #listeners = new Map<Listener, { readonly lastId: string | undefined } | null>();
   #last: FeedEvent | null = null;
   #polling: AbortController | null = null;
@@ -39,7 +39,7 @@ export class EventFeed {
     return this.#listeners.size;
   }
 
-  /** Calls `listener` with each change until the returned function is called, and at once with what is known, unless its id is `lastId`. */
+  /** Calls `listener` with each change until the returned function is called, and at once with the known state, unless its id is `lastId`. */
   subscribe(listener: Listener, lastId: string | undefined): () => void {
     this.#listeners.set(listener, { lastId });
     if (this.#last !== null) this.#tell(this.#last, false);
@@ -67,7 +67,7 @@ export class EventFeed {
     }
   }
 
-  /** Tells those who came since the last look what they do not know, and everybody else what changed. */
+  /** Sends the state to new clients that do not know it, and changes to the others. */
   #tell(event: FeedEvent, changed: boolean): void {
     for (const [listener, newcomer] of this.#listeners) {
       this.#listeners.set(listener, null);
@@ -81,7 +81,7 @@ export class EventFeed {
       return { id: idOf(stats), event: "progress", data: JSON.stringify(progress(stats)) };
     } catch (error) {
       this.log.debug(`events: ${messageOf(error)}`);
-      // No id: a client that comes back gets the state in any case.
+      // No id: a client that reconnects gets the state in any case.
       return { id: "", event: "unavailable", data: JSON.stringify({ database: "unavailable" }) };
     }
   }

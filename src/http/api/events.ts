@@ -1,4 +1,4 @@
-// /v1/events: progress as server-sent events, so that pages reload only what changed. Holds connections open; the feed reads the database.
+// /v1/events: progress as server-sent events, so that pages reload only changed parts. Keeps connections open; the feed reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { streamSSE } from "hono/streaming";
 import { durationMs } from "../../shared/units.ts";
@@ -11,9 +11,9 @@ import { queryOf } from "../server/validation.ts";
 
 /** Proxies cut connections that are silent for 30 to 60 s. */
 const HEARTBEAT_MS = durationMs(15_000);
-/** What a browser waits before it connects again. */
+/** Time that a browser waits before it connects again. */
 const RETRY_MS = 3_000;
-/** A client that does not read is sent the newest state when it does, not every state in between. */
+/** A slow client gets only the newest state, not every state in between. */
 const QUEUE_MAX = 1;
 
 const { 200: _json, ...refused } = jsonResponses(z.unknown(), "");
@@ -41,7 +41,7 @@ export function registerEvents(app: App, deps: AppDeps, metrics: Metrics): void 
     if (feed.clients >= deps.settings.eventClientsMax) {
       throw new HttpProblem("overloaded", `${feed.clients} clients are listening already; poll instead.`);
     }
-    // A HEAD has no reader that would end the stream.
+    // The stream of a HEAD request would have no reader that ends it.
     if (c.req.method === "HEAD") return c.body(null, 200, { "content-type": "text/event-stream" });
     const lastId = c.req.header("last-event-id")?.slice(0, 100);
     c.header("x-accel-buffering", "no");

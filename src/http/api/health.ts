@@ -1,4 +1,4 @@
-// /livez, /readyz, /healthz and /version: is it alive, does it make progress, how is it. Reads snapshots and one probe of the database.
+// /livez, /readyz, /healthz and /version: whether the process is alive, makes progress, and is healthy. Reads snapshots and a probe of the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { durationMs } from "../../shared/units.ts";
 import type { App, AppDeps } from "../server/deps.ts";
@@ -19,10 +19,10 @@ const stuckSchema = z.strictObject({
   engines: z.array(z.string()).openapi({ description: "Engines whose threads do not turn; only a restart helps." }),
 }).openapi("Stuck");
 
-/** Messages of threads may wait in the queue where the whole process was suspended: they are given this long before one is called stuck. */
+/** After a suspension of the whole process, messages of threads wait in the queue. A thread is called stuck only after this time. */
 const SECOND_LOOK_MS = durationMs(1_000);
 
-/** Rows that are written every ten seconds at most are not read at every look. */
+/** Rows that change at most every ten seconds are not read for every request. */
 const STEPS_TTL_MS = 5_000;
 
 const readySchema = z.strictObject({
@@ -108,7 +108,7 @@ export function registerHealth(app: App, deps: AppDeps, probe: DatabaseProbe): v
   };
 
   app.openapi(liveRoute, async (c) => {
-    // A timer that fires is what tells a turning event loop from one that only reads sockets.
+    // A timer that fires shows that the event loop does more than read sockets.
     await deps.clock.sleep(durationMs(0));
     const stuck = () => deps.stuckEngines?.() ?? [];
     if (stuck().length > 0) await deps.clock.sleep(SECOND_LOOK_MS);

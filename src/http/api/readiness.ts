@@ -1,23 +1,23 @@
-// Whether this process makes progress, in words. Pure.
+// Decides whether this process makes progress, and writes the reasons. Pure.
 import { durationText } from "../../shared/quantities.ts";
 import type { PartitionSnapshot, PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { StepName, Steps, StepState, UpkeepStep } from "../../shared/steps.ts";
 import { type DurationMs, type EpochMs, HOUR } from "../../shared/units.ts";
 
 interface ReadinessInputs {
-  /** Empty where only the API runs. */
+  /** Empty in `tidemark serve`. */
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;
   readonly progressTimeoutMs: DurationMs;
-  /** Absent where only the API runs. */
+  /** Absent in `tidemark serve`. */
   readonly upkeep?: Steps<UpkeepStep> | undefined;
-  /** What other processes have written of their steps; absent or empty where they are not asked, or have written nothing lately. */
+  /** Steps that other processes have stored; absent or empty if they were not read, or if none is recent. */
   readonly elsewhere?: readonly RecordedStep[] | undefined;
-  /** Why the database does not answer the API; null when it does. */
+  /** Why the database does not answer the API; null if it does. */
   readonly databaseProblem: string | null;
 }
 
-/** A step of another process, as table `stream_step` has it. */
+/** A step of another process: a row of `stream_step`. */
 export interface RecordedStep {
   readonly step: StepName;
   readonly instance: string;
@@ -26,7 +26,7 @@ export interface RecordedStep {
   readonly at: EpochMs;
 }
 
-/** One reason for a red readiness. */
+/** A reason for a red readiness. */
 export interface ReadinessReason {
   /** Stable snake_case name. */
   readonly code: string;
@@ -36,23 +36,23 @@ export interface ReadinessReason {
 interface Readiness {
   readonly ready: boolean;
   readonly reasons: readonly ReadinessReason[];
-  /** What does not work although everything is counted: another instance would do no better, so readiness stays green. */
+  /** Failing steps that do not stop counting. Another instance would fail in the same way, so readiness stays green. */
   readonly degraded: readonly ReadinessReason[];
 }
 
-/** A step that is held back by another one or by a lock is not a fault for this long. */
+/** A step may wait this long for another one or for a lock. */
 const WAITING_MS_MAX = HOUR;
 
-/** At most this many partitions are named; the rest is a number. */
+/** Most partitions in a reason; of the rest only the number is given. */
 const NAMED_MAX = 5;
 
-/** Ready = PostgreSQL answers and every engine is assigned, not stopped, and moves or is caught up in each of its partitions. */
+/** Ready = PostgreSQL answers, and every engine is assigned, not stopped, and makes progress or is at the log's end in each of its partitions. */
 export function readiness(inputs: ReadinessInputs): Readiness {
   const reasons: ReadinessReason[] = [];
   if (inputs.databaseProblem !== null) reasons.push({ code: "postgres_unavailable", reason: inputs.databaseProblem });
   for (const snapshot of inputs.snapshots) {
     for (const found of engineReasons(snapshot, inputs)) {
-      // The engine and the API usually lose the database together: once is enough.
+      // The engine and the API usually lose the database together: one reason is enough.
       if (!reasons.some((known) => known.code === found.code && found.code === "postgres_unavailable")) {
         reasons.push(found);
       }
@@ -72,7 +72,7 @@ const STEP_SAYS: Readonly<Record<StepName, string>> = {
   notify: "sending of reports and alerts has",
 };
 
-/** A step that does not get on, in words: what, since when, why, and what to do. */
+/** Text about a failing step: what, since when, why, and what to do. */
 export function stepInWords(step: StepName, { state, since, problem }: StepState, now: EpochMs): string {
   const what = `${STEP_SAYS[step]} ${state === "failing" ? "failed" : "waited"}`;
   const why = problem ? `${problem.message.replace(/\.$/, "")}. ${problem.action}` : "the reason is not known.";
@@ -88,7 +88,7 @@ function degradedSteps(
     ...Object.entries(upkeep ?? {}) as [UpkeepStep, StepState][],
   ];
   const here = all.flatMap(([step, state]) => stepFault(step, state, now, progressTimeoutMs) ?? []);
-  // What others fail at says nothing about this process.
+  // Failures of other processes do not make this one unready.
   const there = elsewhere.flatMap(({ step, instance, state, at }) => {
     const fault = stepFault(step, state, at, progressTimeoutMs);
     return fault === null ? [] : [{ ...fault, reason: `instance ${instance}: ${fault.reason}` }];
@@ -96,7 +96,7 @@ function degradedSteps(
   return [...here, ...there];
 }
 
-/** What is wrong with a step, or null. A closing that hangs gives no error: its last success is too long ago. */
+/** What is wrong with a step, or null. A closing that hangs gives no error, but its last success is too old. */
 export function stepFault(
   step: StepName,
   state: StepState,
@@ -151,13 +151,13 @@ function storeReasons(snapshot: PipelineSnapshot, { now, progressTimeoutMs }: Re
   return [];
 }
 
-/** Without closings nothing that is counted becomes a number. */
+/** Without closings, counts do not reach the reports. */
 function stepReasons(
   { steps, store }: PipelineSnapshot,
   { now, progressTimeoutMs }: ReadinessInputs,
 ): ReadinessReason[] {
   const fault = stepFault("closing", steps.closing, now, progressTimeoutMs);
-  // A server that is away is said already.
+  // The reason about the database is enough.
   if (fault?.code === "closing_stuck") return store.reachable ? [fault] : [];
   return fault === null ? [] : [{ code: "closing_failing", reason: fault.reason }];
 }

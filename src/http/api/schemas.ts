@@ -1,4 +1,4 @@
-// Pieces of schemas that several resources share, and the responses that every route may give. No I/O.
+// Parts of schemas that several resources share, and the responses of every route. No I/O.
 import { z } from "@hono/zod-openapi";
 import { type EpochMs, isoOrNull } from "../../shared/units.ts";
 import { problemSchema } from "../server/problem.ts";
@@ -18,14 +18,14 @@ export const certaintySchema = z.enum(["final", "provisional"]).openapi("Certain
 /** A count of records or hits: exact up to 2^53. */
 export const countSchema = z.int().min(0);
 
-/** A named schema or null. `.nullable()` would lose the null in the document, which only refers to the name. */
+/** A named schema or null. `.nullable()` would be lost in the document, which only refers to the name. */
 export function orNull<S extends z.ZodType>(schema: S) {
   return z.union([schema, z.null()]);
 }
 
 /** Length of a page. */
 export const limitField = integerField(1, 1000, "Rows of a page.").default(100);
-/** Where the page before ended. */
+/** End of the previous page. */
 export const cursorField = z.string().max(500, "must be a cursor of the page before").optional()
   .openapi({ description: "`next_cursor` of the page before." });
 export const nextCursorSchema = z.string().nullable().openapi({
@@ -37,17 +37,17 @@ export function iso(time: number | null): string | null {
   return time === null ? null : isoOrNull(time as EpochMs);
 }
 
-/** As {@link iso}, for a time that is always there. */
+/** As {@link iso}, for a time that is never null. */
 export function isoAlways(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** A shape as its row comes from SQL: the times that `T` names are epoch ms. */
+/** The row of a shape as SQL returns it: the times that `T` names are epoch ms. */
 export type RowOf<Shape, T extends keyof Shape = never> = {
   readonly [K in keyof Shape]: K extends T ? null extends Shape[K] ? number | null : number : Shape[K];
 };
 
-/** A row in the shape that the answer has: the times that are named as RFC 3339. */
+/** The row in the shape of the answer: the named times as RFC 3339. */
 export function withIso<Row extends object, const T extends readonly (keyof Row)[]>(row: Row, ...times: T) {
   const written = times.map((name) => [name, iso(row[name] as number | null)]);
   return { ...row, ...Object.fromEntries(written) } as {
@@ -70,7 +70,7 @@ export function jsonResponses<S extends z.ZodType>(schema: S, description: strin
   };
 }
 
-/** What any route may refuse. */
+/** Refusals of any route. */
 export const refusals = {
   400: documentedProblem("A parameter is wrong; `errors` names it and what is allowed."),
   401: documentedProblem("A token is required."),
@@ -79,5 +79,5 @@ export const refusals = {
   429: documentedProblem("Too many requests; see Retry-After."),
 };
 
-/** What a route that reads the database may refuse besides. */
+/** Further refusals of a route that reads the database. */
 export const databaseRefusals = { 503: documentedProblem("The database does not answer, or not in time.") };

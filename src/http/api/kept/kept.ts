@@ -1,4 +1,4 @@
-// /v1/views, /v1/notes and /v1/deliveries: what readers keep beside the numbers, and the messages that were made. Reads and writes the database.
+// /v1/views, /v1/notes and /v1/deliveries: saved views, notes on days, and messages. Reads and writes the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { isLocalDate, type LocalDate } from "../../../report/time_zone.ts";
 import { requireWriter } from "../../server/writing.ts";
@@ -27,7 +27,7 @@ import {
   VIEWS_MAX,
 } from "./kept_store.ts";
 
-/** Printable characters on one line, blanks around them not counted. */
+/** Printable characters on one line, without the blanks around them. */
 const lineOf = (max: number) =>
   z.string().trim().min(1, `must have 1 to ${max} characters`).max(max, `must have 1 to ${max} characters`)
     .refine((text) => /^\P{C}*$/u.test(text), "must be printable");
@@ -145,7 +145,7 @@ const listDeliveries = createRoute({
   ),
 });
 
-/** Registers all. */
+/** Registers all routes. */
 export function registerKept(app: App, deps: AppDeps): void {
   const { database, settings: { queryTimeoutMs } } = deps;
   app.openapi(listViews, async (c) => {
@@ -183,6 +183,6 @@ export function registerKept(app: App, deps: AppDeps): void {
 const noteView = (note: DayNote) => withIso({ ...note, day: note.day as LocalDate }, "created_at");
 const missing = (what: string) => new HttpProblem("not_found", `There is no such ${what}.`);
 
-/** The problem of a list that is full. */
+/** The problem of a full list. */
 export const tooMany = (field: string, max: number) =>
   badField(field, `cannot be added: there are ${max} already, remove one`);

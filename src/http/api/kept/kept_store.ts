@@ -1,5 +1,4 @@
-// What readers keep beside the numbers, and the messages that were made: views by name, notes on days, deliveries. Reads and writes the
-// database by single statements.
+// The SQL of saved views, notes on days, and messages. Reads and writes the database by single statements.
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
 
@@ -20,7 +19,7 @@ export interface DayNote {
   readonly created_at: number;
 }
 
-/** A message and how its delivery went; times in epoch ms. */
+/** A message and its delivery; times in epoch ms. */
 export interface DeliveryRow {
   readonly id: string;
   readonly kind: "report" | "alert";
@@ -47,7 +46,7 @@ export function readViews(database: ReadDatabase, deadlineMs: number): Promise<S
     } as updated_at from tm.saved_view order by lower(name), name limit ${VIEWS_MAX}`, deadlineMs);
 }
 
-/** Notes of the days from `from` to `to`, both inclusive, oldest first; all where they are not given. */
+/** Notes of the days from `from` to `to`, both inclusive, or all notes; oldest first. */
 export function readNotes(
   database: ReadDatabase,
   { from, to }: { readonly from?: string | undefined; readonly to?: string | undefined },
@@ -64,7 +63,7 @@ export function readNotes(
       order by day, id limit ${NOTES_MAX}`, deadlineMs);
 }
 
-/** Saves a view in place of one of that name; false where there are too many. */
+/** Saves a view and replaces one of the same name; false if there are too many. */
 export async function saveView(
   database: ReadDatabase,
   { name, query }: Pick<SavedView, "name" | "query">,
@@ -78,7 +77,7 @@ export async function saveView(
   return rows.length > 0;
 }
 
-/** Removes a view; false where there is none of that name. */
+/** Removes a view; false if there is none of that name. */
 export async function removeView(database: ReadDatabase, name: string, deadlineMs: number): Promise<boolean> {
   const rows = await database.query(
     (sql) => sql`delete from tm.saved_view where name = ${name} returning 1`,
@@ -87,7 +86,7 @@ export async function removeView(database: ReadDatabase, name: string, deadlineM
   return rows.length > 0;
 }
 
-/** Adds a note; null where there are too many. */
+/** Adds a note; null if there are too many. */
 export async function addNote(
   database: ReadDatabase,
   { day, note }: Pick<DayNote, "day" | "note">,
@@ -104,7 +103,7 @@ export async function addNote(
   return row ?? null;
 }
 
-/** Removes a note; false where there is none of that number. */
+/** Removes a note; false if there is none of that number. */
 export async function removeNote(database: ReadDatabase, id: number, deadlineMs: number): Promise<boolean> {
   const rows = await database.query(
     (sql) => sql`delete from tm.day_note where id = ${id}::bigint returning 1`,

@@ -1,19 +1,19 @@
-// Every metric that /metrics shows: the single table behind the registry and the documentation. No I/O.
+// The table of all metrics of /metrics, for the registry and the documentation. No I/O.
 import type { CounterMetric, Gauge, Histogram, Registry } from "../../../shared/metrics.ts";
 
 export interface MetricSpec {
   readonly type: "counter" | "gauge" | "histogram";
   readonly help: string;
-  /** Names of the labels; their values come from code or are few and checked. */
+  /** Names of the labels; their values come from code, or are few and checked. */
   readonly labels: readonly string[];
-  /** Histograms only: upper bounds of the buckets; durations from a millisecond to a minute where there are none. */
+  /** Histograms only: upper bounds of the buckets. Default: durations from a millisecond to a minute. */
   readonly bounds?: readonly number[];
 }
 
-/** A window is visible a watermark delay (1 min) after its end at the earliest, and an idle timeout later where traffic stopped. */
+/** A window is visible a watermark delay (1 min) after its end at the earliest, and an idle timeout later if traffic has stopped. */
 const VISIBLE_SECONDS = [5, 15, 30, 60, 62, 65, 70, 80, 90, 120, 150, 180, 240, 300, 600, 1800, 3600];
 
-/** By name. Names are stable: dashboards and alerts refer to them. `_total` counts since the start of this process. */
+/** By name. Names are stable, because dashboards and alerts use them. `_total` counts since the start of this process. */
 export const METRICS_CATALOGUE = {
   tidemark_build_info: { type: "gauge", help: "Always 1; the label says which version runs.", labels: ["version"] },
   tidemark_ready: { type: "gauge", help: "1 when /readyz is green.", labels: [] },
@@ -107,7 +107,7 @@ export const METRICS_CATALOGUE = {
     labels: ["result"],
   },
   tidemark_dead_letters: { type: "gauge", help: "Dead letters of the whole stream, by reason.", labels: ["reason"] },
-  tidemark_windows_open: { type: "gauge", help: "Windows that hold uncommitted totals: not closed yet.", labels: [] },
+  tidemark_windows_open: { type: "gauge", help: "Windows with counted records that are not closed yet.", labels: [] },
   tidemark_windows_closed: { type: "gauge", help: "Closed windows that the table holds.", labels: [] },
   tidemark_windows_folded: {
     type: "gauge",
@@ -168,7 +168,7 @@ type NameOf<T extends MetricSpec["type"]> = {
   [N in MetricName]: (typeof METRICS_CATALOGUE)[N]["type"] extends T ? N : never;
 }[MetricName];
 
-/** The families of the catalogue in `registry`, made at first use. */
+/** The families of the catalogue in a registry, made at first use. */
 export class Metrics {
   constructor(readonly registry: Registry) {
     for (const name of Object.keys(METRICS_CATALOGUE) as MetricName[]) {

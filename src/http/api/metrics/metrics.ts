@@ -20,7 +20,7 @@ import { readStreamStats } from "../stream/stream_stats.ts";
 
 const STATS_TTL_MS = 5_000;
 const FRESHNESS_TTL_MS = 30_000;
-/** A scrape must not take as long as its own interval. */
+/** Shorter than the interval of scrapes. */
 const STATS_TIMEOUT_MS = 2_000;
 
 const route = createRoute({
@@ -34,7 +34,7 @@ const route = createRoute({
   },
 });
 
-/** Registers the route. A database that is away leaves its metrics out; the rest is still shown. */
+/** Registers the route. If the database does not answer, only its metrics are missing. */
 export function registerMetrics(app: App, deps: AppDeps, metrics: Metrics, probe: DatabaseProbe): void {
   metrics.gauge("tidemark_build_info").set(1, { version: deps.version });
   metrics.gauge("tidemark_freshness_objective_seconds").set(deps.settings.freshnessObjectiveMs / 1000);

@@ -1,4 +1,4 @@
-// Sets the gauges and counters that are read from elsewhere: snapshots of the engines, one read of the database. No I/O.
+// Sets the gauges and counters from snapshots of the engines and one read of the database. No I/O.
 import type { GeoCounts, GeoState } from "../../../geo/geo_state.ts";
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
 import { ENGINE_STEPS, type Steps, UPKEEP_STEPS } from "../../../shared/steps.ts";
@@ -7,14 +7,14 @@ import type { Freshness } from "../stream/freshness.ts";
 import type { Metrics } from "./catalogue.ts";
 import type { StreamStats } from "../stream/stream_stats.ts";
 
-/** More partitions than these are in the sums only: labels stay bounded. */
+/** Most partitions with labels of their own; the others are only in the sums. */
 const PARTITION_LABELS_MAX = 64;
-/** Distinct reasons shown; the table of reasons is closed, so more of them can only come from a foreign hand. */
+/** Most reasons with labels of their own. Tidemark has fewer; more can only come from a change of the tables by hand. */
 const REASON_LABELS_MAX = 32;
 
 const STEPS = [...ENGINE_STEPS, ...UPKEEP_STEPS];
 
-/** Sets what the engines of this process show. */
+/** Sets the metrics of this process's engines. */
 export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineSnapshot[], now: EpochMs): void {
   const sum = (pick: (s: PipelineSnapshot) => number) => snapshots.reduce((total, s) => total + pick(s), 0);
   const phase = metrics.gauge("tidemark_engine_phase");
@@ -65,7 +65,7 @@ export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineS
   }
 }
 
-/** Sets how long each step has been failing: the worst of several engines. */
+/** Sets how long each step has been failing: of several engines, the longest. */
 export function setFromSteps(metrics: Metrics, boards: readonly Partial<Steps>[], now: EpochMs): void {
   const gauge = metrics.gauge("tidemark_step_failing_seconds");
   gauge.clear();
@@ -76,7 +76,7 @@ export function setFromSteps(metrics: Metrics, boards: readonly Partial<Steps>[]
   }
 }
 
-/** Sets what the database says of the stream; nothing is shown where it does not answer, rather than an old number. */
+/** Sets the metrics from the database. If it does not answer, they are left out: an old number would mislead. */
 export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now: EpochMs): void {
   const names = [
     "tidemark_watermark_lag_seconds",
@@ -113,7 +113,7 @@ export function setFromDatabase(metrics: Metrics, stats: StreamStats | null, now
   metrics.gauge("tidemark_data_gaps").set(stats.data_gaps);
 }
 
-/** Sets the share of windows that were visible in time; no series while none was due. */
+/** Sets the share of windows that were visible in time; no series before one was due. */
 export function setFromFreshness(metrics: Metrics, freshness: Freshness | null): void {
   const gauge = metrics.gauge("tidemark_windows_fresh_ratio");
   gauge.clear();
@@ -126,7 +126,7 @@ export function setFromGeo(metrics: Metrics, geo: GeoState | null, now: EpochMs)
   setIfAny(metrics, "tidemark_geo_database_age_seconds", built, (at) => (now - at) / 1000);
 }
 
-/** Sets what address look-ups came to. */
+/** Sets the results of address lookups. */
 export function setFromGeoCounts(metrics: Metrics, counts: GeoCounts): void {
   const lookups = metrics.counter("tidemark_geo_lookups_total");
   raise(lookups, counts.located - counts.walked, { result: "cached" });
@@ -134,7 +134,7 @@ export function setFromGeoCounts(metrics: Metrics, counts: GeoCounts): void {
   raise(metrics.counter("tidemark_geo_misses_total"), counts.missed);
 }
 
-/** The worst of several values; no series where there is none. */
+/** The largest of several values; no series without a value. */
 function setIfAny(
   metrics: Metrics,
   name: "tidemark_commit_last_duration_seconds" | "tidemark_commit_age_seconds" | "tidemark_geo_database_age_seconds",
@@ -147,12 +147,12 @@ function setIfAny(
   if (known.length > 0) gauge.set(Math.max(...known));
 }
 
-/** Brings a counter up to a total that is kept elsewhere. An engine that was started anew begins at 0: the counter then waits until the total passes it. */
+/** Raises a counter to a total that an engine keeps. A restarted engine begins at 0; the counter then waits until the total passes it. */
 function raise(counter: ReturnType<Metrics["counter"]>, total: number, labels: Readonly<Record<string, string>> = {}) {
   counter.inc(Math.max(0, total - counter.value(labels)), labels);
 }
 
-/** A label value out of the database: a name, never free text. */
+/** A label value from the database: a name, never free text. */
 function label(text: string): string {
   return /^[a-z][a-z0-9_]{0,39}$/.test(text) ? text : "other";
 }

@@ -1,4 +1,4 @@
-// /v1/charts/*.svg: reports as pictures that other pages may embed. Reads the database through src/report.
+// /v1/charts/*.svg: charts that other pages may embed. Reads the database through src/report.
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ZodRawShape } from "zod";
 import {
@@ -35,8 +35,8 @@ interface ChartDefinition<Q extends Ranged> {
 }
 
 /**
- * A picture opened by itself is a document: it may have its style, and nothing else. It may be shown by any site, which a token or a loopback
- * address still keeps from being fetched.
+ * A chart that is opened by itself is a document, which may contain only its style. Any site may embed a chart; only a token or a loopback
+ * address prevents that.
  */
 const SVG_HEADERS = {
   "content-type": "image/svg+xml",
@@ -44,9 +44,9 @@ const SVG_HEADERS = {
   "cross-origin-resource-policy": "cross-origin",
 };
 
-/** Bars of the cities' chart unless told: what a page shows without scrolling. */
+/** Default number of bars in the chart of cities: they fit a page without scrolling. */
 const BARS = 15;
-/** More than there are countries. */
+/** More than the number of countries. */
 const COUNTRIES_MAX = 1_000;
 
 const { cursor: _cursor, compare: _compare, limit, ...citiesShape } = contributionSchema.shape;

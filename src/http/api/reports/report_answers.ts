@@ -1,4 +1,4 @@
-// Each report in each format: JSON as it is, tables line by line, bars as text. Reads the database through src/report.
+// Writes each report in each format: JSON, tables line by line, bars as text. Reads the database through src/report.
 import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
 import { type Column, tableLines } from "../../../report/text/csv.ts";
 import {
@@ -25,7 +25,7 @@ import { countText } from "../../../shared/quantities.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { Format } from "./report_format.ts";
 
-/** The body of an answer: whole, or a stream where it has no bound. */
+/** The body of an answer; a stream if it has no limit. */
 export type Body = string | ReadableStream<Uint8Array>;
 
 export const BYTE_ORDER_MARK = "\ufeff";
@@ -56,7 +56,7 @@ export function render<R, Line>(
   }
 }
 
-/** The body behind a byte order mark, by which spreadsheets know UTF-8. */
+/** The body after a byte order mark, by which spreadsheets recognise UTF-8. */
 export function withByteOrderMark(body: Body): Body {
   if (typeof body === "string") return `${BYTE_ORDER_MARK}${body}`;
   return ReadableStream.from((async function* () {
@@ -65,7 +65,7 @@ export function withByteOrderMark(body: Body): Body {
   })());
 }
 
-/** All rows of the contribution report. The first page is read before the answer begins, so that its failure is still a problem document. */
+/** All rows of the contribution report. The first page is read before the answer begins, so that a failure can still be a problem document. */
 export async function exportBody(
   database: ReadDatabase,
   query: ContributionQuery,
@@ -85,7 +85,7 @@ export async function exportBody(
 
 const share = (part: number | null, whole: number | null) =>
   part === null || whole === null || whole === 0 ? null : 100 * part / whole;
-/** A sum, how many hits came late, and what it rests on where that is not all of its time. */
+/** A sum, the number of late hits, and the covered time if it is not all of it. */
 function words(
   count: number | null,
   { status, coverage, degraded, late_count }: Completeness,
@@ -100,7 +100,7 @@ function words(
   const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}${came}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
-/** How a sum differs from that of the compared period; nothing where the two cannot be compared. */
+/** The difference from the compared period; nothing if the two cannot be compared. */
 function compared(change: number | null, before: number | null, { from, to, until }: ComparisonPeriod): string {
   if (change === null) return "";
   const sign = change > 0 ? "+" : change < 0 ? "−" : "±";

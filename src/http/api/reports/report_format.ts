@@ -1,4 +1,4 @@
-// In which format a report is answered: `format=`, else the Accept header, else JSON. Pure.
+// Chooses the format of a report: by `format=`, else by the Accept header, else JSON. Pure.
 import { parseAccept } from "hono/utils/accept";
 import { HttpProblem } from "../../server/problem.ts";
 
@@ -13,7 +13,7 @@ export const FORMATS = {
 export type Format = keyof typeof FORMATS;
 export const FORMAT_NAMES = Object.keys(FORMATS) as [Format, ...Format[]];
 
-/** The best of our formats that the Accept header takes; JSON where there is none. @throws HttpProblem where it takes none of them */
+/** The best of our formats that the Accept header accepts; JSON without the header. @throws HttpProblem if it accepts none */
 export function acceptedFormat(accept: string | undefined): Format {
   if (accept === undefined || accept.trim() === "") return "json";
   for (const { type, q } of parseAccept(accept.slice(0, 1_000)).sort((a, b) => b.q - a.q)) {

@@ -1,4 +1,4 @@
-// One report over HTTP: query checked, version looked at, 304 where nothing changed, the answer in the format asked for. Reads the database.
+// Serves one report: checks the query, reads the version, answers 304 if nothing changed, else in the requested format. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ZodRawShape, ZodType } from "zod";
 import type { Parameters, QueryProblem, QueryResult } from "../../../report/report_query.ts";
@@ -13,22 +13,22 @@ import { acceptedFormat, type Format, FORMAT_NAMES, FORMATS } from "./report_for
 import { documentedProblem, jsonResponses } from "../schemas.ts";
 import { badQuery, fieldErrors, queryOf, type ValidationResult } from "../../server/validation.ts";
 
-/** How a report was asked for, beside its query. */
+/** The request for a report, without its query. */
 export interface Asked {
   readonly format: Format;
-  /** Parameters as they were written, defaults left out. */
+  /** Parameters of the request, without defaults. */
   readonly given: Parameters;
   readonly deadlineMs: number;
 }
 
-/** A query that covers local days, both inclusive; reports without a range look at complete days only. */
+/** A query for local days, both inclusive; reports without a range use only complete days. */
 export interface Ranged {
   readonly tz: string;
   readonly from?: LocalDate;
   readonly to?: LocalDate;
 }
 
-/** What makes one report a route. */
+/** The definition of a report's route. */
 interface ReportDefinition<Q extends Ranged> {
   readonly name: string;
   readonly summary: string;
@@ -94,7 +94,7 @@ export function registerReport<Q extends Ranged>(
   }, refuseReportQuery((given) => report.query(given, deps.clock.now())));
 }
 
-/** The hook of a report's route: the report knows better words for its own parameters than its schema alone. */
+/** The hook of a report's route: the report's messages about its parameters are better than the schema's. */
 export function refuseReportQuery(query: (given: Parameters) => QueryResult<unknown>) {
   return (result: ValidationResult, c: AppContext): undefined => {
     if (result.success) return undefined;
@@ -106,13 +106,13 @@ export function refuseReportQuery(query: (given: Parameters) => QueryResult<unkn
   };
 }
 
-/** The query, or a problem with all that is wrong with it. */
+/** The query, or a problem with all its faults. */
 export function checkedQuery<Q>(result: QueryResult<Q>): Q {
   if (result.ok) return result.query;
   throw badQuery(asErrors(result.problems));
 }
 
-/** A report's own complaints as ours. */
+/** A report's problems as problems of the API. */
 function asErrors(problems: readonly QueryProblem[]): FieldError[] {
   return problems.map(({ field, message, allowed }) => ({
     field,
@@ -121,7 +121,7 @@ function asErrors(problems: readonly QueryProblem[]): FieldError[] {
   }));
 }
 
-/** What of the calendar an answer covers. */
+/** The days that an answer covers. */
 export function coverageOf(query: Ranged, given: Parameters, variant: string): CacheScope {
   const { from, to, tz } = query;
   return {
@@ -143,7 +143,7 @@ function contentHeaders(name: string, format: Format, { from, to }: Ranged): Rec
   const file = ["tidemark", name, from, to].filter((part) => part !== undefined).join("_");
   return {
     "content-type": type,
-    // A CSV is for a spreadsheet; everything else may be looked at.
+    // A CSV is for a spreadsheet; a browser can show the other formats.
     ...(format === "csv" && { "content-disposition": `attachment; filename="${file}.${suffix}"` }),
   };
 }

@@ -1,4 +1,4 @@
-// Shapes of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
+// Schemas of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
 import { z } from "@hono/zod-openapi";
 import { COMPARES, COVERAGES } from "../../../report/report_types.ts";
 import { countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
@@ -78,7 +78,7 @@ const comparisonPeriodSchema = z.strictObject({
   }),
 }).openapi("ComparisonPeriod");
 
-/** The query as it was understood, defaults filled in. */
+/** The query with its defaults. */
 const querySchema = z.record(z.string(), z.union([z.string(), z.number()]));
 
 export const contributionsSchema = z.strictObject({

@@ -1,4 +1,4 @@
-// /v1/reports/*: which reports there are and what is asked of each. Reads the database through src/report.
+// /v1/reports/*: the reports and their parameters. Reads the database through src/report.
 import {
   botsQuery,
   botsSchema,
@@ -94,13 +94,13 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
   });
 }
 
-/** A report that is read at once. */
+/** Answers a report that is read in one statement. */
 function whole<Q, R, Line>(read: (sql: Sql, query: Q) => Promise<R>, rendering: Rendering<R, Line>) {
   return async (database: ReadDatabase, query: Q, { format, deadlineMs }: Asked) =>
     render(await database.query((sql) => read(sql, query), deadlineMs), format, rendering);
 }
 
-/** The query of a page: its cursor is looked at together with everything else. */
+/** The query of a page; its cursor is checked together with the other parameters. */
 function pagedQuery(given: Parameters, now: EpochMs): QueryResult<ContributionQuery> {
   const result = contributionQuery(given, now);
   const after = result.ok ? cursorOf(result.query) : undefined;

@@ -1,4 +1,4 @@
-// /v1/checkpoints: the position of each partition, and the commits that brought it there. Reads the database.
+// /v1/checkpoints: the position of each partition, and the history of commits. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { CURSOR_MICROS, CURSOR_UUID, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
@@ -103,7 +103,7 @@ export function registerCheckpoints(app: App, deps: AppDeps): void {
   });
 }
 
-/** Commits, newest first, behind the given (microseconds, id). */
+/** Commits, newest first, after the given (microseconds, id). */
 function readHistory(database: ReadDatabase, limit: number, after: readonly string[] | undefined, deadlineMs: number) {
   return database.query((sql) =>
     sql<CommitRow[]>`

@@ -1,4 +1,4 @@
-// /v1/dead-letters: what can never be counted, by reason and position; masked samples for operators. Reads the database.
+// /v1/dead-letters: dead letters by reason and position, and masked samples for operators. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { requireAdmin } from "../../server/auth.ts";
 import { CURSOR_INT4, CURSOR_INT8, CURSOR_MICROS, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";

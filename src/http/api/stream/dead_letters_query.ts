@@ -1,4 +1,4 @@
-// Dead letters as counts, ranges and samples: their shapes and how they are read. Reads the database.
+// Reads counts, ranges and samples of dead letters. Reads the database.
 import { z } from "@hono/zod-openapi";
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { atMicros, micros, ms } from "../../server/sql_time.ts";
@@ -20,7 +20,7 @@ export const deadByReasonSchema = z.strictObject({
 });
 export type DeadByReason = z.infer<typeof deadByReasonSchema>;
 
-/** Exact counts, most frequent first. */
+/** Exact counts, the largest first. */
 export function readDeadByReason(database: ReadDatabase, deadlineMs: number): Promise<DeadByReason[]> {
   return database.query((sql) =>
     sql<DeadByReason[]>`
@@ -39,7 +39,7 @@ export const deadRangeSchema = z.strictObject({
 });
 export type DeadRangeRow = RowOf<z.infer<typeof deadRangeSchema>, "seen_at"> & { readonly id: string };
 
-/** Ranges, newest first, behind the given id. */
+/** Ranges, newest first, after the given id. */
 export function readDeadRanges(
   database: ReadDatabase,
   filter: DeadFilter,
@@ -59,7 +59,7 @@ export function readDeadRanges(
       order by dead_letter_range.id desc limit ${filter.limit}`, deadlineMs);
 }
 
-/** The file of each position; null where it is not of a file. */
+/** The file of each position; null if the source is not files. */
 export async function readFilePaths(
   database: ReadDatabase,
   places: readonly { readonly partition: number; readonly offset: number }[],
@@ -87,7 +87,7 @@ export const deadSampleSchema = z.strictObject({
 /** `at` is `seen_at` in epoch microseconds, as text. */
 export type DeadSampleRow = RowOf<z.infer<typeof deadSampleSchema>, "seen_at"> & { readonly at: string };
 
-/** Samples, newest first, behind the given (microseconds, partition, offset). */
+/** Samples, newest first, after the given (microseconds, partition, offset). */
 export function readDeadSamples(
   database: ReadDatabase,
   filter: DeadFilter,

@@ -1,4 +1,4 @@
-// Where a record of SOURCE=file lies: its file and line, in answers, in SQL and for people. No I/O.
+// File and line of a record of SOURCE=file: in answers, in SQL, and as text. No I/O.
 import { z } from "@hono/zod-openapi";
 import { printable } from "../../../shared/printable.ts";
 import type { Sql } from "../../../shared/sql.ts";
@@ -11,12 +11,12 @@ export const filePlaceSchema = z.strictObject({
 }).nullable().openapi({ description: "For SOURCE=file: where the (first) record lies. Null for other sources." });
 type FilePlace = NonNullable<z.infer<typeof filePlaceSchema>>;
 
-/** The place for people. */
+/** The place as text. */
 export function fileText({ path, line, byte }: FilePlace): string {
   return `${printable(path)}, ${line === null ? `byte ${byte}` : `line ${line}`}`;
 }
 
-/** The {@link FilePlace} of the columns, as packed by src/source/file/position.ts: number of the file × 2^36 + byte; the row of a file is that of its partition × 2^18 + its number. */
+/** The {@link FilePlace} of the columns. src/source/file/position.ts packs an offset as number of the file × 2^36 + byte; a file's row has the key partition × 2^18 + number. */
 export function filePlace(sql: Sql, partition: string, offset: string, line: string) {
   return sql`(
     select jsonb_build_object('path', g.path, 'line', ${sql(line)}, 'byte', ${sql(offset)} % 68719476736)

@@ -1,7 +1,7 @@
-// For which share of the last day's windows the freshness objective held. Reads the database.
+// Computes the share of the last day's windows that met the freshness objective. Reads the database.
 import type { ReadDatabase } from "../../../shared/sql.ts";
 
-/** Windows of the last 24 hours that ended after the stream was made; what is older is backfill and does not count. */
+/** Windows of the last 24 hours that ended after the stream was made. Older windows are a backlog and do not count. */
 export interface Freshness {
   /** Windows that should be visible by now. */
   readonly due: number;
@@ -9,7 +9,7 @@ export interface Freshness {
   readonly fresh: number;
 }
 
-/** Counts closed windows by when they were closed, and open ones that hold records although their time is over; null where no stream was started yet. */
+/** Counts closed windows by the time of their closing, and overdue open windows with records; null if no stream was started yet. */
 export async function readFreshness(
   database: ReadDatabase,
   options: { readonly objectiveMs: number; readonly deadlineMs: number },

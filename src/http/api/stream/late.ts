@@ -1,4 +1,4 @@
-// /v1/late: records that came after their window had closed, by the window they belong to. Reads the database.
+// /v1/late: records that came after their window had closed, by window. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
 import { CURSOR_TIME, decodeCursor, encodeCursor, pageOf } from "../../server/cursor.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
@@ -57,7 +57,7 @@ export function registerLate(app: App, deps: AppDeps): void {
     ]);
     const { page, next } = pageOf(rows, limit, (last) => encodeCursor("late", [last.window_start]));
     return c.json({
-      // A record of any age may still come.
+      // Late records may come at any time.
       certainty: "provisional" as const,
       ...totals,
       windows: page.map((row) => withIso(row, "window_start", "window_end")),
@@ -75,7 +75,7 @@ async function readTotals(database: ReadDatabase, deadlineMs: number): Promise<L
   return row!;
 }
 
-/** Late records by window, newest window first, of those before `before` (epoch ms). */
+/** Late records by window, newest first, for windows before `before` (epoch ms). */
 export function readLate(database: ReadDatabase, limit: number, before: number | null, deadlineMs: number) {
   return database.query((sql) =>
     sql<LateWindow[]>`

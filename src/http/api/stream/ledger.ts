@@ -16,7 +16,7 @@ import {
 import { streamMissing } from "./stream_rows.ts";
 import { queryOf, timeField } from "../../server/validation.ts";
 
-/** Longest range whose rows are re-added at once: 31 days of rows read in seconds, a year would not. */
+/** Longest range of rows that are added up again. 31 days take seconds. */
 const DEEP_RANGE_DAYS_MAX = 31;
 const DAY_MS = 86_400_000;
 
@@ -110,7 +110,7 @@ export function registerLedger(app: App, deps: AppDeps): void {
     const counted = sum(sums.partitions, (p) => p.counted);
     return c.json({
       balanced: wrong.length === 0,
-      // The books of a running stream move on with each commit.
+      // The sums of a running stream change with each commit.
       certainty: "provisional" as const,
       checked_at: isoAlways(sums.now),
       closed_through: iso(sums.closed_through),

@@ -1,16 +1,16 @@
-// Whether the ledger balances, and what does not: every equation of DESIGN §5 over one snapshot. Pure.
+// Checks every equation of the ledger over one snapshot. Pure.
 import { isoAlways } from "../schemas.ts";
 import type { LedgerPartition, LedgerSums, LedgerWindow } from "./ledger_query.ts";
 
-/** One equation that does not hold. */
+/** An equation that does not hold. */
 interface Imbalance {
   readonly kind: "stream" | "partition" | "window" | "late";
   readonly partition: number | null;
   /** RFC 3339, for windows. */
   readonly window_start: string | null;
-  /** What the books say. */
+  /** The stored sum. */
   readonly expected: number;
-  /** What is there. */
+  /** The sum of the rows. */
   readonly found: number;
   readonly message: string;
 }
@@ -34,7 +34,7 @@ export function imbalances(sums: LedgerSums): Imbalance[] {
   ];
 }
 
-/** Offsets that a partition has moved over, by what became of them. */
+/** Offsets of a partition, by what became of their records. */
 export function booked(p: LedgerPartition): number {
   return p.counted + p.late + p.dead + p.null_records + p.skipped;
 }

@@ -1,8 +1,8 @@
-// Reads everything that the ledger adds up, in ONE statement: one snapshot, so that a commit between two reads cannot look like a loss.
+// Reads all sums of the ledger in ONE statement, and so in one snapshot: a commit between two reads would look like a loss.
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
 
-/** Range of windows whose rows are re-added: epoch ms, `[from, to)`. */
+/** Range of windows whose rows are added up again: epoch ms, `[from, to)`. */
 export interface DeepRange {
   readonly from: number;
   readonly to: number;
@@ -18,12 +18,12 @@ export interface LedgerPartition {
   readonly dead: number;
   readonly null_records: number;
   readonly skipped: number;
-  /** Dead letters by reason, added up. */
+  /** Sum of the dead letters over all reasons. */
   readonly dead_by_reason: number;
   readonly retired: boolean;
 }
 
-/** A closed window whose rows do not add up to what its closing booked; null on the side that is missing. */
+/** A closed window whose rows differ from the sums of its closing; null for a missing side. */
 export interface LedgerWindow {
   readonly window_start: number;
   readonly booked_rows: number | null;
@@ -32,11 +32,11 @@ export interface LedgerWindow {
   readonly found_rows: number | null;
   readonly found_hits: number | null;
   readonly found_bot_hits: number | null;
-  /** Whether the rows are other ones than the closing wrote, though they add up. */
+  /** Whether the rows differ from those of the closing although their sums are equal. */
   readonly rows_differ: boolean;
 }
 
-/** An open chunk whose keys do not add up to its own sum. */
+/** An open chunk whose keys do not add up to its sum. */
 interface LedgerChunk {
   readonly window_start: number;
   readonly booked_hits: number;
@@ -45,7 +45,7 @@ interface LedgerChunk {
 
 interface LedgerDeep {
   readonly windows_checked: number;
-  /** Of these, windows that an older version closed: their rows are added up, and not compared one by one. */
+  /** Of these, windows that an older version closed: only their sums are compared. */
   readonly windows_without_digest: number;
   readonly windows_wrong: readonly LedgerWindow[];
   readonly chunks_wrong: readonly LedgerChunk[];
@@ -65,16 +65,16 @@ export interface LedgerSums {
   readonly open_hits: number;
   readonly retired_hits: number;
   readonly retired_late: number;
-  /** Windows that are closed and open at once, epoch ms: a closing that did not take its deltas along. */
+  /** Windows that are both closed and open, epoch ms: their closing left deltas behind. */
   readonly both: readonly number[];
   readonly partitions: readonly LedgerPartition[];
   readonly deep: LedgerDeep | null;
 }
 
-/** Wrong windows that are named; more of them have one cause. */
+/** Most wrong windows in an answer. */
 const NAMED_MAX = 100;
 
-/** Reads the sums; null where no stream was started yet. */
+/** Reads the sums; null if no stream was started yet. */
 export async function readLedger(
   database: ReadDatabase,
   deep: DeepRange | null,
@@ -105,7 +105,7 @@ export async function readLedger(
   return row ?? null;
 }
 
-/** Re-adds the rows themselves. Rows without a booked window and booked windows without rows are both found. */
+/** Adds up the rows again. Also finds rows without a closed window, and closed windows without rows. */
 function deepSums(sql: Sql, { from, to }: DeepRange) {
   const range = sql`window_start >= ${at(sql, from)} and window_start < ${at(sql, to)}`;
   return sql`(

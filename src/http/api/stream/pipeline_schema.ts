@@ -1,4 +1,4 @@
-// Shapes of /v1/pipeline. No I/O.
+// Schemas of /v1/pipeline. No I/O.
 import { z } from "@hono/zod-openapi";
 import { certaintySchema, countSchema, maybeTimeSchema, orNull, timeSchema } from "../schemas.ts";
 import { HOLD_CODES } from "./watermark_hold.ts";

@@ -1,4 +1,4 @@
-// The page of the pipeline as data: stream, partitions with what holds each, engines, files and settings. Pure.
+// The data of the pipeline page: the stream, its partitions and what holds each, engines, files and settings. Pure.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { PartitionSnapshot, PipelineSnapshot } from "../../../shared/snapshot.ts";
 import { MINUTE } from "../../../shared/units.ts";
@@ -12,7 +12,7 @@ export function livePartitions(snapshots: readonly PipelineSnapshot[]): Readonly
   return new Map(snapshots.flatMap((s) => s.partitions.map((p) => [p.partition, p] as const)));
 }
 
-/** A stream that nothing has changed for so long, and that no engine here reads, has ended as far as can be told. */
+/** A stream that has not changed for this long, and that no engine of this process reads, is shown as ended. */
 const ENDED_AFTER_MS = 10 * MINUTE;
 
 export function streamView(row: StreamRow, isRead: boolean, now: number) {
@@ -41,7 +41,7 @@ export function streamView(row: StreamRow, isRead: boolean, now: number) {
   };
 }
 
-/** One partition; `held_by` says what keeps its watermark from closing the newest window that holds a record. */
+/** One partition. `held_by`: why its watermark has not closed the newest window with a record. */
 export function partitionView(
   row: StreamPartition,
   live: PartitionSnapshot | undefined,
@@ -66,7 +66,7 @@ export function partitionView(
     log_end: live?.logEnd ?? null,
     last_stable: live?.lastStable ?? null,
     lag_records: lag,
-    // Behind: the age of what was read last. Caught up: nothing is waiting, however old the last record is.
+    // Behind: the age of the last record read. At the log's end: nothing is waiting, however old the last record is.
     lag_seconds: live === undefined || lag === null
       ? null
       : lag === 0

@@ -1,4 +1,4 @@
-// What the processes that run the stream have written of their steps. Reads the database.
+// Reads the steps that the processes of the stream have stored. Reads the database.
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import type { StepName, StepState } from "../../../shared/steps.ts";
 import type { EpochMs } from "../../../shared/units.ts";
@@ -8,7 +8,7 @@ import { ms } from "../../server/sql_time.ts";
 import { messageOf } from "../../../shared/errors.ts";
 import type { AppDeps } from "../../server/deps.ts";
 
-/** A running process writes at least once a minute: what is older than this is of one that has ended. */
+/** A running process writes at least once a minute, so older rows belong to a process that has ended. */
 const FRESH_SECONDS = 180;
 
 interface StepRow {
@@ -23,7 +23,7 @@ interface StepRow {
   readonly updated_at: EpochMs;
 }
 
-/** The steps that were written lately, by name. */
+/** The recent steps, by name. */
 export async function readSteps(database: ReadDatabase, deadlineMs: number): Promise<RecordedStep[]> {
   const rows = await database.query(
     (sql) =>
@@ -46,12 +46,12 @@ export async function readSteps(database: ReadDatabase, deadlineMs: number): Pro
   }));
 }
 
-/** A red readiness must be quick. */
+/** Orchestrators do not wait long for an answer. */
 const QUICK_MS = 500;
 
 /**
- * What a process without engines says of those that have some; a process that runs the stream knows its own steps. Empty where the database
- * does not answer in time, or is of an older version: neither says anything of a step.
+ * For a process without engines: the failing steps of processes that run the stream. Empty if the database does not answer in time or has an
+ * older schema.
  */
 export async function stepsElsewhere(
   { upkeep, database, log }: Pick<AppDeps, "upkeep" | "database" | "log">,

@@ -56,7 +56,7 @@ export interface StreamState {
   readonly partitions: readonly StreamPartition[];
 }
 
-/** Reads stream and partitions of one moment; null where no stream was started yet. */
+/** Reads the stream and its partitions in one snapshot; null if no stream was started yet. */
 export async function readStream(database: ReadDatabase, deadlineMs: number): Promise<StreamState | null> {
   const [row] = await database.query((sql) =>
     sql<(StreamRow & { readonly partitions: readonly StreamPartition[] })[]>`
@@ -84,7 +84,7 @@ export async function readStream(database: ReadDatabase, deadlineMs: number): Pr
   return { stream, partitions };
 }
 
-/** What a route throws that has nothing to say before the first start. */
+/** The problem of a route that has no answer before the first start. */
 export function streamMissing(): HttpProblem {
   return new HttpProblem(
     "stream_missing",
@@ -92,7 +92,7 @@ export function streamMissing(): HttpProblem {
   );
 }
 
-/** As {@link readStream}. @throws HttpProblem `stream_missing` where no stream was started yet */
+/** As {@link readStream}. @throws HttpProblem `stream_missing` if no stream was started yet */
 export async function requireStream(database: ReadDatabase, deadlineMs: number): Promise<StreamState> {
   const state = await readStream(database, deadlineMs);
   if (state === null) throw streamMissing();

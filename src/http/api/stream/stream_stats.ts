@@ -1,4 +1,4 @@
-// The one cheap read behind /metrics and the page of the pipeline: totals of the whole stream. Reads the database.
+// Reads the totals of the stream for /metrics and the pipeline page in one cheap statement. Reads the database.
 import { failingFragment } from "../../../report/report_sql.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
@@ -19,15 +19,15 @@ export interface StreamStats {
   readonly dead_by_reason: readonly { readonly reason: string; readonly records: number }[];
   readonly windows_open: number;
   readonly windows_closed: number;
-  /** Closed windows that had more keys than MAX_KEYS_PER_WINDOW, and the keys that their closings folded into `(other)`. */
+  /** Closed windows with more keys than MAX_KEYS_PER_WINDOW, and the keys that were folded into `(other)`. */
   readonly windows_folded: number;
   readonly keys_folded: number;
   readonly data_gaps: number;
-  /** Failing steps on which reports rest. */
+  /** Failing steps that affect reports. */
   readonly failing: readonly string[];
 }
 
-/** Reads the totals in one statement; null where no stream was started yet. */
+/** Reads the totals; null if no stream was started yet. */
 export async function readStreamStats(database: ReadDatabase, deadlineMs: number): Promise<StreamStats | null> {
   const [row] = await database.query((sql) =>
     sql<StreamStats[]>`

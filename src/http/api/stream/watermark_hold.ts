@@ -1,4 +1,4 @@
-// Why one partition's watermark has not passed a time yet, and what would move it. Pure.
+// Explains why a partition's watermark has not passed a time yet, and what would raise it. Pure.
 import type { PartitionSnapshot } from "../../../shared/snapshot.ts";
 import type { StreamPartition } from "./stream_rows.ts";
 
@@ -17,7 +17,7 @@ export const HOLD_CODES = [
 ] as const;
 type HoldCode = typeof HOLD_CODES[number];
 
-/** What holds a watermark; `closes_at` is the earliest time at which it may move by silence alone (epoch ms). */
+/** What holds a watermark. `closes_at`: the earliest time at which silence alone may raise it (epoch ms). */
 export interface Hold {
   readonly code: HoldCode;
   readonly reason: string;
@@ -27,7 +27,7 @@ export interface Hold {
 
 interface HoldInputs {
   readonly row: StreamPartition;
-  /** What this process sees of the partition; undefined where it does not own it. */
+  /** This process's view of the partition; undefined if it does not own it. */
   readonly live: PartitionSnapshot | undefined;
   readonly stoppedCode: string | null;
   /** The time that the watermark must reach, epoch ms. */
@@ -37,12 +37,12 @@ interface HoldInputs {
   readonly idleTimeoutMs: number | null;
 }
 
-/** The watermark that counts: the committed one, or the live one of its owner where that is further. */
+/** The higher of the committed watermark and the owner's live one. */
 export function effectiveWatermark(row: StreamPartition, live: PartitionSnapshot | undefined): number {
   return Math.max(row.watermark ?? -Infinity, live?.watermark ?? -Infinity);
 }
 
-/** What holds the partition's watermark below `target`; null where it does not or the partition is retired. */
+/** What holds the partition's watermark below `target`; null if nothing does, or if the partition is retired. */
 export function holdOf(inputs: HoldInputs): Hold | null {
   const { row, live, target } = inputs;
   if (row.retired || (row.watermark ?? -Infinity) >= target) return null;
@@ -63,7 +63,7 @@ export function holdOf(inputs: HoldInputs): Hold | null {
   return readerHold(live) ?? silenceHold(inputs, live);
 }
 
-/** What lies with reading itself. */
+/** Causes in reading itself. */
 function readerHold(live: PartitionSnapshot): Hold | null {
   if (live.state === "loading") {
     return hold("loading", "its position is being loaded", "the position is read from PostgreSQL");
@@ -86,7 +86,7 @@ function readerHold(live: PartitionSnapshot): Hold | null {
   return null;
 }
 
-/** Everything is read: only a newer record or silence can move the watermark. */
+/** Everything has been read: only a newer record or silence can raise the watermark. */
 function silenceHold({ row, target, now, watermarkDelayMs, idleTimeoutMs }: HoldInputs, live: PartitionSnapshot): Hold {
   const overAt = target + watermarkDelayMs;
   const record = `a record with event time ${new Date(overAt).toISOString()} or later arrives`;

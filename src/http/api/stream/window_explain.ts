@@ -1,4 +1,4 @@
-// Why a window is open, which partitions hold it, and what would close it. Pure.
+// Explains why a window is open, which partitions hold it, and what would close it. Pure.
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
 import { epochMs } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
@@ -11,7 +11,7 @@ import type { WindowRow } from "./windows_query.ts";
 
 interface Holder extends Hold {
   readonly partition: number;
-  /** Committed watermark or that of its owner, epoch ms; null before the first record. */
+  /** Committed watermark, or its owner's, epoch ms; null before the first record. */
   readonly watermark: number | null;
 }
 
@@ -63,7 +63,7 @@ export function explainWindow(inputs: ExplainInputs): Explanation {
   return { state: "open", summary, holders };
 }
 
-/** What becomes of a window that can be closed: what this process closes itself is known here. */
+/** What happens to a window that can be closed. This process knows its own closings. */
 function closingInWords({ snapshots, now, settings }: ExplainInputs): string {
   const failing = snapshots.map(({ steps }) => steps.closing).find(({ state }) => state === "failing");
   if (failing) return `but the ${stepInWords("closing", failing, epochMs(now)).replace(/\.$/, "")}`;

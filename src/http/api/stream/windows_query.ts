@@ -1,4 +1,4 @@
-// Windows, open and closed, newest first, with their late hits: their shape and how they are read. Reads the database.
+// Reads open and closed windows with their late hits, newest first. Reads the database.
 import { z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
@@ -22,7 +22,7 @@ export const windowSchema = z.strictObject({
 type Window = z.infer<typeof windowSchema>;
 /** One window. `keys` of an open one counts those of several commits several times. */
 export type WindowRow = RowOf<Omit<Window, "certainty">, "window_start" | "window_end" | "closed_at"> & {
-  /** Whether records, not silence alone, confirm that it is over. */
+  /** Whether records have confirmed its end, not only silence. */
   readonly confirmed: boolean;
 };
 
@@ -35,7 +35,7 @@ interface WindowFilter {
   readonly limit: number;
 }
 
-/** Windows that hold counted records; a window without any is neither open nor closed. */
+/** Windows with counted records. A window without any is neither open nor closed. */
 export function readWindows(database: ReadDatabase, filter: WindowFilter, deadlineMs: number): Promise<WindowRow[]> {
   const { state, before, start, limit } = filter;
   return database.query(async (sql) => {
