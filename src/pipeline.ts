@@ -78,9 +78,9 @@ export class Pipeline {
   /**
    * Runs until the signal aborts, or with `once` until everything is read and closed.
    *
-   * @throws StreamStopped with `once`, where the stream cannot go on
-   * @throws Unavailable with `once`, where a server stays absent
-   * @throws UsageError where the stored stream was made with other settings
+   * @throws StreamStopped with `once`, if the stream cannot go on
+   * @throws Unavailable with `once`, if a server stays absent
+   * @throws UsageError if the stored stream was made with other settings
    */
   async run(signal: AbortSignal): Promise<void> {
     const state = this.#state, { settings, parts: { source, clock } } = state;

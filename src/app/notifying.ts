@@ -128,7 +128,7 @@ async function reportFacts(
   };
 }
 
-/** @throws BugError where a query of ours is refused */
+/** @throws BugError if a query of ours is refused */
 function passed<Q>(result: QueryResult<Q>): Q {
   if (!result.ok) throw new BugError(`a report refuses ${result.problems[0]?.field}`);
   return result.query;

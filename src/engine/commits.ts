@@ -24,7 +24,7 @@ const DICTIONARY_SHARE = 3 / 4;
 class CommitPermit {
   #used = false;
 
-  /** @throws BugError where it was used before */
+  /** @throws BugError if it was used before */
   use(): void {
     invariant(!this.#used, "a permit is good for one commit");
     this.#used = true;

@@ -38,7 +38,7 @@ export interface ComparisonPeriod {
   readonly to: LocalDate;
   /** Where the range is not over: the compared period ends here, after the same elapsed time; else null. */
   readonly until: string | null;
-  /** Why no change is given: not_same_length, not_covered; null where one is. */
+  /** Why no change is given: not_same_length, not_covered; null if one is. */
   readonly no_change_reason: "not_same_length" | "not_covered" | null;
 }
 
@@ -75,7 +75,7 @@ export function comparisonOf(
   };
 }
 
-/** Known part of the time of some buckets, 0 to 1; 0 where there are none. */
+/** Known part of the time of some buckets, 0 to 1; 0 if there are none. */
 function coveredPart(buckets: readonly Bucket[], { firstEventTime }: Pick<Progress, "firstEventTime">): number {
   let known = 0, all = 0;
   for (const { start, end, coverage } of buckets) {

@@ -13,13 +13,13 @@ import {
 } from "./report_types.ts";
 import { type LocalDate, localDate } from "./time_zone.ts";
 
-/** Which part of a bucket is counted. */
+/** The kind of hits that is counted. */
 export interface Counting {
   readonly traffic: Traffic;
   readonly late: "include" | "exclude";
 }
 
-/** Why there is no number, in words; what the others rest on. */
+/** Texts about coverage: why there is no number, or which time it covers. */
 export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
   full: "",
   partial: "since the first event",
@@ -30,12 +30,12 @@ export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
   not_kept: "rows were dropped by retention",
 };
 
-/** Windows of an interval, and whether the database cannot answer for it: a data gap, or rows that were dropped. */
+/** Windows of an interval, and whether the database lacks their rows: by a data gap, or because they were dropped. */
 export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windowsClosed" | "unknown">;
 
 /**
- * THE decision of what an interval's numbers rest on. Windows before the first event's are neither expected nor closed: no process has looked
- * at them. Where the first or newest event is not known (nothing was read yet), nothing is before or after it.
+ * Decides the coverage of an interval. Windows before the first event's are neither expected nor closed. If the first or newest event is
+ * unknown, because nothing was read yet, no interval is before or after it.
  */
 export function cover(
   { start, end, windowsExpected, windowsClosed, unknown }: Interval,
@@ -83,12 +83,12 @@ export function statusOf(
   return lastWindowEnd(end, progress) <= progress.finalThrough ? "final" : "provisional";
 }
 
-/** Whether windows that could be closed are not: what rests on closed ones alone will change. */
+/** Whether windows are overdue, so that numbers of closed windows will change. */
 export function closingLags({ watermark, closedThrough, windowSizeMs }: Progress): boolean {
   return watermark - closedThrough >= 2 * windowSizeMs;
 }
 
-/** The counted hits of one bucket, or null where they are unknown. */
+/** The counted hits of one bucket, or null if they are unknown. */
 export function bucketHits(bucket: Bucket, { traffic, late }: Counting): number | null {
   if (bucket.unknown) return null;
   const all = bucket.hits + (late === "include" ? bucket.lateHits : 0);
@@ -96,13 +96,13 @@ export function bucketHits(bucket: Bucket, { traffic, late }: Counting): number 
   return traffic === "bot" ? bots : traffic === "human" ? all - bots : all;
 }
 
-/** The sum over the known buckets; null where none is known. */
+/** The sum over the known buckets; null if none is known. */
 export function totalHits(buckets: readonly Bucket[], counting: Counting): number | null {
   const known = buckets.map((bucket) => bucketHits(bucket, counting)).filter((hits) => hits !== null);
   return known.length === 0 ? null : known.reduce((sum, hits) => sum + hits, 0);
 }
 
-/** What the numbers over `buckets` (in order of time) are worth. */
+/** Certainty of the numbers over `buckets`, which are in order of time. */
 export function completenessOf(buckets: readonly Bucket[], progress: Progress): Completeness {
   const sum = (part: (bucket: Bucket) => number) => buckets.reduce((total, bucket) => total + part(bucket), 0);
   const found = new Set(buckets.map(({ coverage }) => coverage));
@@ -125,7 +125,7 @@ export function isComplete(bucket: Bucket): boolean {
   return bucket.windowsClosed === bucket.windowsExpected;
 }
 
-/** Local days with their totals: zero where nothing came, null where it is unknown. */
+/** Local days with their totals: zero without hits, null if unknown. */
 export function dayTotals(days: readonly Bucket[], zone: string, counting: Counting, progress: Progress): DayTotal[] {
   return days.map((bucket) => ({
     day: localDate(bucket.start, zone),
@@ -135,7 +135,7 @@ export function dayTotals(days: readonly Bucket[], zone: string, counting: Count
   }));
 }
 
-/** The days from `from` to `to`, both inclusive, out of day buckets in order. */
+/** The days from `from` to `to`, both inclusive, of ordered day buckets. */
 export function daysBetween(days: readonly Bucket[], zone: string, from: LocalDate, to: LocalDate): Bucket[] {
   return days.filter((bucket) => {
     const day = localDate(bucket.start, zone);

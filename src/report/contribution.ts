@@ -17,7 +17,7 @@ import type { Bucket, Completeness, DayTotal, PlaceKind, Progress, Status } from
 import type { EpochMs } from "../shared/units.ts";
 import { addDays } from "./time_zone.ts";
 
-/** One row of `contribution_report` as the database answers it. */
+/** A row of `contribution_report`. */
 export interface ContributionFacts {
   readonly rank: number;
   readonly countryCode: string;
@@ -26,23 +26,23 @@ export interface ContributionFacts {
   readonly hits: number;
   /** Hits of the row's country in the range. */
   readonly countryHits: number;
-  /** null where the day is unknown or not known yet. */
+  /** null if the day is unknown or not known yet. */
   readonly previousDay: number | null;
   readonly nextDay: number | null;
   readonly comparison: number | null;
 }
 
-/** What the days around a contribution are known from. */
+/** Kinds of a day's number. */
 type NextDayKind = "actual" | "forecast" | "unknown";
 
-/** The next day where it is not known yet; wire shape. Hits are rounded; `low` to `high` is the 80 % interval. */
+/** The forecast of the next day; wire shape. Hits are rounded; `low` to `high` is the 80 % interval. */
 interface ForecastDetail {
   readonly low: number;
   readonly high: number;
   readonly method: string;
   readonly mase: number | null;
   readonly history_days: number;
-  /** The same weekday a week before: its hits, and what the forecast adds to them; null where they are not known. */
+  /** The same weekday a week before: its hits, and the forecast's difference from them; null if they are not known. */
   readonly week_before: number | null;
   readonly week_change: number | null;
 }
@@ -59,10 +59,10 @@ export interface Contribution {
     readonly region: string;
     readonly city: string;
   } | null;
-  /** The row's own count; `city` is what the row is called. */
+  /** The row's own count; `city` is the row's name. */
   readonly city_contribution: { readonly city: string; readonly count: number };
   readonly country_contribution: { readonly country: string; readonly total_count: number } | null;
-  /** Per cent of the range's total of everything. */
+  /** Per cent of the range's total. */
   readonly percentage_contribution: number;
   readonly status: Status;
   readonly previous_day_contribution: number | null;
@@ -71,9 +71,9 @@ export interface Contribution {
   readonly next_day_kind: NextDayKind;
   readonly next_day_status: Status;
   readonly forecast: ForecastDetail | null;
-  /** Why there is no next day where its kind is unknown: gap, short_history, no_hits, too_far. */
+  /** Why the next day is unknown: gap, short_history, no_hits, too_far. */
   readonly next_day_reason: string | null;
-  /** Next day − previous day; from a forecast where `next_day_kind` says so. */
+  /** Next day − previous day; from a forecast if `next_day_kind` says so. */
   readonly forecasted_change: number | null;
   readonly comparison: { readonly count: number | null; readonly change: number | null };
 }
@@ -84,7 +84,7 @@ export interface ContributionReport {
   readonly total_count: number | null;
   readonly total_rows: number;
   readonly rows: readonly Contribution[];
-  /** Everything that this page does not list, so that its percentages add to 100; null where it lists everything. */
+  /** The sum of the rows that this page does not list, so that its percentages add up to 100; null if it lists all. */
   readonly other: Contribution | null;
   readonly total: Contribution | null;
   readonly next_cursor: string | null;
@@ -100,7 +100,7 @@ export interface ContributionReport {
   readonly data_revision: number;
 }
 
-/** Everything the report is made of. */
+/** The data of the report. */
 export interface ContributionInput {
   readonly query: ContributionQuery;
   readonly progress: Progress;
@@ -109,18 +109,18 @@ export interface ContributionInput {
   /** Days of the compared period, cut at `until`. */
   readonly compared: readonly Bucket[];
   readonly until: EpochMs | null;
-  /** One row more than `query.limit` where there are more. */
+  /** One row more than `query.limit` if there are more. */
   readonly rows: readonly ContributionFacts[];
   readonly totalRows: number;
-  /** Forecast of the next day by {@link placeKey}, `""` for the total; consulted where the next day is not known. */
+  /** Forecast of the next day by {@link placeKey}, `""` for the total; used if the next day is not known. */
   readonly forecasts: ReadonlyMap<string, NextDayForecast>;
 }
 
-/** A forecast and how many days after its history the next day lies; the horizon is beyond its points where that is too far. */
+/** A forecast, and the number of days from its history to the next day, which can be beyond its points. */
 export interface NextDayForecast {
   readonly forecast: Forecast;
   readonly horizon: number;
-  /** Hits of the day a week before the next day; null where they are not known. */
+  /** Hits of the day a week before the next day; null if they are not known. */
   readonly weekBefore: number | null;
 }
 
@@ -136,7 +136,7 @@ export function placeKey(
     : `${countryCode}\x1e${region}\x1e${city}`;
 }
 
-/** Shapes the report. */
+/** Makes the report. */
 export function shapeContributions(input: ContributionInput): ContributionReport {
   const { query, progress, days, totalRows, compared, until } = input;
   const { from, to, tz } = query;
@@ -197,11 +197,11 @@ interface RowContext {
   readonly rangeStatus: Status;
   readonly previousStatus: Status;
   readonly nextStatus: Status;
-  /** A row without hits on a day that is known has none; of an unknown day the database only says that it has no rows. */
+  /** On a known day, a row without hits has none; an unknown day has no rows at all. */
   readonly previousKnown: boolean;
   readonly comparisonKnown: boolean;
   readonly nextKnown: boolean;
-  /** Set where the next day is over, so that a missing number means a gap and not the future. */
+  /** Set if the next day is over, so that a missing number means a gap and not the future. */
   readonly nextUnknownReason: string | null;
   readonly comparable: boolean;
 }
@@ -230,7 +230,7 @@ function knownSums(row: ContributionFacts, { previousKnown, nextKnown, compariso
   };
 }
 
-/** What a row is called: a place without a name says what it lies in. */
+/** Name of a row; a place without a name gets the name of its region or country. */
 function rowName(
   kind: PlaceKind,
   { country, region, city }: { country: string; region: string; city: string },
@@ -335,13 +335,13 @@ function nextDay(actual: number | null, context: RowContext, ahead: NextDayForec
   };
 }
 
-/** The sort key of `contribution_report`, from which the next page goes on. */
+/** The sort key of `contribution_report`, after which the next page begins. */
 function cursorAfter(row: ContributionFacts, order: ContributionQuery["order"]): ContributionCursor {
   const first = order === "count_desc" ? -row.hits : order === "count_asc" ? row.hits : 0;
   return [first, row.countryCode, row.region, row.city];
 }
 
-/** Hits of one day, for series that the forecast learns from: null where unknown. */
+/** Hits of one day, for series that the forecast learns from: null if unknown. */
 export function historyOf(days: readonly Bucket[], counting: Counting): (number | null)[] {
   return days.map((day) => bucketHits(day, counting));
 }

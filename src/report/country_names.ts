@@ -2,7 +2,7 @@
 
 const names = new Intl.DisplayNames("en", { type: "region", fallback: "none" });
 
-/** What the codes that are no country say about the address. */
+/** Names of the codes for addresses without a country. */
 const NO_COUNTRY: Readonly<Record<string, string>> = {
   unknown: "(unknown)",
   private: "(private network)",
@@ -11,7 +11,7 @@ const NO_COUNTRY: Readonly<Record<string, string>> = {
 
 const LETTERS = [..."ABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 
-/** English name of an ISO 3166-1 alpha-2 code; a code without a name is its own name. */
+/** English name of an ISO 3166-1 alpha-2 code, or the code itself. */
 export function countryName(code: string): string {
   const known = NO_COUNTRY[code];
   if (known !== undefined) return known;
@@ -21,7 +21,7 @@ export function countryName(code: string): string {
 
 let codes: ReadonlyMap<string, string> | undefined;
 
-/** The code of a country that is given by its code or its English name, whatever the case; other texts stay as they are. */
+/** The code of a country's code or English name in any case; another text stays unchanged. */
 export function countryCodeOf(text: string): string {
   if (/^[A-Za-z]{2}$/.test(text)) return text.toUpperCase();
   codes ??= new Map([
@@ -34,7 +34,7 @@ export function countryCodeOf(text: string): string {
   return codes.get(text.toLowerCase()) ?? text;
 }
 
-/** What a place is called beside others: the city, or why there is none. */
+/** Short name of a place: the city, or why there is none. */
 export function placeLabel(
   place: { readonly country: string; readonly region: string; readonly city: string },
 ): string {

@@ -5,7 +5,7 @@ import { countryCodeOf } from "./country_names.ts";
 export const FILTER_FIELDS = ["host", "referrer", "source", "channel", "country", "region", "city"] as const;
 export type FilterField = typeof FILTER_FIELDS[number];
 
-/** Ways to compare, with whether they exclude. Prefixes and parts are compared without regard to the case of letters. */
+/** Operators, and whether they exclude. Prefixes and parts are compared without regard to case. */
 export const FILTER_OPS = {
   is: { op: "is", not: false, words: "is" },
   is_not: { op: "is", not: true, words: "is not" },
@@ -17,17 +17,17 @@ export const FILTER_OPS = {
 export type FilterOp = keyof typeof FILTER_OPS;
 export const FILTER_OP_NAMES = Object.keys(FILTER_OPS) as [FilterOp, ...FilterOp[]];
 
-/** One condition as it is written. An empty value is "none": a direct hit, a place without region or city. */
+/** A condition. An empty value means "none": a direct hit, a place without region or city. */
 export interface Condition {
   readonly field: FilterField;
   readonly op: FilterOp;
   readonly value: string;
 }
 
-/** What a report was asked for; the first six are short for `is`. */
+/** The filters of a request; the first six are short for `is`. */
 export type Filtered = Readonly<Partial<Record<FilterField | "filter", string | undefined>>>;
 
-/** Conditions of one answer: more would only make a long URL. */
+/** Most conditions of a request. */
 const CONDITIONS_MAX = 30;
 
 /** `host:is:www.example.com`; `;` and `%` of a value are written `%3B` and `%25`. */
@@ -36,7 +36,7 @@ export function writeFilter(conditions: readonly Condition[]): string {
     .join(";");
 }
 
-/** The conditions of `filter=`, or what is wrong with it. */
+/** The conditions of `filter=`, or why it is wrong. */
 export function parseFilter(text: string): readonly Condition[] | string {
   if (text === "") return [];
   const parts = text.split(";");
@@ -67,7 +67,7 @@ function isOneOf<T extends string>(list: readonly T[], value: string | undefined
   return list.includes(value as T);
 }
 
-/** All conditions of a query that was checked, each once. */
+/** All conditions of a checked query, each once. */
 export function conditionsOf(query: Filtered): Condition[] {
   const short = FILTER_FIELDS.flatMap((field): Condition[] => {
     const value = query[field];
@@ -80,7 +80,7 @@ export function conditionsOf(query: Filtered): Condition[] {
 
 const isSame = (a: Condition, b: Condition): boolean => a.field === b.field && a.op === b.op && a.value === b.value;
 
-/** A condition as the database takes it: any of the values. */
+/** A condition for the database: any of the values matches. */
 export interface DatabaseCondition {
   readonly field: Exclude<FilterField, keyof Origin>;
   readonly op: "is" | "starts" | "contains";
@@ -88,7 +88,7 @@ export interface DatabaseCondition {
   readonly not: boolean;
 }
 
-/** Referrers that are known, with their origins. */
+/** Known referrers with their origins. */
 type Origins = readonly (readonly [referrer: string, origin: Origin])[];
 
 /** Whether the database needs to know the origins of referrers. */
@@ -96,8 +96,8 @@ export const needsOrigins = (conditions: readonly Condition[]): boolean =>
   conditions.some(({ field }) => field === "channel" || field === "source");
 
 /**
- * What the database is given: conditions of one field and one way to compare are alternatives, all others hold together. A channel or source is
- * the referrers that belong to it; `unclassified` and `(other)` are whatever belongs to no other one. null where everything counts.
+ * The conditions for the database. Conditions with the same field and operator are alternatives; the others must all be true. A channel or
+ * source becomes its referrers; `unclassified` and `(other)` are the referrers of no other one. null if everything counts.
  */
 export function databaseFilter(
   conditions: readonly Condition[],
@@ -111,7 +111,7 @@ export function databaseFilter(
     if (field !== "channel" && field !== "source") return { field, op, values, not };
     const rest = field === "channel" ? "unclassified" : OTHER_SOURCE;
     const wanted = new Set(values);
-    // The complement holds what no dictionary knows.
+    // The complement also has the referrers that no dictionary knows.
     const others = wanted.has(rest);
     const listed = origins.filter(([, origin]) => origin[field] !== rest && wanted.has(origin[field]) !== others);
     return { field: "referrer", op, values: listed.map(([referrer]) => referrer), not: not !== others };
@@ -119,7 +119,7 @@ export function databaseFilter(
   return filter.length === 0 ? null : filter;
 }
 
-/** Whether a filter looks at what retention drops. */
+/** Whether a filter needs rows that retention drops. */
 export function needsRows(conditions: readonly Condition[]): boolean {
   return conditions.some(({ field }) => !["country", "region", "city"].includes(field));
 }

@@ -97,7 +97,7 @@ export function referrerChannel(referrer: string, ownHosts: ReadonlySet<string>)
   return referrerOrigin(referrer, ownHosts).channel;
 }
 
-/** Host of a referrer that is a URL, an origin or a bare domain; null where it is something else. */
+/** Host of a referrer that is a URL, an origin or a bare domain; null if it is something else. */
 export function referrerHost(referrer: string): string | null {
   const text = /^[a-z][a-z0-9+.-]*:\/\//i.test(referrer)
     ? referrer.replace(/^[a-z][a-z0-9+.-]*:/i, "http:")

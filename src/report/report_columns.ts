@@ -5,7 +5,7 @@ import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/for
 import type { BotsReport, SeriesPoint } from "./timeseries.ts";
 import type { TopReport, TopRow } from "./top.ts";
 
-/** A contribution beside the report that it belongs to. */
+/** A contribution with its report. */
 interface ContributionLine {
   readonly report: ContributionReport;
   readonly row: Contribution;
@@ -56,7 +56,7 @@ export const TIMESERIES_COLUMNS: readonly Column<SeriesPoint>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
-/** A row of a ranking beside the report that it belongs to. */
+/** A row of a ranking with its report. */
 interface TopLine {
   readonly report: TopReport;
   readonly row: TopRow;
@@ -83,7 +83,7 @@ export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
-/** One forecast day beside its series and report; `day` is null where the series has no forecast. */
+/** A forecast day with its series and report; `day` is null if the series has no forecast. */
 interface ForecastLine {
   readonly report: ForecastReport;
   readonly series: ForecastSeries;
@@ -107,17 +107,17 @@ export const FORECAST_COLUMNS: readonly Column<ForecastLine>[] = [
   { name: "coverage", value: ({ report }) => report.completeness.coverage.join(" ") },
 ];
 
-/** The rows of a page, `(other)` last where there is one. */
+/** The rows of a page, with `(other)` last. */
 export function contributionLines(report: ContributionReport): ContributionLine[] {
   return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
 }
 
-/** The rows of a ranking, `(other)` last where there is one. */
+/** The rows of a ranking, with `(other)` last. */
 export function topLines(report: TopReport): TopLine[] {
   return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
 }
 
-/** One line a day, at least one a series. */
+/** One line for each day, and at least one for each series. */
 export function forecastLines(report: ForecastReport): ForecastLine[] {
   return report.series.flatMap((series): ForecastLine[] =>
     series.days.length === 0 ? [{ report, series, day: null }] : series.days.map((day) => ({ report, series, day }))

@@ -14,8 +14,8 @@ import { BugError } from "../shared/errors.ts";
 type ReadPage = (query: ContributionQuery, after: ContributionCursor | undefined) => Promise<ContributionReport>;
 
 /**
- * The report as lines of CSV or NDJSON, without a cap on rows. Each page is one snapshot: where the range is not final, numbers may grow
- * between two pages; the columns `status` and `windows_closed` of each line tell.
+ * The report as lines of CSV or NDJSON, without a limit of rows. Each page is one snapshot: if the range is not final, numbers may grow between
+ * two pages, as the columns `status` and `windows_closed` of each line show.
  */
 export async function* exportContributions(
   format: TableFormat,

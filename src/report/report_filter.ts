@@ -4,12 +4,12 @@ import { conditionsOf, databaseFilter, type Filtered, needsOrigins } from "./fil
 import { referrerOrigin } from "./referrer_channel.ts";
 import type { Filter } from "./report_sql.ts";
 
-/** Referrers that a filter by channel or source knows; the newest where there are more. */
+/** Most referrers for a filter by channel or source; the newest ones are used. */
 const FILTER_REFERRERS_MAX = 100_000;
 
 /**
- * What the database filters by. Which referrers belong to a channel or source is read in a statement of its own: one that is seen for the first time
- * in between is counted from the next reading on.
+ * The filter for the database. The referrers of a channel or source are read in a statement of their own: a referrer that is new between the two
+ * statements is counted from the next report on.
  */
 export async function filterOf(sql: Sql, query: Filtered): Promise<Filter> {
   const conditions = conditionsOf(query);
@@ -32,7 +32,7 @@ const knownReferrers = (sql: Sql) =>
     union
     select r.value from tm.open_delta d cross join lateral tm.tidemark_texts_v1(d.referrers) r`;
 
-/** Hosts of ours: those that are rolled up, and those of closed and open windows and late records, which no roll-up has yet. */
+/** Our own hosts: of the roll-ups, and of windows and late records that no roll-up has yet. */
 export const ownHosts = (sql: Sql) =>
   sql`
     select k.key as host from tm.web_traffic_key k where k.dimension = 'host'

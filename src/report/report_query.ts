@@ -15,18 +15,18 @@ import {
   localDate,
 } from "./time_zone.ts";
 
-/** Longest range in days; the database functions take twice as many, for the period that is compared. */
+/** Longest range in days; the database functions accept twice as many, for the compared period. */
 export const RANGE_DAYS_MAX = 1101;
 /** Most points of one time series. */
 const SERIES_POINTS_MAX = 10_000;
-/** Most rows of one answer; exports page through all. */
+/** Most rows of an answer; exports read all pages. */
 export const LIMIT_MAX = 1_000;
 export const FORECAST_DAYS_MAX = 14;
 
 const date = z.string().refine(isLocalDate, {
   error: `must be a date that exists, as YYYY-MM-DD, from ${LOCAL_DATE_MIN} to ${LOCAL_DATE_MAX}`,
 });
-/** Digits, or a number of the program's own: `Number` alone would also take an empty text, blanks, `0x10` and `1e2`. */
+/** A number, or text of digits: `Number` would also accept an empty text, blanks, `0x10` and `1e2`. */
 const integer = (min: number, max: number) => {
   const error = `must be an integer from ${min} to ${max}`;
   const number = (given: unknown) => typeof given === "string" && /^\d{1,9}$/.test(given) ? Number(given) : given;
@@ -123,14 +123,14 @@ export type TopQuery = Readonly<z.output<typeof topSchema>> & Range;
 export type BotsQuery = Readonly<z.output<typeof botsSchema>> & Range;
 export type ForecastQuery = Readonly<z.output<typeof forecastSchema>>;
 
-/** A parameter that cannot be answered; `allowed` is empty where the values cannot be listed. */
+/** A wrong parameter; `allowed` is empty if the values cannot be listed. */
 export interface QueryProblem {
   readonly field: string;
   readonly message: string;
   readonly allowed: readonly string[];
 }
 
-/** A query, or everything that is wrong with it. */
+/** A query, or all its problems. */
 export type QueryResult<Q> =
   | { readonly ok: true; readonly query: Q }
   | { readonly ok: false; readonly problems: readonly QueryProblem[] };
@@ -138,7 +138,7 @@ export type QueryResult<Q> =
 /** Parameters as they come from a URL or from flags. */
 export type Parameters = Readonly<Record<string, string | number | undefined>>;
 
-/** What a field takes where zod does not list it. */
+/** The allowed values of a field that zod does not list. */
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   from: ["YYYY-MM-DD"],
   to: ["YYYY-MM-DD"],
@@ -153,7 +153,7 @@ export const botsQuery = (given: Parameters, now: EpochMs) => ranged<BotsQuery>(
 export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> =>
   checked<ForecastQuery>(forecastSchema, given);
 
-/** As the others; a series of more than {@link SERIES_POINTS_MAX} points is refused. */
+/** Refuses a series of more than {@link SERIES_POINTS_MAX} points. */
 export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<TimeseriesQuery> {
   const result = ranged<TimeseriesQuery>(timeseriesSchema, given, now);
   if (!result.ok) return result;
@@ -205,7 +205,7 @@ function failed(
   return { ok: false, problems: [{ field, message, allowed }] };
 }
 
-/** Where a page of contributions ended: the row's first sort key, country, region and city. */
+/** The end of a page of contributions: the row's first sort key, country, region and city. */
 export type ContributionCursor = readonly [sortKey: number, countryCode: string, region: string, city: string];
 
 /** Whether PostgreSQL can hold the text. */
@@ -218,7 +218,7 @@ export function encodeContributionCursor(cursor: ContributionCursor): string {
   return new TextEncoder().encode(JSON.stringify(cursor)).toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
-/** The cursor, or the problem to report where it is not one of ours. */
+/** The cursor, or a problem if it is not one of ours. */
 export function decodeContributionCursor(text: string): ContributionCursor | QueryProblem {
   const bad: QueryProblem = {
     field: "cursor",
@@ -228,7 +228,7 @@ export function decodeContributionCursor(text: string): ContributionCursor | Que
   try {
     const value: unknown = JSON.parse(new TextDecoder().decode(Uint8Array.fromBase64(text, { alphabet: "base64url" })));
     const parsed = z.tuple([z.int(), z.string(), z.string(), z.string()]).safeParse(value);
-    // To the letter: PostgreSQL's JSON takes neither U+0000 nor half of a surrogate pair, and no stored place has one.
+    // Every letter must be the same: PostgreSQL's JSON refuses U+0000 and lone surrogates, and no stored place has one.
     const ours = parsed.success && parsed.data.every((part) => typeof part === "number" || isStorable(part)) &&
       encodeContributionCursor(parsed.data) === text;
     return ours ? parsed.data : bad;

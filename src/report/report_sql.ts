@@ -7,7 +7,7 @@ import type { DatabaseCondition } from "./filter.ts";
 import type { Bucket, PlaceKind, Progress, Traffic } from "./report_types.ts";
 import type { LocalDate } from "./time_zone.ts";
 
-/** What the database filters by; null: nothing. */
+/** The filter of the database; null: none. */
 export type Filter = readonly DatabaseCondition[] | null;
 
 /** A time in JSON: epoch ms, or null for before all time. */
@@ -51,7 +51,7 @@ export type KeyDays = ReadonlyMap<string, ReadonlyMap<LocalDate, number>>;
 
 const time = (ms: Ms): EpochMs => epochMs(ms ?? -Infinity);
 
-/** Before the first start there is no stream row: nothing is closed. */
+/** The state before the first start, without a stream row. */
 const NO_PROGRESS: Progress = {
   closedThrough: epochMs(-Infinity),
   finalThrough: epochMs(-Infinity),
@@ -65,7 +65,7 @@ const NO_PROGRESS: Progress = {
   retiredThrough: epochMs(-Infinity),
 };
 
-/** What every report reads beside its numbers. */
+/** The state that every report reads with its numbers. */
 export function progressFragment(sql: Sql) {
   return sql`(select jsonb_build_object(
     'closed_through', case when isfinite(p.closed_through) then (extract(epoch from p.closed_through) * 1000)::bigint end,
@@ -93,7 +93,7 @@ export function filterFragment(sql: Sql, filter: Filter) {
   return sql`${filter === null ? null : JSON.stringify(filter)}::text::jsonb`;
 }
 
-/** Where the compared period of a query ends before its last midnight, in epoch ms. */
+/** The end of a query's compared period if it is before the last midnight, in epoch ms. */
 export function untilFragment(sql: Sql, query: Compared & { readonly tz: string }) {
   return sql`(select tm.tidemark_ms_v1(c.until)::float8 from ${comparedFragment(sql, query)} c)`;
 }
@@ -111,9 +111,9 @@ export function seriesFragment(
     tz: string;
     step: "window" | "hour" | "day";
     filter: Filter;
-    /** The report needs what retention drops. */
+    /** The report needs rows that retention drops. */
     raw?: boolean;
-    /** Cuts the series where the compared period of this query ends. */
+    /** Cuts the series at the end of this query's compared period. */
     until?: Compared & { readonly tz: string };
   },
 ) {
@@ -145,7 +145,7 @@ export function progressOf(json: ProgressJson | null): Progress {
   };
 }
 
-/** Buckets as the database answers them, each with what its numbers rest on. */
+/** The database's buckets, each with its coverage. */
 export function bucketsOf(json: readonly BucketJson[], progress: Progress): Bucket[] {
   return json.map((bucket) => ({
     start: epochMs(bucket.start),
@@ -164,7 +164,7 @@ export function bucketsOf(json: readonly BucketJson[], progress: Progress): Buck
   }));
 }
 
-/** The columns that each report statement answers, beside its own. */
+/** The columns that each report statement returns in addition to its own. */
 export interface CommonRow {
   readonly progress: ProgressJson | null;
   readonly buckets: readonly BucketJson[];
@@ -175,7 +175,7 @@ export function hitsOf(sql: Sql, { traffic }: { readonly traffic: Traffic }) {
   return { all: sql`d.num_hits`, human: sql`d.num_hits - d.bot_hits`, bot: sql`d.bot_hits` }[traffic];
 }
 
-/** Groups hits by key and day; cities of one region are added up. */
+/** Groups hits by key and day; hits of one region's cities are added up. */
 export function keyDaysOf(rows: readonly KeyDayJson[], place: PlaceKind): KeyDays {
   const result = new Map<string, Map<LocalDate, number>>();
   for (const { key, day, hits } of rows) {

@@ -54,14 +54,14 @@ interface ContributionJson {
   readonly total_rows: number;
 }
 
-/** Days that a forecast may look back over from the end of the range: the history and the days that may not be complete yet. */
+/** Days before the end of the range that a forecast reads: the history, and days that may not be complete yet. */
 const LOOK_BACK_DAYS = HISTORY_DAYS_MAX + FORECAST_DAYS_MAX;
 
 /**
- * The contribution report. All numbers are of one snapshot.
+ * The contribution report. All numbers are from one snapshot.
  *
- * @param after where the page before ended
- * @throws postgres.PostgresError, for example 57014 where the statement's time is over, 22023 where PostgreSQL knows no such zone
+ * @param after the end of the previous page
+ * @throws postgres.PostgresError, for example 57014 if the statement timed out, 22023 if PostgreSQL does not know the time zone
  */
 export async function contributions(
   sql: Sql,
@@ -125,7 +125,7 @@ export async function contributions(
   });
 }
 
-/** What a compared period adds to a statement: its days, cut where it ends, and that end. */
+/** The part of a statement for the compared period: its days, and its end, at which they are cut. */
 interface ComparedRow {
   readonly compared: CommonRow["buckets"];
   readonly until: number | null;
@@ -145,11 +145,11 @@ function comparedOf(row: ComparedRow, progress: Progress): { compared: Bucket[];
   return { compared: bucketsOf(row.compared, progress), until: row.until === null ? null : epochMs(row.until) };
 }
 
-/** Complete days that a forecast may learn from, the first day of the stream's data left out, since it is seldom whole. */
+/** Complete days for a forecast to learn from, without the first day of the stream's data, which is seldom whole. */
 function learnable(days: readonly Bucket[]): Bucket[] {
   const firstHits = days.findIndex((day) => day.hits > 0);
   const lastComplete = days.findLastIndex(isComplete);
-  // Data before the first day that we look at means that this day is whole.
+  // If there is data before the first day of the history, this day is whole.
   return firstHits < 0 ? [] : days.slice(firstHits === 0 ? 0 : firstHits + 1, lastComplete + 1);
 }
 
@@ -202,7 +202,7 @@ export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<Time
   });
 }
 
-/** Humans beside bots. @throws as {@link contributions} */
+/** Hits of humans and of bots. @throws as {@link contributions} */
 export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
   const { from, to, tz } = query;
   const filter = await filterOf(sql, query);
@@ -219,7 +219,7 @@ export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
 /** Days over which countries and cities are ranked for their forecast. */
 const RANKING_DAYS = 28;
 
-/** The next days, from complete ones alone. @throws as {@link contributions} */
+/** The next days, forecast from complete days. @throws as {@link contributions} */
 export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<ForecastReport> {
   const { tz, of } = query;
   const dimension = of === "country" ? "country" : "place";

@@ -2,11 +2,11 @@
 import type { EpochMs } from "../shared/units.ts";
 import type { LocalDate } from "./time_zone.ts";
 
-/** How far the stream was when the report was read. */
+/** Progress of the stream when the report was read. */
 export interface Progress {
-  /** `-Infinity` where nothing was closed yet. */
+  /** `-Infinity` before the first closing. */
   readonly closedThrough: EpochMs;
-  /** The same as far as records confirm it; numbers of windows that end at or before it are final. */
+  /** The part of it that records confirm. Numbers of windows that end at or before it are final. */
   readonly finalThrough: EpochMs;
   readonly watermark: EpochMs;
   readonly quietSince: EpochMs | null;
@@ -14,10 +14,10 @@ export interface Progress {
   readonly dataRevision: number;
   /** Length of a window in ms. */
   readonly windowSizeMs: number;
-  /** Event time of the first and the newest record; null where it is not known. */
+  /** Event time of the first and the newest record; null if it is not known. */
   readonly firstEventTime: EpochMs | null;
   readonly newestEventTime: EpochMs | null;
-  /** Rows of windows that start before it were dropped by retention. */
+  /** Retention has dropped rows of windows that start before it. */
   readonly retiredThrough: EpochMs;
   /** Steps that have failed for longer than half a minute, as in `closing_failing`; absent = none. */
   readonly failing?: readonly string[];
@@ -25,7 +25,7 @@ export interface Progress {
   readonly stoppedCode: string | null;
 }
 
-/** Totals of one interval [start, end): a local day, an hour or a window. Late records are beside, not in, the hits. */
+/** Totals of one interval [start, end): a local day, an hour or a window. The hits do not include late records. */
 export interface Bucket {
   readonly start: EpochMs;
   readonly end: EpochMs;
@@ -35,14 +35,14 @@ export interface Bucket {
   readonly lateBotHits: number;
   readonly windowsExpected: number;
   readonly windowsClosed: number;
-  /** What its numbers rest on; see {@link UNKNOWN_COVERAGE} for those that say nothing. */
+  /** Which part of it the numbers cover; {@link UNKNOWN_COVERAGE} lists the kinds without numbers. */
   readonly coverage: Coverage;
-  /** Its numbers say nothing: they are in no sum. */
+  /** Its numbers are unknown and in no sum. */
   readonly unknown: boolean;
 }
 
 /**
- * What the numbers of an interval rest on:
+ * Which part of an interval its numbers cover:
  * full: on all of its time · partial: the stream began in it · retired: on the sums that retention keeps ·
  * before_first: it is over before the first event · after_newest: it begins after the newest event ·
  * gap: records of it are missing for good · not_kept: it needs rows that retention has dropped.
@@ -50,7 +50,7 @@ export interface Bucket {
 export const COVERAGES = ["full", "partial", "retired", "before_first", "after_newest", "gap", "not_kept"] as const;
 export type Coverage = typeof COVERAGES[number];
 
-/** Coverage under which a number says nothing, a zero least of all. */
+/** Kinds of coverage for which a number is unknown, even a zero. */
 export const UNKNOWN_COVERAGE: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
 
 /** Which hits are counted. */
@@ -61,31 +61,31 @@ export type Compare = typeof COMPARES[number];
 /** Whether a number can still change; unknown: there is none. */
 export type Status = "final" | "provisional" | "unknown";
 
-/** What a number is worth; wire shape. Times are ISO 8601 in UTC. */
+/** The certainty of a number; wire shape. Times are ISO 8601 in UTC. */
 export interface Completeness {
   readonly status: Status;
-  /** Time up to which all partitions were read; null before the first record. */
+  /** All partitions were read up to this time; null before the first record. */
   readonly watermark: string | null;
   /** Start of a silence that no later record has confirmed yet, or null. */
   readonly quiet_since: string | null;
   readonly windows_closed: number;
   readonly windows_expected: number;
-  /** Late records of the period, whether they are counted here or not. */
+  /** Late records of the period, counted here or not. */
   readonly late_count: number;
-  /** True where records are missing for good, or their rows were dropped: those days are in no sum. */
+  /** Whether records are lost or their rows were dropped. Those days are in no sum. */
   readonly gap: boolean;
-  /** Everything that occurs in the period, in the order of {@link COVERAGES}. */
+  /** All kinds of coverage in the period, in the order of {@link COVERAGES}. */
   readonly coverage: readonly Coverage[];
-  /** Failing steps on which it depends that these numbers become final, as in `closing_failing`; empty where they are. */
+  /** Failing steps that keep these numbers from becoming final, as in `closing_failing`; empty if they are final. */
   readonly degraded: readonly string[];
 }
 
 /** One local day of a report; wire shape. */
 export interface DayTotal {
   readonly day: LocalDate;
-  /** Length in hours: 23 or 25 where the clocks change. */
+  /** Length in hours: 23 or 25 when the clocks change. */
   readonly hours: number;
-  /** null where the day is unknown. */
+  /** null if the day is unknown. */
   readonly count: number | null;
   readonly completeness: Completeness;
 }

@@ -5,8 +5,8 @@ import { type EpochMs, epochMs } from "../shared/units.ts";
 export type LocalDate = string;
 
 /**
- * First and last date that can be asked for. A report looks up to three years further back and some days further on, and both must have the
- * same four digits of year here and in PostgreSQL.
+ * First and last date of a request. A report also reads up to three years before and some days after it, and years there must still have four
+ * digits.
  */
 export const LOCAL_DATE_MIN: LocalDate = "1000-01-01";
 export const LOCAL_DATE_MAX: LocalDate = "9998-12-31";
@@ -15,10 +15,10 @@ const DAY_MS = 86_400_000;
 
 /** Whether `name` is an IANA time zone such as `Europe/Berlin`, or `UTC`. Offsets and abbreviations with other rules are refused. */
 export function isTimeZone(name: string): boolean {
-  // Intl also takes offsets such as +01:00, whose sign PostgreSQL reads the other way round.
+  // Intl also accepts offsets such as +01:00, whose sign has the opposite meaning in PostgreSQL.
   if (!/^[A-Za-z][A-Za-z0-9_+\-/]{1,63}$/.test(name)) return false;
   try {
-    // Temporal refuses a few names that Intl takes, such as Factory.
+    // Temporal refuses a few names that Intl accepts, such as Factory.
     new Temporal.ZonedDateTime(0n, new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions().timeZone);
     return true;
   } catch (error) {
@@ -34,17 +34,17 @@ export function isLocalDate(text: string): text is LocalDate {
   return !Number.isNaN(ms) && new Date(ms).toISOString().slice(0, 10) === text;
 }
 
-/** The date `days` after `date` (before, where negative). */
+/** The date `days` after `date`; before it if negative. */
 export function addDays(date: LocalDate, days: number): LocalDate {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** The date `years` after `date` (before, where negative); 29 February becomes 28 in a year without it. */
+/** The date `years` after `date`, before it if negative; 29 February becomes 28 in a year without it. */
 export function addYears(date: LocalDate, years: number): LocalDate {
   return Temporal.PlainDate.from(date).add({ years }).toString();
 }
 
-/** Days from `from` to `to`, both inclusive; 0 or less where the range is reversed. */
+/** Days from `from` to `to`, both inclusive; 0 or less if the range is reversed. */
 export function countDays(from: LocalDate, to: LocalDate): number {
   return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS + 1;
 }
@@ -55,8 +55,8 @@ export function localDate(time: EpochMs, zone: string): LocalDate {
 }
 
 /**
- * First instant of a local day: where clocks go back over midnight the first of two, where they jump over it the jump. The day lasts until the
- * start of the next one: 23, 24 or 25 hours mostly. A date that a zone has skipped begins with the next one.
+ * First instant of a local day. If clocks go back over midnight, it is the first of the two midnights; if they jump over it, the jump. The day lasts
+ * until the start of the next one, usually 23, 24 or 25 hours. A date that a zone has skipped begins with the next one.
  */
 export function dayStart(date: LocalDate, zone: string): EpochMs {
   // `compatible` is the earlier of two, and the instant after a jump.

@@ -13,14 +13,14 @@ import {
 } from "./report_types.ts";
 import { addDays, dayStart, type LocalDate, localDate } from "./time_zone.ts";
 
-/** Hits of an interval; null where they are unknown. */
+/** Hits of an interval; null if they are unknown. */
 interface Split {
   readonly human: number | null;
   readonly bot: number | null;
   readonly total: number | null;
 }
 
-/** One point; wire shape. The interval is [start, end) in UTC; counts are null where they are unknown. */
+/** One point; wire shape. The interval is [start, end) in UTC; counts are null if they are unknown. */
 export interface SeriesPoint extends Split {
   readonly start: string;
   readonly end: string;
@@ -28,7 +28,7 @@ export interface SeriesPoint extends Split {
   readonly status: Status;
   readonly gap: boolean;
   readonly coverage: Coverage;
-  /** The interval of the compared period after the same elapsed time, all of it; null where that period has none. */
+  /** The interval of the compared period after the same elapsed time, all of it; null if that period has none. */
   readonly previous: Split | null;
 }
 
@@ -38,13 +38,13 @@ export interface TimeseriesReport {
   readonly points: readonly SeriesPoint[];
   readonly total: Split;
   readonly comparison_period: ComparisonPeriod;
-  /** The compared period over the same elapsed time, and what the range adds to it. */
+  /** The compared period over the same elapsed time, and the range's difference from it. */
   readonly comparison: Split & { readonly change: Split };
   readonly completeness: Completeness;
   readonly data_revision: number;
 }
 
-/** Everything the report is made of; buckets are in order of time. */
+/** The data of the report; buckets are in order of time. */
 export interface TimeseriesInput {
   readonly buckets: readonly Bucket[];
   /** The compared period in the same steps, all of it. */
@@ -57,10 +57,10 @@ export interface TimeseriesInput {
 
 const NONE: Split = { human: null, bot: null, total: null };
 
-/** Shapes a time series; intervals at the end that have not begun are left out. */
+/** Makes a time series, without intervals that have not begun. */
 export function shapeTimeseries(query: TimeseriesQuery, input: TimeseriesInput): TimeseriesReport {
   const { compared, until, progress } = input;
-  // A partition that is ahead has late records of windows that another one still holds open.
+  // A partition that is ahead can have late records of windows that another partition still holds open.
   const hasBegun = ({ hits, lateHits, windowsClosed, unknown, coverage }: Bucket) =>
     hits > 0 || lateHits > 0 || windowsClosed > 0 || (unknown && coverage !== "after_newest");
   const days = input.buckets.slice(0, input.buckets.findLastIndex(hasBegun) + 1);
@@ -84,8 +84,8 @@ export function shapeTimeseries(query: TimeseriesQuery, input: TimeseriesInput):
 }
 
 /**
- * Where a bucket of the range lies, and where one of the compared period would lie `shift` days later: the local day and the time since its
- * beginning, or the week or month for steps that are as long.
+ * Identifies a bucket of the range, and a bucket of the compared period moved by `shift` days: the local day and the time since its start, or the
+ * week or month for these steps.
  */
 function placing(
   { tz, step }: Pick<TimeseriesQuery, "tz" | "step"> & Compared,
@@ -102,7 +102,7 @@ function placing(
   };
 }
 
-/** Neighbouring buckets as one: a known part of it is a number. */
+/** Joins neighbouring buckets; the sum is known if a part is. */
 function joined(parts: readonly Bucket[]): Bucket {
   const [first] = parts;
   if (parts.length === 1) return first!;
@@ -158,7 +158,7 @@ function difference(a: Split, b: Split): Split {
   return { human: of("human"), bot: of("bot"), total: of("total") };
 }
 
-/** Humans beside bots; wire shape. Shares are per cent of all hits, null where there are none. */
+/** Hits of humans and of bots; wire shape. Shares are per cent of all hits, null without hits. */
 export interface BotsReport {
   readonly query: BotsQuery;
   readonly human: number | null;
@@ -178,7 +178,7 @@ export interface BotsReport {
   readonly data_revision: number;
 }
 
-/** Shapes day buckets into the share of bots. */
+/** Makes the report of bots from day buckets. */
 export function shapeBots(query: BotsQuery, days: readonly Bucket[], progress: Progress): BotsReport {
   const whole = totals(days, query);
   return {

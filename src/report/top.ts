@@ -10,7 +10,7 @@ interface KeyHits {
   readonly key: string;
   readonly hits: number;
   readonly botHits: number;
-  /** What was added up to it, largest first, where that is more than itself. */
+  /** The parts of its sum, largest first, if there are several. */
   readonly parts?: readonly KeyHits[];
 }
 
@@ -24,7 +24,7 @@ export interface TopRow {
   readonly bot: number | null;
   readonly percentage: number;
   readonly status: Status;
-  /** Of a source: its referrers with most hits; of all else null. */
+  /** Of a source: its referrers with the most hits; else null. */
   readonly referrers: readonly { readonly key: string; readonly count: number }[] | null;
 }
 
@@ -34,21 +34,21 @@ export interface TopReport {
   readonly total_count: number | null;
   readonly total_rows: number;
   readonly rows: readonly TopRow[];
-  /** Everything below the limit, and what was folded into `(other)` when a table or roll-up was full; null where there is none. */
+  /** The sum of the keys below the limit, and of those folded into `(other)` when a table or roll-up was full; null if there are none. */
   readonly other: TopRow | null;
   readonly completeness: Completeness;
   readonly data_revision: number;
 }
 
-/** What is counted of a key. */
+/** The counts of a key. */
 function countedHits({ hits, botHits }: KeyHits, traffic: Traffic): number {
   return traffic === "bot" ? botHits : traffic === "human" ? hits - botHits : hits;
 }
 
-/** Referrers that are listed of a source. */
+/** Most referrers in the list of a source. */
 const PARTS_MAX = 10;
 
-/** Adds referrers up by channel or by source, in order of hits, then of names. */
+/** Adds up referrers by channel or by source, in order of hits, then of names. */
 export function originHits(
   referrers: readonly KeyHits[],
   ownHosts: ReadonlySet<string>,
@@ -65,14 +65,14 @@ export function originHits(
   })).sort(inOrder);
 }
 
-/** Folded keys are no key of their own. */
+/** The row of folded keys is not a key. */
 const FOLDED = "(other)";
 
 /**
  * Shapes a ranking.
  *
- * @param keys in order of counted hits, at least as many as the limit and one for a folded row
- * @param totalRows how many keys there are
+ * @param keys in order of counted hits, at least one more than the limit, for a folded row
+ * @param totalRows number of all keys
  */
 export function shapeTop(
   query: TopQuery,

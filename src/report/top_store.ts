@@ -14,7 +14,7 @@ import {
 } from "./report_sql.ts";
 import { originHits, shapeTop, type TopReport } from "./top.ts";
 
-/** Referrers that are told apart by channel or source, by hits; the rest is `(other)`. Bounds one answer's memory. */
+/** Most referrers with a channel or source, by hits; the others are `(other)`. Limits the memory of an answer. */
 const ORIGIN_REFERRERS_MAX = 20_000;
 
 interface KeyHitsJson {
@@ -37,7 +37,7 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
     city: "place",
   }[by];
   const byOrigin = by === "channel" || by === "source";
-  // Hosts and referrers do not outlive retention.
+  // Retention drops hosts and referrers.
   const raw = needsRows(conditionsOf(query)) || dimension === "host" || dimension === "referrer";
   const key = by === "region"
     ? sql`split_part(d.key, E'\x1e', 1) || E'\x1e' || split_part(d.key, E'\x1e', 2)`

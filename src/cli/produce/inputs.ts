@@ -84,7 +84,7 @@ interface InputFile extends DatedFile {
   readonly host?: string | undefined;
 }
 
-/** Looks at the beginning of a file. @throws {UsageError} where nothing in it can be read */
+/** Looks at the beginning of a file. @throws {UsageError} if nothing in it can be read */
 async function look(path: string, { examine, timeOf, log }: InputReaders): Promise<InputFile> {
   let info: Awaited<ReturnType<typeof disk.info>>;
   try {

@@ -68,7 +68,7 @@ export const command = defineCommand({
   run: (args, context) => produceCommand(args, context),
 });
 
-/** Runs `tidemark produce`. @throws {UsageError} for arguments; {Unavailable} where the broker is absent; what reading a file throws */
+/** Runs `tidemark produce`. @throws {UsageError} for arguments; {Unavailable} if the broker is absent; what reading a file throws */
 export async function produceCommand(
   args: readonly string[],
   context: CommandContext<typeof flags>,

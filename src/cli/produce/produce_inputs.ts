@@ -18,7 +18,7 @@ const PACE_SECONDS = 0.1;
 /** One file or standard input. */
 export interface ProduceInput {
   readonly name: string;
-  /** Bytes on disk; null where they are not known. */
+  /** Bytes on disk; null if they are not known. */
   readonly size: number | null;
   /** Host of its lines that name none, in place of the one of all inputs. */
   readonly host?: string | undefined;
@@ -51,7 +51,7 @@ const PROBLEMS: Readonly<Record<Skipped, string>> = {
 /**
  * Sends all inputs in order. Rejects with what `send` or a file rejects with; `onProgress` has the counts up to then.
  *
- * @throws {UsageError} where an access log names no host and none was given
+ * @throws {UsageError} if an access log names no host and none was given
  */
 export async function produceInputs(options: ProduceOptions): Promise<ProduceCounts> {
   const { clock, rate, signal } = options;

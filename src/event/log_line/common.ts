@@ -12,7 +12,7 @@ const TIME =
 const STATUS_AND_SIZE = /^[ \t]+(?:\d{1,3}|-)(?:[ \t]+(?:\d+|-)(?=[ \t]|$)|(?=[ \t]*$))/;
 const BLANKS = /[ \t]+/;
 
-/** The fields of `line`, or `undefined` where it is not of this family. The time is only shaped here. */
+/** The fields of `line`, or `undefined` if it is not of this family. The time is only shaped here. */
 export function readCommonLine(line: string): LineFields | undefined {
   const time = TIME.exec(line);
   if (time === null) return undefined;

@@ -17,7 +17,7 @@ export class FormatProblem extends Error {
  * The format that `written` describes, as it is written in a server's configuration: with `log_format name '…' '…';` or `LogFormat "…" name`
  * around it or without, or the `#Fields:` line of a W3C log.
  *
- * @throws FormatProblem where it has no time, two values without a text between them, or no variable that is known
+ * @throws FormatProblem if it has no time, two values without a text between them, or no variable that is known
  */
 export function compileFormat(written: string): LineFormat {
   const text = unwrapped(written.trim());

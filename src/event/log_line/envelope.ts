@@ -10,7 +10,7 @@ const SYSLOG =
 const SYSLOG_5424 = /^<\d{1,3}>1 \S+ \S+ \S+ \S+ \S+ (?:-|\[(?:[^\]\\]|\\.)*\]) (?:\ufeff)?/;
 const COMPOSE = /^[\w.-]+ +\| /;
 
-/** What is around the line: `undefined` where nothing is. */
+/** What is around the line: `undefined` if nothing is. */
 export function envelopeOf(line: string): "docker" | "CRI" | "syslog" | "compose" | undefined {
   if (line.startsWith('{"log":')) return dockerLine(line) === undefined ? undefined : "docker";
   if (CRI.test(line)) return "CRI";

@@ -17,12 +17,12 @@ const ESCAPE = /(?:\\x[0-9A-Fa-f]{2})+|\\["\\bnrtvf]/g;
 const CONTROLS: Readonly<Record<string, string>> = { b: "\b", n: "\n", r: "\r", t: "\t", v: "\v", f: "\f" };
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The value, or `undefined` where the log writes that there is none. */
+/** The value, or `undefined` if the log writes that there is none. */
 export function present(value: string | undefined): string | undefined {
   return value === undefined || value === "" || value === "-" ? undefined : value;
 }
 
-/** The target of a request line `GET /path HTTP/1.1`; `undefined` where the bytes were no request. */
+/** The target of a request line `GET /path HTTP/1.1`; `undefined` if the bytes were no request. */
 export function requestTarget(request: string): string | undefined {
   return present(REQUEST.exec(request)?.[1]);
 }

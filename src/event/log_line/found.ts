@@ -24,7 +24,7 @@ export interface FirstLines {
   readonly lines: number;
   /** How many of them are events. */
   readonly events: number;
-  /** Formats by name, the most frequent first, such as `combined` or `combined in syslog`; null where nothing is read. */
+  /** Formats by name, the most frequent first, such as `combined` or `combined in syslog`; null if nothing is read. */
   readonly found: string | null;
   /** The first line that is not an event. */
   readonly unread: {

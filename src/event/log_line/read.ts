@@ -6,7 +6,7 @@ import { forwardedAddress, type LineFields, present, requestTarget, unescapeFiel
 /** Ends of a quoted value that are tried: clients put quotes into what servers do not escape. */
 const QUOTES_MAX = 16;
 
-/** The fields of `line`, or `undefined` where it does not fit. A line may end early behind its time: what is missing is missing. */
+/** The fields of `line`, or `undefined` if it does not fit. A line may end early behind its time: what is missing is missing. */
 export function readByFormat(line: string, format: LineFormat): LineFields | undefined {
   const values = new Map<Role, string>();
   if (!walk(line, 0, format.parts, 0, values)) return undefined;

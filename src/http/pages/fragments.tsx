@@ -13,7 +13,7 @@ interface Slot {
   readonly className: string;
 }
 
-/** A section as it is sent; `html` is "" where there is nothing to show. */
+/** A section as it is sent; `html` is "" if there is nothing to show. */
 export interface Fragment {
   readonly id: string;
   readonly version: string;

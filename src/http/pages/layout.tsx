@@ -16,7 +16,7 @@ interface PageFrame {
   readonly version: string;
   readonly words: StreamWords | null;
   readonly geo: GeoState | null;
-  /** Where the script fetches fresh sections; null where the page does not change. */
+  /** Where the script fetches fresh sections; null if the page does not change. */
   readonly fragments: string | null;
   /** Without a script the page asks again by itself after so many seconds: for pages that only say "not yet". */
   readonly reloadAfterS?: number;

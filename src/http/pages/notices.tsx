@@ -29,7 +29,7 @@ export interface Elsewhere {
   readonly ended: boolean;
 }
 
-/** First and last local day of the stream's data; null where there is none. */
+/** First and last local day of the stream's data; null if there is none. */
 export function dataSpan(
   { state }: Pick<NoticeInput, "state">,
   tz: string,
@@ -51,7 +51,7 @@ export function dataElsewhere(
 /** Which reports took too long: all of them, or only those below totals and charts. */
 export type Slowness = "all" | "rankings";
 
-/** The notice of this moment; nothing where all is well. Also a live fragment. */
+/** The notice of this moment; nothing if all is well. Also a live fragment. */
 export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhere: Elsewhere | null = null): Markup {
   const { state, words } = input;
   if (state === null && words.kind === "waiting") {

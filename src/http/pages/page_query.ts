@@ -148,7 +148,7 @@ export interface PageContext {
   readonly now: EpochMs;
   /** The browser's zone, where it told; not checked. */
   readonly browserZone?: string | undefined;
-  /** First and last local day of the data in a zone; null where there is none. */
+  /** First and last local day of the data in a zone; null if there is none. */
   readonly span?: (tz: string) => { readonly from: LocalDate; readonly to: LocalDate } | null;
 }
 

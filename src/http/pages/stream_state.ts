@@ -26,7 +26,7 @@ const OPEN_WINDOWS_MAX = 12;
 interface StreamStateInputs {
   /** null: the database does not answer. undefined: it does, and holds no stream yet. */
   readonly state: StreamState | null | undefined;
-  /** null where they were not read. */
+  /** null if they were not read. */
   readonly stats: Pick<StreamStats, "windows_open" | "windows_closed"> | null;
   readonly snapshots: readonly PipelineSnapshot[];
   readonly now: EpochMs;

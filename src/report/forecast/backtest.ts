@@ -104,7 +104,7 @@ export function forecastAhead(method: Method, values: readonly number[], horizon
 
 /**
  * Mean absolute scaled error: the method's error over that of the seasonal-naive forecast one week ahead within the training days (Hyndman &
- * Koehler 2006, "Another look at measures of forecast accuracy"). Below 1 it is better. null where the training days never changed.
+ * Koehler 2006, "Another look at measures of forecast accuracy"). Below 1 it is better. null if the training days never changed.
  */
 export function scaledError(meanAbsoluteError: number, training: readonly number[]): number | null {
   const changes = training.slice(WEEK).map((value, i) => Math.abs(value - training[i]!));

@@ -31,7 +31,7 @@ export type Forecast =
   | {
     readonly kind: "forecast";
     readonly method: Method;
-    /** Mean absolute scaled error of the backtest: below 1 is better than seasonal-naive was on the training days; null where those never changed. */
+    /** Mean absolute scaled error of the backtest: below 1 is better than seasonal-naive was on the training days; null if those never changed. */
     readonly mase: number | null;
     /** Backtest error relative to seasonal-naive's over the same days, at most 1; 1 where seasonal-naive was picked. */
     readonly relativeError: number;

@@ -28,11 +28,11 @@ export interface ForecastSeries {
     readonly region: string;
     readonly city: string;
   } | null;
-  /** seasonal_naive or combination; null where there is no forecast. */
+  /** seasonal_naive or combination; null if there is no forecast. */
   readonly method: string | null;
   /** Why there is no forecast: short_history, no_hits; else null. */
   readonly reason: string | null;
-  /** Mean absolute scaled error of the backtest, null where the history never changed. */
+  /** Mean absolute scaled error of the backtest, null if the history never changed. */
   readonly mase: number | null;
   /** Backtest error relative to seasonal-naive's, at most 1. */
   readonly relative_error: number | null;
@@ -44,7 +44,7 @@ export interface ForecastSeries {
 /** The report; wire shape. */
 export interface ForecastReport {
   readonly query: ForecastQuery;
-  /** Last complete day: the forecast starts after it. null where there is none. */
+  /** Last complete day: the forecast starts after it. null if there is none. */
   readonly last_complete_day: LocalDate | null;
   /** Probability with which a day lies between `low` and `high`. */
   readonly interval: number;

@@ -3,23 +3,23 @@
 
 import { printableJson } from "../../shared/printable.ts";
 
-/** What a cell may hold; null is an empty cell (CSV) or null (NDJSON). */
+/** Value of a cell; null is an empty cell (CSV) or null (NDJSON). */
 type Cell = string | number | boolean | null;
 
 /** One column of a table of `T`. */
 export interface Column<T> {
   readonly name: string;
   readonly value: (row: T) => Cell;
-  /** Decimals of its numbers in CSV, which people read; NDJSON has them as they are. */
+  /** Decimals of its numbers in CSV; NDJSON has all. */
   readonly digits?: number;
-  /** The most decimals in CSV, for numbers that are mostly whole. */
+  /** Most decimals in CSV, for numbers that are mostly whole. */
   readonly digitsMax?: number;
 }
 
 // OWASP "CSV Injection": a cell that begins so would be a formula. Full-width forms are folded to these by some spreadsheets.
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 
-/** One cell. Text that a spreadsheet would take for a formula gets an apostrophe in front; numbers are never touched. */
+/** A cell. Text that a spreadsheet would take for a formula begins with an apostrophe; numbers stay unchanged. */
 export function csvCell(value: Cell): string {
   if (value === null) return "";
   if (typeof value !== "string") return String(value);
@@ -42,7 +42,7 @@ export function csvLine<T>(columns: readonly Column<T>[], row: T): string {
   }).join(",") + "\r\n";
 }
 
-/** One object a line, with its line end. JSON has no formulas: text stays as it is. */
+/** One object as a line, with its line end. */
 export function ndjsonLine<T>(columns: readonly Column<T>[], row: T): string {
   return printableJson(JSON.stringify(Object.fromEntries(columns.map(({ name, value }) => [name, value(row)])))) + "\n";
 }

@@ -3,36 +3,36 @@ import { countText } from "../../shared/quantities.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText, padText, textWidth } from "./text_width.ts";
 
-/** One bar; null where the number is unknown. */
+/** One bar; null if the number is unknown. */
 export interface TextBar {
   readonly label: string;
   readonly count: number | null;
   /** Per cent of the whole. */
   readonly percentage: number | null;
-  /** The sum of everything that has no row of its own: it gets no bar, which would dwarf the others. */
+  /** The sum of everything without a row of its own. It has no bar, which would be much longer than the others. */
   readonly isRest?: boolean;
-  /** Why the number is unknown, in place of its bar. */
+  /** Why the number is unknown; shown in place of its bar. */
   readonly note?: string;
 }
 
 const LABEL_CELLS_MAX = 40, LABEL_CELLS_MIN = 10;
-/** Cells of the longest bar where no width is given. */
+/** Default length of the longest bar in cells. */
 const BAR_CELLS = 23;
-/** Below it a bar says nothing, above it the eye loses its row. */
+/** Shorter bars tell nothing; longer ones are hard to follow. */
 const BAR_CELLS_MIN = 4, BAR_CELLS_MAX = 60;
 
-/** How wide a chart is: the cells of its longest bar, or the columns that all of it may fill. */
+/** Width of a chart: cells of its longest bar, or columns of the whole chart. */
 interface TextSize {
   readonly cells?: number;
   readonly columns?: number | undefined;
 }
 
-/** A chart whose bars are to scale from zero; any hit shows at least one cell. */
+/** A chart whose bars start at zero; a bar with any hit has at least one cell. */
 export function textBars(rows: readonly TextBar[], { cells: given, columns }: TextSize = {}): string {
   const counts = rows.map((row) => row.count === null ? "?" : countText(row.count));
   const percentages = rows.map((row) => row.percentage === null ? "" : percentText(row.percentage));
   const countWidth = Math.max(0, ...counts.map((text) => text.length));
-  // Beside label and bar: count, percentage, and what separates the four.
+  // Besides label and bar: count, percentage, and the gaps between the four.
   const fixed = countWidth + Math.max(0, ...percentages.map((text) => text.length)) + 6;
   const labelMax = columns === undefined
     ? LABEL_CELLS_MAX
@@ -41,7 +41,7 @@ export function textBars(rows: readonly TextBar[], { cells: given, columns }: Te
   const labelWidth = Math.max(0, ...labels.map(textWidth));
   const cells = given ??
     (columns === undefined ? BAR_CELLS : clamp(columns - fixed - labelWidth, BAR_CELLS_MIN, BAR_CELLS_MAX));
-  // Decimal points stand below each other.
+  // Aligns the decimal points.
   const wholeWidth = Math.max(0, ...percentages.map((text) => wholePart(text).length));
   const largest = largestBar(rows);
   return rows.map((row, i) => {
@@ -59,12 +59,12 @@ export function textBars(rows: readonly TextBar[], { cells: given, columns }: Te
 
 const clamp = (value: number, least: number, most: number) => Math.max(least, Math.min(most, value));
 
-/** The count that fills the scale; 0 where there is none. */
+/** The count that fills the scale; 0 if there is none. */
 export function largestBar(rows: readonly TextBar[]): number {
   return Math.max(0, ...rows.map((row) => row.isRest ? 0 : row.count ?? 0));
 }
 
-/** Up to two decimals, none where it is whole: `15%`, `5.5%`; a share too small to show is `<0.01%`. */
+/** Up to two decimals: `15%`, `5.5%`; a smaller share is `<0.01%`. */
 export function percentText(percentage: number): string {
   if (percentage > 0 && percentage < 0.005) return "<0.01%";
   return `${Number(percentage.toFixed(2))}%`;

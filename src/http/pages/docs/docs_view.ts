@@ -21,9 +21,9 @@ export interface OperationDoc {
   readonly responses: readonly { readonly status: string; readonly description: string; readonly types: string }[];
   /** Path and query that can be tried. */
   readonly call: string;
-  /** A body to send, as JSON; null where none is taken. */
+  /** A body to send, as JSON; null if none is taken. */
   readonly body: string | null;
-  /** Shape of the JSON answer, indented; null where the answer is not JSON. */
+  /** Shape of the JSON answer, indented; null if the answer is not JSON. */
   readonly answer: string | null;
 }
 

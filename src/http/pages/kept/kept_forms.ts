@@ -40,7 +40,7 @@ async function fieldsOf(c: AppContext): Promise<Readonly<Record<string, string>>
   );
 }
 
-/** @throws HttpProblem where the field does not fit */
+/** @throws HttpProblem if the field does not fit */
 function checked(schema: typeof viewName | typeof dayField, field: string, value: string | undefined): string {
   const result = schema.safeParse(value ?? "");
   if (!result.success) throw badField(field, result.error.issues[0]!.message);

@@ -18,7 +18,7 @@ interface Controls {
   readonly to: string;
   readonly tz: string;
   readonly problems: readonly QueryProblem[];
-  /** Offered as filters; null where they could not be read. */
+  /** Offered as filters; null if they could not be read. */
   readonly data: Pick<OverviewData, "hosts" | "sources" | "countries"> | null;
 }
 

@@ -171,7 +171,7 @@ function slownessOf(outcome: Outcome): Slowness | null {
   return outcome.kind === "slow" ? "all" : outcome.kind === "views" && outcome.partly === true ? "rankings" : null;
 }
 
-/** @throws what was given, where it is a bug */
+/** @throws what was given, if it is a bug */
 function failureOf(error: unknown): Outcome {
   const problem = zoneProblem(error) ?? (error instanceof HttpProblem ? error : databaseProblem(error));
   if (problem === undefined) throw error;

@@ -13,7 +13,7 @@ function dayWords(reader: Reader, day: string): string {
   return day.startsWith(reader.year) ? reader.date(day) : reader.fullDate(day);
 }
 
-/** Why there is no change; empty where there is one. */
+/** Why there is no change; empty if there is one. */
 export function noChangeWords({ no_change_reason: reason }: ComparisonPeriod): string {
   switch (reason) {
     case null:

@@ -45,7 +45,7 @@ export interface PipelineData extends FastPipeline {
   readonly ledger: LedgerSums | null;
   readonly dead: readonly DeadByReason[];
   readonly ranges: readonly DeadRangeRow[];
-  /** null where the reader may not see them. */
+  /** null if the reader may not see them. */
   readonly samples: readonly DeadSampleRow[] | null;
   readonly late: readonly LateWindow[];
   readonly deliveries: readonly DeliveryRow[];

@@ -9,7 +9,7 @@ export interface Rates {
   readonly dead: number;
   readonly late: number;
   readonly commits: number;
-  /** Mean time in the database function; null where nothing was committed. */
+  /** Mean time in the database function; null if nothing was committed. */
   readonly meanMs: number | null;
 }
 
