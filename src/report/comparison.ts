@@ -1,16 +1,16 @@
-// Which period a range is compared with, and whether the two are alike enough for a difference to say something. Pure.
+// Chooses the period that a range is compared with, and decides whether the two can be compared. Pure.
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { type Bucket, type Compare, type Progress, UNKNOWN_COVERAGE } from "./report_types.ts";
 import { addDays, addYears, countDays, type LocalDate } from "./time_zone.ts";
 
-/** A range and what it is compared with. */
+/** A range and its compared period. */
 export interface Compared {
   readonly compare: Compare;
   readonly from: LocalDate;
   readonly to: LocalDate;
 }
 
-/** Days by which the compared period lies before the range. */
+/** Days from the compared period to the range. */
 export function comparisonShift({ compare, from, to }: Compared): number {
   const days = countDays(from, to);
   switch (compare) {
@@ -31,12 +31,12 @@ export function comparisonPeriod(query: Compared): { from: LocalDate; to: LocalD
   return { from: addDays(query.from, -shift), to: addDays(query.to, -shift) };
 }
 
-/** What a range is compared with; wire shape. */
+/** The compared period of a range; wire shape. */
 export interface ComparisonPeriod {
   readonly kind: Compare;
   readonly from: LocalDate;
   readonly to: LocalDate;
-  /** Where the range is not over: the compared period ends here, after the same elapsed time; else null. */
+  /** If the range is not over: the end of the compared period, after the same elapsed time; else null. */
   readonly until: string | null;
   /** Why no change is given: not_same_length, not_covered; null if one is. */
   readonly no_change_reason: "not_same_length" | "not_covered" | null;

@@ -1,4 +1,4 @@
-// Style and script of the pages: part of the module graph, served under names that carry their content. No I/O.
+// Style and script of the pages: part of the module graph, served with a hash of the content in their names. No I/O.
 import { createHash } from "node:crypto";
 import type { App } from "../server/deps.ts";
 import script from "./dashboard_client.js" with { type: "text" };

@@ -1,4 +1,4 @@
-// A table that scrolls by itself where the page is narrow. Pure.
+// A table that scrolls in a narrow page. Pure.
 import type { Markup } from "./markup.tsx";
 
 /** @param columns their heads; one that begins with `#` stays in line with numbers: the sign is not shown */

@@ -1,4 +1,4 @@
-// Live updates: sections with a version each, so that a page is sent only those that changed since. Pure.
+// Live updates: each section has a version, so that a page gets only changed sections. Pure.
 import { createHash } from "node:crypto";
 import type { Markup } from "./markup.tsx";
 
@@ -31,7 +31,7 @@ export function parseHave(text: string | undefined): ReadonlyMap<string, string>
   return new Map(pairs.flatMap(([id, version]) => id ? [[id, version ?? ""] as const] : []));
 }
 
-/** The sections that `have` names and does not hold in this version. */
+/** The sections named in `have` whose version differs. */
 export function changedFragments(views: Views, have: ReadonlyMap<string, string>): Fragment[] {
   return [...views].flatMap(([id, view]) => {
     const text = String(view);

@@ -11,7 +11,7 @@ interface PageFrame {
   readonly title: string;
   /** null: a page that has no place in the navigation. */
   readonly path: "/" | "/pipeline" | "/docs" | null;
-  /** The query of this page, as it goes into links to the other ones: only range, zone and filters. */
+  /** The query of links to the other pages: range, zone and filters of this one. */
   readonly search: string;
   readonly version: string;
   readonly words: StreamWords | null;
@@ -129,7 +129,7 @@ export function stateView(words: StreamWords): Markup {
   );
 }
 
-/** Where places come from: the licence of the address file asks for it. */
+/** The source of the places, as the licence of the address file requires. */
 function attribution(geo: GeoState | null): Markup {
   const known = (geo?.files ?? []).flatMap((file) => file.attribution === null ? [] : [file.attribution]);
   const [first] = known;

@@ -1,4 +1,4 @@
-// `/login` and `/logout`: a token becomes a cookie, and the cookie goes. No I/O.
+// `/login` and `/logout`: exchange a token for a cookie, and delete the cookie. No I/O.
 import type { App, AppContext, AppDeps } from "../server/deps.ts";
 import { scopeOf } from "../server/auth.ts";
 import { nonceOf } from "../server/headers.ts";
@@ -35,7 +35,7 @@ export function registerLogin(app: App, { clock, settings, version }: AppDeps): 
 const unauthorized = (detail: string) =>
   new HttpProblem("unauthorized", detail, { headers: { "www-authenticate": 'Bearer realm="tidemark"' } });
 
-/** An address of this site, where the form named one: never another site's, which a link could have put there. */
+/** The form's address if it is one of this site: a link could have set another site's. */
 export function ownAddress(next: string): string {
   return /^\/(?![/\\])[\x21-\x7e]*$/.test(next) && !next.startsWith("/login") ? next : "/";
 }

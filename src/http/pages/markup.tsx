@@ -1,4 +1,4 @@
-// Pieces of markup that all sections share. Pure; JSX escapes every value.
+// Markup that all sections share. Pure; JSX escapes every value.
 import { raw } from "hono/html";
 import type { HtmlEscapedString } from "hono/utils/html";
 import { printable } from "../../shared/printable.ts";
@@ -17,7 +17,7 @@ export function hostile(text: string): Markup {
   return <bdi class="clip" title={shown}>{shown}</bdi>;
 }
 
-/** Head of a panel: its name and what can be done with its numbers. */
+/** Head of a panel: its name, and links for its numbers. */
 export function panelHead(title: string, links: readonly { readonly label: string; readonly href: string }[]): Markup {
   return (
     <header class="panel-head">
@@ -35,7 +35,7 @@ export function panelHead(title: string, links: readonly { readonly label: strin
   );
 }
 
-/** A time in the reader's zone, with UTC on hover; a dash where there is none. */
+/** A time in the reader's zone, with UTC on hover; a dash without a time. */
 export function timeOf(
   reader: Reader,
   time: number | string | null,
@@ -51,25 +51,25 @@ export function timeOf(
   );
 }
 
-/** A number's text with what it is worth: final ones stand plain, those that can still change carry a dotted line, as the legend says. */
+/** A number's text with its certainty: a number that can still change has a dotted line, as the legend says. */
 export function worth(text: string, status: Status | "unknown"): Markup {
   return status === "provisional"
     ? <abbr class="prov" title="provisional: can still change">{text}</abbr>
     : <>{text}</>;
 }
 
-/** A count with what it is worth; a gap is a word, never a number. */
+/** A count with its certainty; a gap is a word, never a number. */
 export function counted(reader: Reader, value: number | null, status: Status | "unknown"): Markup {
   if (value === null) return <span class="unknown" title="records are missing">unknown</span>;
   return worth(reader.count(value), status);
 }
 
-/** A forecast count; `words` say where it comes from. */
+/** A forecast count; `words` tell its source. */
 export function forecasted(reader: Reader, value: number, words: string): Markup {
   return <abbr class="fc" title={`forecast${words}`}>~{reader.count(value)}</abbr>;
 }
 
-/** A change with its sign and arrow, and in per cent where there is something to compare with: `▼ −718 (−6.4 %)`. */
+/** A change with its sign and arrow, and in per cent if the other number is known: `▼ −718 (−6.4 %)`. */
 export function changed(
   reader: Reader,
   change: number | null,
@@ -95,7 +95,7 @@ export function legend(): Markup {
   );
 }
 
-/** One of the charts of `src/report`, standing in a page: its colours come from our stylesheet, since the page's policy allows no other. `crop` is in its own pixels. */
+/** A chart of `src/report` in a page. Its colours come from our stylesheet, because the page's policy allows no other. `crop` is in its own pixels. */
 export function inlineSvg(svg: string, crop = { top: 0, bottom: 0 }): Markup {
   const plain = svg.replace(/<style>[^<]*<\/style>/, "");
   return raw(plain.replace(/viewBox="0 0 (\d+) (\d+)" width="\d+" height="\d+"/, (_, width: string, height: string) => {

@@ -1,4 +1,4 @@
-// What a page says instead of numbers, or above them: no data yet, preparing, catching up, stopped, database away. Pure.
+// Notices instead of numbers, or above them: no data yet, preparing, catching up, stopped, no database. Pure.
 import { type LocalDate, localDate } from "../../report/time_zone.ts";
 import { epochMs } from "../../shared/units.ts";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
@@ -20,7 +20,7 @@ export function hasData({ state }: NoticeInput): boolean {
   return state != null && state.stream.max_window_end !== null;
 }
 
-/** Where the data of a stream lies, for a range that holds none of it. */
+/** The days of the stream's data, for a range without any. */
 export interface Elsewhere {
   /** As in `5 Jan 2026 – 7 Jan 2026`. */
   readonly days: string;
@@ -39,7 +39,7 @@ export function dataSpan(
   return { from: localDate(epochMs(first), tz), to: localDate(epochMs(newest), tz) };
 }
 
-/** The days of the stream's data where the range from `from` to `to`, both inclusive, holds none of them; else null. */
+/** The days of the stream's data if the range from `from` to `to`, both inclusive, has none of them; else null. */
 export function dataElsewhere(
   input: Pick<NoticeInput, "state">,
   { from, to, tz }: { readonly from: LocalDate; readonly to: LocalDate; readonly tz: string },
@@ -143,7 +143,7 @@ function progress(words: StreamWords, demo: boolean): Markup {
   );
 }
 
-/** Why nothing arrives, where the program knows: a topic that is missing, a broker that does not answer. */
+/** Why nothing arrives, if that is known: the topic is missing, or a broker does not answer. */
 function hindered(input: NoticeInput): Markup | null {
   const { words: { kind, label, detail } } = input;
   if (sourceOf(input) === "demo" || detail === "" || (kind !== "trouble" && kind !== "waiting")) return null;

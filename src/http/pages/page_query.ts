@@ -1,4 +1,4 @@
-// What a page shows, as its URL has it: parsing, links that change one thing, and the report queries that follow from it. Pure.
+// The parameters of a page's URL: parses them, makes links that change one of them, and makes the report queries. Pure.
 import { BugError } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import {
@@ -74,19 +74,19 @@ export function pageState(url: URL): PageState {
   }
   if (added.length > 0) {
     const written = writeFilter(added);
-    // What is not sure to be known is looked at with the rest: a problem is shown beside the filter.
+    // Values that may be unknown are checked later, so that the problem is shown beside the filter.
     state.filter = state.filter === undefined ? written : `${state.filter};${written}`;
   }
   return state;
 }
 
-/** The conditions of a page; none where its filter cannot be read. */
+/** The conditions of a page; none if its filter cannot be read. */
 export function pageConditions({ filter }: PageState): readonly Condition[] {
   const parsed = parseFilter(filter ?? "");
   return typeof parsed === "string" ? [] : parsed;
 }
 
-/** Link to `path` with some parameters changed; `null` removes one. A change of anything but the page goes back to the first. */
+/** Link to `path` with changed parameters; `null` removes one. Any change except of the page leads to the first page. */
 export function pageHref(
   path: string,
   state: PageState,
@@ -143,10 +143,10 @@ type PageQueryResult =
   | { readonly ok: true; readonly queries: PageQueries }
   | { readonly ok: false; readonly problems: readonly QueryProblem[] };
 
-/** What a page knows beside its URL. */
+/** The data for a page's query besides its URL. */
 export interface PageContext {
   readonly now: EpochMs;
-  /** The browser's zone, where it told; not checked. */
+  /** The browser's zone, if it sent one; not checked. */
   readonly browserZone?: string | undefined;
   /** First and last local day of the data in a zone; null if there is none. */
   readonly span?: (tz: string) => { readonly from: LocalDate; readonly to: LocalDate } | null;

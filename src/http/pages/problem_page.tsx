@@ -1,4 +1,4 @@
-// What a person in a browser sees in place of a problem document: what is wrong, what to do, and a form to sign in where a token is needed. Pure.
+// A problem as a page for browsers: what is wrong, what to do, and a form to sign in if a token is needed. Pure.
 import { type HttpProblem, PROBLEMS } from "../server/problem.ts";
 import { page } from "./layout.tsx";
 import { hostile, type Markup } from "./markup.tsx";
@@ -8,7 +8,7 @@ interface ProblemPage {
   readonly requestId: string;
   readonly version: string;
   readonly nonce: string;
-  /** Path and query that were asked for: where signing in leads back to. */
+  /** Path and query of the request, to which signing in leads back. */
   readonly next: string;
 }
 
@@ -42,7 +42,7 @@ export function problemPage({ problem, requestId, version, nonce, next }: Proble
   );
 }
 
-/** The page behind `/login` of somebody who may read already: what they are, how to leave, and how to become more. */
+/** The page `/login` of a reader who is signed in: the scope, signing out, and signing in with another token. */
 export function signedInPage({ nonce, version, scope, tokens, session }: {
   readonly nonce: string;
   readonly version: string;

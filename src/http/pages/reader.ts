@@ -1,16 +1,16 @@
-// How one reader wants numbers and times: language from Accept-Language, time zone from the URL. Pure; the rules are those of the runtime's ICU.
+// Formats numbers and times for a reader: language from Accept-Language, time zone from the URL. Pure; uses the runtime's ICU.
 import { isTimeZone, localDate } from "../../report/time_zone.ts";
 import { epochMs } from "../../shared/units.ts";
 
-/** Language tags that are looked at; a header may hold hundreds. */
+/** Most language tags that are read; a header may have hundreds. */
 const TAGS_MAX = 10;
 
-/** The first language of an Accept-Language header that we can write numbers in; `en` where there is none. */
+/** The first language of an Accept-Language header for which ICU can format numbers, or `en`. */
 export function readerLocale(header: string | undefined): string {
   const tags = (header ?? "").slice(0, 200).split(",").slice(0, TAGS_MAX)
     .map((part) => part.split(";")[0]!.trim())
     .filter((tag) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,3}$/.test(tag));
-  // The digits stay Latin: columns align, and the charts' numbers look like the tables'.
+  // Latin digits, so that columns align and charts have the same digits as tables.
   const known = tags.flatMap((tag) => supported(tag)).at(0) ?? "en";
   return `${known.split("-u-")[0]}-u-nu-latn`;
 }
@@ -28,7 +28,7 @@ function supported(tag: string): string[] {
 export interface Reader {
   readonly locale: string;
   readonly tz: string;
-  /** `1,234,567`; `unknown` where a gap leaves no number. */
+  /** `1,234,567`; `unknown` if a gap leaves no number. */
   readonly count: (value: number | null) => string;
   /** `1.2M`. */
   readonly compact: (value: number) => string;

@@ -1,4 +1,4 @@
-// The pages: which addresses they have. Registered like every other resource.
+// Registers the pages.
 import type { App, AppDeps } from "../server/deps.ts";
 import { registerAssets } from "./assets.ts";
 import { registerKeptForms } from "./kept/kept_forms.ts";

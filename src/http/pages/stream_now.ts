@@ -1,4 +1,4 @@
-// The stream of this moment, or why there is none to show. Reads the database and snapshots.
+// Reads the present state of the stream, or why there is none. Reads the database and snapshots.
 import { messageOf } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { databaseProblem, isBusy } from "../server/database.ts";
@@ -23,7 +23,7 @@ export async function readStreamNow(deps: AppDeps, now: EpochMs): Promise<Notice
   } catch (error) {
     const problem = databaseProblem(error);
     if (problem === undefined) throw error;
-    // No tables: the first start has not come that far.
+    // No tables yet: the first start has not made them.
     if (problem.code === "schema_missing") return statusOf(deps, undefined, now);
     deps.log.debug(`dashboard: ${messageOf(error)}`);
     return isBusy(error) ? busy(deps) : statusOf(deps, null, now);

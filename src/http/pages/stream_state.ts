@@ -1,4 +1,4 @@
-// How the stream is, in words that stand in the header of every page. Pure.
+// Text about the state of the stream for the header of every page. Pure.
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import { type EpochMs, MINUTE } from "../../shared/units.ts";
 import { readiness } from "../api/readiness.ts";
@@ -14,17 +14,17 @@ export interface StreamWords {
   readonly label: string;
   /** One sentence, or "". */
   readonly detail: string;
-  /** Share of the log that is read, 0 to 1, where that is worth telling. */
+  /** Share of the log that has been read, 0 to 1, while the stream catches up. */
   readonly progress: number | null;
 }
 
-/** A partition that is behind by less is not worth a word: the next fetch reads it. */
+/** A smaller lag is not shown: the next fetch reads it. */
 const BEHIND_MS = MINUTE;
-/** Disorder holds a few windows open; more of them than of an hour are a backlog that is being closed. */
+/** Out-of-order events hold a few windows open; more than an hour of windows is a backlog. */
 const OPEN_WINDOWS_MAX = 12;
 
 interface StreamStateInputs {
-  /** null: the database does not answer. undefined: it does, and holds no stream yet. */
+  /** null: the database does not answer. undefined: it has no stream yet. */
   readonly state: StreamState | null | undefined;
   /** null if they were not read. */
   readonly stats: Pick<StreamStats, "windows_open" | "windows_closed"> | null;
@@ -32,7 +32,7 @@ interface StreamStateInputs {
   readonly now: EpochMs;
   readonly progressTimeoutMs: Parameters<typeof readiness>[0]["progressTimeoutMs"];
   readonly upkeep?: Parameters<typeof readiness>[0]["upkeep"] | undefined;
-  /** Of other processes, where this one has no engine. */
+  /** Of other processes, if this one has no engine. */
   readonly elsewhere?: Parameters<typeof readiness>[0]["elsewhere"] | undefined;
 }
 

@@ -1,4 +1,4 @@
-// What the SVG charts share: escaping, colours for light and dark, and the frame with its text alternative. Pure.
+// Common parts of the SVG charts: escaping, colours for light and dark, and the frame with its text alternative. Pure.
 
 /** Text for element content and double-quoted attributes. Characters that XML forbids become U+FFFD. */
 export function escapeXml(text: string): string {
@@ -17,7 +17,7 @@ export function coordinate(value: number): string {
 }
 
 export interface SvgOptions {
-  /** Written on every id, so that several charts can stand in one page. */
+  /** Prefix of every id, so that a page can have several charts. */
   readonly id?: string;
   /** BCP 47 language of numbers; default `en`. */
   readonly locale?: string;

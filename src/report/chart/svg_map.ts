@@ -53,14 +53,14 @@ function outlines(): readonly { readonly code: string; readonly d: string }[] {
   }));
 }
 
-/** The same path with each point told from the one before: half of the bytes. Takes absolute M, L and Z with whole numbers. */
+/** The path with relative points, which has half of the bytes. Accepts absolute M, L and Z with whole numbers. */
 function relative(d: string): string {
   let [x, y] = [0, 0];
   return d.replace(/([ML])(-?\d+),(-?\d+)/g, (_, command: string, toX: string, toY: string) => {
     const [dx, dy] = [Number(toX) - x, Number(toY) - y];
     [x, y] = [Number(toX), Number(toY)];
     if (command === "M") return `M${x},${y}`;
-    // A point on the pixel of the one before draws nothing.
+    // A point on the same pixel as the one before draws nothing.
     return dx === 0 && dy === 0 ? "" : `l${dx}${dy < 0 ? "" : ","}${dy}`;
   });
 }

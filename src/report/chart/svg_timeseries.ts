@@ -9,7 +9,7 @@ import { cutText } from "../text/text_width.ts";
 import { printable } from "../../shared/printable.ts";
 import type { SeriesPoint } from "../timeseries.ts";
 
-/** Size of a chart for which none was asked. */
+/** Default size of a chart. */
 const DEFAULT_SIZE = { width: 860, height: 260 };
 const LEFT = 64;
 const RIGHT = 12;
@@ -43,9 +43,9 @@ export function svgTimeseries(
       readonly title: string;
       readonly width?: number;
       readonly height?: number;
-      /** End of the range, epoch ms, where that is later than the last point's: the rest is shaded. */
+      /** End of the range, epoch ms, if it is later than the last point's: the rest is shaded. */
       readonly end?: number;
-      /** What is drawn of the compared period; absent = nothing. */
+      /** The compared period; absent = none is drawn. */
       readonly previous?: (point: SeriesPoint) => number | null;
       /** Words at a time, epoch ms; those outside of the chart are left out. */
       readonly marks?: readonly { readonly time: number; readonly label: string }[];
@@ -127,7 +127,7 @@ export function svgTimeseries(
   });
 }
 
-/** Steps of the compared period, broken where it is not known. */
+/** Steps of the compared period, interrupted where it is unknown. */
 function previousLine(
   points: readonly SeriesPoint[],
   before: readonly (number | null)[],
@@ -154,7 +154,7 @@ function previousLine(
 const MARK_LETTER = 6.6;
 const MARK_LETTERS_MAX = 28;
 
-/** A line at each mark, with its words where those of the one before leave room. */
+/** A line at each mark, with its text if the text before leaves room. */
 function markLines(
   marks: readonly { readonly time: number; readonly label: string }[],
   x: (time: number) => number,

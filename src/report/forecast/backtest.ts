@@ -1,4 +1,4 @@
-// How well a method would have forecast this very series: rolling origins, no look ahead. Pure.
+// Measures the errors that a method's forecasts of the series would have had: rolling origins, no look ahead. Pure.
 import { mean } from "./averages.ts";
 import { absorb, fitSmoothing, initialState, predict } from "./smoothing.ts";
 import { thetaForecast } from "./theta.ts";

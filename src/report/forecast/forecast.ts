@@ -1,4 +1,4 @@
-// The next days of a series: the method is picked by backtest on the series itself, the interval is as wide as its errors were. Pure.
+// Forecasts the next days of a series. A backtest on the series chooses the method; its errors give the width of the interval. Pure.
 import {
   type Backtest,
   backtest,
@@ -10,13 +10,13 @@ import {
 } from "./backtest.ts";
 import { WEEK } from "./weekly.ts";
 
-/** Fewer days of history give no number: two weeks to learn the season and one to check what was learnt. */
+/** Fewer days of history give no forecast: two weeks to learn the season and one to check it. */
 export const HISTORY_DAYS_MIN = TRAINING_DAYS_MIN + WEEK;
-/** Days of history that are looked at; older ones describe another time. */
+/** Most days of history; older ones say little about the next days. */
 export const HISTORY_DAYS_MAX = 91;
-/** At most so many of the last days are forecast in the backtest: four of each weekday. */
+/** Most days that the backtest forecasts: four of each weekday. */
 const ORIGINS_MAX = 4 * WEEK;
-/** Probability with which a day lies inside the interval. */
+/** Probability that a day is inside the interval. */
 export const COVERAGE = 0.8;
 
 /** One day's forecast; hits, not rounded. `low` and `high` are the ends of the 80 % interval, never below 0. */

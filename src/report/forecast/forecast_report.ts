@@ -1,4 +1,4 @@
-// Shapes forecasts of the next days: total, countries or cities. Pure.
+// Makes the report of forecasts: total, countries or cities. Pure.
 import { closingLags, completenessOf } from "../completeness.ts";
 import { countryName, placeLabel } from "../country_names.ts";
 import { historyOf } from "../contribution.ts";

@@ -1,4 +1,4 @@
-// /docs: the OpenAPI document readable in a browser, rendered here, with no asset but its own style. No I/O.
+// /docs: the OpenAPI document as a page, with its own style and no other asset. No I/O.
 import { raw } from "hono/html";
 import type { App } from "../../server/deps.ts";
 import { docsOf, type OperationDoc, type TagDoc } from "./docs_view.ts";

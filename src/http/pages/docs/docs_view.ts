@@ -1,4 +1,4 @@
-// What /docs says of each operation, taken out of the OpenAPI document: parameters, answers, an example call and answer. Pure.
+// The data of /docs from the OpenAPI document: parameters, answers, and an example of each operation. Pure.
 import type { OpenApiDocument } from "../../server/openapi.ts";
 
 interface ParameterDoc {
@@ -33,7 +33,7 @@ export interface TagDoc {
   readonly operations: readonly OperationDoc[];
 }
 
-/** A schema as the generator writes it; only what is shown. */
+/** The shown parts of a generated schema. */
 interface Schema {
   readonly $ref?: string;
   readonly type?: string | readonly string[];

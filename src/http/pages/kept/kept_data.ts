@@ -1,4 +1,4 @@
-// Reads what readers keep, as the overview shows it: what was just written is there. Reads the database.
+// Reads saved views and notes for the overview, without a cache. Reads the database.
 import { databaseProblem } from "../../server/database.ts";
 import type { AppDeps } from "../../server/deps.ts";
 import { type DayNote, readNotes, readViews, type SavedView } from "../../api/kept/kept_store.ts";
@@ -9,7 +9,7 @@ export interface Kept {
   readonly notes: readonly DayNote[];
 }
 
-/** Null where the database does not answer, or has no such tables yet: the numbers are worth a page without them. */
+/** Null if the database does not answer or has no such tables yet: the page is then shown without them. */
 export async function readKept(
   { database, settings }: Pick<AppDeps, "database" | "settings">,
   { from, to }: { readonly from: string; readonly to: string },

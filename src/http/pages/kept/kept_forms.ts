@@ -15,7 +15,7 @@ export function registerKeptForms(app: App, deps: AppDeps): void {
     const name = checked(viewName, "name", form.name);
     if (form.do === "remove") await removeView(writes, name, queryTimeoutMs);
     else {
-      // Only what a page knows is kept of the address.
+      // Only known parameters of the address are stored.
       const query = pageHref("", pageState(new URL(`http://page/?${form.query ?? ""}`))).slice(1);
       if (!await saveView(writes, { name, query }, queryTimeoutMs)) throw tooMany("name", VIEWS_MAX);
     }

@@ -1,9 +1,9 @@
-// Which known texts a misspelt one may have meant. Pure.
+// Finds known texts that are similar to a misspelt one. Pure.
 import { editDistance } from "../../../shared/config/suggest.ts";
 
 /** Texts that are offered. */
 const OFFERED_MAX = 3;
-/** Longer texts are compared by what they contain alone. */
+/** Of longer texts, only parts are compared. */
 const LETTERS_MAX = 80;
 
 /** Those of `known`, which are in order of weight, that are most like `text`: the same but for case, one within the other, or few letters apart. */

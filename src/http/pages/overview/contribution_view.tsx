@@ -1,4 +1,4 @@
-// The contribution table: who contributed how much, how that compares, and what the next day may bring. Pure.
+// The contribution table: the count of each place, its change, and its forecast for the next day. Pure.
 import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
 import { addDays } from "../../../report/time_zone.ts";
 import { bar, changed, counted, forecasted, hostile, type Markup, NOTHING, panelHead, worth } from "../markup.tsx";
@@ -114,7 +114,7 @@ function nextDayOf({ total, rows }: ContributionReport): "actual" | "forecast" |
   return kinds.has("forecast") ? "forecast" : kinds.has("actual") ? "actual" : "none";
 }
 
-/** A column's head that orders the whole report, the other way round where it already does. */
+/** Head of a column with a link that orders the report by it; a second click reverses the order. */
 function orderLink(state: PageState, first: string, second: string, label: string): Markup {
   const now = state.order ?? "count_desc";
   const next = now === first ? second : first;
@@ -169,7 +169,7 @@ function line(row: Contribution, { report, place, largest, reader, state }: Tabl
   );
 }
 
-/** A number of another period; a dash where there is nothing to compare with. */
+/** A number of another period; a dash if there is none. */
 function known(reader: Reader, count: number | null): Markup {
   return count === null ? <span class="none">–</span> : <>{reader.count(count)}</>;
 }
@@ -199,7 +199,7 @@ function nextDay(row: Contribution, reader: Reader): Markup {
   }
 }
 
-/** Where the same weekday a week before lies within what is expected of the day after. Each row has a scale of its own. */
+/** The same weekday a week before, within the forecast interval of the next day. Each row has its own scale. */
 function interval(row: Contribution, reader: Reader): Markup {
   const { forecast, next_day_contribution: next } = row;
   if (forecast === null || next === null) return NOTHING;
@@ -234,7 +234,7 @@ function interval(row: Contribution, reader: Reader): Markup {
 const BACK = "~";
 const FIRST = "-";
 
-/** Where the pages before and after begin, all rows at once, and what a script adds: search, and the rows that are shown as CSV. */
+/** Links to the previous and the next page and to all rows. A script adds a search, and the shown rows as CSV. */
 function pages({ report, state, reader }: Table): Markup {
   const first = report.rows[0]?.rank ?? 1;
   const last = report.rows.at(-1)?.rank ?? 0;

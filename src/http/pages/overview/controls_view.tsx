@@ -170,7 +170,7 @@ function select(
   );
 }
 
-/** The other way round: what was wanted is excluded, and back. */
+/** The opposite condition: excluded instead of wanted, or back. */
 function opposite(op: FilterOp): FilterOp {
   const { op: way, not } = FILTER_OPS[op];
   return FILTER_OP_NAMES.find((name) => FILTER_OPS[name].op === way && FILTER_OPS[name].not !== not)!;

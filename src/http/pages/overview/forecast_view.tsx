@@ -1,4 +1,4 @@
-// The next days in total: four weeks of history, the forecast with its band, and how good the method was on this very data. Pure.
+// The forecast of the total: four weeks of history, the next days with their band, and the method's error on this data. Pure.
 import { counted, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";

@@ -1,14 +1,14 @@
-// Where hits come from: the world map, unless no address could be placed, and the same numbers as a table. Pure.
+// The world map of hits, unless no address has a place, and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
 import { counted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
 
-/** Title and legend of the picture stand in the page, where they keep their size on a phone. */
+/** Title and legend are outside the picture, so that they keep their size on a phone. */
 const CROP = { top: 30, bottom: 46 };
 
-/** Codes of addresses that lie in no country. */
+/** Codes of addresses without a country. */
 const NOWHERE: ReadonlySet<string> = new Set(["unknown", "private", "invalid"]);
 
 export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup {

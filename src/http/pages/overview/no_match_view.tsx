@@ -1,4 +1,4 @@
-// What is said where the filters match nothing: which one may be misspelt, and the way out. Pure.
+// The notice when the filters match nothing: which one may be misspelt, and links without it. Pure.
 import { type Condition, FILTER_OPS } from "../../../report/filter.ts";
 import { hostile, type Markup } from "../markup.tsx";
 import { changedFilterHref, pageHref } from "../page_query.ts";

@@ -1,4 +1,4 @@
-// Reads what the overview shows. Reads the database and snapshots; answers are shared for a moment.
+// Reads the data of the overview. Reads the database and snapshots; requests shortly after each other share an answer.
 import type { ContributionReport } from "../../../report/contribution.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import {
@@ -63,7 +63,7 @@ const FORECAST_SHARED_MS = durationMs(60_000);
 
 /** Reads the reports of one page. */
 export class OverviewReader {
-  /** `placeGiven`: the reader has chosen what the table's rows are. */
+  /** `placeGiven`: the reader has chosen the kind of the table's rows. */
   constructor(
     readonly deps: AppDeps,
     readonly cache: ReportCache,
@@ -83,7 +83,7 @@ export class OverviewReader {
     return { series, forecast };
   }
 
-  /** All reports, read at once beside the fast ones: the database does as many together as it can. */
+  /** All reports. They are read at the same time as the fast ones. */
   async all(reading: Promise<FastData>): Promise<OverviewData> {
     const { top: topOf } = this.queries;
     const [fast, table, hosts, sources, channels, countries, cities] = await Promise.all([

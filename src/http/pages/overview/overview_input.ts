@@ -1,11 +1,11 @@
-// What the sections of the overview are made from. Types only.
+// The data of the overview's sections. Types only.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { DayNote } from "../../api/kept/kept_store.ts";
 import type { PageQueries, PageState } from "../page_query.ts";
 import type { Reader } from "../reader.ts";
 import type { OverviewData } from "./overview_data.ts";
 
-/** What the views of the overview are made from, beside the reports. */
+/** The data of the overview's views, except the reports. */
 export interface ViewContext {
   readonly queries: PageQueries;
   readonly state: PageState;

@@ -1,4 +1,4 @@
-// `/` and its live sections: reads the stream and the reports, decides between numbers, an empty state and an apology. Reads the database.
+// `/` and its live sections: reads the stream and the reports, and shows numbers or a notice. Reads the database.
 import { getCookie } from "hono/cookie";
 import type { QueryProblem } from "../../../report/report_query.ts";
 import type { EpochMs } from "../../../shared/units.ts";
@@ -45,7 +45,7 @@ import { readStreamNow, statusOf } from "../stream_now.ts";
 /** Without a script a page that only says "not yet" asks again. */
 const RELOAD_S = 5;
 
-/** The whole page. 400 where the URL asks for what cannot be, 503 while the database is away: it says so, and recovers by itself. */
+/** The whole page. 400 for a wrong URL; 503 while the database does not answer: the page says so and recovers by itself. */
 export async function overviewPage(c: AppContext, deps: AppDeps, cache: ReportCache): Promise<Response> {
   const now = deps.clock.now();
   const given = pageState(new URL(c.req.url));
@@ -171,7 +171,7 @@ function slownessOf(outcome: Outcome): Slowness | null {
   return outcome.kind === "slow" ? "all" : outcome.kind === "views" && outcome.partly === true ? "rankings" : null;
 }
 
-/** @throws what was given, if it is a bug */
+/** @throws the given error, if it is a bug */
 function failureOf(error: unknown): Outcome {
   const problem = zoneProblem(error) ?? (error instanceof HttpProblem ? error : databaseProblem(error));
   if (problem === undefined) throw error;
@@ -195,7 +195,7 @@ function contextOf(
   return { queries, state, reader, geo: deps.geo(), notes: kept?.notes ?? [] };
 }
 
-/** The header's state and the notice stand on every page. */
+/** Every page has the header's state and the notice. */
 export function withState(
   input: NoticeInput,
   views: Views,
@@ -215,7 +215,7 @@ function pageContext(c: AppContext, stream: NoticeInput, now: EpochMs): PageCont
 /** Days that the link to data elsewhere shows at most: its newest ones. */
 const SHOWN_DAYS_MAX = 90;
 
-/** Where the data lies, if the page's range holds none of it. */
+/** The days of the data, if the page's range has none of it. */
 function elsewhereOf(
   c: AppContext,
   stream: NoticeInput,

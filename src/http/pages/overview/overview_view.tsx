@@ -1,4 +1,4 @@
-// The overview as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
+// The sections of the overview. The same function renders a section for the whole page and for live updates. Pure.
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
 import { addDays, localDate } from "../../../report/time_zone.ts";
@@ -14,7 +14,7 @@ import { mapPanel } from "./map_view.tsx";
 import { seriesPanel } from "./series_view.tsx";
 import { channelPanel, cityPanel, hostPanel, sourcePanel } from "./ranking_view.tsx";
 
-/** The sections in the order in which they stand; `fast` ones follow every event, the others now and then. */
+/** The sections in order. `fast` ones are updated with every event, the others less often. */
 export const OVERVIEW_SECTIONS = [
   { id: "nothing", pace: "calm", className: "wide" },
   { id: "totals", pace: "fast", className: "totals wide" },
@@ -40,7 +40,7 @@ export function fastViews(context: ViewContext, data: FastData): Views {
 /** Every section by id. */
 export function allViews(input: OverviewInput): Map<string, Markup> {
   return new Map([
-    // Shown by the page where nothing matches.
+    // The page shows it when nothing matches.
     ["nothing", NOTHING],
     ...fastViews(input, input.data),
     ["map", mapPanel(input)],
@@ -143,7 +143,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
   );
 }
 
-/** What the sums of the range rest on, where that is not all of its time so far. */
+/** The covered time of the sums, if it is not all of the range so far. */
 function coverageInWords({ coverage, degraded }: Pick<Completeness, "coverage" | "degraded">): string[] {
   const edges = ["before_first", "partial", "after_newest"];
   const words = coverage.map((one) => edges.includes(one) && coverage.length > 1 ? "" : COVERAGE_SAYS[one]);

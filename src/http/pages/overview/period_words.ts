@@ -1,4 +1,4 @@
-// What a range is compared with, in words. Pure.
+// Names the period that a range is compared with. Pure.
 import type { ComparisonPeriod } from "../../../report/comparison.ts";
 import type { Reader } from "../reader.ts";
 
@@ -8,7 +8,7 @@ export function periodWords(reader: Reader, { from, to, until }: ComparisonPerio
   return until === null ? days : `${days}, until ${reader.clock(Date.parse(until))}`;
 }
 
-/** The year is said where it is not this one. */
+/** A date, with its year if it is not this year. */
 function dayWords(reader: Reader, day: string): string {
   return day.startsWith(reader.year) ? reader.date(day) : reader.fullDate(day);
 }

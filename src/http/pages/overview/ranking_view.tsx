@@ -23,7 +23,7 @@ interface Ranking {
 /** Rows of the list of cities, or of countries in their place. */
 const PLACE_ROWS = 12;
 
-/** Cities; countries where nothing finer is known, with what would make them known. */
+/** Cities; without known cities, countries and a hint how to get cities. */
 export function cityPanel({ data, reader, state }: OverviewInput): Markup {
   if (!countriesOnly(data)) {
     const filter = (key: string) => {
@@ -60,7 +60,7 @@ export function hostPanel({ data, reader, state }: OverviewInput): Markup {
   return ranking({ title: "Hosts", report: data.hosts, reader, state, filter: (key) => [isKey("host", key)] });
 }
 
-/** Sources with their referrers inside; hits that come from our own pages are apart. */
+/** Sources with their referrers; hits from our own pages are separate. */
 export function sourcePanel({ data, reader, state }: OverviewInput): Markup {
   const { rows, ...rest } = data.sources;
   const own = rows.find(({ key }) => key === OWN_SOURCE);

@@ -1,8 +1,8 @@
-// Lets readers who look at the same page share one reading: every event makes all of them ask at once. Holds memory; its clock is given.
+// Readers of the same page share one answer, because after an event all of them ask at the same time. Keeps answers in memory; the clock is given.
 import type { Clock } from "../../../shared/clock.ts";
 import type { DurationMs } from "../../../shared/units.ts";
 
-/** Different answers that are kept; the oldest goes first. */
+/** Most answers that are kept; the oldest is deleted first. */
 const ENTRIES_MAX = 200;
 
 /** Answers by key, each for a moment. Failures are not kept. */
@@ -11,7 +11,7 @@ export class ReportCache {
 
   constructor(private readonly clock: Clock) {}
 
-  /** The answer of `read` for `key`, at most `lifeMs` old; callers that come while it is read wait for the same one. */
+  /** The answer of `read` for `key`, at most `lifeMs` old. Callers that come while it is read wait for it. */
   get<T>(key: string, lifeMs: DurationMs, read: () => Promise<T>): Promise<T> {
     const now = this.clock.now();
     const known = this.#entries.get(key);

@@ -103,7 +103,7 @@ function stateOf({ status, coverage }: SeriesPoint): string {
   return says === "" ? status : status === "unknown" ? says : `${status}, ${says}`;
 }
 
-/** Humans or bots alone, where the page shows only these. */
+/** Humans or bots, if the page shows only these. */
 function onlyTraffic(point: SeriesPoint, traffic: Traffic): SeriesPoint {
   if (traffic === "all" || point.total === null) return point;
   return traffic === "human" ? { ...point, bot: 0, total: point.human } : { ...point, human: 0, total: point.bot };

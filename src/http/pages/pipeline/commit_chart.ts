@@ -28,7 +28,7 @@ export function commitChart(
   const { spanMs, bucketMs, words: long, each } = COMMIT_SPANS[span];
   const end = Math.ceil(now / bucketMs) * bucketMs;
   const x = scaleLinear([end - spanMs, end], [LEFT, WIDTH - RIGHT]);
-  // Roots, so that live traffic can be seen beside the catching up before it.
+  // Square roots, so that live traffic is visible beside the backlog before it.
   const duration = scaleSqrt([0, Math.max(10, ...commits.map(({ max_ms }) => max_ms))], [UPPER.bottom, UPPER.top])
     .nice(3);
   const records = scaleSqrt([0, Math.max(1, ...commits.map((bucket) => bucket.records))], [LOWER.bottom, LOWER.top]);

@@ -1,11 +1,11 @@
-// Reports and alerts that were made, and how their delivery went. Pure.
+// Reports and alerts, and the results of their deliveries. Pure.
 import { hostile, type Markup, NOTHING, panelHead, timeOf } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";
 
 const STATES = { pending: "waits", sent: "sent", failed: "given up" } as const;
 
-/** Nothing where no message was ever made. */
+/** Nothing if there is no message. */
 export function deliveryPanel({ data: { deliveries }, reader }: PipelineInput): Markup {
   if (deliveries.length === 0) return NOTHING;
   return (

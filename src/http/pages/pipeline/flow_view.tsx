@@ -125,7 +125,7 @@ function commitWords(rates: Rates, reader: Reader): string {
   return rates.commits === 0 ? "no commit in the last minute" : `${rate(reader, rates.commits)} commits/s`;
 }
 
-/** Two digits tell a rate. */
+/** A rate with two digits. */
 function rate(reader: Reader, perSecond: number): string {
   return perSecond >= 100 ? reader.count(Math.round(perSecond)) : reader.decimal(Number(perSecond.toPrecision(2)));
 }

@@ -1,4 +1,4 @@
-// Reads what the pipeline page shows. Reads the database and snapshots; answers are shared for a moment.
+// Reads the data of the pipeline page. Reads the database and snapshots; requests shortly after each other share an answer.
 import { durationMs } from "../../../shared/units.ts";
 import {
   type DeadByReason,

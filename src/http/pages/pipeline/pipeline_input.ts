@@ -1,4 +1,4 @@
-// What the sections of the pipeline page are made from. Types only.
+// The data of the pipeline page's sections. Types only.
 import type { GeoState } from "../../../geo/geo_state.ts";
 import type { PipelineSnapshot } from "../../../shared/snapshot.ts";
 import type { EpochMs } from "../../../shared/units.ts";

@@ -28,7 +28,7 @@ import { readStreamNow, statusOf } from "../stream_now.ts";
 /** Without a script a page that only says "not yet" asks again. */
 const RELOAD_S = 5;
 
-/** What is shown where there is no stream, or where only fast sections are asked for. */
+/** The data without a stream, or if only fast sections are needed. */
 const NOTHING: PipelineData = {
   open: [],
   closed: [],

@@ -1,4 +1,4 @@
-// How fast the stream is, told from its own commits. Pure.
+// Computes the speed of the stream from its commits. Pure.
 import type { CommitBucket } from "./pipeline_data.ts";
 import { COMMIT_BUCKET_MS } from "./pipeline_data.ts";
 

@@ -1,4 +1,4 @@
-// The pipeline page as sections. Each is rendered by one function, for the whole page and for live updates alike. Pure.
+// The sections of the pipeline page. The same function renders a section for the whole page and for live updates. Pure.
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { commitPanel, enginePanel } from "./commit_view.tsx";
 import { deliveryPanel } from "./delivery_view.tsx";
@@ -11,7 +11,7 @@ import { deadPanel, latePanel } from "./reject_view.tsx";
 import { geoPanel, settingsPanel } from "./settings_view.tsx";
 import { windowPanel } from "./window_view.tsx";
 
-/** The sections in the order in which they stand. */
+/** The sections in order. */
 export const PIPELINE_SECTIONS = [
   { id: "flow", pace: "fast", className: "wide" },
   { id: "partitions", pace: "fast", className: "panel wide" },
@@ -26,7 +26,7 @@ export const PIPELINE_SECTIONS = [
   { id: "settings", pace: "calm", className: "panel wide" },
 ] as const;
 
-/** Every section by id; those of the stream only where there is one. */
+/** Every section by id; those of the stream only if there is one. */
 export function pipelineViews(input: PipelineInput, state: StreamState | undefined): Views {
   return new Map([
     ...(state === undefined ? [] : [

@@ -1,4 +1,4 @@
-// What was not counted, and why: dead letters by reason with masked samples, late records by window. Pure.
+// Records that were not counted: dead letters by reason with masked samples, and late records by window. Pure.
 import { bar, type Markup, panelHead, timeOf } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { PipelineInput } from "./pipeline_input.ts";

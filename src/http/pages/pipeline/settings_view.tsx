@@ -1,4 +1,4 @@
-// What this process runs with: address files, version, settings and where each came from. Pure.
+// Address files, version and settings of this process, with the origin of each setting. Pure.
 import { bytesText } from "../../../shared/quantities.ts";
 import { hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
 import { factList } from "./commit_view.tsx";

@@ -61,7 +61,7 @@ function span({ reader }: PipelineInput, row: WindowRow): Markup {
   return <a href={href}>{timeOf(reader, row.window_start)} – {timeOf(reader, row.window_end)}</a>;
 }
 
-/** When, as far as that can be told, and why not yet. */
+/** When the window will close, if that is known, and what holds it open. */
 function closes({ reader }: PipelineInput, { holders }: Explanation): Markup {
   const [first] = holders;
   if (first === undefined) return <>at the next tick</>;
