@@ -2,18 +2,18 @@
 import type { OutMessage } from "./produce_message.ts";
 
 /**
- * A batch is one request. Were all its records to meet in one partition they must still fit into one record batch, which a broker limits
- * to 1 MiB by default.
+ * A batch is one request. Its records must fit into one record batch, even if all go to one partition; a broker limits record batches to 1 MiB by
+ * default.
  */
 const BATCH_BYTES_MAX = 900_000;
-/** Bytes that a record costs beside key and value, at most. */
+/** Most bytes of a record in addition to key and value. */
 const RECORD_OVERHEAD_BYTES = 32;
 
-/** Where a record came from. */
+/** The origin of a record. */
 export interface LinePosition {
   /** Place in the list of inputs, from 0. */
   readonly input: number;
-  /** From 1, blank lines counted. */
+  /** From 1, with blank lines. */
   readonly line: number;
 }
 

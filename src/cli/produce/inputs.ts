@@ -1,4 +1,4 @@
-// What `produce` reads: its words as files in the order in which they were written, each looked at before anything is sent. Shell: disk, stdin.
+// Finds the files of `produce`, in the order in which they were written, and checks each before anything is sent. Shell: disk, stdin.
 import { glob } from "node:fs/promises";
 import { resolve } from "node:path";
 import { type FirstLines, nothingRead } from "../../event/log_line/found.ts";
@@ -13,7 +13,7 @@ import { HOST, hostIn, parsePattern } from "../../source/file/pattern.ts";
 import { type FirstEventTime, timesOf } from "../../source/file/listing.ts";
 import type { ProduceInput } from "./produce_inputs.ts";
 
-/** How the files are looked at. */
+/** Options for the check of the files. */
 interface InputReaders {
   readonly examine: (bytes: Uint8Array, isWhole: boolean) => FirstLines;
   readonly timeOf: FirstEventTime;
@@ -21,7 +21,7 @@ interface InputReaders {
   readonly signal: AbortSignal;
 }
 
-/** Files in reading order, as SOURCE=file reads them; standard input behind them. @throws {UsageError} with every problem */
+/** Files in the order in which SOURCE=file reads them, then standard input. @throws {UsageError} with every problem */
 export async function inputsOf(
   args: readonly string[],
   readers: InputReaders,
@@ -77,14 +77,14 @@ async function pathsOf(arg: string): Promise<string[]> {
   return paths;
 }
 
-/** A file that is there. */
+/** An existing file. */
 interface InputFile extends DatedFile {
   readonly size: number;
-  /** Named by `{host}` in the path that was given. */
+  /** From `{host}` in the given path. */
   readonly host?: string | undefined;
 }
 
-/** Looks at the beginning of a file. @throws {UsageError} if nothing in it can be read */
+/** Checks the beginning of a file. @throws {UsageError} if nothing in it can be read */
 async function look(path: string, { examine, timeOf, log }: InputReaders): Promise<InputFile> {
   let info: Awaited<ReturnType<typeof disk.info>>;
   try {
@@ -95,7 +95,7 @@ async function look(path: string, { examine, timeOf, log }: InputReaders): Promi
   if (info.kind !== "file") throw notAFile(path, info.kind);
   const head = await readHead(path, disk);
   const first = examine(head.bytes, !head.compressed && head.bytes.length === info.size);
-  // JSON is sent as it is: the stream that reads it knows where its fields lie.
+  // JSON is sent unchanged: the stream that reads it knows its fields.
   const isJson = first.unread !== null && head.bytes[first.unread.start] === 0x7b;
   if (first.lines > 0 && first.events === 0 && !isJson) throw nothingRead(path, first);
   if (first.found !== null) log.info("format found", { file: path, format: first.found });

@@ -1,4 +1,4 @@
-// How many of the records that are sent will be late for a stream with the default settings. Pure.
+// Counts the sent records that will be late for a stream with the default settings. Pure.
 import { windowStart } from "../../window/tumbling.ts";
 import type { DurationMs, EpochMs } from "../../shared/units.ts";
 
@@ -6,7 +6,7 @@ import type { DurationMs, EpochMs } from "../../shared/units.ts";
 export class Lateness {
   /** Records with a time. */
   timed = 0;
-  /** Of them, those whose window is over when they come. */
+  /** Of them, those whose window has ended when they come. */
   late = 0;
   #newest = -Infinity;
   readonly #windowSize: DurationMs;

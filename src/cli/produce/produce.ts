@@ -20,11 +20,11 @@ import { countText } from "../../shared/quantities.ts";
 import { progressText, rateText } from "../progress_line.ts";
 import { kafkaConnection } from "../../app/sources.ts";
 
-/** How often the line on a terminal changes, in ms. */
+/** Interval of changes of the line on a terminal, in ms. */
 const PROGRESS_EVERY = 250;
-/** Above this share the command says how many records will be late. */
+/** With a larger share, the command says how many records will be late. */
 const LATE_SHARE_TOLD = 0.01;
-/** Faults that may pass while a broker or its name service starts; others need somebody to change something. */
+/** Faults that may end when a broker or its name service has started; others need a change by the user. */
 const WAITED_FOR: ReadonlySet<string> = new Set(["kafka_unavailable", "kafka_address_unknown", "no_topic"]);
 /** Pause between tries to reach an absent broker. */
 const RETRY_EVERY = durationMs(2 * SECOND);
@@ -129,7 +129,7 @@ export async function produceCommand(
   return code;
 }
 
-/** What is needed to look at files as a stream of them would. */
+/** The settings for checking files as a stream would. */
 function readers({ settings, flags: { host = settings.FILE_HOST }, log, signal }: CommandContext<typeof flags>) {
   const lines: Settings = { ...settings, SOURCE: "file", FILE_HOST: host ?? "unknown" };
   const rules = wantedRules(settings);
@@ -149,7 +149,7 @@ async function prepareTopic(kafka: Kafka, topic: string, context: CommandContext
       );
     }
     await admin.createTopics({
-      // The broker stamps the records, so that a replay judges every event the same; replicas are the broker's default.
+      // The broker stamps the records, so that a replay judges every event in the same way; replicas are the broker's default.
       topics: [{
         topic,
         numPartitions: context.flags.partitions,
@@ -163,12 +163,12 @@ async function prepareTopic(kafka: Kafka, topic: string, context: CommandContext
   }
 }
 
-/** The list of topics is asked for, since asking for one by its name may create it. */
+/** Asks for the list of topics, because asking for one by its name may create it. */
 async function hasTopic(admin: Admin, topic: string): Promise<boolean> {
   return (await admin.listTopics()).includes(topic);
 }
 
-/** Tries again while the broker is absent, for as long as `--wait` says. @throws {Unavailable} */
+/** Tries again while the broker is absent, until the time of `--wait` is over. @throws {Unavailable} */
 async function withBroker(context: CommandContext<typeof flags>, work: () => Promise<void>): Promise<void> {
   const { clock, log, settings, signal } = context;
   const topic = context.flags.topic ?? settings.KAFKA_TOPIC, connection = kafkaConnection(settings);
@@ -197,7 +197,7 @@ function stopped(error: unknown, counts: ProduceCounts | undefined, inputs: read
   );
 }
 
-/** What to expect of a stream that reads what was sent. */
+/** What a stream that reads the sent records will do. */
 function lateText({ late, share }: Lateness, delay: number): string {
   return `${countText(late)} records (${
     (share * 100).toFixed(1)
@@ -208,7 +208,7 @@ function lateText({ late, share }: Lateness, delay: number): string {
     "themselves, to a topic of their own, or give the stream that reads them a longer WATERMARK_DELAY.";
 }
 
-/** How a second run goes on, in words. */
+/** Text about how a second run continues. */
 function restOf({ next, beyond }: ProduceCounts, inputs: readonly ProduceInput[]): string {
   const input = next === null ? undefined : inputs[next.input];
   if (next === null || input === undefined) return "";
@@ -218,7 +218,7 @@ function restOf({ next, beyond }: ProduceCounts, inputs: readonly ProduceInput[]
     `tidemark produce ${names.join(" ")} --from-line ${next.line}.${twice}`;
 }
 
-/** The last line, and the exit code that it means. */
+/** The last line and the exit code. */
 function summary(
   counts: ProduceCounts | undefined,
   topic: string,

@@ -1,4 +1,4 @@
-// Live demo traffic for a topic: the generator's records, broken ones included, sent as their time comes. Shell over its sender.
+// Sends live demo traffic to a topic: the generator's records, with broken ones, each at its time. Shell over its sender.
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../shared/clock.ts";
 import { type DurationMs, offset } from "../../shared/units.ts";
@@ -7,12 +7,12 @@ import { demoAnchor } from "../../source/demo/timeline.ts";
 import { type OutMessage, SENT_BYTES_MAX } from "./produce_message.ts";
 import { noCounts, type ProduceCounts } from "./progress.ts";
 
-/** Mean records per second where none is asked for: a dashboard that moves, on a laptop that stays cool. */
+/** Default mean rate in records per second: visible on a dashboard, and little load for a laptop. */
 const RATE_DEFAULT = 20;
 const EVERY_MS = 250 as DurationMs;
 
 interface DemoOptions {
-  /** Mean records per second; by hour and weekday it is more or less. */
+  /** Mean records per second; the rate varies by hour and weekday. */
   readonly rate: number | undefined;
   readonly send: (messages: readonly OutMessage[]) => Promise<void>;
   readonly onProgress: (counts: ProduceCounts) => void;
@@ -35,7 +35,7 @@ export async function produceDemo(options: DemoOptions): Promise<ProduceCounts> 
     const end = generator.timeline.countAt(clock.now());
     const messages: OutMessage[] = [];
     generator.run(offset(next), offset(end)).walk(offset(next), (bytes, from, to) => {
-      // The walker's buffer is written anew for each record. What a broker would refuse is only of use to a file.
+      // Copied, because the walker uses its buffer again for each record. Records that a broker would refuse are left out.
       if (to - from <= SENT_BYTES_MAX) messages.push({ key: null, value: Buffer.from(bytes.slice(from, to)) });
       else counts.unsent.too_large++;
     });

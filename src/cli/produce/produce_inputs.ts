@@ -1,4 +1,4 @@
-// Reads inputs line by line and hands batches to a sender at a rate, one batch being read while another is on its way. Shell over its sender.
+// Reads inputs line by line and gives batches to a sender at a rate; it reads one batch while another is being sent. Shell over its sender.
 import { durationMs, offset } from "../../shared/units.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
@@ -12,15 +12,15 @@ import { Batches, type LinePosition } from "./batches.ts";
 import { type ProduceCounts, SendProgress } from "./progress.ts";
 
 const BATCH_RECORDS_MAX = 10_000;
-/** Pauses between batches of a limited rate are about this long. */
+/** Approximate pause between batches of a limited rate. */
 const PACE_SECONDS = 0.1;
 
-/** One file or standard input. */
+/** A file or standard input. */
 export interface ProduceInput {
   readonly name: string;
   /** Bytes on disk; null if they are not known. */
   readonly size: number | null;
-  /** Host of its lines that name none, in place of the one of all inputs. */
+  /** Host for its lines without one, instead of the host for all inputs. */
   readonly host?: string | undefined;
   open(): Promise<FileContent>;
 }
@@ -30,16 +30,16 @@ export interface ProduceOptions {
   readonly rules: MessageRules;
   /** Lines of the first input before this one are left out. From 1. */
   readonly fromLine: number;
-  /** Records per second; undefined: as fast as they are taken. */
+  /** Records per second; undefined: as fast as possible. */
   readonly rate: number | undefined;
   /** Resolves when all of them are acknowledged; rejects with IncompleteSend, which says which are. */
   readonly send: (messages: readonly OutMessage[]) => Promise<void>;
-  /** Told the event time of each record. */
+  /** Called with the event time of each record. */
   readonly lateness?: Lateness;
   readonly onProgress: (counts: ProduceCounts) => void;
   readonly clock: Clock;
   readonly log: Log;
-  /** Stops after the batch that is on its way. */
+  /** Stops after the batch that is being sent. */
   readonly signal: AbortSignal;
 }
 

@@ -1,4 +1,4 @@
-// What one line of an input becomes in Kafka: an event of an access log as JSON, a JSON line as it is. Pure.
+// Makes a Kafka message from a line: an event as JSON from an access log; a JSON line stays unchanged. Pure.
 import { Buffer } from "node:buffer";
 import { type EventFields, VALUE_BYTES_MAX } from "../../event/event_schema.ts";
 import { parseEventTimeV2 } from "../../event/event_time.ts";
@@ -9,11 +9,11 @@ import { logFormat } from "../../event/log_line/formats.ts";
 import { readLine } from "../../event/log_line/line.ts";
 import { parseEventJson } from "../../event/read_event.ts";
 
-/** A record ready to be sent. Kafka's record time is left to the broker or producer, never taken from the event. */
+/** A record to be sent. The broker or producer sets Kafka's record time; it is never the event's. */
 export interface OutMessage {
   readonly key: string | null;
   readonly value: Buffer;
-  /** Event time in epoch ms where it was seen. */
+  /** Event time in epoch ms, if it was found. */
   readonly time?: number | undefined;
 }
 
@@ -23,20 +23,20 @@ type Unsendable = "bad_line" | "too_large" | "no_host" | "comment";
 /** Why a line was left out. A missing host is not one of them: it would leave out a whole log, so it ends the command. */
 export type Skipped = Exclude<Unsendable, "no_host" | "comment">;
 
-/** What goes into the key, and so decides the partition. */
+/** The field that becomes the key, which decides the partition. */
 type MessageKey = "none" | "host" | "ip";
 
 export interface MessageRules {
   readonly key: MessageKey;
   /** Host of access-log lines without a vhost column. */
   readonly defaultHost?: string | undefined;
-  /** FILE_FORMAT: how lines that are no JSON are read. */
+  /** FILE_FORMAT, for lines other than JSON. */
   readonly format?: string | undefined;
 }
 
 /**
- * Brokers take batches of up to 1,048,588 bytes by default, and a batch costs about 100 bytes beside the value and the key. So the very
- * longest values that an event may have cannot be sent to a broker with default settings.
+ * Brokers accept batches of up to 1,048,588 bytes by default, and a batch has about 100 bytes in addition to value and key. So the longest
+ * valid events cannot be sent to a broker with default settings.
  */
 export const SENT_BYTES_MAX = VALUE_BYTES_MAX - 2048;
 
@@ -70,13 +70,13 @@ export function messageOfLine(
 
 const JSON_TIME = /"event_time"\s*:\s*(?:"([^"]*)"|([\d.]+))/;
 
-/** The time that a JSON line seems to have: it is sent unparsed. */
+/** The probable time of a JSON line, which is sent unparsed. */
 function jsonTime(text: string): number | undefined {
   const match = JSON_TIME.exec(text);
   return match === null ? undefined : parseEventTimeV2(match[1] ?? match[2]!);
 }
 
-/** The event of a line. Its time is written as RFC 3339, which streams by every version of the rules read. */
+/** The event of a line. Its time is RFC 3339, which every version of the rules reads. */
 function eventFields(found: MappedFields, { defaultHost }: MessageRules): EventFields {
   const written = String(found.event_time);
   const time = parseEventTimeV2(written);

@@ -1,21 +1,21 @@
-// What is in the topic so far, and the line from which a second run would go on. Pure.
+// Counts the lines that are in the topic so far, and finds the line at which a second run would continue. Pure.
 import { IncompleteSend } from "../../source/kafka/producer/incomplete_send.ts";
 import type { LinePosition } from "./batches.ts";
 import type { OutMessage, Skipped } from "./produce_message.ts";
 
-/** What became of the lines so far; blank ones do not count. */
+/** Results of the lines so far, without blank ones. */
 export interface ProduceCounts {
   /** Acknowledged by the brokers. */
   sent: number;
-  /** Their bytes, keys not counted. */
+  /** Their bytes, without keys. */
   bytes: number;
-  /** Bytes on disk of the inputs that were read. */
+  /** Bytes on disk of the inputs that have been read. */
   read: number;
   /** Not sent, by reason. */
   readonly unsent: Record<Skipped, number>;
-  /** The first line that is not known to be in the topic: everything before it is. `null` once all inputs are in. */
+  /** The first line that may not be in the topic; all lines before it are. null when all inputs are in the topic. */
   next: LinePosition | null;
-  /** Records at or after `next` that are acknowledged all the same: other partitions took their part of the last batch. */
+  /** Acknowledged records at or after `next`: some partitions accepted their part of the last batch. */
   beyond: number;
 }
 
@@ -28,7 +28,7 @@ export const noCounts = (next: LinePosition | null): ProduceCounts => ({
   beyond: 0,
 });
 
-/** Keeps the counts of one command. */
+/** The counts of one command. */
 export class SendProgress {
   readonly counts: ProduceCounts;
 
@@ -36,14 +36,14 @@ export class SendProgress {
     this.counts = noCounts(start);
   }
 
-  /** All of a batch is acknowledged. */
+  /** Adds a batch that was acknowledged completely. */
   stored(batch: readonly (OutMessage & LinePosition)[]): void {
     this.#count(batch);
     const last = batch.at(-1)!;
     this.counts.next = { input: last.input, line: last.line + 1 };
   }
 
-  /** A batch was not acknowledged whole; `error` says what of it was. */
+  /** Adds a batch that was acknowledged in part; `error` tells which part. */
   failed(batch: readonly (OutMessage & LinePosition)[], error: unknown): void {
     const acknowledged = error instanceof IncompleteSend ? error.acknowledged : [];
     const missing = batch.findIndex((_, i) => !acknowledged[i]);
