@@ -69,6 +69,8 @@ export interface PartitionBounds {
   readonly logEnd: Offset;
   /** Names of the log files that are this partition, to be stored with it; absent if the source numbers its partitions. */
   readonly logs?: readonly { readonly name: string; readonly foundBy: string }[];
+  /** Format of the lines of these logs, where one was found. */
+  readonly format?: string | null;
 }
 
 /** Identity of the log: stored with the positions and compared at every join. */

@@ -3,6 +3,7 @@ import { startBroker } from "../support/kafka_broker.ts";
 import { KAFKA_VERSIONS } from "../support/kafka_jars.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { type AccessLogResult, countAccessLog, throughFile, throughKafka } from "./access_log.ts";
+import { logrotateRun } from "./logrotate.ts";
 import { killRun } from "./kill_run.ts";
 import { ENTRIES, runMatrix } from "./matrix.ts";
 import { measureRecovery } from "./recovery.ts";
@@ -15,6 +16,7 @@ deno task faults kill [events] [kills] [seed]  kill -9 under load (default 20000
 deno task faults recovery [kills]     time from exec to the first commit after kill -9 (default 20 each way)
 deno task faults soak [--record] [minutes] [seed]  steady load and mixed faults around one instance that lives through all (default 60 minutes)
 deno task faults network [--record] [events] [seconds] [cuts] [seed]  every way between seven machines cut (default 1000000 events, 20 s a cut, all); needs root, iproute2 and util-linux
+deno task faults logrotate [seeds] [from]  the file source on this disk under logrotate (default 200 seeds); needs logrotate and root
 deno task faults list                 names of the fault matrix
 deno task faults [--record] NAME…     entries of the matrix; "all" for every one; --record writes docs/reliability.md`;
 
@@ -80,6 +82,8 @@ async function main(args: readonly string[]): Promise<boolean> {
       );
     case "recovery":
       return await measureRecovery(Number(rest[0] ?? 20), say);
+    case "logrotate":
+      return await logrotateRun(Number(rest[0] ?? 200), Number(rest[1] ?? 1), say);
     case "soak":
       return await soak({
         minutes: Number(rest[0] ?? 60),

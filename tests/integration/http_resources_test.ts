@@ -13,6 +13,16 @@ import { until } from "../support/wait.ts";
 
 Deno.test("each route's answer fits the document that it is described by", async () => {
   await using stream = await streamDatabase();
+  await stream
+    .sql`insert into source_log (name, partition, found_by) values ('/log/a.log', 0, '/log/*.log'), ('/log/<b>.log', 1, '/log/*.log')`;
+  // The newest file of each log in which a format was found; a partition's rows lie beside those of the one before.
+  for (
+    const [partition, number, format] of [[0, 1, "common"], [0, 2, "combined"], [0, 3, null], [1, -1, "json"]] as const
+  ) {
+    await stream.sql`
+      insert into source_generation (generation, partition, number, fingerprint, fingerprint_bytes, path, size_seen, finished, format)
+      values (${partition * 262_144 + number}, ${partition}, ${number}, '', 0, '/log', 0, true, ${format})`;
+  }
   const app = testApp({ database: stream.database, snapshots: [snapshot()] });
   const document = await (await app.request("/openapi.json")).json();
   for (
@@ -39,6 +49,12 @@ Deno.test("each route's answer fits the document that it is described by", async
     assertEquals(response.headers.get("access-control-allow-origin"), null);
     assertEquals(response.headers.get("cache-control"), "no-store");
   }
+  const { partitions } = await (await app.request("/v1/pipeline")).json();
+  const log = (name: string, format: string | null) => [{ name: `/log/${name}.log`, found_by: "/log/*.log", format }];
+  assertEquals(partitions.map((row: { logs: unknown }) => row.logs), [log("a", "combined"), log("<b>", null)]);
+  const page = await (await app.request("/pipeline")).text();
+  assertMatch(page, /title="\/log\/a\.log"[^]{0,200}a\.log[^]{0,60}\(combined\)/);
+  assert(!page.includes("<b>.log"), "a file's name is not markup");
 });
 
 Deno.test("the pages of windows, and commits over hours", async () => {

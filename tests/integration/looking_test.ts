@@ -113,6 +113,7 @@ Deno.test("beside a service with the embedded database doctor checks the rest, a
       assertMatch(of("postgres")!.detail, /in use: .*over HTTP \(\/readyz, \/v1\/ledger\)/);
       assertEquals(findings.filter(({ status }) => status === "fail").map(({ check }) => check), ["geo"]);
       assertEquals(of("source")?.status, "ok");
+      assertEquals(of("log_files")?.detail, `0: ${await Deno.realPath(folder)}/a.ndjson (json)`);
       assertMatch(of("positions")!.detail, /not read: see/);
       for (const words of looks().filter(([name]) => ["replay", "resume", "report", "dead-letters"].includes(name!))) {
         const said = await tidemark(words, env);

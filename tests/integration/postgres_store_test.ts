@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
 import { migrate } from "../../src/store/migrate.ts";
+import { Unavailable } from "../../src/shared/errors.ts";
 import { codeOf } from "../../src/shared/sql.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { createPostgresStore } from "../../src/store/postgres/store.ts";
@@ -216,6 +217,27 @@ Deno.test("createPostgresStore()", async (t) => {
     await sql`select tidemark_resume_v1('topic_recreated', null, ${sql.json(moves)})`;
     assertEquals(await rig.spans(), [[0, 0, 1], [0, 2, 2], [1, 0, 1], [1, 9, 2]]);
   });
+
+  await t.step(
+    "join() of logs that another process has numbered otherwise is refused for now, and stores nothing",
+    async () => {
+      await using rig = await fresh();
+      const { store, other, sql } = rig;
+      const named = (number: number, name: string) => ({
+        ...partition(number),
+        logs: [{ name, foundBy: "/log/*.log" }],
+      });
+      await store.join(SETTINGS, [named(0, "/log/a.log"), named(1, "/log/b.log")]);
+      for (const moved of [named(0, "/log/b.log"), named(1, "/log/c.log"), named(2, "/log/a.log")]) {
+        const error = await assertRejects(() => other.join(SETTINGS, [moved]), Unavailable);
+        assertEquals(error.code, "source_unavailable");
+      }
+      await other.join(SETTINGS, [named(1, "/log/b.log")]);
+      const logs = await sql`select name, partition from source_log order by partition`;
+      assertEquals(logs.map(({ name, partition }) => [name, partition]), [["/log/a.log", 0], ["/log/b.log", 1]]);
+      assertEquals((await sql`select from stream_partition`).length, 2);
+    },
+  );
 
   await t.step("join() does not wait for a commit that holds partition rows", async () => {
     await using rig = await fresh();

@@ -1,8 +1,11 @@
 // The conditions that no mutant takes away, each with the reason: the list of mutants.ts and this one together name every `if` of the folders
 // below. Pure.
 
+import { FILES_WITHOUT_MUTANT } from "./files/guards.ts";
+
 /** Where a count can be lost or doubled: each `if` of these files is in a mutant or here. */
 export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: string, reason: string])[]>> = {
+  ...FILES_WITHOUT_MUTANT,
   "src/engine/commits.ts": [
     ["if (!delivery) return;", "unwraps what may be missing"],
     ['if (state.phase === "waiting") state.databaseIsBack();', "what is shown: phase and reason"],
@@ -224,7 +227,15 @@ const TABLE = "a data structure: unit tests and properties hold every branch";
 /** All other files of the folders, with what holds their conditions instead; the guards among them that are mutants are in mutants.ts. */
 export const BY_FILE: readonly (readonly [path: string, reason: string])[] = [
   ["src/source/demo/", "made-up traffic: its records are a pure function of a seed, held by properties"],
-  ["src/source/file/", SHELL],
+  ["src/source/file/likeness.ts", TWIN],
+  ["src/source/file/names.ts", TWIN],
+  ["src/source/file/pattern.ts", TWIN],
+  ["src/source/file/numbering.ts", "one rule, which has a mutant"],
+  ["src/source/file/line_reader.ts", TWIN],
+  [
+    "src/source/file/",
+    "a shell: unit tests on a real disk and the model of a file system hold it; what decides has mutants",
+  ],
   ["src/source/kafka/producer/", "`tidemark produce`: nothing of it runs where records are counted"],
   ["src/source/kafka/decode/batch_reader.ts", TWIN],
   ["src/source/kafka/decode/codecs.ts", TWIN],

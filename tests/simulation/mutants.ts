@@ -1,8 +1,10 @@
 // The protective checks, one by one, each as the text change that takes it away. A target must be found exactly once: where code moves on, the
 // list fails instead of rotting. Pure.
 
+import { FILE_MUTANTS } from "./files/mutants.ts";
+
 /** Which tests must notice. */
-export type Suite = "unit" | "source" | "steps" | "postgres" | "network" | "produce";
+export type Suite = "unit" | "source" | "files" | "steps" | "postgres" | "network" | "produce";
 
 export interface Mutant {
   /** The guard, in words. */
@@ -407,90 +409,7 @@ export const MUTANTS: readonly Mutant[] = [
     "if (this.#hidden(attributes, base + lastOffsetDelta, end) || count === 0) return null;",
     "if (count === 0) return null;",
   ),
-  source(
-    "a file that was cut is another one",
-    "src/source/file/tail.ts",
-    "if (size < reader.readTo || !begins || !await holds(reader.content, before)) return false;",
-    "",
-  ),
-  source(
-    "a file whose read part was changed stops the stream",
-    "src/source/file/tail.ts",
-    "if (this.#log.changed !== null) throw changed(this.#log.changed);\n    if (this.#isReplaced",
-    "if (this.#isReplaced",
-  ),
-  source(
-    "a longer copy in the file's place is read on",
-    "src/source/file/tail.ts",
-    "if (this.#isReplaced(reader)) {",
-    "if (this.#isReplaced(reader) && Date.now() === 0) {",
-  ),
-  source(
-    "a file is the one that was read only with what was read of it",
-    "src/source/file/proofs.ts",
-    "if (!holds) refuted.add(`${file.path} ${number}`);",
-    "",
-  ),
-  source(
-    "a rotated file that grows is read on",
-    "src/source/file/log.ts",
-    "if (!file.compressed) return file.size > latest.sizeSeen;",
-    "if (!file.compressed) return false;",
-  ),
-  source(
-    "what was added before a file was compressed is read",
-    "src/source/file/log.ts",
-    "if (latest.sealed) return false;",
-    "if (file.compressed) return false;",
-  ),
-  source(
-    "a refused run stores nothing",
-    "src/source/file/known.ts",
-    "    if (this.#storing) {",
-    "    if (true) {",
-  ),
-  source(
-    "a half-written line is left for the next run",
-    "src/source/file/tail.ts",
-    'const taken = lastLine === "take" ?',
-    "const taken = rest > 0 ?",
-  ),
-  source(
-    "a file that vanished unread stops the stream",
-    "src/source/file/tail.ts",
-    "if (number === this.#log.newest && !generation.finished) throw this.#log.absent(generation, byte);",
-    "",
-  ),
-  source(
-    "an emptied file with unread bytes stops the stream",
-    "src/source/file/tail.ts",
-    "if (unread > 0) throw lost(",
-    "if (unread > 1e15) throw lost(",
-  ),
-  source(
-    "a file whose name a copy took is not over when it is left",
-    "src/source/file/tail.ts",
-    "if (this.#log.file(this.#generation) !== undefined || this.#generation !== this.#log.newest) return;",
-    "",
-  ),
-  source(
-    "a log of the stream keeps its partition",
-    "src/source/file/numbering.ts",
-    "if (!numbers.has(name)) numbers.set(name, next++);",
-    "numbers.set(name, next++);",
-  ),
-  source(
-    "logs are looked at by turns",
-    "src/source/file/source.ts",
-    "looks.reduce((a, b) => b.turn < a.turn ? b : a)",
-    "looks[0]!",
-  ),
-  source(
-    "a file source reads only while the lease is its own",
-    "src/source/file/source.ts",
-    "if (loss !== null) return await this.#lost(loss);",
-    "",
-  ),
+  ...FILE_MUTANTS.map(([guard, file, ...edit]): Mutant => ({ guard, file, edits: [edit], suite: "files" })),
 
   // ---- event time
   unit("late rule", "src/window/tumbling.ts", "return end <= watermark;", "return end < watermark;"),

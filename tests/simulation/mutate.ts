@@ -1,4 +1,4 @@
-// `deno task mutate [--suite unit|source|steps|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
+// `deno task mutate [--suite unit|source|files|steps|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
 // and runs the tests that must notice. Prints a table; exit code 1 where a mutant survives. Shell: copies files, starts `deno test`.
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
@@ -17,7 +17,8 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
     "tests/simulation/model_store_test.ts",
     "tests/simulation/simulation_test.ts",
   ],
-  source: ["tests/source", "tests/simulation/files", "tests/shared/config/postgres_test.ts"],
+  source: ["tests/source", "tests/shared/config/postgres_test.ts"],
+  files: ["tests/source/file", "tests/simulation/files"],
   steps: [
     "tests/store/embedded_test.ts",
     "tests/http/caching_test.ts",
@@ -54,7 +55,7 @@ async function runTests(folder: string, suite: Suite): Promise<{ readonly red: b
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", "--no-check", "--quiet", "--fail-fast", ...FILES[suite]],
     cwd: folder,
-    env: { SIMULATION_SEEDS: String(SEEDS), SIMULATION_SHRINK: "false", NO_COLOR: "1" },
+    env: { SIMULATION_SEEDS: String(SEEDS), FILES_SEEDS: String(SEEDS), SIMULATION_SHRINK: "false", NO_COLOR: "1" },
     stdout: "piped",
     stderr: "piped",
   }).spawn();

@@ -11,6 +11,7 @@ import { KafkaLogReader } from "../../operate/kafka_log_reader.ts";
 import { probeTopic } from "../../operate/kafka_topic_probe.ts";
 import type { LogReader } from "../../operate/log_reader.ts";
 import { sampleTopic } from "../../operate/topic_sample.ts";
+import { printable } from "../../shared/printable.ts";
 import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
 import { type EpochMs, NEVER, type Offset } from "../../shared/units.ts";
 import type { LogIdentity } from "../../source/port.ts";
@@ -20,6 +21,9 @@ import { demoAnchor, kafkaConnection } from "../../app/sources.ts";
 import { countingRules, eventReader, logName, rulesInForce, streamSettings } from "../../app/wiring.ts";
 
 type DoctorContext = Omit<CommandContext, "flags">;
+
+/** `/v1/pipeline` shows all of them. */
+const LOGS_SHOWN = 10;
 
 interface LogCheckInputs {
   readonly database: Database | null;
@@ -75,6 +79,7 @@ async function withLog(
   const where = settings.SOURCE === "kafka" ? ` at ${settings.KAFKA_URL.join(", ")}` : "";
   findings.push(ok(name, `${logName(settings)}${where}: ${log.partitions.length} partitions`));
   if (settings.SOURCE === "kafka") findings.push(topicIds(log));
+  if (settings.SOURCE === "file") findings.push(logFiles(log));
   findings.push(positions(context, inputs, log));
   try {
     const events = eventReader(settings, readingRules(context, inputs.stored), inputs.places);
@@ -92,6 +97,15 @@ async function withLog(
   }
   if (reader instanceof KafkaLogReader) findings.push(...await kafkaChecks(reader, context, inputs.stored, log));
   return findings;
+}
+
+/** Which log each partition is, and in what format. */
+function logFiles({ partitions }: LogIdentity): Finding {
+  const named = partitions.map(({ partition, logs = [], format = null }) =>
+    `${partition}: ${logs.map(({ name }) => printable(name)).join(", ")} (${format ?? "no format found yet"})`
+  );
+  const more = named.length - LOGS_SHOWN;
+  return ok("log_files", named.slice(0, LOGS_SHOWN).join("; ") + (more > 0 ? `; and ${more} more` : ""));
 }
 
 const topicIds = (log: LogIdentity) =>

@@ -3,7 +3,7 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { type Compression, compressionAt, compressionOf } from "./compression.ts";
 import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
-import { FINGERPRINT_BYTES_MAX, fingerprintOf } from "./generations.ts";
+import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
 
 /** How much of a file's beginning is looked at. */
 export const PEEK_BYTES = 64 * 1024;
@@ -247,48 +247,5 @@ async function discard(content: FileContent, bytes: number): Promise<void> {
       throw new GzipDamaged(`ends ${left} bytes before the position to read from`, { short: true });
     }
     left -= n;
-  }
-}
-
-/** One past the last newline in the first `size` bytes of a plain file; 0 where it has none. */
-export async function lastLineEnd(path: string, size: number, files: FileSystem): Promise<number> {
-  const handle = await files.open(path);
-  try {
-    const block = new Uint8Array(PEEK_BYTES);
-    for (let end = size; end > 0;) {
-      const start = Math.max(0, end - block.length);
-      const n = await handle.read(block.subarray(0, end - start), start);
-      const found = block.subarray(0, n).lastIndexOf(0x0a);
-      if (found >= 0) return start + found + 1;
-      end = start;
-    }
-    return 0;
-  } finally {
-    await handle.close();
-  }
-}
-
-/**
- * SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before, undefined where it is damaged: a compressed file may still
- * be in the making.
- */
-export async function digestOf(
-  path: string,
-  from: number,
-  to: number,
-  files: FileSystem,
-): Promise<string | null | undefined> {
-  let content: FileContent | undefined;
-  try {
-    content = await openContent(path, from, files);
-    const bytes = new Uint8Array(to - from);
-    let filled = 0;
-    for (let n = 1; n > 0 && filled < bytes.length; filled += n) n = await content.read(bytes.subarray(filled));
-    return filled < bytes.length ? null : fingerprintOf(bytes, bytes.length);
-  } catch (error) {
-    if (error instanceof GzipDamaged) return error.short ? null : undefined;
-    throw error;
-  } finally {
-    await content?.close();
   }
 }

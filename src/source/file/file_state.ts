@@ -1,8 +1,9 @@
-// What shows that a file has changed since it was read, and what is too large to be read. Shell over the file system.
+// What shows that a file has changed since it was looked at or read, where its lines end, and what is too large to be read. Shell over the file system.
 import { StreamStopped } from "../../shared/errors.ts";
-import type { FileContent } from "./content.ts";
+import { type FileContent, GzipDamaged, openContent, PEEK_BYTES } from "./content.ts";
 import { isMissing, unreadable } from "./errors.ts";
-import type { FileSystem } from "./file_system.ts";
+import type { FileInfo, FileSystem, OpenFile } from "./file_system.ts";
+import { fingerprintOf } from "./generations.ts";
 import type { LineReader } from "./line_reader.ts";
 import { GENERATION_BYTES_MAX } from "./position.ts";
 
@@ -39,4 +40,72 @@ export function tooLarge(path: string): StreamStopped {
     `${path} holds more than ${GENERATION_BYTES_MAX} bytes, the most that positions can tell apart in one file`,
     "Split the file (`split --line-bytes`), give the parts as a glob, and start a new stream.",
   );
+}
+
+/** A file as a look showed it: its name may be another one's by now. */
+interface NamedFile {
+  readonly path: string;
+  readonly identity: string;
+}
+
+/** @throws as for a missing file where the name means another file by now, or the file got shorter than `size` */
+function checkSame({ path, identity }: NamedFile, info: FileInfo, size: number): void {
+  if (info.identity === identity && info.size >= size) return;
+  throw Object.assign(new Error(`${path} is another file by now`), { code: "ENOENT" });
+}
+
+/**
+ * One past the last newline in the first `size` bytes of a plain file; 0 where it has none.
+ *
+ * @throws as for a missing file where it is not the file, or not as long, any more
+ */
+export async function lastLineEnd(file: NamedFile, size: number, files: FileSystem): Promise<number> {
+  const handle = await files.open(file.path);
+  try {
+    const end = await lastNewlineEnd(handle, size);
+    checkSame(file, await handle.info(), size);
+    return end;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function lastNewlineEnd(handle: OpenFile, size: number): Promise<number> {
+  const block = new Uint8Array(PEEK_BYTES);
+  for (let end = size; end > 0;) {
+    const start = Math.max(0, end - block.length);
+    const n = await handle.read(block.subarray(0, end - start), start);
+    const found = block.subarray(0, n).lastIndexOf(0x0a);
+    if (found >= 0) return start + found + 1;
+    end = start;
+  }
+  return 0;
+}
+
+/**
+ * SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before, undefined where it is damaged: a compressed file may still
+ * be in the making.
+ *
+ * @throws as for a missing file where its name means another one by now
+ */
+export async function digestOf(
+  file: NamedFile,
+  from: number,
+  to: number,
+  files: FileSystem,
+): Promise<string | null | undefined> {
+  let content: FileContent | undefined;
+  try {
+    content = await openContent(file.path, from, files);
+    checkSame(file, await content.info(), 0);
+    const bytes = new Uint8Array(to - from);
+    let filled = 0;
+    for (let n = 1; n > 0 && filled < bytes.length; filled += n) n = await content.read(bytes.subarray(filled));
+    return filled < bytes.length ? null : fingerprintOf(bytes, bytes.length);
+  } catch (error) {
+    if (error instanceof GzipDamaged) return error.short ? null : undefined;
+    throw error;
+  } finally {
+    await content?.close();
+  }
 }

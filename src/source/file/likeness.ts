@@ -2,6 +2,7 @@
 import { PEEK_BYTES } from "./content.ts";
 import type { FileSystem } from "./file_system.ts";
 import { commonLength, type Likeness, type SeenFile } from "./match.ts";
+import { missing } from "./errors.ts";
 import { guard } from "./proofs.ts";
 
 /**
@@ -15,7 +16,7 @@ export async function likenessOf(a: SeenFile, b: SeenFile, files: FileSystem): P
   if (common < Math.min(a.beginning.length, b.beginning.length)) return { common, ends: false };
   if (isWhole(a) || isWhole(b) || a.compressed || b.compressed) return { common, ends: true };
   const end = Math.min(a.size, b.size);
-  return await guard(a.path, plainLikeness([a.path, b.path], end, files));
+  return await guard(a.path, plainLikeness([a, b], end, files));
 }
 
 function isWhole({ beginning, compressed, size }: SeenFile): boolean {
@@ -24,14 +25,17 @@ function isWhole({ beginning, compressed, size }: SeenFile): boolean {
 
 /** Of files that are equal up to {@link PEEK_BYTES} and have `end` bytes at least. */
 async function plainLikeness(
-  paths: readonly [string, string],
+  seen: readonly [SeenFile, SeenFile],
   end: number,
   files: FileSystem,
 ): Promise<Likeness> {
-  const a = await files.open(paths[0]);
+  const a = await files.open(seen[0].path);
   try {
-    const b = await files.open(paths[1]);
+    const b = await files.open(seen[1].path);
     try {
+      for (const [i, { path, identity }] of seen.entries()) {
+        if ((await [a, b][i]!.info()).identity !== identity) throw missing(path);
+      }
       const commonIn = async (from: number, to: number) => {
         const parts = [new Uint8Array(to - from), new Uint8Array(to - from)] as const;
         const n = Math.min(await a.read(parts[0], from), await b.read(parts[1], from));

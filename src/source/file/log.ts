@@ -2,7 +2,6 @@
 import { StreamStopped, Unavailable } from "../../shared/errors.ts";
 import { type DurationMs, type Offset, SECOND } from "../../shared/units.ts";
 import { statedLength } from "./compression.ts";
-import { lastLineEnd } from "./content.ts";
 import { lost, missing } from "./errors.ts";
 import {
   BEGINNING,
@@ -14,6 +13,7 @@ import {
   type GenerationStore,
   proofOf,
 } from "./generations.ts";
+import { lastLineEnd } from "./file_state.ts";
 import { KnownGenerations } from "./known.ts";
 import { likenessOf } from "./likeness.ts";
 import { elapsed, FileListing, type FileListingOptions } from "./listing.ts";
@@ -24,6 +24,8 @@ import { wholeLinesEnd } from "../lines.ts";
 
 /** How often the folder is looked at for a rotation. */
 const SCAN_EVERY = SECOND;
+/** Further looks that may follow each other where a file is not found. */
+const LOOKS_MAX = 10;
 /** Pauses between two returns to a rotated file that still grows: each takes two numbers of generations. */
 const RETURN_AFTER_MIN = SECOND;
 const RETURN_AFTER_MAX = 30 * SECOND;
@@ -67,6 +69,15 @@ export class FileLog {
     return this.known.newest;
   }
 
+  /** Of the newest file in whose lines one was found. */
+  get format(): string | null {
+    for (let number = this.newest; number > BEGINNING; number--) {
+      const format = this.known.get(number)?.format ?? null;
+      if (format !== null) return format;
+    }
+    return null;
+  }
+
   generation(number: number): Generation | undefined {
     return this.known.get(number);
   }
@@ -93,17 +104,10 @@ export class FileLog {
    * @throws {Unavailable} where a file or the store cannot be read
    */
   async scan(register: boolean): Promise<void> {
-    this.#scannedAt = this.options.clock.now();
-    const seen = await this.#listing.look();
     const contents = contentsOf(this.known.all());
     const begun = this.known.has(BEGINNING);
-    const refuted = await this.#proofs.refuted(seen, contents);
-    const match = await matchFiles(contents, seen, {
-      refuted,
-      likeness: (a, b) => likenessOf(a, b, this.options.files),
-      identities: this.#identities,
-      begun,
-    });
+    const match = await this.#look(contents, begun);
+    this.#scannedAt = this.options.clock.now();
     if (this.#isPutBack(contents, match.located)) {
       contents.pop();
       this.known.dropNewest();
@@ -140,6 +144,37 @@ export class FileLog {
       const number = await this.#readOn(content, file);
       if (number !== null) all.set(number, file);
     }
+  }
+
+  /** A rotation that goes on hides a file between two of its names, or puts another one under a name. */
+  async #look(contents: readonly Content[], begun: boolean): ReturnType<typeof matchFiles> {
+    for (let looks = 1;; looks++) {
+      try {
+        const match = await this.#lookOnce(contents, begun);
+        if (looks > LOOKS_MAX || !this.#hides(contents, match.located)) return match;
+      } catch (error) {
+        if (looks > LOOKS_MAX || !(error instanceof Unavailable) || error.code !== "file_missing") throw error;
+      }
+    }
+  }
+
+  async #lookOnce(contents: readonly Content[], begun: boolean): ReturnType<typeof matchFiles> {
+    const seen = await this.#listing.look();
+    return await matchFiles(contents, seen, {
+      refuted: await this.#proofs.refuted(seen, contents),
+      likeness: (a, b) => likenessOf(a, b, this.options.files),
+      identities: this.#identities,
+      begun,
+    });
+  }
+
+  /** Whether a file is not found that was there at the last look, or that a process before this one was reading. */
+  #hides(contents: readonly Content[], located: ReadonlyMap<number, SeenFile>): boolean {
+    const isFirst = this.#scannedAt === -Infinity;
+    return contents.some(({ number, latest }, i) =>
+      number > BEGINNING && !located.has(number) &&
+      (this.#located.has(number) || !latest.finished || (isFirst && i >= contents.length - 2))
+    );
   }
 
   /** Stores how long a content that is gone was seen to be: a shorter copy is not all of it. */
@@ -211,7 +246,7 @@ export class FileLog {
     if (file.compressed) return packPosition({ generation: number + 1, byte: 0 });
     const whole = this.options.lastLine === "take" && !this.options.follow
       ? file.size
-      : await guard(file.path, lastLineEnd(file.path, file.size, this.options.files));
+      : await guard(file.path, lastLineEnd(file, file.size, this.options.files));
     return packPosition({ generation: number, byte: Math.max(whole, generation.fromByte) });
   }
 
@@ -255,7 +290,7 @@ export class FileLog {
 
   /** Stores what a file holds that is a copy: it does not become a new file when what it was made from is gone. */
   async #keepCopy(file: SeenFile, known: Content | undefined): Promise<void> {
-    const whole = file.compressed ? 1 : await guard(file.path, lastLineEnd(file.path, file.size, this.options.files));
+    const whole = file.compressed ? 1 : await guard(file.path, lastLineEnd(file, file.size, this.options.files));
     if (whole === 0 || (known !== undefined && (file.compressed || known.sizeSeen >= whole))) return;
     const row = newGeneration(known?.number ?? this.#numberOutside(), file);
     await this.known.save({
@@ -279,7 +314,7 @@ export class FileLog {
     const row = newGeneration(this.#nextNumber(), file);
     if (isChanged) {
       // Nothing of it is read but what comes behind: the part before may have been counted.
-      const fromByte = await guard(file.path, lastLineEnd(file.path, file.size, this.options.files));
+      const fromByte = await guard(file.path, lastLineEnd(file, file.size, this.options.files));
       // Stored at once: an operator who accepts this goes on from here, however the file grows until then.
       await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte });
       this.#changed = file.path;
@@ -288,7 +323,7 @@ export class FileLog {
     const format = this.#examine(file);
     const fromByte = copiedTo <= file.beginning.length
       ? wholeLinesEnd(file.beginning, copiedTo)
-      : await guard(file.path, lastLineEnd(file.path, copiedTo, this.options.files));
+      : await guard(file.path, lastLineEnd(file, copiedTo, this.options.files));
     // What is there already is known by before anything is read: the file may be written anew until then.
     const proof = proofOf(file.beginning, wholeLinesEnd(file.beginning, file.beginning.length));
     await this.known.save({ ...row, fromByte, sizeSeen: fromByte, proof, format });

@@ -1,6 +1,8 @@
 // Whether files hold what was read of the contents that they may be: each look is remembered until the file changes. Shell over the files.
 import { basename, dirname } from "node:path";
-import { digestOf, openContent } from "./content.ts";
+import { openContent } from "./content.ts";
+import { digestOf } from "./file_state.ts";
+import { NamedError } from "../../shared/errors.ts";
 import { isMissing, missing, unreadable } from "./errors.ts";
 import type { FileSystem } from "./file_system.ts";
 import { LAST_BYTES } from "./line_reader.ts";
@@ -54,7 +56,7 @@ export class Proofs {
 
   /** Null where the file ends before. A compressed file that is still being written refutes nothing. */
   async #holds(file: SeenFile, { to, bytes, digest }: NonNullable<Content["proof"]>): Promise<boolean | null> {
-    const found = await digestOf(file.path, to - bytes, to, this.#files);
+    const found = await digestOf(file, to - bytes, to, this.#files);
     return found === null ? null : found === undefined || found === digest;
   }
 }
@@ -76,9 +78,10 @@ export async function repeatsRead(
   const backup = own.flatMap(({ number }) => located.get(number) ?? []).findLast(({ path }) =>
     dirname(path) === dirname(file.path) && isBackupOf(basename(file.path), basename(path))
   );
-  const gone = own.findLast((content) =>
-    !located.has(content.number) &&
-    (content.latest.path === file.path || (content === own.at(-1) && !content.latest.finished))
+  // What had the name last, or was being read.
+  const before = own.findLast(({ latest }) => latest.path === file.path), newest = own.at(-1);
+  const gone = [before, newest?.latest.finished ? undefined : newest].find((content) =>
+    content !== undefined && !located.has(content.number)
   );
   const times = [gone?.lastTime ?? null, backup === undefined ? null : await lastTimeIn(backup, files, firstEventTime)];
   const told = times.map((time) => time === null ? false : repeats(file, time));
@@ -87,13 +90,14 @@ export async function repeatsRead(
 
 /** Time of the last event in a plain file, read or not; null where it has none. */
 async function lastTimeIn(
-  { path, size, compressed }: SeenFile,
+  { path, size, compressed, identity }: SeenFile,
   files: FileSystem,
   firstEventTime: FirstEventTime,
 ): Promise<number | null> {
   if (compressed) return null;
   const content = await guard(path, openContent(path, 0, files));
   try {
+    if ((await content.info()).identity !== identity) throw missing(path);
     const end = await guard(path, content.reread(Math.max(0, size - LAST_BYTES), size));
     return timesOf(end, firstEventTime, Infinity).at(-1) ?? null;
   } finally {
@@ -106,6 +110,7 @@ export async function guard<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
+    if (error instanceof NamedError) throw error;
     throw isMissing(error) ? missing(path) : unreadable(path, error);
   }
 }

@@ -54,7 +54,8 @@ export class Reading {
     await this.log.scan(register);
     const held = this.tail.held;
     const logEnd = await this.log.end(held);
-    return { partition: this.partition, logStart: this.log.start(held), logEnd, logs: this.logs };
+    const { format } = this.log;
+    return { partition: this.partition, logStart: this.log.start(held), logEnd, logs: this.logs, format };
   }
 
   resume(position: Offset): void {

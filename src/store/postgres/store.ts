@@ -1,6 +1,6 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
 import { schemaMissing } from "../../shared/faults.ts";
-import { EXIT, NamedError, type StopCode, UsageError } from "../../shared/errors.ts";
+import { EXIT, NamedError, type StopCode, Unavailable, UsageError } from "../../shared/errors.ts";
 import { codeOf } from "../../shared/sql.ts";
 import { type CommitOutcome, type CommitPayload, CompactionFailed, type Store } from "../port.ts";
 import type { Database } from "./client.ts";
@@ -56,8 +56,10 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           readTimeoutMs,
         );
       } catch (error) {
-        if (codeOf(error) !== "TM003") throw error;
-        throw settingsDiffer((error as Error).message);
+        const code = codeOf(error), { message } = error as Error;
+        if (code === "TM003") throw settingsDiffer(message);
+        if (code === "TM021") throw new Unavailable("source_unavailable", message, "It goes on by itself.");
+        throw error;
       }
     },
 

@@ -19,6 +19,8 @@ export class Inode {
 /** One folder of files. */
 export class ModelDisk implements FileSystem {
   readonly entries = new Map<string, Inode>();
+  /** Done before one of the next calls is answered: what others do to the files while the source looks at them. */
+  interruption: { after: number; readonly act: () => void } | null = null;
   readonly #free: number[] = [];
   #last = 0;
 
@@ -75,7 +77,15 @@ export class ModelDisk implements FileSystem {
     inode.links++;
   }
 
+  #called(): void {
+    if (this.interruption === null || this.interruption.after-- > 0) return;
+    const { act } = this.interruption;
+    this.interruption = null;
+    act();
+  }
+
   open(path: string): Promise<OpenFile> {
+    this.#called();
     const inode = this.entries.get(path);
     if (inode === undefined) return Promise.reject(missing(path));
     inode.held++;
@@ -101,6 +111,7 @@ export class ModelDisk implements FileSystem {
   }
 
   info(path: string): Promise<FileInfo> {
+    this.#called();
     const inode = this.entries.get(path);
     return inode === undefined ? Promise.reject(missing(path)) : Promise.resolve(infoOf(inode));
   }

@@ -138,6 +138,10 @@ class History {
       case "write":
         return this.#write(writer);
       case "poll":
+        if (random.chance(0.1)) {
+          const act = () => writer.rename(random.chance(0.3));
+          this.#disk.interruption = { after: random.int(0, 60), act };
+        }
         return await this.#poll(random.int(1, 8));
       case "commit":
         return this.#commit();

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import type { FileSystem, OpenFile } from "../../../src/source/file/file_system.ts";
+import type { FileInfo, FileSystem, OpenFile } from "../../../src/source/file/file_system.ts";
 import { likenessOf } from "../../../src/source/file/likeness.ts";
 import { leadOf } from "../../../src/source/file/listing.ts";
 import type { SeenFile } from "../../../src/source/file/match.ts";
@@ -19,11 +19,12 @@ function pair(a: Uint8Array, b: Uint8Array, compressed = false) {
           read += part.length;
           return Promise.resolve(part.length);
         },
+        info: () => Promise.resolve({ identity: path } as FileInfo),
         close: () => Promise.resolve(),
       } as OpenFile),
   } as FileSystem;
   const seen = (path: string, bytes: Uint8Array) =>
-    ({ path, size: bytes.length, beginning: bytes.subarray(0, PEEK), compressed }) as SeenFile;
+    ({ path, identity: path, size: bytes.length, beginning: bytes.subarray(0, PEEK), compressed }) as SeenFile;
   return { likeness: () => likenessOf(seen("a", a), seen("b", b), system), read: () => read };
 }
 

@@ -390,3 +390,28 @@ Deno.test("createFileSource() leaves the file alone that a rotation puts under t
   rig.write("access.log", header(numbered(200, 5)));
   assertEquals(events(await rig.all()), [...records(0, 5), ...records(100, 5), ...records(200, 5)]);
 });
+
+Deno.test("createFileSource() waits for a file that is away for a moment", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 10));
+  await rig.all();
+  await rig.restart();
+  rig.append("access.log", numbered(10, 3));
+  await rig.step();
+  await Deno.rename(rig.path(), rig.path("elsewhere"));
+  for (let i = 0; i < 5; i++) assert((await rig.step()).kind !== "stopped");
+  assertEquals(rig.seen.at(-1)?.kind, "unavailable");
+  await Deno.rename(rig.path("elsewhere"), rig.path());
+  assertEquals(await rig.all(), records(0, 13));
+});
+
+Deno.test("createFileSource() reads older input that takes the place of newer one, as standard input may", async () => {
+  await using rig = new FileRig({ follow: false });
+  for (const first of [300, 200, 100, 0]) {
+    if (first < 300) await Deno.rename(rig.path(), rig.path("access.log.1"));
+    rig.write("access.log", numbered(first, 20));
+    await rig.all();
+    await rig.restart();
+  }
+  assertEquals(rig.lines.toSorted(), [0, 100, 200, 300].flatMap((first) => records(first, 20)).toSorted());
+});

@@ -2,6 +2,7 @@
 import { createRoute } from "@hono/zod-openapi";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { pipelineSchema, streamSchema } from "./pipeline_schema.ts";
+import { readLogs } from "./log_names.ts";
 import { engineView, geoView, livePartitions, partitionView, streamView } from "./pipeline_view.ts";
 import { isoAlways, jsonResponses } from "../schemas.ts";
 import { requireStream } from "./stream_rows.ts";
@@ -32,7 +33,9 @@ export function registerPipeline(app: App, deps: AppDeps): void {
     return c.json(streamView(state.stream, deps.snapshots().length > 0, deps.clock.now()), 200);
   });
   app.openapi(route, async (c) => {
-    const state = await requireStream(deps.database, deps.settings.queryTimeoutMs);
+    const { database, settings } = deps;
+    const state = await requireStream(database, settings.queryTimeoutMs);
+    const logs = await readLogs(database, settings.queryTimeoutMs);
     const snapshots = deps.snapshots();
     const live = livePartitions(snapshots);
     const now = deps.clock.now();
@@ -43,7 +46,9 @@ export function registerPipeline(app: App, deps: AppDeps): void {
       certainty: "provisional" as const,
       mode: snapshots.length > 0 ? "run" as const : "serve" as const,
       stream: streamView(state.stream, snapshots.length > 0, now),
-      partitions: state.partitions.map((row) => partitionView(row, live.get(row.partition), state, now, deps.settings)),
+      partitions: state.partitions.map((row) =>
+        partitionView(row, live.get(row.partition), state, now, settings, logs)
+      ),
       engines: snapshots.map(engineView),
       geo: geo === null ? null : geoView(geo),
       settings: deps.settingsView.map(({ name, value, source }) => ({ name, value, source })),

@@ -1,6 +1,7 @@
 // Schemas of /v1/pipeline. No I/O.
 import { z } from "@hono/zod-openapi";
 import { certaintySchema, countSchema, maybeTimeSchema, orNull, timeSchema } from "../schemas.ts";
+import { partitionLogsSchema } from "./log_names.ts";
 import { HOLD_CODES } from "./watermark_hold.ts";
 
 export const streamSchema = z.strictObject({
@@ -41,6 +42,7 @@ export const holdSchema = z.strictObject({
 
 const partitionSchema = z.strictObject({
   partition: z.int(),
+  logs: partitionLogsSchema,
   owned: z.boolean().openapi({ description: "Read by this process." }),
   state: z.enum(["flowing", "loading", "contested", "elsewhere", "retired"]),
   first_offset: countSchema,

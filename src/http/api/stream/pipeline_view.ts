@@ -4,6 +4,7 @@ import type { PartitionSnapshot, PipelineSnapshot } from "../../../shared/snapsh
 import { MINUTE } from "../../../shared/units.ts";
 import type { AppSettings } from "../../server/deps.ts";
 import { iso, isoAlways } from "../schemas.ts";
+import type { PartitionLog } from "./log_names.ts";
 import type { StreamPartition, StreamRow, StreamState } from "./stream_rows.ts";
 import { effectiveWatermark, holdOf } from "./watermark_hold.ts";
 
@@ -48,6 +49,7 @@ export function partitionView(
   state: StreamState,
   now: number,
   settings: AppSettings,
+  logs: ReadonlyMap<number, readonly PartitionLog[]>,
 ) {
   const watermark = effectiveWatermark(row, live);
   const lag = live === undefined || live.logEnd === null ? null : Math.max(0, live.logEnd - live.position);
@@ -58,6 +60,7 @@ export function partitionView(
     : holdOf({ row, live, stoppedCode: state.stream.stopped_code, target, now, watermarkDelayMs, idleTimeoutMs });
   return {
     partition: row.partition,
+    logs: [...logs.get(row.partition) ?? []],
     owned: live !== undefined,
     state: row.retired ? "retired" as const : live?.state ?? "elsewhere" as const,
     first_offset: row.first_offset,

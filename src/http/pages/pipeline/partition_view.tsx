@@ -1,6 +1,9 @@
 // Partitions: the position of each, how far behind, and what holds its watermark. Pure.
+import { basename } from "node:path";
+import { printable } from "../../../shared/printable.ts";
 import { durationText } from "../../../shared/quantities.ts";
 import { livePartitions, partitionView } from "../../api/stream/pipeline_view.ts";
+import type { PartitionLog } from "../../api/stream/log_names.ts";
 import type { StreamState } from "../../api/stream/stream_rows.ts";
 import { hostile, type Markup, panelHead, timeOf } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
@@ -15,9 +18,11 @@ const STATES = {
 } as const;
 
 export function partitionPanel(input: PipelineInput, state: StreamState): Markup {
-  const { reader, snapshots, now, settings } = input;
+  const { data, reader, snapshots, now, settings } = input;
   const live = livePartitions(snapshots);
-  const rows = state.partitions.map((row) => partitionView(row, live.get(row.partition), state, now, settings));
+  const rows = state.partitions.map((row) =>
+    partitionView(row, live.get(row.partition), state, now, settings, data.logs)
+  );
   const { watermark } = state.stream;
   const slowest =
     rows.filter((row) => row.state !== "retired" && row.watermark !== null).sort((a, b) =>
@@ -50,7 +55,7 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
         ],
         rows.map((row) => (
           <tr>
-            <th scope="row">{row.partition}</th>
+            <th scope="row">{row.partition}{row.logs.map(logText)}</th>
             <td>
               <span class={`tag ${row.state}`}>{STATES[row.state]}</span>
             </td>
@@ -82,6 +87,17 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
       )}
       {held}
     </>
+  );
+}
+
+/** A log's file name; the whole path and the format beside it. */
+function logText({ name, format }: PartitionLog): Markup {
+  return (
+    <span class="soft" title={printable(name)}>
+      {" "}
+      {hostile(basename(name))}
+      {format === null ? "" : ` (${format})`}
+    </span>
   );
 }
 

@@ -13,6 +13,7 @@ import type { AppDeps } from "../../server/deps.ts";
 import { type DeliveryRow, readDeliveries } from "../../api/kept/kept_store.ts";
 import { type LateWindow, readLate } from "../../api/stream/late.ts";
 import { type LedgerSums, readLedger } from "../../api/stream/ledger_query.ts";
+import { type PartitionLog, readLogs } from "../../api/stream/log_names.ts";
 import { ms } from "../../server/sql_time.ts";
 import { readWindows, type WindowRow } from "../../api/stream/windows_query.ts";
 import type { ReportCache } from "../overview/report_cache.ts";
@@ -39,6 +40,8 @@ interface FastPipeline {
   readonly commits: readonly CommitBucket[];
   /** Of the time that the chart shows. */
   readonly shown: readonly CommitBucket[];
+  /** By partition. */
+  readonly logs: ReadonlyMap<number, readonly PartitionLog[]>;
 }
 
 export interface PipelineData extends FastPipeline {
@@ -64,6 +67,8 @@ export const COMMIT_BUCKET_MS = COMMIT_SPANS["30m"].bucketMs;
 const SHARED_MS = durationMs(1_000);
 /** A long time moves slowly, and costs more to read. */
 const SPAN_SHARED_MS = durationMs(15_000);
+/** New logs join at most every five seconds. */
+const LOGS_SHARED_MS = durationMs(5_000);
 const OPEN_MAX = 24;
 const CLOSED_MAX = 6;
 const RANGES_MAX = 8;
@@ -86,13 +91,14 @@ export async function readFastPipeline(deps: AppDeps, cache: ReportCache, span: 
       span === "30m" ? SHARED_MS : SPAN_SHARED_MS,
       () => readCommits(database, COMMIT_SPANS[span], queryTimeoutMs),
     );
-  const [open, closed, commits, shown] = await Promise.all([
+  const [open, closed, commits, shown, logs] = await Promise.all([
     windows("open", OPEN_MAX),
     windows("closed", CLOSED_MAX),
     commitsOf("30m"),
     commitsOf(span),
+    cache.get("logs", LOGS_SHARED_MS, () => readLogs(database, queryTimeoutMs)),
   ]);
-  return { open, closed, commits, shown };
+  return { open, closed, commits, shown, logs };
 }
 
 /** Everything. `reason` picks the dead letters of which samples are shown; `inspect` says whether the reader may see any. */

@@ -36,6 +36,7 @@ const NOTHING: PipelineData = {
   shown: [],
   ledger: null,
   dead: [],
+  logs: new Map(),
   ranges: [],
   samples: [],
   late: [],
