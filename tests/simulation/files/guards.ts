@@ -66,6 +66,10 @@ export const FILES_WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [t
     ["if (this.#told.has(key)) return;", "a line of the log is not repeated"],
   ],
   "src/source/file/tail.ts": [
+    [
+      "if (this.#log.file(this.#generation) !== undefined || this.#generation",
+      "redundant: what a file holds behind the end of a finished one is read on",
+    ],
     ["if (file === undefined) continue;", "what is shown: progress"],
     ["if (number < this.#generation) done +=", "what is shown: progress"],
     ["else if (number === this.#generation) done +=", "what is shown: progress"],

@@ -63,12 +63,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "if (unread > 1e15) throw lost(",
   ],
   [
-    "a file whose name a copy took is not over when it is left",
-    "src/source/file/tail.ts",
-    "if (this.#log.file(this.#generation) !== undefined || this.#generation !== this.#log.newest) return;",
-    "",
-  ],
-  [
     "a log of the stream keeps its partition",
     "src/source/file/numbering.ts",
     "if (!numbers.has(name)) numbers.set(name, next++);",
@@ -204,12 +198,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "what was seen of files is stored when the log is left",
     "src/source/file/known.ts",
     "for (const number of [...this.#noted]) await this.save(this.#rows.get(number)!);",
-    "",
-  ],
-  [
-    "how long a file was that is gone is stored",
-    "src/source/file/log.ts",
-    "await this.#miss(content);",
     "",
   ],
   [

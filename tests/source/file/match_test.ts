@@ -115,6 +115,28 @@ Deno.test("matchFiles() takes every unknown file once those from before the stre
   assertEquals(await fresh([generation(1, "live"), generation(-1, "old")], [old, live], true), []);
 });
 
+Deno.test("matchFiles() takes files that differ behind the same comments for two contents", async () => {
+  const comments = "# the same in each file\n".repeat(50), known = [generation(1, comments.slice(0, 1_024))];
+  const seen = [file("x.1", `${comments}a\n`), file("x", `${comments}b\n`)];
+  assertEquals(await located(known, seen), [[1, "x.1"]]);
+  assertEquals(await fresh(known, seen, true), ["x"]);
+});
+
+Deno.test("matchFiles() says up to where a file holds what another one holds", async () => {
+  const lines = Array.from({ length: 300 }, (_, i) => `line ${i}\n`).join("");
+  const known = [generation(1, lines.slice(0, 1_024), { sizeSeen: 9_000 })];
+  const home = file("x", `${lines}more\n`, { size: 9_000 });
+  const parted = (text: string) => match(known, [home, file("y", text)], true);
+  assertEquals((await parted(`${lines}other\n`)).fresh.map(({ copiedTo }) => copiedTo), [lines.length]);
+  assertEquals(
+    (await parted("line 0\nother\n")).fresh.map(({ copiedTo }) => copiedTo),
+    [0],
+    "a line may be the same by chance",
+  );
+  const { fresh: none, copied } = await parted(lines);
+  assertEquals([none, copied.map((copy) => copy.file.path)], [[], ["y"]]);
+});
+
 Deno.test("matchFiles() takes of several contents the one whose file it was, and none that is refuted", async () => {
   const contents = contentsOf([generation(1, "a\n"), generation(2, "a\n")]);
   const seen = [file("x", "a\nb\n")];

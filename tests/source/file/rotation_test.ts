@@ -405,6 +405,28 @@ Deno.test("createFileSource() waits for a file that is away for a moment", async
   assertEquals(await rig.all(), records(0, 13));
 });
 
+Deno.test("createFileSource() leaves rotated files from before the stream alone, also when they grow", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log.1", numbered(0, 10));
+  rig.write("access.log", numbered(100, 10));
+  await rig.all();
+  rig.append("access.log.1", numbered(10, 3));
+  rig.append("access.log", numbered(110, 1));
+  for (let i = 0; i < 3; i++) await rig.all();
+  assertEquals(rig.lines, records(100, 11));
+});
+
+Deno.test("createFileSource() says that the log is whole while a removed file is open", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 10));
+  await rig.all();
+  await Deno.remove(rig.path());
+  rig.write("access.log", numbered(10, 5));
+  const { logStart, logEnd } = (await (await rig.source()).identify()).partitions[0]!;
+  assert(logStart <= rig.committed! && rig.committed! < logEnd);
+  assertEquals(await rig.all(), records(0, 15));
+});
+
 Deno.test("createFileSource() reads older input that takes the place of newer one, as standard input may", async () => {
   await using rig = new FileRig({ follow: false });
   for (const first of [300, 200, 100, 0]) {
