@@ -26,6 +26,8 @@ import { wholeLinesEnd } from "../lines.ts";
 const SCAN_EVERY = SECOND;
 /** Further looks that may follow each other where a file is not found. */
 const LOOKS_MAX = 10;
+/** Of so many contents the files are looked for again where they are not found. */
+const NEWEST = 3;
 /** Pauses between two returns to a rotated file that still grows: each takes two numbers of generations. */
 const RETURN_AFTER_MIN = SECOND;
 const RETURN_AFTER_MAX = 30 * SECOND;
@@ -168,12 +170,12 @@ export class FileLog {
     });
   }
 
-  /** Whether a file is not found that was there at the last look, or that a process before this one was reading. */
+  /** Whether a file is not found that was there at the last look, or one of the newest, which a process before this one may have been reading. */
   #hides(contents: readonly Content[], located: ReadonlyMap<number, SeenFile>): boolean {
     const isFirst = this.#scannedAt === -Infinity;
     return contents.some(({ number, latest }, i) =>
       number > BEGINNING && !located.has(number) &&
-      (this.#located.has(number) || !latest.finished || (isFirst && i >= contents.length - 2))
+      (this.#located.has(number) || (i >= contents.length - NEWEST && (isFirst || !latest.finished)))
     );
   }
 

@@ -427,6 +427,32 @@ Deno.test("createFileSource() says that the log is whole while a removed file is
   assertEquals(await rig.all(), records(0, 15));
 });
 
+Deno.test("createFileSource() does not go on in a copy that is shorter than what was read before a crash", async () => {
+  await using rig = new FileRig({ path: "access.log*" });
+  rig.write("access.log", numbered(0, 10));
+  await rig.all();
+  const [row] = (await rig.generations.load()).filter(({ generation }) => generation === 1);
+  await Deno.copyFile(rig.path(), rig.path("access.log.bak"));
+  rig.append("access.log", numbered(10, 10));
+  await rig.all();
+  await rig.restart();
+  // What the process knew last was not stored.
+  await rig.generations.save(row!);
+  rig.write("access.log", numbered(30, 5));
+  assertEquals(await outcome(rig), "data_gap");
+});
+
+Deno.test("createFileSource() stores what was read once reading rests", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 10));
+  for (let i = 0; i < 3; i++) await rig.step();
+  rig.append("access.log", numbered(10, 1));
+  await rig.drain();
+  assertEquals(rig.pending, records(0, 11));
+  const { proof, lastTime } = (await rig.generations.load()).find(({ generation }) => generation === 1)!;
+  assertEquals([proof?.to, lastTime], [numbered(0, 11).length, 1_000_010]);
+});
+
 Deno.test("createFileSource() reads older input that takes the place of newer one, as standard input may", async () => {
   await using rig = new FileRig({ follow: false });
   for (const first of [300, 200, 100, 0]) {
