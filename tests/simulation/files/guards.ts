@@ -67,6 +67,10 @@ export const FILES_WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [t
   ],
   "src/source/file/tail.ts": [
     [
+      "if (size !== reader.readTo) return this.#moved([], at);",
+      "when, not whether: what a file holds behind the end of a finished one is read on",
+    ],
+    [
       "if (this.#log.file(this.#generation) !== undefined || this.#generation",
       "redundant: what a file holds behind the end of a finished one is read on",
     ],

@@ -107,7 +107,7 @@ class History {
     for (let i = 0; i < logs; i++) this.#join();
     const total = ACTS.reduce((sum, [, weight]) => sum + weight, 0);
     await this.#poll(3);
-    for (let i = random.int(20, 60); i > 0 && this.#stopped === null; i--) {
+    for (let i = random.int(20, 52); i > 0 && this.#stopped === null; i--) {
       let at = random.int(1, total);
       const [act] = ACTS.find(([, weight]) => (at -= weight) <= 0)!;
       this.#acts[act] = (this.#acts[act] ?? 0) + 1;
@@ -200,7 +200,7 @@ class History {
   }
 
   async #settle(): Promise<void> {
-    for (let i = 0; i < 40 && this.#stopped === null; i++) {
+    for (let i = 0; i < 28 && this.#stopped === null; i++) {
       if (await this.#step() === "idle") this.#pass(1_000);
     }
   }

@@ -303,12 +303,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "if (Date.now() === 0) {",
   ],
   [
-    "what was added while a successor was being found is read",
-    "src/source/file/tail.ts",
-    "if (size !== reader.readTo) return this.#moved([], at);",
-    "",
-  ],
-  [
     "a rotated file is left when its writers are done",
     "src/source/file/tail.ts",
     "if (elapsed(this.#endSince, now) < grace) return this.#moved([], at, true);",

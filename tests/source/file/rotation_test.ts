@@ -453,6 +453,18 @@ Deno.test("createFileSource() stores what was read once reading rests", async ()
   assertEquals([proof?.to, lastTime], [numbered(0, 11).length, 1_000_010]);
 });
 
+Deno.test("createFileSource() stops where lines that a leaving process saw are gone", async () => {
+  await using rig = new FileRig({ path: "access.log*" });
+  rig.write("access.log", numbered(0, 10));
+  await rig.all();
+  await Deno.copyFile(rig.path(), rig.path("access.log.bak"));
+  await rig.all();
+  rig.append("access.log", numbered(10, 3));
+  await rig.restart();
+  rig.write("access.log", numbered(13, 5));
+  await assertRejects(() => rig.all(), Error, "outside");
+});
+
 Deno.test("createFileSource() reads older input that takes the place of newer one, as standard input may", async () => {
   await using rig = new FileRig({ follow: false });
   for (const first of [300, 200, 100, 0]) {
