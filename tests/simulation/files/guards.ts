@@ -133,7 +133,7 @@ export const FILES_WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [t
     ["if (rest.next >= GENERATION_BYTES_MAX) throw", "asserted: packPosition() takes no greater byte"],
     [
       "if (this.#log.changed !== null) throw changed(",
-      "the same check has mutants where a file is opened and at its end; the next read makes it",
+      "by which name the stream stops; at a file's end the same check has a mutant",
     ],
     ["if (this.#damaged?.state !== state)", "how long a compressed file in the making is waited for"],
     [

@@ -315,12 +315,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "",
   ],
   [
-    "a file that was edited during a stop is not read",
-    "src/source/file/tail.ts",
-    "if (this.#log.changed !== null) throw changed(this.#log.changed);\n      if (number",
-    "if (number",
-  ],
-  [
     "a damaged file that is read once stops the run",
     "src/source/file/tail.ts",
     "if (!follow) throw damaged(path, error);",
