@@ -327,12 +327,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "generation.fingerprintBytes < 0 && head.length",
   ],
   [
-    "a file under two names is read once",
-    "src/source/file/listing.ts",
-    "if (entries.get(key)?.listed) continue;",
-    "",
-  ],
-  [
     "a file of comments alone has no number",
     "src/source/file/listing.ts",
     "(lead.recordStart < head.bytes.length || head.bytes.length === PEEK_BYTES)",
@@ -355,12 +349,6 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "src/source/file/file_state.ts",
     "if (info.identity === identity && info.size >= size) return;",
     "if (info.identity !== '') return;",
-  ],
-  [
-    "a backup's last event is its own",
-    "src/source/file/proofs.ts",
-    "if ((await content.info()).identity !== identity) throw missing(path);",
-    "",
   ],
   [
     "a file that a rotation hides is looked for again",

@@ -11,7 +11,7 @@ import {
   type PartitionId,
   partitionId,
 } from "../../../src/shared/units.ts";
-import { disk } from "../../../src/source/file/file_system.ts";
+import { disk, type FileSystem } from "../../../src/source/file/file_system.ts";
 import { MemoryLogs } from "../../../src/source/file/generations.ts";
 import { MemoryLease } from "../../../src/source/lease.ts";
 import { createFileSource } from "../../../src/source/file/source.ts";
@@ -66,6 +66,8 @@ export interface RigOptions {
   readonly path?: string;
   readonly follow?: boolean;
   readonly lastLine?: "leave" | "take";
+  /** Default: the disk. */
+  readonly files?: FileSystem;
 }
 
 /** A folder, a store, a position, and a source that can be restarted. */
@@ -130,7 +132,7 @@ export class FileRig {
       paths: (this.#options.path ?? "access.log").split(",").map((path) => this.path(path)),
       follow: this.#options.follow ?? true,
       lastLine: this.#options.lastLine ?? "leave",
-      files: disk,
+      files: this.#options.files ?? disk,
       logs: this.logs,
       missingFor: durationMs(30_000),
       firstEventTime: timeOfLine,
@@ -226,3 +228,8 @@ export function numbered(first: number, count: number): string {
 export function records(first: number, count: number): string[] {
   return numbered(first, count).trimEnd().split("\n");
 }
+
+/** `lines` with the same first kilobyte before them, as the headers of W3C logs are. */
+export const header = (lines: string) => `${"# a header that says the same in each file\n".repeat(40)}${lines}`;
+/** What {@link header} did not add. */
+export const events = (lines: readonly string[]) => lines.filter((line) => !line.startsWith("#"));
