@@ -235,7 +235,7 @@ Deno.test("a long reader holds up the drop of a table, and the drop holds up no 
       assertEquals(waits, 0);
       assertMatch(
         r.steps.states().retention.problem!.message,
-        /aggregated_web_traffic_20260131 .* other sessions use it/,
+        /aggregated_web_traffic_20260131.* other sessions use it/,
       );
       // The stream goes on meanwhile.
       const at = DAY0 + 3 * DAY;
