@@ -3,7 +3,7 @@ import { StreamStopped } from "../../shared/errors.ts";
 import { type FileContent, GzipDamaged, openContent, PEEK_BYTES } from "./content.ts";
 import { isMissing, unreadable } from "./errors.ts";
 import type { FileInfo, FileSystem, OpenFile } from "./file_system.ts";
-import { fingerprintOf } from "./generations.ts";
+import { fingerprintOf, type Generation } from "./generations.ts";
 import type { LineReader } from "./line_reader.ts";
 import { GENERATION_BYTES_MAX } from "./position.ts";
 
@@ -13,6 +13,13 @@ export type Delivered = Pick<LineReader, "last" | "position">;
 /** Whether what was delivered last is still where it was: a file may be emptied and grow beyond it, with the same first lines. */
 export async function holds(content: FileContent, { last, position }: Delivered): Promise<boolean> {
   return isSame(await content.reread(position - last.length, position), last);
+}
+
+/** Whether what the proof covers is in a plain file where it was: it may have been emptied since the last look, and begin as before. */
+export async function proves(content: FileContent, proof: Generation["proof"]): Promise<boolean> {
+  if (content.compressed || proof === null) return true;
+  const bytes = await content.reread(proof.to - proof.bytes, proof.to);
+  return fingerprintOf(bytes, bytes.length) === proof.digest;
 }
 
 /** Whether both hold the same bytes. */

@@ -4,7 +4,7 @@ import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../../sha
 import { changed, damaged, isMissing, lost, unreadable } from "./errors.ts";
 import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
-import { type Delivered, holds, isSame, stateOf, tooLarge } from "./file_state.ts";
+import { type Delivered, holds, isSame, proves, stateOf, tooLarge } from "./file_state.ts";
 import { elapsed } from "./listing.ts";
 import { LAST_BYTES, lineAt, LineReader, type ReadLines } from "./line_reader.ts";
 import type { FileLog } from "./log.ts";
@@ -250,7 +250,9 @@ export class FileTail {
     try {
       content = await openContent(path, byte, this.#log.options.files);
       const isSame = (await content.info()).identity === identity;
-      if (isSame && beginsAs(generation, await content.head())) return content;
+      if (isSame && beginsAs(generation, await content.head()) && await proves(content, generation.proof)) {
+        return content;
+      }
       await content.close();
       return null;
     } catch (error) {
