@@ -8,9 +8,6 @@ const ALONE = ["speed_gate_test.ts", "browser_pages_test.ts"].map((name) => `${I
 /** Files at a time: each starts servers of its own, and waits for them half of its time. */
 const INTEGRATION_JOBS = 3;
 
-/** These take longest. They begin first, so that no core waits for the last of them; the folders follow in order of their names. */
-const LONGEST = ["tests/simulation/simulation_test.ts", "tests/fuzz/event_fuzz_test.ts"];
-
 /** One run of `deno test`. */
 export interface Run {
   readonly name: string;
@@ -50,7 +47,7 @@ export function plan(args: readonly string[]): Plan {
   if (all || unitPaths.length > 0) {
     runs.push({
       name: "unit",
-      args: ["--parallel", `--ignore=${INTEGRATION}`, ...options, ...(all ? [...LONGEST, "tests"] : unitPaths)],
+      args: ["--parallel", `--ignore=${INTEGRATION}`, ...options, ...(all ? ["tests"] : unitPaths)],
     });
   }
   if (integration && together.length > 0) {
