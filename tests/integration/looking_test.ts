@@ -182,7 +182,7 @@ Deno.test("looking commands change nothing of a server, and print nothing that a
         assert(code !== 1, `a database without tables is not a bug: ${words.join(" ")}: ${err}`);
       }
       const { out } = await unchanged(["doctor"]);
-      assertMatch(out, /schema .*not made yet; `run` and `migrate` make it/);
+      assertMatch(out, /schema .*does not exist yet; `run` and `migrate` make it/);
       assertMatch(out, /ok {4}source/, "the log is looked at although no table is there");
     });
     await t.step("after it, with rows that differ", async () => {
