@@ -94,8 +94,8 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
 
       const exit = await stream.command(["resume", "--accept-gap", "--yes"]);
       assertEquals(exit.code, 0, exit.stderr);
-      assertStringIncludes(exit.stdout, "again[0]: another log of that name; goes on at its start 0");
-      assertStringIncludes(exit.stdout, "again[1]: is no more");
+      assertStringIncludes(exit.stdout, "again[0]: is another log of the same name; goes on at its start 0");
+      assertStringIncludes(exit.stdout, "again[1]: no longer exists");
       assertEquals(await stream.imbalances(), []);
       await seen(35);
       assertEquals(await stream.imbalances(), []);
