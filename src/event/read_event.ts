@@ -37,7 +37,7 @@ export interface EventRules {
   readonly defaultHost?: string | undefined;
 }
 
-/** An event with all rules applied, or the reason why there is none. */
+/** An event with all rules applied, or the reason why it cannot be counted. */
 export type ReadResult =
   | {
     readonly kind: "event";

@@ -17,7 +17,7 @@ const ESCAPE = /(?:\\x[0-9A-Fa-f]{2})+|\\["\\bnrtvf]/g;
 const CONTROLS: Readonly<Record<string, string>> = { b: "\b", n: "\n", r: "\r", t: "\t", v: "\v", f: "\f" };
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** The value, or `undefined` if the log writes that there is none. */
+/** The value, or `undefined` if the log marks it as absent. */
 export function present(value: string | undefined): string | undefined {
   return value === undefined || value === "" || value === "-" ? undefined : value;
 }
