@@ -4,7 +4,8 @@ import { silentLog } from "../../src/shared/log.ts";
 import { judgeGroup } from "../../src/operate/judge_log.ts";
 import { probeTopic } from "../../src/operate/kafka_topic_probe.ts";
 import { startBroker, type TestBroker } from "../support/kafka_broker.ts";
-import { kafkaClassPath, type KafkaVersion } from "../support/kafka_jars.ts";
+import type { KafkaVersion } from "../support/kafka_jars.ts";
+import { kafkaJava } from "../support/kafka_java.ts";
 import { plainConnection, TestReader, testSource } from "../support/kafka_reader.ts";
 import { createTopic, produce } from "../support/kafka_topics.ts";
 import { type Child, spawn, tidemark } from "../support/process.ts";
@@ -12,11 +13,8 @@ import { until } from "../support/wait.ts";
 
 /** Kafka's console consumer as a member of the new protocol. */
 async function javaMember(broker: TestBroker, topic: string, group: string): Promise<Child> {
-  const classPath = await kafkaClassPath(broker.version as KafkaVersion);
   return spawn("java", [
-    "-XX:TieredStopAtLevel=1",
-    "-cp",
-    classPath,
+    ...await kafkaJava(broker.version as KafkaVersion),
     "org.apache.kafka.tools.consumer.ConsoleConsumer",
     "--bootstrap-server",
     broker.url,

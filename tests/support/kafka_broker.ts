@@ -2,7 +2,8 @@
 import { Kafka, logLevel } from "kafkajs";
 import { silenceIdleTimer } from "../../src/source/kafka/idle_timer.ts";
 import { certificateAuthority } from "./kafka_certificates.ts";
-import { KAFKA_INSTALL_HINT, kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
+import { exists, KAFKA_INSTALL_HINT, kafkaFolder, type KafkaVersion } from "./kafka_jars.ts";
+import { classArchivePath, kafkaJava } from "./kafka_java.ts";
 import { signalProcess } from "./process.ts";
 
 /** What a test can ask of its broker. */
@@ -14,6 +15,8 @@ export interface BrokerOptions {
   readonly properties?: Readonly<Record<string, string>>;
   /** Port of the plain listener; a free one where not given. */
   readonly port?: number;
+  /** File for the archive of loaded classes, which `stop` waits for. */
+  readonly archive?: string;
 }
 
 /** Addresses and credentials of the listeners that `secure` adds. */
@@ -62,7 +65,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
   const existing = Deno.env.get("KAFKA_TEST_URL");
   if (existing && !options.secure && !options.properties) return existingBroker(existing);
   const version = options.version ?? "4.1.0";
-  const classPath = await kafkaClassPath(version);
+  const java = await kafkaJava(version);
   const folder = await Deno.makeTempDir({ prefix: "tidemark-kafka-" });
   const ports = freePorts(5);
   const plain = options.port ?? ports[0]!;
@@ -117,9 +120,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
   };
   const file = `${folder}/server.properties`;
   await Deno.writeTextFile(file, Object.entries(properties).map(([k, v]) => `${k}=${v}\n`).join(""));
-  await formatStorage({ classPath, file, scram: options.secure ?? false, id: newClusterId() });
+  await formatStorage({ java, file, scram: options.secure ?? false, id: newClusterId() });
   const url = `127.0.0.1:${plain}`;
-  let server = await launch(classPath, folder, url);
+  const archiving = options.archive === undefined ? [] : [`-XX:ArchiveClassesAtExit=${options.archive}`];
+  let server = await launch([...archiving, ...java], folder, url);
   let stopped = false;
   const removeOnExit = () => server.signal("SIGKILL");
   globalThis.addEventListener("unload", removeOnExit);
@@ -133,7 +137,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
       stopped = true;
       server.signal("SIGCONT");
       server.signal("SIGTERM");
-      const deadline = setTimeout(() => server.signal("SIGKILL"), 1_500);
+      const deadline = setTimeout(() => server.signal("SIGKILL"), options.archive === undefined ? 1_500 : READY_MS_MAX);
       await server.ended;
       clearTimeout(deadline);
       globalThis.removeEventListener("unload", removeOnExit);
@@ -148,11 +152,22 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
     async restart() {
       server.signal("SIGKILL");
       await server.ended;
-      server = await launch(classPath, folder, url);
+      server = await launch(java, folder, url);
     },
     [Symbol.asyncDispose]: () => broker.stop(),
   };
   return broker;
+}
+
+/** Makes the archive that `kafkaJava` names, unless it is there; `onMake` is called before it is made. */
+export async function makeClassArchive(version: KafkaVersion, onMake: () => void): Promise<void> {
+  const archive = await classArchivePath(version);
+  if (await exists(archive)) return;
+  onMake();
+  const making = `${kafkaFolder(version)}/making-${crypto.randomUUID()}.jsa`;
+  const broker = await startBroker({ version, archive: making });
+  await broker.stop();
+  await Deno.rename(making, archive);
 }
 
 /** A kafkajs client of the plain listener that logs nothing. */
@@ -175,9 +190,9 @@ export interface Server {
 const WATCHED_JAVA = `exec 3<&0; java "$@" </dev/null >/dev/null 2>>"$LOG.err" & p=$!; echo $p
 (cat <&3 >/dev/null; kill -9 $p 2>/dev/null) & wait $p`;
 
-/** Starts a formatted broker and waits until it answers on `url`; `within` = words before the command, e.g. to run it on another host. */
+/** Starts a formatted broker by `java` and waits until it answers on `url`; `within` = words before the command, e.g. to run it on another host. */
 export async function launch(
-  classPath: string,
+  java: readonly string[],
   folder: string,
   url: string,
   within: readonly string[] = [],
@@ -192,13 +207,8 @@ export async function launch(
       "sh",
       "-Xmx512m",
       "-Xms128m",
-      "-XX:+UseSerialGC",
-      "-XX:TieredStopAtLevel=1",
-      "-Xshare:auto",
       `-Dorg.slf4j.simpleLogger.logFile=${log}`,
-      "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
-      "-cp",
-      classPath,
+      ...java,
       "kafka.Kafka",
       `${folder}/server.properties`,
     ],
@@ -261,8 +271,8 @@ export const newClusterId = (): string =>
 
 /** Makes the log folders that a properties file names. */
 export async function formatStorage(
-  { classPath, file, scram, id }: {
-    readonly classPath: string;
+  { java, file, scram, id }: {
+    readonly java: readonly string[];
     readonly file: string;
     readonly scram: boolean;
     readonly id: string;
@@ -276,10 +286,7 @@ export async function formatStorage(
   try {
     output = await new Deno.Command("java", {
       args: [
-        "-XX:TieredStopAtLevel=1",
-        "-XX:+UseSerialGC",
-        "-cp",
-        classPath,
+        ...java,
         "kafka.tools.StorageTool",
         "format",
         "-t",

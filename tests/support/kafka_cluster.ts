@@ -1,7 +1,8 @@
 // Starts a real cluster of three Kafka brokers (KRaft, each also a controller), on loopback or on three hosts. Runs `java`; nothing is left behind.
 import { Kafka, logLevel } from "kafkajs";
 import { formatStorage, freePorts, launch, newClusterId, type Server } from "./kafka_broker.ts";
-import { kafkaClassPath, type KafkaVersion } from "./kafka_jars.ts";
+import type { KafkaVersion } from "./kafka_jars.ts";
+import { kafkaJava } from "./kafka_java.ts";
 
 const NODES = [1, 2, 3] as const;
 
@@ -40,7 +41,7 @@ export async function startCluster(
     readonly hosts?: readonly { readonly address: string; readonly within: readonly string[] }[];
   } = {},
 ): Promise<TestCluster> {
-  const classPath = await kafkaClassPath(version);
+  const java = await kafkaJava(version);
   const folder = await Deno.makeTempDir({ prefix: "tidemark-kafka-" });
   const ports = freePorts(6), id = newClusterId();
   const brokers = NODES.map((node) => ({
@@ -81,9 +82,9 @@ export async function startCluster(
     };
     const file = `${home}/server.properties`;
     await Deno.writeTextFile(file, Object.entries(lines).map(([key, value]) => `${key}=${value}\n`).join(""));
-    await formatStorage({ classPath, file, scram: false, id });
+    await formatStorage({ java, file, scram: false, id });
     const url = `${address}:${plain}`;
-    let server: Server = await launch(classPath, home, url, within);
+    let server: Server = await launch(java, home, url, within);
     return {
       id: node,
       url,
@@ -96,7 +97,7 @@ export async function startCluster(
       async restart() {
         server.signal("SIGKILL");
         await server.ended;
-        server = await launch(classPath, home, url, within);
+        server = await launch(java, home, url, within);
       },
       async stop() {
         server.signal("SIGKILL");

@@ -14,7 +14,7 @@ export const KAFKA_INSTALL_HINT =
  * @throws Error with {@link KAFKA_INSTALL_HINT} where jars are missing and cannot be fetched
  */
 export async function kafkaClassPath(version: KafkaVersion, onFetch?: () => void): Promise<string> {
-  const folder = `${cacheFolder()}/tidemark/kafka/${version}`;
+  const folder = kafkaFolder(version);
   const marker = `${folder}/lib/kafka_2.13-${version}.jar`;
   if (!await exists(marker)) {
     onFetch?.();
@@ -30,13 +30,17 @@ export async function kafkaClassPath(version: KafkaVersion, onFetch?: () => void
   return jars.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).join(":");
 }
 
+/** Where what belongs to one release is kept. */
+export const kafkaFolder = (version: KafkaVersion): string => `${cacheFolder()}/tidemark/kafka/${version}`;
+
 function cacheFolder(): string {
   const folder = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? ""}/.cache`;
   if (!folder.startsWith("/")) throw new Error("Cannot find a cache folder: set HOME or XDG_CACHE_HOME");
   return folder;
 }
 
-async function exists(path: string): Promise<boolean> {
+/** Whether there is a file or folder of that name. */
+export async function exists(path: string): Promise<boolean> {
   try {
     await Deno.stat(path);
     return true;

@@ -1,5 +1,7 @@
 // `deno task test [--unit] [--repeat N] [PATHS] [OPTIONS of deno test]`: sets the machine up, runs unit tests and integration tests, ends with one
-// line of totals. `--repeat N` runs them N times beside a busy process a core and lists the tests that were ever red. Shell.
+// line of totals. `deno task check` checks the types. `--repeat N` runs the tests N times beside a busy process a core and lists those that were
+// ever red. Shell.
+import { walkFiles } from "./files.ts";
 import { REPOSITORY, spawn } from "./process.ts";
 import { setUp } from "./setup.ts";
 import { plan, type Run } from "./test_plan.ts";
@@ -14,7 +16,7 @@ async function run({ name, args, jobs }: Run, folder: string): Promise<Outcome> 
   const report = `${folder}/${name}.xml`;
   await Deno.remove(report).catch(() => {/* the first round has none */});
   const { success } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--quiet", "--permit-no-files", `--junit-path=${report}`, ...args],
+    args: ["test", "-A", "--no-check", "--quiet", "--permit-no-files", `--junit-path=${report}`, ...args],
     cwd: REPOSITORY,
     stdin: "null",
     env: jobs === undefined ? {} : { DENO_JOBS: String(jobs) },
@@ -33,7 +35,9 @@ function busyProcesses(): AsyncDisposable {
 }
 
 async function main(): Promise<number> {
-  const { runs, integration, repeat } = plan(Deno.args);
+  const below = await Array.fromAsync(walkFiles(new URL("tests/", REPOSITORY)));
+  const files = below.filter((file) => /_test\.tsx?$/.test(file)).map((file) => `tests/${file}`).sort();
+  const { runs, integration, repeat } = plan(Deno.args, files);
   if (integration && !await setUp(say)) return 1;
   const folder = await Deno.makeTempDir({ prefix: "tidemark-tests-" });
   await using stack = new AsyncDisposableStack();

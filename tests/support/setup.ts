@@ -1,4 +1,5 @@
 // Gets what the integration tests need and the machine lacks: by its package manager, Kafka by Maven. Shell: runs programs that install.
+import { makeClassArchive } from "./kafka_broker.ts";
 import { KAFKA_VERSIONS, kafkaClassPath } from "./kafka_jars.ts";
 import { commandLine, installLine, PACKAGE_MANAGERS, type PackageManager, type Right } from "./package_managers.ts";
 import { firstOutput, type Missing, missingRequirements } from "./requirements.ts";
@@ -74,6 +75,7 @@ async function fetchKafka(say: (line: string) => void): Promise<boolean> {
   for (const version of KAFKA_VERSIONS) {
     try {
       await kafkaClassPath(version, () => say(`Missing: Kafka ${version}. Getting it by Maven, once.`));
+      await makeClassArchive(version, () => say(`Starting Kafka ${version} once, to keep its loaded classes.`));
     } catch (error) {
       say(error instanceof Error ? error.message : String(error));
       return false;

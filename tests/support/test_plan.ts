@@ -3,10 +3,36 @@
 const INTEGRATION = "tests/integration";
 
 /** These measure time or memory: nothing runs beside them. */
-const ALONE = ["speed_gate_test.ts", "browser_pages_test.ts"].map((name) => `${INTEGRATION}/${name}`);
+export const ALONE: readonly string[] = ["speed_gate_test.ts", "browser_pages_test.ts"].map((name) =>
+  `${INTEGRATION}/${name}`
+);
+
+/** They take longest, the longest first: begun last, they would leave a core idle at the end. */
+export const LONGEST: readonly string[] = [
+  "tests/simulation/simulation_test.ts",
+  "tests/fuzz/event_fuzz_test.ts",
+  "tests/fuzz/fuzz_test.ts",
+  "tests/fuzz/http_fuzz_test.ts",
+  ...[
+    "model_test.ts",
+    "kill_test.ts",
+    "resume_test.ts",
+    "browser_dashboard_test.ts",
+    "produce_faults_test.ts",
+    "kafka_strangers_test.ts",
+    "kafka_group_test.ts",
+    "replay_test.ts",
+    "security_test.ts",
+    "workers_test.ts",
+    "end_to_end_test.ts",
+    "steps_test.ts",
+    "store_faults_test.ts",
+    "released_test.ts",
+  ].map((name) => `${INTEGRATION}/${name}`),
+];
 
 /** Files at a time: each starts servers of its own, and waits for them half of its time. */
-const INTEGRATION_JOBS = 3;
+const INTEGRATION_JOBS = 4;
 
 /** One run of `deno test`. */
 export interface Run {
@@ -27,38 +53,40 @@ export interface Plan {
 /**
  * Sorts the command line: `--unit`, `--repeat N`, paths below `tests`, and options that go to `deno test` as they are.
  *
- * @throws RangeError where N is not a whole number from 1
+ * @param files all test files, as paths from the repository's folder
+ * @throws RangeError where N is not a whole number from 1, or a path has no tests
  */
-export function plan(args: readonly string[]): Plan {
+export function plan(args: readonly string[], files: readonly string[]): Plan {
   const at = args.indexOf("--repeat");
   const repeat = at < 0 ? 1 : Number(args[at + 1]);
   if (!Number.isInteger(repeat) || repeat < 1) throw new RangeError("--repeat takes a whole number from 1.");
   const others = args.filter((arg, i) => arg !== "--unit" && (at < 0 || i < at || i > at + 1));
   const options = others.filter((arg) => !isPath(arg));
-  const paths = others.filter(isPath).map((path) => path.replace(/^\.\//, ""));
-  const all = paths.length === 0, unitOnly = args.includes("--unit");
-  const unitPaths = paths.filter((path) => !path.startsWith(INTEGRATION));
-  const integrationPaths = unitOnly ? [] : paths.filter((path) => path.startsWith(INTEGRATION));
-  const whole = all || integrationPaths.some((path) => path.replace(/\/$/, "") === INTEGRATION);
-  const together = whole ? [INTEGRATION] : integrationPaths.filter((path) => !ALONE.includes(path));
-  const alone = whole ? ALONE : integrationPaths.filter((path) => ALONE.includes(path));
-  const integration = !unitOnly && (all || integrationPaths.length > 0);
-  const runs: Run[] = [];
-  if (all || unitPaths.length > 0) {
-    runs.push({
-      name: "unit",
-      args: ["--parallel", `--ignore=${INTEGRATION}`, ...options, ...(all ? ["tests"] : unitPaths)],
-    });
-  }
-  if (integration && together.length > 0) {
-    runs.push({
-      name: "integration",
-      args: ["--parallel", `--ignore=${ALONE.join(",")}`, ...options, ...together],
-      jobs: INTEGRATION_JOBS,
-    });
-  }
-  if (integration && alone.length > 0) runs.push({ name: "alone", args: [...options, ...alone] });
-  return { runs, integration, repeat };
+  const paths = others.filter(isPath).map((path) => path.replace(/^\.\//, "").replace(/\/$/, ""));
+  const below = (path: string) => files.filter((file) => file === path || file.startsWith(`${path}/`));
+  for (const path of paths) if (below(path).length === 0) throw new RangeError(`${path} has no tests.`);
+  const chosen = longestFirst(paths.length === 0 ? files : [...new Set(paths.flatMap(below))]);
+  const servers = args.includes("--unit") ? [] : chosen.filter((file) => file.startsWith(`${INTEGRATION}/`));
+  const sets = {
+    unit: chosen.filter((file) => !file.startsWith(`${INTEGRATION}/`)),
+    integration: servers.filter((file) => !ALONE.includes(file)),
+    alone: servers.filter((file) => ALONE.includes(file)),
+  };
+  const runs: Run[] = [
+    { name: "unit", args: ["--parallel", ...options, ...sets.unit] },
+    { name: "integration", args: ["--parallel", ...options, ...sets.integration], jobs: INTEGRATION_JOBS },
+    { name: "alone", args: [...options, ...sets.alone] },
+  ];
+  return {
+    runs: runs.filter(({ name }) => sets[name as keyof typeof sets].length > 0),
+    integration: servers.length > 0,
+    repeat,
+  };
+}
+
+/** `deno test` begins files in the order of its arguments. */
+function longestFirst(files: readonly string[]): readonly string[] {
+  return [...LONGEST.filter((file) => files.includes(file)), ...files.filter((file) => !LONGEST.includes(file))];
 }
 
 /** Tells `tests/geo` from the value of an option such as `--filter geo`. */
