@@ -18,7 +18,11 @@ import { startProxy } from "../support/tcp_proxy.ts";
 import { until } from "../support/wait.ts";
 import { Standby } from "../faults/postgres_standby.ts";
 
-const open = (url: string, settings: Partial<Settings> = {}, more: { schema?: string; unstamped?: boolean } = {}) => {
+const open = (
+  url: string,
+  settings: Partial<Settings> = {},
+  more: { schema?: string; unstamped?: boolean; max?: number } = {},
+) => {
   const parsed = parseValue(postgresUrl, url);
   if (!parsed.ok) throw new Error(parsed.problem);
   const address = postgresTarget({ ...defaultSettings(), ...settings, POSTGRES_URL: parsed.value });
@@ -282,6 +286,33 @@ Deno.test("a deadline whose cancellation does not reach the server ends the stat
     await until("the cancellation was tried", () => proxy.accepted > accepted);
     proxy.aim(`127.0.0.1:${server.port}`);
     await database.query((sql) => sql`select 1`, 10_000);
+  } finally {
+    await database.close();
+  }
+});
+
+Deno.test("a statement that passes its deadline does not end those beside it", async () => {
+  await using server = await startPostgres();
+  await using proxy = startProxy(`127.0.0.1:${server.port}`);
+  const url = new URL(server.url);
+  url.host = proxy.url;
+  const database = open(`${url.href}?sslmode=disable`, {}, { max: 2 });
+  try {
+    await database.query((sql) => sql`select 1`, 10_000);
+    const beside = database.query((sql) => sql`select 7 as n from pg_sleep(1.5)`, 20_000);
+    await assertRejects(() => database.query((sql) => sql`select pg_sleep(60)`, 300), DeadlineError);
+    assertEquals([...await beside], [{ n: 7 }]);
+    // The late one is cancelled, so both connections are free again.
+    const answers = await Promise.all([1, 2].map((n) => database.query((sql) => sql`select ${n}::int as n`, 5_000)));
+    assertEquals(answers.map(([row]) => row!.n), [1, 2]);
+    // Where the server is gone, its connections go as well: the next statement opens new ones.
+    const stuck = database.query((sql) => sql`select pg_sleep(60)`, 20_000);
+    stuck.catch(() => {});
+    proxy.pause();
+    await assertRejects(() => database.query((sql) => sql`select 1`, 300), DeadlineError);
+    await assertRejects(() => stuck, Unavailable);
+    proxy.resume();
+    assertEquals([...await database.query((sql) => sql`select 3 as n`, 10_000)], [{ n: 3 }]);
   } finally {
     await database.close();
   }

@@ -780,6 +780,18 @@ export const MUTANTS: readonly Mutant[] = [
     "",
   ),
   network(
+    "a statement that is over its deadline ends none beside it",
+    CLIENT,
+    "if (late && pool.running > 1 && answer !== undefined)",
+    "if (false)",
+  ),
+  network(
+    "a cancelled statement that does not end takes its connection along",
+    CLIENT,
+    "if (!await Promise.race([ended, deadline.catch(() => false)])) this.#discard(pool);",
+    "await ended;",
+  ),
+  network(
     "a cancellation that does not reach the server ends nothing",
     "src/store/postgres/dial.ts",
     "return; // the statement ends by the server's own time limit, or with its connection",

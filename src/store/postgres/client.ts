@@ -17,6 +17,8 @@ export type { DatabaseOptions, PostgresAddress } from "./connect.ts";
 
 /** Limit for connecting and the first statement. The embedded database may be busy with a closing. */
 const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
+/** A cancelled statement that has not ended after this time is on a connection that is dead. */
+const CANCELLED_MS = 2_000;
 
 /** A statement of the driver. */
 interface Cancellable {
@@ -84,11 +86,12 @@ export class Database implements ReadDatabase {
     if (this.#closed) throw postgresUnavailable("the database client is closed");
     const { deadline, clear } = deadlineAfter(deadlineMs);
     const asked: Cancellable[] = [];
-    let pool: Pool | undefined;
+    let pool: Pool | undefined, answer: Promise<T> | undefined;
     try {
       pool = this.#pool ?? await Promise.race([this.#open(), deadline]);
+      pool.running++;
       const made = statement(this.#qualifier.tag(pool.sql, (query) => asked.push(query)));
-      const answer = Promise.resolve(made);
+      answer = Promise.resolve(made);
       answer.catch(() => {}); // after the deadline, no caller waits for it
       try {
         return await Promise.race([answer, deadline]);
@@ -96,19 +99,29 @@ export class Database implements ReadDatabase {
         // Takes a statement that was not sent yet out of the driver's queue. One that was sent must stay there: otherwise the driver takes
         // its answer for the answer of the next statement.
         const { state, cancel } = made as Partial<Cancellable>;
-        if (error instanceof DeadlineError && this.#options.boundedServer && state === null) cancel?.call(made);
+        if (error instanceof DeadlineError && state === null) cancel?.call(made);
         throw error;
       }
     } catch (error) {
       const late = error instanceof DeadlineError;
       if (pool !== undefined && isConnectionError(error) && !(late && this.#options.boundedServer)) {
         if (late) cancel(pool, asked);
-        this.#discard(pool);
+        // One that is slow must not end those beside it, unless its connection turns out to be dead.
+        if (late && pool.running > 1 && answer !== undefined) void this.#discardUnlessEnded(pool, answer);
+        else this.#discard(pool);
       }
       throw connectionFault(error, pool?.server ?? this.#servers[this.#at]!);
     } finally {
+      if (pool !== undefined) pool.running--;
       clear();
     }
+  }
+
+  async #discardUnlessEnded(pool: Pool, answer: Promise<unknown>): Promise<void> {
+    const { deadline, clear } = deadlineAfter(CANCELLED_MS);
+    const ended = answer.then(() => true, (error) => !isConnectionError(error));
+    if (!await Promise.race([ended, deadline.catch(() => false)])) this.#discard(pool);
+    clear();
   }
 
   /** Ends the pool, waiting at most `deadlineMs` for running statements. Never rejects. */

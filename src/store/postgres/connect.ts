@@ -40,6 +40,8 @@ export interface Pool {
   readonly tls: TlsOptions;
   /** A socket that connects after this was set is closed. */
   discarded: boolean;
+  /** Statements that are waited for. */
+  running: number;
 }
 
 /**
@@ -83,7 +85,7 @@ export function connect(
   };
   if (address.kind === "url") {
     const sql = postgres(address.url, { ...common, ssl: false });
-    return { sql, server, tls: { mode: "disable" }, discarded: false };
+    return { sql, server, tls: { mode: "disable" }, discarded: false, running: 0 };
   }
   const tls: TlsOptions = {
     mode: address.tls,
@@ -91,7 +93,7 @@ export function connect(
     ...(address.cert !== undefined && { cert: address.cert }),
     ...(address.key !== undefined && { key: address.key }),
   };
-  const state = { discarded: false };
+  const state = { discarded: false, running: 0 };
   const sql = postgres({
     ...common,
     host: server.host,
