@@ -6,7 +6,7 @@
 // window's end + delay until the window's last row is committed (PostgreSQL's commit timestamp). The sender is not counted.
 import postgres from "postgres";
 import { Kafka, logLevel } from "kafkajs";
-import { silenceIdleTimer } from "../src/source/kafka/idle_timer.ts";
+import { silenceIdleTimers } from "../src/source/kafka/idle_timers.ts";
 import { LiveLoad, type Passed } from "./live_load.ts";
 import { median, numberFlag, peakMemoryMib, quantile, textFlag, treeCpuSeconds, write } from "./support.ts";
 
@@ -37,7 +37,7 @@ interface Run {
   readonly load: number;
 }
 
-silenceIdleTimer();
+silenceIdleTimers();
 const kafka = new Kafka({ brokers: [env("KAFKA_URL")], clientId: "bench", logLevel: logLevel.NOTHING });
 const admin = kafka.admin();
 await admin.connect();

@@ -151,7 +151,8 @@ Deno.test({
           });
           const error = await ended;
           assertEquals([error.code, error.exitCode], ["produce_stopped", EXIT.unavailable]);
-          assertMatch(error.message, /in-sync replicas|timed out/);
+          // The last refusal; on a busy machine the new leaders may not be known by then.
+          assertMatch(error.message, /in-sync replicas|timed out|not the leader/);
           const sent = Number(/^Sent (\d+) records/.exec(out.at(-1)!)?.[1]);
           assertLess(sent, LINES);
           const line = Number(/--from-line (\d+)\b/.exec(error.action)?.[1]);

@@ -1,6 +1,6 @@
 // Starts a real single-node Kafka (KRaft) for tests on free loopback ports in a folder of its own. Runs `java`; nothing is left behind.
 import { Kafka, logLevel } from "kafkajs";
-import { silenceIdleTimer } from "../../src/source/kafka/idle_timer.ts";
+import { silenceIdleTimers } from "../../src/source/kafka/idle_timers.ts";
 import { certificateAuthority } from "./kafka_certificates.ts";
 import { exists, KAFKA_INSTALL_HINT, kafkaFolder, type KafkaVersion } from "./kafka_jars.ts";
 import { classArchivePath, kafkaJava } from "./kafka_java.ts";
@@ -54,7 +54,7 @@ const PASSWORD = "tidemark-secret";
 /** Three brokers at once on a busy machine take their time. */
 const READY_MS_MAX = 150_000;
 
-silenceIdleTimer(); // kafkajs' own clients print a warning without it
+silenceIdleTimers(); // kafkajs' own clients print a warning without it
 
 /**
  * Starts a broker and waits until it answers. `KAFKA_TEST_URL` gives an existing one instead, on which `kill` and its kin throw.

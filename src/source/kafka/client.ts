@@ -5,7 +5,7 @@ import type { Log } from "../../shared/log.ts";
 import type { FaultContext } from "./faults.ts";
 import { framedSocketFactory } from "./frames.ts";
 import { Cluster, createLogger } from "./internals.ts";
-import { silenceIdleTimer } from "./idle_timer.ts";
+import { silenceIdleTimers } from "./idle_timers.ts";
 import { kafkaLogCreator } from "./log.ts";
 import { tokenProvider, type TokenSource } from "./oauth.ts";
 
@@ -101,7 +101,7 @@ function clientConfig({ brokers, clientId, tls, sasl }: KafkaConnection, log: Lo
     problems.push("KAFKA_SASL_MECHANISM needs KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD");
   }
   if (problems.length > 0) throw new UsageError(problems);
-  silenceIdleTimer();
+  silenceIdleTimers();
   return {
     brokers: [...brokers],
     clientId,

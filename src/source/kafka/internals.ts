@@ -134,8 +134,24 @@ export const errorOfCode = (rawErrors as { createErrorFromCode(code: number): Er
 export const defaultSocketFactory = rawSocketFactory as unknown as () => ISocketFactory;
 export const createLogger =
   (rawLoggers as { createLogger(options: { level: number; logCreator: unknown }): unknown }).createLogger;
+
+interface RequestQueue {
+  readonly pending: readonly unknown[];
+  readonly inflight: ReadonlyMap<
+    number,
+    { readonly sentAt: number; readonly requestTimeout: number; timeoutRequest(): void }
+  >;
+  readonly enforceRequestTimeout: boolean;
+  readonly requestTimeout: number;
+  readonly isConnected: () => boolean;
+  requestTimeoutIntervalId?: ReturnType<typeof setInterval> | undefined;
+  /** Ends the timers. */
+  destroy(): void;
+}
+
 interface RequestQueuePrototype {
-  scheduleCheckPendingRequests(this: { readonly pending: readonly unknown[] }): void;
+  scheduleCheckPendingRequests(this: RequestQueue): void;
+  scheduleRequestTimeoutCheck(this: RequestQueue): void;
 }
 
 export const requestQueuePrototype = (RawRequestQueue as unknown as { prototype: RequestQueuePrototype }).prototype;
