@@ -1,4 +1,4 @@
-// `deno task mutate [--suite unit|source|files|steps|postgres|network|produce] [--only TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
+// `deno task mutate [--suite unit|source|files|steps|postgres|network|produce] [--only TEXT] [--after TEXT] [--workers W]`: takes one protective check after the other away, in copies of the tree,
 // and runs the tests that must notice. Prints a table; exit code 1 where a mutant survives. Shell: copies files, starts `deno test`.
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
@@ -39,7 +39,7 @@ const FILES: Readonly<Record<Suite, readonly string[]>> = {
   produce: ["tests/integration/produce_faults_test.ts"],
 };
 /** A mutant that makes the tests hang is noticed too. */
-const HANGS_AFTER_MS = 300_000;
+const HANGS_AFTER_MS = 900_000;
 /** Enough for every mutant that was ever killed by a seed, with a margin. */
 const SEEDS = 2_000;
 
@@ -106,10 +106,14 @@ function say(line: string): void {
 }
 
 async function main(): Promise<number> {
-  const suite = option("suite"), only = option("only");
-  const chosen = MUTANTS.filter((m) =>
+  const suite = option("suite"), only = option("only"), after = option("after");
+  const wanted = MUTANTS.filter((m) =>
     (suite === undefined || m.suite === suite) && (only === undefined || m.guard.includes(only))
   );
+  // Goes on with a run that was stopped.
+  const begin = after === undefined ? 0 : wanted.findIndex((m) => m.guard.includes(after)) + 1;
+  if (after !== undefined && begin === 0) throw new Error(`No mutant of these is called ${after}.`);
+  const chosen = wanted.slice(begin);
   const texts = new Map<string, string>();
   for (const { file } of chosen) texts.set(file, await Deno.readTextFile(new URL(file, REPOSITORY)));
   for (const mutant of chosen) mutate(mutant, texts.get(mutant.file)!);

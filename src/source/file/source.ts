@@ -109,6 +109,10 @@ class FileSource implements Source {
     const leave = async () => {
       for (const { position, log, tail } of this.#readings) {
         if (this.#lease.held && position !== null) {
+          // What appeared since the last scan may be rotated away during the stop: then it is missed, not unknown.
+          await log.scan(true).catch((error) =>
+            this.#options.log.warn("the log was left without a last look", { reason: messageOf(error) })
+          );
           await tail.leave();
           await log.known.storeNotes();
         }

@@ -201,6 +201,12 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "",
   ],
   [
+    "files that appear before the log is left are known when it is read again",
+    "src/source/file/source.ts",
+    "await log.scan(true).catch((error) =>",
+    "await Promise.resolve().catch((error) =>",
+  ],
+  [
     "lines that a look has shown are not lost silently",
     "src/source/file/log.ts",
     "if (generation > BEGINNING && !finished && !file.compressed) this.known.note(generation, { sizeSeen: file.size });",

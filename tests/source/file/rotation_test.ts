@@ -186,6 +186,24 @@ Deno.test("createFileSource() stores nothing before a stream has taken a positio
   assertEquals((await rig.generations.load()).map(({ generation }) => generation).toSorted(), [0, 1]);
 });
 
+Deno.test("createFileSource() looks once more when it leaves, so that what is rotated away meanwhile is missed", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", "");
+  assertEquals((await rig.step()).kind, "assigned");
+  await rig.step();
+  // No time passes: the next scan is not due.
+  const text = numbered(0, 5);
+  rig.write("access.log", text);
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", "");
+  await rig.restart();
+  const rows = await rig.generations.load();
+  assertEquals(rows.map(({ generation, fingerprintBytes }) => [generation, fingerprintBytes]), [[0, 0], [
+    1,
+    text.length,
+  ]]);
+});
+
 Deno.test("createFileSource() goes on where an earlier release numbered the file of a refused run", async () => {
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 5));
