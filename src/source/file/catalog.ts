@@ -8,16 +8,16 @@ import { fixedFolder, hostIn, type LogPattern, movedTo, parsePattern } from "./p
 
 /** A log, and what the setting says of it. */
 export interface FoundLog extends LogName {
-  /** Named by `{host}`. */
+  /** What `{host}` in the setting matched. */
   readonly host: string | undefined;
 }
 
 /** A file that may belong to a log. */
 export interface LogFile {
   readonly path: string;
-  /** Named by the setting; false for what rotation made beside it. */
+  /** True if the setting names the file; false for a rotated file beside a named one. */
   readonly listed: boolean;
-  /** The setting is this path, no pattern. */
+  /** True if the setting is this path and not a pattern. */
   readonly single: boolean;
 }
 
@@ -29,14 +29,14 @@ function isSameLog(own: string, at: string): boolean {
 export class Catalog {
   readonly #files: FileSystem;
   readonly #written: readonly LogPattern[];
-  /** The same with real folders. */
+  /** The same with links in their folders resolved. */
   #patterns: readonly LogPattern[];
   /** Real paths of files, by the path under which a pattern found them. */
   readonly #real = new Map<string, string>();
   /** The paths that name a single log, by the log's name. */
   readonly #singles = new Map<string, string>();
 
-  /** The same, by the setting's path. */
+  /** Names of these logs, by the setting's path. */
   readonly #namesOfSingles = new Map<string, string>();
   /** All logs that were ever seen or known. */
   readonly #names = new Set<string>();
@@ -56,7 +56,7 @@ export class Catalog {
     return this.#patterns.some(({ several }) => several);
   }
 
-  /** Paths that name no file now. @throws UsageError where one names something else */
+  /** Paths at which there is no file now. @throws UsageError if there is something else at one */
   async absent(): Promise<LogPattern[]> {
     await this.#resolve();
     const absent: LogPattern[] = [];
@@ -65,8 +65,8 @@ export class Catalog {
   }
 
   /**
-   * The logs that are there now, and those whose single path is given, by name. `known` logs keep their names, however a folder's links have
-   * changed since.
+   * The logs that have files now and those given by a single path, sorted by name. `known` logs keep their names even if a folder's links
+   * have changed since.
    */
   async find(known: readonly LogName[]): Promise<FoundLog[]> {
     await this.#resolve();
@@ -83,7 +83,7 @@ export class Catalog {
     return [...found.values()].sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** Whether the setting names the log, be its files there or not. */
+  /** Whether the setting names the log, whether or not its files exist. */
   async covers(log: LogName): Promise<boolean> {
     await this.#resolve();
     for (const pattern of this.#patterns) {
@@ -93,7 +93,7 @@ export class Catalog {
     return (await this.find([log])).some(({ name }) => name === log.name);
   }
 
-  /** The log to which a file at `path` belongs, be it there or not; null where the setting does not name it. After {@link find}. */
+  /** The log that a file at `path` belongs to, whether or not it exists; null if the setting does not name it. Call {@link find} first. */
   logOf(path: string): LogName | null {
     const at = resolve(path);
     for (const [i, pattern] of this.#patterns.entries()) {
@@ -117,7 +117,7 @@ export class Catalog {
     return null;
   }
 
-  /** The host of a log of which no file is there. */
+  /** The host of a log that has no file now. */
   hostOf(name: string): string | undefined {
     for (const pattern of this.#patterns) {
       const host = hostIn(pattern, name);
@@ -126,14 +126,14 @@ export class Catalog {
     return undefined;
   }
 
-  /** Files of the logs called `names`, and what rotation made of them. */
+  /** The files of the logs called `names`, rotated ones included. */
   async files(names: readonly string[]): Promise<LogFile[]> {
     const files = new Map<string, LogFile>();
     for (const name of names) {
       const single = this.#singles.get(name);
       if (single !== undefined) {
         files.set(single, { path: single, listed: true, single: true });
-        // The folder's link may lead elsewhere by now.
+        // The folder may be a link that leads elsewhere by now.
         if (dirname(single) !== dirname(name)) await this.#add(files, dirname(single), basename(single));
       }
       for (const path of this.#links.get(name) ?? []) files.set(path, { path, listed: true, single: false });
@@ -164,7 +164,7 @@ export class Catalog {
     }
   }
 
-  /** Puts real folders in place of links, where a folder is there. */
+  /** Resolves links in the patterns' folders, if the folders exist. */
   async #resolve(): Promise<void> {
     this.#patterns = await Promise.all(this.#written.map(async (pattern) => {
       const folder = fixedFolder(pattern);
@@ -202,7 +202,7 @@ export class Catalog {
   async #single(pattern: LogPattern, known: readonly LogName[]): Promise<FoundLog> {
     const { glob: path, absolute } = pattern;
     const real = await this.#realOr(path);
-    // A link to a dated file is renewed each day: what it names is the log without the date.
+    // A link to a dated file is renewed each day, so the log has the file's name without the date.
     const own = real === path ? path : join(dirname(real), baseOf(basename(real), () => false));
     const name = known.find(({ foundBy }) => foundBy === absolute)?.name ??
       known.find((log) => log.name === own || log.name === path)?.name ?? own;
@@ -235,7 +235,7 @@ export class Catalog {
     return [...found.values()];
   }
 
-  /** Null where the path names something else than a file. */
+  /** Null if there is something other than a file at the path. */
   async #realFile(path: string): Promise<string | null> {
     if ((await this.#info(path))?.kind !== "file") return null;
     return await this.#realOr(path);

@@ -1,11 +1,11 @@
-// Tells how a file is compressed by its first bytes, and how long it says that it is. Shell over the file system.
+// Finds how a file is compressed, by its first bytes, and the length that a gzip file states. Shell over the file system.
 import { StreamStopped } from "../../shared/errors.ts";
 import type { FileSystem, OpenFile } from "./file_system.ts";
 
-/** What is decompressed here. */
+/** The formats that can be decompressed. */
 export type Compression = "gzip" | "zstd";
 
-/** How the content is compressed, by its first bytes. @throws {StreamStopped} for what cannot be decompressed here */
+/** How the content is compressed, by its first bytes. @throws {StreamStopped} for xz and bzip2, which cannot be decompressed */
 export async function compressionOf(path: string, handle: OpenFile): Promise<Compression | null> {
   const magic = new Uint8Array(6);
   const filled = await handle.read(magic, 0);
@@ -14,12 +14,12 @@ export async function compressionOf(path: string, handle: OpenFile): Promise<Com
   const command = compression === "xz" ? "xz" : "bzip2";
   throw new StreamStopped(
     "source_refused",
-    `${path} is compressed by ${command}, which is not read here`,
-    `Decompress it (\`${command} -dk ${path}\`), or compress it with gzip or zstd, which are read.`,
+    `${path} is compressed with ${command}, which cannot be read`,
+    `Decompress it (\`${command} -dk ${path}\`), or compress it with gzip or zstd instead.`,
   );
 }
 
-/** What the first six bytes say; null where they are not those of a compressed file. */
+/** The format that the first six bytes identify; null if it is not a compressed one. */
 export function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" | null {
   const begins = (...bytes: number[]) => bytes.every((byte, i) => magic[i] === byte);
   if (begins(0x1f, 0x8b)) return "gzip";
@@ -29,7 +29,7 @@ export function compressionAt(magic: Uint8Array): Compression | "xz" | "bzip2" |
   return null;
 }
 
-/** Length of a gzip file's content modulo 2^32 as its last four bytes state it (RFC 1952, of the last member); null for other files. */
+/** Length of a gzip file's content modulo 2^32, as its last four bytes state it (RFC 1952; that of its last member); null for other files. */
 export async function statedLength(path: string, size: number, files: FileSystem): Promise<number | null> {
   const handle = await files.open(path);
   try {

@@ -5,15 +5,15 @@ import { type Compression, compressionAt, compressionOf } from "./compression.ts
 import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
 import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
 
-/** How much of a file's beginning is looked at. */
+/** How many bytes of a file's beginning are looked at. */
 export const PEEK_BYTES = 64 * 1024;
 const COMPRESSED_CHUNK_BYTES = 128 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
 
-/** The compressed content ends in the middle or is damaged. Caught where files are read: it may still be in the making. */
+/** The compressed content ends in the middle or is damaged. Caught where files are read, because the file may still be written to. */
 export class GzipDamaged extends Error {
   override readonly name = "GzipDamaged";
-  /** The content is whole, and too short for the position. */
+  /** True if the content is whole and ends before the position. */
   readonly short: boolean;
   constructor(message: string, options: ErrorOptions & { readonly short?: boolean } = {}) {
     super(message, options);
@@ -25,15 +25,15 @@ export class GzipDamaged extends Error {
 export interface FileContent {
   /** Compressed content has its final length. */
   readonly compressed: boolean;
-  /** Bytes on disk that were read to get here: of a compressed file the compressed ones. 0 for a stream. */
+  /** Bytes that were read from disk so far; for a compressed file, compressed bytes. 0 for a stream. */
   readonly taken: number;
-  /** Fills `into` from its position and returns how many bytes that were; 0 at the end, which a plain file may later move. */
+  /** Fills `into` from the current position and returns the number of bytes; 0 at the end. A plain file may grow later. */
   read(into: Uint8Array): Promise<number>;
-  /** What the file system says now, of the opened file even where its name is another's by now. */
+  /** What the file system says now of the opened file, even if its name belongs to another file by now. */
   info(): Promise<FileInfo>;
   /** The first bytes of the content, at most {@link FINGERPRINT_BYTES_MAX}: of a plain file as they are now. */
   head(): Promise<Uint8Array>;
-  /** Bytes `[from, to)` of a plain file as they are now; fewer where it ends before. */
+  /** Bytes `[from, to)` of a plain file as they are now; fewer if it ends before. */
   reread(from: number, to: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
@@ -44,14 +44,14 @@ export interface FileHead {
   readonly info: FileInfo;
   /** Up to 64 KiB of uncompressed content. */
   readonly bytes: Uint8Array;
-  /** A compressed file that ends in the middle of what was looked at: still being written, or damaged. */
+  /** Whether a compressed file ends in the middle of what was looked at: it is still being written, or damaged. */
   readonly damaged: boolean;
 }
 
 /**
  * Opens `path` at byte `at` of its uncompressed content.
  *
- * @throws {GzipDamaged} where compressed content ends before `at`; and what the operating system says (`code` ENOENT, EACCES, …)
+ * @throws {GzipDamaged} if compressed content ends before `at`; and the operating system's error (`code` ENOENT, EACCES, …)
  */
 export async function openContent(path: string, at: number, files: FileSystem = disk): Promise<FileContent> {
   const handle = await files.open(path);
@@ -67,7 +67,7 @@ export async function openContent(path: string, at: number, files: FileSystem = 
   }
 }
 
-/** Looks at the beginning of `path`. @throws what the operating system says (`code` ENOENT, EACCES, …) */
+/** Looks at the beginning of `path`. @throws the operating system's error (`code` ENOENT, EACCES, …) */
 export async function readHead(path: string, files: FileSystem): Promise<FileHead> {
   const handle = await files.open(path);
   try {
@@ -164,7 +164,7 @@ function chunkedContent(
     rest = rest.length === 0 ? value : concat(rest, value);
     return true;
   };
-  /** Kept from the same stream that is read, so that a file put under the name in between cannot be taken for this one. */
+  /** Taken from the stream that is read: opening the name a second time could give another file. */
   const begin = async () => {
     while (rest.length < FINGERPRINT_BYTES_MAX && await more());
     return rest.slice(0, FINGERPRINT_BYTES_MAX);
@@ -192,7 +192,7 @@ function chunkedContent(
   };
 }
 
-/** Decompresses a stream of gzip members or Zstandard frames. Stopping early releases it; a broken end surfaces as zlib's own error. */
+/** Decompresses a stream of gzip members or Zstandard frames. Stopping early releases it; a broken end throws zlib's own error. */
 function decompressed(
   compressed: AsyncIterable<Uint8Array>,
   compression: Compression,

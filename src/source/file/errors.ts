@@ -1,4 +1,4 @@
-// What can be wrong with a log's files, as the named errors that an operator meets. Pure.
+// The named errors of a log's files: what is wrong, and what an operator can do. Pure.
 import { resolve } from "node:path";
 import { messageOf, StreamStopped, Unavailable, UsageError } from "../../shared/errors.ts";
 import { isGlob } from "./names.ts";
@@ -22,7 +22,7 @@ export function unreadable(path: string, error: unknown): Unavailable {
 export function missing(path: string): Unavailable {
   return new Unavailable(
     "file_missing",
-    `${path} is not there, and nothing follows it`,
+    `${path} is not there, and no newer file of the log is`,
     "Put the file back under its name or a rotated one; reading goes on by itself.",
   );
 }
@@ -31,7 +31,7 @@ export function missing(path: string): Unavailable {
 export function damaged(path: string, cause?: unknown): StreamStopped {
   return new StreamStopped(
     "source_refused",
-    `${path} is compressed, and cut off or damaged`,
+    `${path} is a compressed file that is cut off or damaged`,
     "Replace it by a whole copy and start again; or remove it and run `tidemark resume --accept-gap`.",
     { cause },
   );
@@ -50,8 +50,8 @@ export function lost(path: string, what: string): StreamStopped {
 export function changed(path: string): StreamStopped {
   return new StreamStopped(
     "data_gap",
-    `${path}: its part that was read already has been changed, so that it cannot be told what of it is new`,
-    "Put the file back as it was and start again; or go on behind what it holds now with `tidemark resume --accept-gap`.",
+    `${path}: the part that was already read has been changed, so it is not known what is new`,
+    "Put the file back as it was and start again; or skip all that it holds now with `tidemark resume --accept-gap`.",
   );
 }
 
@@ -70,16 +70,16 @@ export function notAFile(path: string, kind: "folder" | "other"): UsageError {
     );
 }
 
-/** The patterns name more files of their own names than a stream may have logs. */
+/** The patterns name more logs than a stream may have. */
 export function tooManyLogs(found: number, most: number): StreamStopped {
   return new StreamStopped(
     "source_refused",
     `The pattern names ${found} logs, each with a name of its own; a stream may have ${most}`,
-    "Name fewer logs, or give the files names that differ by a date alone.",
+    "Name fewer logs, or give the files of one log names that differ only by a date.",
   );
 }
 
-/** Nothing is at the path or pattern that is to be read once. */
+/** There is no file at a path or pattern that is to be read once. */
 export function noFile(path: string): UsageError {
   return new UsageError(
     [`There is no file at ${path}${path.startsWith("/") ? "" : ` (from the folder ${resolve(".")})`}.`],

@@ -1,4 +1,4 @@
-// What shows that a file has changed since it was looked at or read, where its lines end, and what is too large to be read. Shell over the file system.
+// Checks whether a file has changed since it was looked at or read, and finds where its lines end. Shell over the file system.
 import { StreamStopped } from "../../shared/errors.ts";
 import { type FileContent, GzipDamaged, openContent, PEEK_BYTES } from "./content.ts";
 import { isMissing, unreadable } from "./errors.ts";
@@ -7,15 +7,15 @@ import { fingerprintOf, type Generation } from "./generations.ts";
 import type { LineReader } from "./line_reader.ts";
 import { GENERATION_BYTES_MAX } from "./position.ts";
 
-/** What was delivered last, and the position behind it. */
+/** What was delivered last, and the position after it. */
 export type Delivered = Pick<LineReader, "last" | "position">;
 
-/** Whether what was delivered last is still where it was: a file may be emptied and grow beyond it, with the same first lines. */
+/** Whether the bytes delivered last are still in their place. A file may be emptied and grow beyond them again, with the same first lines. */
 export async function holds(content: FileContent, { last, position }: Delivered): Promise<boolean> {
   return isSame(await content.reread(position - last.length, position), last);
 }
 
-/** Whether what the proof covers is in a plain file where it was: it may have been emptied since the last look, and begin as before. */
+/** Whether a plain file still holds the bytes of the proof. It may have been emptied since the last look and begin as before. */
 export async function proves(content: FileContent, proof: Generation["proof"]): Promise<boolean> {
   if (content.compressed || proof === null) return true;
   const bytes = await content.reread(proof.to - proof.bytes, proof.to);
@@ -29,7 +29,7 @@ export function isSame(a: Uint8Array, b: Uint8Array): boolean {
   return true;
 }
 
-/** What changes whenever the file at `path` is written to. */
+/** A text that changes whenever the file at `path` is written to. */
 export async function stateOf(path: string, files: FileSystem): Promise<string> {
   try {
     const { identity, size, modified } = await files.info(path);
@@ -40,31 +40,31 @@ export async function stateOf(path: string, files: FileSystem): Promise<string> 
   }
 }
 
-/** @returns what ends a stream whose file does not fit into positions */
+/** @returns the error for a file that is too large for positions */
 export function tooLarge(path: string): StreamStopped {
   return new StreamStopped(
     "source_refused",
-    `${path} holds more than ${GENERATION_BYTES_MAX} bytes, the most that positions can tell apart in one file`,
+    `${path} holds more than ${GENERATION_BYTES_MAX} bytes, the most that a position can address in one file`,
     "Split the file (`split --line-bytes`), give the parts as a glob, and start a new stream.",
   );
 }
 
-/** A file as a look showed it: its name may be another one's by now. */
+/** A file as a look showed it. Its name may belong to another file by now. */
 interface NamedFile {
   readonly path: string;
   readonly identity: string;
 }
 
-/** @throws as for a missing file where the name means another file by now, or the file got shorter than `size` */
+/** @throws the error of a missing file (ENOENT) if the name belongs to another file by now, or the file is shorter than `size` */
 function checkSame({ path, identity }: NamedFile, info: FileInfo, size: number): void {
   if (info.identity === identity && info.size >= size) return;
   throw Object.assign(new Error(`${path} is another file by now`), { code: "ENOENT" });
 }
 
 /**
- * One past the last newline in the first `size` bytes of a plain file; 0 where it has none.
+ * One past the last newline in the first `size` bytes of a plain file; 0 if there is none.
  *
- * @throws as for a missing file where it is not the file, or not as long, any more
+ * @throws the error of a missing file (ENOENT) if the name belongs to another file by now, or the file is shorter than `size`
  */
 export async function lastLineEnd(file: NamedFile, size: number, files: FileSystem): Promise<number> {
   const handle = await files.open(file.path);
@@ -90,10 +90,10 @@ async function lastNewlineEnd(handle: OpenFile, size: number): Promise<number> {
 }
 
 /**
- * SHA-256 in hex of bytes `[from, to)` of the content; null where it ends before, undefined where it is damaged: a compressed file may still
- * be in the making.
+ * SHA-256 in hex of bytes `[from, to)` of the content; null if it ends before `to`, undefined if it is damaged: a compressed file may still
+ * be written to.
  *
- * @throws as for a missing file where its name means another one by now
+ * @throws the error of a missing file (ENOENT) if the name belongs to another file by now
  */
 export async function digestOf(
   file: NamedFile,

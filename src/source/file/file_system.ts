@@ -1,4 +1,4 @@
-// The port to a file system, as little of one as a log needs, and the disk behind it, for which the simulation has a model. Shell.
+// The port to a file system, with only what a log needs, and its implementation on disk. The simulation has a model in its place. Shell.
 import { glob, open, readdir, realpath, stat } from "node:fs/promises";
 import type { Stats } from "node:fs";
 
@@ -12,11 +12,11 @@ export interface FileInfo {
   readonly modified: number;
   /** Device and inode. A file keeps them when it is renamed; once it is gone, another file may get them. */
   readonly identity: string;
-  /** Names that it has: 0 once it was removed. */
+  /** Number of names (hard links): 0 once it was removed. */
   readonly links: number;
 }
 
-/** An open file: it can be read whatever becomes of its name. */
+/** An open file. It can still be read after its name was removed or given to another file. */
 export interface OpenFile {
   /** Fills `into` from byte `at` of the file on; resolves to the number of bytes read, 0 at the end. */
   read(into: Uint8Array, at: number): Promise<number>;
@@ -24,7 +24,7 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
-/** Rejects with what the operating system says (`code` ENOENT, EACCES, …). */
+/** Rejects with the operating system's error (`code` ENOENT, EACCES, …). */
 export interface FileSystem {
   open(path: string): Promise<OpenFile>;
   /** Follows symbolic links. */

@@ -1,4 +1,4 @@
-// What the log knows of each file's content, and the port to where that is kept. No I/O but through the port.
+// What a log knows of each file's content, and the port of the store that keeps it. No I/O but through the port.
 import { createHash } from "node:crypto";
 import type { PartitionId } from "../../shared/units.ts";
 
@@ -8,7 +8,7 @@ export const FINGERPRINT_BYTES_MAX = 1024;
 /** A proof of a beginning covers at most this much. */
 const PROOF_BYTES_MAX = 4096;
 
-/** Bytes that were read, right before a position: only the same content has them there. */
+/** A digest of bytes that were read right before a position. The same content is recognised by it. */
 interface ReadProof {
   /** One past the last byte that the digest covers. */
   readonly to: number;
@@ -18,9 +18,9 @@ interface ReadProof {
   readonly digest: string;
 }
 
-/** One stretch of one file's content: the whole of it, but where a file grew after it had been left. */
+/** One part of a file's content: all of it, unless the file grew after it had been left. */
 export interface Generation {
-  /** From 1, in reading order. Up to 0: files that were there before the stream and are no part of it. */
+  /** From 1, in reading order. 0 is {@link BEGINNING}; below 0 are files that are not read: from before the stream, or copies. */
   readonly generation: number;
   /** SHA-256 in hex of the first `fingerprintBytes` bytes of the uncompressed content. */
   readonly fingerprint: string;
@@ -30,23 +30,23 @@ export interface Generation {
   readonly path: string;
   /** Uncompressed bytes that the content is known to have; one past this generation's last byte once `finished`. */
   readonly sizeSeen: number;
-  /** Nothing of it is read any more. */
+  /** No more of it is read. */
   readonly finished: boolean;
-  /** The first generation of the same content; this one's own number but for a file that was read on. */
+  /** The first generation of the same content; equal to `generation` unless the file was read on after it had grown. */
   readonly content: number;
   /** First byte of this generation. */
   readonly fromByte: number;
-  /** Null before anything was read, and for generations of releases that kept none. */
+  /** Null before anything was read, and in rows of earlier releases, which stored no proofs. */
   readonly proof: ReadProof | null;
   /** Time of the last event read, epoch ms. */
   readonly lastTime: number | null;
-  /** Its file was compressed after it was finished, and nothing was added to it before. */
+  /** Its file is not read on even if it seems longer: it is compressed, or an operator gave it up. */
   readonly sealed: boolean;
-  /** The format that was found in its first lines, by name; null where none was, or an earlier release numbered it. */
+  /** Name of the format of its first lines; null if none was found, or if an earlier release numbered it. */
   readonly format: string | null;
 }
 
-/** The number of the row that says: the log's files from before the stream are known, all others are part of it. */
+/** Number of the row that is stored once the files from before the stream are known: every other file is part of it. */
 export const BEGINNING = 0;
 
 /** Keeps generations beside the positions that refer to them. */
@@ -72,7 +72,7 @@ export interface StoredLog extends LogName {
 
 /** What the stream knows of its logs. */
 export interface LogStore {
-  /** In any order. A stream of an earlier release has none: all that it read is partition 0. */
+  /** In any order. Empty for a stream of an earlier release: all that it read is partition 0. */
   logs(): Promise<readonly StoredLog[]>;
   generations(partition: PartitionId): GenerationStore;
 }
@@ -101,7 +101,7 @@ export class MemoryLogs implements LogStore {
     this.#generations.set(partition, known);
     return known;
   }
-  /** What the join of a stream does. */
+  /** Stores new logs, as the join of a stream does in the database. */
   join(partitions: readonly { readonly partition: PartitionId; readonly logs?: readonly LogName[] }[]): void {
     for (const { partition, logs = [] } of partitions) {
       for (const log of logs) {
@@ -111,7 +111,7 @@ export class MemoryLogs implements LogStore {
   }
 }
 
-/** What a stream knows, and in memory what a reader beside it finds: the stream has not met those files yet. */
+/** For a reader beside the stream: reads what the stream has stored, and keeps new generations in memory only. */
 export class BesideLogs implements LogStore {
   readonly #stored: LogStore;
   constructor(stored: LogStore) {
@@ -144,7 +144,7 @@ export function beginsAs(
 ): boolean {
   const { fingerprint, fingerprintBytes: bytes } = generation;
   if (head.length < bytes) return false;
-  // One look at a file compares it with every content.
+  // Kept, because one look compares a file with every content.
   const known = digests.get(head) ?? new Map<number, string>();
   const digest = known.get(bytes) ?? fingerprintOf(head, bytes);
   digests.set(head, known.set(bytes, digest));
@@ -162,7 +162,7 @@ export interface Content {
   readonly fingerprintBytes: number;
   /** Uncompressed bytes that it is known to have. */
   readonly sizeSeen: number;
-  /** The furthest one. */
+  /** The proof with the highest `to`. */
   readonly proof: ReadProof | null;
   readonly lastTime: number | null;
   /** Its generation with the highest number. */
@@ -170,12 +170,12 @@ export interface Content {
   readonly generations: readonly number[];
 }
 
-/** Whether nothing of it is read, since all of it is in another file of the log: a copy such as `access.log.bak`. */
+/** Whether it is a copy such as `access.log.bak`, which is not read because another file of the log holds all of it. */
 export function isCopied({ number, latest }: Pick<Content, "number" | "latest">): boolean {
   return number < BEGINNING && latest.fromByte > 0;
 }
 
-/** By what a file is known again at byte `to` of its beginning, or at the beginning's end: the bytes before it. Null for an empty one. */
+/** The proof of the bytes before byte `to` of a file's beginning, or before the beginning's end. Null if there are none. */
 export function proofOf(beginning: Uint8Array, to: number): ReadProof | null {
   const end = Math.min(to, beginning.length), from = Math.max(0, end - PROOF_BYTES_MAX);
   if (end === 0) return null;

@@ -1,4 +1,4 @@
-// The generations of one log in memory, and when they are stored. Shell over the port to where they are kept.
+// Keeps the generations of one log in memory and decides when they are stored. Shell over the generation store.
 import { messageOf, Unavailable } from "../../shared/errors.ts";
 import type { Generation, GenerationStore } from "./generations.ts";
 
@@ -9,7 +9,7 @@ export class KnownGenerations {
   readonly #rows = new Map<number, Generation>();
   /** Not stored yet. */
   readonly #unsaved = new Set<number>();
-  /** Of which more is remembered than is stored. */
+  /** Changed by {@link note} since they were last saved. */
   readonly #noted = new Set<number>();
   #newest = 0;
   #storing = false;
@@ -20,12 +20,12 @@ export class KnownGenerations {
     this.#isOwn = isOwn;
   }
 
-  /** Number of the newest generation, 0 where there is none. */
+  /** Number of the newest generation; 0 if there is none. */
   get newest(): number {
     return this.#newest;
   }
 
-  /** Whether the stream has taken a position, so that what is known is stored. */
+  /** Whether the stream has taken a position: from then on, changes are stored. */
   get storing(): boolean {
     return this.#storing;
   }
@@ -46,7 +46,7 @@ export class KnownGenerations {
     return this.#rows.keys();
   }
 
-  /** Reads what was stored, forgetting everything else. @throws {Unavailable} */
+  /** Reads the stored generations and forgets all others. @throws {Unavailable} */
   async load(): Promise<void> {
     const rows = await stored(this.#store.load());
     this.#rows.clear();
@@ -55,7 +55,7 @@ export class KnownGenerations {
     this.#storing = false;
     this.#newest = 0;
     rows.sort((a, b) => a.generation - b.generation);
-    // Left behind by runs of earlier releases over another path, which were refused: nothing of them was ever read.
+    // Rows of refused runs of earlier releases over another path. Nothing of those files was read.
     while (rows.length > 0 && this.#isForeign(rows.at(-1)!)) rows.pop();
     for (const row of rows) {
       const isForeign = this.#isForeign(row);
@@ -64,20 +64,20 @@ export class KnownGenerations {
     }
   }
 
-  /** From here on what is known is stored: until a stream has taken a position, a run may still be refused and must change nothing. */
+  /** Stores everything, and from now on each change. Called once the stream has taken a position: before, a run may be refused and must not change anything. */
   async store(): Promise<void> {
     if (this.#storing && this.#unsaved.size === 0) return;
     this.#storing = true;
     for (const number of [...this.#unsaved].sort((a, b) => a - b)) await this.save(this.#rows.get(number)!);
   }
 
-  /** Stores all that is remembered: before the log is left. @throws {Unavailable} */
+  /** Stores everything that is only in memory. Called before the log is left. @throws {Unavailable} */
   async storeNotes(): Promise<void> {
     await this.store();
     for (const number of [...this.#noted]) await this.save(this.#rows.get(number)!);
   }
 
-  /** Stores a generation before any position inside it is handed out. @throws {Unavailable} */
+  /** Stores a generation; until the stream has taken a position, only remembers it. Called before any position in it is delivered. @throws {Unavailable} */
   async save(generation: Generation): Promise<void> {
     if (this.#storing) {
       await stored(this.#store.save(generation));
@@ -86,13 +86,13 @@ export class KnownGenerations {
     this.#remember(generation);
   }
 
-  /** Stores a generation at once, whether the stream has taken a position or not. @throws {Unavailable} */
+  /** Stores a generation even if the stream has not taken a position yet. @throws {Unavailable} */
   async saveNow(generation: Generation): Promise<void> {
     await stored(this.#store.save(generation));
     this.#remember(generation);
   }
 
-  /** Remembers what reading has shown, to be stored with the next {@link save}: how long the content is at least, and what was read last. */
+  /** Remembers the least length of a content and what was read of it last, without storing them. The next {@link save} or {@link storeNotes} does. */
   note(number: number, facts: Partial<Pick<Generation, "sizeSeen" | "proof" | "lastTime">>): void {
     const generation = this.#rows.get(number);
     if (generation === undefined) return;
@@ -101,7 +101,7 @@ export class KnownGenerations {
     this.#noted.add(number);
   }
 
-  /** Takes the newest generation back. */
+  /** Removes the newest generation from memory. */
   dropNewest(): void {
     this.#rows.delete(this.#newest);
     this.#noted.delete(this.#newest);
@@ -127,7 +127,7 @@ async function stored<T>(work: Promise<T>): Promise<T> {
     throw new Unavailable(
       "generations_unavailable",
       `Cannot read or store what is known of the log's files: ${messageOf(error)}`,
-      "Look at the database; reading goes on by itself.",
+      "Check the database; reading goes on by itself.",
       { cause: error },
     );
   }

@@ -1,4 +1,4 @@
-// How far two files hold the same bytes: what is a copy, and what is another file that begins alike. Shell over the files.
+// Compares two files: is one a copy of the other, or do they only begin alike? Shell over the file system.
 import { PEEK_BYTES } from "./content.ts";
 import type { FileSystem } from "./file_system.ts";
 import { commonLength, type Likeness, type SeenFile } from "./match.ts";
@@ -6,10 +6,10 @@ import { missing } from "./errors.ts";
 import { guard } from "./proofs.ts";
 
 /**
- * Compares two files. Their beginnings decide byte by byte. Behind them a plain file's last bytes are looked for in the other one, so that a
- * long copy costs two reads; compressed files that begin alike for 64 KiB are taken for copies.
+ * Compares the beginnings of two files byte by byte. If they are equal, only the last bytes of the shorter plain file are compared with the
+ * same place in the longer one, so that a long copy costs two reads. Compressed files that are equal for 64 KiB are taken as copies.
  *
- * @throws {Unavailable} where a file cannot be read
+ * @throws {Unavailable} if a file cannot be read
  */
 export async function likenessOf(a: SeenFile, b: SeenFile, files: FileSystem): Promise<Likeness> {
   const common = commonLength(a.beginning, b.beginning);
@@ -23,7 +23,7 @@ function isWhole({ beginning, compressed, size }: SeenFile): boolean {
   return beginning.length < PEEK_BYTES || (!compressed && size <= beginning.length);
 }
 
-/** Of files that are equal up to {@link PEEK_BYTES} and have `end` bytes at least. */
+/** For two files whose first {@link PEEK_BYTES} are equal. Both have at least `end` bytes. */
 async function plainLikeness(
   seen: readonly [SeenFile, SeenFile],
   end: number,
@@ -43,7 +43,7 @@ async function plainLikeness(
       };
       const isSameBefore = async (to: number) => await commonIn(to - PEEK_BYTES, to) === PEEK_BYTES;
       if (await isSameBefore(end)) return { common: end, ends: true };
-      // Equal before `low`, not before `high`: once they differ, what follows differs too.
+      // Binary search: they are equal before `low` and differ before `high`. After the first difference, everything is taken to differ.
       let low = PEEK_BYTES, high = end;
       while (high - low > PEEK_BYTES) {
         const middle = Math.floor((low + high) / 2);

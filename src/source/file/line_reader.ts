@@ -1,28 +1,28 @@
-// Reads one file's content from a position on and gives whole lines, with a bound on memory whatever a line's length. Shell over FileContent.
+// Reads one file's content from a position on and returns whole lines. Memory is bounded for lines of any length. Shell over FileContent.
 import type { FileContent } from "./content.ts";
 import { LINE_BYTES_MAX, type LineNumbers, LineRun, wholeLinesEnd } from "../lines.ts";
 
-/** Bytes asked for at once. Large enough that the system calls do not show, small enough that a batch is a fraction of a second's work. */
+/** Bytes read at once: large enough that system calls cost little, small enough that a batch takes a fraction of a second. */
 const CHUNK_BYTES = 512 * 1024;
 /** The same at the end of a file, where little comes at once. */
 const SMALL_CHUNK_BYTES = 64 * 1024;
 /** The part of an over-long line that is kept. */
 const KEPT_BYTES = LINE_BYTES_MAX + 1;
 
-/** By so much of what was delivered last its content is known again. */
+/** How many of the last delivered bytes are kept, to recognise the content by. */
 export const LAST_BYTES = 4096;
 
-/** Lines before a position are counted in at most so much: a tenth of a second. */
+/** Up to this byte the lines before a position are counted, which takes a tenth of a second at most. */
 const LINES_COUNTED_MAX = 128 * 2 ** 20;
 const COUNT_BYTES = 2 ** 20;
 
 /** What {@link LineReader.read} found. */
 export interface ReadLines {
-  /** Absent where no whole line was there. */
+  /** Absent if there was no whole line. */
   readonly run?: LineRun;
-  /** Byte after what was delivered: where to go on. */
+  /** First byte after what was delivered: read on from here. */
   readonly next: number;
-  /** The content's end (for now) was met. */
+  /** Whether the content's end (for now) was reached. */
   readonly atEnd: boolean;
 }
 
@@ -37,13 +37,13 @@ export class LineReader {
   #searched = 0;
   /** Byte in the content of `#buffer[0]`: the first one not delivered. */
   #position: number;
-  /** Bytes of an over-long line that were read behind those kept. */
+  /** Bytes of an over-long line that were read and dropped after the kept ones. */
   #skipped = 0;
   #last: Uint8Array = new Uint8Array(0);
 
   /**
    * @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets; `line` is the number of the line
-   *   that begins there, NaN where it is not known; `last` is what lies right before it, where that was delivered by an earlier reader
+   *   that begins there, NaN if it is not known; `last` are the bytes right before it, if an earlier reader delivered them
    */
   constructor(
     content: FileContent,
@@ -61,7 +61,7 @@ export class LineReader {
     return this.#position;
   }
 
-  /** The last bytes that were delivered, right before `position`; empty before the first and behind an over-long line. */
+  /** The last bytes that were delivered, right before `position`; empty before the first delivery and after an over-long line. */
   get last(): Uint8Array {
     return this.#last;
   }
@@ -87,7 +87,7 @@ export class LineReader {
     }
   }
 
-  /** The unterminated line at the end, if any: it counts once nothing will be added to it. */
+  /** Delivers the unterminated line at the end, if any. To be called once nothing will be added to it. */
   takeRest(recordTime: number): ReadLines {
     if (this.#filled === 0) return { next: this.#position, atEnd: true };
     const skipped = this.#skipped;
@@ -109,7 +109,7 @@ export class LineReader {
     this.#buffer = larger;
   }
 
-  /** Hands `#buffer[0, end)` out for good and goes on in a new buffer with what follows. */
+  /** Delivers `#buffer[0, end)`, which is never written to again, and moves what follows to a new buffer. */
   #deliver(end: number, recordTime: number): LineRun {
     const base = this.#origin + this.#position;
     const run = new LineRun({ bytes: this.#buffer, start: 0, end, base }, recordTime, this.#numbers);
@@ -125,7 +125,7 @@ export class LineReader {
     return run;
   }
 
-  /** The line is longer than any record: what was kept is delivered when its end is found, the rest is never held. */
+  /** Skips a line that is longer than any record. Its kept part is delivered once its end is found; the rest is not held in memory. */
   async #skipLine(recordTime: number): Promise<ReadLines> {
     const scratch = new Uint8Array(CHUNK_BYTES);
     while (true) {
@@ -148,7 +148,7 @@ export class LineReader {
   }
 }
 
-/** Number, from 1, of the line that begins at `byte`; NaN where counting would take long, and within compressed content. */
+/** Number, from 1, of the line that begins at `byte`; NaN in compressed content, and if counting would take long. */
 export async function lineAt(content: FileContent, byte: number): Promise<number> {
   if (byte === 0) return 1;
   if (content.compressed || byte > LINES_COUNTED_MAX) return Number.NaN;

@@ -1,4 +1,4 @@
-// Finds the files of one logical log on disk and looks at their beginnings. Shell over the file system; decides nothing about generations.
+// Finds the files of one logical log on disk and looks at their beginnings. Shell over the file system; it does not decide about generations.
 import type { Clock } from "../../shared/clock.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
@@ -13,63 +13,63 @@ import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
 import type { SeenFile } from "./match.ts";
 import { contentEnd } from "../lines.ts";
 
-/** A first line that has not grown for this long, or since another file was written to, is taken as it is. */
+/** A first line that has not grown for this long, or since another file was written to, is taken as complete. */
 const SETTLED_AFTER = durationMs(10 * SECOND);
-/** File systems keep times in ticks of up to 2 s. */
+/** File systems round times to as much as 2 s: within them, an equal time does not mean that the file is unchanged. */
 const STABLE_AFTER = durationMs(2 * SECOND);
 
-/** Events of a file's beginning whose times are looked at. */
+/** How many events of a file's beginning have their times read. */
 const TIMES_MAX = 16;
-/** Looks at the folder that may follow each other while a rotation is under way. */
+/** How often the folder is looked at again while a rotation changes it. */
 const LOOKS_MAX = 3;
 
-/** Event time in epoch ms of the line `bytes[start, end)`, or undefined where it has none. */
+/** Event time in epoch ms of the line `bytes[start, end)`; undefined if it has none. */
 export type FirstEventTime = (bytes: Uint8Array, start: number, end: number) => number | undefined;
 
 /** What the first lines of a file say. */
 interface Examined {
-  /** Their format by name; null where none was found. */
+  /** Name of their format; null if none was found. */
   readonly format: string | null;
-  /** Why the file is not read, where nothing in them can be. */
+  /** Why the file is refused, if none of the lines can be read; else null. */
   readonly refusal: NamedError | null;
 }
 
 export interface FileListingOptions {
-  /** The log's name: of the first one where a stream of an earlier release read several as one. */
+  /** The log's name; the first log's if a stream of an earlier release read several as one. */
   readonly name: string;
   /** The files that may be the log's now. */
   readonly list: () => Promise<readonly LogFile[]>;
-  /** False: read what is there once. */
+  /** False to read once what is there. */
   readonly follow: boolean;
   readonly firstEventTime: FirstEventTime;
-  /** Looks at the whole lines in the beginning of a file that joins the log; the format that is found is stored with it. `host`: of lines that name none. */
+  /** Finds the format of a file that joins the log, from the whole lines in its beginning; it is stored with the file. `host`: for lines that name none. */
   readonly examine?: (bytes: Uint8Array, path: string, host?: string) => Examined;
-  /** Whether a file in whose first lines nothing can be read is refused; if not, its lines become dead letters. */
+  /** Whether a file is refused if none of its first lines can be read; if not, its lines become dead letters. */
   readonly refuseUnread?: boolean;
-  /** What becomes of a line without an end when reading once: `leave` it to the next run. */
+  /** What to do with a last line without an end when reading once: `leave` it to the next run, or `take` it. */
   readonly lastLine: "leave" | "take";
   readonly clock: Clock;
   readonly log: Log;
   readonly files: FileSystem;
 }
 
-/** Milliseconds from `then` to `now`. A clock that was set back since says nothing: what is waited for is taken as over. */
+/** Milliseconds from `then` to `now`; Infinity if the clock was set back in between, so that every wait is over. */
 export function elapsed(then: number, now: number): number {
   return now < then ? Infinity : now - then;
 }
 
 interface Peek {
   readonly head: FileHead;
-  /** What the file is known by. */
+  /** The bytes that a fingerprint may cover. */
   readonly first: Uint8Array;
-  /** Our clock when it was read. */
+  /** When it was read, by this process's clock. */
   readonly readAt: number;
-  /** Our clock when the file was first seen with this length and time. */
+  /** When the file was first seen with this length and time, by this process's clock. */
   readonly unchangedSince: number;
-  /** Of the events in what was read, epoch ms. */
+  /** Times of the events in what was read, epoch ms. */
   readonly times: readonly number[];
   readonly lead: Lead;
-  /** Of a compressed file whose beginning is not all of it, as it says itself: true once nothing is added to it. */
+  /** Length that a compressed file states, if it is longer than what was read of it; right once the file is complete. Else null. */
   readonly stated: number | null;
 }
 
@@ -88,10 +88,10 @@ export class FileListing {
     this.#options = options;
   }
 
-  /** Looks at every file. @throws {Unavailable} where one cannot be read, {StreamStopped} where one to be read once is damaged */
+  /** Looks at every file. @throws {Unavailable} if one cannot be read, {StreamStopped} if one is damaged and files are read once */
   async look(): Promise<SeenFile[]> {
     let entries = await this.#lookOnce();
-    // A rotation in between may have hidden a file behind both its names.
+    // A rotation during the look may have hidden a file: it had neither of its two names when they were looked at.
     for (let i = 0; i < LOOKS_MAX; i++) {
       const again = await this.#lookOnce();
       if (sameFiles(entries, again)) break;
@@ -143,7 +143,7 @@ export class FileListing {
     }
   }
 
-  /** Files not written to since another one was are taken as they are. */
+  /** A file that was not written to since another one was is taken as complete. */
   #asSeen(entry: Entry, latest: number, now: number): SeenFile {
     const { path, listed, head, times, lead } = entry, { info, compressed } = head;
     if (head.damaged && !this.#options.follow && head.bytes.length < FINGERPRINT_BYTES_MAX) throw damaged(path);
@@ -185,14 +185,14 @@ function sameFiles(a: readonly Entry[], b: readonly Entry[]): boolean {
     a.every(({ path, head }, i) => b[i]!.path === path && b[i]!.head.info.identity === head.info.identity);
 }
 
-/** Whether enough of the beginning is there to tell this file from others. */
+/** Whether the beginning is long enough to distinguish this file from others. */
 function isKnowable({ head }: Peek): boolean {
   return head.bytes.length >= FINGERPRINT_BYTES_MAX || (!head.compressed && head.bytes.includes(0x0a));
 }
 
 /** Where the first record of a file lies. */
 interface Lead {
-  /** Where the first line begins that is neither blank nor a comment, as far as was looked. */
+  /** Byte at which the first line begins that is neither blank nor a comment; the end of what was read if there is none. */
   readonly recordStart: number;
   /** One past that line; Infinity where it has no end yet. */
   readonly recordEnd: number;

@@ -24,11 +24,11 @@ import { wholeLinesEnd } from "../lines.ts";
 
 /** How often the folder is looked at for a rotation. */
 const SCAN_EVERY = SECOND;
-/** Further looks that may follow each other where a file is not found. */
+/** How often a look is repeated if a file is not found. */
 const LOOKS_MAX = 10;
-/** Of so many contents the files are looked for again where they are not found. */
+/** How many of the newest contents have their files looked for again if they are not found. */
 const NEWEST = 3;
-/** Pauses between two returns to a rotated file that still grows: each takes two numbers of generations. */
+/** Bounds of the pause between two returns to a rotated file that still grows. Each return uses two generation numbers. */
 const RETURN_AFTER_MIN = SECOND;
 const RETURN_AFTER_MAX = 30 * SECOND;
 
@@ -36,25 +36,25 @@ export interface FileLogOptions extends FileListingOptions {
   readonly generations: GenerationStore;
   /** Whether a file at this path can have been one of the log. */
   readonly isOwn: (path: string) => boolean;
-  /** How long a file that is gone, and was not read to its end, is waited for: it may be between two names. */
+  /** How long to wait for a file that is gone and was not read to its end. It may be between two names. */
   readonly missingFor: DurationMs;
 }
 
-/** The files of one log. Generations are registered only by the lease's holder. */
+/** The files of one log. Only the holder of the lease registers generations. */
 export class FileLog {
   readonly options: FileLogOptions;
   readonly known: KnownGenerations;
   #located: ReadonlyMap<number, SeenFile> = new Map();
-  /** Device and inode by content: of the last look at which its file was found. */
+  /** Device and inode of each content's file when it was last found. */
   readonly #identities = new Map<number, string>();
-  /** Contents of which no file was there at the last look. */
+  /** Contents whose file was not found at the last look. */
   readonly #missed = new Set<number>();
   readonly #proofs: Proofs;
   readonly #listing: FileListing;
   #scannedAt = -Infinity;
   #returnedAt = -Infinity;
   #returnAfter: number = RETURN_AFTER_MIN;
-  /** Our clock when the file that is to be read was first not there. */
+  /** When the file to be read was first not found, by this process's clock. */
   #missingSince: number | null = null;
   #changed: string | null = null;
   readonly #told = new Set<string>();
@@ -66,12 +66,12 @@ export class FileLog {
     this.#listing = new FileListing(options);
   }
 
-  /** Number of the newest generation, 0 where there is none. */
+  /** Number of the newest generation; 0 if there is none. */
   get newest(): number {
     return this.known.newest;
   }
 
-  /** Of the newest file in whose lines one was found. */
+  /** Format of the newest file for which one was found; null if there is none. */
   get format(): string | null {
     for (let number = this.newest; number > BEGINNING; number--) {
       const format = this.known.get(number)?.format ?? null;
@@ -94,16 +94,16 @@ export class FileLog {
     return this.#changed;
   }
 
-  /** {@link scan} where the last one is over a second old. */
+  /** Calls {@link scan} if the last one is over a second old. */
   async scanIfDue(): Promise<void> {
     if (elapsed(this.#scannedAt, this.options.clock.now()) >= SCAN_EVERY) await this.scan(true);
   }
 
   /**
-   * Looks at all files, finds the known generations again and numbers the new ones. Without `register` nothing is stored, and new files
-   * are only counted as the log's future.
+   * Looks at all files, finds the known generations again and numbers the new ones. Without `register` new files are left
+   * for a later scan.
    *
-   * @throws {Unavailable} where a file or the store cannot be read
+   * @throws {Unavailable} if a file or the store cannot be read
    */
   async scan(register: boolean): Promise<void> {
     const contents = contentsOf(this.known.all());
@@ -125,13 +125,15 @@ export class FileLog {
       this.#missed.delete(content.number);
       this.#identities.set(content.number, file.identity);
       for (const number of content.generations) all.set(number, file);
-      // A file that gets shorter than it was seen is another one, read or not.
+      // If the file is shorter than this at a later look, it is another file.
       const { generation, finished } = content.latest;
       if (generation > BEGINNING && !finished && !file.compressed) this.known.note(generation, { sizeSeen: file.size });
     }
     this.#located = all;
     if (all.has(this.newest)) this.#missingSince = null;
-    for (const copy of match.copies) this.#tellOnce("a file begins like another one and is read once", copy.path);
+    for (const copy of match.copies) {
+      this.#tellOnce("a file is a copy of another one, and their content is read once", copy.path);
+    }
     if (!register) return;
     if (!begun) await this.#begin(match.history);
     for (const { file, known } of match.copied) await this.#keepCopy(file, known);
@@ -148,7 +150,7 @@ export class FileLog {
     }
   }
 
-  /** A rotation that goes on hides a file between two of its names, or puts another one under a name. */
+  /** Looks again while a rotation is under way: it may hide a file between two names, or put another file under a name. */
   async #look(contents: readonly Content[], begun: boolean): ReturnType<typeof matchFiles> {
     for (let looks = 1;; looks++) {
       try {
@@ -170,7 +172,7 @@ export class FileLog {
     });
   }
 
-  /** Whether a file is not found that was there at the last look, or one of the newest, which a process before this one may have been reading. */
+  /** Whether a file is not found that was there at the last look, or that is one of the newest: an earlier process may have been reading it. */
   #hides(contents: readonly Content[], located: ReadonlyMap<number, SeenFile>): boolean {
     const isFirst = this.#scannedAt === -Infinity;
     return contents.some(({ number, latest }, i) =>
@@ -179,7 +181,7 @@ export class FileLog {
     );
   }
 
-  /** Stores how long a content that is gone was seen to be: a shorter copy is not all of it. */
+  /** Stores the known length of a content that is gone, so that a shorter copy is not taken for all of it. */
   async #miss({ number, latest }: Content): Promise<void> {
     if (number < BEGINNING || latest.finished || this.#missed.has(number)) return;
     this.#missed.add(number);
@@ -195,8 +197,8 @@ export class FileLog {
   }
 
   /**
-   * What to throw where the newest file is to be read and is not there: it is waited for, since it may be between two names; then the stream
-   * stops, since what it held behind `byte` is not known.
+   * The error to throw if the newest file is to be read and is not there. At first the file is waited for, because it may be between two
+   * names. Then the stream stops, because what the file held after `byte` is not known.
    */
   absent({ path }: Generation, byte: number): Unavailable | StreamStopped {
     const now = this.options.clock.now();
@@ -207,7 +209,7 @@ export class FileLog {
   }
 
   /**
-   * First position from which the log is still whole. `held` is a generation that is open, and so readable even where its file is gone.
+   * The first position from which on the log is complete. `held` is a generation that is open, so it can be read even if its file is gone.
    */
   start(held?: number): Offset {
     let first = packPosition({ generation: this.newest + 1, byte: 0 });
@@ -222,7 +224,7 @@ export class FileLog {
     return first;
   }
 
-  /** An operator went on behind a file that is gone: should it come back, what of it was counted cannot be told. */
+  /** Finishes a file that is gone after an operator accepted the gap. If it comes back it is not read on, because it is not known what of it was counted. */
   async giveUp(number: number): Promise<void> {
     const generation = this.generation(number);
     if (generation === undefined || generation.finished) return;
@@ -230,9 +232,9 @@ export class FileLog {
   }
 
   /**
-   * The log's end now: behind the last whole line of the newest file, behind a compressed one.
+   * The log's end now: after the last whole line of the newest file, or after the whole file if it is compressed.
    *
-   * @throws {Unavailable} where the newest file is known, unfinished and not there, for a while
+   * @throws {Unavailable} while the newest file is not there, is unfinished, and is waited for
    */
   async end(held?: number): Promise<Offset> {
     const number = this.newest;
@@ -252,7 +254,7 @@ export class FileLog {
     return packPosition({ generation: number, byte: Math.max(whole, generation.fromByte) });
   }
 
-  /** The log's end as of the last look, without reading anything; never below a position already handed out. */
+  /** The log's end as of the last look, without reading anything; never below a position that was delivered. */
   roughEnd(): Offset {
     const number = this.newest;
     const file = this.#located.get(number);
@@ -262,7 +264,7 @@ export class FileLog {
     return packPosition({ generation: number, byte: file.size });
   }
 
-  /** Remembers which rotated files were there before the stream, so that every other one is known to be new. */
+  /** Stores which rotated files were there before the stream, so that every other file is known to be new. */
   async #begin(history: readonly SeenFile[]): Promise<void> {
     for (const file of history) {
       const row = newGeneration(this.#numberOutside(), file);
@@ -285,12 +287,12 @@ export class FileLog {
     });
   }
 
-  /** Of files of which nothing is read. */
+  /** The next number, below 0, for a file that is not read. */
   #numberOutside(): number {
     return Math.min(BEGINNING, ...this.known.numbers()) - 1;
   }
 
-  /** Stores what a file holds that is a copy: it does not become a new file when what it was made from is gone. */
+  /** Stores a copy, so that it is not taken for a new file once its original is gone. */
   async #keepCopy(file: SeenFile, known: Content | undefined): Promise<void> {
     const whole = file.compressed ? 1 : await guard(file.path, lastLineEnd(file, file.size, this.options.files));
     if (whole === 0 || (known !== undefined && (file.compressed || known.sizeSeen >= whole))) return;
@@ -305,7 +307,7 @@ export class FileLog {
     });
   }
 
-  /** Null: later, when it can be told whether the file holds what was read. */
+  /** Numbers a new file. Null if it cannot be decided yet whether the file repeats what was read; a later scan decides. */
   async #register(
     { file, copiedTo }: NewFile,
     contents: readonly Content[],
@@ -315,9 +317,9 @@ export class FileLog {
     if (isChanged === "later") return null;
     const row = newGeneration(this.#nextNumber(), file);
     if (isChanged) {
-      // Nothing of it is read but what comes behind: the part before may have been counted.
+      // Only what is added from now on is read: the rest may have been counted.
       const fromByte = await guard(file.path, lastLineEnd(file, file.size, this.options.files));
-      // Stored at once: an operator who accepts this goes on from here, however the file grows until then.
+      // Stored at once: if an operator accepts this, reading goes on from here, even if the file has grown by then.
       await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte });
       this.#changed = file.path;
       return row.generation;
@@ -326,14 +328,14 @@ export class FileLog {
     const fromByte = copiedTo <= file.beginning.length
       ? wholeLinesEnd(file.beginning, copiedTo)
       : await guard(file.path, lastLineEnd(file, copiedTo, this.options.files));
-    // What is there already is known by before anything is read: the file may be written anew until then.
+    // The proof covers what is there now, because the file may be written anew before anything of it is read.
     const proof = proofOf(file.beginning, wholeLinesEnd(file.beginning, file.beginning.length));
     await this.known.save({ ...row, fromByte, sizeSeen: fromByte, proof, format });
     this.options.log.info("a file joins the log", { file: file.path, generation: row.generation, format });
     return row.generation;
   }
 
-  /** The format of a file's first lines. @throws UsageError where nothing in them can be read, and nothing was stored yet */
+  /** The format of a file's first lines. @throws UsageError if none of them can be read and nothing was stored yet */
   #examine({ path, beginning }: SeenFile): string | null {
     const { format, refusal } = this.options.examine?.(beginning, path) ?? { format: null, refusal: null };
     if (refusal === null) return format;
@@ -353,7 +355,7 @@ export class FileLog {
     return grown;
   }
 
-  /** Numbers the rest of a file that grew after it had been left; null: later, with what is added until then. */
+  /** Numbers the rest of a file that grew after it had been left. Null during the pause: the rest is numbered after it, with what is added until then. */
   async #readOn(content: Content, file: SeenFile): Promise<number | null> {
     const now = this.options.clock.now();
     const isNewestFile = content.number === Math.max(...[...this.known.all()].map((g) => g.content));
@@ -384,7 +386,7 @@ export class FileLog {
     if (number >= GENERATIONS_MAX) {
       throw new StreamStopped(
         "source_refused",
-        `The log has had ${GENERATIONS_MAX} files, the most that positions can tell apart`,
+        `The log has had ${GENERATIONS_MAX} files, the most that positions can number`,
         "Start a new stream in another POSTGRES_SCHEMA.",
       );
     }

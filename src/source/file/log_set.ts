@@ -15,7 +15,7 @@ export interface FileSourceOptions extends Omit<FileListingOptions, "name" | "li
   readonly paths: readonly string[];
   readonly logs: LogStore;
   readonly lease: Lease;
-  /** How long a file that is gone and was not read to its end is waited for. */
+  /** How long to wait for a file that is gone and was not read to its end. */
   readonly missingFor: DurationMs;
 }
 
@@ -24,7 +24,7 @@ export class LogSet {
   readonly #options: FileSourceOptions;
   readonly #catalog: Catalog;
   #foundAt = -Infinity;
-  /** Whether the stream has read no log before: a file that cannot be read is then refused, before anything is stored. */
+  /** Whether the stream has not read any log yet. Then a file whose lines cannot be read is refused before anything is stored. */
   #isNew = false;
 
   constructor(options: FileSourceOptions) {
@@ -38,7 +38,7 @@ export class LogSet {
     });
   }
 
-  /** Warns of paths that name no file yet. @throws UsageError where they are to be read once */
+  /** Warns of paths at which there is no file yet. @throws UsageError if they are to be read once */
   async announceAbsent(): Promise<void> {
     for (const { written, absolute } of await this.#absent()) {
       if (!this.#options.follow && !await this.#isKnown(absolute)) throw noFile(written);
@@ -46,12 +46,12 @@ export class LogSet {
     }
   }
 
-  /** Whether it is so long ago that logs were looked for that new ones may have appeared. */
+  /** Whether new logs may have appeared: the setting has patterns, and the last search is at least `every` ms ago. */
   mayHaveGrown(now: EpochMs, every: number): boolean {
     return this.#catalog.open && elapsed(this.#foundAt, now) >= every;
   }
 
-  /** Patterns without a file; none where that cannot be told yet and the logs are followed. @throws UsageError */
+  /** Patterns without a file; empty if the logs are followed and the files cannot be looked at yet. @throws UsageError */
   async #absent(): Promise<LogPattern[]> {
     try {
       return await this.#catalog.absent();
@@ -61,7 +61,7 @@ export class LogSet {
     }
   }
 
-  /** Whether the stream has read a log by this path, beside others that the setting names. */
+  /** Whether the stream has read a log of this path, and the setting names other paths too. */
   async #isKnown(absolute: string): Promise<boolean> {
     return this.#options.paths.length > 1 &&
       (await this.#options.logs.logs()).some(({ foundBy }) => foundBy === absolute);
@@ -78,7 +78,7 @@ export class LogSet {
     return numberLogs(stored, found, first);
   }
 
-  /** Names of the logs that a stream of an earlier release has read as one: it has numbered files, and no logs. */
+  /** Names of the logs that a stream of an earlier release has read as one. Such a stream has stored generations, but no logs. */
   async #namesOfFirst(): Promise<LogName[]> {
     const rows = await this.#options.logs.generations(partitionId(0)).load();
     const logs = new Map<string, LogName>();
@@ -89,7 +89,7 @@ export class LogSet {
     return [...logs.values()];
   }
 
-  /** @throws Unavailable where another process has given our numbers to other logs meanwhile */
+  /** @throws Unavailable if another process has given these partition numbers to other logs meanwhile */
   async checkNumbers(readings: readonly Reading[]): Promise<void> {
     const stored = await this.#options.logs.logs();
     const moved = readings.some(({ partition, logs }) =>
@@ -99,7 +99,7 @@ export class LogSet {
     throw new Unavailable(
       "source_unavailable",
       "another process has numbered the logs meanwhile",
-      "It goes on by itself.",
+      "Reading goes on by itself.",
     );
   }
 

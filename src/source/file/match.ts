@@ -1,13 +1,13 @@
-// Tells which file on disk holds which content of the log, and in which order new files are read. No I/O but through the comparison of two files.
+// Decides which file on disk holds which content of the log, and in which order new files are read. No I/O but through the comparison of two files.
 import { basename } from "node:path";
 import { beginsAs, type Content, FINGERPRINT_BYTES_MAX, isCopied } from "./generations.ts";
 import { baseOf, rotationOf } from "./names.ts";
 
 /** What two files have in common. */
 export interface Likeness {
-  /** Bytes that both begin with, of uncompressed content. */
+  /** How many bytes of uncompressed content both begin with. */
   readonly common: number;
-  /** One of them ends there, as far as was looked: the shorter one may be a copy of the other. */
+  /** Whether one of them ends there, as far as they were compared: then the shorter one may be a copy of the other. */
   readonly ends: boolean;
 }
 
@@ -19,56 +19,56 @@ export interface SeenFile {
   readonly compressed: boolean;
   /** Bytes on disk: compressed ones where `compressed`. */
   readonly size: number;
-  /** Bytes of uncompressed content; null where that is not known. */
+  /** Bytes of uncompressed content; null if that is not known. */
   readonly length: number | null;
-  /** By the file system's clock. */
+  /** Modification time in epoch ms, by the file system's clock. */
   readonly modified: number;
   /** The first bytes of the uncompressed content, at most 1 KiB; empty for an empty file. */
   readonly head: Uint8Array;
-  /** More of the beginning, which tells copies from files that begin alike. */
+  /** A longer beginning, by which copies differ from files that only begin alike. */
   readonly beginning: Uint8Array;
-  /** Where the first line begins that is not a comment, as far as `beginning` shows. */
+  /** Byte at which the first line that is not a comment begins, as far as `beginning` shows. */
   readonly recordStart: number;
-  /** One past that line; Infinity where it has no end yet. */
+  /** One past that line; Infinity if it has no end yet. */
   readonly recordEnd: number;
-  /** Its beginning is long or old enough to be known by: a file whose first line is still being written is not. */
+  /** Whether its beginning is long or old enough to identify it. False while its first line is being written. */
   readonly settled: boolean;
-  /** Nothing was added for some seconds, or nothing will be. */
+  /** Whether nothing was added for some seconds, or files are read only once. */
   readonly quiet: boolean;
   /** Time of its first event in epoch ms, else its modification time. */
   readonly firstTime: number;
   /** Times of the events in its beginning, epoch ms. */
   readonly times: readonly number[];
-  /** Named by the setting itself; false for a rotated neighbour of a single path. */
+  /** True if the setting names the file; false for a rotated file beside a single path. */
   readonly listed: boolean;
 }
 
 interface MatchOptions {
-  /** Whether what was read of the content is not in the file where it was. */
+  /** Whether the file does not hold, in their place, the bytes that were read of the content. */
   readonly refuted: (file: SeenFile, content: Content) => boolean;
   /** How far two files hold the same bytes. */
   readonly likeness: (a: SeenFile, b: SeenFile) => Promise<Likeness>;
   /** Device and inode of the file that held a content at the last look. */
   readonly identities: ReadonlyMap<number, string>;
-  /** The files from before the stream are known: every unknown one is new. */
+  /** Whether the files from before the stream are known, so that every unknown one is new. */
   readonly begun: boolean;
 }
 
 /** A file that holds none of the known contents. */
 export interface NewFile {
   readonly file: SeenFile;
-  /** Up to this byte it holds what another file holds. */
+  /** The bytes before this one are also in another file. */
   readonly copiedTo: number;
 }
 
-/** A file that holds nothing but what another file of the log holds. */
+/** A file whose whole content is also in another file of the log. */
 interface CopiedFile {
   readonly file: SeenFile;
-  /** What is stored of it; undefined before. */
+  /** Its stored content; undefined if it is not stored yet. */
   readonly known: Content | undefined;
 }
 
-/** Which file holds which content, and the files that hold none. */
+/** Which file holds which content, and what the other files are. */
 interface FileMatch {
   /** By the content's number. */
   readonly located: ReadonlyMap<number, SeenFile>;
@@ -76,13 +76,13 @@ interface FileMatch {
   readonly fresh: readonly NewFile[];
   /** Rotated files from before the stream. */
   readonly history: readonly SeenFile[];
-  /** Copies that can take the place of no content, since more than they hold was read of it: they are stored as what they are. */
+  /** Copies of other files, to be stored as copies, so that they are not taken for new files later. */
   readonly copied: readonly CopiedFile[];
-  /** All files that are left out of this look as copies. */
+  /** All files that this look ignores as copies. */
   readonly copies: readonly SeenFile[];
 }
 
-/** Contents that the file can hold by its beginning and its length: a shorter file was written anew. */
+/** The contents that the file may hold, by its beginning and length. A file that is shorter than a content was written anew. */
 export function candidatesOf(file: SeenFile, contents: readonly Content[]): Content[] {
   if (file.head.length === 0) return [];
   return contents.filter((content) =>
@@ -91,9 +91,9 @@ export function candidatesOf(file: SeenFile, contents: readonly Content[]): Cont
 }
 
 /**
- * Assigns files to contents: a file to the content whose file it was, then each file, from the oldest on, to the content of which it shows
- * most. Of several files that are copies of each other the longest one is meant, then the uncompressed one. Two files that differ are two
- * contents, although all that was read is in both of them.
+ * Assigns files to contents. First, a file keeps the content that it held at the last look. Then each other file, oldest first, gets the
+ * content of which it shows the most. Of several copies the longest is taken; of equally long ones the uncompressed one. Two files that
+ * differ are two contents, even if both hold all that was read.
  */
 export async function matchFiles(
   contents: readonly Content[],
@@ -121,7 +121,7 @@ export async function matchFiles(
   }
   const newest = contents.at(-1);
   const last = newest && newest.number > 0 ? located.get(newest.number) : undefined;
-  // A stream of an earlier release knows only what it has read: times decide once what was there before it.
+  // A stream of an earlier release knows only the files that it has read. Times decide which of the others are older than the stream.
   const isNew = (file: SeenFile) =>
     file.listed || options.begun ||
     (last !== undefined && (file.firstTime > last.firstTime || (!last.listed && file.modified > last.modified)));
@@ -151,7 +151,7 @@ interface Places extends MatchOptions {
   readonly open: (file: SeenFile) => readonly Content[];
 }
 
-/** Gives the file a content that has none yet, or finds that it is a copy of one that has; its changes are in `located`. */
+/** Gives the file a content that has no file yet, or finds that it is a copy of a content's file. Changes `located`. */
 async function place(
   file: SeenFile,
   candidates: readonly Content[],
@@ -161,7 +161,7 @@ async function place(
   const rivals = files.filter((other) =>
     !placed.has(other) && (other === file || !beginAlike(other, file)) && open(other).some((c) => free.includes(c))
   );
-  // As many files as contents: the oldest file is the oldest content's. Fewer: the oldest contents' files are gone.
+  // With as many files as contents, the oldest file is the oldest content's. With fewer, the oldest contents' files are gone.
   const age = rivals.length > 1 && rivals.length >= free.length ? 1 : -1;
   const isFree = (content: Content) => Number(free.includes(content));
   const order = (a: Content, b: Content) => bySeen(a, b) || isFree(a) - isFree(b) || age * (a.number - b.number);
@@ -185,22 +185,22 @@ export function commonLength(a: Uint8Array, b: Uint8Array): number {
   return length;
 }
 
-/** Whether the two are the same as far as the shorter beginning goes. */
+/** Whether both are equal up to the end of the shorter beginning. */
 function beginAlike(a: SeenFile, b: SeenFile): boolean {
   return commonLength(a.beginning, b.beginning) === Math.min(a.beginning.length, b.beginning.length);
 }
 
-/** The content of which more was read first. */
+/** Sorts the content of which more was read first. */
 function bySeen(a: Content, b: Content): number {
   return (b.proof?.to ?? -1) - (a.proof?.to ?? -1) || b.fingerprintBytes - a.fingerprintBytes;
 }
 
-/** Comments alone make no copy: files of one server begin with the same ones. */
+/** Equal comments alone do not make a copy: all files of one server begin with the same comments. */
 function isCopy(file: SeenFile, { common, ends }: Likeness): boolean {
   return ends && common > file.recordStart;
 }
 
-/** Up to which byte the file holds what one of the others holds: Infinity for all of it. */
+/** How many bytes at the file's beginning are also in one of the others; Infinity if all of them are. */
 async function copiedPart(
   file: SeenFile,
   others: readonly SeenFile[],
@@ -211,7 +211,7 @@ async function copiedPart(
     const alike = await likeness(file, other);
     const isShorter = file.compressed || alike.common >= file.size;
     if (isCopy(file, alike) && isShorter) return Infinity;
-    // A first line or two may be the same by chance.
+    // The first line or two may be equal by chance.
     if (alike.common >= Math.max(FINGERPRINT_BYTES_MAX, file.recordEnd)) part = Math.max(part, alike.common);
   }
   return part;
@@ -221,7 +221,7 @@ function hasMore(file: SeenFile, known: Content): boolean {
   return !file.compressed && file.size > known.sizeSeen;
 }
 
-/** The file that is taken first, the other one being its copy. */
+/** Sorts the file first that is kept if the other one is its copy. */
 function compressedLast(a: SeenFile, b: SeenFile): number {
   return Number(a.compressed) - Number(b.compressed) || b.size - a.size;
 }
@@ -235,10 +235,10 @@ function better(content: Content, a: SeenFile, b: SeenFile, identity: string | u
   return b.path === content.latest.path ? b : a;
 }
 
-/** What decides when a file is read. */
+/** The part of a file that decides the reading order. */
 export type DatedFile = Pick<SeenFile, "path" | "firstTime" | "modified">;
 
-/** By what rotation added to the names where they are one log's, else by first events: a request logged at its end may be hours old. */
+/** Oldest first: by what rotation added to the names if they are one log's, else by the first events. Names go first because a first event may be hours old: long requests are logged when they end. */
 export function readingOrder<File extends DatedFile>(files: readonly File[]): File[] {
   const byTime = (a: File, b: File) => a.firstTime - b.firstTime || (a.path < b.path ? -1 : 1);
   const names = new Set(files.map(({ path }) => basename(path)));
@@ -254,7 +254,7 @@ export function readingOrder<File extends DatedFile>(files: readonly File[]): Fi
     return kind === "live" ? -Infinity : kind === "count" ? rank : -rank;
   };
   const byName = files.toSorted((a, b) => age(b) - age(a) || byTime(a, b));
-  // Some loggers count upwards: there both times fall all along the names.
+  // Some loggers count upwards. Then both times fall from each name to the next.
   const rotated = byName.filter((file) => rotations.get(file)!.kind === "count");
   const falls = (time: (file: File) => number) =>
     rotated.length > 1 && rotated.every((file, i) => i === 0 || time(file) < time(rotated[i - 1]!));
@@ -263,10 +263,10 @@ export function readingOrder<File extends DatedFile>(files: readonly File[]): Fi
 }
 
 /**
- * Whether the file holds again what was read until `lastTime`: most of the events in its beginning are older, or none is newer and nothing
- * follows. One old event alone may be a request that took long.
+ * Whether the file repeats what was read until `lastTime`: most events in its beginning are older, or no event is newer and nothing is added.
+ * A single old event may be a long request.
  *
- * @returns `later` where that cannot be told yet
+ * @returns `later` if that cannot be decided yet
  */
 export function repeats({ times, quiet }: Pick<SeenFile, "times" | "quiet">, lastTime: number): boolean | "later" {
   const older = times.filter((time) => time < lastTime).length;

@@ -3,7 +3,7 @@
 const COMPRESSED = /\.(gz|zst|xz|bz2)$/;
 /** What people and editors add to a copy's name. */
 const BACKUP = /(\.(bak|copy|old|orig|prev|save|swp|tmp)|~)$/i;
-/** A date, and the time behind it where there is one. */
+/** A date, and the time after it, if any. */
 const DATED =
   /(?<!\d)(?:19|20)\d\d([-_.]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12]\d|3[01])(?:[-_.T]?([01]\d|2[0-3])(?!\d\d\d(?!\d))[\d\-:]*Z?)?(?!\d)/;
 /** IIS: `u_ex260105.log`, `u_ex26010513.log`. */
@@ -12,10 +12,10 @@ const IIS = /(?<=ex)\d{6}(\d\d)?(?=(_x)?\.log$)/i;
 const NUMBERED = /^(.*)[.\-_]\d{1,5}(\.[A-Za-z]+)$/;
 const ADDRESS = /\d+\.\d+\.\d+\.\d+/;
 const ADDED = /^[.\-_]\d[\d\-_.T:Z]*$/;
-/** A longer number is a date or a time, a shorter one counts rotations. */
+/** A longer number is a date or a time; a shorter one counts rotations. */
 const COUNT_DIGITS_MAX = 5;
 
-/** Whether `name` is that of a copy that a person or an editor made of `base` before changing it: `access.log.bak`, `access.log~`. */
+/** Whether `name` is a backup of `base` that a person or an editor made: `access.log.bak`, `access.log~`. */
 export function isBackupOf(base: string, name: string): boolean {
   return name.startsWith(base) && BACKUP.exec(name)?.index === base.length;
 }
@@ -40,7 +40,7 @@ interface Rotation {
   readonly rank: number;
 }
 
-/** What rotation added to `base` to make `name`; null where they belong to different logs. */
+/** What rotation added to `base` to make `name`; null if they belong to different logs. */
 export function rotationOf(base: string, name: string): Rotation | null {
   const plain = name.replace(COMPRESSED, "");
   if (plain === base) return { kind: "live", rank: 0 };
@@ -51,9 +51,10 @@ export function rotationOf(base: string, name: string): Rotation | null {
 }
 
 /**
- * The log's name in what a rotation made of it: `access.log` of `access.log.1.gz`, of `access-2026-01-01.log` and of its copies
- * `access.log.bak`. What follows a date with a time names a part of a log (`app_20260105T0000Z_10.0.0.1_x7.log`). A number before the
- * extension may be a server's (`web-1.log`): it is rotation's only where `isLog` knows the name without it.
+ * The name of the log that a file belongs to: `access.log` for `access.log.1.gz`, `access-2026-01-01.log` and the backup `access.log.bak`.
+ * After a date with a time, the rest of the name is a part's number or address and is dropped: `app.log` for
+ * `app_20260105T0000Z_10.0.0.1_x7.log`. A number before the extension may be a server's (`web-1.log`). It is dropped only if `isLog` knows
+ * the name without it.
  */
 export function baseOf(name: string, isLog: (name: string) => boolean): string {
   const plain = withoutEndings(name);

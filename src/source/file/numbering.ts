@@ -3,7 +3,7 @@ import { type PartitionId, partitionId } from "../../shared/units.ts";
 import type { FoundLog } from "./catalog.ts";
 import type { LogName, StoredLog } from "./generations.ts";
 
-/** The logs of one partition: one, but for what a stream of an earlier release read as one. */
+/** The logs of one partition: one log, or several that a stream of an earlier release read as one. */
 export interface NumberedLog {
   readonly partition: PartitionId;
   readonly logs: readonly LogName[];
@@ -11,8 +11,8 @@ export interface NumberedLog {
 }
 
 /**
- * The stored logs under their numbers, also where no file of theirs is there, then the new ones by name. `first` are the logs that a stream
- * without stored logs has read already, all as partition 0.
+ * Gives each log its partition. Stored logs keep theirs even if their files are gone; new ones get the next numbers, in the order of `found`.
+ * `first` are the logs that a stream without stored logs has read already, all as partition 0.
  *
  * @returns by rising partition
  */

@@ -1,10 +1,10 @@
-// One path of FILE_PATH: a file's name or a pattern, in which the host may have its place. Pure.
+// One path of FILE_PATH: a file's name or a pattern, which may contain `{host}`. Pure.
 import { dirname, join, resolve } from "node:path";
 import { isGlob } from "./names.ts";
 
 /** The word in a path that names the host. */
 export const HOST = "{host}";
-/** A pattern whose every file is its own log would take a partition each. */
+/** Most logs of a stream. Each takes a partition, so a pattern that makes every file a log of its own is refused. */
 export const LOGS_MAX = 1_000;
 
 /** What a path of the setting says. */
@@ -15,7 +15,7 @@ export interface LogPattern {
   readonly absolute: string;
   /** Absolute, for the file system: `{host}` as `*`. */
   readonly glob: string;
-  /** False: the path of one log's file. */
+  /** True for a pattern; false for the path of one log's file. */
   readonly several: boolean;
   /** Matches whole paths; its group `host` is the host's name. */
   readonly expression: RegExp;
@@ -26,7 +26,7 @@ export function parsePattern(written: string): LogPattern {
   return patternOf(written, resolve(written));
 }
 
-/** The same pattern with another folder before what it leaves open: the folder's real path. */
+/** The same pattern with its {@link fixedFolder} replaced by `folder`, that folder's real path. */
 export function movedTo(pattern: LogPattern, folder: string): LogPattern {
   const moved = patternOf(pattern.written, join(folder, pattern.absolute.slice(fixedFolder(pattern).length)));
   return { ...moved, absolute: pattern.absolute };
@@ -37,14 +37,14 @@ function patternOf(written: string, path: string): LogPattern {
   return { written, absolute: path, glob, several: isGlob(glob), expression: new RegExp(`^${expressionOf(path)}$`) };
 }
 
-/** The folder above all that the pattern can name. */
+/** The deepest folder that holds every path the pattern can match. */
 export function fixedFolder({ glob }: Pick<LogPattern, "glob">): string {
   let folder = dirname(glob);
   while (isGlob(folder)) folder = dirname(folder);
   return folder;
 }
 
-/** The host that `path` names by the pattern; undefined where the pattern names none or does not match. */
+/** The host in `path`; undefined if the pattern has no `{host}` or does not match. */
 export function hostIn({ expression }: LogPattern, path: string): string | undefined {
   return expression.exec(path)?.groups?.["host"];
 }

@@ -1,4 +1,4 @@
-// Whether files hold what was read of the contents that they may be: each look is remembered until the file changes. Shell over the files.
+// Checks whether files hold the bytes that were read of the contents they may be. Each result is kept until the file changes. Shell over the files.
 import { basename, dirname } from "node:path";
 import { openContent } from "./content.ts";
 import { digestOf } from "./file_state.ts";
@@ -11,19 +11,19 @@ import { BEGINNING, type Content, FINGERPRINT_BYTES_MAX } from "./generations.ts
 import { candidatesOf, repeats, type SeenFile } from "./match.ts";
 import { isBackupOf } from "./names.ts";
 
-/** What was read of contents, looked for in files. */
+/** Looks in files for the bytes that were read of contents. */
 export class Proofs {
   readonly #files: FileSystem;
-  /** By all that could change the answer. */
+  /** Results, by everything that could change them. */
   #held = new Map<string, boolean>();
-  /** Compressed files that end before this byte of their content, by all that could change it. */
+  /** For compressed files that end too early: a byte of the content before which they end, by the file's state. */
   #ends = new Map<string, number>();
 
   constructor(files: FileSystem) {
     this.#files = files;
   }
 
-  /** Whether what was read of the content is not in the file where it was. @throws {Unavailable} where a file cannot be read */
+  /** Whether a file does not hold, in their place, the bytes that were read of a content. @throws {Unavailable} if a file cannot be read */
   async refuted(
     seen: readonly SeenFile[],
     contents: readonly Content[],
@@ -37,7 +37,7 @@ export class Proofs {
       const own = candidates.get(file)!;
       for (const { number, proof } of own) {
         if (proof === null) continue;
-        // Decompressing up to the position is dear: only where the beginning does not decide.
+        // Decompressing up to the position is expensive, so it is done only if the beginning does not decide.
         const decides = own.length === 1 && claims.get(number) === 1 && file.recordEnd <= FINGERPRINT_BYTES_MAX;
         if (file.compressed && decides) continue;
         const state = `${file.identity} ${file.size} ${file.modified}`, key = `${state} ${number} ${proof.digest}`;
@@ -54,7 +54,7 @@ export class Proofs {
     return (file, content) => refuted.has(`${file.path} ${content.number}`);
   }
 
-  /** Null where the file ends before. A compressed file that is still being written refutes nothing. */
+  /** Null if the file ends before. True for a compressed file that is still being written, which does not prove anything yet. */
   async #holds(file: SeenFile, { to, bytes, digest }: NonNullable<Content["proof"]>): Promise<boolean | null> {
     const found = await digestOf(file, to - bytes, to, this.#files);
     return found === null ? null : found === undefined || found === digest;
@@ -62,10 +62,10 @@ export class Proofs {
 }
 
 /**
- * Whether a file that holds no known content is what an editor made of one that was read, or a copy of an older state of it: that one is nowhere
- * by now, or has the name of a backup. Told by the times of their events.
+ * Whether a file that holds no known content repeats one that was read: an editor rewrote that file, or an older copy of it was put back. In
+ * both cases the file that was read is gone or has a backup's name. The times of their events decide.
  *
- * @throws {Unavailable} where a file cannot be read
+ * @throws {Unavailable} if a file cannot be read
  */
 export async function repeatsRead(
   file: SeenFile,
@@ -78,7 +78,7 @@ export async function repeatsRead(
   const backup = own.flatMap(({ number }) => located.get(number) ?? []).findLast(({ path }) =>
     dirname(path) === dirname(file.path) && isBackupOf(basename(file.path), basename(path))
   );
-  // What had the name last, or was being read.
+  // The content that had this name last, or the one that was being read.
   const before = own.findLast(({ latest }) => latest.path === file.path), newest = own.at(-1);
   const gone = [before, newest?.latest.finished ? undefined : newest].find((content) =>
     content !== undefined && !located.has(content.number)
@@ -88,7 +88,7 @@ export async function repeatsRead(
   return told.includes(true) || (told.includes("later") ? "later" : false);
 }
 
-/** Time of the last event in a plain file, read or not; null where it has none. */
+/** Time of the last event in a plain file, read or not; null if it has none. */
 async function lastTimeIn(
   { path, size, compressed, identity }: SeenFile,
   files: FileSystem,
@@ -105,7 +105,7 @@ async function lastTimeIn(
   }
 }
 
-/** What reading the file at `path` gives. @throws {Unavailable} in the log's words */
+/** Waits for `work`, which reads the file at `path`. @throws {Unavailable} if the file is missing or cannot be read */
 export async function guard<T>(path: string, work: Promise<T>): Promise<T> {
   try {
     return await work;

@@ -1,4 +1,4 @@
-// One log that is being read, as a partition: its files, its position, and when its turn is. Shell over its log and tail.
+// One log that is read as a partition: its files, its position, and when it is read next. Shell over its log and tail.
 import { messageOf, type Unavailable } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, type Offset, type PartitionId, SECOND } from "../../shared/units.ts";
 import type { FetchedBatch, PartitionBounds } from "../port.ts";
@@ -10,14 +10,14 @@ import { FileTail } from "./tail.ts";
 
 /** How often an idle log is looked at. */
 export const FOLLOW_EVERY = durationMs(250);
-/** A log that could not be read rests for so long, so that the others go on. */
+/** How long a log that could not be read rests, so that the others go on. */
 const REST = durationMs(SECOND);
-/** A log that is ahead of the others is looked at this often all the same: it rotates, and shows that it is silent. */
+/** How often a log that is ahead of the others is still looked at, so that its rotations and its silence are noticed. */
 const TURN_EVERY = durationMs(10 * SECOND);
 
 interface ReadingOptions extends FileLogOptions {
   readonly partition: PartitionId;
-  /** More than one where a stream of an earlier release read several as one. */
+  /** More than one if a stream of an earlier release read several as one. */
   readonly logs: readonly LogName[];
   /** Host of lines without one. */
   readonly host: string | undefined;
@@ -29,15 +29,15 @@ export class Reading {
   readonly logs: readonly LogName[];
   readonly log: FileLog;
   readonly tail: FileTail;
-  /** The source's turn in which it was read last: clocks may be set, turns only rise. */
+  /** Number of the source's turn in which it was read last. Not a time, because a clock may be set back. */
   turn = 0;
-  /** Null while the engine has not said from where to read. */
+  /** Null until the engine has said where to read from. */
   position: Offset | null = null;
   readonly #options: ReadingOptions;
   /** Time of the last event that was read, epoch ms. */
   #time: number | null = null;
   #readAt = -Infinity;
-  /** Our clock when the log was at its end. */
+  /** When the last read reached the log's end, by this process's clock; null if it did not. */
   #idleAt: number | null = null;
   #failedAt: number | null = null;
   #failure = "";
@@ -64,23 +64,23 @@ export class Reading {
     this.#failedAt = null;
   }
 
-  /** How long until it makes sense to read; 0 = now. */
+  /** Milliseconds until it should be read; 0 = now. */
   restsFor(now: EpochMs): number {
     const left = (since: number | null, pause: number) => since === null ? 0 : Math.max(0, pause - elapsed(since, now));
     return Math.max(left(this.#idleAt, FOLLOW_EVERY), left(this.#failedAt, REST));
   }
 
-  /** Whether it is only to be looked at: it was at its end, or waits for others that are behind it and may rotate meanwhile. */
+  /** Whether it needs only a look: it was at its end, or it has waited for logs that are behind it and may have been rotated. */
   isLook(now: EpochMs): boolean {
     return this.#idleAt !== null || (this.#readAt > -Infinity && elapsed(this.#readAt, now) >= TURN_EVERY);
   }
 
-  /** Event time in epoch ms up to which it was read; before the first read, of the first event in its file. */
+  /** Event time in epoch ms up to which it was read; before the first read, the time of the first event in its file. */
   get time(): number {
     return this.#time ?? this.#firstTime();
   }
 
-  /** Of the file in which reading goes on. */
+  /** Time of the first event in the file at the position. */
   #firstTime(): number {
     const file = this.position === null ? undefined : this.log.file(unpackPosition(this.position).generation);
     return file?.firstTime ?? -Infinity;
@@ -111,7 +111,7 @@ export class Reading {
     };
   }
 
-  /** It could not be read now: it rests. */
+  /** Lets the log rest after a failed read. */
   failed(error: Unavailable): void {
     const { clock, log, name } = this.#options;
     this.#failedAt = clock.now();

@@ -23,14 +23,14 @@ class FileSource implements Source {
   readonly #lease: LeaseHolder;
   readonly #closing = new AbortController();
   #generation = 0;
-  /** The lease is ours and the logs' files are known. */
+  /** This process holds the lease and knows the logs' files. */
   #assigned = false;
   /** By rising partition. */
   #readings: readonly Reading[] = [];
-  /** Whether the engine has taken the partitions as they are: then their numbers are stored. */
+  /** Whether the engine has accepted the partitions: from then on their numbers are stored. */
   #joined = false;
   #turns = 0;
-  /** Whether the last turn was a look. */
+  /** Whether the last turn went to a log that needed only a look. */
   #looked = false;
   #stopped: StreamStopped | null = null;
 
@@ -109,9 +109,9 @@ class FileSource implements Source {
     const leave = async () => {
       for (const { position, log, tail } of this.#readings) {
         if (this.#lease.held && position !== null) {
-          // What appeared since the last scan may be rotated away during the stop: then it is missed, not unknown.
+          // A file that appeared since the last scan may be rotated away while the process is stopped. The scan stores it, so that its loss is noticed.
           await log.scan(true).catch((error) =>
-            this.#options.log.warn("the log was left without a last look", { reason: messageOf(error) })
+            this.#options.log.warn("the last scan of a log failed while stopping", { reason: messageOf(error) })
           );
           await tail.leave();
           await log.known.storeNotes();
@@ -121,7 +121,7 @@ class FileSource implements Source {
       await this.#lease.release();
     };
     const left = leave().catch((error) =>
-      this.#options.log.warn("the log was not left cleanly", { reason: messageOf(error) })
+      this.#options.log.warn("a log was not closed cleanly", { reason: messageOf(error) })
     );
     const late = new AbortController();
     await Promise.race([left, this.#options.clock.sleep(durationMs(deadlineMs), late.signal)]);
@@ -136,7 +136,7 @@ class FileSource implements Source {
     if (await this.#takeNewLogs()) return this.#assign();
     const flowing = this.#readings.filter(({ position }) => position !== null);
     if (flowing.length === 0) return await this.#timeout(maxWaitMs);
-    // All at once, not each with its first read: a position means nothing without the file that it is in.
+    // All logs at once, not each with its first read: a stored position needs the stored row of its file.
     for (const { log } of flowing) if (!log.known.storing) await log.known.store();
     const reading = await this.#turn(flowing, maxWaitMs);
     reading.turn = ++this.#turns;
@@ -150,12 +150,12 @@ class FileSource implements Source {
     }
   }
 
-  /** Of several logs the one with the lowest event time is read, so that windows close; where all rest, the one that has rested longest, after a wait. */
+  /** Picks the log to read: the one with the lowest event time, so that windows can close. If all rest, waits and picks the one whose rest ends first. */
   async #turn(flowing: readonly Reading[], maxWaitMs: number): Promise<Reading> {
     const now = this.#options.clock.now();
     const ready = flowing.filter((reading) => reading.restsFor(now) === 0);
     const looks = ready.filter((reading) => reading.isLook(now)), reads = ready.filter((r) => !looks.includes(r));
-    // By turns: many logs to look at must not hold up what is to be read, nor the other way round.
+    // Looks and reads take turns, so that many of one kind do not hold up the other.
     this.#looked = looks.length > 0 && (reads.length === 0 || !this.#looked);
     if (this.#looked) return looks.reduce((a, b) => b.turn < a.turn ? b : a);
     if (reads.length > 0) return reads.reduce((a, b) => b.time < a.time ? b : a);
@@ -202,7 +202,7 @@ class FileSource implements Source {
     return { kind: "assigned", generation: ++this.#generation, partitions };
   }
 
-  /** Takes logs in that have appeared; true where there are any. */
+  /** Adds the logs that have appeared; true if there are any. */
   async #takeNewLogs(): Promise<boolean> {
     const { follow, clock, log } = this.#options;
     if (!follow || !this.#joined || !this.#logs.mayHaveGrown(clock.now(), FIND_EVERY)) {
@@ -215,7 +215,7 @@ class FileSource implements Source {
     for (const reading of added) {
       await reading.log.known.load();
       await reading.log.scan(true);
-      log.info("a log joins the stream; what it holds of windows that are closed counts as late", {
+      log.info("a log joins the stream; its records in closed windows count as late", {
         log: reading.logs[0]!.name,
         partition: reading.partition,
       });

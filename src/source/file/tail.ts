@@ -12,14 +12,14 @@ import type { SeenFile } from "./match.ts";
 import { type FilePosition, GENERATION_BYTES_MAX, packPosition, unpackPosition } from "./position.ts";
 import { contentEnd, type LineRun } from "../lines.ts";
 
-/** A writer goes on with the old file for a moment after a rotation; it is left when nothing was added for this long. What comes later is
- * read under a further number. */
+/** After a rotation, a writer goes on with the old file for a moment. The file is left once nothing was added for this long; what comes later
+ * is read under a new generation number. */
 const ROTATION_GRACE = durationMs(2 * SECOND);
-/** A line that has begun may take longer to its end. */
+/** The same if the last line has no end yet, because its end may take longer. */
 const LINE_GRACE = durationMs(5 * SECOND);
-/** How often what was read last is stored, so that the file is known by it after a restart. */
+/** How often a digest of what was read last is stored, so that the file is recognised by it after a restart. */
 const PROVE_EVERY = durationMs(5 * SECOND);
-/** A compressed file that ends too early and was written to within this time is taken to be in the making. */
+/** A compressed file that ends too early and has changed within this time is taken as unfinished. */
 const COMPRESSING_FOR = MINUTE;
 /** Pause before such a file is tried again: each try decompresses it up to the position. */
 const COMPRESSING_RETRY = durationMs(5 * SECOND);
@@ -34,7 +34,7 @@ interface TailRead {
   readonly logEnd: Offset;
 }
 
-/** The reading end of a {@link FileLog}. One caller. */
+/** Reads a {@link FileLog}. For one caller at a time. */
 export class FileTail {
   readonly #log: FileLog;
   #reader: LineReader | null = null;
@@ -51,14 +51,14 @@ export class FileTail {
   /** The open file's beginning as it was compared last. */
   #head: Uint8Array = new Uint8Array(0);
   #provedAt = -Infinity;
-  /** The position at which that was done last; null for another file. */
+  /** Position of the last proof of the open file; null if there is none. */
   #provedTo: number | null = null;
-  /** The compressed file that ended too early, and our clock when it was first seen as it is. */
+  /** A compressed file that ended too early, and since when it has not changed, by this process's clock. */
   #damaged: { readonly state: string; readonly since: number } | null = null;
-  /** Our clock when the end of a file that has a successor was met, and nothing was added since. */
+  /** Since when a file that has a successor is read to its end and has not grown, by this process's clock. */
   #endSince: number | null = null;
   #retryAt = -Infinity;
-  /** Our clock when the open file was last seen to begin as its generation does. */
+  /** When the open file was last seen to begin as its generation does, by this process's clock. */
   checkedAt: EpochMs;
 
   constructor(log: FileLog) {
@@ -66,12 +66,12 @@ export class FileTail {
     this.checkedAt = log.options.clock.now();
   }
 
-  /** The generation that is open, and so readable even where its file is gone. */
+  /** The generation that is open, so that it can be read even if its file is gone. */
   get held(): number | undefined {
     return this.#reader ? this.#generation : undefined;
   }
 
-  /** Bytes on disk that this process has read and has to read, of the files as they were at the last look. */
+  /** Bytes on disk that this process has read, and all that it has to read, as of the last look at the files. */
   progress(): { readonly done: number; readonly total: number } {
     let done = 0, total = 0;
     for (let number = this.#begin?.generation ?? Infinity; number <= this.#log.newest; number++) {
@@ -94,7 +94,7 @@ export class FileTail {
   /**
    * Reads on from `at`, which begins a line or a file.
    *
-   * @throws {Unavailable} to be retried; {StreamStopped} where content is lost or damaged
+   * @throws {Unavailable} to be retried; {StreamStopped} if content is lost or damaged
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
@@ -115,13 +115,13 @@ export class FileTail {
     const before: Delivered = { last: reader.last, position: reader.position };
     let lines: ReadLines;
     try {
-      // Of two clocks the later one: where ours was set back, the file's own time says when its lines were written.
+      // The later of two times: if this process's clock was set back, the file's time says when its lines were written.
       const { modified } = await reader.content.info();
       lines = await reader.read(Math.max(clock.now(), modified));
     } catch (error) {
       return await this.#failed(at, error);
     }
-    // Looked at after the bytes were read: had the file been written anew before, its beginning or its size would show it by now.
+    // Checked after the read: if the file was written anew before it, the beginning or the size shows that by now.
     if (!reader.content.compressed && !await this.#unchanged(reader, before)) return await this.#truncated(at, before);
     if (lines.next >= GENERATION_BYTES_MAX) throw tooLarge(this.#path);
     if (lines.run) {
@@ -133,7 +133,7 @@ export class FileTail {
     return await this.#atEnd(at, reader);
   }
 
-  /** Stores what is known of the open file before it is left: a removed file that was read to its end is over. */
+  /** Stores what is known of the open file before it is left. A removed file that was read to its end is finished. */
   async leave(): Promise<void> {
     const reader = this.#reader;
     if (reader === null) return;
@@ -143,7 +143,7 @@ export class FileTail {
       const generation = this.#log.generation(this.#generation)!;
       const isSame = beginsAs(generation, await reader.content.head()) && await holds(reader.content, reader);
       if (size > reader.position && isSame) {
-        // A shorter copy is not all of it, whatever becomes of this one.
+        // Stored so that a shorter copy is not taken for all of it, even if this file is gone later.
         this.#log.known.note(this.#generation, { sizeSeen: size });
         await this.#log.known.save(this.#log.generation(this.#generation)!);
       } else await this.#log.scan(true);
@@ -156,7 +156,7 @@ export class FileTail {
     await this.#log.known.save({ ...generation, sizeSeen: reader.position, finished: true });
   }
 
-  /** Stores by what the file is known again at the position: after a restart its name and inode may be another file's. */
+  /** Stores a digest of the bytes before the position, to recognise the file after a restart: its name and inode may be another file's by then. */
   async prove(): Promise<void> {
     const reader = this.#reader;
     if (reader === null || !this.#noteLast(reader)) return;
@@ -166,7 +166,7 @@ export class FileTail {
     await this.#log.known.save({ ...generation, path: this.#path });
   }
 
-  /** Time of the event in the last line that was delivered, epoch ms; undefined where it has none. */
+  /** Time of the event in the last line that was delivered, epoch ms; undefined if it has none. */
   get lastTime(): number | undefined {
     return this.#reader === null ? undefined : this.#timeOf(this.#reader);
   }
@@ -175,7 +175,7 @@ export class FileTail {
     if (last.length === 0) return undefined;
     const begin = last.subarray(0, -1).lastIndexOf(0x0a) + 1;
     const end = contentEnd(last, begin, last.length);
-    // Of a longer line only the end is there.
+    // Only the end of a longer line is kept.
     return begin > 0 || last.length < LAST_BYTES ? this.#log.options.firstEventTime(last, begin, end) : undefined;
   }
 
@@ -224,7 +224,7 @@ export class FileTail {
       return "wait";
     }
     const origin = packPosition({ generation: generation.generation, byte: 0 });
-    // What was read and not stored before a crash is known by from here on.
+    // After a crash the stored proof may be older than the position. From here on these bytes identify the file.
     const last = await content.reread(Math.max(generation.fromByte, byte - LAST_BYTES), byte);
     this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte), last });
     this.#content = content;
@@ -240,7 +240,7 @@ export class FileTail {
     return "open";
   }
 
-  /** Null where the name means another file by now, or for a compressed file that is still being written. */
+  /** Null if the name belongs to another file by now, or if a compressed file is still being written. */
   async #opened(
     generation: Generation,
     { path, identity }: SeenFile,
@@ -265,7 +265,7 @@ export class FileTail {
     }
   }
 
-  /** Whether the open plain file still holds what was read of it; strengthens a short fingerprint as soon as the file has grown. */
+  /** Whether the open plain file still holds what was read of it. Also extends a short fingerprint once the file has grown. */
   async #unchanged(reader: LineReader, before: Delivered): Promise<boolean> {
     const now = this.#log.options.clock.now();
     const generation = this.#log.generation(this.#generation)!;
@@ -310,18 +310,18 @@ export class FileTail {
     await this.#log.scanIfDue();
     if (this.#log.changed !== null) throw changed(this.#log.changed);
     if (this.#isReplaced(reader)) {
-      // The name has a file that holds all this and more: a copy put in its place.
+      // A copy that holds all this and more was put in its place.
       await this.prove();
       await this.close();
       return this.#moved([], at);
     }
     if (this.#log.newest === this.#generation) return this.#caughtUp([], at);
-    // The file's state is taken after the successor was seen: what a writer added before it shows here.
+    // The size is taken after the successor was seen, so it includes all that a writer added before that.
     const now = clock.now();
     const { size } = await reader.content.info();
     if (size !== reader.readTo) return this.#moved([], at);
     const isReturn = this.#log.generation(this.#generation + 1)!.fromByte > 0;
-    // What has begun is left for the time when this file is come back to.
+    // A line that has begun is left until this file is read again.
     if (isReturn) return await this.#finish(reader, true);
     this.#endSince ??= now;
     const grace = rest > 0 ? LINE_GRACE : ROTATION_GRACE;
@@ -344,7 +344,7 @@ export class FileTail {
     );
   }
 
-  /** Goes on to the next generation; counts the line without an end, if any, unless it is left. */
+  /** Goes on to the next generation. Delivers the line without an end, if any, unless `leave`. */
   async #finish(reader: LineReader, leave = false): Promise<TailRead> {
     const number = this.#generation;
     const rest: ReadLines = leave
@@ -358,7 +358,7 @@ export class FileTail {
     return this.#moved(rest.run ? [rest.run] : [], packPosition({ generation: number + 1, byte: 0 }));
   }
 
-  /** The open file was emptied or written anew: go on in a copy, else with what is there now, unless unread content went with it. */
+  /** The open file was emptied or written anew. Goes on in a copy of it, else with what is there now. @throws {StreamStopped} if unread content is lost */
   async #truncated(at: Offset, before: Delivered): Promise<TailRead> {
     const number = this.#generation;
     const byte = unpackPosition(at).byte;
@@ -372,7 +372,7 @@ export class FileTail {
     const generation = this.#log.generation(number)!;
     const sizeSeen = unread > 0 ? this.#size : byte;
     await this.#log.known.save({ ...generation, sizeSeen, finished: true });
-    if (unread > 0) throw lost(this.#path, `it was emptied with ${unread} bytes unread, and no copy is there`);
+    if (unread > 0) throw lost(this.#path, `it was emptied with ${unread} bytes unread, and there is no copy of it`);
     this.#log.options.log.warn("the file was emptied; reading goes on with what is written now", { file: this.#path });
     return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
   }
@@ -385,7 +385,7 @@ export class FileTail {
     return this.#moved([], at, true);
   }
 
-  /** Puts the next try off while a compressed file may still be growing. @throws {StreamStopped} where it cannot be */
+  /** Puts the next try off while a compressed file may still be growing. @throws {StreamStopped} if it cannot be */
   async #awaitRest(path: string, error: GzipDamaged): Promise<void> {
     const { clock, follow, log, files } = this.#log.options;
     if (!follow) throw damaged(path, error);
