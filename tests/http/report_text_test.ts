@@ -12,6 +12,6 @@ Deno.test("a text report says how many hits came late, and nothing where none di
       } as unknown as Parameters<typeof BOTS.title>[0],
     );
   assert(head(0, "exclude").includes("5 hits, final;"), head(0, "exclude"));
-  assert(head(3, "exclude").includes("5 hits, final, 3 late ones left out (late=include takes them in)"));
-  assert(head(3, "include").includes("5 hits, final, 3 late ones among them"));
+  assert(head(3, "exclude").includes("5 hits, final, without 3 late ones (late=include counts them)"));
+  assert(head(3, "include").includes("5 hits, final, 3 of them late"));
 });

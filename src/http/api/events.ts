@@ -24,7 +24,7 @@ const route = createRoute({
   tags: ["Pipeline"],
   summary: "Progress as server-sent events",
   description:
-    "`progress` whenever counts, watermarks or closed windows change, at most once a second; `unavailable` while the database is away. The id is data revision and closed-through: send the last one as Last-Event-ID and nothing is repeated. Comments every 15 s keep the connection open.",
+    "Sends `progress` when counts, watermarks or closed windows change, at most once a second, and `unavailable` while the database does not answer. The id is data revision and closed-through: a client that sends the last one as Last-Event-ID gets no event twice. Comments every 15 s keep the connection open.",
   request: { query: queryOf({}) },
   responses: {
     200: { description: "The stream.", content: { "text/event-stream": { schema: z.string() } } },

@@ -16,21 +16,21 @@ const liveSchema = z.strictObject({ status: z.literal("alive") }).openapi("Live"
 
 const stuckSchema = z.strictObject({
   status: z.literal("stuck"),
-  engines: z.array(z.string()).openapi({ description: "Engines whose threads do not turn; only a restart helps." }),
+  engines: z.array(z.string()).openapi({ description: "Engines whose threads do not respond; only a restart helps." }),
 }).openapi("Stuck");
 
 /** After a suspension of the whole process, messages of threads wait in the queue. A thread is called stuck only after this time. */
 const SECOND_LOOK_MS = durationMs(1_000);
 
-/** Rows that change at most every ten seconds are not read for every request. */
+/** Rows that change at most every ten seconds are read at most this often. */
 const STEPS_TTL_MS = 5_000;
 
 const readySchema = z.strictObject({
   ready: z.boolean(),
-  reasons: z.array(reasonSchema).openapi({ description: "Why not; only the codes without a token." }),
+  reasons: z.array(reasonSchema).openapi({ description: "Why it is not ready. Without a token, only the codes." }),
   degraded: z.array(reasonSchema).openapi({
     description:
-      "Steps that fail although everything is counted, and with `serve` all failing steps of the processes that read; readiness stays green. Only the codes without a token.",
+      "Failing steps that do not stop the counting; with `serve`, all failing steps of the processes that read. The process stays ready. Without a token, only the codes.",
   }),
 }).openapi("Ready");
 
@@ -40,11 +40,11 @@ const healthSchema = z.strictObject({
   status: z.enum(["ok", "degraded"]),
   version: z.string(),
   now: timeSchema,
-  mode: z.enum(["run", "serve"]).openapi({ description: "serve: only this API runs here, without a pipeline." }),
+  mode: z.enum(["run", "serve"]).openapi({ description: "serve: this process runs only the API, without a pipeline." }),
   uptime_seconds: z.number().min(0),
   database: z.strictObject({ reachable: z.boolean() }),
   reasons: z.array(reasonSchema),
-  degraded: z.array(reasonSchema).openapi({ description: "Steps that fail although everything is counted." }),
+  degraded: z.array(reasonSchema).openapi({ description: "Failing steps that do not stop the counting." }),
   engines: z.array(z.strictObject({
     instance: z.string(),
     phase: z.enum(["starting", "running", "waiting", "stopped", "stopping"]),
@@ -62,8 +62,11 @@ const liveRoute = createRoute({
   method: "get",
   path: "/livez",
   tags: ["Health"],
-  summary: "The process is alive: its event loop turns, and that of every engine's thread",
-  responses: { 200: json(liveSchema, "It is."), 503: json(stuckSchema, "The thread of an engine does not turn.") },
+  summary: "The process is alive: its event loop runs, and that of every engine's thread",
+  responses: {
+    200: json(liveSchema, "The process is alive."),
+    503: json(stuckSchema, "The thread of an engine does not respond."),
+  },
 });
 const readyRoute = createRoute({
   method: "get",
@@ -71,21 +74,24 @@ const readyRoute = createRoute({
   tags: ["Health"],
   summary: "The process makes progress",
   description:
-    "About progress, not connection: assigned, PostgreSQL reachable, every owned partition moving or caught up, windows closing, not stopped by a named error. What fails for longer than 30 s beside the counting (roll-ups, retention, compaction, upkeep, messages) is `degraded` and leaves it green.",
-  responses: { 200: json(readySchema, "It does."), 503: json(readySchema, "It does not, and why.") },
+    "Ready: partitions are assigned, PostgreSQL answers, every owned partition moves or is caught up, windows close, and no named error has stopped the stream. A step beside the counting (roll-ups, retention, compaction, upkeep, messages) that fails for longer than 30 s is listed in `degraded`; the process stays ready.",
+  responses: {
+    200: json(readySchema, "It makes progress."),
+    503: json(readySchema, "It does not; `reasons` says why."),
+  },
 });
 const healthRoute = createRoute({
   method: "get",
   path: "/healthz",
   tags: ["Health"],
-  summary: "How it is, in short",
-  responses: { 200: json(healthSchema, "Always 200: `status` says how it is."), ...refusals },
+  summary: "Health in short",
+  responses: { 200: json(healthSchema, "Always 200; see `status`."), ...refusals },
 });
 const versionRoute = createRoute({
   method: "get",
   path: "/version",
   tags: ["Health"],
-  summary: "What runs here",
+  summary: "Name and version",
   responses: { 200: json(versionSchema, "Name and version."), ...refusals },
 });
 

@@ -74,7 +74,7 @@ export function jsonResponses<S extends z.ZodType>(schema: S, description: strin
 export const refusals = {
   400: documentedProblem("A parameter is wrong; `errors` names it and what is allowed."),
   401: documentedProblem("A token is required."),
-  403: documentedProblem("The token does not reach that far, or only this machine may ask."),
+  403: documentedProblem("The token does not allow this, or only this machine may ask."),
   414: documentedProblem("The address is too long."),
   429: documentedProblem("Too many requests; see Retry-After."),
 };

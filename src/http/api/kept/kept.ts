@@ -52,7 +52,7 @@ const noteSchema = z.strictObject({ id: countSchema, day: dayField, note: noteTe
   "Note",
 );
 const deliverySchema = z.strictObject({
-  id: z.string().openapi({ description: "The same with each delivery of the message." }),
+  id: z.string().openapi({ description: "The same for every delivery of the message." }),
   kind: z.enum(["report", "alert"]),
   day_from: dayField,
   day_to: dayField,
@@ -65,7 +65,7 @@ const deliverySchema = z.strictObject({
   sent_at: maybeTimeSchema,
 }).openapi("Delivery");
 
-const WRITES = "Needs API_ADMIN_TOKEN where it is set, and a process that runs (`tidemark run`, `tidemark dev`).";
+const WRITES = "Needs API_ADMIN_TOKEN if it is set. Only `tidemark run` and `tidemark dev` write.";
 const nameParameter = z.object({ name: viewName.openapi({ param: { name: "name", in: "path" }, example: "Germany" }) });
 const idParameter = z.object({
   id: z.string().regex(/^\d{1,15}$/, "must be a number").transform(Number)
@@ -91,7 +91,7 @@ const putView = createRoute({
   path: "/v1/views/{name}",
   tags,
   summary: "Save a view",
-  description: `In place of one of that name. ${WRITES}`,
+  description: `Replaces a view of the same name. ${WRITES}`,
   request: { params: nameParameter, ...json(z.strictObject({ query })) },
   responses: jsonResponses(z.strictObject({ name: viewName, query }), "The view."),
 });
@@ -119,7 +119,7 @@ const postNote = createRoute({
   method: "post",
   path: "/v1/notes",
   tags,
-  summary: "Note something on a day",
+  summary: "Add a note to a day",
   description: `The chart shows it. ${WRITES}`,
   request: json(z.strictObject({ day: dayField, note: noteText })),
   responses: { ...jsonResponses(noteSchema, "The note.") },

@@ -134,7 +134,7 @@ export function setFromGeoCounts(metrics: Metrics, counts: GeoCounts): void {
   raise(metrics.counter("tidemark_geo_misses_total"), counts.missed);
 }
 
-/** The largest of several values; no series without a value. */
+/** Sets the largest of several values; without a value there is no series. */
 function setIfAny(
   metrics: Metrics,
   name: "tidemark_commit_last_duration_seconds" | "tidemark_commit_age_seconds" | "tidemark_geo_database_age_seconds",

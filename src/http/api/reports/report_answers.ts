@@ -94,9 +94,9 @@ function words(
   const says = [...coverage.map((one) => COVERAGE_SAYS[one]), ...degraded].filter((text) => text !== "").join("; ");
   const came = late_count === 0
     ? ""
-    : `, ${countText(late_count)} late ones ${
-      late === "include" ? "among them" : "left out (late=include takes them in)"
-    }`;
+    : late === "include"
+    ? `, ${countText(late_count)} of them late`
+    : `, without ${countText(late_count)} late ones (late=include counts them)`;
   const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}${came}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }

@@ -23,7 +23,7 @@ export function acceptedFormat(accept: string | undefined): Format {
     const found = FORMAT_NAMES.find((name) => FORMATS[name].type.split(";")[0] === type.toLowerCase());
     if (found !== undefined) return found;
   }
-  throw new HttpProblem("not_acceptable", "None of the formats in Accept is one of ours.", {
+  throw new HttpProblem("not_acceptable", "None of the formats in Accept is available.", {
     errors: [{ field: "Accept", message: "names no known format", allowed: FORMAT_NAMES.map((n) => FORMATS[n].type) }],
   });
 }

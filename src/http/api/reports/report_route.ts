@@ -73,7 +73,7 @@ export function registerReport<Q extends Ranged>(
         content: { ...responses[200].content, "text/csv": text, "application/x-ndjson": text, "text/plain": text },
       },
       304: { description: "Nothing changed since the ETag in If-None-Match." },
-      406: documentedProblem("None of the formats in Accept is one of ours."),
+      406: documentedProblem("None of the formats in Accept is available."),
     },
   });
   app.openapi(route, async (c) => {

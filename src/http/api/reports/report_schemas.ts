@@ -3,7 +3,7 @@ import { z } from "@hono/zod-openapi";
 import { COMPARES, COVERAGES } from "../../../report/report_types.ts";
 import { countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
 
-const maybeCount = countSchema.nullable().openapi({ description: "null where it is unknown." });
+const maybeCount = countSchema.nullable().openapi({ description: "null if it is unknown." });
 const statusOrUnknown = z.enum(["final", "provisional", "unknown"]);
 const coverage = z.enum(COVERAGES).openapi({
   description:
@@ -20,9 +20,9 @@ const completenessSchema = z.strictObject({
   windows_expected: countSchema,
   late_count: countSchema,
   gap: z.boolean().openapi({ description: "Records are missing for good, or their rows were dropped: in no sum." }),
-  coverage: z.array(coverage).openapi({ description: "Everything that occurs in the period." }),
+  coverage: z.array(coverage).openapi({ description: "All kinds that occur in the period." }),
   degraded: z.array(z.string()).openapi({
-    description: "Failing steps on which it depends that these numbers become final; empty where they are.",
+    description: "Failing steps that keep these numbers from becoming final; empty if they are final.",
     example: ["closing_failing"],
   }),
 }).openapi("Completeness");
@@ -40,7 +40,7 @@ const contributionSchema = z.strictObject({
   place: placeSchema.nullable().openapi({ description: "null for (other)." }),
   city_contribution: z.strictObject({ city: z.string().openapi({ example: "Sydney" }), count: countSchema }),
   country_contribution: z.strictObject({ country: z.string(), total_count: countSchema }).nullable(),
-  percentage_contribution: percentage.openapi({ description: "Of the range's total of everything." }),
+  percentage_contribution: percentage.openapi({ description: "Per cent of the range's total." }),
   status: statusOrUnknown,
   previous_day_contribution: maybeCount,
   previous_day_status: statusOrUnknown,
@@ -57,11 +57,11 @@ const contributionSchema = z.strictObject({
     week_change: z.number().nullable(),
   }).nullable().openapi({
     description:
-      "Where the next day is not known yet; low to high is the 80 % interval; week_before is the same weekday a week before it, week_change what the forecast adds to that.",
+      "Only if the next day is not known yet. low to high is the 80 % interval; week_before is the same weekday a week before, week_change the forecast's difference from it.",
   }),
   next_day_reason: z.string().nullable(),
   forecasted_change: z.number().nullable().openapi({
-    description: "Next day - previous day: two weekdays, of which a site may have more and less busy ones.",
+    description: "Next day - previous day. These are two different weekdays, of which one may be busier.",
   }),
   comparison: z.strictObject({ count: maybeCount, change: z.number().nullable() }),
 }).openapi("Contribution");
@@ -71,7 +71,7 @@ const comparisonPeriodSchema = z.strictObject({
   from: day,
   to: day,
   until: maybeTimeSchema.openapi({
-    description: "Where the range is not over: the compared period ends here, after the same elapsed time.",
+    description: "If the range is not over: where the compared period ends, after the same elapsed time.",
   }),
   no_change_reason: z.enum(["not_same_length", "not_covered"]).nullable().openapi({
     description: "Why no change is given: the periods differ in length, or less than 95 % of one of them is known.",
@@ -91,7 +91,7 @@ export const contributionsSchema = z.strictObject({
   next_cursor: nextCursorSchema,
   days: z.array(z.strictObject({
     day,
-    hours: z.number().openapi({ description: "23 or 25 where the clocks change." }),
+    hours: z.number().openapi({ description: "23 or 25 on days when the clocks change." }),
     count: maybeCount,
     completeness: completenessSchema,
   })),
@@ -130,7 +130,7 @@ export const timeseriesReportSchema = z.strictObject({
       bot: z.number().nullable(),
       total: z.number().nullable(),
     }),
-  }).openapi({ description: "The compared period over the same elapsed time, and what the range adds to it." }),
+  }).openapi({ description: "The compared period over the same elapsed time, and the range's difference from it." }),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("TimeseriesReport");

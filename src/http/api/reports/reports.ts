@@ -49,7 +49,7 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
     name: "contributions",
     summary: "Who contributed how much, per place",
     description:
-      "Per city, region or country: count, share of the whole, the country's total, the day before and after, and a forecast where the next day is not known yet. CSV and NDJSON without `limit` are streamed and hold every row.",
+      "Per city, region or country: count, share of the whole, the country's total, the day before and after, and a forecast if the next day is not known yet. CSV and NDJSON without `limit` are streamed and hold every row.",
     shape: contributionSchema.shape,
     response: contributionsSchema,
     query: pagedQuery,
@@ -76,7 +76,7 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
   registerReport(app, deps, version, {
     name: "bots",
     summary: "Humans and bots side by side, per day",
-    description: "Bots are recognised by their user agent; nothing is deleted.",
+    description: "Bots are recognised by their user agent; their hits are kept.",
     shape: botsSchema.shape,
     response: botsReportSchema,
     query: botsQuery,
@@ -86,7 +86,7 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
     name: "forecast",
     summary: "The next days, with interval and error",
     description:
-      "Learnt from complete days only. The method is picked per series by backtest and never worse there than the same weekday of the week before; a short history gives no number.",
+      "Made from complete days only. A backtest chooses the method of each series; in it, the method is never worse than the same weekday of the week before. A series with a short history has no forecast.",
     shape: forecastSchema.shape,
     response: forecastReportSchema,
     query: forecastQuery,

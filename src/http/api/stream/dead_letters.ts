@@ -57,7 +57,7 @@ const samplesRoute = createRoute({
   tags: ["Pipeline"],
   summary: "Masked samples of dead letters, newest first",
   description:
-    "At most 100 a reason and hour are kept, for 30 days. Needs the admin token where API_ADMIN_TOKEN is set.",
+    "At most 100 per reason and hour are kept, for 30 days. Needs the admin token if API_ADMIN_TOKEN is set.",
   request: { query: queryOf(filter) },
   responses: jsonResponses(samplesSchema, "One page of samples."),
 });

@@ -6,7 +6,7 @@ import { countSchema } from "../schemas.ts";
 
 export const filePlaceSchema = z.strictObject({
   path: z.string().openapi({ description: "Where the file was last seen." }),
-  line: countSchema.nullable().openapi({ description: "From 1; null where it is not known." }),
+  line: countSchema.nullable().openapi({ description: "From 1; null if it is not known." }),
   byte: countSchema.openapi({ description: "Position in the uncompressed content." }),
 }).nullable().openapi({ description: "For SOURCE=file: where the (first) record lies. Null for other sources." });
 type FilePlace = NonNullable<z.infer<typeof filePlaceSchema>>;
@@ -16,7 +16,7 @@ export function fileText({ path, line, byte }: FilePlace): string {
   return `${printable(path)}, ${line === null ? `byte ${byte}` : `line ${line}`}`;
 }
 
-/** The {@link FilePlace} of the columns. src/source/file/position.ts packs an offset as number of the file × 2^36 + byte; a file's row has the key partition × 2^18 + number. */
+/** The {@link FilePlace} of the columns. An offset is number of the file × 2^36 + byte (src/source/file/position.ts); a file's row has the key partition × 2^18 + number. */
 export function filePlace(sql: Sql, partition: string, offset: string, line: string) {
   return sql`(
     select jsonb_build_object('path', g.path, 'line', ${sql(line)}, 'byte', ${sql(offset)} % 68719476736)

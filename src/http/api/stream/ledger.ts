@@ -41,7 +41,7 @@ const partitionSchema = z.strictObject({
   dead: countSchema,
   null_records: countSchema,
   skipped: z.int().openapi({
-    description: "Negative where an accepted truncation or recreation gave offsets out twice.",
+    description: "Negative if offsets were used twice, after an accepted truncation or recreation of the topic.",
   }),
   retired: z.boolean(),
   balanced: z.boolean(),
@@ -54,7 +54,7 @@ const ledgerSchema = z.strictObject({
   closed_through: maybeTimeSchema,
   data_revision: z.int(),
   offsets_count_records: z.boolean().openapi({
-    description: "false where offsets are bytes (files): then offsets are not compared with records.",
+    description: "false if offsets are bytes (files): then offsets are not compared with records.",
   }),
   stream: z.strictObject({
     counted: countSchema,
@@ -73,7 +73,7 @@ const ledgerSchema = z.strictObject({
     windows_checked: countSchema,
     windows_without_digest: countSchema.openapi({
       description:
-        "Windows that a version without digests closed: their rows are added up, but an edit that keeps the sums is not found.",
+        "Windows that were closed by a version without digests: their rows are added up, but a change that keeps the sums is not found.",
     }),
     late_stored: countSchema,
   }).nullable(),
@@ -94,7 +94,7 @@ const route = createRoute({
   tags: ["Pipeline"],
   summary: "What became of every offset",
   description:
-    "next_offset - first_offset = counted + late + dead + null + skipped for each partition, and counted = closed + open + retired for the stream, added in one snapshot. This is how to check exactly-once without believing us.",
+    "next_offset - first_offset = counted + late + dead + null + skipped for each partition, and counted = closed + open + retired for the stream, added up in one snapshot. With it anyone can check exactly-once.",
   request: { query },
   responses: jsonResponses(ledgerSchema, "The sums; `balanced` says whether they agree."),
 });
@@ -149,7 +149,7 @@ function deepRange(given: z.output<typeof query>): DeepRange | null {
   const { deep, from, to } = given;
   if (deep === "false") {
     if (from !== undefined || to !== undefined) {
-      throw badField("deep", "must be true where from or to is given", ["true"]);
+      throw badField("deep", "must be true if from or to is given", ["true"]);
     }
     return null;
   }

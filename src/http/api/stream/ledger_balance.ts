@@ -48,7 +48,11 @@ function partitionImbalances(p: LedgerPartition, offsetsCountRecords: boolean): 
     say(moved, booked(p), `partition ${p.partition} moved over ${moved} offsets and booked ${booked(p)} of them`);
   }
   if (p.dead !== p.dead_by_reason) {
-    say(p.dead, p.dead_by_reason, `partition ${p.partition} has ${p.dead} dead letters, by reason ${p.dead_by_reason}`);
+    say(
+      p.dead,
+      p.dead_by_reason,
+      `partition ${p.partition} has ${p.dead} dead letters, and ${p.dead_by_reason} by reason`,
+    );
   }
   return found;
 }
@@ -86,7 +90,7 @@ function deepImbalances(sums: LedgerSums): Imbalance[] {
   const late = sum(sums.partitions, (p) => p.late);
   const there = sums.deep.late_stored + sum(sums.partitions, (p) => p.late_dropped) + sums.retired_late;
   if (late !== there) {
-    const message = `${late} records are late; the late table, dropped and retired ones come to ${there}`;
+    const message = `${late} records are late; the late table, dropped and retired ones add up to ${there}`;
     found.push({ kind: "late", ...at, expected: late, found: there, message });
   }
   return found;

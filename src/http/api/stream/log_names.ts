@@ -1,4 +1,4 @@
-// The log files that the partitions of SOURCE=file are, each with the format of its lines. Reads the database.
+// Reads the logs of each partition of SOURCE=file, with the format of their lines. Reads the database.
 import { z } from "@hono/zod-openapi";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 
@@ -6,21 +6,21 @@ export const partitionLogsSchema = z.array(z.strictObject({
   name: z.string().openapi({ description: "Real path of the folder, and the file's name without what rotation adds." }),
   found_by: z.string().openapi({ description: "Path or pattern of FILE_PATH." }),
   format: z.string().nullable().openapi({
-    description: "Found in the first lines of its newest file in which one was; null where none was found.",
+    description: "Format of the newest file for which one was found; null if there is none.",
   }),
 })).openapi({
-  description: "For SOURCE=file: the log that is this partition. Several where an earlier release read them as one.",
+  description: "For SOURCE=file: the log of this partition. Several if an earlier release read them as one.",
 });
 
 /** A log of a partition. */
 export type PartitionLog = z.infer<typeof partitionLogsSchema>[number];
 
-/** Logs by partition; none for other sources. */
+/** Logs by partition; empty for other sources. */
 export async function readLogs(
   database: ReadDatabase,
   deadlineMs: number,
 ): Promise<ReadonlyMap<number, readonly PartitionLog[]>> {
-  // The row of a file has its partition × 2^18 + its number, of at most 17 bits: src/store/postgres/generations.ts.
+  // The key of a file's row is partition × 2^18 + number, and a number has at most 17 bits: src/store/postgres/generations.ts.
   const rows = await database.query(
     (sql) =>
       sql<{ readonly partition: number; readonly logs: readonly PartitionLog[] }[]>`

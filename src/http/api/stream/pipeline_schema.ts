@@ -37,7 +37,7 @@ export const holdSchema = z.strictObject({
   code: z.enum(HOLD_CODES),
   reason: z.string(),
   would_close: z.string(),
-  closes_at: maybeTimeSchema.openapi({ description: "When silence alone would do, at the earliest." }),
+  closes_at: maybeTimeSchema.openapi({ description: "The earliest time at which silence alone closes it." }),
 }).openapi("Hold");
 
 const partitionSchema = z.strictObject({
@@ -50,7 +50,7 @@ const partitionSchema = z.strictObject({
   position: countSchema.nullable(),
   log_end: countSchema.nullable(),
   last_stable: countSchema.nullable(),
-  lag_records: countSchema.nullable().openapi({ description: "null where this process does not read it." }),
+  lag_records: countSchema.nullable().openapi({ description: "null if this process does not read it." }),
   lag_seconds: z.number().min(0).nullable(),
   watermark: maybeTimeSchema,
   committed_watermark: maybeTimeSchema,

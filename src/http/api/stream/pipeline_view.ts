@@ -69,7 +69,7 @@ export function partitionView(
     log_end: live?.logEnd ?? null,
     last_stable: live?.lastStable ?? null,
     lag_records: lag,
-    // Behind: the age of the last record read. At the log's end: nothing is waiting, however old the last record is.
+    // The age of the last record read; 0 at the log's end, where no record waits, even if the last one is old.
     lag_seconds: live === undefined || lag === null
       ? null
       : lag === 0

@@ -56,8 +56,8 @@ export function holdOf(inputs: HoldInputs): Hold | null {
   if (live === undefined) {
     return hold(
       "not_owned",
-      "this instance does not read the partition: another one does, or none",
-      "its owner reads on; ask that instance, or start one if there is none",
+      "this instance does not read the partition: another instance reads it, or none does",
+      "its owner reads on: see that instance, or start one if there is none",
     );
   }
   return readerHold(live) ?? silenceHold(inputs, live);
@@ -103,7 +103,7 @@ function silenceHold({ row, target, now, watermarkDelayMs, idleTimeoutMs }: Hold
     return nothingYet
       ? hold(
         "no_record_yet",
-        "it has no record yet, and its silence is too short to say so",
+        "it has no record yet, and IDLE_TIMEOUT is not over",
         `${record}, or silence`,
         idleAt,
       )

@@ -42,7 +42,7 @@ export function explainWindow(inputs: ExplainInputs): Explanation {
   if (row?.state === "closed") {
     const by = row.confirmed
       ? "and records have confirmed it: its numbers are final"
-      : "on the evidence of silence: its numbers are provisional until a later record confirms it";
+      : "because its partitions were silent: its numbers are provisional until a later record confirms it";
     return { state: "closed", summary: `${name} is closed, ${by}.`, holders: [] };
   }
   const holders = holdersOf(inputs, end);
