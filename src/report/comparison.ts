@@ -42,7 +42,7 @@ export interface ComparisonPeriod {
   readonly no_change_reason: "not_same_length" | "not_covered" | null;
 }
 
-/** Both periods must be known to this part of their time. */
+/** Least part of the time of both periods that must be known. */
 const COVERED_MIN = 0.95;
 
 /**
@@ -66,7 +66,7 @@ export function comparisonOf(
     kind: query.compare,
     ...comparisonPeriod(query),
     until: until === null ? null : isoOrNull(until),
-    // Many days beside one do not compare.
+    // Several days are not compared with one.
     no_change_reason: query.compare === "previous_day" && query.from !== query.to
       ? "not_same_length"
       : covered < COVERED_MIN

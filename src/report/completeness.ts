@@ -1,4 +1,4 @@
-// What a number is worth: final or provisional, of how many windows, and with which holes. Pure.
+// Decides how certain a number is: final or provisional, over how many windows, and with which gaps. Pure.
 import { type EpochMs, epochMs, HOUR, isoOrNull } from "../shared/units.ts";
 import {
   type Bucket,

@@ -1,4 +1,4 @@
-// Shapes the contribution report: who contributed how much, the days around it, and what each number is worth. Pure.
+// Shapes the contribution report: who contributed how much, the days around it, and how certain each number is. Pure.
 import type { Forecast } from "./forecast/forecast.ts";
 import { comparisonOf, type ComparisonPeriod } from "./comparison.ts";
 import { countryName } from "./country_names.ts";
@@ -197,7 +197,7 @@ interface RowContext {
   readonly rangeStatus: Status;
   readonly previousStatus: Status;
   readonly nextStatus: Status;
-  /** On a known day, a row without hits has none; an unknown day has no rows at all. */
+  /** Whether the day is known: then a row that the day lacks had 0 hits. */
   readonly previousKnown: boolean;
   readonly comparisonKnown: boolean;
   readonly nextKnown: boolean;

@@ -45,7 +45,7 @@ export function parseFilter(text: string): readonly Condition[] | string {
   for (const part of parts) {
     const [, field, op, written] = part.match(/^\s*([a-z]+):([a-z_]+):([^]*)$/) ?? [];
     if (!isOneOf(FILTER_FIELDS, field) || !isOneOf(FILTER_OP_NAMES, op)) {
-      return `must hold conditions FIELD:OP:VALUE parted by ";"; FIELD is one of ${
+      return `must hold conditions FIELD:OP:VALUE separated by ";"; FIELD is one of ${
         FILTER_FIELDS.join(", ")
       }; OP is one of ${FILTER_OP_NAMES.join(", ")}`;
     }

@@ -3,7 +3,7 @@ import type { Sql } from "postgres";
 import type { MapPoint } from "./report_types.ts";
 import type { TopRow } from "./top.ts";
 
-/** Cities that a map shows: circles below these could not be told apart. */
+/** Most cities on a map: with more, the smaller circles could not be distinguished. */
 export const MAP_CITIES = 150;
 
 /** The rows of a ranking of cities whose coordinates are known, in its order. */

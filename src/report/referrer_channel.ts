@@ -1,4 +1,4 @@
-// Through which channel and from which source a hit came, told from its referrer. Pure. The rule, in order: no referrer is direct; a referrer on
+// Finds the channel and the source of a hit by its referrer. Pure. The rule, in order: no referrer is direct; a referrer on
 // one of our own hosts is internal; a known search engine is search; a known network is social; anything else is referral.
 
 export const CHANNELS = ["direct", "search", "social", "referral", "internal", "unclassified"] as const;
@@ -9,9 +9,9 @@ type Channel = typeof CHANNELS[number];
 interface KnownSource {
   readonly source: string;
   readonly channel: "search" | "social";
-  /** Names as they stand before the public suffix, under which any domain counts. */
+  /** Names before the public suffix; a domain with any public suffix counts. */
   readonly names: readonly string[];
-  /** Whole domains, with what lies below them; asked first. */
+  /** Whole domains with all their subdomains; looked up first. */
   readonly domains: readonly string[];
 }
 
@@ -71,7 +71,7 @@ const BY_DOMAIN = new Map(KNOWN_SOURCES.flatMap((one) => one.domains.map((domain
 /** Suffixes of two labels under which names are registered; the others have one. */
 const SECOND_LEVEL = /^(?:ac|co|com|edu|gov|net|org|or|ne)\.[a-z]{2}$/;
 
-/** Names of sources that are no site. */
+/** Names of sources that are not sites. */
 export const DIRECT_SOURCE = "(direct)";
 export const OWN_SOURCE = "(own hosts)";
 export const OTHER_SOURCE = "(other)";
@@ -106,7 +106,7 @@ export function referrerHost(referrer: string): string | null {
   return new URL(text).hostname.toLowerCase().replace(/\.$/, "") || null;
 }
 
-/** `www.` makes no other site. */
+/** A host with `www.` is the same site. */
 function isOwn(host: string, ownHosts: ReadonlySet<string>): boolean {
   const bare = host.replace(/^www\./, "");
   return ownHosts.has(host) || ownHosts.has(bare) || ownHosts.has(`www.${bare}`);

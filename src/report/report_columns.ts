@@ -1,4 +1,4 @@
-// Which columns the reports have as tables: the same for CSV and NDJSON, flat, one row a line. Pure.
+// The columns of the reports as tables, the same for CSV and NDJSON: flat, one row a line. Pure.
 import type { Contribution, ContributionReport } from "./contribution.ts";
 import type { Column } from "./text/csv.ts";
 import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/forecast_report.ts";

@@ -1,4 +1,4 @@
-// What the database filters a report by, and which hosts are our own: referrers that belong to a channel or source are read first. Shell.
+// Reads the filter of a report for the database, and our own hosts. The referrers of a channel or source are read first. Shell.
 import type { Sql } from "postgres";
 import { conditionsOf, databaseFilter, type Filtered, needsOrigins } from "./filter.ts";
 import { referrerOrigin } from "./referrer_channel.ts";

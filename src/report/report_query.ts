@@ -1,4 +1,4 @@
-// What can be asked of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
+// The parameters of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
 import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
 import { parseFilter } from "./filter.ts";
@@ -56,11 +56,11 @@ const filter = {
     const parsed = parseFilter(text);
     if (typeof parsed === "string") context.addIssue(parsed);
   }).optional().describe(
-    'Conditions FIELD:OP:VALUE parted by ";", such as `host:is:www.example.com;referrer:not_contains:google`. OP is one of is, is_not, starts, not_starts, contains, not_contains. Conditions of the same FIELD and OP are alternatives, all others hold together. A ";" in a value is written %3B, a "%" %25.',
+    'Conditions FIELD:OP:VALUE separated by ";", such as `host:is:www.example.com;referrer:not_contains:google`. OP is one of is, is_not, starts, not_starts, contains, not_contains. Conditions of the same FIELD and OP are alternatives; all others must be true together. A ";" in a value is written %3B, a "%" %25.',
   ),
 };
 const compare = z.enum(COMPARES).default("previous_period").describe(
-  "Period behind the comparison: the day before, the same weekdays before, as many days before, or the same days a year before. Where the range is not over, it ends after the same elapsed time.",
+  "The period that the range is compared with: the day before, the same weekdays before, as many days before, or the same days a year before. If the range is not over, that period ends after the same elapsed time.",
 );
 const traffic = z.enum(["all", "human", "bot"]).default("all").describe("Which hits are counted.");
 const late = z.enum(["include", "exclude"]).default("exclude").describe(
@@ -84,7 +84,7 @@ export const timeseriesSchema = z.object({
   ...filter,
   late,
   step: z.enum(["5min", "hour", "day", "week", "month"]).default("hour")
-    .describe("Length of a bucket; 5min is one window where windows are longer, week begins on Monday."),
+    .describe("Length of a bucket; 5min is one window if windows are longer, week begins on Monday."),
   compare,
 });
 
@@ -94,7 +94,7 @@ export const topSchema = z.object({
   traffic,
   late,
   by: z.enum(["host", "referrer", "source", "channel", "country", "region", "city"]).default("host").describe(
-    "What is ranked; a source is all referrers of one site, such as Google, with the hosts of one's own apart.",
+    "What is ranked; a source is all referrers of one site, such as Google; your own hosts are separate.",
   ),
   limit: integer(1, LIMIT_MAX).default(10).describe("Rows; the others are one row `(other)`."),
 });

@@ -1,4 +1,4 @@
-// How reports travel: the fragments of SQL that they share, and the JSON that PostgreSQL answers turned into our types. No I/O of its own.
+// Fragments of SQL that the reports share, and PostgreSQL's JSON answers turned into our types. No I/O of its own.
 import type { Sql } from "postgres";
 import { type EpochMs, epochMs } from "../shared/units.ts";
 import type { Compared } from "./comparison.ts";

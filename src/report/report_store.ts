@@ -1,5 +1,5 @@
-// Reads the reports from PostgreSQL: one statement a report, so that all its numbers come from one snapshot, and since a connection that
-// dies inside a transaction of postgres.js takes the process with it. Shell.
+// Reads the reports from PostgreSQL. Each is one statement, so that all its numbers come from one snapshot. It is not a transaction, because a
+// connection that dies inside a transaction of postgres.js ends the process. Shell.
 import type { Sql } from "postgres";
 import { isComplete } from "./completeness.ts";
 import { comparisonPeriod } from "./comparison.ts";

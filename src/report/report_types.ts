@@ -50,7 +50,7 @@ export interface Bucket {
 export const COVERAGES = ["full", "partial", "retired", "before_first", "after_newest", "gap", "not_kept"] as const;
 export type Coverage = typeof COVERAGES[number];
 
-/** Kinds of coverage for which a number is unknown, even a zero. */
+/** Kinds of coverage for which a number is unknown; it is not shown as zero. */
 export const UNKNOWN_COVERAGE: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
 
 /** Which hits are counted. */

@@ -56,7 +56,7 @@ export function localDate(time: EpochMs, zone: string): LocalDate {
 
 /**
  * First instant of a local day. If clocks go back over midnight, it is the first of the two midnights; if they jump over it, the jump. The day lasts
- * until the start of the next one, usually 23, 24 or 25 hours. A date that a zone has skipped begins with the next one.
+ * until the start of the next one, usually 23, 24 or 25 hours. A date that a zone has skipped begins when the next date begins.
  */
 export function dayStart(date: LocalDate, zone: string): EpochMs {
   // `compatible` is the earlier of two, and the instant after a jump.

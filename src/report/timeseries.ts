@@ -1,4 +1,4 @@
-// Shapes totals over time: humans and bots side by side, beside what they are compared with; gaps as gaps. Pure.
+// Shapes totals over time: humans and bots, and the period they are compared with. Unknown numbers stay null. Pure.
 import { type EpochMs, isoOrNull } from "../shared/units.ts";
 import { type Compared, comparisonOf, type ComparisonPeriod, comparisonShift } from "./comparison.ts";
 import { bucketHits, completenessOf, statusOf, totalHits } from "./completeness.ts";

@@ -3,7 +3,7 @@
 (() => {
   const root = document.documentElement;
 
-  // Theme: the other one of what is shown now.
+  // Theme: changes to the one that is not shown now.
   document.getElementById("theme")?.addEventListener("click", (event) => {
     event.preventDefault();
     const dark = root.dataset.theme
@@ -28,7 +28,7 @@
   tooltips();
   tables();
 
-  /** Choices apply at once; what is empty stays out of the address. */
+  /** Choices apply at once; empty fields are left out of the address. */
   function controls() {
     const form = document.querySelector("form.controls");
     if (!form) return;
@@ -42,12 +42,12 @@
     });
     form.addEventListener("change", ({ target }) => {
       if (target === field || target === op) return value.value === "" ? value.focus() : form.requestSubmit();
-      // A year that is being typed is not one yet.
+      // While a year is being typed, the date is not valid yet.
       if (target.type === "date" && !(target.value >= "1970")) return;
       if (from.value > to.value) (target === from ? to : from).value = target.value;
       form.requestSubmit();
     });
-    // The list of a filled field would offer only that.
+    // The list of a filled field would offer only the field's own value.
     const chosen = tz.value;
     tz.addEventListener("focus", () => {
       tz.placeholder = tz.value;
@@ -134,7 +134,7 @@
     setTimeout(() => URL.revokeObjectURL(url), 1000);
   }
 
-  /** Under the pointer, one point of a chart as the row of its table: the table is the chart's text, and needs no pointer. */
+  /** Shows the point of a chart under the pointer as the row of its table. Without a pointer, the table shows the same. */
   function tooltips() {
     /** Space beside the plot, in the picture's own pixels; see svg_timeseries.ts. */
     const LEFT = 64;
@@ -179,9 +179,9 @@
 
   /** Milliseconds between two readings, by pace. */
   const EVERY = { fast: 2000, calm: 20000 };
-  /** While the stream catches up, everything moves. */
+  /** While the stream catches up, everything changes. */
   const EVERY_CATCHING_UP = 3000;
-  /** Readings take at most this part of the time of the one database that also has to follow the stream. */
+  /** Readings take at most this part of the database's time, because the database also has to follow the stream. */
   const SHARE = 1 / 12;
   const WAIT_MAX = { fast: 8000, calm: 60000 };
   const POLL = 10000;
@@ -250,12 +250,12 @@
     timer = setTimeout(read, Math.min(BACKOFF_MAX, 1000 * 2 ** failures) * (0.75 + Math.random() / 2));
   }
 
-  /** No answer: the last state is no longer known to be true. */
+  /** Without an answer, the last state may no longer be true. */
   function disconnected() {
     const state = document.querySelector("#state .state");
     if (!state) return;
     state.className = "state trouble";
-    state.title = "This page has lost its server, and goes on trying.";
+    state.title = "The server does not answer; this page keeps trying.";
     state.lastElementChild.textContent = "No connection";
     document.getElementById("state").dataset.version = "";
   }
@@ -298,7 +298,7 @@
     if (focus >= 0) slot.querySelectorAll(focusable)[focus]?.focus({ preventScroll: true });
   }
 
-  /** A hidden page listens to nothing; the browser sends the last id when it connects again by itself. */
+  /** A hidden page does not listen; the browser sends the last id when it connects again by itself. */
   function listen() {
     if (events !== null || document.hidden) return;
     events = new EventSource("/v1/events");

@@ -18,7 +18,7 @@ interface PageFrame {
   readonly geo: GeoState | null;
   /** Where the script fetches fresh sections; null if the page does not change. */
   readonly fragments: string | null;
-  /** Without a script the page asks again by itself after so many seconds: for pages that only say "not yet". */
+  /** Without a script the page reloads after this many seconds: for pages that only say "not yet". */
   readonly reloadAfterS?: number;
   readonly body: Markup;
 }
@@ -110,7 +110,7 @@ export function page(frame: PageFrame): Markup {
             </p>
             <p>{attribution(frame.geo)}</p>
             <noscript>
-              <p>Without scripts this page does not move by itself: reload it for newer numbers.</p>
+              <p>Without scripts this page is not updated: reload it for newer numbers.</p>
             </noscript>
           </footer>
         </body>

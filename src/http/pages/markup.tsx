@@ -11,7 +11,7 @@ export type Markup = HtmlEscapedString | Promise<HtmlEscapedString>;
 /** An empty section. */
 export const NOTHING: Markup = raw("");
 
-/** Text of a stranger: no control or direction characters leave their cell, and the whole of it is a title. */
+/** Text from outside: its control and direction characters cannot affect what follows. The title has the whole text. */
 export function hostile(text: string): Markup {
   const shown = printable(text);
   return <bdi class="clip" title={shown}>{shown}</bdi>;

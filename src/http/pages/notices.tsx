@@ -58,7 +58,7 @@ export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhe
     return (
       <div class="notice calm">
         <h2>The database is busy</h2>
-        <p>It did not answer in time. The numbers follow by themselves as soon as it does.</p>
+        <p>It did not answer in time. The numbers appear as soon as it does.</p>
       </div>
     );
   }
@@ -79,7 +79,7 @@ export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhe
         <h2>{words.label}</h2>
         <p>{hostile(words.detail)}</p>
         <p>
-          The numbers below stay true up to where reading stopped. <a href="/pipeline">See the pipeline</a>;{" "}
+          The numbers below are right up to where reading stopped. <a href="/pipeline">See the pipeline</a>;{" "}
           <code>tidemark resume --help</code> says how to go on.
         </p>
       </div>
@@ -90,9 +90,9 @@ export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhe
   if (slow !== null) {
     return (
       <div class={`notice ${slow === "all" ? "warn" : "calm"}`}>
-        <h2>{slow === "all" ? "The numbers take their time" : "Map, rankings and table follow"}</h2>
+        <h2>{slow === "all" ? "The numbers are delayed" : "Map, rankings and table follow"}</h2>
         <p>
-          The database answers, but does not add these up in time right now. They follow by themselves; a shorter range
+          The database answers, but is too slow for these numbers now. They appear when they are ready; a shorter range
           is faster.
         </p>
       </div>
@@ -202,7 +202,7 @@ function empty(input: NoticeInput): Markup {
         <div class="notice calm">
           <h2>No stream in this database yet</h2>
           <p>
-            This process only shows what others read. Start one beside it, or have a first look with made-up traffic:
+            This process only shows what other processes read. Start one, or take a first look with made-up traffic:
           </p>
           <pre tabindex={0}><code>tidemark run&#10;tidemark dev</code></pre>
         </div>

@@ -47,7 +47,7 @@ export function signedInPage({ nonce, version, scope, tokens, session }: {
   readonly nonce: string;
   readonly version: string;
   readonly scope: string;
-  /** Whether any token is set: without one only this machine is answered, and there is nothing to sign in with. */
+  /** Whether any token is set. Without one, only this machine gets answers, and signing in is not possible. */
   readonly tokens: boolean;
   /** Whether the browser has a cookie of ours. */
   readonly session: boolean;

@@ -48,7 +48,7 @@ export function statusOf(
   };
 }
 
-/** The database is there, and too busy to answer in time: an embedded one while a backlog is committed. */
+/** The database is too busy to answer in time, as an embedded one is while a backlog is committed. */
 function busy(deps: AppDeps): NoticeInput {
   return {
     state: null,
@@ -57,7 +57,7 @@ function busy(deps: AppDeps): NoticeInput {
     words: {
       kind: "waiting",
       label: "Database busy",
-      detail: "PostgreSQL did not answer in time; this page goes on asking.",
+      detail: "PostgreSQL did not answer in time; this page asks again.",
       progress: null,
     },
   };

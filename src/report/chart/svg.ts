@@ -24,8 +24,8 @@ export interface SvgOptions {
 }
 
 /**
- * Colours as variables: a page that sets `--tm-…` decides, alone the chart follows the reader's light or dark setting. Contrast of text and of
- * marks against the ground is at least 4.5:1 and 3:1 in both.
+ * Colours are variables: a page may set them as `--tm-…`; without it the chart follows the reader's light or dark setting. In both, text has a
+ * contrast of at least 4.5:1 with the ground, and marks of 3:1.
  */
 const STYLE =
   `.tm{--ink:var(--tm-ink,#1b2530);--soft:var(--tm-soft,#52606d);--line:var(--tm-line,#c3ccd5);--ground:var(--tm-ground,#ffffff);` +

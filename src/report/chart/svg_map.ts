@@ -15,7 +15,7 @@ import type { MapPoint } from "../report_types.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText } from "../text/text_width.ts";
 
-/** Hits of one country; codes that are no country (`unknown`, `private`, `invalid`) are listed below the map. */
+/** Hits of one country; codes that are not countries (`unknown`, `private`, `invalid`) are listed below the map. */
 interface MapCountry {
   readonly countryCode: string;
   readonly count: number;
@@ -32,7 +32,7 @@ const CITY_RADIUS_MAX = 13;
 const projection = geoNaturalEarth1().fitExtent([[6, MAP_TOP], [WIDTH - 6, MAP_BOTTOM]], { type: "Sphere" }).precision(
   0.5,
 );
-// Whole pixels: less than half of the bytes, and outlines this coarse lose nothing by it.
+// Whole pixels: less than half of the bytes, and outlines this coarse look the same.
 const path = geoPath(projection).digits(0);
 
 /** Outlines by country code, drawn once. The atlas names countries by their UN number, which a locale canonicalises to the ISO code. */

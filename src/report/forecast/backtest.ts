@@ -22,7 +22,7 @@ export interface Backtest {
 
 /**
  * Forecasts the last days of a series from every origin that leaves {@link TRAINING_DAYS_MIN} days of history. Smoothing is fitted once,
- * on the days before the first origin, and then only fed: no forecast knows a value that lay ahead of it.
+ * on the days before the first origin; later values only update its state. So no forecast uses a value from after its origin.
  *
  * @param values daily values, gaps filled in
  * @param scored whether the value is real: filled-in days are not scored
@@ -62,9 +62,9 @@ function naive(values: readonly number[]): ForecastFrom {
   return (origin) => (horizon) => seasonalNaive(values.slice(0, origin), horizon);
 }
 
-/** Averages of unlike methods are better than the best of them picked by its past (Makridakis et al. 2020, "The M4 competition"). */
+/** An average of different methods is better than the one that was best in the past (Makridakis et al. 2020, "The M4 competition"). */
 function combination(values: readonly number[], first: number): ForecastFrom {
-  // Growth of traffic is a share, not a number; +1, since a day may have no hits.
+  // Logarithms, because traffic grows by a share and not by a number; +1, because a day may have no hits.
   const logs = values.map(Math.log1p);
   const parts = [
     smoother(values, first),

@@ -33,7 +33,7 @@ export type Forecast =
     readonly method: Method;
     /** Mean absolute scaled error of the backtest: below 1 is better than seasonal-naive was on the training days; null if those never changed. */
     readonly mase: number | null;
-    /** Backtest error relative to seasonal-naive's over the same days, at most 1; 1 where seasonal-naive was picked. */
+    /** Backtest error relative to seasonal-naive's over the same days, at most 1; 1 if seasonal-naive was picked. */
     readonly relativeError: number;
     readonly historyDays: number;
     /** `points[h − 1]` is the day h days after the last one of the history. */
@@ -83,9 +83,10 @@ function filled(values: readonly (number | null)[]): number[] {
 }
 
 /**
- * Half width of the interval for each horizon, from the sizes of the backtest errors: the mean of the width that holds if they are normal
- * (Student's quantile × root mean square; steady, but one outlier widens it) and of their own 80 % quantile (the other way round). Errors of
- * neighbouring horizons are pooled, since one horizon alone has few; a spread never shrinks with the horizon.
+ * Half width of the interval for each horizon, from the sizes of the backtest errors. It is the mean of two widths: the one that is right if
+ * the errors are normal (Student's quantile × root mean square; steady, but one outlier widens it), and the errors' own 80 % quantile (less
+ * steady, but one outlier does not widen it). Errors of neighbouring horizons are pooled, because one horizon alone has few. The width never
+ * shrinks with the horizon.
  */
 function spreads({ errors }: Backtest, horizons: number): number[] {
   const result: number[] = [];
@@ -94,7 +95,7 @@ function spreads({ errors }: Backtest, horizons: number): number[] {
     const square = pool.reduce((sum, error) => sum + error * error, 0) / Math.max(1, pool.length);
     const normal = studentQuantile90(Math.max(1, pool.length - 1)) * Math.sqrt(square);
     const sizes = pool.map(Math.abs).sort((a, b) => a - b);
-    // The (n + 1)-th part: with n errors the next one is as likely to lie in each of the n + 1 gaps between them.
+    // n + 1, because with n errors the next one is equally likely to lie in each of the n + 1 gaps between them.
     const own = sizes[Math.min(sizes.length - 1, Math.ceil(COVERAGE * (sizes.length + 1)) - 1)] ?? normal;
     result.push(Math.max(result[h - 1] ?? 0, (normal + own) / 2));
   }

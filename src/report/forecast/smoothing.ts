@@ -1,4 +1,4 @@
-// Exponential smoothing with damped additive trend and weekly season, in error-correction form, and robust: an outlier moves it little. No I/O; changes its state.
+// Exponential smoothing with damped additive trend and weekly season, in error-correction form, and robust: an outlier changes it little. No I/O; changes its state.
 // Formulas: Hyndman & Athanasopoulos, Forecasting: Principles and Practice, "Innovations state space models", ETS(A,Ad,A). Large errors are
 // bounded as in Gelper, Fried & Croux 2010, "Robust forecasting with exponential and Holt-Winters smoothing".
 // Own code: the npm packages that offer it are unmaintained or bring megabytes of WebAssembly for thirty lines of arithmetic.
@@ -28,7 +28,7 @@ export interface SmoothingState {
   outliers: number;
 }
 
-/** So many outliers on one side in a row are a new level and no outliers. */
+/** This many outliers in a row on one side are taken as a new level. */
 const LEVEL_SHIFT_DAYS = 4;
 /** Bound of an error, in standard deviations of the usual one: the value in common use for Huber's function is 1.345 to 3. */
 const ERROR_DEVIATIONS_MAX = 2.5;
@@ -99,7 +99,7 @@ export function fitSmoothing(values: readonly number[]): Smoothing {
 function usualError(values: readonly number[]): number {
   const changes = values.slice(WEEK).map((value, i) => Math.abs(value - values[i]!));
   const error = median(changes) / 0.6745 / Math.SQRT2;
-  // More than half of the weeks repeat to the hit: the mean is what is left.
+  // If more than half of the changes are 0, the median is 0 too, and the mean is used.
   return error > 0 ? error : Math.max(mean(changes), Number.EPSILON);
 }
 

@@ -11,7 +11,7 @@ export function seasonalNaive(history: readonly number[], horizon: number): numb
 
 /**
  * What each weekday adds, `result[i % WEEK]` for `values[i]`; the seven add up to 0. Classical decomposition with a centred mean of one week
- * (Hyndman & Athanasopoulos, "Classical decomposition"), with the median over the weeks in place of the mean: one odd day moves nothing.
+ * (Hyndman & Athanasopoulos, "Classical decomposition"), with the median over the weeks in place of the mean, so that one odd day changes nothing.
  *
  * @param values at least two weeks
  */

@@ -18,7 +18,7 @@ export interface TextBar {
 const LABEL_CELLS_MAX = 40, LABEL_CELLS_MIN = 10;
 /** Default length of the longest bar in cells. */
 const BAR_CELLS = 23;
-/** Shorter bars tell nothing; longer ones are hard to follow. */
+/** Shorter bars do not show differences; longer ones are hard to follow. */
 const BAR_CELLS_MIN = 4, BAR_CELLS_MAX = 60;
 
 /** Width of a chart: cells of its longest bar, or columns of the whole chart. */

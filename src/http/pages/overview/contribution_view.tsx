@@ -99,7 +99,7 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
             <p class="legend">
               {noChangeWords(report.comparison_period)}
               {ahead
-                ? "The forecast is of the first day after the range; the bar is the range in which four of five days lie, the dashed line the same weekday a week before."
+                ? "The forecast is for the first day after the range. Four of five days lie within the bar; the dashed line is the same weekday a week before."
                 : ""}
             </p>
           </>

@@ -183,7 +183,7 @@ export function conditionValue({ field, op, value }: Condition): string {
   return field === "referrer" ? DIRECT : "(none)";
 }
 
-/** The filters that are set, each with its opposite and a way out. */
+/** The filters that are set, each with links to its opposite and to remove it. */
 function chips(state: PageState): Markup {
   const conditions = pageConditions(state);
   if (conditions.length === 0) return NOTHING;

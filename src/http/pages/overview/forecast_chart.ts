@@ -10,7 +10,7 @@ const HEIGHT = 220;
 const LEFT = 64;
 const TOP = 14;
 const BOTTOM = 30;
-/** Every so many columns one has its date below. */
+/** One of so many columns has its date below it. */
 const LABEL_EVERY = 3;
 
 /** A chart of the days in order; a day without a number is left open. */

@@ -36,9 +36,9 @@ export function forecastPanel({ reader, queries }: ViewContext, forecast: Foreca
       <div class="chart chart-forecast">{inlineSvg(forecastChart(total, { title, reader, id: "forecast-chart" }))}</div>
       <p class="legend">
         <span class="key human"></span>complete days <span class="key band"></span>forecast; {reader
-          .count(Math.round(100 * forecast.interval))} of 100 days lie within its bar. It is learnt from the{" "}
+          .count(Math.round(100 * forecast.interval))} of 100 days lie within its bar. It is made from the{" "}
         {reader.count(total.history_days)}{" "}
-        days before.{filtered ? " It is of all hits: filters do not apply here." : ""}
+        days before.{filtered ? " It counts all hits: filters do not apply to it." : ""}
       </p>
       <details id="forecast-data">
         <summary>Table</summary>

@@ -24,7 +24,7 @@ import { alike } from "./alike.ts";
 import type { PageQueries } from "../page_query.ts";
 import type { ReportCache } from "./report_cache.ts";
 
-/** What moves with every commit. */
+/** What changes with every commit. */
 export interface FastData {
   readonly series: TimeseriesReport;
   readonly forecast: ForecastReport;
@@ -116,7 +116,7 @@ export class OverviewReader {
     return found;
   }
 
-  /** None where the table is not there yet: a process of this release may read a database of the one before. */
+  /** Empty if the table does not exist yet: a process of this release may read a database of the one before. */
   async #points({ rows }: TopReport): Promise<MapPoint[]> {
     const { database, settings } = this.deps;
     try {

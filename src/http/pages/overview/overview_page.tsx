@@ -142,8 +142,8 @@ async function readViews(
   if (!hasData(stream)) return { kind: "views", views: new Map(), data: null };
   const reports = new OverviewReader(deps, cache, context.queries, context.state.place !== undefined);
   try {
-    // Until the log is read, the database has better things to do than to rank what changes at once: the words of the notice move with
-    // every event, totals and chart now and then, the rest comes when the stream has caught up.
+    // While the log is being read, the database is busy and rankings would change at once. The notice follows every event, totals and
+    // chart now and then; the rest is shown when the stream has caught up.
     const behind = stream.words.kind === "catching_up";
     if (behind && !calm) return { kind: "views", views: new Map(), data: null };
     const fast = reports.fast();
@@ -152,11 +152,11 @@ async function readViews(
       if (failureOf(error).kind !== "slow") throw error;
       return null;
     });
-    // Totals and charts are asked first, and need less: a page without rankings says more than none.
+    // Totals and charts are read first and need less time: a page without rankings is better than no page.
     if (data === null) return { kind: "views", views: fastViews(context, await fast), data, partly: true };
     const views = allViews({ ...context, data });
     const conditions = pageConditions(context.state);
-    // A filter that matches nothing is more often misspelt than meant.
+    // A filter that matches nothing is usually misspelt.
     if (conditions.length > 0 && data.table.total_count === 0) {
       const found = await reports.nearby(conditions);
       views.set("nothing", noMatch(context, conditions, found));
@@ -236,8 +236,8 @@ function elsewhereOf(
 }
 
 /**
- * Answers a page that asks for changes. `again`: no event will tell of the next one, so it has to ask by itself. `tookMs`: what reading cost;
- * a page asks the less often the longer that takes.
+ * Answers a page that asks for changes. `again`: no event announces the next change, so the page must ask by itself. `tookMs`: how
+ * long reading took; the longer, the less often a page asks.
  */
 export function sendFragments(
   c: AppContext,

@@ -97,7 +97,7 @@ export function seriesPanel({ reader, queries, notes }: ViewContext, series: Tim
   );
 }
 
-/** What a point is worth, in words. */
+/** How certain a point is, in words. */
 function stateOf({ status, coverage }: SeriesPoint): string {
   const says = COVERAGE_SAYS[coverage];
   return says === "" ? status : status === "unknown" ? says : `${status}, ${says}`;

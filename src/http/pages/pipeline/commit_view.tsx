@@ -51,7 +51,8 @@ export function enginePanel({ snapshots, reader, now }: PipelineInput): Markup {
       <>
         {panelHead("This process", [])}
         <p class="hint">
-          It only shows what others read (<code>tidemark serve</code>): no positions of its own, no rates of reading.
+          It only shows what other processes read (<code>tidemark serve</code>). It has no positions and rates of its
+          own.
         </p>
       </>
     );

@@ -28,7 +28,7 @@ export interface CommitBucket {
   readonly counted: number;
   readonly mean_ms: number;
   readonly max_ms: number;
-  /** How far the watermark of a partition that was committed lay behind the commit, at most; null where none had one. */
+  /** The most that the watermark of a committed partition was behind the commit; null if none had one. */
   readonly lag_ms: number | null;
 }
 
@@ -65,7 +65,7 @@ export type CommitSpan = keyof typeof COMMIT_SPANS;
 export const COMMIT_BUCKET_MS = COMMIT_SPANS["30m"].bucketMs;
 
 const SHARED_MS = durationMs(1_000);
-/** A long time moves slowly, and costs more to read. */
+/** A long time changes slowly and costs more to read. */
 const SPAN_SHARED_MS = durationMs(15_000);
 /** New logs join at most every five seconds. */
 const LOGS_SHARED_MS = durationMs(5_000);
@@ -76,7 +76,7 @@ const SAMPLES_MAX = 5;
 const LATE_MAX = 8;
 const DELIVERIES_MAX = 12;
 
-/** What moves with every commit. */
+/** What changes with every commit. */
 export async function readFastPipeline(deps: AppDeps, cache: ReportCache, span: CommitSpan): Promise<FastPipeline> {
   const { database, settings: { queryTimeoutMs } } = deps;
   const windows = (state: "open" | "closed", limit: number) =>

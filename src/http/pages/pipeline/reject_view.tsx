@@ -157,11 +157,11 @@ export function latePanel({ data, reader }: PipelineInput): Markup {
       {late === 0 ? <p class="hint">None: every record came before its window closed.</p> : (
         <>
           <p class="legend">
-            Their window had closed for their partition. They never change a closed number; {dropped === 0
+            They came after their window had closed for their partition. They never change a closed number:{" "}
+            {dropped === 0
               ? "they are stored beside it"
-              : `${reader.count(dropped)} were counted only, the others stored beside it`}, and reports take them with
-            {" "}
-            <code>late=include</code>.
+              : `${reader.count(dropped)} were only counted, the others are stored beside it`}, and reports count them
+            with <code>late=include</code>.
           </p>
           <table class="plain">
             <thead>

@@ -17,7 +17,7 @@ import { factList } from "./commit_view.tsx";
 
 const windowHref = (start: number, search = ""): string => `/windows/${new Date(start).toISOString()}${search}`;
 
-/** 400 where no window starts then, 503 while the database is away. */
+/** 400 if no window starts at that time, 503 while the database does not answer. */
 export async function windowPage(c: AppContext, deps: AppDeps): Promise<Response> {
   const now = deps.clock.now(), { settings } = deps;
   const given = c.req.param("start") ?? "";
@@ -26,7 +26,7 @@ export async function windowPage(c: AppContext, deps: AppDeps): Promise<Response
   const { state } = stream;
   if (state === null) {
     throw stream.words.kind === "waiting"
-      ? new HttpProblem("overloaded", "The database did not answer in time. Ask again.")
+      ? new HttpProblem("overloaded", "The database did not answer in time. Try again.")
       : new HttpProblem("database_unavailable", "PostgreSQL does not answer.");
   }
   if (state === undefined) throw new HttpProblem("stream_missing", "Nothing was read into this database so far.");
