@@ -38,12 +38,12 @@ export async function findChromium(): Promise<string | undefined> {
   return undefined;
 }
 
-/** Starts the browser. @throws Error saying what to install */
+/** Starts the browser. @throws Error that says what to install */
 export async function startBrowser(): Promise<TestBrowser> {
   const path = await findChromium();
   if (!path) throw new Error("No Chromium: apt-get install chromium, or set CHROMIUM_PATH.");
   const profile = await Deno.makeTempDir({ prefix: "tidemark-browser-" });
-  // Playwright's own launch talks over inherited pipes; a port works on every runtime, and our child cannot outlive us.
+  // Playwright's own launch uses inherited pipes. A port works on every runtime, and a child of ours ends with this process.
   const child = spawn(path, [...FLAGS, `--user-data-dir=${profile}`, "--remote-debugging-port=0", "about:blank"]);
   const end = async () => {
     await child[Symbol.asyncDispose]();
@@ -78,7 +78,7 @@ export async function startBrowser(): Promise<TestBrowser> {
   }
 }
 
-/** Helper processes of the browser may write for a moment after its death. */
+/** Helper processes of the browser may still write for a moment after it has ended. */
 async function removeProfile(folder: string) {
   for (let attempt = 1;; attempt++) {
     try {

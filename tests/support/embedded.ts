@@ -1,8 +1,8 @@
-// An embedded database's folder without the seconds that making one takes: a copy of one made once per machine and version. Shell.
+// The folder of an embedded database, copied from one that is made once per machine and version, since making one takes seconds. Shell.
 import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { publish, temporaryFolder } from "./postgres_binaries.ts";
 
-/** Makes `folder` hold an empty embedded database. */
+/** Puts an empty embedded database into `folder`. */
 export async function makeEmbeddedFolder(folder: string): Promise<void> {
   const config = await Deno.readTextFile(new URL("../../deno.json", import.meta.url));
   const version = /@electric-sql\/pglite@([\d.]+)/.exec(config)?.[1];

@@ -6,14 +6,14 @@ import { exists, KAFKA_INSTALL_HINT, kafkaFolder, type KafkaVersion } from "./ka
 import { classArchivePath, kafkaJava } from "./kafka_java.ts";
 import { signalProcess } from "./process.ts";
 
-/** What a test can ask of its broker. */
+/** Options of a broker for tests. */
 export interface BrokerOptions {
   readonly version?: KafkaVersion;
   /** Adds listeners with SASL (PLAIN and SCRAM) and TLS beside the plain one. */
   readonly secure?: boolean;
   /** Lines for server.properties, over the defaults. */
   readonly properties?: Readonly<Record<string, string>>;
-  /** Port of the plain listener; a free one where not given. */
+  /** Port of the plain listener; default: a free one. */
   readonly port?: number;
   /** File for the archive of loaded classes, which `stop` waits for. */
   readonly archive?: string;
@@ -35,31 +35,31 @@ export interface TestBroker extends AsyncDisposable {
   readonly url: string;
   readonly version: string;
   readonly secure: SecureListeners | null;
-  /** Where the logs lie (one folder a partition); `null` for an existing broker. */
+  /** Folder of the logs (one folder a partition); `null` for an existing broker. */
   readonly dataFolder: string | null;
   /** Shuts down (SIGTERM, and SIGKILL soon after, since the data is not needed) and deletes the folder. */
   stop(): Promise<void>;
   /** SIGKILL; the data stays for `restart`. */
   kill(): Promise<void>;
-  /** SIGSTOP: the broker holds its connections and answers nothing. */
+  /** SIGSTOP: the broker keeps its connections open and does not answer. */
   pause(): void;
   /** SIGCONT. */
   resume(): void;
-  /** Starts again on the same ports and data, after killing what still runs. */
+  /** Kills the broker if it still runs, and starts it again on the same ports and data. */
   restart(): Promise<void>;
 }
 
 const USERNAME = "tidemark";
 const PASSWORD = "tidemark-secret";
-/** Three brokers at once on a busy machine take their time. */
+/** Three brokers at once take long to start on a busy machine. */
 const READY_MS_MAX = 150_000;
 
 silenceIdleTimers(); // kafkajs' own clients print a warning without it
 
 /**
- * Starts a broker and waits until it answers. `KAFKA_TEST_URL` gives an existing one instead, on which `kill` and its kin throw.
+ * Starts a broker and waits until it answers. With `KAFKA_TEST_URL` it uses that broker, and `kill`, `pause` and the like throw.
  *
- * @throws Error that says what to install where Java or the jars are missing
+ * @throws Error that says what to install if Java or the jars are missing
  */
 export async function startBroker(options: BrokerOptions = {}): Promise<TestBroker> {
   const existing = Deno.env.get("KAFKA_TEST_URL");
@@ -105,7 +105,7 @@ export async function startBroker(options: BrokerOptions = {}): Promise<TestBrok
     "transaction.state.log.num.partitions": "2",
     "share.coordinator.state.topic.replication.factor": "1",
     "share.coordinator.state.topic.min.isr": "1",
-    // A killed broker may register again only after its old session: short, or every restart costs ten seconds.
+    // A killed broker can register again only after its old session has ended. A short session saves ten seconds a restart.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "300",
     "group.initial.rebalance.delay.ms": "0",
@@ -187,7 +187,7 @@ export interface Server {
   signal(name: Deno.Signal): void;
 }
 
-// The shell watches its standard input, so that the JVM dies with the test process even after a SIGKILL of the latter.
+// The shell watches its standard input, so that the JVM ends with the test process even if that is ended by SIGKILL.
 const WATCHED_JAVA = `exec 3<&0; java "$@" </dev/null >/dev/null 2>>"$LOG.err" & p=$!; echo $p
 (cat <&3 >/dev/null; kill -9 $p 2>/dev/null) & wait $p`;
 
@@ -230,7 +230,7 @@ export async function launch(
   const server: Server = {
     ended,
     signal: (name) => {
-      // The shell around it may outlive the server by a moment: one that is gone is not an error.
+      // The shell around the server may end a moment later; that it is gone already is not an error.
       if (running) signalProcess(pid, name);
     },
   };

@@ -8,7 +8,7 @@ export interface TestAuthority {
   readonly properties: Readonly<Record<string, string>>;
 }
 
-/** Writes the key stores into `folder`. @throws Error with keytool's output where it fails */
+/** Writes the key stores into `folder`. @throws Error with keytool's output if it fails */
 export async function certificateAuthority(folder: string): Promise<TestAuthority> {
   const ca = `${folder}/ca.p12`, server = `${folder}/server.p12`;
   const keytool = async (...args: string[]) => {

@@ -13,7 +13,7 @@ export interface ClusterNode {
   readonly url: string;
   /** SIGKILL; the data stays for `restart`. */
   kill(): Promise<void>;
-  /** SIGSTOP: holds its connections and answers nothing. */
+  /** SIGSTOP: the broker keeps its connections open and does not answer. */
   pause(): void;
   /** SIGCONT. */
   resume(): void;

@@ -1,9 +1,9 @@
-// A group member that can be killed like a process: started as a Worker and terminated, it closes its sockets without leaving the group.
-// Says its member id once it has joined.
+// A group member that can be killed like a process: it runs as a Worker, and when that is terminated, its sockets close without a leave of the
+// group. It posts its member id once it has joined.
 import { TestReader, testSource } from "./kafka_reader.ts";
 import type { TestBroker } from "./kafka_broker.ts";
 
-/** What a worker's global object offers; the shared type check knows the main thread's alone. */
+/** The part of a worker's global object that is used here; the type check knows only the main thread's. */
 const worker = globalThis as unknown as {
   onmessage: (event: MessageEvent<{ url: string; topic: string }>) => void;
   postMessage(id: string): void;

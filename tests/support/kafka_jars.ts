@@ -4,14 +4,14 @@
 export const KAFKA_VERSIONS = ["4.1.0", "3.9.1"] as const;
 export type KafkaVersion = typeof KAFKA_VERSIONS[number];
 
-/** What is printed where a broker cannot be started: one line a reader can act on. */
+/** Printed if a broker cannot be started: what to do, in one line. */
 export const KAFKA_INSTALL_HINT =
   "install Java 17 and Maven (Debian: apt-get install openjdk-17-jre-headless maven), or set KAFKA_TEST_URL=host:port of a broker that may be filled";
 
 /**
- * The class path of one release; `onFetch` is called before it is fetched. The simple logger comes first, because 3.9 brings a second binding that is left out.
+ * The class path of one release; `onFetch` is called before it is fetched. The simple logger comes first; the second logger that 3.9 brings is left out.
  *
- * @throws Error with {@link KAFKA_INSTALL_HINT} where jars are missing and cannot be fetched
+ * @throws Error with {@link KAFKA_INSTALL_HINT} if jars are missing and cannot be fetched
  */
 export async function kafkaClassPath(version: KafkaVersion, onFetch?: () => void): Promise<string> {
   const folder = kafkaFolder(version);
@@ -30,7 +30,7 @@ export async function kafkaClassPath(version: KafkaVersion, onFetch?: () => void
   return jars.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)).join(":");
 }
 
-/** Where what belongs to one release is kept. */
+/** The folder for the files of one release. */
 export const kafkaFolder = (version: KafkaVersion): string => `${cacheFolder()}/tidemark/kafka/${version}`;
 
 function cacheFolder(): string {

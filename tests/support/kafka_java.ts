@@ -15,8 +15,8 @@ export async function kafkaJava(version: KafkaVersion): Promise<readonly string[
 }
 
 /**
- * Where the classes of a broker are kept as the JVM has them after loading (`-XX:ArchiveClassesAtExit`): with that file a broker starts with
- * a third less work. It holds for one Java and one class path; the JVM ignores any other.
+ * Path of the archive of a broker's loaded classes (`-XX:ArchiveClassesAtExit`). With it a broker starts with a third less work. It fits one
+ * Java and one class path; the JVM ignores an archive that does not fit.
  */
 export async function classArchivePath(version: KafkaVersion): Promise<string> {
   const text = new TextEncoder().encode(`${await javaVersion()}\n${await kafkaClassPath(version)}`);
@@ -26,7 +26,7 @@ export async function classArchivePath(version: KafkaVersion): Promise<string> {
 
 let version: Promise<string> | undefined;
 
-/** What `java -version` prints; empty where Java is missing: the start of a broker names that. */
+/** What `java -version` prints; empty if Java is missing, which the start of a broker then reports. */
 function javaVersion(): Promise<string> {
   return version ??= new Deno.Command("java", { args: ["-version"], stdout: "null", stderr: "piped" }).output()
     .then(({ stderr }) => new TextDecoder().decode(stderr), () => "");

@@ -1,4 +1,4 @@
-// Drives a Kafka source as the engine does, with positions in a plain map: what integration tests read with.
+// Reads a Kafka source as the engine does, with positions in a plain map, for integration tests.
 import { assertEquals } from "@std/assert";
 import { systemClock } from "../../src/shared/clock.ts";
 import { Unavailable } from "../../src/shared/errors.ts";
@@ -41,14 +41,14 @@ export function testSource(broker: TestBroker, topic: string, over: Partial<Kafk
 export class TestReader implements AsyncDisposable {
   readonly records: SeenRecord[] = [];
   readonly batches: FetchedBatch[] = [];
-  /** Every event but batches and timeouts. */
+  /** All events except batches and timeouts. */
   readonly events: SourceEvent[] = [];
   /** Whether a copy of the values is kept. */
   keepValues = true;
 
   constructor(
     readonly source: KafkaSource,
-    /** Next offset by partition; where none is stored reading starts at the log's start. */
+    /** Next offset by partition; a partition without one is read from the log's start. */
     readonly store = new Map<PartitionId, Offset>(),
   ) {}
 
@@ -57,14 +57,14 @@ export class TestReader implements AsyncDisposable {
     return this;
   }
 
-  /** Polls once and acts on the event. A batch that does not start at the stored position is a failure of the source. */
+  /** Polls once and handles the event. A batch that does not start at the stored position is an error of the source. */
   async step(maxWaitMs = 200): Promise<SourceEvent> {
     const event = await this.source.poll(maxWaitMs);
     if (event.kind === "assigned") {
       try {
         await this.#start(event.generation);
       } catch (error) {
-        // As the engine does: nothing flows until the source is asked again or assigns anew.
+        // As in the engine, no records come until the source is asked again or assigns anew.
         if (!(error instanceof Unavailable)) throw error;
         this.events.push({ kind: "unavailable", reason: error.message, code: error.code, action: error.action });
       }
@@ -87,7 +87,7 @@ export class TestReader implements AsyncDisposable {
     return this;
   }
 
-  /** The first event of a kind, waited for. */
+  /** Waits for the first event of a kind. */
   async event<K extends SourceEvent["kind"]>(kind: K, limitMs?: number): Promise<Extract<SourceEvent, { kind: K }>> {
     const find = () =>
       this.events.find((event) => event.kind === kind) as Extract<SourceEvent, { kind: K }> | undefined;

@@ -4,7 +4,7 @@ import zlib from "node:zlib";
 import lz4 from "lz4js";
 import snappy from "snappyjs";
 
-/** One record. Offsets count up from the batch's base where no delta is given. */
+/** One record. Without a delta, offsets count up from the batch's base. */
 export interface RecordSpec {
   readonly value: string | Uint8Array | null;
   readonly key?: string | Uint8Array | null;
@@ -14,7 +14,7 @@ export interface RecordSpec {
   readonly headers?: readonly (readonly [string, string])[];
 }
 
-/** A batch and what may be wrong with it. */
+/** A batch, and the faults that a test can put into it. */
 export interface BatchSpec {
   readonly baseOffset: number;
   readonly records: readonly RecordSpec[];
@@ -149,7 +149,7 @@ export function encodeMarker(spec: { baseOffset: number; producerId: number; typ
   });
 }
 
-/** A message of format 0 or 1; a compressed wrapper where `codec` is given, `value` then being the inner set. */
+/** A message of format 0 or 1. With `codec` it is a compressed wrapper, and `value` is the inner set. */
 export function encodeLegacyMessage(
   spec: {
     offset: number;
@@ -158,7 +158,7 @@ export function encodeLegacyMessage(
     key?: Uint8Array;
     timestamp?: number;
     codec?: number;
-    /** The broker stamped the wrapper (LogAppendTime). */
+    /** Whether the broker set the wrapper's time (LogAppendTime). */
     appendTime?: boolean;
     badCrc?: boolean;
   },

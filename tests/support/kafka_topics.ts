@@ -14,8 +14,8 @@ export async function withAdmin<T>(broker: TestBroker, work: (admin: Admin) => P
 }
 
 /**
- * Creates a topic with one replica (or `replicas`), empty: one of that name is deleted first (an existing broker may hold it from an earlier run).
- * Returns once each partition answers. `config` holds Kafka topic settings.
+ * Creates an empty topic with one replica (or `replicas`). An existing broker may have a topic of that name from an earlier run; it is deleted
+ * first. Resolves once each partition answers. `config` holds Kafka topic settings.
  */
 export async function createTopic(
   broker: TestBroker,
@@ -38,7 +38,7 @@ export async function createTopic(
       await admin.deleteTopics({ topics: [topic] });
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
-    // The loop waits for leaders: metadata just after the creation may not know the topic yet, and a fresh 3.9 names leaders before they serve.
+    // The loop waits for leaders: just after the creation, metadata may lack the topic, and a fresh 3.9 names leaders that do not serve yet.
     for (const deadline = Date.now() + 10_000;;) {
       try {
         await admin.fetchTopicOffsets(topic);
@@ -62,7 +62,7 @@ export async function connectedProducer(broker: TestBroker, transactionalId?: st
   return producer;
 }
 
-/** Sends the messages (partition 0 where a message names none) in chunks of at most `chunk` (default 5,000), uncompressed or gzip. */
+/** Sends the messages (to partition 0 by default) in chunks of at most `chunk` (default 5,000), uncompressed or gzip. */
 export async function produce(
   broker: TestBroker,
   topic: string,

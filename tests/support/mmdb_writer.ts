@@ -1,10 +1,10 @@
 // Writes small MaxMind DB files for tests: any record size, either IP version, records of maps, lists, texts and numbers. No I/O.
-// Format: https://maxmind.github.io/MaxMind-DB/. Written from that page alone, so that it is not our reader's twin.
+// Format: https://maxmind.github.io/MaxMind-DB/. Written from that page alone, so that it does not share mistakes with our reader.
 
-/** What a record may hold; numbers are unsigned integers below 2^32. */
+/** A value of a record; numbers are unsigned integers below 2^32. */
 export type MmdbValue = string | number | boolean | readonly MmdbValue[] | { readonly [key: string]: MmdbValue };
 
-/** One network; `address` is dotted decimal or eight hexadecimal groups. Later networks cut into earlier, wider ones. */
+/** One network; `address` is dotted decimal or eight hexadecimal groups. A later network replaces its part of an earlier, wider one. */
 export interface MmdbNetwork {
   readonly address: string;
   readonly prefixLength: number;
@@ -89,7 +89,7 @@ function insert(root: Node, bits: readonly number[], leaf: { readonly offset: nu
   let node = root;
   for (const bit of bits.slice(0, -1)) {
     const branch = node[bit] ?? null;
-    // A wider network that is cut into keeps both halves of what it had.
+    // A wider network that is split: both halves keep its value.
     const next: Node = Array.isArray(branch) ? branch : [branch, branch];
     node[bit] = next;
     node = next;
@@ -129,7 +129,7 @@ function encode(value: MmdbValue, out: number[], written?: Written): void {
   } else encodePlain(value, out, written);
 }
 
-/** Offsets in the data section: 11 bits, or 19 or 27 above what the form before reaches, or 32. */
+/** A pointer in the data section: 11, 19 or 27 bits, each counted from the end of the form before, or 32 bits. */
 function pointer(offset: number, form: Written["form"], out: number[]): void {
   const put = (size: number, value: number, bytes: number) => {
     out.push(0x20 | (size << 3) | (bytes === 4 ? 0 : value >>> (8 * bytes)));

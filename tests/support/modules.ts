@@ -1,4 +1,4 @@
-// Reads the sources below src/ for tests of the house's shape: text, first lines, imports, and what each file does that is not pure. I/O.
+// Reads the sources below src/ for tests of the code's structure: text, first lines, imports, and what each file does that is not pure. I/O.
 import { walkFiles } from "./files.ts";
 
 export const ROOT = new URL("../../", import.meta.url);
@@ -73,7 +73,7 @@ const IO_PACKAGES = [
   "postgres",
 ];
 
-/** Globals that ask clock, randomness, network or system, or change the process. */
+/** Globals that use the clock, randomness, the network or the system, or change the process. */
 const IMPURE_GLOBALS = [
   "fetch",
   "setTimeout",
@@ -85,7 +85,7 @@ const IMPURE_GLOBALS = [
   "process",
   "confirm",
 ];
-/** Members of globals that do; `*` is every member but those named behind it. */
+/** Members of globals that do the same. */
 const IMPURE_MEMBERS: Readonly<Record<string, RegExp>> = {
   Date: /^now$/,
   Math: /^random$/,
@@ -111,18 +111,18 @@ const MUTATORS = [
   "add",
 ];
 
-/** What a file does beside computing, each as a few words with its line. */
+/** What a file does besides computing: each as a few words with its line. */
 export interface Effects {
   /** Clock, randomness, network, files, process. */
   readonly impure: readonly string[];
-  /** Parameters that functions change: their members, or what those hold. */
+  /** Parameters that functions change, or whose contents they change. */
   readonly mutates: readonly string[];
 }
 
 // deno-lint-ignore no-explicit-any
 type Node = any;
 
-/** Reads the syntax tree of a module; types count for nothing. Only inside a test: that is where Deno offers its parser. */
+/** Reads the syntax tree of a module and ignores types. Only inside a test, because Deno offers its parser only there. */
 export function effectsOf({ path, text, packages }: Module): Effects {
   const impure: string[] = packages.filter((one) =>
     !one.typeOnly && IO_PACKAGES.some((name) => one.path === name || one.path.startsWith(`${name}/`))
@@ -137,7 +137,7 @@ export function effectsOf({ path, text, packages }: Module): Effects {
     }
     return at;
   };
-  /** Exported functions and public methods: what a helper changes was made by its caller more often than not. */
+  /** Exported functions and public methods. Helpers are left out: what they change was mostly made by their callers. */
   const isPublic = ({ type, parent }: Node) =>
     type === "FunctionDeclaration"
       ? parent.type === "ExportNamedDeclaration"

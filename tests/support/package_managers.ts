@@ -1,21 +1,21 @@
-// By which package a package manager brings what the tests need, and the line that installs it. Pure.
+// The packages that bring what the tests need, by package manager, and the line that installs them. Pure.
 
-/** A thing that the machine must have for the integration tests. */
+/** Something that the integration tests need on the machine. */
 export type Need = "java" | "maven" | "postgres" | "chromium" | "ps" | "pgbouncer" | "systemd" | "zsh" | "fish";
 
 /** A package manager that set-up can call. */
 export interface PackageManager {
   readonly command: string;
-  /** Brings the list of packages up to date; undefined where installing does that. */
+  /** Updates the list of packages; undefined if installing does that. */
   readonly refresh: readonly string[] | undefined;
-  /** Before the packages' names; asks nothing. */
+  /** The command before the packages' names; it does not ask questions. */
   readonly install: readonly string[];
   /** Whether only root may install. */
   readonly root: boolean;
   readonly packages: Readonly<Record<Need, string>>;
 }
 
-/** Looked for in this order. */
+/** All managers; the first that is found is used. */
 export const PACKAGE_MANAGERS: readonly PackageManager[] = [
   {
     command: "apt-get",
@@ -87,7 +87,7 @@ export const PACKAGE_MANAGERS: readonly PackageManager[] = [
   },
 ];
 
-/** Who may call a package manager, in words of `sudo`: as it is, through `sudo -n`, or not at all. */
+/** How a package manager can be called: directly, through `sudo -n`, or not at all. */
 export type Right = "direct" | "sudo" | "none";
 
 /** The arguments of one call, the program first. */
@@ -95,7 +95,7 @@ export function commandLine(manager: PackageManager, right: Right, args: readonl
   return [...(right === "sudo" ? ["sudo", "-n"] : []), manager.command, ...args];
 }
 
-/** The line by which a person installs `needs`; where no manager is known, Debian's. */
+/** The line that installs `needs`, for a person to type; Debian's if no manager is known. */
 export function installLine(manager: PackageManager | undefined, needs: readonly Need[]): string {
   const { command, install, packages, root } = manager ?? PACKAGE_MANAGERS[0]!;
   const names = needs.map((need) => packages[need]).join(" ");

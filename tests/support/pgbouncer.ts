@@ -9,10 +9,10 @@ export interface PgBouncer extends AsyncDisposable {
   readonly url: string;
 }
 
-/** Debian's path is not in everyone's PATH. */
+/** Debian installs it in a folder that is not in every PATH. */
 export const PGBOUNCER = existsSync("/usr/sbin/pgbouncer") ? "/usr/sbin/pgbouncer" : "pgbouncer";
 
-/** Starts a pooler of two connections. @throws Error naming what to install, or with its log */
+/** Starts a pooler of two connections. @throws Error that says what to install, or holds its log */
 export async function startPgBouncer(
   url: string,
   mode: "session" | "transaction" | "statement",

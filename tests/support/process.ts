@@ -39,7 +39,7 @@ export interface Child extends AsyncDisposable {
   exit(): Promise<Exit>;
 }
 
-/** Starts `command`; it is killed when the `Child` is disposed, and also when this process dies first. */
+/** Starts `command`. It is killed when the `Child` is disposed, or when this process ends first. */
 export function spawn(command: string, args: readonly string[], options: SpawnOptions = {}): Child {
   const process = new Deno.Command(command, {
     ...options,
@@ -121,19 +121,19 @@ export function spawn(command: string, args: readonly string[], options: SpawnOp
   };
 }
 
-/** Starts the program from source, e.g. `tidemark(["run", "--once"], { env })`; a temporary `cwd` keeps its data folder apart. */
+/** Starts the program from source, e.g. `tidemark(["run", "--once"], { env })`; a temporary `cwd` gives it a data folder of its own. */
 export function tidemark(args: readonly string[], options: SpawnOptions = {}, root: URL = REPOSITORY): Child {
   const env = { NO_COLOR: "1", PGADMIN_DEFAULT_PASSWORD: PLANTED, ...options.env };
   const program = ["run", "-A", "--quiet", new URL("src/main.ts", root).href, ...args];
   return withoutLeaks(spawn(Deno.execPath(), program, { ...options, env }), env);
 }
 
-/** A secret that every run of the program in any test is given. */
+/** A secret that every run of the program in a test gets. */
 const PLANTED = "canary-of-every-run-5d1c9e";
-/** Shorter ones would be found by chance. */
+/** Shorter secrets would be found by chance. */
 const SECRET_LENGTH_MIN = 8;
 
-/** A child whose output must hold none of the secrets in its variables: else `exit` rejects, and so does its disposal. */
+/** A child whose output must not contain any of the secrets in its variables; else `exit` and its disposal reject. */
 export function withoutLeaks(child: Child, env: Readonly<Record<string, string>>): Child {
   const secrets = Object.entries(env).flatMap(([name, value]) => {
     const password = name === "POSTGRES_URL" && URL.canParse(value) ? new URL(value).password : "";
@@ -172,7 +172,7 @@ export function signalProcess(pid: number, signal: Deno.Signal): boolean {
   }
 }
 
-/** A helper process that acts once our end of its stdin closes, however we die. */
+/** A helper process that acts once this process's end of its stdin closes, however this process ends. */
 export interface Guard {
   /** Ends the helper without letting it act. */
   release(): Promise<void>;
@@ -187,7 +187,7 @@ export function killWhenWeDie(pids: readonly number[], folder?: string): Guard {
     stdin: "piped",
     stdout: "null",
     stderr: "null",
-    // Else an orderly exit of this process would end the helper before it acted.
+    // Otherwise an orderly exit of this process would end the helper before it acts.
     detached: true,
   }).spawn();
   let released: Promise<void> | undefined;

@@ -1,4 +1,4 @@
-// Helpers that guard other tests: a child that outlived its test would spoil the ones after it.
+// Tests of helpers that other tests rely on: a child that outlives its test would disturb the tests after it.
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { REPOSITORY, signalProcess, spawn, withoutLeaks } from "./process.ts";
 import { until } from "./wait.ts";

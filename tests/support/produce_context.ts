@@ -1,4 +1,4 @@
-// What `tidemark produce` runs with in tests: settings, flags, and what it printed.
+// The context of `tidemark produce` in tests: settings, flags, and the printed lines.
 import { withoutBundled } from "../../src/geo/install/bundled.ts";
 import { systemClock } from "../../src/shared/clock.ts";
 import { silentLog } from "../../src/shared/log.ts";

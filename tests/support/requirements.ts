@@ -1,15 +1,15 @@
-// What the integration tests need from the machine, checked before anything runs: a missing server fails, it never skips. Runs programs.
+// Checks before the tests what the integration tests need from the machine: a missing server fails them and never skips them. Runs programs.
 import { findChromium } from "./browser.ts";
 import { PGBOUNCER } from "./pgbouncer.ts";
 import type { Need } from "./package_managers.ts";
 import { findBinaries, installedBinaries } from "./postgres_binaries.ts";
 
-/** Something that is not there. */
+/** Something that is missing. */
 export interface Missing {
   readonly need: Need;
   /** In words, with what it is for. */
   readonly what: string;
-  /** How to do without installing, where there is a way. */
+  /** How to do without installing it, if that is possible. */
   readonly instead?: string;
 }
 
@@ -18,7 +18,7 @@ const JAVA_MAJOR_MIN = 17;
 /**
  * Everything that is missing; empty when the integration tests can run.
  *
- * @param mayInstall a package manager can be called: then PostgreSQL counts as missing where only the npm package has it
+ * @param mayInstall whether a package manager can be called: then PostgreSQL counts as missing if only the npm package has it
  */
 export async function missingRequirements(mayInstall: boolean): Promise<Missing[]> {
   const checks = await Promise.all([
@@ -51,7 +51,7 @@ async function missingMaven(): Promise<Missing | undefined> {
   return { need: "maven", what: "Maven, which fetches Kafka", instead: OWN_BROKER };
 }
 
-/** `pg_dump` and `psql` are in no npm package: with that one the savepoint's test is lacking its tools. */
+/** The npm package does not have `pg_dump` and `psql`, which the savepoint's test needs. */
 async function missingPostgres(mayInstall: boolean): Promise<Missing | undefined> {
   if (await installedBinaries()) {
     const clients = await Promise.all(["pg_dump", "psql"].map((name) => firstOutput(name, ["--version"])));
@@ -71,7 +71,7 @@ async function missingBrowser(): Promise<Missing | undefined> {
 
 async function missingPs(): Promise<Missing | undefined> {
   if (await firstOutput("ps", ["-A", "-o", "pid=,ppid="]) !== undefined) return undefined;
-  return { need: "ps", what: "ps, by which a server is frozen with all its processes" };
+  return { need: "ps", what: "ps, to freeze a server with all its processes" };
 }
 
 async function missingPgBouncer(): Promise<Missing | undefined> {
@@ -89,7 +89,7 @@ export function javaMajor(text: string): number | undefined {
   return found ? Number(found[1]) : undefined;
 }
 
-/** What a program prints, or undefined where it is missing or fails. */
+/** What a program prints; undefined if it is missing or fails. */
 export async function firstOutput(command: string, args: readonly string[]): Promise<string | undefined> {
   try {
     const { success, stdout, stderr } = await new Deno.Command(command, { args: [...args] }).output();

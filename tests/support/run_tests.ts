@@ -1,6 +1,6 @@
-// `deno task test [--unit] [--repeat N] [PATHS] [OPTIONS of deno test]`: sets the machine up, runs unit tests and integration tests, ends with one
-// line of totals. `deno task check` checks the types. `--repeat N` runs the tests N times beside a busy process a core and lists those that were
-// ever red. Shell.
+// `deno task test [--unit] [--repeat N] [PATHS] [OPTIONS of deno test]`: sets the machine up, runs unit tests and integration tests, and prints one
+// line of totals. `deno task check` checks the types. `--repeat N` runs the tests N times beside one busy process per core and lists the tests that
+// failed at least once. Shell.
 import { walkFiles } from "./files.ts";
 import { REPOSITORY, spawn } from "./process.ts";
 import { setUp } from "./setup.ts";

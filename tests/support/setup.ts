@@ -1,11 +1,11 @@
-// Gets what the integration tests need and the machine lacks: by its package manager, Kafka by Maven. Shell: runs programs that install.
+// Installs what the integration tests need and the machine lacks, by its package manager; Kafka by Maven. Shell: runs programs that install.
 import { makeClassArchive } from "./kafka_broker.ts";
 import { KAFKA_VERSIONS, kafkaClassPath } from "./kafka_jars.ts";
 import { commandLine, installLine, PACKAGE_MANAGERS, type PackageManager, type Right } from "./package_managers.ts";
 import { firstOutput, type Missing, missingRequirements } from "./requirements.ts";
 
 /**
- * Sets the machine up and says with `say` what is missing, how it is got, and what could not be had with the line that installs it.
+ * Sets the machine up. Says with `say` what is missing, how it is installed, and for what could not be installed the line that does it.
  * `TEST_SETUP=off` forbids installing.
  *
  * @returns whether the integration tests can run
@@ -59,7 +59,7 @@ async function install(
   ];
   for (const [program, ...args] of calls) {
     say(`$ ${program} ${args.join(" ")}`);
-    // Its own output is the progress of minutes.
+    // Its output is shown, because it may run for minutes.
     const { code } = await new Deno.Command(program!, {
       args,
       stdin: "null",
@@ -69,7 +69,7 @@ async function install(
   }
 }
 
-/** Fetched here and not by the first test that wants it, so that the minutes are accounted for. */
+/** Fetched here and not by the first test that needs it, so that these minutes do not count as that test's time. */
 async function fetchKafka(say: (line: string) => void): Promise<boolean> {
   if (Deno.env.get("KAFKA_TEST_URL")) return true;
   for (const version of KAFKA_VERSIONS) {

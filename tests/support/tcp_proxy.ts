@@ -2,17 +2,17 @@
 
 export type Side = "client" | "server";
 
-/** Cut both ends at a byte pattern. */
+/** Cuts both ends at a byte pattern. */
 export interface CutRule {
   /** Who sends the pattern. */
   readonly from: Side;
-  /** UTF-8 text or raw bytes; found also where it is split over reads. */
+  /** UTF-8 text or raw bytes; also found if it is split over reads. */
   readonly pattern: string | Uint8Array;
-  /** `before`: the pattern's (remaining) bytes are not delivered. `after`: they are, nothing later is. */
+  /** `before`: the pattern's (remaining) bytes are not delivered. `after`: they are delivered, and nothing after them. */
   readonly when: "before" | "after";
 }
 
-/** A proxy in front of one address; `await using` stops it. Connections may be many, all are treated alike. */
+/** A proxy in front of one address; `await using` stops it. It treats all connections alike. */
 export interface TcpProxy extends AsyncDisposable {
   readonly port: number;
   /** `host:port` of the proxy. */
@@ -26,10 +26,10 @@ export interface TcpProxy extends AsyncDisposable {
   /** Refuses new connections and closes present ones, until `up`. */
   down(): Promise<void>;
   up(): void;
-  /** Nothing flows in either direction, connections stay open: a network that swallows packets. */
+  /** Delivers nothing in either direction and keeps connections open, as a network does that loses packets. */
   pause(): void;
   resume(): void;
-  /** Holds each piece back for `ms` (0 = off). */
+  /** Delays each piece by `ms` (0 = off). */
   delay(ms: number): void;
   /** Delivers at most `bytes` in one write (Infinity = off). */
   chunk(bytes: number): void;
@@ -70,7 +70,7 @@ export function startProxy(target: string): TcpProxy {
     listener?.close();
     listener = undefined;
     cut();
-    // The port is free only when the pending accept has ended.
+    // The port is free only once the pending accept has ended.
     await accepting;
   };
   const resume = () => open();
@@ -124,7 +124,7 @@ function addressOf(target: string): Deno.ConnectOptions {
   return { hostname: target.slice(0, at), port: Number(target.slice(at + 1)) };
 }
 
-/** What currently happens to all connections. */
+/** The present rules for all connections. */
 interface Weather {
   delayMs: number;
   chunkBytes: number;
@@ -160,7 +160,7 @@ class Connection {
         this.#pump("server", this.#server, this.client),
       ]);
     } catch (error) {
-      // The target refuses, or an end was closed under our read or write: the other end sees a closed connection.
+      // The target refused, or an end was closed during a read or write. The other end gets a closed connection.
       if (!isSocketError(error)) throw error;
     } finally {
       this.close();
@@ -169,7 +169,7 @@ class Connection {
 
   async #pump(side: Side, from: Deno.TcpConn, to: Deno.TcpConn) {
     const buffer = new Uint8Array(65_536);
-    // What went before, as far as a pattern could have begun in it.
+    // The bytes before, as far as a pattern may have begun in them.
     let tail: Uint8Array = new Uint8Array(0);
     try {
       for (;;) {
@@ -189,7 +189,7 @@ class Connection {
           try {
             await this.#deliver(piece.subarray(0, Math.max(0, end)), to);
           } finally {
-            // Also where the other end was closed meanwhile: the rule is used up.
+            // The rule is used up, even if the other end was closed meanwhile.
             this.close();
             rule.done();
           }

@@ -1,4 +1,4 @@
-// The proxy must do exactly the fault that a test asked for, or fault tests prove nothing.
+// The proxy must make exactly the fault that a test asks for; otherwise fault tests prove nothing.
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import { startProxy, type TcpProxy } from "./tcp_proxy.ts";
 
@@ -14,9 +14,7 @@ async function withEcho(test: (proxy: TcpProxy, received: () => string) => Promi
           received += new TextDecoder().decode(buffer.subarray(0, count));
           await socket.write(buffer.slice(0, count));
         }
-      })().catch(() => {/* the proxy cut the connection, which is what the tests ask for */}).finally(() =>
-        socket.close()
-      );
+      })().catch(() => {/* the proxy cut the connection, as the test wants */}).finally(() => socket.close());
     }
   })();
   const proxy = startProxy(`127.0.0.1:${listener.addr.port}`);
@@ -74,7 +72,7 @@ for (const from of ["client", "server"] as const) {
         const expected = when === "before" ? "" : "mit";
         if (from === "server") assertEquals(rest, expected);
         else {
-          // The echo of the last bytes is lost with the connection; what counts is what the server got.
+          // The echo of the last bytes is lost with the connection, so only what the server got is checked.
           for (let i = 0; i < 100 && received().length < 9 + expected.length; i++) await sleep(5);
           assertEquals(received(), `begin com${expected}`);
         }

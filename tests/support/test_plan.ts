@@ -2,12 +2,12 @@
 
 const INTEGRATION = "tests/integration";
 
-/** These measure time or memory: nothing runs beside them. */
+/** Tests that measure time or memory, so nothing runs beside them. */
 export const ALONE: readonly string[] = ["speed_gate_test.ts", "browser_pages_test.ts"].map((name) =>
   `${INTEGRATION}/${name}`
 );
 
-/** They take longest, the longest first: begun last, they would leave a core idle at the end. */
+/** The tests that take longest, the longest first. If they began last, cores would be idle at the end. */
 export const LONGEST: readonly string[] = [
   "tests/simulation/simulation_test.ts",
   "tests/fuzz/event_fuzz_test.ts",
@@ -31,7 +31,7 @@ export const LONGEST: readonly string[] = [
   ].map((name) => `${INTEGRATION}/${name}`),
 ];
 
-/** Files at a time: each starts servers of its own, and waits for them half of its time. */
+/** Files that run at a time: each starts its own servers and waits for them half of the time. */
 const INTEGRATION_JOBS = 4;
 
 /** One run of `deno test`. */
@@ -54,7 +54,7 @@ export interface Plan {
  * Sorts the command line: `--unit`, `--repeat N`, paths below `tests`, and options that go to `deno test` as they are.
  *
  * @param files all test files, as paths from the repository's folder
- * @throws RangeError where N is not a whole number from 1, or a path has no tests
+ * @throws RangeError if N is not a whole number from 1, or a path has no tests
  */
 export function plan(args: readonly string[], files: readonly string[]): Plan {
   const at = args.indexOf("--repeat");
@@ -84,12 +84,12 @@ export function plan(args: readonly string[], files: readonly string[]): Plan {
   };
 }
 
-/** `deno test` begins files in the order of its arguments. */
+/** Sorts the longest files first: `deno test` begins files in the order of its arguments. */
 function longestFirst(files: readonly string[]): readonly string[] {
   return [...LONGEST.filter((file) => files.includes(file)), ...files.filter((file) => !LONGEST.includes(file))];
 }
 
-/** Tells `tests/geo` from the value of an option such as `--filter geo`. */
+/** Whether an argument is a path such as `tests/geo` and not the value of an option such as `--filter geo`. */
 function isPath(arg: string): boolean {
   return /^(\.\/)?tests(\/|$)/.test(arg);
 }

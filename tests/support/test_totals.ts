@@ -1,6 +1,6 @@
 // How many tests passed and failed, from the reports that `deno test --junit-path` writes. Pure.
 
-/** Sums over one or more runs; steps count as tests of their own, ignored tests as nothing. */
+/** Sums over one or more runs. Steps count as tests; ignored tests do not count. */
 export interface Totals {
   readonly passed: number;
   readonly failed: number;
@@ -9,7 +9,7 @@ export interface Totals {
 /**
  * Totals of one run.
  *
- * @param report the JUnit report, or undefined where the run ended before it wrote one
+ * @param report the JUnit report, or undefined if the run ended before it wrote one
  * @param success whether the run exited with 0; a run that failed without a failed test (a module that throws) counts as one failure
  */
 export function runTotals(report: string | undefined, success: boolean): Totals {
@@ -34,7 +34,7 @@ export function sumTotals(all: readonly Totals[]): Totals {
 /**
  * Names of the tests that failed in one run, each with its file.
  *
- * @param run what a run without a report is called
+ * @param run the name for a run without a report
  */
 export function redTests(report: string | undefined, success: boolean, run: string): string[] {
   const red: string[] = [];
@@ -49,7 +49,7 @@ export function redTests(report: string | undefined, success: boolean, run: stri
 const unescape = (text: string) => text.replace(/&(quot|apos|lt|gt|amp);/g, (_, name: string) => ENTITIES[name]!);
 const ENTITIES: Readonly<Record<string, string>> = { quot: '"', apos: "'", lt: "<", gt: ">", amp: "&" };
 
-/** Lines of the table of all tests that were ever red: in how many of `repeat` rounds, and which. */
+/** Lines of the table of all tests that failed at least once: in how many of `repeat` rounds, and which. */
 export function redTable(reds: readonly (readonly string[])[], repeat: number): string[] {
   const times = new Map<string, number>();
   for (const name of reds.flat()) times.set(name, (times.get(name) ?? 0) + 1);

@@ -1,7 +1,7 @@
-// Waiting for a situation instead of sleeping for "long enough". Shell: timers.
+// Waits for a condition instead of sleeping for "long enough". Shell: timers.
 
 export interface WaitOptions {
-  /** Default 60 s: long enough for a busy machine, and a failure all the same. */
+  /** Default 60 s: long enough for a busy machine, and short enough to fail a test that hangs. */
   readonly limitMs?: number;
   readonly everyMs?: number;
 }
@@ -9,7 +9,7 @@ export interface WaitOptions {
 /**
  * Resolves once `condition` holds. It may throw to end the wait at once.
  *
- * @param what what is waited for, in words, or a function that says it with details
+ * @param what the condition in words, or a function that returns them with details
  * @throws Error that names it after `limitMs`
  */
 export async function until(

@@ -1,5 +1,5 @@
-// Replaces jsr:@std/assert where JSR cannot be reached: the functions the tests use, delegating to node:assert.
-// Deleting the `links` line of deno.json makes the same imports resolve to the published package.
+// Replaces jsr:@std/assert if JSR cannot be reached: the functions that the tests use, made from node:assert.
+// Without the `links` line of deno.json the same imports resolve to the published package.
 import assertNode from "node:assert/strict";
 
 export class AssertionError extends assertNode.AssertionError {
