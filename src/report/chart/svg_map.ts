@@ -1,4 +1,4 @@
-// The world as SVG, natural-earth projection: countries shaded and circled by hits, cities where their coordinates are given. Pure.
+// The world as SVG, natural-earth projection: countries shaded and circled by hits, cities too if their coordinates are given. Pure.
 // @ts-types="npm:@types/d3-geo@3.1.1"
 import { geoGraticule, geoNaturalEarth1, geoPath } from "d3-geo";
 // @ts-types="npm:@types/d3-scale@4.0.9"

@@ -127,7 +127,7 @@ export function svgTimeseries(
   });
 }
 
-/** Steps of the compared period, interrupted where it is unknown. */
+/** Steps of the compared period, with a break while it is unknown. */
 function previousLine(
   points: readonly SeriesPoint[],
   before: readonly (number | null)[],

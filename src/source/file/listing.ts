@@ -194,7 +194,7 @@ function isKnowable({ head }: Peek): boolean {
 interface Lead {
   /** Byte at which the first line begins that is neither blank nor a comment; the end of what was read if there is none. */
   readonly recordStart: number;
-  /** One past that line; Infinity where it has no end yet. */
+  /** One past that line; Infinity if it has no end yet. */
   readonly recordEnd: number;
 }
 

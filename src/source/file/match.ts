@@ -17,7 +17,7 @@ export interface SeenFile {
   /** Device and inode. */
   readonly identity: string;
   readonly compressed: boolean;
-  /** Bytes on disk: compressed ones where `compressed`. */
+  /** Bytes on disk: of a compressed file, compressed bytes. */
   readonly size: number;
   /** Bytes of uncompressed content; null if that is not known. */
   readonly length: number | null;

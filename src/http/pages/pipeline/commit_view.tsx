@@ -23,7 +23,7 @@ export function commitPanel({ data, reader, now, span, path }: PipelineInput): M
       <div class="chart chart-commits">
         {inlineSvg(commitChart(data.shown, { now, reader, id: "commit-chart", span }))}
       </div>
-      <p class="legend">Heights are drawn by their square roots, so that little shows beside much.</p>
+      <p class="legend">Heights are drawn as square roots, so that small values are visible beside large ones.</p>
       <details id="commit-data">
         <summary>Table</summary>
         {dataTable(

@@ -73,7 +73,7 @@ export function partitionPanel(input: PipelineInput, state: StreamState): Markup
               {timeOf(reader, row.watermark, "seconds")}
               {row.quiet_since === null
                 ? ""
-                : <span class="soft" title="silence, not a record, has raised it">, quiet</span>}
+                : <span class="soft" title="raised by silence and not by a record">, quiet</span>}
             </td>
             <td class="why">
               {row.held_by === null ? <span class="soft">nothing</span> : <>{hostile(row.held_by.reason)}</>}

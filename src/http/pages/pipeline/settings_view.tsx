@@ -16,7 +16,7 @@ export function geoPanel({ geo, reader }: PipelineInput): Markup {
     return (
       <>
         {panelHead("Address files", [])}
-        <p class="hint">This process places no addresses.</p>
+        <p class="hint">This process does not look up places.</p>
       </>
     );
   }
