@@ -188,7 +188,9 @@ const longTextsEmbedded = (): Promise<Outcome> =>
     const commits = await instance.metric("tidemark_commits_total");
     const peak = await instance.peakMemory();
     const differences = await stopInTime(instance);
-    if (!balanced || !deep?.balanced) differences.push("the ledger does not balance");
+    if (!balanced) differences.push("the ledger does not balance");
+    if (deep === null) differences.push("the deep ledger was not answered within 120 s");
+    else if (!deep.balanced) differences.push(`the deep ledger does not balance: ${JSON.stringify(deep)}`);
     if (peak > EMBEDDED_MAX) differences.push(`it took ${mib(peak)}`);
     return { events: LONG_EVENTS, commits, differences, kills: 0, note: `peak ${mib(peak)}, ${answers} reports` };
   });
