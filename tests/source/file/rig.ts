@@ -62,7 +62,7 @@ export function timeOfLine(bytes: Uint8Array, start: number, end: number): numbe
 }
 
 export interface RigOptions {
-  /** Below the rig's folder; default `access.log`. Several are parted by commas. */
+  /** Below the rig's folder; default `access.log`. Several are separated by commas. */
   readonly path?: string;
   readonly follow?: boolean;
   readonly lastLine?: "leave" | "take";
