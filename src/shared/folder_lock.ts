@@ -83,6 +83,8 @@ function held(path: string, file: Deno.FsFile): FolderLock {
     release() {
       if (released) return;
       released = true;
+      // A program that is being started holds a copy of the descriptor until it runs, so closing ours may not end the lock.
+      file.unlockSync();
       file.close();
     },
   };

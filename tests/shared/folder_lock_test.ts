@@ -58,3 +58,15 @@ Deno.test("lockFolder() says which setting to change when the folder cannot be m
     const error = await assertRejects(() => lockFolder(`${folder}/file`), NamedError);
     assertEquals(error.code, "data_dir_unusable");
   }));
+
+Deno.test("FolderLock.release() gives the folder back while programs are being started", () =>
+  temporary(async (folder) => {
+    const starting = `postMessage(0); for (;;) await new Deno.Command("true").output();`;
+    const worker = new Worker(`data:application/javascript,${encodeURIComponent(starting)}`, { type: "module" });
+    try {
+      await new Promise((resolve) => worker.onmessage = resolve);
+      for (let i = 0; i < 300; i++) (await lockFolder(folder)).release();
+    } finally {
+      worker.terminate();
+    }
+  }));
