@@ -3,7 +3,7 @@
 import { REPOSITORY } from "../support/process.ts";
 import { type Mutant, MUTANTS, mutate, type Suite } from "./mutants.ts";
 
-const COPIED = ["src", "tests", "ddl", "docs", "deno.json", "deno.lock"];
+const COPIED = ["src", "tests", "ddl", "docs", "bench", "tools", "deno.json", "deno.lock"];
 const FILES: Readonly<Record<Suite, readonly string[]>> = {
   unit: [
     "tests/window",
