@@ -6,7 +6,7 @@ import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.t
 import type { Pipeline } from "../pipeline.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
 import type { Log, LogFields, LogLevel } from "../shared/log.ts";
-import type { DurationMs } from "../shared/units.ts";
+import { durationMs } from "../shared/units.ts";
 import { createEngine } from "./engine.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
 import { describeFailure } from "../shared/failure.ts";
@@ -15,7 +15,7 @@ import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 
 /** Interval of snapshots: as often as pages ask at most. */
-const SNAPSHOT_MS = 250 as DurationMs;
+const SNAPSHOT_MS = durationMs(250);
 /** Interval of `alive` messages: far below the time after which the main thread takes this one for stuck. */
 const ALIVE_MS = 1_000;
 

@@ -2,9 +2,9 @@
 // only after 64 MiB of growth. This lowers the peak by about 90 MiB for 3–5 % more CPU (docs/performance.md, "Memory").
 import type { Clock } from "../shared/clock.ts";
 import { canCollectGarbage, collectGarbage } from "../shared/garbage.ts";
-import type { DurationMs } from "../shared/units.ts";
+import { durationMs } from "../shared/units.ts";
 
-const EVERY_MS = 500 as DurationMs;
+const EVERY_MS = durationMs(500);
 /** Growth of memory outside the heap after which it is collected, which takes about 20 ms. */
 const GROWTH_BYTES = 24 * 1024 * 1024;
 

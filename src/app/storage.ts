@@ -9,7 +9,7 @@ import { placeOf } from "../store/postgres/faults.ts";
 import { checkServer } from "../store/postgres/preflight.ts";
 import { type FolderLock, lockFolder } from "../shared/folder_lock.ts";
 import type { Settings } from "../shared/config/settings.ts";
-import { type DurationMs, type EpochMs, SECOND } from "../shared/units.ts";
+import { durationMs, SECOND } from "../shared/units.ts";
 import type { ProcessContext } from "./context.ts";
 
 const RETRY_MS_MAX = 5_000;
@@ -210,7 +210,7 @@ export async function prepareSchema(
       return await migrate(database, settings.POSTGRES_SCHEMA, log);
     } catch (error) {
       if (!(error instanceof Unavailable) && !isStartingUp(error)) throw error;
-      const waited: EpochMs = clock.now() - startedAt as EpochMs;
+      const waited = clock.now() - startedAt;
       if (signal.aborted || waited + backoff > options.waitMs) {
         throw new Unavailable(
           "postgres_unavailable",
@@ -221,7 +221,7 @@ export async function prepareSchema(
       }
       options.onTrouble?.(messageOf(error));
       log.warn("database unavailable, trying again", { database: storage.description, error: messageOf(error) });
-      await clock.sleep(backoff as DurationMs, signal);
+      await clock.sleep(durationMs(backoff), signal);
     } finally {
       await database.close();
     }

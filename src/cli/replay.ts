@@ -11,7 +11,7 @@ import { compareTables, type RowDifference, type Tables } from "../operate/repla
 import { boolean, integer, type Kind, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
 import { printable, printableJson } from "../shared/printable.ts";
-import { type EpochMs, isoOrNull } from "../shared/units.ts";
+import { type EpochMs, epochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
@@ -22,7 +22,7 @@ import { countingRules, eventReader, rulesInForce } from "../app/wiring.ts";
 const instant: Kind<EpochMs> = kindBy<EpochMs>("<time>", "a time with its zone, such as 2026-01-31T00:00Z", (text) => {
   const time = Date.parse(text);
   return /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/.test(text) && Number.isFinite(time)
-    ? { value: time as EpochMs }
+    ? { value: epochMs(time) }
     : undefined;
 });
 
@@ -172,7 +172,7 @@ function* text(
     )
   ) {
     const place = [countryCode, region, city].filter((part) => part !== "").join("/");
-    yield `${isoOrNull(window as EpochMs)} ${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${
+    yield `${isoOrNull(epochMs(window))} ${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${
       printable(place)
     }: published ${countText(published.hits)} (${countText(published.bots)} by bots), replayed ${
       countText(replayed.hits)
@@ -198,7 +198,7 @@ function json(
       differences: differences.length,
       differences_in_place_alone: differences.filter(({ kind }) => kind === "place").length,
       shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
-        window_start: isoOrNull(window as EpochMs),
+        window_start: isoOrNull(epochMs(window)),
         ...rest,
       })),
     },

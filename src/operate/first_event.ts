@@ -1,6 +1,6 @@
 // Finds the event time at which a gap ends. I/O only through the port.
 import { type EventReader, READ_OK } from "../event/types.ts";
-import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
+import { type EpochMs, epochMs, type Offset, type PartitionId } from "../shared/units.ts";
 import type { LogReader } from "./log_reader.ts";
 
 /** Most reads in search of an event. */
@@ -21,7 +21,7 @@ export async function firstEventTime(
       for (const run of batch.runs) {
         run.walk(position, (bytes, start, end) => {
           if (found === undefined && end >= 0 && events.read(bytes, start, end) === READ_OK) {
-            found = events.eventTime as EpochMs;
+            found = epochMs(events.eventTime);
           }
         });
         if (found !== undefined) return found;

@@ -3,7 +3,7 @@ import { logGone } from "../shared/faults.ts";
 import { sameRules, type StreamRules } from "../event/stream_rules.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
-import type { EpochMs, Offset } from "../shared/units.ts";
+import { type EpochMs, type Offset, offset } from "../shared/units.ts";
 import type { FetchedBatch } from "../source/port.ts";
 import { Counter, type CountingRules } from "../window/counter.ts";
 import { Delta } from "../window/delta.ts";
@@ -105,8 +105,8 @@ async function replayPartition(
 
 /** The batch, cut at the offsets of `at` and at the task's end. */
 function parts(batch: FetchedBatch, task: ReplayTask, at: readonly Offset[]): FetchedBatch[] {
-  const end = Math.min(batch.next, task.to) as Offset;
-  const cuts = [...new Set(at)].filter((offset) => offset > batch.from && offset < end).sort((a, b) => a - b);
+  const end = offset(Math.min(batch.next, task.to));
+  const cuts = [...new Set(at)].filter((cut) => cut > batch.from && cut < end).sort((a, b) => a - b);
   const edges = [batch.from, ...cuts, end];
   return edges.slice(0, -1).map((from, i) => between(batch, from, edges[i + 1]!));
 }
@@ -116,8 +116,8 @@ function between(batch: FetchedBatch, from: Offset, next: Offset): FetchedBatch 
   if (next === batch.next) return { ...batch, from };
   const runs = batch.runs.map((run): typeof run => ({
     walk: (start, visit) =>
-      run.walk(start, (bytes, at, end, offset, recordTime) => {
-        if (offset < next) visit(bytes, at, end, offset, recordTime);
+      run.walk(start, (bytes, at, end, position, recordTime) => {
+        if (position < next) visit(bytes, at, end, position, recordTime);
       }),
   }));
   return { ...batch, from, next, runs };

@@ -5,7 +5,15 @@
 // watermark to its own or its record's time minus the delay. So if the watermark at an anchor is below (start of the range − skew − delay),
 // no record before the anchor belongs to the range.
 import { logGone } from "../shared/faults.ts";
-import { type DurationMs, type EpochMs, isoOrNull, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import {
+  type DurationMs,
+  type EpochMs,
+  epochMs,
+  isoOrNull,
+  NEVER,
+  type Offset,
+  type PartitionId,
+} from "../shared/units.ts";
 import type { IdleAdvance } from "../store/port.ts";
 import type { LogIdentity } from "../source/port.ts";
 
@@ -47,7 +55,7 @@ export function anchorBound(
   from: EpochMs,
   rules: { readonly maxFutureSkew: DurationMs; readonly watermarkDelay: DurationMs },
 ): EpochMs {
-  return from - rules.maxFutureSkew - rules.watermarkDelay as EpochMs;
+  return epochMs(from - rules.maxFutureSkew - rules.watermarkDelay);
 }
 
 /**

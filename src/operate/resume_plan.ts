@@ -1,6 +1,14 @@
 // Plans `tidemark resume`: one step for each partition, from the stored rows and the present log. Pure.
 import type { PartitionRow, StoredState } from "../store/port.ts";
-import { type DurationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import {
+  type DurationMs,
+  type EpochMs,
+  epochMs,
+  NEVER,
+  type Offset,
+  offset,
+  type PartitionId,
+} from "../shared/units.ts";
 import type { StopCode } from "../shared/errors.ts";
 import type { LogIdentity, PartitionBounds } from "../source/port.ts";
 import { windowStart } from "../window/tumbling.ts";
@@ -76,7 +84,7 @@ function planStep(
   const step = { partition, row, retired: false };
   if (bounds === undefined) {
     // If the recreated log ever gets this partition, it begins at 0: the old position belongs to the old log.
-    const nextOffset = (recreated ? 0 : old) as Offset;
+    const nextOffset = recreated ? offset(0) : old;
     if (row.retired) return { ...step, kind: "keep", nextOffset, retired: true, gap: null };
     return {
       ...step,
@@ -88,7 +96,7 @@ function planStep(
   }
   const nextOffset = resumePosition(row, bounds, recreated);
   const until = facts.firstEventTimes.has(partition)
-    ? Math.min(facts.now, facts.firstEventTimes.get(partition)! + facts.watermarkDelay) as EpochMs
+    ? epochMs(Math.min(facts.now, facts.firstEventTimes.get(partition)! + facts.watermarkDelay))
     : facts.now;
   if (recreated) {
     return {
@@ -129,5 +137,5 @@ function gap(
     : Number.isFinite(row.watermark)
     ? windowStart(row.watermark, facts.windowSize)
     : NEVER;
-  return { reason, fromOffset, toOffset, fromTime, toTime: Math.max(fromTime, toTime) as EpochMs };
+  return { reason, fromOffset, toOffset, fromTime, toTime: epochMs(Math.max(fromTime, toTime)) };
 }

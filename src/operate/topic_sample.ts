@@ -2,7 +2,7 @@
 import { DEAD_REASONS, type DeadReason, type EventReader } from "../event/types.ts";
 import { describeValue } from "../event/value_shape.ts";
 import type { PlaceLocator } from "../geo/port.ts";
-import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import { type EpochMs, NEVER, type Offset, offset, type PartitionId } from "../shared/units.ts";
 import type { PartitionBounds } from "../source/port.ts";
 import { Counter, type CountingRules } from "../window/counter.ts";
 import { Delta } from "../window/delta.ts";
@@ -52,7 +52,7 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
   let newestEvent = NEVER;
   for (const { partition, logStart, logEnd } of bounds) {
     // Offsets of files are bytes: only at the log's start does a record surely begin.
-    const from = options.rules.offsetsCountRecords ? Math.max(logStart, logEnd - share) as Offset : logStart;
+    const from = options.rules.offsetsCountRecords ? offset(Math.max(logStart, logEnd - share)) : logStart;
     const tracker = freshTracker(partition, from, now);
     for (let i = 0; i < READS_MAX && tracker.position < logEnd; i++) {
       const batches = await log.read(partition, tracker.position);

@@ -18,12 +18,12 @@ export const offset = (value: number): Offset => value as Offset;
 export const partitionId = (value: number): PartitionId => value as PartitionId;
 
 /** The watermark of a partition without a record. */
-export const NEVER = -Infinity as EpochMs;
+export const NEVER = epochMs(-Infinity);
 
-export const SECOND = 1_000 as DurationMs;
-export const MINUTE = 60_000 as DurationMs;
-export const HOUR = 3_600_000 as DurationMs;
-export const DAY = 86_400_000 as DurationMs;
+export const SECOND = durationMs(1_000);
+export const MINUTE = durationMs(60_000);
+export const HOUR = durationMs(3_600_000);
+export const DAY = durationMs(86_400_000);
 
 /** ISO 8601 in UTC with milliseconds, or `null` for {@link NEVER}. */
 export function isoOrNull(time: EpochMs): string | null {

@@ -13,7 +13,7 @@ import type { LogReader } from "../../operate/log_reader.ts";
 import { sampleTopic } from "../../operate/topic_sample.ts";
 import { printable } from "../../shared/printable.ts";
 import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
-import { type EpochMs, NEVER, type Offset } from "../../shared/units.ts";
+import { type EpochMs, epochMs, NEVER, type Offset, offset, type PartitionId } from "../../shared/units.ts";
 import type { LogIdentity } from "../../source/port.ts";
 import type { CommandContext } from "../command.ts";
 import { openLogReader } from "../../app/replay_reader.ts";
@@ -165,7 +165,7 @@ async function traitsOf(reader: KafkaLogReader, log: LogIdentity): Promise<Batch
   for (const { partition, logStart, logEnd } of log.partitions) {
     if (logEnd === logStart) continue;
     addTraits(traits, (await reader.fetch(partition, logStart)).records);
-    const late = Math.max(logStart, logEnd - 100) as Offset;
+    const late = offset(Math.max(logStart, logEnd - 100));
     if (late > logStart) addTraits(traits, (await reader.fetch(partition, late)).records);
   }
   return traits;
@@ -188,12 +188,12 @@ async function backlogsOf(reader: LogReader, stored: StoredState | null, log: Lo
   return backlogs;
 }
 
-async function recordTimeAt(reader: LogReader, partition: LogIdentity["partitions"][number]["partition"], at: Offset) {
+async function recordTimeAt(reader: LogReader, partition: PartitionId, at: Offset) {
   let time: EpochMs = NEVER;
   for (const batch of await reader.read(partition, at)) {
     for (const run of batch.runs) {
       run.walk(at, (_bytes, _start, _end, _offset, recordTime) => {
-        if (time === NEVER) time = recordTime as EpochMs;
+        if (time === NEVER) time = epochMs(recordTime);
       });
     }
     if (time !== NEVER) return time;

@@ -1,6 +1,6 @@
 // Counts the sent records that will be late for a stream with the default settings. Pure.
 import { windowStart } from "../../window/tumbling.ts";
-import type { DurationMs, EpochMs } from "../../shared/units.ts";
+import { type DurationMs, epochMs } from "../../shared/units.ts";
 
 /** Counts by the rule of a partition's watermark, as if all records went to one partition. */
 export class Lateness {
@@ -20,7 +20,7 @@ export class Lateness {
   /** @param time epoch ms */
   add(time: number): void {
     this.timed++;
-    const end = windowStart(time as EpochMs, this.#windowSize) + this.#windowSize;
+    const end = windowStart(epochMs(time), this.#windowSize) + this.#windowSize;
     if (end <= this.#newest - this.#watermarkDelay) this.late++;
     if (time > this.#newest) this.#newest = time;
   }

@@ -1,7 +1,7 @@
 // Sends live demo traffic to a topic: the generator's records, with broken ones, each at its time. Shell over its sender.
 import { Buffer } from "node:buffer";
 import type { Clock } from "../../shared/clock.ts";
-import { type DurationMs, offset } from "../../shared/units.ts";
+import { durationMs, offset } from "../../shared/units.ts";
 import { DemoGenerator } from "../../source/demo/generator.ts";
 import { demoAnchor } from "../../source/demo/timeline.ts";
 import { type OutMessage, SENT_BYTES_MAX } from "./produce_message.ts";
@@ -9,7 +9,7 @@ import { noCounts, type ProduceCounts } from "./progress.ts";
 
 /** Default mean rate in records per second: visible on a dashboard, and little load for a laptop. */
 const RATE_DEFAULT = 20;
-const EVERY_MS = 250 as DurationMs;
+const EVERY_MS = durationMs(250);
 
 interface DemoOptions {
   /** Mean records per second; the rate varies by hour and weekday. */

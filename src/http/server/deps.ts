@@ -7,7 +7,7 @@ import type { Log } from "../../shared/log.ts";
 import type { Registry } from "../../shared/metrics.ts";
 import type { PipelineSnapshot } from "../../shared/snapshot.ts";
 import type { Steps, UpkeepStep } from "../../shared/steps.ts";
-import type { DurationMs } from "../../shared/units.ts";
+import { type DurationMs, durationMs } from "../../shared/units.ts";
 import type { ReadDatabase } from "../../shared/sql.ts";
 
 /** One effective setting; `value` is `(hidden)` for secrets. */
@@ -60,10 +60,10 @@ export interface AppSettings {
 
 /** Defaults; times in ms. */
 export const APP_DEFAULTS = {
-  queryTimeoutMs: 5_000 as DurationMs,
-  deepQueryTimeoutMs: 30_000 as DurationMs,
-  progressTimeoutMs: 30_000 as DurationMs,
-  freshnessObjectiveMs: 180_000 as DurationMs,
+  queryTimeoutMs: durationMs(5_000),
+  deepQueryTimeoutMs: durationMs(30_000),
+  progressTimeoutMs: durationMs(30_000),
+  freshnessObjectiveMs: durationMs(180_000),
   // The connection pool is smaller, so this limits the queue.
   queriesMax: 64,
   embedded: false,
