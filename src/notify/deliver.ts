@@ -1,7 +1,7 @@
 // Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, because messages go only where
 // the settings say.
 import net from "node:net";
-import { EXIT, NamedError } from "../shared/errors.ts";
+import { EXIT, messageOf, NamedError } from "../shared/errors.ts";
 import { type Message, webhookBody } from "./message.ts";
 
 /** Longest time of a delivery, in ms. */
@@ -56,6 +56,7 @@ export async function toMailbox(
   message: Message,
 ): Promise<SendResult> {
   const { hostname, port, protocol, username, password } = new URL(server);
+  const domain = from.slice(from.lastIndexOf("@") + 1);
   const secure = protocol === "smtps:", host = hostname.replace(/^\[|\]$/g, "");
   try {
     // Loaded only if mails are sent.
@@ -67,7 +68,7 @@ export async function toMailbox(
       getSocket: (_options: unknown, done: (error: Error | null, opened?: { connection: net.Socket }) => void) =>
         void open(host, Number(port || (secure ? 465 : 587))).then((connection) => done(null, { connection }), done),
       // Without a name the library asks the system for the host's, which this program may not do.
-      name: from.slice(from.lastIndexOf("@") + 1),
+      name: domain,
       ...(username !== "" && { auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) } }),
       greetingTimeout: TIMEOUT_MS,
       socketTimeout: TIMEOUT_MS,
@@ -80,7 +81,7 @@ export async function toMailbox(
         to,
         subject: message.subject,
         text: `${message.lines.join("\n")}\n`,
-        messageId: `<${message.id}@${from.slice(from.lastIndexOf("@") + 1)}>`,
+        messageId: `<${message.id}@${domain}>`,
         headers: { "Auto-Submitted": "auto-generated" },
       });
     } finally {
@@ -116,9 +117,6 @@ const REASON_MAX = 200;
 /** Why a delivery failed, without the address. */
 function reasonOf(error: unknown): string {
   if (error instanceof DOMException && error.name === "TimeoutError") return `no answer within ${TIMEOUT_MS / 1000} s`;
-  const text = error instanceof Error ? error.message : String(error);
-  return text.replaceAll(/\S*:\/\/\S*/g, "").replaceAll(/[^\x20-\x7e]+/g, " ").replaceAll(/ {2,}/g, " ").slice(
-    0,
-    REASON_MAX,
-  );
+  const text = messageOf(error).replaceAll(/\S*:\/\/\S*/g, "").replaceAll(/[^\x20-\x7e]+/g, " ");
+  return text.replaceAll(/ {2,}/g, " ").slice(0, REASON_MAX);
 }

@@ -3,6 +3,7 @@ import type { TimeseriesReport } from "../report/timeseries.ts";
 import type { LocalDate } from "../report/time_zone.ts";
 import type { TopReport } from "../report/top.ts";
 import { printable } from "../shared/printable.ts";
+import { countText } from "../shared/quantities.ts";
 import type { DayBesideForecast, Due, Schedule } from "./due.ts";
 
 /** A message. A webhook gets all of it, a mail the subject and the lines. */
@@ -28,7 +29,6 @@ export const TOP_ROWS = 5;
 /** Most characters of a name. */
 const LABEL_MAX = 80;
 
-const count = (value: number) => value.toLocaleString("en");
 const percent = (value: number) => `${value.toFixed(1)} %`;
 const days = (from: LocalDate, to: LocalDate) => from === to ? from : `${from} to ${to}`;
 const label = (text: string) => printable(text).slice(0, LABEL_MAX);
@@ -42,7 +42,7 @@ export function reportMessage(
   const { total, comparison, comparison_period: period, query } = series;
   const change = comparison.change.total;
   const part = change !== null && comparison.total ? 100 * change / comparison.total : null;
-  const hits = total.total === null ? "unknown" : count(total.total);
+  const hits = total.total === null ? "unknown" : countText(total.total);
   const complete = total.total !== null &&
     series.points.every(({ coverage }) => coverage === "full" || coverage === "retired");
   const against = days(period.from, period.to);
@@ -50,7 +50,7 @@ export function reportMessage(
     rows.length === 0
       ? []
       : [`${name}: ${
-        rows.map((row) => `${label(row.label)} ${count(row.count)} (${percent(row.percentage)})`).join(", ")
+        rows.map((row) => `${label(row.label)} ${countText(row.count)} (${percent(row.percentage)})`).join(", ")
       }`];
   const rows = ({ rows }: TopReport) =>
     rows.map((row) => ({ label: label(row.label), hits: row.count, percent: row.percentage }));
@@ -65,12 +65,12 @@ export function reportMessage(
         ? [`No change is given against ${against}: ${period.no_change_reason ?? "it is not known"}.`]
         : [
           `${change < 0 ? "▼" : change > 0 ? "▲" : ""} ${change < 0 ? "−" : change > 0 ? "+" : "±"}${
-            count(Math.abs(change))
+            countText(Math.abs(change))
           }${part === null ? "" : ` (${signed(part)} %)`} against ${against}.`.trim(),
         ]),
       ...(total.human === null || total.bot === null
         ? []
-        : [`Humans ${count(total.human)}, bots ${count(total.bot)}.`]),
+        : [`Humans ${countText(total.human)}, bots ${countText(total.bot)}.`]),
       ...ranking("Countries", countries),
       ...ranking("Hosts", hosts),
       ...ranking("Sources", sources),
@@ -106,13 +106,13 @@ export function alertMessage(
   const { count: expected, low, high } = forecast!;
   const more = hits! > expected;
   const where = dashboard(link, { from: day, to: day, tz });
-  const band = `${count(Math.round(low))} to ${count(Math.round(high))}`;
+  const band = `${countText(low)} to ${countText(high)}`;
   return {
     id,
     kind: "alert",
-    subject: `${more ? "More" : "Fewer"} hits than forecast on ${day}: ${count(hits!)}`,
+    subject: `${more ? "More" : "Fewer"} hits than forecast on ${day}: ${countText(hits!)}`,
     lines: [
-      `${day} (${tz}) had ${count(hits!)} hits, ${more ? "more" : "fewer"} than forecast: ${band} were expected.`,
+      `${day} (${tz}) had ${countText(hits!)} hits, ${more ? "more" : "fewer"} than forecast: ${band} were expected.`,
       ...(where === null ? [] : [where]),
     ],
     fields: { day, time_zone: tz, hits, expected, low, high, direction: more ? "above" : "below", link: where },
