@@ -2,9 +2,9 @@
 import { EXIT, EXIT_MEANING } from "../src/shared/errors.ts";
 import {
   ENVIRONMENT_NAMES,
+  SETTING_GROUP_NAMES,
   SETTING_GROUPS,
   SETTING_NAMES,
-  type SettingGroup,
   type SettingName,
   settingOf,
 } from "../src/shared/config/settings.ts";
@@ -31,7 +31,7 @@ export function renderConfigurationPage(): string {
     '- In the settings file a value may be in single quotes (unchanged) or in double quotes (`\\n`, `\\"` and `\\\\` are',
     "  escapes). `${…}` is not replaced.",
   ];
-  for (const group of Object.keys(SETTING_GROUPS) as SettingGroup[]) {
+  for (const group of SETTING_GROUP_NAMES) {
     lines.push(
       "",
       `## ${SETTING_GROUPS[group]}`,

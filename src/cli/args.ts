@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { parseValue } from "../shared/config/kinds.ts";
 import { suggestion } from "../shared/config/suggest.ts";
-import { flagOf, SETTING_NAMES, type SettingName, settingOf } from "../shared/config/settings.ts";
+import { flagOf, isSettingName, SETTING_NAMES, settingOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 
 export interface Arguments {
@@ -102,12 +102,12 @@ function settingFlags(command: Command): readonly (readonly [string, string])[] 
 }
 
 function isBoolean(name: string): boolean {
-  return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.placeholder === "";
+  return isSettingName(name) && settingOf(name).kind.placeholder === "";
 }
 
 /** Whether a repeated flag adds to the value. */
 function repeats(name: string): boolean {
-  return SETTING_NAMES.includes(name as SettingName) && settingOf(name as SettingName).kind.repeats === true;
+  return isSettingName(name) && settingOf(name).kind.repeats === true;
 }
 
 function unknownFlag(command: string, rawName: string, targets: ReadonlyMap<string, unknown>): string {

@@ -2,7 +2,7 @@
 import { boolean } from "../shared/config/kinds.ts";
 import { showSetting } from "../shared/config/load.ts";
 import { EXIT } from "../shared/errors.ts";
-import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup } from "../shared/config/settings.ts";
+import { SETTING_GROUP_NAMES, SETTING_NAMES } from "../shared/config/settings.ts";
 import { defineCommand, flag } from "./command.ts";
 import { renderStreamEnv } from "./stream_env.ts";
 
@@ -12,7 +12,7 @@ const ORIGIN_WIDTH = 20;
 export const command = defineCommand({
   usage: "",
   description: "Secrets are shown as ***.",
-  groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
+  groups: SETTING_GROUP_NAMES,
   flags: {
     json: flag(boolean, { doc: "One JSON object: name → value, from, as." }),
     env: flag(boolean, { doc: "Print the text of stream.env instead." }),

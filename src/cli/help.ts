@@ -1,7 +1,14 @@
 // The pages of `tidemark --help` and `tidemark COMMAND --help`, from the tables of commands, flags and settings. No I/O.
 import type { Kind } from "../shared/config/kinds.ts";
 import { EXIT, EXIT_MEANING } from "../shared/errors.ts";
-import { flagOf, SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
+import {
+  flagOf,
+  SETTING_GROUP_NAMES,
+  SETTING_GROUPS,
+  SETTING_NAMES,
+  type SettingGroup,
+  settingOf,
+} from "../shared/config/settings.ts";
 import type { Command, CommandEntry } from "./command.ts";
 
 /** Columns of a page if the terminal's are not known; also the most. */
@@ -56,7 +63,7 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
     ["--env-file <path>", "Settings file; the environment and flags take precedence over it."],
     ["-h, --help", "This page."],
   );
-  const groups = (Object.keys(SETTING_GROUPS) as SettingGroup[]).filter((group) => command.groups.includes(group));
+  const groups = SETTING_GROUP_NAMES.filter((group) => command.groups.includes(group));
   return [
     `Usage: tidemark ${name} [FLAGS]${command.usage === "" ? "" : ` ${command.usage}`}`,
     "",

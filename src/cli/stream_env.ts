@@ -1,5 +1,5 @@
 // The settings table as a settings file: stream.env. No I/O.
-import { SETTING_GROUPS, SETTING_NAMES, type SettingGroup, settingOf } from "../shared/config/settings.ts";
+import { SETTING_GROUP_NAMES, SETTING_GROUPS, SETTING_NAMES, settingOf } from "../shared/config/settings.ts";
 
 /** A settings file for docker-compose.yml, with unset settings as comments. */
 export function renderStreamEnv(): string {
@@ -9,7 +9,7 @@ export function renderStreamEnv(): string {
     "# The passwords here are for a first look: change them before other machines can reach the ports.",
     "# Made by `deno task docs` from src/shared/config/settings.ts.",
   ];
-  for (const group of Object.keys(SETTING_GROUPS) as SettingGroup[]) {
+  for (const group of SETTING_GROUP_NAMES) {
     lines.push("", `## ${SETTING_GROUPS[group]}`);
     for (const name of SETTING_NAMES.filter((name) => settingOf(name).group === group)) {
       const { doc, example, default: value } = settingOf(name);

@@ -2,7 +2,7 @@
 // Hot path. Measured reason for the caches: a walk of a city tree touches about ten cache lines of a 63 MB file, a probe of a small table one.
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
-import type { GeoDatabase, GeoDatabases, GeoPoint, PlacePoint } from "./port.ts";
+import type { GeoDatabases, GeoPoint, PlacePoint } from "./port.ts";
 import type { GeoCounts } from "./geo_state.ts";
 import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
 
@@ -128,11 +128,11 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
     this.walked++;
     const database = this.#databases.v4;
     const record = database?.find4(address) ?? 0;
-    if (record === 0) return UNKNOWN_ID;
+    if (database === null || record === 0) return UNKNOWN_ID;
     const known = this.#records4.get(record);
     if (known !== NO_PLACE) return known;
-    const place = (database as GeoDatabase).placeOf4(address), before = this.#places.length, id = this.#intern(place);
-    if (id === before) this.#keepPoint(place, database?.pointOf4?.(address));
+    const place = database.placeOf4(address), before = this.#places.length, id = this.#intern(place);
+    if (id === before) this.#keepPoint(place, database.pointOf4?.(address));
     return this.#records4.set(record, id);
   }
 
@@ -140,11 +140,11 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
     this.walked++;
     const database = this.#databases.v6;
     const record = database?.find6(words) ?? 0;
-    if (record === 0) return UNKNOWN_ID;
+    if (database === null || record === 0) return UNKNOWN_ID;
     const known = this.#records6.get(record);
     if (known !== NO_PLACE) return known;
-    const place = (database as GeoDatabase).placeOf6(words), before = this.#places.length, id = this.#intern(place);
-    if (id === before) this.#keepPoint(place, database?.pointOf6?.(words));
+    const place = database.placeOf6(words), before = this.#places.length, id = this.#intern(place);
+    if (id === before) this.#keepPoint(place, database.pointOf6?.(words));
     return this.#records6.set(record, id);
   }
 

@@ -1,4 +1,5 @@
 // Carries out a resume plan with one call of a function of ddl/. Shell.
+import { messageOf } from "../shared/errors.ts";
 import { codeOf } from "../shared/sql.ts";
 import type { Database } from "../store/postgres/client.ts";
 import type { ResumeStep } from "./resume_plan.ts";
@@ -47,7 +48,7 @@ export async function applyResume(
     return { kind: "resumed", gaps: row!.gaps };
   } catch (error) {
     if (codeOf(error) === "TM006") return { kind: "not_stopped" };
-    if (codeOf(error) === "TM007") return { kind: "moved", reason: (error as Error).message };
+    if (codeOf(error) === "TM007") return { kind: "moved", reason: messageOf(error) };
     throw error;
   }
 }

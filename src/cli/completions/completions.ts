@@ -10,7 +10,8 @@ export const command = defineCommand({
   groups: [],
   flags: {},
   async run([shell = "", ...rest], { commands, data }) {
-    if (!Object.hasOwn(SCRIPTS, shell) || rest.length > 0) {
+    const script = Object.entries(SCRIPTS).find(([name]) => name === shell)?.[1];
+    if (script === undefined || rest.length > 0) {
       throw badArguments("completions", `completions needs one of: ${Object.keys(SCRIPTS).join(", ")}`);
     }
     const known = await Promise.all(
@@ -18,7 +19,7 @@ export const command = defineCommand({
         completionOf(name, summary, (await load()).command)
       ),
     );
-    data(SCRIPTS[shell as keyof typeof SCRIPTS](known));
+    data(script(known));
     return EXIT.ok;
   },
 });

@@ -11,7 +11,8 @@ import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import { printableJson } from "../../shared/printable.ts";
 import { type FolderLock, lockFolder } from "../../shared/folder_lock.ts";
 import { silentLog } from "../../shared/log.ts";
-import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
+import { SETTING_GROUP_NAMES } from "../../shared/config/settings.ts";
+import { codeOf } from "../../shared/sql.ts";
 import { VERSION } from "../../shared/version.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
 import { checkDatabase, type DatabaseReport } from "./doctor_database.ts";
@@ -28,7 +29,7 @@ export const command = defineCommand({
   description:
     "Changes nothing: it joins no group, takes no lease and writes no file. It opens an embedded database that no other process has open, " +
     "with connections that refuse writes. Exit code 6 if a check fails.",
-  groups: Object.keys(SETTING_GROUPS) as SettingGroup[],
+  groups: SETTING_GROUP_NAMES,
   flags: { json: flag(boolean, { doc: "One JSON object: healthy, findings [{check, status, detail, action}]." }) },
   async run(_args, context) {
     const { flags, out, data, colour } = context;
@@ -109,7 +110,7 @@ async function checkParent(path: string): Promise<Finding> {
       await access(above, constants.W_OK | constants.X_OK);
       return ok("data_folder", `${path} is made at the first start`);
     } catch (error) {
-      if ((error as { code?: unknown }).code === "ENOENT" && above !== dirname(above)) continue;
+      if (codeOf(error) === "ENOENT" && above !== dirname(above)) continue;
       return fail(
         "data_folder",
         `${path} does not exist and cannot be made in ${above}: ${messageOf(error)}`,

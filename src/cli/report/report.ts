@@ -35,7 +35,7 @@ import { svgBars } from "../../report/chart/svg_bars.ts";
 import { svgMap } from "../../report/chart/svg_map.ts";
 import { svgTimeseries } from "../../report/chart/svg_timeseries.ts";
 import { boolean, type Kind, kindOf, oneOf } from "../../shared/config/kinds.ts";
-import { EXIT, NamedError, UsageError } from "../../shared/errors.ts";
+import { EXIT, messageOf, NamedError, UsageError } from "../../shared/errors.ts";
 import { printableJson } from "../../shared/printable.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { codeOf, type Sql } from "../../shared/sql.ts";
@@ -290,7 +290,7 @@ function namedError(error: unknown): unknown {
     case "3F000":
       return schemaMissing(error);
     case "22023":
-      return badArguments("report", `--tz PostgreSQL does not know this zone or range: ${(error as Error).message}`);
+      return badArguments("report", `--tz PostgreSQL does not know this zone or range: ${messageOf(error)}`);
     default:
       return error;
   }

@@ -4,18 +4,16 @@ import { showProgress, tellEnd } from "./telling.ts";
 import { withStandardInput } from "./standard_input.ts";
 import { withDataFolder } from "../../app/storage.ts";
 import { boolean, duration } from "../../shared/config/kinds.ts";
-import { SETTING_GROUPS, type SettingGroup } from "../../shared/config/settings.ts";
+import { SETTING_GROUP_NAMES } from "../../shared/config/settings.ts";
 import { UsageError } from "../../shared/errors.ts";
 import { HOUR } from "../../shared/units.ts";
 import { type CommandContext, defineCommand, flag } from "../command.ts";
-
-const ALL_GROUPS = Object.keys(SETTING_GROUPS) as SettingGroup[];
 
 export const run = defineCommand({
   usage: "",
   description:
     "Reads events, counts them by window, host, referrer and place, and commits them exactly once into PostgreSQL.",
-  groups: ALL_GROUPS,
+  groups: SETTING_GROUP_NAMES,
   flags: {
     once: flag(boolean, {
       doc: "Read to the end offsets of the start, close the windows, print a summary, exit: for backfills and cron.",
@@ -49,7 +47,7 @@ export const dev = defineCommand({
   description:
     "Generates weeks of history, then live traffic. The demo is stored in the folder `demo` of DATA_DIR, apart from your own stream and from " +
     "installed place files. Delete that folder to start again.",
-  groups: ALL_GROUPS,
+  groups: SETTING_GROUP_NAMES,
   flags: {},
   run(_args, given) {
     const context = onDemo(given);

@@ -55,8 +55,9 @@ export function describeMmdb(metadata: Metadata, dataEnd: number): MmdbDescripti
   > = metadata;
   const { recordSize } = metadata;
   if (format !== FORMAT) throw new Error(`it is of format version ${shown(format)} and not ${FORMAT}`);
-  const dataStart = isWhole(nodeCount, 2 ** 32) ? nodeCount * recordSize / 4 + SEPARATOR_BYTES : Infinity;
-  if (nodeCount === 0 || dataStart > dataEnd || (ipVersion !== 4 && ipVersion !== 6)) {
+  const nodes = isWhole(nodeCount, 2 ** 32) ? nodeCount : 0;
+  const dataStart = nodes * recordSize / 4 + SEPARATOR_BYTES;
+  if (nodes === 0 || dataStart > dataEnd || (ipVersion !== 4 && ipVersion !== 6)) {
     throw new Error(
       `its description does not fit its size (${shown(nodeCount)} nodes, IP version ${shown(ipVersion)})`,
     );
@@ -64,7 +65,7 @@ export function describeMmdb(metadata: Metadata, dataEnd: number): MmdbDescripti
   const built = metadata.buildEpoch.getTime();
   if (!isWhole(built, BUILD_MS_MAX)) throw new Error("its description has no time of making that a calendar has");
   return {
-    nodeCount: nodeCount as number,
+    nodeCount: nodes,
     recordSize,
     ipVersion,
     databaseType: typeof databaseType === "string" ? databaseType : "",

@@ -1,13 +1,11 @@
 // Cursors of pages: opaque to callers, and checked when they come back. No I/O.
-import { decodeBase64Url, encodeBase64Url } from "hono/utils/encode";
+import { decodeBase64Url } from "hono/utils/encode";
 import { badField } from "./problem.ts";
 
 /** A cursor with the end of a page of `kind`. Values are strings or safe integers. */
 export function encodeCursor(kind: string, values: readonly (string | number)[]): string {
-  return encodeBase64Url(new TextEncoder().encode(JSON.stringify([kind, ...values])).buffer as ArrayBuffer).replace(
-    /=+$/,
-    "",
-  );
+  const text = JSON.stringify([kind, ...values]);
+  return new TextEncoder().encode(text).toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 /** Check of one value of a cursor. Its bounds are those of the column that it is compared with: PostgreSQL's own error would not help a caller. */

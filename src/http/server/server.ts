@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
+import { codeOf } from "../../shared/sql.ts";
 
 /** Times in ms. Clients must send their headers within this time; answers have no limit. */
 const HEADERS_TIMEOUT_MS = 10_000;
@@ -162,8 +163,7 @@ function urlOf(host: string, port: number): string {
 }
 
 function listenError(error: unknown, host: string, port: number): NamedError {
-  const code = (error as { code?: unknown }).code;
-  if (code === "EADDRINUSE") {
+  if (codeOf(error) === "EADDRINUSE") {
     return new NamedError(
       "port_in_use",
       `port ${port} on ${host} is in use by another process`,

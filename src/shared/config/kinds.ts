@@ -85,7 +85,10 @@ export const boolean: Kind<boolean> = kindOf(
 
 /** One of a few words. */
 export const oneOf = <const W extends readonly [string, ...string[]]>(...words: W): Kind<W[number]> =>
-  kindOf(words.join("|"), `one of ${words.join(", ")}`, z.enum(words) as unknown as z.ZodType<W[number], string>);
+  kindBy<W[number]>(words.join("|"), `one of ${words.join(", ")}`, (written) => {
+    const word = words.find((one) => one === written);
+    return word === undefined ? undefined : { value: word };
+  });
 
 /** `kind` in any case: `SCRAM-SHA-512` is `scram-sha-512`. */
 export const anyCase = <T>(kind: Kind<T>): Kind<T> =>

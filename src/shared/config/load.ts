@@ -9,7 +9,7 @@ import {
   ENVIRONMENT_NAMES,
   flagOf,
   isSettingName,
-  SETTING_GROUPS,
+  SETTING_GROUP_NAMES,
   SETTING_NAMES,
   type SettingGroup,
   type SettingName,
@@ -109,7 +109,7 @@ export function loadSettings(inputs: LoadInputs): LoadedSettings {
     }
   }
   const settings = values as Settings;
-  const groups = new Set(inputs.groups ?? Object.keys(SETTING_GROUPS) as SettingGroup[]);
+  const groups = new Set(inputs.groups ?? SETTING_GROUP_NAMES);
   problems.push(...relationProblems(settings, groups, invalid));
   if (problems.length > 0) throw new UsageError(problems);
   notices.push(...relationNotices(settings, groups));

@@ -41,6 +41,9 @@ export const SETTING_GROUPS = {
 } as const;
 export type SettingGroup = keyof typeof SETTING_GROUPS;
 
+/** All groups in that order. */
+export const SETTING_GROUP_NAMES = Object.keys(SETTING_GROUPS) as readonly SettingGroup[];
+
 interface Spec {
   readonly group: SettingGroup;
   /** One sentence; names the unit if the value has none. */

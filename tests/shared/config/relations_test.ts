@@ -2,10 +2,10 @@
 import { assertEquals } from "@std/assert";
 import { defaultSettings } from "../../../src/shared/config/load.ts";
 import { metadataRefresh, relationNotices, relationProblems } from "../../../src/shared/config/relations.ts";
-import { SETTING_GROUPS, type SettingGroup, type Settings } from "../../../src/shared/config/settings.ts";
+import { SETTING_GROUP_NAMES, type Settings } from "../../../src/shared/config/settings.ts";
 import { durationMs } from "../../../src/shared/units.ts";
 
-const ALL = new Set(Object.keys(SETTING_GROUPS) as SettingGroup[]);
+const ALL = new Set(SETTING_GROUP_NAMES);
 const problems = (overrides: Partial<Settings>) => relationProblems(defaultSettings(overrides), ALL, new Set());
 const firstWord = (overrides: Partial<Settings>) => problems(overrides).map((problem) => problem.split(" ", 1)[0]!);
 const ms = durationMs;
