@@ -1,14 +1,19 @@
 // Builds one engine from source, event reader, places and store. Part of the composition root.
+import { keepPlacePoints } from "../store/place_points.ts";
 import type { Store } from "../store/port.ts";
 import { maskPayload } from "../event/mask_payload.ts";
 import { wantedRules } from "../event/stream_rules.ts";
+import type { ReloadablePlaceLocator } from "../geo/place_locator.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { Pipeline } from "../pipeline.ts";
+import type { Clock } from "../shared/clock.ts";
 import type { Notes } from "../shared/folder_lock.ts";
+import type { ReadDatabase } from "../shared/sql.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
 import type { EngineContext } from "./context.ts";
 import { engineBounds } from "./bounds.ts";
+import { relieveMemory } from "./memory.ts";
 import { createSource, demoAnchor } from "./sources.ts";
 import type { Pools } from "./storage.ts";
 import { requireStreamTopic } from "./stream_topic.ts";
@@ -30,6 +35,14 @@ interface EngineOptions {
   readonly onCommitted?: (durationMs: number, keys: number) => void;
   /** Replaces the store, for measurements without one of its guarantees. */
   readonly wrapStore?: (store: Store, storage: Pools) => Store;
+}
+
+interface RunOptions {
+  readonly database: ReadDatabase;
+  readonly clock: Clock;
+  readonly places: ReloadablePlaceLocator;
+  /** Further work until the signal aborts. */
+  readonly beside?: (signal: AbortSignal) => Promise<void>;
 }
 
 /** The name of an engine in checkpoints and logs. */
@@ -92,4 +105,24 @@ export async function createEngine(context: EngineContext, options: EngineOption
     ...(options.onClosed && { onClosed: options.onClosed }),
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
   });
+}
+
+/** Runs an engine until the signal aborts; beside it, limits memory and keeps the coordinates of places that it meets. */
+export async function runEngine(
+  engine: Pipeline,
+  { database, clock, places, beside }: RunOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const ended = new AbortController();
+  const all = [
+    beside?.(ended.signal),
+    relieveMemory(clock, ended.signal),
+    keepPlacePoints({ database, clock, take: (max) => places.takePoints(max) }, ended.signal),
+  ];
+  try {
+    await engine.run(signal);
+  } finally {
+    ended.abort();
+    await Promise.all(all);
+  }
 }

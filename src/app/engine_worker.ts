@@ -1,17 +1,15 @@
 // The thread of one engine, with connections, reader and heap of its own; address databases are shared. Shell: entry of a Worker. Part of the
 // composition root.
-import { keepPlacePoints } from "../store/place_points.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
 import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
 import type { Log, LogFields, LogLevel } from "../shared/log.ts";
 import { durationMs } from "../shared/units.ts";
-import { createEngine } from "./engine.ts";
+import { createEngine, runEngine } from "./engine.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
 import { describeFailure } from "../shared/failure.ts";
 import { workerScope } from "../shared/worker_scope.ts";
-import { relieveMemory } from "./memory.ts";
 import { openPools } from "./storage.ts";
 
 /** Interval of snapshots: as often as pages ask at most. */
@@ -43,22 +41,8 @@ async function run({ settings, address, number, waitMs, geo, notes }: ThreadStar
       onCommitted: (durationMs, keys) => scope.postMessage({ kind: "committed", durationMs, keys }),
       onClosed: (windowStart, at) => scope.postMessage({ kind: "closed", windowStart, at }),
     });
-    const ended = new AbortController();
-    const beside = [
-      tellSnapshots(made, clock, ended.signal),
-      relieveMemory(clock, ended.signal),
-      keepPlacePoints({
-        database: storage.work,
-        clock,
-        take: (max) => locator.takePoints(max),
-      }, ended.signal),
-    ];
-    try {
-      await made.run(stopping.signal);
-    } finally {
-      ended.abort();
-      await Promise.all(beside);
-    }
+    const beside = (signal: AbortSignal) => tellSnapshots(made, clock, signal);
+    await runEngine(made, { database: storage.work, clock, places: locator, beside }, stopping.signal);
   } finally {
     await storage.close();
   }

@@ -1,5 +1,4 @@
 // The engines of one process: one in the main thread, or several in threads of their own. Part of the composition root.
-import { keepPlacePoints } from "../store/place_points.ts";
 import type { GeoCounts, GeoState } from "../geo/geo_state.ts";
 import type { GeoFiles } from "../geo/geo_files.ts";
 import { withBrokenRecords } from "../geo/shared_geo.ts";
@@ -8,9 +7,8 @@ import type { Settings } from "../shared/config/settings.ts";
 import type { PipelineSnapshot } from "../shared/snapshot.ts";
 import type { EpochMs } from "../shared/units.ts";
 import type { ProcessContext } from "./context.ts";
-import { createEngine, engineName } from "./engine.ts";
+import { createEngine, engineName, runEngine } from "./engine.ts";
 import { EngineThread } from "./engine_thread.ts";
-import { relieveMemory } from "./memory.ts";
 import type { Storage } from "./storage.ts";
 
 /** Engines that run together. */
@@ -66,20 +64,8 @@ async function oneEngine(context: ProcessContext, options: EnginesOptions): Prom
     stuck: () => [],
     geoCounts: () => geo.locator,
     geoState: () => geo.state(),
-    async run(signal) {
-      const ended = new AbortController();
-      const { clock } = context, take = (max: number) => geo.locator.takePoints(max);
-      const beside = [
-        relieveMemory(clock, ended.signal),
-        keepPlacePoints({ database: options.storage.work, clock, take }, ended.signal),
-      ];
-      try {
-        await engine.run(signal);
-      } finally {
-        ended.abort();
-        await Promise.all(beside);
-      }
-    },
+    run: (signal) =>
+      runEngine(engine, { database: options.storage.work, clock: context.clock, places: geo.locator }, signal),
   };
 }
 

@@ -2,7 +2,7 @@
 // Composition root.
 import { rollUp, runRetention, runRollUp, runUpkeep } from "../store/maintenance.ts";
 import { runStepRecord, worstOf } from "../store/step_record.ts";
-import { GeoFiles } from "../geo/geo_files.ts";
+import { GeoFiles, geoOptions } from "../geo/geo_files.ts";
 import { Metrics } from "../http/api/metrics/catalogue.ts";
 import { serveHttp } from "../http/server/server.ts";
 import { EXIT, type ExitCode, StreamStopped } from "../shared/errors.ts";
@@ -47,11 +47,9 @@ export async function runService(context: ProcessContext, options: ServiceOption
   const storage = await openStorage(context);
   const count = engineCount(settings, options.once, navigator.hardwareConcurrency);
   const geo = new GeoFiles({
-    paths: settings.GEO_DATABASE ?? [],
-    dataDir: options.geoFolder ?? settings.DATA_DIR,
-    log,
+    ...geoOptions(context),
+    ...(options.geoFolder !== undefined && { dataDir: options.geoFolder }),
     clock,
-    bundled: context.bundledPlaces,
     shared: options.engines && count > 1,
   });
   let engines: Engines | null = null;

@@ -97,6 +97,12 @@ export async function createSource(
     }
     return Promise.resolve(start.kind === "latest" ? bounds.logEnd : bounds.logStart);
   };
+  const lease = (name: string) =>
+    postgresLease(
+      { database: storage.work, embedded: storage.embedded },
+      name,
+      `${settings.INSTANCE_ID}:${Deno.pid}`,
+    );
   switch (settings.SOURCE) {
     case "kafka": {
       const { createKafkaSource } = await import("../source/kafka/source.ts");
@@ -129,26 +135,16 @@ export async function createSource(
         follow: options.follow,
         logs: postgresLogs(storage.work),
         missingFor: MISSING_FOR,
-        lease: postgresLease(
-          { database: storage.work, embedded: storage.embedded },
-          `file:${options.topic}`,
-          leaseHolder(settings),
-        ),
+        lease: lease(`file:${options.topic}`),
       });
       return { source, startOffset: plainStart };
     }
     case "demo": {
-      const lease = postgresLease(
-        { database: storage.work, embedded: storage.embedded },
-        "demo",
-        leaseHolder(settings),
-      );
-      return { source: await demoSource(context, { anchor: options.anchor, lease }), startOffset: plainStart };
+      const source = await demoSource(context, { anchor: options.anchor, lease: lease("demo") });
+      return { source, startOffset: plainStart };
     }
   }
 }
-
-const leaseHolder = (settings: Settings) => `${settings.INSTANCE_ID}:${Deno.pid}`;
 
 /** The log files of FILE_PATH. @param rules by which their first times are read @throws UsageError without FILE_PATH */
 export async function fileSource(

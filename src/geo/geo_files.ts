@@ -1,5 +1,6 @@
 // Chooses the address databases and exchanges them while the stream runs. Shell: reads files, waits by the clock.
 import { type Clock, systemClock } from "../shared/clock.ts";
+import type { Settings } from "../shared/config/settings.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.ts";
@@ -32,6 +33,20 @@ interface GeoFilesOptions {
   readonly shared?: boolean;
 }
 
+/** The options by the settings. */
+export const geoOptions = (
+  { settings, log, bundledPlaces }: {
+    readonly settings: Pick<Settings, "GEO_DATABASE" | "DATA_DIR">;
+    readonly log: Log;
+    readonly bundledPlaces?: ReadBundled;
+  },
+): GeoFilesOptions => ({
+  paths: settings.GEO_DATABASE ?? [],
+  dataDir: settings.DATA_DIR,
+  log,
+  bundled: bundledPlaces,
+});
+
 /**
  * Opens the databases and makes the locator over them.
  * @throws {UsageError} `bad_geo_file` if a file of the setting, or an installed one, cannot be used. No other file takes its place, because places
@@ -60,7 +75,7 @@ interface Loaded {
 
 /** The files in use. The locator stays the same when they are exchanged. */
 export class GeoFiles {
-  readonly locator: ReloadablePlaceLocator = createPlaceLocator({ v4: null, v6: null });
+  readonly locator: ReloadablePlaceLocator = createPlaceLocator();
   readonly #options: GeoFilesOptions;
   readonly #log: Log;
   readonly #clock: Clock;

@@ -31,7 +31,7 @@ export interface ReloadablePlaceLocator extends PlaceLocator, GeoCounts {
 }
 
 /** Without a database for a family, its public addresses are `unknown`. */
-export function createPlaceLocator(databases: GeoDatabases): ReloadablePlaceLocator {
+export function createPlaceLocator(databases: GeoDatabases = { v4: null, v6: null }): ReloadablePlaceLocator {
   return new CachedPlaceLocator(databases);
 }
 

@@ -1,7 +1,7 @@
 // `tidemark doctor`: checks everything that the stream needs and says what to do. If a server does not answer, it checks the rest. Shell.
 import { access, constants } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
-import { openGeoFiles } from "../../geo/geo_files.ts";
+import { geoOptions, openGeoFiles } from "../../geo/geo_files.ts";
 import type { GeoState } from "../../geo/geo_state.ts";
 import { createPlaceLocator } from "../../geo/place_locator.ts";
 import type { PlaceLocator } from "../../geo/port.ts";
@@ -120,23 +120,16 @@ async function checkParent(path: string): Promise<Finding> {
   }
 }
 
-async function checkGeo(
-  { settings, log, bundledPlaces }: DoctorContext,
-): Promise<{ finding: Finding; places: PlaceLocator; close(): void }> {
+async function checkGeo(context: DoctorContext): Promise<{ finding: Finding; places: PlaceLocator; close(): void }> {
   try {
-    const files = await openGeoFiles({
-      paths: settings.GEO_DATABASE ?? [],
-      dataDir: settings.DATA_DIR,
-      log,
-      bundled: bundledPlaces,
-    });
+    const files = await openGeoFiles(geoOptions(context));
     files.readAll();
     return { finding: judgeGeo(files.state()), places: files.locator, close: () => files.close() };
   } catch (error) {
     if (!(error instanceof NamedError)) throw error;
     return {
       finding: fail("geo", error.message, error.action),
-      places: createPlaceLocator({ v4: null, v6: null }),
+      places: createPlaceLocator(),
       close() {},
     };
   }
