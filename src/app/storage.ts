@@ -87,6 +87,15 @@ export function withStreamToLookAt<T>(context: WithSettings, use: (storage: Stor
   });
 }
 
+/** As {@link withStorage}, after {@link prepareSchema}; `use` also gets the names of the migrations that this has applied. */
+export function withMigratedStorage<T>(
+  context: ProcessContext,
+  waitMs: number,
+  use: (storage: Storage, applied: readonly string[]) => Promise<T>,
+): Promise<T> {
+  return withStorage(context, async (storage) => await use(storage, await prepareSchema(storage, context, { waitMs })));
+}
+
 async function withOpenStorage<T>(
   context: WithSettings,
   options: { readonly readOnly: boolean },

@@ -1,8 +1,9 @@
 // The type of a subcommand and of its context. No I/O.
 import type { ProcessContext } from "../app/context.ts";
-import type { Kind, KindValue } from "../shared/config/kinds.ts";
+import { duration, type Kind, type KindValue } from "../shared/config/kinds.ts";
 import { type ExitCode, UsageError } from "../shared/errors.ts";
 import type { SettingGroup } from "../shared/config/settings.ts";
+import { HOUR } from "../shared/units.ts";
 
 /** A flag of one command that is not a setting. Its key is its name, in kebab-case and without dashes. */
 interface Flag {
@@ -74,6 +75,9 @@ export interface CommandEntry {
 export function flag<T, const S extends Omit<Flag, "kind">>(kind: Kind<T>, spec: S): S & { readonly kind: Kind<T> } {
   return { kind, ...spec };
 }
+
+/** How long a command tries to reach a server. */
+export const WAIT = flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." });
 
 /** Types `run` by the command's flags. */
 export function defineCommand<const F extends FlagTable>(command: Command<F>): Command {

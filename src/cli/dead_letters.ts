@@ -8,13 +8,26 @@ import { fileText } from "../http/api/stream/file_place.ts";
 import { purgeSamples, readDeadCounts, readDeadLetter, readDeadLine } from "../operate/dead_letter_store.ts";
 import { boolean, duration, integer, oneOf } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, UsageError } from "../shared/errors.ts";
-import { printable, printableJson } from "../shared/printable.ts";
-import { DAY, type DurationMs } from "../shared/units.ts";
+import { jsonText, printable } from "../shared/printable.ts";
+import { DAY } from "../shared/units.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
 import { type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
 
 const TIMEOUT_MS = 30_000;
 const USAGE = "list | show PARTITION OFFSET | show FILE LINE | purge";
+
+const FLAGS = {
+  // A placeholder, because the list of reasons is longer than a line of help.
+  reason: flag({ ...oneOf(...DEAD_REASONS), placeholder: "<reason>" }, { doc: "Only this reason." }),
+  partition: flag(integer(0, 2 ** 31 - 1), { doc: "Only this partition." }),
+  limit: flag(integer(1, 10_000), { default: "20", doc: "With list: ranges shown." }),
+  "older-than": flag(duration(0, 3650 * DAY), {
+    default: "0s",
+    doc: "With purge: only samples of at least this age.",
+  }),
+  json: flag(boolean, { doc: "One JSON object." }),
+};
+type DeadContext = CommandContext<typeof FLAGS>;
 
 export const command = defineCommand({
   usage: USAGE,
@@ -22,17 +35,7 @@ export const command = defineCommand({
     "list: exact counts by reason and partition, and the positions of the newest. show: the masked sample of one position. " +
     "purge: deletes samples; counts and ranges stay.",
   groups: ["storage", "process"],
-  flags: {
-    // A placeholder, because the list of reasons is longer than a line of help.
-    reason: flag({ ...oneOf(...DEAD_REASONS), placeholder: "<reason>" }, { doc: "Only this reason." }),
-    partition: flag(integer(0, 2 ** 31 - 1), { doc: "Only this partition." }),
-    limit: flag(integer(1, 10_000), { default: "20", doc: "With list: ranges shown." }),
-    "older-than": flag(duration(0, 3650 * DAY), {
-      default: "0s",
-      doc: "With purge: only samples of at least this age.",
-    }),
-    json: flag(boolean, { doc: "One JSON object." }),
-  },
+  flags: FLAGS,
   async run(args, context) {
     const [action, ...rest] = args;
     const run = action === "show"
@@ -52,15 +55,6 @@ export const command = defineCommand({
     });
   },
 });
-
-interface Flags {
-  readonly reason: typeof DEAD_REASONS[number] | undefined;
-  readonly partition: number | undefined;
-  readonly limit: number;
-  readonly "older-than": DurationMs;
-  readonly json: boolean;
-}
-type DeadContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
 
 async function list({ work }: Storage, { flags, out }: DeadContext): Promise<ExitCode> {
   const wanted = (entry: { reason: string; partition: number }) =>
@@ -113,9 +107,7 @@ function show(words: readonly string[]) {
       ? await readDeadLetter(work, partition!, offset!)
       : await readDeadLine(work, file, offset!);
     if (flags.json) {
-      data(
-        printableJson(JSON.stringify(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) })), null, 2)),
-      );
+      data(jsonText(letters.map((letter) => ({ ...letter, seen_at: iso(letter.seen_at) }))));
       return letters.length > 0 ? EXIT.ok : EXIT.findings;
     }
     const sampled = letters.some(({ payload }) => payload !== null);

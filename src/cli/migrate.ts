@@ -1,10 +1,9 @@
 // `tidemark migrate`: brings the schema up to date, or prints what is missing.
 import { appliedMigrations, initSql, MIGRATIONS } from "../store/migrate.ts";
-import { boolean, duration } from "../shared/config/kinds.ts";
+import { boolean } from "../shared/config/kinds.ts";
 import { EXIT } from "../shared/errors.ts";
-import { HOUR } from "../shared/units.ts";
-import { defineCommand, flag } from "./command.ts";
-import { prepareSchema, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { defineCommand, flag, WAIT } from "./command.ts";
+import { withMigratedStorage, withStorageToLookAt } from "../app/storage.ts";
 
 export const command = defineCommand({
   usage: "",
@@ -13,7 +12,7 @@ export const command = defineCommand({
   flags: {
     print: flag(boolean, { doc: "Print ddl/init.sql, the whole schema for psql, without connecting." }),
     "dry-run": flag(boolean, { doc: "Only print what is missing." }),
-    wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
+    wait: WAIT,
   },
   async run(_args, context) {
     const { flags, out } = context;
@@ -31,11 +30,10 @@ export const command = defineCommand({
         return EXIT.ok;
       });
     }
-    return await withStorage(context, async (storage) => {
-      const done = await prepareSchema(storage, context, { waitMs: flags.wait });
+    return await withMigratedStorage(context, flags.wait, (_storage, done) => {
       for (const name of done) out(`applied ${name}`);
       if (done.length === 0) out("up to date");
-      return EXIT.ok;
+      return Promise.resolve(EXIT.ok);
     });
   },
 });

@@ -10,7 +10,7 @@ import { requireSameSettings } from "../operate/stream_settings.ts";
 import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
 import { boolean, integer, type Kind, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
-import { printable, printableJson } from "../shared/printable.ts";
+import { jsonText, printable } from "../shared/printable.ts";
 import { type EpochMs, epochMs, isoOrNull } from "../shared/units.ts";
 import { windowStart } from "../window/tumbling.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
@@ -97,7 +97,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
       throw new UsageError(["Stopped before the end: nothing was compared."], "Run it again.", "interrupted");
     }
     const differences = compareTables(state.published, replayed, state.folded);
-    if (range.json) data(printableJson(json(state, replayed, differences, range)));
+    if (range.json) data(jsonText(summary(state, replayed, differences, range)));
     else for (const line of text(state, replayed, differences, range)) out(line);
     return differences.length === 0 ? EXIT.ok : EXIT.findings;
   } finally {
@@ -176,28 +176,24 @@ function* text(
   if (differences.length > limit) yield `… and ${countText(differences.length - limit)} more (--limit)`;
 }
 
-function json(
+function summary(
   state: ReplayState,
   replayed: Tables,
   differences: readonly RowDifference[],
   { from, to, limit }: Range,
-): string {
-  return JSON.stringify(
-    {
-      from: isoOrNull(from),
-      to: isoOrNull(to),
-      records: replayed.records,
-      rows: { published: state.published.counted.size, replayed: replayed.counted.size },
-      folded_windows: state.folded.size,
-      identical: differences.length === 0,
-      differences: differences.length,
-      differences_in_place_alone: differences.filter(({ kind }) => kind === "place").length,
-      shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
-        window_start: isoOrNull(epochMs(window)),
-        ...rest,
-      })),
-    },
-    null,
-    2,
-  );
+) {
+  return {
+    from: isoOrNull(from),
+    to: isoOrNull(to),
+    records: replayed.records,
+    rows: { published: state.published.counted.size, replayed: replayed.counted.size },
+    folded_windows: state.folded.size,
+    identical: differences.length === 0,
+    differences: differences.length,
+    differences_in_place_alone: differences.filter(({ kind }) => kind === "place").length,
+    shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
+      window_start: isoOrNull(epochMs(window)),
+      ...rest,
+    })),
+  };
 }

@@ -8,20 +8,28 @@ import type { LogReader } from "../operate/log_reader.ts";
 import { isRecreated, planResume, resumePosition, type ResumeStep } from "../operate/resume_plan.ts";
 import { applyResume } from "../operate/resume_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
-import { boolean, duration } from "../shared/config/kinds.ts";
+import { boolean } from "../shared/config/kinds.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
 import { printable } from "../shared/printable.ts";
-import { type EpochMs, HOUR, isoOrNull, type PartitionId } from "../shared/units.ts";
+import { type EpochMs, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
-import { type CommandContext, defineCommand, flag } from "./command.ts";
+import { type CommandContext, defineCommand, flag, WAIT } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
-import { prepareSchema, type Storage, withStorage, withStorageToLookAt } from "../app/storage.ts";
+import { type Storage, withMigratedStorage, withStorageToLookAt } from "../app/storage.ts";
 import { settingsAsStored } from "../app/stream_topic.ts";
 import { eventReader, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
 
 /** Rows may move between the plan and its execution, until all instances have noticed the stop, which takes seconds. */
 const TRIES = 3;
+
+const FLAGS = {
+  "accept-gap": flag(boolean, { doc: "Go on although records are missing." }),
+  yes: flag(boolean, { doc: "Do not ask for confirmation. Required without a terminal." }),
+  "dry-run": flag(boolean, { doc: "Only print what would be done." }),
+  wait: WAIT,
+};
+type ResumeContext = CommandContext<typeof FLAGS>;
 
 export const command = defineCommand({
   usage: "",
@@ -30,12 +38,7 @@ export const command = defineCommand({
     "stored as a gap, which reports show as unknown; positions move to where the log goes on; and partitions that no longer exist stop " +
     "holding windows open. Running instances go on by themselves within seconds.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
-  flags: {
-    "accept-gap": flag(boolean, { doc: "Go on although records are missing." }),
-    yes: flag(boolean, { doc: "Do not ask for confirmation. Required without a terminal." }),
-    "dry-run": flag(boolean, { doc: "Only print what would be done." }),
-    wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
-  },
+  flags: FLAGS,
   async run(_args, context) {
     if (context.flags["dry-run"]) {
       return await withStorageToLookAt(context, async (storage) => {
@@ -47,21 +50,11 @@ export const command = defineCommand({
         return await resume(storage, context);
       });
     }
-    return await withStorage(context, async (storage) => {
-      await prepareSchema(storage, context, { waitMs: context.flags.wait });
-      return await resume(storage, context);
-    });
+    return await withMigratedStorage(context, context.flags.wait, (storage) => resume(storage, context));
   },
 });
 
 const NOT_STARTED = "No stream was started in this schema yet.";
-
-interface Flags {
-  readonly "accept-gap": boolean;
-  readonly yes: boolean;
-  readonly "dry-run": boolean;
-}
-type ResumeContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
 
 async function resume(storage: Storage, context: ResumeContext): Promise<ExitCode> {
   const { settings, out, flags } = context;

@@ -9,14 +9,14 @@ import {
 } from "../event/stream_rules.ts";
 import { readRuleSpans, type RuleSpan, switchRules } from "../operate/rules_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
-import { boolean, duration, kindBy } from "../shared/config/kinds.ts";
+import { boolean, kindBy } from "../shared/config/kinds.ts";
 import { EXIT, type ExitCode } from "../shared/errors.ts";
-import { printable, printableJson } from "../shared/printable.ts";
-import { HOUR, isoOrNull } from "../shared/units.ts";
-import { prepareSchema, type Storage, streamMissing, withStorage, withStreamToLookAt } from "../app/storage.ts";
+import { jsonText, printable } from "../shared/printable.ts";
+import { isoOrNull } from "../shared/units.ts";
+import { type Storage, streamMissing, withMigratedStorage, withStreamToLookAt } from "../app/storage.ts";
 import { settingsAsStored } from "../app/stream_topic.ts";
 import { logName } from "../app/wiring.ts";
-import { badArguments, type CommandContext, defineCommand, flag } from "./command.ts";
+import { badArguments, type CommandContext, defineCommand, flag, WAIT } from "./command.ts";
 
 const TIMEOUT_MS = 5_000;
 
@@ -24,6 +24,15 @@ const version = kindBy<typeof RULES_VERSIONS[number]>("<n>", `one of ${RULES_VER
   const known = RULES_VERSIONS.find((one) => String(one) === text);
   return known === undefined ? undefined : { value: known };
 });
+
+const FLAGS = {
+  switch: flag(boolean, { doc: "Switch the rules." }),
+  to: flag(version, { doc: `With --switch: the version; default ${RULES_VERSION_NEWEST}.` }),
+  "dry-run": flag(boolean, { doc: "With --switch: only print what would be done." }),
+  wait: WAIT,
+  json: flag(boolean, { doc: "One JSON object." }),
+};
+type RulesContext = CommandContext<typeof FLAGS>;
 
 export const command = defineCommand({
   usage: "",
@@ -33,13 +42,7 @@ export const command = defineCommand({
     "counts stay unchanged. Running processes of this release use the new rules within seconds if their own settings agree; processes that " +
     "do not know the version end with a named error.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "process"],
-  flags: {
-    switch: flag(boolean, { doc: "Switch the rules." }),
-    to: flag(version, { doc: `With --switch: the version; default ${RULES_VERSION_NEWEST}.` }),
-    "dry-run": flag(boolean, { doc: "With --switch: only print what would be done." }),
-    wait: flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." }),
-    json: flag(boolean, { doc: "One JSON object." }),
-  },
+  flags: FLAGS,
   async run(_args, context) {
     const { flags } = context;
     const toVersion = flags.to;
@@ -47,22 +50,11 @@ export const command = defineCommand({
       throw badArguments("rules", "--to and --dry-run need --switch");
     }
     if (flags.switch && !flags["dry-run"]) {
-      return await withStorage(context, async (storage) => {
-        await prepareSchema(storage, context, { waitMs: flags.wait });
-        return await rules(storage, context);
-      });
+      return await withMigratedStorage(context, flags.wait, (storage) => rules(storage, context));
     }
     return await withStreamToLookAt(context, (storage) => rules(storage, context));
   },
 });
-
-interface Flags {
-  readonly switch: boolean;
-  readonly to: typeof RULES_VERSIONS[number] | undefined;
-  readonly "dry-run": boolean;
-  readonly json: boolean;
-}
-type RulesContext = Omit<CommandContext, "flags"> & { readonly flags: Flags };
 
 async function rules(storage: Storage, context: RulesContext): Promise<ExitCode> {
   const { settings, out, flags } = context;
@@ -96,20 +88,16 @@ async function storedRules({ work }: Storage): Promise<string> {
 function show(stored: string, spans: readonly RuleSpan[], { flags, out, data, settings }: RulesContext): void {
   const offered = rulesJson(wantedRules(settings));
   if (flags.json) {
-    data(printableJson(JSON.stringify(
-      {
-        rules: JSON.parse(stored),
-        by_the_settings: JSON.parse(offered),
-        spans: spans.map((span) => ({
-          partition: span.partition,
-          from_offset: span.from,
-          rules: JSON.parse(span.rules),
-          switched_at: isoOrNull(span.switchedAt),
-        })),
-      },
-      null,
-      2,
-    )));
+    data(jsonText({
+      rules: JSON.parse(stored),
+      by_the_settings: JSON.parse(offered),
+      spans: spans.map((span) => ({
+        partition: span.partition,
+        from_offset: span.from,
+        rules: JSON.parse(span.rules),
+        switched_at: isoOrNull(span.switchedAt),
+      })),
+    }));
     return;
   }
   out(printable(`stored:          ${stored}`));

@@ -26,3 +26,6 @@ export function printableLines(text: string): string {
 export function printableJson(json: string): string {
   return json.replace(UNPRINTABLE_IN_JSON, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
+
+/** A value as indented JSON that can be printed. */
+export const jsonText = (value: unknown): string => printableJson(JSON.stringify(value, null, 2));

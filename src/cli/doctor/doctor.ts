@@ -8,7 +8,7 @@ import type { PlaceLocator } from "../../geo/port.ts";
 import { fail, failed, type Finding, ok, renderFinding, skip, warn } from "../../operate/finding.ts";
 import { boolean } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
-import { printableJson } from "../../shared/printable.ts";
+import { jsonText } from "../../shared/printable.ts";
 import { type FolderLock, lockFolder } from "../../shared/folder_lock.ts";
 import { silentLog } from "../../shared/log.ts";
 import { SETTING_GROUP_NAMES } from "../../shared/config/settings.ts";
@@ -36,7 +36,7 @@ export const command = defineCommand({
     // The findings hold what the clients would log.
     const findings = await examine({ ...context, log: silentLog });
     const healthy = !failed(findings);
-    if (flags.json) data(printableJson(JSON.stringify({ healthy, version: VERSION, findings }, null, 2)));
+    if (flags.json) data(jsonText({ healthy, version: VERSION, findings }));
     else {
       for (const finding of findings) out(renderFinding(finding, colour));
       const count = (status: Finding["status"]) => findings.filter((f) => f.status === status).length;

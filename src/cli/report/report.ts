@@ -36,7 +36,7 @@ import { svgMap } from "../../report/chart/svg_map.ts";
 import { svgTimeseries } from "../../report/chart/svg_timeseries.ts";
 import { boolean, type Kind, kindOf, oneOf } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, NamedError, UsageError } from "../../shared/errors.ts";
-import { printableJson } from "../../shared/printable.ts";
+import { jsonText } from "../../shared/printable.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { codeOf, type Sql } from "../../shared/sql.ts";
 import { Database } from "../../store/postgres/client.ts";
@@ -238,7 +238,7 @@ function asked<Q, R, Line>(
       const text = format === "svg"
         ? svg!(report)
         : format === "json"
-        ? printableJson(JSON.stringify(report, null, 2))
+        ? jsonText(report)
         : render(report, format, rendering, context.columns);
       // The line writer adds the newline; the \r of CSV's \r\n stays.
       (format === "text" ? context.out : context.data)(text.replace(/\n$/, ""));
