@@ -173,60 +173,37 @@ async function checkSteps(database: Database): Promise<Finding> {
   }
 }
 
-interface FactsRow {
-  readonly version: number;
-  readonly version_text: string;
-  readonly user: string;
-  readonly superuser: boolean;
-  readonly isolation: string;
-  readonly fsync: boolean;
-  readonly full_page_writes: boolean;
-  readonly read_only: boolean;
-  readonly now: number;
-  readonly may_write: boolean | null;
-  readonly may_make_days: boolean | null;
-  readonly may_create: boolean;
-}
+/** The server's answers, and its clock in epoch ms. */
+type FactsRow = Omit<DatabaseFacts, "aheadMs" | "exactMs"> & { readonly now: number };
 
-async function readFacts(database: Database, { settings, clock }: Pick<CommandContext, "settings" | "clock">) {
+async function readFacts(
+  database: Database,
+  { settings, clock }: Pick<CommandContext, "settings" | "clock">,
+): Promise<DatabaseFacts> {
   const schema = settings.POSTGRES_SCHEMA;
   const ask = () =>
     database.query((sql) =>
       sql<FactsRow[]>`
-        select current_setting('server_version_num')::integer as version, current_setting('server_version') as version_text,
+        select current_setting('server_version_num')::integer as version, current_setting('server_version') as "versionText",
           current_user::text as user, (select rolsuper from pg_roles where rolname = current_user) as superuser,
           current_setting('transaction_isolation') as isolation,
-          current_setting('fsync')::boolean as fsync, current_setting('full_page_writes')::boolean as full_page_writes,
-          pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as read_only,
+          current_setting('fsync')::boolean as fsync, current_setting('full_page_writes')::boolean as "fullPageWrites",
+          pg_is_in_recovery() or current_setting('transaction_read_only')::boolean as "readOnly",
           (extract(epoch from clock_timestamp()) * 1000)::float8 as now,
           (select bool_and(has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'insert')
              and has_table_privilege(c.oid, 'update') and has_table_privilege(c.oid, 'delete'))
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-           where n.nspname = ${schema} and c.relname in ('stream', 'stream_partition', 'open_delta', 'web_traffic_window', 'commit_history')) as may_write,
+           where n.nspname = ${schema} and c.relname in ('stream', 'stream_partition', 'open_delta', 'web_traffic_window', 'commit_history')) as "mayWrite",
           (select pg_has_role(c.relowner, 'usage') or exists (
              select from pg_proc f where f.pronamespace = n.oid and f.proname = 'tidemark_ensure_day_v2' and f.prosecdef)
            from pg_class c join pg_namespace n on n.oid = c.relnamespace
-           where n.nspname = ${schema} and c.relname = 'aggregated_web_traffic') as may_make_days,
+           where n.nspname = ${schema} and c.relname = 'aggregated_web_traffic') as "mayMakeDays",
           coalesce((select has_schema_privilege(n.oid, 'create') from pg_namespace n where n.nspname = ${schema}),
-            has_database_privilege(current_database(), 'create')) as may_create`, TIMEOUT_MS);
+            has_database_privilege(current_database(), 'create')) as "mayCreate"`, TIMEOUT_MS);
   await ask(); // the first statement includes connecting, which would look like a wrong clock
   const sentAt = clock.now();
   const [row] = await ask();
   const answeredAt = clock.now();
-  const facts: DatabaseFacts = {
-    version: row!.version,
-    versionText: row!.version_text,
-    user: row!.user,
-    superuser: row!.superuser,
-    isolation: row!.isolation,
-    fsync: row!.fsync,
-    fullPageWrites: row!.full_page_writes,
-    readOnly: row!.read_only,
-    aheadMs: row!.now - (sentAt + answeredAt) / 2,
-    exactMs: (answeredAt - sentAt) / 2,
-    mayWrite: row!.may_write,
-    mayMakeDays: row!.may_make_days,
-    mayCreate: row!.may_create,
-  };
-  return facts;
+  const { now, ...facts } = row!;
+  return { ...facts, aheadMs: now - (sentAt + answeredAt) / 2, exactMs: (answeredAt - sentAt) / 2 };
 }
