@@ -4,7 +4,7 @@ import { createPlaceLocator } from "../geo/place_locator.ts";
 import { brokenRecordsOf, openShared, type SharedGeo } from "../geo/shared_geo.ts";
 import type { Pipeline } from "../pipeline.ts";
 import { type Clock, systemClock } from "../shared/clock.ts";
-import type { Log, LogFields, LogLevel } from "../shared/log.ts";
+import { logTo } from "../shared/log.ts";
 import { durationMs } from "../shared/units.ts";
 import { createEngine, runEngine } from "./engine.ts";
 import type { FromThread, ThreadStart, ToThread } from "./engine_messages.ts";
@@ -26,7 +26,9 @@ const stopping = new AbortController();
 
 async function run({ settings, address, number, waitMs, geo, notes }: ThreadStart): Promise<void> {
   useGeo(geo);
-  const clock = systemClock, log = threadLog({}), storage = openPools(address, settings);
+  const clock = systemClock, storage = openPools(address, settings);
+  // Only one thread may write to standard error.
+  const log = logTo((level, message, fields) => scope.postMessage({ kind: "log", level, message, fields }));
   try {
     const made = engine = await createEngine({ settings, clock, log }, {
       storage,
@@ -62,19 +64,6 @@ async function tellSnapshots(engine: Pipeline, clock: Clock, signal: AbortSignal
     if (signal.aborted) return;
     await clock.sleep(SNAPSHOT_MS, signal);
   }
-}
-
-/** Sends log entries to the main thread: only one thread may write to standard error. */
-function threadLog(bound: LogFields): Log {
-  const emit = (level: LogLevel) => (message: string, fields?: LogFields) =>
-    scope.postMessage({ kind: "log", level, message, fields: { ...bound, ...fields } });
-  return {
-    debug: emit("debug"),
-    info: emit("info"),
-    warn: emit("warn"),
-    error: emit("error"),
-    with: (fields) => threadLog({ ...bound, ...fields }),
-  };
 }
 
 scope.onmessage = ({ data }) => {

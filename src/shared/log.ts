@@ -28,18 +28,24 @@ export interface LogOptions {
   readonly now: () => number;
 }
 
-/** Makes a logger that writes lines at or above `level`. */
-export function createLog(options: LogOptions, bound: LogFields = {}): Log {
-  const emit = (level: LogLevel, message: string, fields?: LogFields) => {
-    if (RANK[level] < RANK[options.level]) return;
-    const time = new Date(options.now()).toISOString();
-    const all = { ...bound, ...fields };
-    options.write(
-      options.format === "json"
-        ? printableJson(JSON.stringify({ time, level, message, ...all }))
-        : text(time, level, message, all),
-    );
+/** A logger over one function, which gets each entry with all its fields. */
+export function logTo(
+  emit: (level: LogLevel, message: string, fields: LogFields) => void,
+  bound: LogFields = {},
+): Log {
+  const at = (level: LogLevel) => (message: string, fields?: LogFields) =>
+    emit(level, message, { ...bound, ...fields });
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    with: (fields) => logTo(emit, { ...bound, ...fields }),
   };
+}
+
+/** Makes a logger that writes lines at or above `level`. */
+export function createLog(options: LogOptions): Log {
   const text = (time: string, level: LogLevel, message: string, fields: LogFields) => {
     const tail = Object.entries(fields).filter(([, v]) => v !== undefined).map(([k, v]) =>
       ` ${k}=${typeof v === "string" && /[\s"=]/.test(v) ? JSON.stringify(v) : v}`
@@ -48,20 +54,16 @@ export function createLog(options: LogOptions, bound: LogFields = {}): Log {
     const line = printable(`${time.slice(11, 23)} ${level.padEnd(5)} ${message}${tail}`);
     return options.colour && COLOUR[level] !== "" ? `${COLOUR[level]}${line}\x1b[0m` : line;
   };
-  return {
-    debug: (m, f) => emit("debug", m, f),
-    info: (m, f) => emit("info", m, f),
-    warn: (m, f) => emit("warn", m, f),
-    error: (m, f) => emit("error", m, f),
-    with: (fields) => createLog(options, { ...bound, ...fields }),
-  };
+  return logTo((level, message, fields) => {
+    if (RANK[level] < RANK[options.level]) return;
+    const time = new Date(options.now()).toISOString();
+    options.write(
+      options.format === "json"
+        ? printableJson(JSON.stringify({ time, level, message, ...fields }))
+        : text(time, level, message, fields),
+    );
+  });
 }
 
 /** Drops everything. */
-export const silentLog: Log = {
-  debug() {},
-  info() {},
-  warn() {},
-  error() {},
-  with: () => silentLog,
-};
+export const silentLog: Log = logTo(() => {});
