@@ -6,8 +6,11 @@ import { parseStreamRules, type StreamRules, wantedRules } from "../event/stream
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import type { Settings } from "../shared/config/settings.ts";
+import { StreamStopped } from "../shared/errors.ts";
 import type { EpochMs } from "../shared/units.ts";
-import type { FixedSettings, Store, StreamSettings } from "../store/port.ts";
+import type { LogIdentity } from "../source/port.ts";
+import { checkLog } from "../store/decision.ts";
+import type { FixedSettings, Store, StoredState, StreamSettings } from "../store/port.ts";
 import { createPostgresStore, type PostgresStoreOptions } from "../store/postgres/store.ts";
 import type { CountingRules } from "../window/counter.ts";
 import type { Pools } from "./storage.ts";
@@ -62,6 +65,17 @@ export function countingRules(settings: Settings): CountingRules {
     latePolicy: settings.LATE_POLICY,
     offsetsCountRecords: offsetsCountRecords(settings),
   };
+}
+
+/** Why the stream cannot go on from its positions in the log, or `null`. */
+export function logProblem(settings: Settings, stored: StoredState, log: LogIdentity): StreamStopped | null {
+  try {
+    checkLog(streamSettings(settings, stored), stored, log);
+    return null;
+  } catch (error) {
+    if (error instanceof StreamStopped) return error;
+    throw error;
+  }
 }
 
 /** The stored rules; before the first start, the rules of a new stream. @throws UsageError `rules_unknown` */

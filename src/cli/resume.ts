@@ -1,5 +1,4 @@
 // `tidemark resume`: resumes a stopped stream after an operator has seen the consequences.
-import { checkLog } from "../store/decision.ts";
 import { appliedMigrations } from "../store/migrate.ts";
 import type { StoredState } from "../store/port.ts";
 import { createPlaceLocator } from "../geo/place_locator.ts";
@@ -9,8 +8,7 @@ import { isRecreated, planResume, resumePosition, type ResumeStep } from "../ope
 import { applyResume } from "../operate/resume_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
 import { boolean } from "../shared/config/kinds.ts";
-import type { Settings } from "../shared/config/settings.ts";
-import { EXIT, type ExitCode, NamedError, StreamStopped, UsageError } from "../shared/errors.ts";
+import { EXIT, type ExitCode, NamedError, UsageError } from "../shared/errors.ts";
 import { printable } from "../shared/printable.ts";
 import { type EpochMs, isoOrNull, type PartitionId } from "../shared/units.ts";
 import type { LogIdentity } from "../source/port.ts";
@@ -18,7 +16,7 @@ import { type CommandContext, defineCommand, flag, WAIT } from "./command.ts";
 import { openLogReader } from "../app/replay_reader.ts";
 import { type Storage, withMigratedStorage, withStorageToLookAt } from "../app/storage.ts";
 import { settingsAsStored } from "../app/stream_topic.ts";
-import { eventReader, logName, openStore, rulesInForce, streamSettings } from "../app/wiring.ts";
+import { eventReader, logName, logProblem, openStore, rulesInForce } from "../app/wiring.ts";
 
 /** Rows may move between the plan and its execution, until all instances have noticed the stop, which takes seconds. */
 const TRIES = 3;
@@ -145,17 +143,6 @@ async function timesBehindGaps(reader: LogReader, stored: StoredState, log: LogI
     }
   }
   return times;
-}
-
-/** Why the stream cannot go on from its positions, or `null`. */
-function logProblem(settings: Settings, stored: StoredState, log: LogIdentity): StreamStopped | null {
-  try {
-    checkLog(streamSettings(settings, stored), stored, log);
-    return null;
-  } catch (error) {
-    if (error instanceof StreamStopped) return error;
-    throw error;
-  }
 }
 
 function askWhether({ flags, isTerminal }: ResumeContext): void {

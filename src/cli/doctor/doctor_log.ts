@@ -1,6 +1,5 @@
 // The checks of the log in `tidemark doctor`: identity, positions, content, retention, group. Reads facts, which src/operate judges. Shell.
 import { type StreamRules, wantedRules } from "../../event/stream_rules.ts";
-import { checkLog } from "../../store/decision.ts";
 import type { StoredState } from "../../store/port.ts";
 import type { Database } from "../../store/postgres/client.ts";
 import type { PlaceLocator } from "../../geo/port.ts";
@@ -12,13 +11,13 @@ import { probeTopic } from "../../operate/kafka_topic_probe.ts";
 import type { LogReader } from "../../operate/log_reader.ts";
 import { sampleTopic } from "../../operate/topic_sample.ts";
 import { printable } from "../../shared/printable.ts";
-import { messageOf, NamedError, StreamStopped } from "../../shared/errors.ts";
+import { messageOf, NamedError } from "../../shared/errors.ts";
 import { type EpochMs, epochMs, NEVER, type Offset, offset, type PartitionId } from "../../shared/units.ts";
 import type { LogIdentity } from "../../source/port.ts";
 import type { CommandContext } from "../command.ts";
 import { openLogReader } from "../../app/replay_reader.ts";
 import { demoAnchor, kafkaConnection } from "../../app/sources.ts";
-import { countingRules, eventReader, logName, rulesInForce, streamSettings } from "../../app/wiring.ts";
+import { countingRules, eventReader, logName, logProblem, rulesInForce } from "../../app/wiring.ts";
 
 type DoctorContext = Omit<CommandContext, "flags">;
 
@@ -120,13 +119,10 @@ function positions({ settings }: DoctorContext, { database, stored }: LogCheckIn
   if (stored === null) {
     return skip("positions", database === null ? "not read: see the database above" : "none are stored yet");
   }
-  try {
-    checkLog(streamSettings(settings, { topicId: log.topicId, anchor: stored.anchor }), stored, log);
-    return ok("positions", "the log holds every stored position");
-  } catch (error) {
-    if (error instanceof StreamStopped) return fail("positions", error.message, error.action);
-    throw error;
-  }
+  const problem = logProblem(settings, stored, log);
+  return problem === null
+    ? ok("positions", "the log holds every stored position")
+    : fail("positions", problem.message, problem.action);
 }
 
 async function kafkaChecks(
