@@ -1,6 +1,7 @@
 // Sends one message: to a webhook by HTTP, to an address by SMTP. Shell: the network. Redirects are not followed, because messages go only where
 // the settings say.
 import net from "node:net";
+import { withoutBrackets } from "../shared/config/hosts.ts";
 import { EXIT, messageOf, NamedError } from "../shared/errors.ts";
 import { type Message, webhookBody } from "./message.ts";
 
@@ -57,7 +58,7 @@ export async function toMailbox(
 ): Promise<SendResult> {
   const { hostname, port, protocol, username, password } = new URL(server);
   const domain = from.slice(from.lastIndexOf("@") + 1);
-  const secure = protocol === "smtps:", host = hostname.replace(/^\[|\]$/g, "");
+  const secure = protocol === "smtps:", host = withoutBrackets(hostname);
   try {
     // Loaded only if mails are sent.
     const { createTransport } = await import("nodemailer");

@@ -1,4 +1,5 @@
 // `tidemark health`: asks a process on this machine whether it is alive or ready, for health checks of containers without curl.
+import { ownHost } from "../../shared/config/hosts.ts";
 import { boolean, duration } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, UsageError } from "../../shared/errors.ts";
 import { printable } from "../../shared/printable.ts";
@@ -34,9 +35,8 @@ export const command = defineCommand({
   },
 });
 
-/** The URL of a process that listens on `host`, for this machine: one cannot connect to the address that means all interfaces. */
+/** The URL of a process that listens on `host`, for this machine. */
 export function healthUrl(host: string, port: number, path: string): string {
-  const bare = host.replace(/^\[|\]$/g, "");
-  const name = bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;
+  const name = ownHost(host);
   return `http://${name.includes(":") ? `[${name}]` : name}:${port}${path}`;
 }

@@ -2,6 +2,7 @@
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
+import { ownHost } from "../../shared/config/hosts.ts";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { codeOf } from "../../shared/sql.ts";
@@ -111,7 +112,6 @@ function keepWithin(server: Server, max: number): void {
  * while no descriptor is free. If no connection comes, the check makes one itself. Returns a function that ends the check.
  */
 function watchAccepting(server: Server, { host, port, log }: { host: string; port: number; log: Log }): () => void {
-  const own = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host.replace(/^\[|\]$/g, "");
   let accepted = true, probe: Socket | null = null;
   server.on("connection", () => accepted = true);
   const timer = setInterval(() => {
@@ -127,7 +127,7 @@ function watchAccepting(server: Server, { host, port, log }: { host: string; por
       return;
     }
     try {
-      probe = connect({ host: own, port });
+      probe = connect({ host: ownHost(host), port });
       // Without a free descriptor the check fails; the next one tries again.
       probe.on("error", () => probe = null);
     } catch {
