@@ -3,7 +3,7 @@
 import { parseArgs } from "node:util";
 import { parseValue } from "../shared/config/kinds.ts";
 import { suggestion } from "../shared/config/suggest.ts";
-import { flagOf, isSettingName, SETTING_NAMES, settingOf } from "../shared/config/settings.ts";
+import { flagOf, isSettingName, SETTING_NAMES, settingOf, settingsOf } from "../shared/config/settings.ts";
 import type { Command } from "./command.ts";
 
 export interface Arguments {
@@ -91,7 +91,7 @@ export function parseArguments(name: string, command: Command, words: readonly s
 
 /** Names of the settings that the command uses (and their `_FILE` forms), with their flags without dashes. */
 function settingFlags(command: Command): readonly (readonly [string, string])[] {
-  return SETTING_NAMES.filter((name) => command.groups.includes(settingOf(name).group)).flatMap((name) => {
+  return settingsOf(...command.groups).flatMap((name) => {
     const { alias, fromFile } = settingOf(name);
     return [
       [name, flagOf(name).slice(2)] as const,

@@ -76,6 +76,9 @@ export function flag<T, const S extends Omit<Flag, "kind">>(kind: Kind<T>, spec:
   return { kind, ...spec };
 }
 
+/** The flag `--env-file`, which all commands have, in words. */
+export const ENV_FILE = "Settings file; the environment and flags take precedence over it.";
+
 /** How long a command tries to reach a server. */
 export const WAIT = flag(duration(0, HOUR), { default: "60s", doc: "How long to wait for an absent server." });
 

@@ -5,11 +5,11 @@ import {
   flagOf,
   SETTING_GROUP_NAMES,
   SETTING_GROUPS,
-  SETTING_NAMES,
   type SettingGroup,
   settingOf,
+  settingsOf,
 } from "../shared/config/settings.ts";
-import type { Command, CommandEntry } from "./command.ts";
+import { type Command, type CommandEntry, ENV_FILE } from "./command.ts";
 
 /** Columns of a page if the terminal's are not known; also the most. */
 const WIDTH = 100;
@@ -60,7 +60,7 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
     `${doc}${value === undefined ? "" : ` [${value}]`}`,
   ]);
   own.push(
-    ["--env-file <path>", "Settings file; the environment and flags take precedence over it."],
+    ["--env-file <path>", ENV_FILE],
     ["-h, --help", "This page."],
   );
   const groups = SETTING_GROUP_NAMES.filter((group) => command.groups.includes(group));
@@ -80,7 +80,7 @@ export function renderCommandHelp(name: string, summary: string, command: Comman
 }
 
 function settingRows(group: SettingGroup, command: Command): readonly (readonly [string, string])[] {
-  return SETTING_NAMES.filter((name) => settingOf(name).group === group).map((name) => {
+  return settingsOf(group).map((name) => {
     const { kind, doc, alias, default: value, defaultNote } = settingOf(name);
     const known = defaultNote ?? value;
     const short = alias === undefined || Object.hasOwn(command.flags, alias) ? "" : `--${alias}, `;

@@ -1,5 +1,5 @@
 // The settings table as a settings file: stream.env. No I/O.
-import { SETTING_GROUP_NAMES, SETTING_GROUPS, SETTING_NAMES, settingOf } from "../shared/config/settings.ts";
+import { SETTING_GROUP_NAMES, SETTING_GROUPS, settingOf, settingsOf } from "../shared/config/settings.ts";
 
 /** A settings file for docker-compose.yml, with unset settings as comments. */
 export function renderStreamEnv(): string {
@@ -11,7 +11,7 @@ export function renderStreamEnv(): string {
   ];
   for (const group of SETTING_GROUP_NAMES) {
     lines.push("", `## ${SETTING_GROUPS[group]}`);
-    for (const name of SETTING_NAMES.filter((name) => settingOf(name).group === group)) {
+    for (const name of settingsOf(group)) {
       const { doc, example, default: value } = settingOf(name);
       const given = example ?? value;
       lines.push("", `# ${doc}`, given === undefined ? `# ${name}=` : `${name}=${given}`);

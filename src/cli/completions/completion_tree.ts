@@ -1,7 +1,7 @@
 // What a shell can complete: commands, their words, flags and values of flags, from the tables of commands and settings. No I/O.
 import type { Kind } from "../../shared/config/kinds.ts";
-import { flagOf, SETTING_NAMES, settingOf } from "../../shared/config/settings.ts";
-import type { Command } from "../command.ts";
+import { flagOf, settingOf, settingsOf } from "../../shared/config/settings.ts";
+import { type Command, ENV_FILE } from "../command.ts";
 
 export interface FlagCompletion {
   /** Without its dashes. */
@@ -26,16 +26,14 @@ export interface CommandCompletion {
 export function completionOf(name: string, summary: string, command: Command): CommandCompletion {
   const own = Object.entries(command.flags).filter(([, { hidden }]) => !hidden)
     .map(([flag, { kind, doc }]) => flagCompletion(flag, kind, doc));
-  const settings = SETTING_NAMES.filter((setting) => command.groups.includes(settingOf(setting).group)).flatMap(
-    (setting) => {
-      const { kind, doc, fromFile } = settingOf(setting);
-      const flag = flagOf(setting).slice(2);
-      return [
-        flagCompletion(flag, kind, doc),
-        ...(fromFile ? [{ name: `${flag}-file`, doc: `File that holds ${setting}.`, values: [], isPath: true }] : []),
-      ];
-    },
-  );
+  const settings = settingsOf(...command.groups).flatMap((setting) => {
+    const { kind, doc, fromFile } = settingOf(setting);
+    const flag = flagOf(setting).slice(2);
+    return [
+      flagCompletion(flag, kind, doc),
+      ...(fromFile ? [{ name: `${flag}-file`, doc: `File that holds ${setting}.`, values: [], isPath: true }] : []),
+    ];
+  });
   const known = new Set(own.map((flag) => flag.name));
   return {
     name,
@@ -45,12 +43,7 @@ export function completionOf(name: string, summary: string, command: Command): C
     flags: [
       ...own,
       ...settings.filter((flag) => !known.has(flag.name)),
-      {
-        name: "env-file",
-        doc: "Settings file; the environment and flags take precedence over it.",
-        values: [],
-        isPath: true,
-      },
+      { name: "env-file", doc: ENV_FILE, values: [], isPath: true },
       { name: "help", doc: "What the command does, and its flags.", values: null, isPath: false },
     ],
   };

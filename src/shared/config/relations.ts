@@ -96,13 +96,7 @@ const RELATIONS: readonly Relation[] = [
         "KAFKA_OAUTH_… settings need KAFKA_SASL_MECHANISM=oauthbearer";
     },
   },
-  {
-    group: "kafka",
-    reads: ["KAFKA_TLS_CERT", "KAFKA_TLS_KEY"],
-    problem: (s) =>
-      (s.KAFKA_TLS_CERT === undefined) !== (s.KAFKA_TLS_KEY === undefined) &&
-      "KAFKA_TLS_CERT and KAFKA_TLS_KEY must be given together",
-  },
+  together("kafka", "KAFKA_TLS_CERT", "KAFKA_TLS_KEY"),
   {
     // Otherwise the connection would not be encrypted although a certificate is given.
     group: "kafka",
@@ -123,13 +117,7 @@ const RELATIONS: readonly Relation[] = [
           "POSTGRES_TLS_CERT needs a POSTGRES_TLS other than disable and a POSTGRES_URL");
     },
   },
-  {
-    group: "storage",
-    reads: ["POSTGRES_TLS_CERT", "POSTGRES_TLS_KEY"],
-    problem: (s) =>
-      (s.POSTGRES_TLS_CERT === undefined) !== (s.POSTGRES_TLS_KEY === undefined) &&
-      "POSTGRES_TLS_CERT and POSTGRES_TLS_KEY must be given together",
-  },
+  together("storage", "POSTGRES_TLS_CERT", "POSTGRES_TLS_KEY"),
   {
     // Otherwise rows would go to another schema than the URL's.
     group: "storage",
@@ -180,6 +168,14 @@ const RELATIONS: readonly Relation[] = [
       } and ${formatDuration(s.COMMIT_TIMEOUT)}`,
   },
 ];
+
+function together(group: SettingGroup, one: SettingName, other: SettingName): Relation {
+  return {
+    group,
+    reads: [one, other],
+    problem: (s) => (s[one] === undefined) !== (s[other] === undefined) && `${one} and ${other} must be given together`,
+  };
+}
 
 /** The violations among the settings in `groups`. Relations that read a name in `invalid` are skipped. */
 export function relationProblems(

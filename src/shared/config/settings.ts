@@ -563,6 +563,10 @@ export const SETTING_NAMES = Object.keys(SETTINGS) as readonly SettingName[];
 
 export const settingOf = (name: SettingName): Setting => SETTINGS[name];
 
+/** The names of the settings in `groups`, in the table's order. */
+export const settingsOf = (...groups: readonly SettingGroup[]): readonly SettingName[] =>
+  SETTING_NAMES.filter((name) => groups.includes(settingOf(name).group));
+
 export const isSettingName = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name);
 
 /** The flag of a setting: `KAFKA_URL` → `--kafka-url`. */
