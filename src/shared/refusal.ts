@@ -1,5 +1,6 @@
 // Gives errors of the database a name and an action, by SQLSTATE. No I/O.
 import { EXIT, messageOf, NamedError } from "./errors.ts";
+import { codeOf } from "./sql.ts";
 
 /** A named error in the form in which it is shown. */
 export interface Refusal {
@@ -83,7 +84,7 @@ const SQLSTATE = /^(?:[0-9][0-9A-Z]|F0|HV|P0|XX|TM)[0-9A-Z]{3}$/;
 /** The SQLSTATE of an error or of its cause; `null` without one. */
 export function sqlstateOf(error: unknown): string | null {
   if (!(error instanceof Error)) return null;
-  const given = "code" in error ? String(error.code) : "";
+  const given = codeOf(error);
   return SQLSTATE.test(given) ? given : sqlstateOf(error.cause);
 }
 

@@ -172,7 +172,7 @@ export const command = defineCommand({
         "bad_arguments",
       );
     }
-    const given = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined)) as Parameters;
+    const given: Parameters = Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
     const format = svg ? "svg" : named;
     const problems = Object.keys(given).filter((key) => !report.parameters.includes(key)).map((key) =>
       `--${key} is not used by report ${name}`
