@@ -24,7 +24,7 @@ export async function askReport(
   given: Parameters,
   format: "json" | "csv" | "ndjson",
 ): Promise<Response> {
-  const query = new URLSearchParams({ ...given as Record<string, string>, format });
+  const query = new URLSearchParams(Object.entries({ ...given, format }).map(([name, value]) => [name, String(value)]));
   const response = await ask(`${address}/v1/reports/${name}?${query}`, token);
   if (response.ok) return response;
   const problem: unknown = await response.json().catch(() => null);

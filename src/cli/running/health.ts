@@ -1,5 +1,5 @@
 // `tidemark health`: asks a process on this machine whether it is alive or ready, for health checks of containers without curl.
-import { ownHost } from "../../shared/config/hosts.ts";
+import { hostInUrl, ownHost } from "../../shared/config/hosts.ts";
 import { boolean, duration } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, UsageError } from "../../shared/errors.ts";
 import { printable } from "../../shared/printable.ts";
@@ -37,6 +37,5 @@ export const command = defineCommand({
 
 /** The URL of a process that listens on `host`, for this machine. */
 export function healthUrl(host: string, port: number, path: string): string {
-  const name = ownHost(host);
-  return `http://${name.includes(":") ? `[${name}]` : name}:${port}${path}`;
+  return `http://${hostInUrl(ownHost(host))}:${port}${path}`;
 }

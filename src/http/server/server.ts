@@ -2,7 +2,7 @@
 import type { Server } from "node:http";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import { createAdaptorServer } from "@hono/node-server";
-import { ownHost } from "../../shared/config/hosts.ts";
+import { hostInUrl, ownHost } from "../../shared/config/hosts.ts";
 import { EXIT, messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { codeOf } from "../../shared/sql.ts";
@@ -153,13 +153,8 @@ function close(server: Server, deadlineMs: number): Promise<void> {
 }
 
 function urlOf(host: string, port: number): string {
-  const everywhere = host === "0.0.0.0" || host === "::";
-  const name = everywhere || host === "127.0.0.1" || host === "::1"
-    ? "localhost"
-    : host.includes(":")
-    ? `[${host}]`
-    : host;
-  return `http://${name}:${port}`;
+  const own = ownHost(host), isLocal = own === "127.0.0.1" || own === "::1";
+  return `http://${isLocal ? "localhost" : hostInUrl(own)}:${port}`;
 }
 
 function listenError(error: unknown, host: string, port: number): NamedError {

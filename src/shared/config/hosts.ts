@@ -7,7 +7,7 @@ export function isLoopback(host: string): boolean {
     /^(::ffff:)?127(\.\d{1,3}){3}$/.test(bare);
 }
 
-/** An IPv6 address in a URL has brackets. */
+/** The reverse of {@link hostInUrl}. */
 export const withoutBrackets = (host: string): string => host.replace(/^\[|\]$/g, "");
 
 /** The host at which this machine reaches a server that listens on `host`: one cannot connect to the address that means all interfaces. */
@@ -15,3 +15,6 @@ export function ownHost(host: string): string {
   const bare = withoutBrackets(host);
   return bare === "0.0.0.0" ? "127.0.0.1" : bare === "::" ? "::1" : bare;
 }
+
+/** `host` as a URL names it: an IPv6 address in brackets. */
+export const hostInUrl = (host: string): string => host.includes(":") ? `[${host}]` : host;

@@ -1,5 +1,5 @@
 // Which PostgreSQL to use: combines POSTGRES_URL with the settings beside it. No I/O.
-import { isLoopback } from "./hosts.ts";
+import { hostInUrl, isLoopback } from "./hosts.ts";
 import { type Kind, kindBy } from "./kinds.ts";
 import { GRAMMAR, type PostgresHost, type PostgresTls, type PostgresUrl, readPostgresUrl } from "./postgres_url.ts";
 
@@ -68,7 +68,7 @@ export function showPostgresUrl(url: PostgresUrl): string {
     ? ""
     : `${encodeURIComponent(url.user)}${url.password === undefined ? "" : ":***"}@`;
   const hosts = url.hosts.map(({ host, port }) =>
-    `${host.startsWith("/") ? encodeURIComponent(host) : host.includes(":") ? `[${host}]` : host}:${port}`
+    `${host.startsWith("/") ? encodeURIComponent(host) : hostInUrl(host)}:${port}`
   ).join();
   const database = url.database === undefined ? "" : `/${encodeURIComponent(url.database)}`;
   const mode = url.tls === "verify" ? "verify-full" : url.tls;

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { isLoopback } from "../../../src/shared/config/hosts.ts";
+import { hostInUrl, isLoopback, ownHost } from "../../../src/shared/config/hosts.ts";
 
 Deno.test("isLoopback() is true for this machine only", () => {
   const here = [
@@ -26,4 +26,10 @@ Deno.test("isLoopback() is true for this machine only", () => {
   ];
   for (const host of here) assertEquals(isLoopback(host), true, host);
   for (const host of elsewhere) assertEquals(isLoopback(host), false, host);
+});
+
+Deno.test("ownHost() is this machine where a server listens on all interfaces, hostInUrl() puts IPv6 in brackets", () => {
+  const hosts = ["0.0.0.0", "::", "[::]", "::1", "127.0.0.1", "example.org"].map(ownHost);
+  assertEquals(hosts, ["127.0.0.1", "::1", "::1", "::1", "127.0.0.1", "example.org"]);
+  assertEquals(hosts.map(hostInUrl).slice(3), ["[::1]", "127.0.0.1", "example.org"]);
 });
