@@ -55,7 +55,7 @@ function rig(from: number, bounds: { readonly logStart: number; readonly logEnd:
     } as unknown as FetchResult<Sent>;
     await intake.fetched(result, { advance: () => {}, alive: () => Promise.resolve() });
   };
-  return { fetched, queue, told, stops, clock, given };
+  return { fetched, queue, told, stops, clock, given, assignment };
 }
 
 const batch = (baseOffset: number) => encodeBatch({ baseOffset, records: [{ value: "a" }, { value: "b" }] });
@@ -99,6 +99,16 @@ Deno.test("fetched() leaves out what was asked for before, and seeks where the c
   assertEquals(queue.head(), undefined);
   await fetched({ from: 9, records: Buffer.from(batch(9)) });
   assertEquals([queue.head(), told], [undefined, ["seek 0 5"]]);
+});
+
+Deno.test("fetched() looks into no position that was refused under an older ticket: it would pause the partition", async () => {
+  const { fetched, queue, told, stops, assignment } = rig(5, { logStart: 7, logEnd: 20 });
+  const older = { ticket: assignment.ticket(P0), at: 1_000 as EpochMs };
+  assignment.resume(assignment.assign([P0]), new Map([[P0, offset(7)]]));
+  await fetched({ errorCode: OFFSET_OUT_OF_RANGE, sent: older });
+  await fetched({ records: Buffer.from(batch(7)), sent: older });
+  await settled();
+  assertEquals([queue.head(), told, stops], [undefined, [], []]);
 });
 
 Deno.test("fetched() gives up at once what goes no further, and leaves what waits to the source", async () => {
