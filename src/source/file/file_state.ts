@@ -62,7 +62,7 @@ function checkSame({ path, identity }: NamedFile, info: FileInfo, size: number):
 }
 
 /**
- * One past the last newline in the first `size` bytes of a plain file; 0 if there is none.
+ * Position after the last newline in the first `size` bytes of a plain file; 0 if they have no newline.
  *
  * @throws the error of a missing file (ENOENT) if the name belongs to another file by now, or the file is shorter than `size`
  */

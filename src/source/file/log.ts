@@ -71,7 +71,7 @@ export class FileLog {
     return this.known.newest;
   }
 
-  /** Format of the newest file for which one was found; null if there is none. */
+  /** Format of the newest file whose format is known; null if no format is known yet. */
   get format(): string | null {
     for (let number = this.newest; number > BEGINNING; number--) {
       const format = this.known.get(number)?.format ?? null;

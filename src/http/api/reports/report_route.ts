@@ -46,7 +46,7 @@ const HTTP_PARAMETERS = {
     description: "Whether CSV begins with a byte order mark: Excel then reads it as UTF-8.",
   }),
   rev: z.string().max(100).optional().openapi({
-    description: "Revision of the data, for links that caches may keep for ever.",
+    description: "Revision of the data. Caches may keep an address that has it forever.",
   }),
 };
 

@@ -6,7 +6,7 @@ export const partitionLogsSchema = z.array(z.strictObject({
   name: z.string().openapi({ description: "Real path of the folder, and the file's name without what rotation adds." }),
   found_by: z.string().openapi({ description: "Path or pattern of FILE_PATH." }),
   format: z.string().nullable().openapi({
-    description: "Format of the newest file for which one was found; null if there is none.",
+    description: "Format of the newest file whose format is known; null if no format is known yet.",
   }),
 })).openapi({
   description: "For SOURCE=file: the log of this partition. Several if an earlier release read them as one.",

@@ -57,7 +57,7 @@ export function holdOf(inputs: HoldInputs): Hold | null {
     return hold(
       "not_owned",
       "this instance does not read the partition: another instance reads it, or none does",
-      "its owner reads on: see that instance, or start one if there is none",
+      "its owner reads on: look at that instance, or start one if no instance is running",
     );
   }
   return readerHold(live) ?? silenceHold(inputs, live);
