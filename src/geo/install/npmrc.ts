@@ -1,8 +1,6 @@
 // Finds a scope's npm registry and its credentials by npm's rules for settings. Pure.
-// Not a library, because it must work without Node's modules.
-
-/** npm's default. */
-export const PUBLIC_REGISTRY = "https://registry.npmjs.org/";
+// Of `registry-url` only npm's default address is used: the library itself reads files and variables that a scoped process may not.
+import { defaultUrl } from "registry-url";
 
 /** Settings of `.npmrc` files and `NPM_CONFIG_…` variables by name. */
 export type NpmConfig = ReadonlyMap<string, string>;
@@ -21,7 +19,7 @@ export function parseNpmrc(text: string, env: (name: string) => string | undefin
 
 /** The registry for a scope (`@name`), with a slash at its end. @throws {TypeError} if the setting is not a URL. */
 export function registryFor(config: NpmConfig, scope: string): URL {
-  const url = new URL(config.get(`${scope}:registry`) ?? config.get("registry") ?? PUBLIC_REGISTRY);
+  const url = new URL(config.get(`${scope}:registry`) ?? config.get("registry") ?? defaultUrl);
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url;
 }

@@ -1,6 +1,7 @@
 // npm's settings: which registry, and who gets the token.
 import { assertEquals, assertThrows } from "@std/assert";
-import { authorizationFor, parseNpmrc, PUBLIC_REGISTRY, registryFor } from "../../../src/geo/install/npmrc.ts";
+import { defaultUrl } from "registry-url";
+import { authorizationFor, parseNpmrc, registryFor } from "../../../src/geo/install/npmrc.ts";
 
 const env = (name: string) => name === "TOKEN" ? "secret" : undefined;
 
@@ -21,7 +22,7 @@ Deno.test("registryFor() prefers the scope's registry, then the default one, the
   const config = new Map([["registry", "https://a.example/npm"], ["@x:registry", "https://b.example/"]]);
   assertEquals(registryFor(config, "@x").href, "https://b.example/");
   assertEquals(registryFor(config, "@y").href, "https://a.example/npm/");
-  assertEquals(registryFor(new Map(), "@y").href, PUBLIC_REGISTRY);
+  assertEquals(registryFor(new Map(), "@y").href, defaultUrl);
   assertThrows(() => registryFor(new Map([["registry", "nonsense"]]), "@y"), TypeError);
 });
 
