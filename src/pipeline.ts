@@ -27,8 +27,10 @@ import type { Tally, Tracker } from "./window/tracker.ts";
 
 export type { PipelineParts, PipelineSettings } from "./engine/parts.ts";
 
-/** Poll interval. A signal or the result of a commit waits at most this long. */
+/** Poll interval. The result of a commit waits at most this long, and so does a signal if the source does not end the poll itself. */
 const POLL_MS = 250;
+/** Poll interval while nothing is counted and no commit is under way. A log file is looked at once a poll, so this is for Kafka alone. */
+const IDLE_POLL_MS = 1_000;
 /** Poll interval while a load, a row check or a commit result is pending. */
 const SHORT_POLL_MS = 10;
 
@@ -130,7 +132,9 @@ export class Pipeline {
   #pollMs(): number {
     const state = this.#state;
     if (state.wanted || this.#commits.delivered || this.#watch.seen) return SHORT_POLL_MS;
-    return state.dirty ? Math.max(SHORT_POLL_MS, Math.min(POLL_MS, this.#commits.dueInMs)) : POLL_MS;
+    if (state.dirty) return Math.max(SHORT_POLL_MS, Math.min(POLL_MS, this.#commits.dueInMs));
+    const { settings: { once }, parts: { source } } = state;
+    return once || state.sending || source.kind !== "kafka" ? POLL_MS : IDLE_POLL_MS;
   }
 
   /** Until when the source may wait for more records. `run --once` and catching up do not wait. */
@@ -148,6 +152,7 @@ export class Pipeline {
       case "batch":
         if (event.generation !== state.assignment?.generation) return;
         this.#count(event.batch);
+        state.parts.onBatch?.();
         if (state.reason?.by === "source" && !state.wanted) state.running();
         return;
       case "assigned":

@@ -13,7 +13,7 @@ import type { EpochMs } from "../shared/units.ts";
 import { renewable } from "../source/renewable_source.ts";
 import type { EngineContext } from "./context.ts";
 import { engineBounds } from "./bounds.ts";
-import { relieveMemory } from "./memory.ts";
+import { memoryRelief } from "./memory.ts";
 import { createSource, demoAnchor } from "./sources.ts";
 import type { Pools } from "./storage.ts";
 import { requireStreamTopic } from "./stream_topic.ts";
@@ -76,6 +76,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const source = renewable(first, async () => (await open()).source);
   // The loop replaces these rules by the stored ones before it reads records.
   const reader = eventReader(settings, wanted, places);
+  const onBatch = memoryRelief();
   return new Pipeline({
     instance,
     stream: { ...streamSettings(settings, { anchor }), topic },
@@ -102,12 +103,13 @@ export async function createEngine(context: EngineContext, options: EngineOption
     clock,
     log: log.with({ instance }),
     newId: () => crypto.randomUUID(),
+    ...(onBatch && { onBatch }),
     ...(options.onClosed && { onClosed: options.onClosed }),
     ...(options.onCommitted && { onCommitted: options.onCommitted }),
   });
 }
 
-/** Runs an engine until the signal aborts; beside it, limits memory and keeps the coordinates of places that it meets. */
+/** Runs an engine until the signal aborts; beside it, keeps the coordinates of places that it meets. */
 export async function runEngine(
   engine: Pipeline,
   { database, clock, places, beside }: RunOptions,
@@ -116,7 +118,6 @@ export async function runEngine(
   const ended = new AbortController();
   const all = [
     beside?.(ended.signal),
-    relieveMemory(clock, ended.signal),
     keepPlacePoints({ database, clock, take: (max) => places.takePoints(max) }, ended.signal),
   ];
   try {

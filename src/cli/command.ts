@@ -41,6 +41,8 @@ export interface CommandContext<F extends FlagTable = FlagTable> extends Process
   readonly err: (line: string) => void;
   /** Replaces the current line of standard error, if that is a terminal. */
   readonly progress: (line: string) => void;
+  /** Whether standard error is a terminal, so that `progress` shows something. */
+  readonly errIsTerminal: boolean;
   /** Whether standard output is a terminal. */
   readonly isTerminal: boolean;
   /** Columns of that terminal, if known. */

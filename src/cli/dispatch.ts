@@ -84,6 +84,7 @@ function createContext(
     },
     err: (line) => host.err.line(printableLines(line)),
     progress: host.errIsTerminal ? (line) => host.err.progress(printable(line)) : () => {},
+    errIsTerminal: host.errIsTerminal,
     isTerminal: host.outIsTerminal,
     columns: host.columns,
     commands,

@@ -37,6 +37,8 @@ export interface PipelineParts {
   readonly newId: () => string;
   /** Called for each closed window, with the time at which its rows became visible. */
   readonly onClosed?: (windowStart: EpochMs, at: EpochMs) => void;
+  /** Called for each batch that was counted. */
+  readonly onBatch?: () => void;
   /** Called for each stored commit. */
   readonly onCommitted?: (durationMs: number, keys: number) => void;
 }

@@ -12,7 +12,7 @@ const RETENTION_EVERY = 10 * MINUTE as DurationMs;
 /** Pause after a failure, or while another step or a lock has to come first. */
 const RETRY_EVERY = 10 * SECOND as DurationMs;
 /** Pause between two searches for a complete hour or day. */
-const ROLL_UP_EVERY = 5 * SECOND as DurationMs;
+const ROLL_UP_EVERY = 10 * SECOND as DurationMs;
 const TIMEOUT_MS = 60_000;
 /** Tomorrow's table exists before midnight by every instance's clock. */
 const DAYS_AHEAD = 1;

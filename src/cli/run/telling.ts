@@ -17,12 +17,13 @@ const PROGRESS_EVERY = durationMs(500);
 const BEHIND_MIN = 1_000_000;
 const TIMEOUT_MS = 30_000;
 
-/** Shows a progress line while there is much to read. */
+/** Shows a progress line on a terminal while there is much to read. */
 export async function showProgress(
-  { clock, progress, settings, flags }: CommandContext,
+  { clock, errIsTerminal, progress, settings, flags }: CommandContext,
   snapshots: () => readonly PipelineSnapshot[],
   signal: AbortSignal,
 ): Promise<void> {
+  if (!errIsTerminal) return;
   const started = clock.now();
   while (!signal.aborted) {
     await clock.sleep(PROGRESS_EVERY, signal);

@@ -144,7 +144,7 @@ interface RequestQueue {
   readonly enforceRequestTimeout: boolean;
   readonly requestTimeout: number;
   readonly isConnected: () => boolean;
-  requestTimeoutIntervalId?: ReturnType<typeof setInterval> | undefined;
+  requestTimeoutIntervalId?: ReturnType<typeof setTimeout> | undefined;
   /** Ends the timers. */
   destroy(): void;
 }

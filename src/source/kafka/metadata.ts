@@ -40,6 +40,8 @@ interface TopicIdentity {
 /** Requests about one topic. Every method rejects with Unavailable, or with StreamStopped if waiting cannot help. */
 export class KafkaMetadata {
   #cluster: Promise<Cluster> | null = null;
+  /** The group's coordinator, as long as it answers as such. */
+  #coordinator: Broker | null = null;
   /** Whether a broker has answered with these settings. */
   #answered = false;
 
@@ -92,9 +94,15 @@ export class KafkaMetadata {
     const { group, clock } = this.options;
     return this.#ask(async (cluster) => {
       for (let tries = 1;; tries++) {
+        const known = this.#coordinator;
         try {
-          return await describeGroup(await coordinatorOf(cluster, group), group);
+          const coordinator = known ?? await coordinatorOf(cluster, group),
+            found = await describeGroup(coordinator, group);
+          this.#coordinator = coordinator;
+          return found;
         } catch (error) {
+          this.#coordinator = null;
+          if (known !== null) continue;
           if (tries === COORDINATOR_TRIES || !COORDINATOR_MOVES.has((error as { type?: unknown }).type)) throw error;
           await clock.sleep(COORDINATOR_WAIT);
         }
@@ -113,7 +121,7 @@ export class KafkaMetadata {
   /** Closes the connections; a later request opens new ones. Never rejects. */
   async close(): Promise<void> {
     const cluster = this.#cluster;
-    this.#cluster = null;
+    this.#cluster = this.#coordinator = null;
     // Ignores errors while closing.
     await cluster?.then((open) => open.disconnect()).catch(() => {});
   }

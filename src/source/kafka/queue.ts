@@ -40,7 +40,7 @@ export class KafkaQueue {
     return this.#bytes > WAITING_BYTES_MAX || this.#batches > WAITING_BATCHES_MAX;
   }
 
-  /** Resolves once something is put in. */
+  /** Resolves once something is put in, or `wake` is called. */
   get filled(): Promise<void> {
     return this.#filled.promise;
   }
@@ -57,6 +57,11 @@ export class KafkaQueue {
   put(item: Queued): void {
     this.#items.push(item);
     this.#count(item, 1);
+    this.wake();
+  }
+
+  /** Wakes the reader, although nothing may have been put in. */
+  wake(): void {
     this.#filled.resolve();
     this.#filled = Promise.withResolvers<void>();
   }

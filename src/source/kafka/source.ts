@@ -80,8 +80,12 @@ class PullingKafkaSource implements KafkaSource {
   }
 
   open(signal: AbortSignal): Promise<void> {
-    if (signal.aborted) this.#ended.abort();
-    else signal.addEventListener("abort", () => this.#ended.abort(), { once: true });
+    const end = () => {
+      this.#ended.abort();
+      this.#queue.wake();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
     void this.#session.run();
     return Promise.resolve();
   }
@@ -107,7 +111,7 @@ class PullingKafkaSource implements KafkaSource {
       const head = this.#queue.head();
       if (head === undefined) {
         const left = deadline - clock.now();
-        if (left <= 0) return { kind: "timeout" };
+        if (left <= 0 || this.#ended.signal.aborted) return { kind: "timeout" };
         await waitAtMost(clock, durationMs(left), this.#queue.filled);
       } else if (head.kind === "waiting") {
         const event = this.#deliver(head);

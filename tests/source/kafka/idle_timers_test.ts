@@ -9,7 +9,7 @@ function queue(sentAt: number, requestTimeout: number) {
     pending: [],
     enforceRequestTimeout: true,
     requestTimeout,
-    requestTimeoutIntervalId: undefined as ReturnType<typeof setInterval> | undefined,
+    requestTimeoutIntervalId: undefined as ReturnType<typeof setTimeout> | undefined,
     isConnected: () => true,
     inflight: new Map([[1, { sentAt, requestTimeout, timeoutRequest: ended.resolve }]]),
     destroy: () => clearInterval(state.requestTimeoutIntervalId),
@@ -25,16 +25,21 @@ Deno.test("silenceIdleTimers() ends a request that is over its limit", async () 
   state.destroy();
 });
 
-Deno.test("silenceIdleTimers() wakes an idle connection once a second", () => {
+Deno.test("silenceIdleTimers() wakes all idle connections together, every two seconds", () => {
   silenceIdleTimers();
-  const { state } = queue(Date.now(), 30_000);
-  const delays: (number | undefined)[] = [], { setInterval } = globalThis;
-  globalThis.setInterval = ((_run: unknown, delay?: number) => delays.push(delay)) as unknown as typeof setInterval;
+  const { setTimeout } = globalThis, { now } = Date, looks: number[] = [];
+  let time = 1_000_300;
+  globalThis.setTimeout = ((_run: unknown, delay = 0) => looks.push(time + delay)) as unknown as typeof setTimeout;
+  Date.now = () => time;
   try {
-    requestQueuePrototype.scheduleRequestTimeoutCheck.call(state);
-    requestQueuePrototype.scheduleCheckPendingRequests.call(state);
+    for (let i = 0; i < 3; i++, time += 200) {
+      const { state } = queue(time, 30_000);
+      requestQueuePrototype.scheduleRequestTimeoutCheck.call(state);
+      requestQueuePrototype.scheduleCheckPendingRequests.call(state);
+    }
   } finally {
-    globalThis.setInterval = setInterval;
+    globalThis.setTimeout = setTimeout;
+    Date.now = now;
   }
-  assertEquals(delays, [1_000]);
+  assertEquals(looks, [1_002_000, 1_002_000, 1_002_000]);
 });

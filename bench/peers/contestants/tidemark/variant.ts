@@ -5,7 +5,6 @@ import { defineCommand } from "../../../../src/cli/command.ts";
 import { dispatch } from "../../../../src/cli/dispatch.ts";
 import { createEngine } from "../../../../src/app/engine.ts";
 import { processHost } from "../../../../src/cli/host.ts";
-import { relieveMemory } from "../../../../src/app/memory.ts";
 import { openStorage, prepareSchema } from "../../../../src/app/storage.ts";
 import { runRetention, runRollUp, runUpkeep } from "../../../../src/store/maintenance.ts";
 import { openGeoFiles } from "../../../../src/geo/geo_files.ts";
@@ -48,7 +47,6 @@ const command = defineCommand({
       });
       await Promise.race([
         engine.run(signal),
-        relieveMemory(clock, signal),
         runRollUp({ ...maintenance, closing: () => clock.now() - closedAt < CLOSING_MS }, signal),
         runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
         runUpkeep(maintenance, signal),
