@@ -132,9 +132,10 @@ export class Pipeline {
   #pollMs(): number {
     const state = this.#state;
     if (state.wanted || this.#commits.delivered || this.#watch.seen) return SHORT_POLL_MS;
-    if (state.dirty) return Math.max(SHORT_POLL_MS, Math.min(POLL_MS, this.#commits.dueInMs));
     const { settings: { once }, parts: { source } } = state;
-    return once || state.sending || source.kind !== "kafka" ? POLL_MS : IDLE_POLL_MS;
+    const idle = !once && !state.dirty && !state.sending && source.kind === "kafka";
+    const most = idle ? IDLE_POLL_MS : POLL_MS;
+    return state.dirty ? Math.max(SHORT_POLL_MS, Math.min(most, this.#commits.dueInMs)) : most;
   }
 
   /** Until when the source may wait for more records. `run --once` and catching up do not wait. */

@@ -458,6 +458,7 @@ Deno.test("a batch of an older generation is refused also where its position fit
     scene.write(0, 6_001);
     return { kind: "timeout" };
   };
+  await scene.until(7_000); // the poll under way is not ours yet
   scene.write(0, 6_000);
   await scene.until(15_000);
   assert(held && kept === null, "the stale batch is meant to be handed out");

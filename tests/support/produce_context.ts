@@ -50,6 +50,7 @@ export function produceContext(
     drained: () => Promise.resolve(true),
     err: () => {},
     progress: (line) => progress.push(line),
+    errIsTerminal: true,
     bundledPlaces: withoutBundled,
     isTerminal: false,
     columns: undefined,
