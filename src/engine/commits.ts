@@ -9,11 +9,14 @@ import type { StoredTotals } from "../shared/snapshot.ts";
 import { NEVER } from "../shared/units.ts";
 import { sourceUnavailable, topicRecreated } from "../shared/faults.ts";
 import { windowStart } from "../window/tumbling.ts";
+import { releaseIsNear } from "./pace.ts";
 import { RETRY_MS, type Steady } from "./parts.ts";
 import type { EngineState } from "./state.ts";
 
 /** A commit needs a check of the topic's identity that is at most this old. */
 const IDENTITY_AGE_MS_MAX = 10_000;
+/** Longest time that a regular commit waits for one that releases a window. */
+const RELEASE_WAIT_MS = 1_000;
 /** Dictionaries that use more than this share of their limit are emptied after a delta, so that the next delta has room. */
 const DICTIONARY_SHARE = 3 / 4;
 
@@ -139,6 +142,7 @@ export class Commits {
       ...this.#pressure,
     }, limits);
     if (!due && dirty && !state.catchingUp && this.#passedWindow()) due = "interval";
+    if (due === "interval" && this.#waitsForRelease(now)) return;
     if (!due || now < this.#notBefore || signal.aborted) return; // the last commit has a deadline of its own
     if (state.sending) {
       // The next delta may grow up to its bounds while a commit is in flight.
@@ -199,6 +203,15 @@ export class Commits {
       this.#onIn(released);
       void source.publish(positions);
     });
+  }
+
+  /** Whether a regular commit lets the one go first that will release a window. It waits for a second at most. */
+  #waitsForRelease(now: Steady): boolean {
+    const state = this.#state, { settings: { limits, rules }, parts: { clock } } = state, tracker = state.lowestTracker;
+    const overdue = now - this.#lastAt - commitInterval(this.#pressure, limits);
+    if (tracker === null || state.catchingUp || this.#passedWindow() || overdue > RELEASE_WAIT_MS) return false;
+    const { watermark, progressAt } = tracker;
+    return releaseIsNear({ now: clock.now(), watermark, seenAt: progressAt }, rules);
   }
 
   /** Whether our lowest watermark has passed a window's end since the last commit: that window's rows then wait for this commit. */

@@ -1,6 +1,6 @@
 // Until when records may gather: the next commit, and before it any moment at which a window may be released.
 import { assertEquals } from "@std/assert";
-import { gatherUntil } from "../../src/engine/pace.ts";
+import { gatherUntil, releaseIsNear } from "../../src/engine/pace.ts";
 import { type DurationMs, epochMs } from "../../src/shared/units.ts";
 
 const RULES = { windowSize: 60_000 as DurationMs, watermarkDelay: 5_000 as DurationMs };
@@ -47,4 +47,15 @@ Deno.test("gatherUntil() is quick for seconds, not for ever, where the events th
 Deno.test("gatherUntil() is now where a partition has no watermark yet", () => {
   const now = epochMs(END);
   assertEquals(gatherUntil({ now, seenAt: now, watermark: -Infinity, commitAt: epochMs(END + 1_000) }, RULES), now);
+});
+
+Deno.test("releaseIsNear() within half a second of the moment at which a window should be released", () => {
+  const near = (now: number, watermark: number) =>
+    releaseIsNear({ now: epochMs(now), seenAt: epochMs(now - 100), watermark }, RULES);
+  const release = END + RULES.watermarkDelay, live = (now: number) => near(now, now - 100 - RULES.watermarkDelay);
+  assertEquals([-501, -499, 0, 99].map((ms) => live(release + ms)), [false, true, true, true]);
+  assertEquals(live(release + 101), false, "released: the next one is a window away");
+  assertEquals(near(release + 499, END - 20_000), true);
+  assertEquals(near(release + 501, END - 20_000), false);
+  assertEquals(near(END, -Infinity), false);
 });

@@ -13,6 +13,8 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
       'if (!due && dirty && !state.catchingUp && this.#passedWindow()) due = "interval";',
       "when, not whether: rows become visible sooner",
     ],
+    ['if (due === "interval" && this.#waitsForRelease(now)) return;', "when, not whether: for a second at most"],
+    ["if (tracker === null || state.catchingUp || this.#passedWindow()", "when, not whether: for a second at most"],
     [
       "if (state.sending) {",
       "redundant: send() asserts that one commit is on its way at a time, and encode freezes it",
