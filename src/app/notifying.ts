@@ -1,12 +1,13 @@
 // Reports and alerts by message, as the settings ask for them: targets, and where the numbers come from. Part of the composition root.
 import { toMailbox, toWebhook } from "../notify/deliver.ts";
-import type { DayBesideForecast, Schedule, Target } from "../notify/due.ts";
+import type { DayBesideForecast, Due, Schedule, Target } from "../notify/due.ts";
 import { type ReportFacts, TOP_ROWS } from "../notify/message.ts";
 import { runNotify } from "../notify/notify.ts";
+import { savedViews } from "../notify/notify_store.ts";
 import { forecast, HISTORY_DAYS_MAX } from "../report/forecast/forecast.ts";
 import { forecastQuery, type QueryResult, timeseriesQuery, topQuery } from "../report/report_query.ts";
 import { forecastReport, timeseries } from "../report/report_store.ts";
-import { addDays, type LocalDate, localDate } from "../report/time_zone.ts";
+import { addDays, localDate } from "../report/time_zone.ts";
 import { top } from "../report/top_store.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Settings } from "../shared/config/settings.ts";
@@ -16,12 +17,12 @@ import type { StepBoard, UpkeepStep } from "../shared/steps.ts";
 import { type EpochMs, epochMs } from "../shared/units.ts";
 import { VERSION } from "../shared/version.ts";
 import type { EngineContext } from "./context.ts";
+import { keyOf, reportedViews, WHOLE_STREAM } from "./reported_views.ts";
 
 /** A report may be read from rows where it is not summed yet. */
 const REPORT_TIMEOUT_MS = 60_000;
 /** Newest days that are set beside their forecast: those that an alert can still be news of. */
 const JUDGED_DAYS = 7;
-const KEY_LENGTH = 12;
 
 /** Where a target of the settings leads, with what may be shown of it. */
 interface Destination extends Target {
@@ -37,6 +38,7 @@ export async function runNotifying(
   const destinations = await destinationsOf(settings);
   if (destinations.length === 0) return;
   const { NOTIFY_TIMEZONE: tz, NOTIFY_REPORT: schedule } = settings;
+  const names = schedule === "off" ? [] : settings.NOTIFY_VIEWS ?? [WHOLE_STREAM];
   await runNotify({
     database,
     clock,
@@ -48,7 +50,8 @@ export async function runNotifying(
     link: settings.NOTIFY_LINK,
     targets: destinations,
     days: (now) => daysBesideForecast(database, tz, now),
-    report: (period, now) => reportFacts(database, { ...period, tz, schedule }, now),
+    views: async (now) => await reportedViews(names, await savedViews(database, names), now),
+    report: (due, now) => reportFacts(database, { ...due, tz, schedule }, now),
     deliver({ key }, message) {
       const { kind, address } = destinations.find((one) => one.key === key)!;
       return kind === "webhook"
@@ -66,10 +69,7 @@ async function destinationsOf(
     ...webhooks.map((address) => ({ kind: "webhook" as const, address, label: new URL(address).host })),
     ...emails.map((address) => ({ kind: "email" as const, address, label: address })),
   ];
-  return await Promise.all(all.map(async (one) => {
-    const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(one.address));
-    return { ...one, key: new Uint8Array(digest).toHex().slice(0, KEY_LENGTH) };
-  }));
+  return await Promise.all(all.map(async (one) => ({ ...one, key: await keyOf(one.address) })));
 }
 
 /** The complete days in order, the newest of them beside what the days before each had forecast. */
@@ -102,24 +102,25 @@ async function daysBesideForecast(
   });
 }
 
-/** The numbers of a period. A single day is compared with the same weekday, since the day before is another one of the week. */
+/**
+ * The numbers of a period. A single day is compared with the same weekday, since the day before is another one of the week; a view may ask for
+ * another comparison.
+ */
 async function reportFacts(
   database: ReadDatabase,
-  { from, to, tz, schedule }: {
-    readonly from: LocalDate;
-    readonly to: LocalDate;
+  { from, to, view, tz, schedule }: Pick<Due, "from" | "to" | "view"> & {
     readonly tz: string;
     readonly schedule: Schedule;
   },
   now: EpochMs,
 ): Promise<ReportFacts> {
   const compare = schedule === "daily" ? "same_weekday" : "previous_period";
-  const range = { from, to, tz };
+  const range = { compare, ...view?.parameters, from, to, tz };
   const ranking = (by: string) =>
     database.query((sql) => top(sql, passed(topQuery({ ...range, by, limit: TOP_ROWS }, now))), REPORT_TIMEOUT_MS);
   return {
     series: await database.query(
-      (sql) => timeseries(sql, passed(timeseriesQuery({ ...range, compare, step: "day" }, now))),
+      (sql) => timeseries(sql, passed(timeseriesQuery({ ...range, step: "day" }, now))),
       REPORT_TIMEOUT_MS,
     ),
     countries: await ranking("country"),

@@ -13,6 +13,15 @@ export interface Target {
   readonly label: string;
 }
 
+/** A saved view that has a report of its own. */
+export interface View {
+  readonly name: string;
+  /** Short hash of the name, for ids. */
+  readonly key: string;
+  /** Parameters of the overview and of its reports, without those of the period. */
+  readonly parameters: Readonly<Record<string, string>>;
+}
+
 /** A complete day and its forecast from the days before. A value is null if records are missing, or if the history is too short. */
 export interface DayBesideForecast {
   readonly day: LocalDate;
@@ -29,10 +38,14 @@ export interface Due {
   readonly from: LocalDate;
   readonly to: LocalDate;
   readonly target: Target;
+  /** The view that a report is about; null = the whole stream. */
+  readonly view: View | null;
 }
 
 interface DueInputs {
   readonly schedule: Schedule;
+  /** What is reported on; null = the whole stream. */
+  readonly views: readonly (View | null)[];
   /** A day gives an alert if its distance from the forecast is more than this many times the band on that side; null = no alerts. */
   readonly alertAt: number | null;
   readonly targets: readonly Target[];
@@ -45,7 +58,7 @@ interface DueInputs {
   readonly known: ReadonlySet<string>;
 }
 
-/** Most reports that are sent late after a downtime. A new target gets only the newest one. */
+/** Most reports that are sent late after a downtime. A new target or view gets only the newest one. */
 const PERIODS_MAX = 3;
 /** Longest time from a period's end to its report in days, so that the import of an old log sends none. */
 const NEWS_DAYS = { daily: 7, weekly: 21, monthly: 62 } as const;
@@ -54,14 +67,22 @@ const ALERT_NEWS_DAYS = 7;
 
 /** The messages that are due and do not exist, oldest first. */
 export function dueMessages(given: DueInputs): Due[] {
-  const { targets, known } = given;
-  const due = targets.flatMap((target) => [...dueReports(given, target), ...dueAlerts(given, target)]);
+  const { targets, views, known } = given;
+  const due = targets.flatMap((target) => [
+    ...views.flatMap((view) => dueReports(given, target, view)),
+    ...dueAlerts(given, target),
+  ]);
   return due.filter(({ id }) => !known.has(id));
 }
 
-function dueReports({ schedule, lastComplete, today, known }: DueInputs, target: Target): Due[] {
+function dueReports(
+  { schedule, lastComplete, today, known }: DueInputs,
+  target: Target,
+  view: View | null,
+): Due[] {
   if (schedule === "off" || lastComplete === null) return [];
-  const prefix = `report-${schedule}-${target.key}-`;
+  // "-" or "." after the target's key: the ids of a view are not taken for those of the whole stream.
+  const prefix = `report-${schedule}-${target.key}${view === null ? "" : `.${view.key}`}-`;
   const newest = [...known].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length)).sort().at(-1);
   const periods: { readonly from: LocalDate; readonly to: LocalDate }[] = [];
   for (let end = lastComplete; periods.length < (newest === undefined ? 1 : PERIODS_MAX);) {
@@ -70,7 +91,7 @@ function dueReports({ schedule, lastComplete, today, known }: DueInputs, target:
     periods.unshift(period);
     end = addDays(period.from, -1);
   }
-  return periods.map((period) => ({ id: `${prefix}${period.from}`, kind: "report", ...period, target }));
+  return periods.map((period) => ({ id: `${prefix}${period.from}`, kind: "report", ...period, target, view }));
 }
 
 /** The newest period that ends on `day` or before it. */
@@ -90,7 +111,7 @@ function dueAlerts({ alertAt, days, today }: DueInputs, target: Target): Due[] {
   const oldest = addDays(today, -ALERT_NEWS_DAYS);
   return days.filter((one) => one.day >= oldest && isOutside(one, alertAt)).map(({ day }) => day).sort()
     .slice(-PERIODS_MAX)
-    .map((day) => ({ id: `alert-${target.key}-${day}`, kind: "alert", from: day, to: day, target }));
+    .map((day) => ({ id: `alert-${target.key}-${day}`, kind: "alert", from: day, to: day, target, view: null }));
 }
 
 /** Whether the day's distance from its forecast is more than `times` the band on that side, both in whole hits as shown. */

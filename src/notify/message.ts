@@ -33,16 +33,27 @@ const percent = (value: number) => `${value.toFixed(1)} %`;
 const days = (from: LocalDate, to: LocalDate) => from === to ? from : `${from} to ${to}`;
 const label = (text: string) => printable(text).slice(0, LABEL_MAX);
 
-/** The report of a period. */
+/** Words for the hits that are counted, and their names in a series. */
+const COUNTED = {
+  all: { name: "total", words: "hits" },
+  human: { name: "human", words: "human hits" },
+  bot: { name: "bot", words: "bot hits" },
+} as const;
+
+/** The report of a period: of a view, or of the whole stream. */
 export function reportMessage(
-  { id, from, to }: Pick<Due, "id" | "from" | "to">,
+  { id, from, to, view }: Pick<Due, "id" | "from" | "to" | "view">,
   { series, countries, hosts, sources }: ReportFacts,
   { schedule, link }: { readonly schedule: Schedule; readonly link: string | undefined },
 ): Message {
   const { total, comparison, comparison_period: period, query } = series;
-  const change = comparison.change.total;
-  const part = change !== null && comparison.total ? 100 * change / comparison.total : null;
-  const hits = total.total === null ? "unknown" : countText(total.total);
+  const { traffic } = countries.query;
+  const { name: counted, words } = COUNTED[traffic];
+  const count = total[counted], before = comparison[counted], change = comparison.change[counted];
+  const part = change !== null && before ? 100 * change / before : null;
+  const inPercent = part === null ? "" : ` (${signed(part)} %)`;
+  const hits = count === null ? "unknown" : countText(count);
+  const about = view === null ? null : `"${label(view.name)}"`;
   const complete = total.total !== null &&
     series.points.every(({ coverage }) => coverage === "full" || coverage === "retired");
   const against = days(period.from, period.to);
@@ -54,21 +65,21 @@ export function reportMessage(
       }`];
   const rows = ({ rows }: TopReport) =>
     rows.map((row) => ({ label: label(row.label), hits: row.count, percent: row.percentage }));
-  const where = dashboard(link, { from, to, tz: query.tz });
+  const where = dashboard(link, { from, to, tz: query.tz, ...view?.parameters });
   return {
     id,
     kind: "report",
-    subject: `Hits ${days(from, to)}: ${hits}${part === null ? "" : ` (${signed(part)} %)`}`,
+    subject: `${about === null ? "Hits" : `${about}: ${words}`} ${days(from, to)}: ${hits}${inPercent}`,
     lines: [
-      `${hits} hits on ${days(from, to)} (${query.tz}).`,
+      `${hits} ${words} on ${days(from, to)} (${query.tz})${about === null ? "" : ` in the view ${about}`}.`,
       ...(change === null
         ? [`No change is given against ${against}: ${period.no_change_reason ?? "it is not known"}.`]
         : [
           `${change < 0 ? "▼" : change > 0 ? "▲" : ""} ${change < 0 ? "−" : change > 0 ? "+" : "±"}${
             countText(Math.abs(change))
-          }${part === null ? "" : ` (${signed(part)} %)`} against ${against}.`.trim(),
+          }${inPercent} against ${against}.`.trim(),
         ]),
-      ...(total.human === null || total.bot === null
+      ...(traffic !== "all" || total.human === null || total.bot === null
         ? []
         : [`Humans ${countText(total.human)}, bots ${countText(total.bot)}.`]),
       ...ranking("Countries", countries),
@@ -79,13 +90,15 @@ export function reportMessage(
     ],
     fields: {
       schedule,
+      view: view?.name ?? null,
       from,
       to,
       time_zone: query.tz,
-      hits: total.total,
+      traffic,
+      hits: count,
       humans: total.human,
       bots: total.bot,
-      compared: { from: period.from, to: period.to, hits: comparison.total },
+      compared: { from: period.from, to: period.to, hits: before },
       change,
       change_percent: part,
       complete,

@@ -1,6 +1,7 @@
 // The loop that stores due messages and sends those that wait. A message is stored before it is sent, so after a crash it is sent again with
 // the same id. Shell over the database and the given deliveries.
 import type { Clock } from "../shared/clock.ts";
+import { messageOf, type NamedError } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
 import type { ReadDatabase } from "../shared/sql.ts";
 import type { StepBoard, UpkeepStep } from "../shared/steps.ts";
@@ -15,6 +16,7 @@ import {
   GIVE_UP_MS,
   type Schedule,
   type Target,
+  type View,
 } from "./due.ts";
 import { alertMessage, type Message, type ReportFacts, reportMessage } from "./message.ts";
 import {
@@ -32,6 +34,15 @@ import {
 const EVERY = durationMs(5_000);
 /** Due messages are searched again after this time even without a new day: another process may have failed to store one. */
 const LOOK_AGAIN_MS = 600_000;
+/** The same where some could not be made. */
+const MEND_MS = 60_000;
+
+/** Saved views by name; null = the whole stream. */
+export interface ReportedViews {
+  readonly views: readonly (View | null)[];
+  /** Names every view that cannot be used; null if all can. */
+  readonly problem: NamedError | null;
+}
 
 interface NotifyOptions {
   readonly database: ReadDatabase;
@@ -45,24 +56,34 @@ interface NotifyOptions {
   readonly targets: readonly Target[];
   /** The last complete days, with the forecasts of the newest of them. */
   readonly days: (now: EpochMs) => Promise<readonly DayBesideForecast[]>;
-  readonly report: (period: { readonly from: LocalDate; readonly to: LocalDate }, now: EpochMs) => Promise<ReportFacts>;
+  /** What reports are about, and why some views have no report. */
+  readonly views: (now: EpochMs) => Promise<ReportedViews>;
+  readonly report: (due: Pick<Due, "from" | "to" | "view">, now: EpochMs) => Promise<ReportFacts>;
   readonly deliver: (target: Target, message: Message) => Promise<SendResult>;
 }
 
 /** Runs until the signal aborts. */
 export async function runNotify(options: NotifyOptions, signal: AbortSignal): Promise<void> {
-  const { clock, steps, log } = options;
-  let looked: { readonly day: LocalDate | null; readonly at: number } | null = null;
+  const { database, clock, steps, log } = options;
+  const keys = options.targets.map(({ key }) => key);
+  let looked: { readonly day: LocalDate | null; readonly problem: unknown; readonly at: number } | null = null;
+  /** Why the last delivery failed, while a message waits for another one; else null. */
+  let refused: unknown = null;
   while (!signal.aborted) {
     try {
       const now = clock.now();
-      const through = await closedThrough(options.database);
+      const through = await closedThrough(database);
       const day = through === null ? null : localDate(epochMs(through), options.tz);
-      if (looked === null || looked.day !== day || now - looked.at > LOOK_AGAIN_MS) {
-        await makeDue(options, now);
-        looked = { day, at: now };
+      const again = looked?.problem === null ? LOOK_AGAIN_MS : MEND_MS;
+      if (looked === null || looked.day !== day || now - looked.at > again) {
+        looked = { day, problem: await makeDue(options, now, signal), at: clock.now() };
       }
-      await sendWaiting(options, signal);
+      const failed = await sendWaiting(options, keys, signal);
+      if (failed !== null) refused = failed;
+      else if (refused !== null && !await anyWaits(database, keys)) refused = null;
+      const problem = looked.problem ?? refused;
+      if (problem === null) steps.succeeded("notify");
+      else steps.failed("notify", problem);
     } catch (error) {
       steps.failed("notify", error);
       const { code, message } = steps.states().notify.problem!;
@@ -72,13 +93,19 @@ export async function runNotify(options: NotifyOptions, signal: AbortSignal): Pr
   }
 }
 
-/** Stores every due message that does not exist yet. */
-async function makeDue(options: NotifyOptions, now: EpochMs): Promise<void> {
-  const { database, schedule, alertAt, tz, link, targets } = options;
+/** Stores every due message that does not exist yet. Returns why some were not made, or null. */
+async function makeDue(options: NotifyOptions, now: EpochMs, signal: AbortSignal): Promise<unknown> {
+  const { database, log, steps, schedule, alertAt, tz, link, targets } = options;
   await prune(database);
   const days = await options.days(now);
+  const { views, problem } = await options.views(now);
+  if (problem !== null && problem.message !== steps.states().notify.problem?.message) {
+    log.warn("some reports are not made", { code: problem.code, error: problem.message });
+  }
+  let failed: unknown = problem;
   const due = dueMessages({
     schedule,
+    views,
     alertAt,
     targets,
     today: localDate(now, tz),
@@ -87,25 +114,32 @@ async function makeDue(options: NotifyOptions, now: EpochMs): Promise<void> {
     known: await knownIds(database),
   });
   const facts = new Map<string, Promise<ReportFacts>>();
-  const reportOf = ({ from, to }: Due) => {
-    const key = `${from} ${to}`;
+  const reportOf = (one: Due) => {
+    const key = `${one.from} ${one.to} ${one.view?.key}`;
     let report = facts.get(key);
-    if (report === undefined) facts.set(key, report = options.report({ from, to }, now));
+    if (report === undefined) facts.set(key, report = options.report(one, now));
     return report;
   };
+  // A report that takes too long must not keep back the messages after it.
   for (const one of due) {
-    const message = one.kind === "report"
-      ? reportMessage(one, await reportOf(one), { schedule, link })
-      : alertMessage(one, days.find(({ day }) => day === one.to)!, { tz, link });
-    await storeMessage(database, one, message);
+    if (signal.aborted) break;
+    try {
+      const message = one.kind === "report"
+        ? reportMessage(one, await reportOf(one), { schedule, link })
+        : alertMessage(one, days.find(({ day }) => day === one.to)!, { tz, link });
+      await storeMessage(database, one, message);
+    } catch (error) {
+      failed ??= error;
+      log.warn("message not made, trying again later", { id: one.id, error: messageOf(error) });
+    }
   }
+  return failed;
 }
 
-/** Sends the waiting messages one by one. A target that fails does not delay the others. */
-async function sendWaiting(options: NotifyOptions, signal: AbortSignal): Promise<void> {
-  const { database, targets, steps, log } = options;
-  const keys = targets.map(({ key }) => key);
-  let trouble: unknown = null;
+/** Sends the waiting messages one by one. A target that fails does not delay the others. Returns the last failure, or null. */
+async function sendWaiting(options: NotifyOptions, keys: readonly string[], signal: AbortSignal): Promise<unknown> {
+  const { database, targets, log } = options;
+  let failed: unknown = null;
   while (!signal.aborted) {
     const claimed = await claim(database, keys);
     if (claimed === null) break;
@@ -116,7 +150,7 @@ async function sendWaiting(options: NotifyOptions, signal: AbortSignal): Promise
       log.info("message sent", { id: claimed.message.id, target: target.label });
       continue;
     }
-    trouble = delivery.error;
+    failed = delivery.error;
     const againInMs = againIn(claimed, delivery.retryAfterMs);
     await markFailed(database, claimed.message.id, { error: delivery.error.message, againInMs });
     log.warn(againInMs === null ? "message given up" : "message not sent, trying again later", {
@@ -125,8 +159,7 @@ async function sendWaiting(options: NotifyOptions, signal: AbortSignal): Promise
       error: delivery.error.message,
     });
   }
-  if (trouble !== null) steps.failed("notify", trouble);
-  else if (steps.states().notify.state !== "failing" || !await anyWaits(database, keys)) steps.succeeded("notify");
+  return failed;
 }
 
 const againIn = ({ attempts, age_ms }: Claimed, retryAfterMs: number) =>

@@ -18,6 +18,17 @@ export interface Claimed {
   readonly age_ms: number;
 }
 
+/** The saved views with these names, each with the query of its address. */
+export async function savedViews(
+  database: ReadDatabase,
+  names: readonly string[],
+): Promise<readonly { readonly name: string; readonly query: string }[]> {
+  return await database.query((sql) =>
+    sql<{ name: string; query: string }[]>`
+      select name, query from tm.saved_view
+      where name = any(array(select jsonb_array_elements_text(${JSON.stringify(names)}::text::jsonb)))`, TIMEOUT_MS);
+}
+
 /** Ids of the messages that exist. */
 export async function knownIds(database: ReadDatabase): Promise<Set<string>> {
   const rows = await database.query((sql) => sql<{ id: string }[]>`select id from tm.notification`, TIMEOUT_MS);

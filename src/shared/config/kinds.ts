@@ -114,6 +114,13 @@ export const listOf = <T>(kind: Kind<T>): Kind<readonly T[]> =>
     return { value: parsed.flatMap((part) => part.ok ? [part.value] : []) };
   });
 
+/** A name in a list: 1 to `max` printable characters. Its own commas are written `%2C`; `%` may be written `%25`. */
+export const listedName = (placeholder: string, max: number): Kind<string> =>
+  kindBy(placeholder, `a name of 1 to ${max} printable characters, with %2C for a comma in it`, (written) => {
+    const parsed = parseValue(text(placeholder, max), written.replace(/%(2c|25)/gi, decodeURIComponent));
+    return parsed.ok ? parsed : undefined;
+  });
+
 /** One or more paths or patterns, separated by commas outside of braces: `/a.log,/{b,c}.log`. Spaces around them are ignored. */
 export const paths: Kind<readonly string[]> = {
   repeats: true,

@@ -9,6 +9,7 @@ import {
   integer,
   type Kind,
   kindBy,
+  listedName,
   listOf,
   oneOf,
   orWord,
@@ -483,6 +484,11 @@ const SETTINGS = {
   NOTIFY_REPORT: setting(oneOf("off", "daily", "weekly", "monthly"), "weekly", {
     group: "notify",
     doc: "How often a report is sent: of each day, of each week from Monday to Sunday, or of each month.",
+  }),
+  NOTIFY_VIEWS: optional(listOf(listedName("<view>", 80)), {
+    group: "notify",
+    doc: "Saved views that reports are about, by name, each in a report of its own; `*` = the whole stream.",
+    defaultNote: "the whole stream",
   }),
   NOTIFY_ALERT: setting(orWord<number, null>(decimal(0.1, 100), "off", null), "1", {
     group: "notify",

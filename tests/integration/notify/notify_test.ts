@@ -4,12 +4,14 @@ import type { Sql } from "postgres";
 import { SMTPServer } from "smtp-server";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runNotifying } from "../../../src/app/notifying.ts";
+import { runNotify } from "../../../src/notify/notify.ts";
 import { defaultSettings } from "../../../src/shared/config/load.ts";
 import type { Settings } from "../../../src/shared/config/settings.ts";
 import { silentLog } from "../../../src/shared/log.ts";
-import { StepBoard, UPKEEP_STEPS } from "../../../src/shared/steps.ts";
+import { StepBoard, type StepState, UPKEEP_STEPS } from "../../../src/shared/steps.ts";
 import { Database } from "../../../src/store/postgres/client.ts";
 import { testApp, TestClock } from "../../http/app_fixture.ts";
+import { reportFacts } from "../../notify/report_facts.ts";
 import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../../http/stream_fixture.ts";
 import { type Child, spawn } from "../../support/process.ts";
 import { until } from "../../support/wait.ts";
@@ -86,7 +88,7 @@ Deno.test("a message is sent until it is taken, under one id, also after a kill 
   });
   await new Promise<void>((resolve) => mail.listen(0, "127.0.0.1", resolve));
   const { port: mailPort } = mail.server.address() as { port: number };
-  const settings: Partial<Settings> = {
+  let settings: Partial<Settings> = {
     NOTIFY_WEBHOOKS: [`http://127.0.0.1:${web.addr.port}/services/secret`],
     NOTIFY_EMAILS: ["team@example.com"],
     NOTIFY_REPORT: "daily",
@@ -105,15 +107,15 @@ Deno.test("a message is sent until it is taken, under one id, also after a kill 
     max: 2,
     statementTimeoutMs: 10_000,
   });
-  /** Runs the loop until `done`. */
-  const run = async (done: () => Promise<boolean>) => {
+  /** Runs the loop until `done`, which may move the clock. */
+  const run = async (done: (clock: TestClock, state: StepState) => Promise<boolean>) => {
     const clock = new TestClock(Date.now()), steps = new StepBoard(UPKEEP_STEPS, clock), stop = new AbortController();
     const running = runNotifying(
       { settings: { ...defaultSettings(), ...settings }, clock, log: silentLog },
       { database, steps },
       stop.signal,
     );
-    await until("messages are sent", done);
+    await until("messages are sent", () => done(clock, steps.states().notify));
     stop.abort();
     await running;
     return steps.states().notify;
@@ -188,6 +190,85 @@ Deno.test("a message is sent until it is taken, under one id, also after a kill 
       const metrics = await (await app.request("/metrics")).text();
       assertStringIncludes(metrics, 'tidemark_deliveries{state="sent"} 4');
       for (const text of [JSON.stringify(deliveries), page, metrics]) assert(!text.includes("/services/secret"));
+    });
+
+    /** Whether there are `count` messages, all of them sent. */
+    const sent = async (count: number) => {
+      const all = await rows();
+      return all.length === count && all.every(({ state }) => state === "sent");
+    };
+
+    await t.step("a view has its own report; a name without a view is named, and the others are sent", async () => {
+      await sql`insert into saved_view (name, query) values ('People', 'range=90d&traffic=human&city=Berlin')`;
+      settings = { ...settings, NOTIFY_VIEWS: ["People", "Gone"] };
+      const state = await run(() => sent(6));
+      assertEquals([state.state, state.problem?.code], ["failing", "view_failed"]);
+      assertStringIncludes(state.problem!.message, '"Gone" (there is no saved view of this name)');
+      const post = posts.at(-1)!, report = JSON.parse(post.body);
+      assertMatch(post.id, new RegExp(`^report-daily-[0-9a-f]{12}\\.[0-9a-f]{12}-${YESTERDAY}$`));
+      assertEquals([report.view, report.traffic, report.hits], ["People", "human", 4_800]);
+      assertStringIncludes(report.text, `4,800 human hits on ${YESTERDAY} (UTC) in the view "People".`);
+      const query = new URLSearchParams({
+        from: YESTERDAY,
+        to: YESTERDAY,
+        tz: "UTC",
+        traffic: "human",
+        filter: "city:is:Berlin",
+      });
+      assertEquals(report.link, `https://stats.example.com/?${query}`);
+      assertMatch(mails.at(-1)!, /^Subject: .*People/m);
+      assertStringIncludes(mails.at(-1)!, `4,800 human hits on ${YESTERDAY} (UTC) in the view "People".`);
+      assertEquals(mails.length, 3);
+    });
+
+    await t.step("its report is made while the process runs, once the view is saved", async () => {
+      let saved = false;
+      const state = await run(async (clock, { state }) => {
+        if (!saved && state === "failing") {
+          await sql`insert into saved_view (name, query) values ('Gone', 'filter=host:is:nowhere.example')`;
+          saved = true;
+        }
+        clock.time += 30_000;
+        return await sent(8);
+      });
+      assertEquals([saved, state.state], [true, "ok"]);
+      const report = JSON.parse(posts.at(-1)!.body);
+      assertEquals([report.view, report.hits], ["Gone", 0]);
+      const app = testApp({ database: stream.database });
+      const { deliveries } = await (await app.request("/v1/deliveries")).json();
+      const views = deliveries.map(({ view }: { view: string | null }) => view);
+      assertEquals(views.filter((view: string | null) => view !== null).sort(), ["Gone", "Gone", "People", "People"]);
+      assertStringIncludes(await (await app.request("/pipeline")).text(), "People");
+    });
+
+    await t.step("a report that cannot be read does not keep back the messages after it", async () => {
+      const clock = new TestClock(Date.now()), steps = new StepBoard(UPKEEP_STEPS, clock), stop = new AbortController();
+      const views = ["slow", "fine"].map((name) => ({ name, key: name, parameters: {} }));
+      const delivered: string[] = [];
+      const running = runNotify({
+        database,
+        clock,
+        log: silentLog,
+        steps,
+        schedule: "daily",
+        alertAt: null,
+        tz: "UTC",
+        link: undefined,
+        targets: [{ kind: "webhook", key: "own", label: "own" }],
+        days: () => Promise.resolve([{ day: YESTERDAY, count: 1_000, forecast: null }]),
+        views: () => Promise.resolve({ views, problem: null }),
+        report: ({ view }) =>
+          view?.name === "slow" ? Promise.reject(new Error("took too long")) : Promise.resolve(reportFacts("all")),
+        deliver(_target, { id }) {
+          delivered.push(id);
+          return Promise.resolve({ ok: true } as const);
+        },
+      }, stop.signal);
+      await until("the step fails", () => steps.states().notify.state === "failing");
+      stop.abort();
+      await running;
+      assertEquals(delivered, [`report-daily-own.fine-${YESTERDAY}`]);
+      assertEquals(steps.states().notify.problem?.message, "took too long");
     });
   } finally {
     await child?.[Symbol.asyncDispose]();

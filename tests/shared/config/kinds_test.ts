@@ -11,6 +11,7 @@ import {
   hostPort,
   integer,
   type Kind,
+  listedName,
   listOf,
   oneOf,
   orWord,
@@ -54,6 +55,14 @@ const CASES: Readonly<Record<string, Case>> = {
     kind: listOf(integer(1, 9)),
     good: [["1", [1]], ["1, 2,3", [1, 2, 3]]],
     bad: ["", ",", "1,", "1;2", "1,x"],
+  },
+  listedName: {
+    kind: listOf(listedName("<view>", 12)),
+    good: [
+      ["Germany, Bots", ["Germany", "Bots"]],
+      ["People%2C 2%2c3,50 %,%252C", ["People, 2,3", "50 %", "%2C"]],
+    ],
+    bad: ["", "a,", "thirteen char", "a\tb"],
   },
   duration: {
     kind: duration(1, 86_400_000),

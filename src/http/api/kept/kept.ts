@@ -54,6 +54,7 @@ const noteSchema = z.strictObject({ id: countSchema, day: dayField, note: noteTe
 const deliverySchema = z.strictObject({
   id: z.string().openapi({ description: "The same for every delivery of the message." }),
   kind: z.enum(["report", "alert"]),
+  view: z.string().nullable().openapi({ description: "Saved view that a report is about; null = the whole stream." }),
   day_from: dayField,
   day_to: dayField,
   target: z.string().openapi({ description: "Host of a webhook, or an e-mail address." }),

@@ -23,6 +23,8 @@ export interface DayNote {
 export interface DeliveryRow {
   readonly id: string;
   readonly kind: "report" | "alert";
+  /** Name of the saved view that a report is about; null = the whole stream. */
+  readonly view: string | null;
   readonly day_from: string;
   readonly day_to: string;
   readonly target: string;
@@ -116,8 +118,9 @@ export async function removeNote(database: ReadDatabase, id: number, deadlineMs:
 export function readDeliveries(database: ReadDatabase, limit: number, deadlineMs: number): Promise<DeliveryRow[]> {
   return database.query((sql) =>
     sql<DeliveryRow[]>`
-      select id, kind, to_char(day_from, 'YYYY-MM-DD') as day_from, to_char(day_to, 'YYYY-MM-DD') as day_to, target, state, attempts,
-             last_error, ${ms(sql, "created_at")} as created_at,
+      select id, kind, message #>> '{fields,view}' as view, to_char(day_from, 'YYYY-MM-DD') as day_from,
+             to_char(day_to, 'YYYY-MM-DD') as day_to, target, state, attempts, last_error,
+             ${ms(sql, "created_at")} as created_at,
              case when state = 'pending' then ${ms(sql, "next_attempt_at")} end as next_attempt_at, ${
       ms(sql, "sent_at")
     } as sent_at

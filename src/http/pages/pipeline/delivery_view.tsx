@@ -16,7 +16,7 @@ export function deliveryPanel({ data: { deliveries }, reader }: PipelineInput): 
         ["Message", "Days", "To", "State", "#Tries", "Made", "Sent or next try", "Last error"],
         deliveries.map((one) => (
           <tr>
-            <th scope="row">{one.kind}</th>
+            <th scope="row">{one.kind} {one.view === null ? "" : hostile(one.view)}</th>
             <td>
               {one.day_from === one.day_to
                 ? reader.day(one.day_from)
