@@ -135,7 +135,7 @@ export function judgeRetention(backlogs: readonly Backlog[], retentionMs: number
   const lag = backlogs.reduce((sum, backlog) => sum + backlog.lag, 0);
   if (retentionMs === null) return skip("retention", "the topic's settings may not be read");
   const keeps = retentionMs < 0
-    ? "the topic keeps records for ever"
+    ? "the topic never deletes records"
     : `the topic keeps records for ${hours(retentionMs)}`;
   if (behind.length === 0 || retentionMs < 0) return ok("retention", `${keeps}; ${countText(lag)} are waiting`);
   const worst = behind.reduce((a, b) => a.recordTime! <= b.recordTime! ? a : b);

@@ -10,7 +10,7 @@ export type Sql = postgres.Sql<Record<string, never>>;
 /** Runs single statements; implemented by `Database` in `src/store`. */
 export interface ReadDatabase {
   /**
-   * Runs `statement`; rejects after `deadlineMs` in any case, because postgres.js may wait for ever.
+   * Runs `statement`; rejects after `deadlineMs` in any case, because postgres.js may wait without end.
    *
    * @throws DeadlineError after `deadlineMs`; the statement is then cancelled
    */

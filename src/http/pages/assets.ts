@@ -6,7 +6,7 @@ import style from "./dashboard.css" with { type: "text" };
 
 /** One asset. */
 interface Asset {
-  /** Changes with the content, so that browsers may keep it for ever. */
+  /** Changes with the content, so that browsers need not ask for it again. */
   readonly path: string;
   readonly type: string;
   readonly text: string;

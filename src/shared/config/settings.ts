@@ -360,8 +360,8 @@ const SETTINGS = {
   }),
   RETENTION_DAYS: optional(integer(1, 36_500), {
     group: "storage",
-    doc: "Days of closed windows to keep; unset = for ever.",
-    defaultNote: "for ever",
+    doc: "Days of closed windows to keep; unset = all.",
+    defaultNote: "all days",
   }),
 
   COMMIT_INTERVAL: setting(duration(50, HOUR), "1s", {

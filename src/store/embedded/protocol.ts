@@ -60,7 +60,7 @@ export function firstText(message: Uint8Array): string {
 }
 
 /**
- * Whether a Query or Parse holds `COPY … FROM STDIN`, which would block PGlite and its thread for ever. A statement with these words in a
+ * Whether a Query or Parse holds `COPY … FROM STDIN`, which would block PGlite and its thread without end. A statement with these words in a
  * literal is refused too.
  */
 export function readsClientData(message: Uint8Array): boolean {

@@ -1,5 +1,5 @@
 // A connection pool over postgres.js. Every statement has a deadline here, and a client whose connection died is thrown away, because its
-// later queries can hang for ever. Shell: sockets.
+// later queries can hang without end. Shell: sockets.
 //
 // Nothing relies on the state of a session, so any pooler may be used: statements name their schema, functions carry their search path, no
 // statement is prepared by name, and the parameters of a direct connection are only a second guard.

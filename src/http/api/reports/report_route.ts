@@ -46,7 +46,7 @@ const HTTP_PARAMETERS = {
     description: "Whether CSV begins with a byte order mark: Excel then reads it as UTF-8.",
   }),
   rev: z.string().max(100).optional().openapi({
-    description: "Revision of the data. Caches may keep an address that has it forever.",
+    description: "Revision of the data. Caches may keep the answer of an address with a revision without end.",
   }),
 };
 
