@@ -10,7 +10,8 @@ let silenced = false;
 /**
  * Without waiting requests, kafkajs computes a negative delay for its next check, which timers take for one millisecond, again and again:
  * 2.5 % of a core for an idle consumer in place of 1.0 %. An empty queue needs no check, because adding a request makes one. Time limits of
- * requests are compared every two seconds, so a request may end that much later; at the same moments, so that one wake-up serves all connections.
+ * requests are compared every two seconds, so a request may end that much later; at the same moments, so that one wake-up serves all
+ * connections.
  */
 export function silenceIdleTimers(): void {
   if (silenced) return;
