@@ -137,7 +137,9 @@ export class Pipeline {
     if (state.wanted || this.#commits.delivered || this.#watch.seen) return SHORT_POLL_MS;
     const { settings: { once }, parts: { source } } = state;
     const idle = !once && !state.dirty && !state.sending && source.kind === "kafka";
-    return idle ? IDLE_POLL_MS : Math.max(SHORT_POLL_MS, Math.min(POLL_MS, state.dirty ? this.#commits.dueInMs : POLL_MS));
+    return idle
+      ? IDLE_POLL_MS
+      : Math.max(SHORT_POLL_MS, Math.min(POLL_MS, state.dirty ? this.#commits.dueInMs : POLL_MS));
   }
 
   /** Until when the source may wait for more records. `run --once` and catching up do not wait. */

@@ -8,7 +8,7 @@ import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 /** Pause after another instance was closing: its closing may have begun before the commit that released a window. */
 const TICK_MS = 500;
 /** Pause after nothing could be closed. A commit that releases a window wakes the closer; this finds windows that an operator released. */
-const QUIET_TICK_MS = 5_000;
+const QUIET_TICK_MS = 3_000;
 const BACKOFF_MS_MAX = 5_000;
 
 type ClosedWindow = Extract<CloseOutcome, { kind: "closed" }>;

@@ -17,8 +17,8 @@ import { REPOSITORY, spawn } from "../support/process.ts";
 import { until } from "../support/wait.ts";
 import { streamDatabase } from "./http_fixture.ts";
 
-/** Short, so that the test is, and longer than the closer's pause between two looks for a window (5 s). */
-const BOUND = durationMs(8_000);
+/** Short, so that the test is, and longer than a pause between two looks for a window. */
+const BOUND = durationMs(5_000);
 const EXPLAIN = `/v1/windows/${new Date(DAY0 + 4 * WINDOW).toISOString()}/explain`;
 
 interface Answer {
@@ -154,7 +154,7 @@ Deno.test("a closing that another session's lock holds up, without an error, is 
     await other.begin(async (locked) => {
       await locked`lock table aggregated_web_traffic in share mode`;
       await closable(sql);
-      await until("red", async () => !(await engine.ready()).ready, { limitMs: 30_000 });
+      await until("red", async () => !(await engine.ready()).ready, { limitMs: 10_000 });
       const { reasons } = await engine.ready();
       assertEquals(reasons.map(({ code }) => code), ["closing_stuck"]);
       assertMatch(reasons[0]!.reason, /without an answer: another session may hold a lock.*pg_blocking_pids/);

@@ -40,11 +40,11 @@ async function pauses(outcomes: (CloseOutcome | Error)[], asked?: (closer: Close
 
 Deno.test("run() waits long where nothing could be closed, and not at all after a window", async () => {
   const { slept, closed } = await pauses([CLOSED, CLOSED, { kind: "nothing" }, { kind: "nothing" }]);
-  assertEquals([slept, closed], [[5_000, 5_000], 2]);
+  assertEquals([slept, closed], [[3_000, 3_000], 2]);
 });
 
 Deno.test("run() comes again soon where another instance was closing: it may not have seen our commit", async () => {
-  assertEquals((await pauses([{ kind: "busy" }, CLOSED, { kind: "nothing" }])).slept, [500, 5_000]);
+  assertEquals((await pauses([{ kind: "busy" }, CLOSED, { kind: "nothing" }])).slept, [500, 3_000]);
 });
 
 Deno.test("run() does not sleep over a wake that came while it asked", async () => {
@@ -53,11 +53,11 @@ Deno.test("run() does not sleep over a wake that came while it asked", async () 
     if (first) closer.wake();
     first = false;
   });
-  assertEquals(slept, [0, 5_000]);
+  assertEquals(slept, [0, 3_000]);
 });
 
 Deno.test("run() tries again after a failure, later each time up to five seconds", async () => {
   const failing = () => new Error("no");
   const { slept } = await pauses([failing(), failing(), failing(), failing(), { kind: "nothing" }, failing()]);
-  assertEquals(slept, [1_000, 2_000, 4_000, 5_000, 5_000, 1_000]);
+  assertEquals(slept, [1_000, 2_000, 4_000, 5_000, 3_000, 1_000]);
 });
