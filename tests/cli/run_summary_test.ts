@@ -2,8 +2,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { progressText, timeLeftText } from "../../src/cli/progress_line.ts";
 import { type RunSummary, summarize } from "../../src/cli/run/summary.ts";
+import { showProgress } from "../../src/cli/run/telling.ts";
 import type { StoredTotals } from "../../src/shared/snapshot.ts";
 import { partitionId } from "../../src/shared/units.ts";
+import { snapshot, TestClock } from "../http/app_fixture.ts";
 
 function summary(stored: Partial<StoredTotals>, changes: Partial<RunSummary> = {}) {
   return summarize({
@@ -74,4 +76,31 @@ Deno.test("progressText() says share, speed and time left, each where it is know
     "1 h 30 min",
     "3 h 20 min",
   ]);
+});
+
+Deno.test("showProgress() shows a line on a terminal until the signal aborts, and computes nothing elsewhere", async () => {
+  const shown = async (errIsTerminal: boolean) => {
+    const stop = new AbortController(), lines: string[] = [];
+    let asked = 0;
+    const snapshots = () => {
+      if (++asked === 2) stop.abort();
+      return [snapshot({ reading: { done: 5, total: 10 } })];
+    };
+    await showProgress(
+      {
+        clock: new TestClock(),
+        errIsTerminal,
+        progress: (line) => lines.push(line),
+        settings: { SOURCE: "file" },
+        flags: { once: true },
+      },
+      snapshots,
+      stop.signal,
+    );
+    return { asked, lines };
+  };
+  const { asked, lines } = await shown(true);
+  assertEquals([asked, lines.length, lines[1]], [2, 2, ""]);
+  assert(lines[0]!.includes("50"), lines[0]);
+  assertEquals(await shown(false), { asked: 0, lines: [] });
 });

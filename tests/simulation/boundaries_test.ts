@@ -858,3 +858,58 @@ for (
     assert(code.length > 0);
   });
 }
+
+Deno.test("a regular commit lets the one go first that is about to release a window", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(3_000);
+  const { store } = scene.history.instances[0]!, commit = store.commit.bind(store);
+  /** Of each commit: how far its watermark is from the end of a window, ms. */
+  const left: number[] = [];
+  store.commit = (payload) => {
+    left.push(SIZE - (payload.moves[0]!.watermark - START) % SIZE);
+    return commit(payload);
+  };
+  for (let at = 3_000; at < 12 * SIZE; at += 100) {
+    scene.write(0, at);
+    await scene.until(at + 100);
+  }
+  assert(left.length > 150 && scene.closed[10 * SIZE] === 200, "commits are regular, and windows close");
+  assertEquals(left.filter((ms) => ms <= 300), []);
+  await scene.finish();
+});
+
+Deno.test("a regular commit waits for a second at most where event times hardly advance before a window's end", async () => {
+  const scene = new Scene();
+  scene.start();
+  await scene.until(40_000);
+  for (let n = 0; n < 200; n++) {
+    scene.write(0, SIZE + DELAY - 300 + n);
+    await scene.until(40_100 + 100 * n);
+  }
+  const { commits } = scene.history.instances[0]!.pipeline.snapshot().totals;
+  assert(commits >= 8, `${commits} commits in 20 s`);
+  await scene.finish();
+});
+
+Deno.test("a commit that releases a window does not wait for the next one, also where event times are a window late", async () => {
+  const scene = new Scene();
+  await scene.until(SIZE);
+  scene.start();
+  await scene.until(SIZE + 3_000);
+  const { store } = scene.history.instances[0]!, commit = store.commit.bind(store);
+  const watermarks: number[] = [];
+  store.commit = (payload) => {
+    watermarks.push(payload.moves[0]!.watermark - START);
+    return commit(payload);
+  };
+  for (let at = 3_000; at < 7 * SIZE; at += 100) {
+    scene.write(0, at);
+    await scene.until(SIZE + at + 100);
+  }
+  for (let end = SIZE; end <= 6 * SIZE; end += SIZE) {
+    const first = watermarks.find((watermark) => watermark >= end)!;
+    assert(first <= end + 300, `the window that ends at ${end} was released at ${first}`);
+  }
+  await scene.finish();
+});

@@ -2,6 +2,7 @@
 import { logName } from "../../app/wiring.ts";
 import { readFilePaths } from "../../http/api/stream/dead_letters_query.ts";
 import { fileText } from "../../http/api/stream/file_place.ts";
+import type { Clock } from "../../shared/clock.ts";
 import { formatDuration } from "../../shared/config/kinds.ts";
 import { EXIT, type ExitCode } from "../../shared/errors.ts";
 import { printable } from "../../shared/printable.ts";
@@ -19,7 +20,9 @@ const TIMEOUT_MS = 30_000;
 
 /** Shows a progress line on a terminal while there is much to read. */
 export async function showProgress(
-  { clock, errIsTerminal, progress, settings, flags }: CommandContext,
+  { clock, errIsTerminal, progress, settings, flags }:
+    & Pick<CommandContext, "errIsTerminal" | "progress" | "flags">
+    & { readonly clock: Clock; readonly settings: Pick<CommandContext["settings"], "SOURCE"> },
   snapshots: () => readonly PipelineSnapshot[],
   signal: AbortSignal,
 ): Promise<void> {
