@@ -30,10 +30,10 @@ export type { PipelineParts, PipelineSettings } from "./engine/parts.ts";
 /** Poll interval. The result of a commit waits at most this long, and so does a signal if the source does not end the poll itself. */
 const POLL_MS = 250;
 /**
- * Poll interval while nothing is counted and no commit is under way: longer than a broker holds a fetch, so that its answer ends the poll. A
- * log file is looked at once a poll, so this is for Kafka alone.
+ * Poll interval while nothing is counted and no commit is under way: longer than a source keeps an unchanged answer to itself, so
+ * that an answer ends the poll. A log file is looked at once a poll, so this is for Kafka alone.
  */
-const IDLE_POLL_MS = 2_000;
+const IDLE_POLL_MS = 3_000;
 /** Poll interval while a load, a row check or a commit result is pending. */
 const SHORT_POLL_MS = 10;
 

@@ -45,7 +45,7 @@ interface KafkaIntakeOptions {
 }
 
 /** Unchanged empty results of a partition are passed on at this interval. The idle rule needs no more: it works in tens of seconds. */
-const OBSERVE_MS = 1_000;
+const OBSERVE_MS = 2_000;
 /** While a fetched batch waits for the engine, kafkajs may send a heartbeat at this interval. */
 const ALIVE_MS = durationMs(500);
 
@@ -116,7 +116,7 @@ export class KafkaIntake {
     return batch;
   }
 
-  /** Passes an empty result on if it differs from the last one, or once a second. */
+  /** Passes an empty result on if it differs from the last one, or every two seconds. */
   #observe(batch: WaitingBatch): void {
     const last = this.#observed.get(batch.partition);
     const unchanged = last?.ticket === batch.ticket && last.logEnd === batch.logEnd &&
