@@ -120,3 +120,20 @@ Deno.test("fetched() gives up at once what goes no further, and leaves what wait
   await fetched({ records: batch(10) });
   assertEquals(given.up, 2);
 });
+
+Deno.test("fetched() passes an empty answer on if it is new, every two seconds, and after the clock was set back", async () => {
+  const { fetched, queue, assignment } = rig(5, { logStart: 3, logEnd: 5 });
+  const answers = [
+    { at: 1_000, logEnd: 5, passed: true },
+    { at: 2_999, logEnd: 5, passed: false },
+    { at: 3_000, logEnd: 5, passed: true },
+    { at: 3_100, logEnd: 9, passed: true },
+    { at: 3_200, logEnd: 9, passed: false },
+    { at: 2_000, logEnd: 9, passed: true },
+  ];
+  for (const { at, logEnd, passed } of answers) {
+    await fetched({ sent: { ticket: assignment.ticket(P0), at: at as EpochMs }, logEnd, lastStable: logEnd });
+    assertEquals(queue.head() !== undefined, passed, `at ${at}`);
+    queue.drop();
+  }
+});
