@@ -3,7 +3,7 @@ import { StreamStopped } from "../../shared/errors.ts";
 import { type FileContent, GzipDamaged, openContent, PEEK_BYTES } from "./content.ts";
 import { isMissing, unreadable } from "./errors.ts";
 import type { FileInfo, FileSystem, OpenFile } from "./file_system.ts";
-import { fingerprintOf, type Generation } from "./generations.ts";
+import { fingerprintOf, type Generation, PROOF_BYTES_MAX } from "./generations.ts";
 import type { LineReader } from "./line_reader.ts";
 import { GENERATION_BYTES_MAX } from "./position.ts";
 
@@ -115,4 +115,15 @@ export async function digestOf(
   } finally {
     await content?.close();
   }
+}
+
+/**
+ * A proof of the bytes right before byte `to` of a file; null if there are none, or if they cannot be read any more.
+ *
+ * @throws the error of a missing file (ENOENT) if the name belongs to another file by now
+ */
+export async function proofBefore(file: NamedFile, to: number, files: FileSystem): Promise<Generation["proof"]> {
+  const bytes = Math.min(PROOF_BYTES_MAX, to);
+  const digest = bytes > 0 ? await digestOf(file, to - bytes, to, files) : null;
+  return typeof digest === "string" ? { to, bytes, digest } : null;
 }

@@ -6,7 +6,7 @@ import type { PartitionId } from "../../shared/units.ts";
 export const FINGERPRINT_BYTES_MAX = 1024;
 
 /** A proof of a beginning covers at most this much. */
-const PROOF_BYTES_MAX = 4096;
+export const PROOF_BYTES_MAX = 4096;
 
 /** A digest of bytes that were read right before a position. The same content is recognised by it. */
 interface ReadProof {
@@ -175,6 +175,15 @@ export function isCopied({ number, latest }: Pick<Content, "number" | "latest">)
   return number < BEGINNING && latest.fromByte > 0;
 }
 
+/**
+ * Whether what the file held when it was found may have been read before it was edited: an operator decides about that, and nothing behind
+ * it was read yet. Its proof ends before the last newline of that, as no other one does; earlier releases stored none.
+ */
+export function isAfterChange({ generation, content, fromByte, proof }: Generation): boolean {
+  return generation > BEGINNING && content === generation && fromByte > 0 &&
+    (proof === null || proof.to === fromByte - 1);
+}
+
 /** The proof of the bytes before byte `to` of a file's beginning, or before the beginning's end. Null if there are none. */
 export function proofOf(beginning: Uint8Array, to: number): ReadProof | null {
   const end = Math.min(to, beginning.length), from = Math.max(0, end - PROOF_BYTES_MAX);
@@ -209,5 +218,27 @@ function contentOf(group: Generation[]): Content {
     lastTime: times.length > 0 ? Math.max(...times) : null,
     latest,
     generations: group.map(({ generation }) => generation),
+  };
+}
+
+/** The generation of a content that has no other one yet, as a look showed its file; nothing of it was read. */
+export function newGeneration(
+  number: number,
+  file: { readonly path: string; readonly head: Uint8Array; readonly compressed: boolean },
+): Generation {
+  const fingerprintBytes = Math.min(file.head.length, FINGERPRINT_BYTES_MAX);
+  return {
+    generation: number,
+    fingerprint: fingerprintOf(file.head, fingerprintBytes),
+    fingerprintBytes,
+    path: file.path,
+    sizeSeen: 0,
+    finished: false,
+    content: number,
+    fromByte: 0,
+    proof: null,
+    lastTime: null,
+    sealed: file.compressed,
+    format: null,
   };
 }

@@ -30,6 +30,8 @@ export interface ReadLines {
 export class LineReader {
   readonly content: FileContent;
   readonly #origin: number;
+  /** One past the last byte to be read. */
+  readonly #end: number;
   readonly #numbers: LineNumbers;
   #buffer = new Uint8Array(SMALL_CHUNK_BYTES);
   #filled = 0;
@@ -43,13 +45,21 @@ export class LineReader {
 
   /**
    * @param at `byte` is the position in the content; `origin` is added to bytes to make records' offsets; `line` is the number of the line
-   *   that begins there, NaN if it is not known; `last` are the bytes right before it, if an earlier reader delivered them
+   *   that begins there, NaN if it is not known; `last` are the bytes right before it, if an earlier reader delivered them; what lies from
+   *   `end` on is not read
    */
   constructor(
     content: FileContent,
-    at: { readonly byte: number; readonly origin: number; readonly line?: number; readonly last?: Uint8Array },
+    at: {
+      readonly byte: number;
+      readonly origin: number;
+      readonly line?: number;
+      readonly last?: Uint8Array;
+      readonly end?: number;
+    },
   ) {
     this.content = content;
+    this.#end = at.end ?? Infinity;
     this.#last = at.last ?? this.#last;
     this.#numbers = { next: at.line ?? (at.byte === 0 ? 1 : Number.NaN) };
     this.#origin = at.origin;
@@ -81,7 +91,7 @@ export class LineReader {
       }
       if (this.#filled === KEPT_BYTES) return await this.#skipLine(recordTime);
       this.#makeRoom();
-      const n = await this.content.read(this.#buffer.subarray(this.#filled));
+      const n = await this.#take(this.#buffer.subarray(this.#filled));
       if (n === 0) return { next: this.#position, atEnd: true };
       this.#filled += n;
     }
@@ -100,6 +110,12 @@ export class LineReader {
 
   close(): Promise<void> {
     return this.content.close();
+  }
+
+  /** Fills `into` from the content; 0 at the end. */
+  async #take(into: Uint8Array): Promise<number> {
+    const room = this.#end - this.readTo;
+    return room > 0 ? await this.content.read(into.subarray(0, Math.min(into.length, room))) : 0;
   }
 
   #makeRoom(): void {
@@ -129,7 +145,7 @@ export class LineReader {
   async #skipLine(recordTime: number): Promise<ReadLines> {
     const scratch = new Uint8Array(CHUNK_BYTES);
     while (true) {
-      const n = await this.content.read(scratch);
+      const n = await this.#take(scratch);
       if (n === 0) return { next: this.#position, atEnd: true };
       const newline = scratch.subarray(0, n).indexOf(0x0a);
       if (newline < 0) {

@@ -88,18 +88,22 @@ export class FileListing {
     this.#options = options;
   }
 
-  /** Looks at every file. @throws {Unavailable} if one cannot be read, {StreamStopped} if one is damaged and files are read once */
-  async look(): Promise<SeenFile[]> {
+  /** Looks at every file. `before`: what was shown until the folder changed during the look. @throws {Unavailable} if one cannot be read, {StreamStopped} if one is damaged and files are read once */
+  async look(): Promise<{ readonly before: readonly SeenFile[]; readonly seen: readonly SeenFile[] }> {
     let entries = await this.#lookOnce();
+    const superseded: Entry[] = [];
     // A rotation during the look may have hidden a file: it had neither of its two names when they were looked at.
     for (let i = 0; i < LOOKS_MAX; i++) {
-      const again = await this.#lookOnce();
-      if (sameFiles(entries, again)) break;
+      const again = await this.#lookOnce(), isSettled = sameFiles(entries, again);
+      superseded.push(...entries.filter(({ head }) => !head.damaged));
+      // The later one: what was written meanwhile has been shown by it.
       entries = again;
+      if (isSettled) break;
     }
     const now = this.#options.clock.now();
     const latest = entries.filter(isKnowable).reduce((max, { head }) => Math.max(max, head.info.modified), -Infinity);
-    return entries.map((entry) => this.#asSeen(entry, latest, now));
+    const [before, seen] = [superseded, entries].map((all) => all.map((entry) => this.#asSeen(entry, latest, now)));
+    return { before: before!, seen: seen! };
   }
 
   async #lookOnce(): Promise<Entry[]> {

@@ -7,19 +7,20 @@ import {
   BEGINNING,
   type Content,
   contentsOf,
-  FINGERPRINT_BYTES_MAX,
-  fingerprintOf,
   type Generation,
   type GenerationStore,
+  isAfterChange,
+  newGeneration,
   proofOf,
 } from "./generations.ts";
-import { lastLineEnd } from "./file_state.ts";
+import { lastLineEnd, proofBefore } from "./file_state.ts";
 import { KnownGenerations } from "./known.ts";
 import { likenessOf } from "./likeness.ts";
 import { elapsed, FileListing, type FileListingOptions } from "./listing.ts";
-import { matchFiles, type NewFile, type SeenFile } from "./match.ts";
-import { GENERATIONS_MAX, packPosition } from "./position.ts";
+import { type FileMatch, matchFiles, type NewFile, type SeenFile } from "./match.ts";
+import { GENERATIONS_MAX, packPosition, startOf, unfinishedBefore } from "./position.ts";
 import { guard, Proofs, repeatsRead } from "./proofs.ts";
+import { lostOf, type LostPart, ShownFiles } from "./shown.ts";
 import { wholeLinesEnd } from "../lines.ts";
 
 /** How often the folder is looked at for a rotation. */
@@ -40,6 +41,11 @@ export interface FileLogOptions extends FileListingOptions {
   readonly missingFor: DurationMs;
 }
 
+/** What a look at the folder gave. */
+interface Look extends FileMatch {
+  readonly lost: readonly LostPart[];
+}
+
 /** The files of one log. Only the holder of the lease registers generations. */
 export class FileLog {
   readonly options: FileLogOptions;
@@ -49,6 +55,7 @@ export class FileLog {
   readonly #identities = new Map<number, string>();
   /** Contents whose file was not found at the last look. */
   readonly #missed = new Set<number>();
+  readonly #shown = new ShownFiles();
   readonly #proofs: Proofs;
   readonly #listing: FileListing;
   #scannedAt = -Infinity;
@@ -134,48 +141,64 @@ export class FileLog {
     for (const copy of match.copies) {
       this.#tellOnce("a file is a copy of another one, and their content is read once", copy.path);
     }
-    if (!register) return;
+    if (!register) return this.#shown.keep([]);
     if (!begun) await this.#begin(match.history);
     for (const { file, known } of match.copied) await this.#keepCopy(file, known);
+    // Before the files that are there: an operator who accepts the gap loses nothing of those.
+    for (const part of match.lost) await this.#registerLost(part);
     for (const fresh of match.fresh) {
       const number = await this.#register(fresh, contents, match.located);
       if (number !== null) all.set(number, fresh.file);
     }
+    const growing: SeenFile[] = [];
     for (const content of contents) {
       const file = match.located.get(content.number);
       if (file === undefined || content.number < 1 || !content.latest.finished) continue;
       if (!await this.#hasGrown(content, file)) continue;
       const number = await this.#readOn(content, file);
       if (number !== null) all.set(number, file);
+      else growing.push(file);
     }
+    this.#shown.keep(growing);
+  }
+
+  /** The last {@link scan} before the log is left: what has grown is numbered without a pause, because it may be gone when the log is read again. */
+  async scanLast(): Promise<void> {
+    this.#returnedAt = -Infinity;
+    await this.scan(true);
   }
 
   /** Looks again while a rotation is under way: it may hide a file between two names, or put another file under a name. */
-  async #look(contents: readonly Content[], begun: boolean): ReturnType<typeof matchFiles> {
+  async #look(contents: readonly Content[], begun: boolean): Promise<Look> {
     for (let looks = 1;; looks++) {
       try {
         const match = await this.#lookOnce(contents, begun);
-        if (looks > LOOKS_MAX || !this.#hides(contents, match.located)) return match;
+        if (looks > LOOKS_MAX || !this.#hides(contents, match)) return match;
       } catch (error) {
         if (looks > LOOKS_MAX || !(error instanceof Unavailable) || error.code !== "file_missing") throw error;
       }
     }
   }
 
-  async #lookOnce(contents: readonly Content[], begun: boolean): ReturnType<typeof matchFiles> {
-    const seen = await this.#listing.look();
-    return await matchFiles(contents, seen, {
+  async #lookOnce(contents: readonly Content[], begun: boolean): Promise<Look> {
+    const { before, seen } = await this.#listing.look();
+    const gone = this.#shown.add(before, seen);
+    const match = await matchFiles(contents, seen, {
       refuted: await this.#proofs.refuted(seen, contents),
       likeness: (a, b) => likenessOf(a, b, this.options.files),
       identities: this.#identities,
       begun,
     });
+    const identityOf = (number: number) => this.#located.has(number) ? this.#identities.get(number) : undefined;
+    const { located } = match;
+    // Before the stream begins, a file that is gone is not part of it.
+    return { ...match, lost: begun ? lostOf(gone, contents, { seen, located, identityOf }) : [] };
   }
 
-  /** Whether a file is not found that was there at the last look, or that is one of the newest: an earlier process may have been reading it. */
-  #hides(contents: readonly Content[], located: ReadonlyMap<number, SeenFile>): boolean {
+  /** Whether a file is not found that a look has shown, or that is one of the newest: an earlier process may have been reading it. */
+  #hides(contents: readonly Content[], { located, lost }: Look): boolean {
     const isFirst = this.#scannedAt === -Infinity;
-    return contents.some(({ number, latest }, i) =>
+    return lost.length > 0 || contents.some(({ number, latest }, i) =>
       number > BEGINNING && !located.has(number) &&
       (this.#located.has(number) || (i >= contents.length - NEWEST && (isFirst || !latest.finished)))
     );
@@ -188,12 +211,13 @@ export class FileLog {
     await this.known.save(latest);
   }
 
-  /** Whether a file that had been changed is there again as it was read. */
+  /** Whether a file that had been changed is there again as it was read, under its name: a backup beside it is not. */
   #isPutBack(contents: readonly Content[], located: ReadonlyMap<number, SeenFile>): boolean {
     const newest = contents.at(-1), before = contents.at(-2);
     if (newest === undefined || before === undefined || newest.generations.length > 1) return false;
-    const { fromByte, finished, proof } = newest.latest;
-    return fromByte > 0 && !finished && proof === null && !located.has(newest.number) && located.has(before.number);
+    const { latest, number } = newest;
+    return isAfterChange(latest) && !latest.finished && !located.has(number) &&
+      located.get(before.number)?.path === latest.path;
   }
 
   /**
@@ -208,27 +232,26 @@ export class FileLog {
       : lost(path, `it is gone, and what it held from byte ${byte} on is not known`);
   }
 
-  /**
-   * The first position from which on the log is complete. `held` is a generation that is open, so it can be read even if its file is gone.
-   */
+  /** The first position from which on the log is complete. `held` is a generation that is open, so it can be read even if its file is gone. */
   start(held?: number): Offset {
-    let first = packPosition({ generation: this.newest + 1, byte: 0 });
-    for (let number = this.newest; number >= 1; number--) {
-      const generation = this.known.get(number);
-      if (generation === undefined) break;
-      if (number !== held && !this.#located.has(number)) {
-        return generation.finished ? packPosition({ generation: number, byte: generation.sizeSeen }) : first;
-      }
-      first = packPosition({ generation: number, byte: generation.fromByte });
-    }
-    return first;
+    return startOf(this.known, (number) => number === held || this.#located.has(number));
   }
 
-  /** Finishes a file that is gone after an operator accepted the gap. If it comes back it is not read on, because it is not known what of it was counted. */
-  async giveUp(number: number): Promise<void> {
-    const generation = this.generation(number);
-    if (generation === undefined || generation.finished) return;
-    await this.known.save({ ...generation, finished: true, sealed: true });
+  /**
+   * Finishes all before generation `number`, where reading begins: an operator accepted a gap over it. What is added to the files later is
+   * read on. A file that is gone is not read on if it comes back, because it is not known what of it was counted.
+   *
+   * @throws {Unavailable} if a file or the store cannot be read
+   */
+  async skipTo(number: number): Promise<void> {
+    for (const generation of unfinishedBefore(number, this.known.all())) {
+      const file = this.#located.get(generation.generation);
+      const end = file === undefined || file.compressed
+        ? generation.sizeSeen
+        : await guard(file.path, lastLineEnd(file, file.size, this.options.files));
+      const sizeSeen = Math.max(generation.fromByte, end), sealed = generation.sealed || file === undefined;
+      await this.known.save({ ...generation, sizeSeen, finished: true, sealed });
+    }
   }
 
   /**
@@ -319,8 +342,12 @@ export class FileLog {
     if (isChanged) {
       // Only what is added from now on is read: the rest may have been counted.
       const fromByte = await guard(file.path, lastLineEnd(file, file.size, this.options.files));
+      const proof = await guard(file.path, proofBefore(file, fromByte - 1, this.options.files));
+      // What it holds may have been read, so it is judged by the same time if it is edited again.
+      const times = contents.flatMap(({ lastTime }) => lastTime ?? []);
+      const lastTime = times.length > 0 ? Math.max(...times) : null;
       // Stored at once: if an operator accepts this, reading goes on from here, even if the file has grown by then.
-      await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte });
+      await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte, proof, lastTime });
       this.#changed = file.path;
       return row.generation;
     }
@@ -333,6 +360,19 @@ export class FileLog {
     await this.known.save({ ...row, fromByte, sizeSeen: fromByte, proof, format });
     this.options.log.info("a file joins the log", { file: file.path, generation: row.generation, format });
     return row.generation;
+  }
+
+  /** Numbers lines that a look has shown and that are gone, so that their loss is noticed where they would be read. */
+  async #registerLost({ file, content, from, to }: LostPart): Promise<void> {
+    if (content !== undefined) {
+      const { generation } = content.latest;
+      this.known.note(generation, { sizeSeen: to });
+      return await this.known.save(this.known.get(generation)!);
+    }
+    const row = newGeneration(this.#nextNumber(), file), { beginning } = file;
+    const proof = proofOf(beginning, wholeLinesEnd(beginning, beginning.length));
+    await this.known.save({ ...row, fromByte: from, sizeSeen: to, proof });
+    this.options.log.warn("a file is gone that was not read to its end", { file: file.path, bytes: to - from });
   }
 
   /** The format of a file's first lines. @throws UsageError if none of them can be read and nothing was stored yet */
@@ -399,22 +439,4 @@ export class FileLog {
     this.#told.add(key);
     this.options.log.warn(message, { file });
   }
-}
-
-function newGeneration(number: number, file: SeenFile): Generation {
-  const fingerprintBytes = Math.min(file.head.length, FINGERPRINT_BYTES_MAX);
-  return {
-    generation: number,
-    fingerprint: fingerprintOf(file.head, fingerprintBytes),
-    fingerprintBytes,
-    path: file.path,
-    sizeSeen: 0,
-    finished: false,
-    content: number,
-    fromByte: 0,
-    proof: null,
-    lastTime: null,
-    sealed: file.compressed,
-    format: null,
-  };
 }

@@ -1,12 +1,11 @@
 // Which logs the source reads: those that the setting names and those that the stream has stored, each with its partition. Shell.
 import { messageOf, Unavailable } from "../../shared/errors.ts";
-import { type DurationMs, type EpochMs, partitionId } from "../../shared/units.ts";
-import { Catalog } from "./catalog.ts";
+import { type DurationMs, type EpochMs, type PartitionId, partitionId } from "../../shared/units.ts";
+import { Catalog, type FoundLog } from "./catalog.ts";
 import { noFile, tooManyLogs } from "./errors.ts";
-import type { LogName, LogStore } from "./generations.ts";
+import type { LogName, LogStore, StoredLog } from "./generations.ts";
 import type { Lease } from "../lease.ts";
 import { elapsed, type FileListingOptions } from "./listing.ts";
-import { type NumberedLog, numberLogs } from "./numbering.ts";
 import { type LogPattern, LOGS_MAX } from "./pattern.ts";
 import { Reading } from "./reading.ts";
 
@@ -17,6 +16,13 @@ export interface FileSourceOptions extends Omit<FileListingOptions, "name" | "li
   readonly lease: Lease;
   /** How long to wait for a file that is gone and was not read to its end. */
   readonly missingFor: DurationMs;
+}
+
+/** The logs of one partition: one log, or several that a stream of an earlier release read as one. */
+interface NumberedLog {
+  readonly partition: PartitionId;
+  readonly logs: readonly LogName[];
+  readonly host: string | undefined;
 }
 
 /** The logs of one source. */
@@ -121,4 +127,32 @@ export class LogSet {
       generations: store.generations(partition),
     });
   }
+}
+
+/**
+ * Gives each log its partition. Stored logs keep theirs even if their files are gone; new ones get the next numbers, in the order of `found`.
+ * `first` are the logs that a stream without stored logs has read already, all as partition 0.
+ *
+ * @returns by rising partition
+ */
+function numberLogs(
+  stored: readonly StoredLog[],
+  found: readonly FoundLog[],
+  first: readonly LogName[],
+): NumberedLog[] {
+  const numbers = new Map<string, number>(stored.map(({ name, partition }) => [name, partition]));
+  for (const { name } of first) numbers.set(name, 0);
+  let next = Math.max(-1, ...numbers.values()) + 1;
+  for (const { name } of found) if (!numbers.has(name)) numbers.set(name, next++);
+  const byNumber = new Map<number, { logs: LogName[]; host: string | undefined }>();
+  for (const { name, foundBy } of [...stored, ...first, ...found]) {
+    const number = numbers.get(name)!;
+    const entry = byNumber.get(number) ?? { logs: [], host: undefined };
+    if (!entry.logs.some((log) => log.name === name)) entry.logs.push({ name, foundBy });
+    entry.host ??= found.find((log) => log.name === name)?.host;
+    byNumber.set(number, entry);
+  }
+  return [...byNumber].map(([number, entry]) => ({ partition: partitionId(number), ...entry })).sort((a, b) =>
+    a.partition - b.partition
+  );
 }

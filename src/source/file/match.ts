@@ -69,7 +69,7 @@ interface CopiedFile {
 }
 
 /** Which file holds which content, and what the other files are. */
-interface FileMatch {
+export interface FileMatch {
   /** By the content's number. */
   readonly located: ReadonlyMap<number, SeenFile>;
   /** In reading order. */
@@ -105,7 +105,8 @@ export async function matchFiles(
   const candidates = new Map(
     files.map((file) => [file, candidatesOf(file, contents).filter((content) => !options.refuted(file, content))]),
   );
-  const open = (file: SeenFile) => candidates.get(file)!.filter((content) => !isCopied(content));
+  const open = (file: SeenFile) =>
+    candidates.get(file)!.filter((content) => !isCopied(content) && !isRatherCopy(content, candidates.get(file)!));
   for (const file of files) {
     const same = open(file).find(({ number }) => options.identities.get(number) === file.identity);
     if (same !== undefined && !located.has(same.number)) located.set(same.number, file);
@@ -176,6 +177,12 @@ async function place(
     return "copy";
   }
   return "unknown";
+}
+
+/** Whether a file that may be the content is a stored copy with more: nothing is known of the content behind its first byte to be read. */
+function isRatherCopy({ latest, sizeSeen }: Content, candidates: readonly Content[]): boolean {
+  return latest.fromByte > 0 && sizeSeen <= latest.fromByte &&
+    candidates.some((other) => isCopied(other) && other.sizeSeen > sizeSeen);
 }
 
 /** How many bytes both begin with. */

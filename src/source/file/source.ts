@@ -110,7 +110,7 @@ class FileSource implements Source {
       for (const { position, log, tail } of this.#readings) {
         if (this.#lease.held && position !== null) {
           // A file that appeared since the last scan may be rotated away while the process is stopped. The scan stores it, so that its loss is noticed.
-          await log.scan(true).catch((error) =>
+          await log.scanLast().catch((error) =>
             this.#options.log.warn("the last scan of a log failed while stopping", { reason: messageOf(error) })
           );
           await tail.leave();

@@ -3,7 +3,7 @@ import { messageOf, NamedError } from "../../shared/errors.ts";
 import { durationMs, type EpochMs, MINUTE, type Offset, SECOND } from "../../shared/units.ts";
 import { changed, damaged, isMissing, lost, unreadable } from "./errors.ts";
 import { type FileContent, GzipDamaged, openContent } from "./content.ts";
-import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation } from "./generations.ts";
+import { beginsAs, FINGERPRINT_BYTES_MAX, fingerprintOf, type Generation, isAfterChange } from "./generations.ts";
 import { type Delivered, holds, isSame, proves, stateOf, tooLarge } from "./file_state.ts";
 import { elapsed } from "./listing.ts";
 import { LAST_BYTES, lineAt, LineReader, type ReadLines } from "./line_reader.ts";
@@ -98,18 +98,20 @@ export class FileTail {
    */
   async read(at: Offset): Promise<TailRead> {
     const { generation: number, byte } = unpackPosition(at);
-    this.#begin ??= { generation: number, byte };
+    if (this.#begin === null) {
+      await this.#log.skipTo(number);
+      this.#begin = { generation: number, byte };
+    }
     const { clock } = this.#log.options;
     if (elapsed(this.#retryAt, clock.now()) < COMPRESSING_RETRY) return this.#moved([], at, true);
     const opened = await this.#open(number, byte);
     if (opened === "begin") {
-      return this.#moved([], packPosition({ generation: number, byte: this.#log.generation(number)!.fromByte }));
+      const generation = this.#log.generation(number)!;
+      if (isAfterChange(generation)) throw changed(generation.path);
+      return this.#moved([], packPosition({ generation: number, byte: generation.fromByte }));
     }
     if (opened === "hop") return this.#moved([], packPosition({ generation: number + 1, byte: 0 }));
-    if (opened === "none") {
-      await this.#log.giveUp(number - 1);
-      return this.#caughtUp([], at);
-    }
+    if (opened === "none") return this.#caughtUp([], at);
     if (opened === "wait") return this.#moved([], at, true);
     const reader = this.#reader!;
     const before: Delivered = { last: reader.last, position: reader.position };
@@ -225,8 +227,10 @@ export class FileTail {
     }
     const origin = packPosition({ generation: generation.generation, byte: 0 });
     // After a crash the stored proof may be older than the position. From here on these bytes identify the file.
-    const last = await content.reread(Math.max(generation.fromByte, byte - LAST_BYTES), byte);
-    this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte), last });
+    const last = await content.reread(Math.max(0, byte - LAST_BYTES), byte);
+    // What was added behind the end of a finished one is a generation of its own, also if this one is read again after a crash.
+    const end = generation.finished ? generation.sizeSeen : Infinity;
+    this.#reader = new LineReader(content, { byte, origin, line: await lineAt(content, byte), last, end });
     this.#content = content;
     this.#generation = generation.generation;
     this.#path = path;
@@ -308,7 +312,8 @@ export class FileTail {
     this.#noteLast(reader);
     if (reader.position !== this.#provedTo && elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
     await this.#log.scanIfDue();
-    if (this.#log.changed !== null) throw changed(this.#log.changed);
+    // A backup of the file as it was is read to its end first.
+    if (this.#log.changed !== null && this.#log.file(this.#generation) === undefined) throw changed(this.#log.changed);
     if (this.#isReplaced(reader)) {
       // A copy that holds all this and more was put in its place.
       await this.prove();
@@ -362,7 +367,9 @@ export class FileTail {
   async #truncated(at: Offset, before: Delivered): Promise<TailRead> {
     const number = this.#generation;
     const byte = unpackPosition(at).byte;
-    const unread = this.#size - this.#readTo;
+    // A look at the folder may have shown more than was there when the file was read last.
+    const shown = Math.max(this.#size, this.#log.generation(number)!.sizeSeen);
+    const unread = shown - this.#readTo;
     this.#noteLast(before);
     this.#log.known.note(number, { sizeSeen: Math.max(byte, 1) });
     await this.close();
@@ -370,7 +377,7 @@ export class FileTail {
     if (this.#log.file(number)) return this.#moved([], at);
     if (this.#log.changed !== null) throw changed(this.#log.changed);
     const generation = this.#log.generation(number)!;
-    const sizeSeen = unread > 0 ? this.#size : byte;
+    const sizeSeen = unread > 0 ? shown : byte;
     await this.#log.known.save({ ...generation, sizeSeen, finished: true });
     if (unread > 0) throw lost(this.#path, `it was emptied with ${unread} bytes unread, and there is no copy of it`);
     this.#log.options.log.warn("the file was emptied; reading goes on with what is written now", { file: this.#path });

@@ -11,8 +11,8 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "a file whose read part was changed stops the stream",
     "src/source/file/tail.ts",
-    "if (this.#log.changed !== null) throw changed(this.#log.changed);\n    if (this.#isReplaced",
-    "if (this.#isReplaced",
+    "if (this.#log.changed !== null && this.#log.file(this.#generation) === undefined) throw changed(this.#log.changed);",
+    "",
   ],
   [
     "a longer copy in the file's place is read on",
@@ -64,7 +64,7 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   ],
   [
     "a log of the stream keeps its partition",
-    "src/source/file/numbering.ts",
+    "src/source/file/log_set.ts",
     "if (!numbers.has(name)) numbers.set(name, next++);",
     "numbers.set(name, next++);",
   ],
@@ -203,7 +203,7 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "files that appear before the log is left are known when it is read again",
     "src/source/file/source.ts",
-    "await log.scan(true).catch((error) =>",
+    "await log.scanLast().catch((error) =>",
     "await Promise.resolve().catch((error) =>",
   ],
   [
@@ -227,8 +227,8 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "an open file is read to its end although its name is gone",
     "src/source/file/log.ts",
-    "if (number !== held && !this.#located.has(number)) {",
-    "if (!this.#located.has(number)) {",
+    "(number) => number === held || this.#located.has(number)",
+    "(number) => this.#located.has(number)",
   ],
   [
     "a file that is away for a moment is waited for",
@@ -293,8 +293,8 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "what was read before a crash is known",
     "src/source/file/tail.ts",
-    "line: await lineAt(content, byte), last });",
-    "line: await lineAt(content, byte) });",
+    "line: await lineAt(content, byte), last, end });",
+    "line: await lineAt(content, byte), end });",
   ],
   [
     "the last event's time is that of a single line too",
@@ -359,7 +359,145 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "a file that a rotation hides is looked for again",
     "src/source/file/log.ts",
-    "if (looks > LOOKS_MAX || !this.#hides(contents, match.located)) return match;",
+    "if (looks > LOOKS_MAX || !this.#hides(contents, match)) return match;",
     "return match;",
+  ],
+  [
+    "a look that a rotation spoiled counts as what a look has shown",
+    "src/source/file/listing.ts",
+    "superseded.push(...entries.filter(({ head }) => !head.damaged));",
+    "",
+  ],
+  [
+    "lines that a look has shown and that are gone have a number",
+    "src/source/file/log.ts",
+    "for (const part of match.lost) await this.#registerLost(part);",
+    "",
+  ],
+  [
+    "a rotated file that has grown and waits to be read on is remembered",
+    "src/source/file/log.ts",
+    "else growing.push(file);",
+    "",
+  ],
+  [
+    "what has grown is numbered when the log is left",
+    "src/source/file/log.ts",
+    "this.#returnedAt = -Infinity;",
+    "",
+  ],
+  [
+    "what is there before a missing file is read first",
+    "src/source/file/position.ts",
+    "else if (open === undefined || number < open.generation) {",
+    "else {",
+  ],
+  [
+    "what lies in an accepted gap is finished",
+    "src/source/file/tail.ts",
+    "await this.#log.skipTo(number);",
+    "",
+  ],
+  [
+    "an emptied file held what a look at the folder has shown",
+    "src/source/file/tail.ts",
+    "const shown = Math.max(this.#size, this.#log.generation(number)!.sizeSeen);",
+    "const shown = this.#size;",
+  ],
+  [
+    "a file that was read is not lost when it is removed",
+    "src/source/file/shown.ts",
+    "if (own.some((content) => isKnownTo(content, to))) return [];",
+    "",
+  ],
+  [
+    "what another file holds of a file that is gone is not lost",
+    "src/source/file/shown.ts",
+    "Math.max(heldTo(file, seen), ...own",
+    "Math.max(0, ...own",
+  ],
+  [
+    "a file that is gone is not taken for one that begins with the same comments",
+    "src/source/file/shown.ts",
+    "return proof === null || isSameFile || file.recordEnd <= fingerprintBytes || lengthOf(file) >= proof.to;",
+    "return true;",
+  ],
+  [
+    "a file that is gone was read only if it holds what was read",
+    "src/source/file/shown.ts",
+    "if (proof !== null && proof.to <= beginning.length) {",
+    "if (Date.now() === 0) {",
+  ],
+  [
+    "an earlier state of what was read is not lost",
+    "src/source/file/shown.ts",
+    "if (head.length < fingerprintBytes) return isSameFile && head.length > 0;",
+    "if (head.length < fingerprintBytes) return false;",
+  ],
+  [
+    "what is written in the middle of a look is part of what it shows",
+    "src/source/file/listing.ts",
+    "      entries = again;\n      if (isSettled) break;",
+    "      if (isSettled) break;\n      entries = again;",
+  ],
+  [
+    "a file that was edited beside its backup stops another process too",
+    "src/source/file/tail.ts",
+    "if (isAfterChange(generation)) throw changed(generation.path);",
+    "",
+  ],
+  [
+    "what a file held when its edit was found is a gap",
+    "src/source/file/position.ts",
+    "if (isAfterChange(generation) && (open === undefined || number <= open.generation)) return first;",
+    "",
+  ],
+  [
+    "the backup of an edited file is read to its end",
+    "src/source/file/tail.ts",
+    "this.#log.changed !== null && this.#log.file(this.#generation) === undefined) throw",
+    "this.#log.changed !== null) throw",
+  ],
+  [
+    "a backup does not put an edited file back",
+    "src/source/file/log.ts",
+    "located.get(before.number)?.path === latest.path;",
+    "located.has(before.number);",
+  ],
+  [
+    "an edited file is known by what it held when its edit was found",
+    "src/source/file/log.ts",
+    "await guard(file.path, proofBefore(file, fromByte - 1, this.options.files))",
+    "null",
+  ],
+  [
+    "a file that is edited again stops the stream again",
+    "src/source/file/log.ts",
+    "await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte, proof, lastTime });",
+    "await this.known.saveNow({ ...row, fromByte, sizeSeen: fromByte, proof });",
+  ],
+  [
+    "what lies before the first byte of a part identifies its file",
+    "src/source/file/tail.ts",
+    "content.reread(Math.max(0, byte - LAST_BYTES), byte)",
+    "content.reread(Math.max(generation.fromByte, byte - LAST_BYTES), byte)",
+  ],
+  [
+    "a stored copy is not taken for a file that was edited down to a part of it",
+    "src/source/file/match.ts",
+    "!isCopied(content) && !isRatherCopy(content, candidates.get(file)!)",
+    "!isCopied(content)",
+  ],
+  [
+    "a finished file that is read again ends where it ended",
+    "src/source/file/tail.ts",
+    "const end = generation.finished ? generation.sizeSeen : Infinity;",
+    "const end = Infinity;",
+  ],
+  [
+    "what was added to a file after the look proves nothing",
+    "src/source/file/proofs.ts",
+    "end <= proof.to || (!file.compressed && file.size < proof.to);",
+    "end <= proof.to;",
   ],
 ];

@@ -2,51 +2,8 @@ import { assertEquals, assertNotEquals } from "@std/assert";
 import { beginsAs, contentsOf, fingerprintOf, type Generation } from "../../../src/source/file/generations.ts";
 import { disk } from "../../../src/source/file/file_system.ts";
 import { likenessOf } from "../../../src/source/file/likeness.ts";
-import { leadOf } from "../../../src/source/file/listing.ts";
 import { matchFiles, readingOrder, repeats, type SeenFile } from "../../../src/source/file/match.ts";
-
-const head = (text: string) => new TextEncoder().encode(text);
-
-function generation(number: number, text: string, changes: Partial<Generation> = {}): Generation {
-  const bytes = head(text);
-  return {
-    generation: number,
-    fingerprint: fingerprintOf(bytes, bytes.length),
-    fingerprintBytes: bytes.length,
-    path: `${number}.log`,
-    sizeSeen: 0,
-    finished: false,
-    content: number,
-    fromByte: 0,
-    proof: null,
-    lastTime: null,
-    sealed: false,
-    format: null,
-    ...changes,
-  };
-}
-
-/** A file whose beginning is `text`. */
-function file(path: string, text: string, changes: Partial<SeenFile> = {}): SeenFile {
-  const bytes = head(text);
-  return {
-    length: changes.compressed ? bytes.length : changes.size ?? bytes.length,
-    quiet: true,
-    ...leadOf(bytes),
-    path,
-    identity: path,
-    compressed: false,
-    size: bytes.length,
-    modified: 0,
-    head: bytes,
-    beginning: bytes,
-    settled: true,
-    firstTime: 0,
-    times: [],
-    listed: true,
-    ...changes,
-  };
-}
+import { file, generation, head } from "./samples.ts";
 
 function match(known: Generation[], seen: SeenFile[], begun = false) {
   return matchFiles(contentsOf(known), seen, { refuted: () => false, likeness, identities: new Map(), begun });
@@ -135,6 +92,14 @@ Deno.test("matchFiles() says up to where a file holds what another one holds", a
   );
   const { fresh: none, copied } = await parted(lines);
   assertEquals([none, copied.map((copy) => copy.file.path)], [[], ["y"]]);
+});
+
+Deno.test("matchFiles() does not take a stored copy for a file that was edited down to a part of it", async () => {
+  const text = "one\ntwo\n", more = text + "three\n";
+  const copy = generation(-1, more, { sizeSeen: more.length, fromByte: more.length, finished: true });
+  const edited = generation(1, text, { sizeSeen: text.length, fromByte: text.length });
+  assertEquals(await located([copy, edited], [file("x.bak", more), file("x", text)]), [[1, "x"]]);
+  assertEquals(await located([copy, { ...edited, fromByte: 0 }], [file("x.bak", more)]), [[1, "x.bak"]]);
 });
 
 Deno.test("matchFiles() takes of several contents the one whose file it was, and none that is refuted", async () => {

@@ -87,6 +87,8 @@ export class FileRig {
   #positions = new Map<PartitionId, Offset>();
   #committed = new Map<PartitionId, Offset>();
   readonly seen: SourceEvent[] = [];
+  /** Go on at the log's start where the position lies before it, as `tidemark resume --accept-gap` does. */
+  acceptsGap = false;
   readonly #options: RigOptions;
   #source: Source | null = null;
 
@@ -154,7 +156,8 @@ export class FileRig {
       this.logs.join(partitions);
       this.#positions.clear();
       for (const { partition, logStart, logEnd } of partitions) {
-        const position = this.#committed.get(partition) ?? logStart;
+        const stored = this.#committed.get(partition) ?? logStart;
+        const position = this.acceptsGap && stored < logStart ? logStart : stored;
         assert(position >= logStart && position <= logEnd, `outside: ${position} [${logStart}, ${logEnd}]`);
         this.#positions.set(partition, position);
       }

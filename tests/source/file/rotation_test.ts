@@ -70,6 +70,21 @@ for (const restart of [false, true]) {
   });
 }
 
+Deno.test("createFileSource() counts what was added to a rotated file once where the file is read again after a crash", async () => {
+  await using rig = new FileRig();
+  rig.write("access.log", numbered(0, 5));
+  await rig.all();
+  rig.append("access.log", numbered(5, 5));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", numbered(20, 5));
+  // Read to its end, and left, but not committed.
+  await rig.drain();
+  await rig.restart();
+  rig.append("access.log.1", numbered(10, 5));
+  for (let i = 0; i < 3; i++) await rig.all();
+  assertEquals(rig.lines.toSorted(), [...records(0, 15), ...records(20, 5)].toSorted());
+});
+
 Deno.test("createFileSource() reads the middle one of two rotations whose first line is old", async () => {
   await using rig = new FileRig();
   rig.write("access.log.7", numbered(100, 5)); // from before the stream
