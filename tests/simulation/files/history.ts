@@ -66,6 +66,20 @@ const ACTS: readonly (readonly [act: string, weight: number])[] = [
   ["join", 1],
   ["wait", 6],
 ];
+/** What is done in the middle of a look. */
+export const AMID = [
+  "rename",
+  "rename",
+  "rename",
+  "rotate twice",
+  "write",
+  "copytruncate",
+  "replace",
+  "replace and copytruncate",
+  "replace twice",
+  "compress",
+  "backup",
+] as const;
 /** Plays the history of `seed`; `tell` gets each act and what the source logs. */
 export async function playFiles(seed: number, tell: (line: string) => void = () => {}): Promise<Played> {
   const random = new Random(seed, 16), history = new History(random, tell);
@@ -93,6 +107,9 @@ class History {
   #pending: number[] = [];
   readonly #counted = new Map<number, number>();
   #stopped: string | null = null;
+  /** The first line after a gap was accepted: of those before, what lies in the gap is not known. */
+  #accepted: number | null = null;
+  #accepting = false;
   readonly #violations: string[] = [];
   readonly #acts: Record<string, number> = {};
   #eventTime = 1_700_000_000_000;
@@ -107,7 +124,8 @@ class History {
     for (let i = 0; i < logs; i++) this.#join();
     const total = ACTS.reduce((sum, [, weight]) => sum + weight, 0);
     await this.#poll(3);
-    for (let i = random.int(20, 52); i > 0 && this.#stopped === null; i--) {
+    for (let i = random.int(20, 52); i > 0; i--) {
+      if (this.#stopped !== null && !await this.#acceptGap()) break;
       let at = random.int(1, total);
       const [act] = ACTS.find(([, weight]) => (at -= weight) <= 0)!;
       this.#acts[act] = (this.#acts[act] ?? 0) + 1;
@@ -138,9 +156,8 @@ class History {
       case "write":
         return this.#write(writer);
       case "poll":
-        if (random.chance(0.1)) {
-          const act = () => writer.rename(random.chance(0.3));
-          this.#disk.interruption = { after: random.int(0, 60), act };
+        if (random.chance(0.15)) {
+          this.#disk.interruption = { after: random.int(0, 60), act: () => this.#amid(writer) };
         }
         return await this.#poll(random.int(1, 8));
       case "commit":
@@ -190,10 +207,62 @@ class History {
     }
   }
 
+  /** As `tidemark resume --accept-gap` and a new start do, half of the times and once a history; false if the stream stays stopped. */
+  async #acceptGap(): Promise<boolean> {
+    if (this.#stopped !== "data_gap" || this.#accepted !== null || this.#random.chance(0.5)) return false;
+    this.#acts["accept"] = (this.#acts["accept"] ?? 0) + 1;
+    this.tell("accept");
+    this.#stopped = null;
+    await this.#end(true);
+    this.#accepted = this.#lines.size;
+    this.#accepting = true;
+    await this.#poll(1);
+    return this.#stopped === null;
+  }
+
+  /** What others do to the files in the middle of a look. */
+  #amid(writer: Writer): void {
+    const random = this.#random, act = random.pick(AMID);
+    this.tell(`  amid: ${act}`);
+    this.#acts[`amid: ${act}`] = (this.#acts[`amid: ${act}`] ?? 0) + 1;
+    switch (act) {
+      case "rename":
+        return writer.rename(random.chance(0.3));
+      case "rotate twice":
+        for (let i = 0; i < 2; i++) {
+          writer.rename(random.chance(0.3));
+          writer.reopen();
+          this.#write(writer);
+        }
+        return;
+      case "write":
+        return this.#write(writer);
+      case "copytruncate":
+        return writer.copyTruncate(random);
+      case "replace":
+        return writer.replace(random, this.#eventTime++);
+      case "replace and copytruncate":
+        writer.replace(random, this.#eventTime++);
+        return writer.copyTruncate(random);
+      case "replace twice":
+        for (let i = 0; i < 2; i++) writer.replace(random, this.#eventTime++);
+        return;
+      case "compress":
+        return writer.compress(random);
+      case "backup":
+        return writer.backup();
+    }
+  }
+
   /** All that is there was read before, and nothing is added until the file was looked at: it is judged by the times in it. */
   async #edit(writer: Writer): Promise<void> {
+    this.#disk.interruption = null;
     await this.#settle();
+    if (this.#stopped !== null) return;
     this.#commit();
+    const there = linesOnDisk(this.#disk);
+    const isUnread = ({ id, log }: Line) => log === writer.path && there.has(id) && !this.#counted.has(id);
+    if ([...this.#lines.values()].some(isUnread)) return;
     if (this.#random.chance(0.5)) await this.#end(this.#random.chance(0.5));
     writer.edit(this.#random);
     await this.#settle();
@@ -290,12 +359,14 @@ class History {
     this.#commitAtRebalance();
     this.#positions.clear();
     for (const { partition, logStart, logEnd } of bounds) {
-      const position = this.#committed.get(partition) ?? logStart;
+      const stored = this.#committed.get(partition) ?? logStart;
+      const position = this.#accepting && stored < logStart ? logStart : stored;
       this.#committed.set(partition, position);
       if (position < logStart) this.#stopped = "data_gap";
       if (position > logEnd) this.#violations.push(`partition ${partition} ends at ${logEnd}, before ${position}`);
       this.#positions.set(partition, position);
     }
+    this.#accepting = false;
     if (this.#stopped === null) this.#source!.resume(generation, this.#positions);
   }
 
@@ -327,6 +398,7 @@ class History {
 
   /** Servers reopen, and reading comes to the end of everything. */
   async #finish(): Promise<void> {
+    this.#disk.interruption = null;
     for (const writer of this.#writers) {
       writer.finish();
       writer.reopen();
@@ -345,7 +417,7 @@ class History {
     if (this.#stopped !== null) return unseen;
     const there = linesOnDisk(this.#disk);
     for (const { id, log, seenBefore } of this.#lines.values()) {
-      if (this.#counted.has(id)) continue;
+      if (this.#counted.has(id) || id < (this.#accepted ?? 0)) continue;
       if (there.has(id)) this.#violations.push(`line ${id} of ${log} is there and was never counted`);
       else if (seenBefore) this.#violations.push(`line ${id} of ${log} was seen and is lost without a word`);
       else unseen++;

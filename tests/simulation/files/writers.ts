@@ -217,8 +217,17 @@ export class Writer {
 export function linesOnDisk(disk: ModelDisk): Set<number> {
   const found = new Set<number>();
   for (const [path, { bytes }] of disk.entries) {
-    const text = new TextDecoder().decode(path.endsWith(".gz") ? gunzipSync(bytes) : bytes);
+    const text = new TextDecoder().decode(path.endsWith(".gz") ? wholeOf(bytes) : bytes);
     for (const [, id] of text.matchAll(/^line (\d+) /gm)) found.add(Number(id));
   }
   return found;
+}
+
+/** What a compressed file holds; nothing while it is being made: then what it is made from is there. */
+function wholeOf(bytes: Uint8Array): Uint8Array {
+  try {
+    return gunzipSync(bytes);
+  } catch {
+    return new Uint8Array(0);
+  }
 }
