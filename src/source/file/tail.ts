@@ -129,7 +129,8 @@ export class FileTail {
     if (lines.run) {
       this.#endSince = null;
       this.#log.known.note(number, { sizeSeen: lines.next });
-      if (elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
+      // The first time at once: an edit during a stop is judged by the time of what was read.
+      if (this.#provedTo === null || elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
       return this.#moved([lines.run], packPosition({ generation: number, byte: lines.next }));
     }
     return await this.#atEnd(at, reader);

@@ -93,10 +93,6 @@ export const FILES_WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [t
     ],
     ["if (lines.next >= GENERATION_BYTES_MAX) throw", "asserted: packPosition() takes no greater byte"],
     ["if (lines.run) {", "unwraps what may be missing"],
-    [
-      "if (elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await",
-      "how often it is stored; at rest it is, which has a mutant",
-    ],
     ["if (reader === null) return;", "unwraps what may be missing"],
     ["if (size > reader.position && isSame) {", "both of its ends store what was seen"],
     ["if (links > 0 || size !== reader.position) return;", "what keeps a removed file from being over has a mutant"],

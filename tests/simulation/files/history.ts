@@ -172,7 +172,7 @@ class History {
       case "compress":
         return writer.compress(random);
       case "replace":
-        return writer.replace(random, this.#eventTime++);
+        return this.#replace(writer);
       case "backup":
         return writer.backup();
       case "edit":
@@ -240,12 +240,12 @@ class History {
       case "copytruncate":
         return writer.copyTruncate(random);
       case "replace":
-        return writer.replace(random, this.#eventTime++);
+        return this.#replace(writer);
       case "replace and copytruncate":
-        writer.replace(random, this.#eventTime++);
+        this.#replace(writer);
         return writer.copyTruncate(random);
       case "replace twice":
-        for (let i = 0; i < 2; i++) writer.replace(random, this.#eventTime++);
+        for (let i = 0; i < 2; i++) this.#replace(writer);
         return;
       case "compress":
         return writer.compress(random);
@@ -282,6 +282,11 @@ class History {
     const count = this.#random.int(1, 12);
     writer.write(count, this.#random, this.#eventTime);
     this.#eventTime += count * 10;
+  }
+
+  #replace(writer: Writer): void {
+    writer.replace(this.#random, this.#eventTime);
+    this.#eventTime += 10;
   }
 
   #pass(ms: number): void {

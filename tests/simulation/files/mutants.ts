@@ -500,4 +500,10 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "end <= proof.to || (!file.compressed && file.size < proof.to);",
     "end <= proof.to;",
   ],
+  [
+    "the time of what is read of a file first is stored at once",
+    "src/source/file/tail.ts",
+    "if (this.#provedTo === null || elapsed(",
+    "if (elapsed(",
+  ],
 ];

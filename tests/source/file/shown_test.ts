@@ -229,6 +229,28 @@ for (const again of ["edited", "edited while nothing reads", "written anew"]) {
   });
 }
 
+Deno.test("createFileSource() stores at once up to which time a file was read first", async () => {
+  await using rig = new FileRig();
+  const reads = async (lines: readonly string[]) => {
+    for (let i = 0; i < 10 && rig.pending.length === 0; i++) {
+      await rig.step();
+      rig.clock.advance(1_000);
+    }
+    assertEquals(rig.pending, lines);
+    rig.commit();
+  };
+  rig.write("access.log", numbered(0, 5));
+  await rig.all();
+  rig.append("access.log", numbered(5, 1));
+  // Its time is stored; the next file follows before the pause is over.
+  await reads(records(5, 1));
+  await Deno.rename(rig.path(), rig.path("access.log.1"));
+  rig.write("access.log", numbered(10, 20));
+  await reads(records(10, 20));
+  const { lastTime } = (await rig.generations.load()).find(({ generation }) => generation === 2)!;
+  assertEquals(lastTime, 1_000_029);
+});
+
 Deno.test("createFileSource() reads on what is added to a file behind which a gap was accepted", async () => {
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 5));
