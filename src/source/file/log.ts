@@ -150,6 +150,11 @@ export class FileLog {
       const number = await this.#register(fresh, contents, match.located);
       if (number !== null) all.set(number, fresh.file);
     }
+    // At once: what they are copies of may be read and gone by the next look.
+    const isNumbered = new Set(all.values());
+    if (match.fresh.every(({ file }) => isNumbered.has(file))) {
+      for (const file of match.copiedFresh) await this.#keepCopy(file, undefined);
+    }
     const growing: SeenFile[] = [];
     for (const content of contents) {
       const file = match.located.get(content.number);

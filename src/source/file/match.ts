@@ -78,6 +78,8 @@ export interface FileMatch {
   readonly history: readonly SeenFile[];
   /** Copies of other files, to be stored as copies, so that they are not taken for new files later. */
   readonly copied: readonly CopiedFile[];
+  /** Copies of files in `fresh`, to be stored as such once those have numbers. */
+  readonly copiedFresh: readonly SeenFile[];
   /** All files that this look ignores as copies. */
   readonly copies: readonly SeenFile[];
 }
@@ -126,13 +128,13 @@ export async function matchFiles(
   const isNew = (file: SeenFile) =>
     file.listed || options.begun ||
     (last !== undefined && (file.firstTime > last.firstTime || (!last.listed && file.modified > last.modified)));
-  const copied: CopiedFile[] = [], fresh: NewFile[] = [], homes = [...located.values()];
+  const copied: CopiedFile[] = [], fresh: NewFile[] = [], copiedFresh: SeenFile[] = [], homes = [...located.values()];
   for (const file of unknown.filter(isNew).toSorted(compressedLast)) {
     const known = candidates.get(file)!.filter(isCopied).toSorted(bySeen)[0];
     const copiedTo = Math.max(known?.sizeSeen ?? 0, await copiedPart(file, homes, options));
     if (copiedTo === Infinity || (known !== undefined && !hasMore(file, known))) copied.push({ file, known });
     else if (!file.settled) continue;
-    else if (await copiedPart(file, fresh.map((other) => other.file), options) === Infinity) copies.push(file);
+    else if (await copiedPart(file, fresh.map((other) => other.file), options) === Infinity) copiedFresh.push(file);
     else fresh.push({ file, copiedTo });
   }
   const order = readingOrder(fresh.map(({ file }) => file));
@@ -140,7 +142,8 @@ export async function matchFiles(
     located,
     fresh: fresh.toSorted((a, b) => order.indexOf(a.file) - order.indexOf(b.file)),
     copied,
-    copies: [...copies, ...copied.map(({ file }) => file)],
+    copiedFresh,
+    copies: [...copies, ...copiedFresh, ...copied.map(({ file }) => file)],
     history: unknown.filter((file) => !isNew(file) && file.settled),
   };
 }

@@ -47,6 +47,10 @@ export const FILES_WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [t
     ["if (all.has(this.newest)) this.#missingSince = null;", "how long a file is waited for"],
     ["if (looks > LOOKS_MAX || !(error instanceof Unavailable)", "how often a folder is looked at while it rotates"],
     ["if (!register) return this.#shown", "redundant: a reader beside the stream keeps its own rows"],
+    [
+      "if (match.fresh.every(({ file }) => isNumbered.has(file))) {",
+      "when: the next look stores them; that they are stored has a mutant",
+    ],
     ["if (content !== undefined) {", "unwraps what may be missing; what is gone has mutants"],
     ["if (number !== null) all.set(number,", "unwraps what may be missing"],
     ["if (!await this.#hasGrown(content, file)) continue;", "what has grown has mutants"],

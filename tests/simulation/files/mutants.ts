@@ -125,7 +125,7 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
   [
     "of new files that are copies one is read",
     "src/source/file/match.ts",
-    "else if (await copiedPart(file, fresh.map((other) => other.file), options) === Infinity) copies.push(file);\n    ",
+    "else if (await copiedPart(file, fresh.map((other) => other.file), options) === Infinity) copiedFresh.push(file);\n    ",
     "",
   ],
   [
@@ -505,5 +505,11 @@ export const FILE_MUTANTS: readonly (readonly [guard: string, file: string, targ
     "src/source/file/tail.ts",
     "if (this.#provedTo === null || elapsed(",
     "if (elapsed(",
+  ],
+  [
+    "a copy that appears with its original is remembered at once",
+    "src/source/file/log.ts",
+    "for (const file of match.copiedFresh) await this.#keepCopy(file, undefined);",
+    "",
   ],
 ];

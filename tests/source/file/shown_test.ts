@@ -229,6 +229,19 @@ for (const again of ["edited", "edited while nothing reads", "written anew"]) {
   });
 }
 
+Deno.test("createFileSource() counts lines once where a copy appears with its original, which is gone by the next look", async () => {
+  await using rig = new FileRig({ path: "access.log*" });
+  rig.write("access.log", "");
+  await rig.all();
+  rig.write("access.log.1", numbered(0, 10));
+  rig.write("access.log.bak", numbered(0, 5));
+  rig.clock.advance(1_000);
+  for (let i = 0; i < 5 && rig.pending.length === 0; i++) await rig.step();
+  await Deno.remove(rig.path("access.log.1"));
+  rig.write("access.log", numbered(20, 2));
+  assertEquals(await rig.all(), [...records(0, 10), ...records(20, 2)]);
+});
+
 Deno.test("createFileSource() stores at once up to which time a file was read first", async () => {
   await using rig = new FileRig();
   const reads = async (lines: readonly string[]) => {
