@@ -3,10 +3,8 @@ import { pipeline, Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import { type Compression, compressionAt, compressionOf } from "./compression.ts";
 import { disk, type FileInfo, type FileSystem, type OpenFile } from "./file_system.ts";
-import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
+import { FINGERPRINT_BYTES_MAX, PEEK_BYTES } from "./generations.ts";
 
-/** How many bytes of a file's beginning are looked at. */
-export const PEEK_BYTES = 64 * 1024;
 const COMPRESSED_CHUNK_BYTES = 128 * 1024;
 const GUNZIP_CHUNK_BYTES = 256 * 1024;
 

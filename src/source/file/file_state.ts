@@ -1,9 +1,9 @@
 // Checks whether a file has changed since it was looked at or read, and finds where its lines end. Shell over the file system.
 import { StreamStopped } from "../../shared/errors.ts";
-import { type FileContent, GzipDamaged, openContent, PEEK_BYTES } from "./content.ts";
+import { type FileContent, GzipDamaged, openContent } from "./content.ts";
 import { isMissing, unreadable } from "./errors.ts";
 import type { FileInfo, FileSystem, OpenFile } from "./file_system.ts";
-import { fingerprintOf, type Generation, PROOF_BYTES_MAX } from "./generations.ts";
+import { fingerprintOf, type Generation, PEEK_BYTES, PROOF_BYTES_MAX } from "./generations.ts";
 import type { LineReader } from "./line_reader.ts";
 import { GENERATION_BYTES_MAX } from "./position.ts";
 

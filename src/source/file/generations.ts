@@ -4,6 +4,8 @@ import type { PartitionId } from "../../shared/units.ts";
 
 /** A fingerprint covers at most this much of a file's uncompressed beginning: several log lines with their times. */
 export const FINGERPRINT_BYTES_MAX = 1024;
+/** How many bytes of a file's beginning are looked at. */
+export const PEEK_BYTES = 64 * 1024;
 
 /** A proof of a beginning covers at most this much. */
 export const PROOF_BYTES_MAX = 4096;

@@ -1,5 +1,5 @@
 // Compares two files: is one a copy of the other, or do they only begin alike? Shell over the file system.
-import { PEEK_BYTES } from "./content.ts";
+import { PEEK_BYTES } from "./generations.ts";
 import type { FileSystem } from "./file_system.ts";
 import { commonLength, type Likeness, type SeenFile } from "./match.ts";
 import { missing } from "./errors.ts";

@@ -4,12 +4,12 @@ import { messageOf, NamedError } from "../../shared/errors.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, SECOND } from "../../shared/units.ts";
 import { statedLength } from "./compression.ts";
-import { type FileHead, PEEK_BYTES, readHead } from "./content.ts";
+import { type FileHead, readHead } from "./content.ts";
 import { damaged, isMissing, notAFile, unreadable } from "./errors.ts";
 import type { LogFile } from "./catalog.ts";
 import { isSame } from "./file_state.ts";
 import type { FileInfo, FileSystem } from "./file_system.ts";
-import { FINGERPRINT_BYTES_MAX } from "./generations.ts";
+import { FINGERPRINT_BYTES_MAX, PEEK_BYTES } from "./generations.ts";
 import type { SeenFile } from "./match.ts";
 import { contentEnd } from "../lines.ts";
 

@@ -42,7 +42,7 @@ export class Proofs {
         if (file.compressed && decides) continue;
         const state = `${file.identity} ${file.size} ${file.modified}`, key = `${state} ${number} ${proof.digest}`;
         const end = this.#ends.get(state) ?? Infinity;
-        // What was added to a plain file since the look is no part of what the look showed.
+        // The look did not show what was added to a plain file after it.
         const isShorter = end <= proof.to || (!file.compressed && file.size < proof.to);
         const holds = isShorter ? false : this.#held.get(key) ?? await guard(file.path, this.#holds(file, proof));
         if (file.compressed && holds === null) ends.set(state, proof.to);

@@ -1,6 +1,13 @@
 // Remembers the files that looks at the folder have shown, and finds what is lost with those that are gone. Pure.
-import { PEEK_BYTES } from "./content.ts";
-import { BEGINNING, beginsAs, type Content, FINGERPRINT_BYTES_MAX, fingerprintOf, isCopied } from "./generations.ts";
+import {
+  BEGINNING,
+  beginsAs,
+  type Content,
+  FINGERPRINT_BYTES_MAX,
+  fingerprintOf,
+  isCopied,
+  PEEK_BYTES,
+} from "./generations.ts";
 import { commonLength, type SeenFile } from "./match.ts";
 import { wholeLinesEnd } from "../lines.ts";
 
