@@ -96,6 +96,7 @@ export class Encoder {
       placeIx: place.join(),
       keyHits: table.keyHits.subarray(0, size).join(),
       keyBotHits: table.keyBotHits.subarray(0, size).join(),
+      breakdown: null,
     };
   }
 
@@ -137,6 +138,7 @@ export class Encoder {
       reason,
       moves,
       chunks,
+      visitors: [],
       dead: dead.count === 0 ? null : { counts: dead.counts, ranges: dead.ranges, samples: dead.samples },
       records,
       keys: chunks.reduce((sum, chunk) => sum + chunk.keys, 0),

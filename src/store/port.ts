@@ -76,6 +76,27 @@ export interface PartitionMove {
   readonly idleAdvances: readonly IdleAdvance[];
 }
 
+/** Bit of each dimension of breakdowns in a mask; the dimension's number in the database is the bit's position, from 1. */
+export const DIMENSION_BITS = { page: 1, client: 2, campaign: 4, channel: 8 } as const;
+
+/**
+ * The hits of a chunk by host and value, once for each dimension in `mask`. Each of these dimensions adds up to the chunk's hits and bot hits.
+ * The lists hold the dimensions one after the other, in order of their numbers.
+ */
+export interface ChunkBreakdown {
+  /** Sum of {@link DIMENSION_BITS}; not 0. */
+  readonly mask: number;
+  /** Texts of the values of all dimensions, each ended by U+001F. A text may occur once in each dimension. */
+  readonly values: string;
+  /** Four comma-separated numbers: pairs in dimensions 1; 1 and 2; 1 to 3; 1 to 4. A dimension that is not in `mask` has no pair. */
+  readonly ends: string;
+  /** Comma-separated numbers, one for each pair: 1-based positions in the chunk's `hosts` and in `values`, then hits. */
+  readonly hostIx: string;
+  readonly valueIx: string;
+  readonly hits: string;
+  readonly botHits: string;
+}
+
 /** Keys of one window in one commit. Its indexes (1-based) refer to its own dictionaries. */
 export interface Chunk {
   readonly late: boolean;
@@ -93,6 +114,29 @@ export interface Chunk {
   readonly placeIx: string;
   readonly keyHits: string;
   readonly keyBotHits: string;
+  /** `null` without breakdowns. */
+  readonly breakdown: ChunkBreakdown | null;
+}
+
+/** Visitors of one UTC day in one commit, as updates of sketches. Late records and bots have no part in them. */
+export interface VisitorUpdates {
+  /** UTC day of the windows' starts, `2026-01-31`. */
+  readonly day: string;
+  /** Id of the salt by which they were hashed ({@link Salt}). */
+  readonly saltId: string;
+  /** Texts of the hosts, each ended by U+001F. */
+  readonly hosts: string;
+  /** Comma-separated numbers, one for each update: 1-based position in `hosts`, and register × 64 + rank. */
+  readonly hostIx: string;
+  readonly updates: string;
+}
+
+/** The key of a day's hashes of visitors. */
+export interface Salt {
+  readonly day: string;
+  readonly id: string;
+  /** 16 bytes. */
+  readonly salt: Uint8Array;
 }
 
 export type CommitReason = "interval" | "size" | "rebalance" | "idle" | "end" | "shutdown";
@@ -105,6 +149,8 @@ export interface CommitPayload {
   /** Ascending by partition. */
   readonly moves: readonly PartitionMove[];
   readonly chunks: readonly Chunk[];
+  /** At most one a day, ascending by day. */
+  readonly visitors: readonly VisitorUpdates[];
   readonly dead: {
     readonly counts: readonly {
       readonly partition: PartitionId;
@@ -125,6 +171,8 @@ export interface CommitPayload {
 export type CommitOutcome =
   | { readonly kind: "committed" }
   | { readonly kind: "fenced" }
+  /** Nothing was stored, because a day has another salt than that of the payload. Drop what was counted, and the salts. */
+  | { readonly kind: "salt_differs" }
   | { readonly kind: "unknown"; readonly cause: Error };
 
 /** The result of one call of `close`. */
@@ -167,6 +215,11 @@ export interface Store {
   /** `null` before the first join. */
   read(): Promise<StoredState | null>;
   commit(payload: CommitPayload): Promise<CommitOutcome>;
+  /**
+   * The salts of these UTC days (`2026-01-31`), made where a day has none yet. A closed day has none and is left out: the caller's positions
+   * have moved then.
+   */
+  salts(days: readonly string[]): Promise<readonly Salt[]>;
   close(): Promise<CloseOutcome>;
   /** Stores a named error in the stream row, so that every instance stops until an operator resumes the stream. */
   stop(code: StopCode, message: string): Promise<void>;
