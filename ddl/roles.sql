@@ -38,13 +38,17 @@ begin
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = schema_name and c.relkind in ('r', 'p', 'v')
       and (c.relname in ('stream', 'stream_partition', 'stream_progress', 'stream_span', 'stream_step', 'stream_rules', 'open_delta', 'late_web_traffic', 'commit_history', 'idle_advance',
-          'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'source_log', 'lease', 'schema_migration', 'rollup_progress', 'saved_view', 'day_note', 'notification', 'place_point')
+          'dead_letter_count', 'dead_letter_range', 'dead_letter_run', 'dead_letter_sample', 'data_gap', 'source_generation', 'source_log', 'lease', 'schema_migration', 'rollup_progress', 'saved_view', 'day_note', 'notification', 'place_point',
+          'web_breakdown', 'web_breakdown_row', 'late_breakdown', 'breakdown_key', 'breakdown_hour', 'breakdown_day', 'breakdown_day_hours', 'breakdown_progress',
+          'breakdown_coverage', 'visitor_salt', 'open_visitor', 'visitor_sketch')
         or c.relname ~ '^(aggregated_web_traffic|web_traffic)(_|$)')
     order by c.relkind, c.relname
   loop
     execute format('alter %s %s owner to %I', case o.relkind when 'v' then 'view' else 'table' end, o.name, owner_name);
     execute format('revoke all on %s from public, %I, %I', o.name, writer_name, reader_name);
-    execute format('grant select on %s to %I, %I', o.name, writer_name, reader_name);
+    execute format('grant select on %s to %I', o.name, writer_name);
+    -- With a day's salt, the address and agent of a visitor could be guessed: readers may not read it.
+    execute format('grant select %s on %s to %I', case when o.relname = 'visitor_salt' then '(day, id)' end, o.name, reader_name);
     -- What was migrated is the owner's to write.
     if o.relkind <> 'v' and o.relname <> 'schema_migration' then
       execute format('grant insert, update, delete on %s to %I', o.name, writer_name);

@@ -11,6 +11,7 @@ const BACKOFF_MS_MAX = 3_000;
 
 export type Delivery =
   | { readonly kind: "committed"; readonly durationMs: number }
+  /** Not stored. `partitions`: those that have moved; empty if a day has another salt. */
   | { readonly kind: "fenced"; readonly partitions: readonly PartitionId[] }
   /** The signal ended the attempt; the payload may be stored or not. */
   | { readonly kind: "abandoned" };
@@ -45,6 +46,10 @@ export class Committer {
     while (!signal.aborted) {
       const outcome = await this.#store.commit(payload);
       if (outcome.kind === "committed") return { kind: "committed", durationMs: this.#clock.now() - startedAt };
+      if (outcome.kind === "salt_differs") {
+        this.#log.warn("a day has another salt now: visitors that were not committed are counted again");
+        return { kind: "fenced", partitions: [] };
+      }
       if (outcome.kind === "unknown") {
         this.#events.onUnknown();
         this.#events.onTrouble(outcome.cause);

@@ -38,11 +38,11 @@ export async function runUpkeep(options: MaintenanceOptions, signal: AbortSignal
  * @param closing whether windows are being closed now. Closing comes first: reports read closed windows, summed or not
  */
 export async function runRollUp(
-  options: MaintenanceOptions & { readonly closing: () => boolean },
+  options: MaintenanceOptions & { readonly closing: () => boolean; readonly breakdownValuesMax?: number },
   signal: AbortSignal,
 ): Promise<void> {
   await repeat(options, "roll_up", signal, async () => {
-    await rollUp(options.database, () => signal.aborted || options.closing());
+    await rollUp(options.database, () => signal.aborted || options.closing(), options.breakdownValuesMax);
     return ROLL_UP_EVERY;
   });
 }
@@ -77,11 +77,17 @@ async function repeat(
   }
 }
 
-/** Rolls up complete hours and days, one per statement, until none is left or `ended` returns true. */
-export async function rollUp(database: Database, ended: () => boolean): Promise<void> {
-  while (!ended()) {
-    const state = await call<"hour" | "day" | "forgotten" | "nothing" | "busy">(database, "tm.tidemark_roll_up_v2()");
-    if (state.state === "nothing" || state.state === "busy") return;
+/**
+ * Rolls up complete hours and days, first of rows and then of breakdowns, one per statement, until none is left or `ended` returns true.
+ *
+ * @param breakdownValuesMax values a host, hour and dimension that are kept
+ */
+export async function rollUp(database: Database, ended: () => boolean, breakdownValuesMax = 1_000): Promise<void> {
+  for (const step of ["tm.tidemark_roll_up_v2()", `tm.tidemark_roll_up_breakdown_v1(${breakdownValuesMax})`]) {
+    while (!ended()) {
+      const { state } = await call<"hour" | "day" | "forgotten" | "nothing" | "busy">(database, step);
+      if (state === "nothing" || state === "busy") break;
+    }
   }
 }
 
@@ -92,7 +98,7 @@ export async function keepUp({ database, clock }: Pick<MaintenanceOptions, "data
     await database.query((sql) => sql`select tm.tidemark_ensure_day_v2(${day}::text::date)`, TIMEOUT_MS);
   }
   await database.query((sql) => sql`select tm.tidemark_identify_v1()`, TIMEOUT_MS);
-  await database.query((sql) => sql`select tm.tidemark_prune_v1()`, TIMEOUT_MS);
+  await database.query((sql) => sql`select tm.tidemark_prune_v2()`, TIMEOUT_MS);
   await database.query((sql) => sql`select tm.tidemark_merge_dead_ranges_v1()`, TIMEOUT_MS);
 }
 
@@ -103,7 +109,7 @@ export async function retain(
   let waits = false;
   while (retentionDays !== undefined) {
     const before = utcDay(clock.now() - retentionDays * DAY);
-    const done = await call<"retired" | "waiting" | "busy" | "nothing">(database, `tm.tidemark_retire_v2('${before}')`);
+    const done = await call<"retired" | "waiting" | "busy" | "nothing">(database, `tm.tidemark_retire_v3('${before}')`);
     if (done.state === "retired") log.info("day retired", { day: done.day, hits: done.hits });
     else {
       waits = done.state === "waiting" || done.state === "busy";

@@ -18,6 +18,7 @@ export const MIGRATIONS = [
   "0008_compare",
   "0009_notify",
   "0010_points",
+  "0011_breakdown",
 ] as const;
 
 const DDL = new URL("../../ddl/", import.meta.url);

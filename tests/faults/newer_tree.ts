@@ -17,7 +17,7 @@ create table next_table (id bigint generated always as identity primary key, not
 create index commit_history_instance on commit_history (instance, committed_at);
 create index aggregated_web_traffic_host on aggregated_web_traffic (host, window_start);
 `;
-const COMMIT = /^create function tidemark_commit_v2\([\s\S]*?^end \$\$;$/m;
+const COMMIT = /^create function tidemark_commit_v3\([\s\S]*?^end \$\$;$/m;
 
 /** A checkout of the next release in a folder of its own; `await using` removes it. */
 export class NewerTree implements AsyncDisposable {
@@ -29,21 +29,17 @@ export class NewerTree implements AsyncDisposable {
     for (const part of ["deno.json", "deno.lock", "src", "ddl", "docs", "tests/support/std-assert"]) {
       await tree.#copy(part);
     }
-    const commitSql = await Deno.readTextFile(new URL("ddl/0005_exact.sql", REPOSITORY));
+    const commitSql = await Deno.readTextFile(new URL("ddl/0011_breakdown.sql", REPOSITORY));
     const first = COMMIT.exec(commitSql)?.[0];
-    if (first === undefined) throw new Error("ddl/0005_exact.sql has no tidemark_commit_v2");
+    if (first === undefined) throw new Error("ddl/0011_breakdown.sql has no tidemark_commit_v3");
     const second = replaced(
-      replaced(
-        first.replaceAll("tidemark_commit_v2", "tidemark_commit_v3"),
-        "into commit_history (",
-        "into commit_history (program, ",
-      ),
-      "select p_commit_id, p_instance,",
-      "select 'newer', p_commit_id, p_instance,",
+      first.replaceAll("tidemark_commit_v3", "tidemark_commit_v4"),
+      /(perform tidemark_commit_v2\([^;]*;)/,
+      "$1\n  update commit_history set program = 'newer' where commit_id = p_commit_id;",
     );
     await Deno.writeTextFile(new URL(`ddl/${NAME}.sql`, tree.root), `${ADDS}\n${second}\n`);
     await tree.#edit("src/store/migrate.ts", /(export const MIGRATIONS = \[[^\]]*?),?\s*\]/, `$1, "${NAME}"]`);
-    await tree.#edit("src/store/postgres/store.ts", "select tm.tidemark_commit_v2(", "select tm.tidemark_commit_v3(");
+    await tree.#edit("src/store/postgres/store.ts", "select tm.tidemark_commit_v3(", "select tm.tidemark_commit_v4(");
     return tree;
   }
 

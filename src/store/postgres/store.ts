@@ -2,19 +2,24 @@
 import { schemaMissing } from "../../shared/faults.ts";
 import { EXIT, NamedError, type StopCode, Unavailable, UsageError } from "../../shared/errors.ts";
 import { codeOf } from "../../shared/sql.ts";
-import { type CommitOutcome, type CommitPayload, CompactionFailed, type Store } from "../port.ts";
+import { type CommitOutcome, CompactionFailed, type Store } from "../port.ts";
 import type { Database } from "./client.ts";
 import {
+  breakdownArrays,
   chunksJson,
   type CloseJson,
   closeOutcome,
   deadJson,
   movesJson,
+  numberArrays,
   partitionsJson,
+  saltOf,
+  type SaltRow,
   type StateRow,
   storedState,
   streamJson,
   textArray,
+  visitorsJson,
 } from "./wire.ts";
 
 /**
@@ -32,6 +37,8 @@ export interface PostgresStoreOptions {
   readonly maxKeysPerWindow: number;
   /** Bytes of a closed window's rows; default 256 MiB. */
   readonly maxWindowBytes?: number;
+  /** Values a host, window and dimension that are kept; default 1,000. */
+  readonly breakdownValuesMax?: number;
   readonly commitTimeoutMs: number;
   /** For statements that are quick on a healthy server. */
   readonly readTimeoutMs?: number;
@@ -44,6 +51,7 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
   const readTimeoutMs = options.readTimeoutMs ?? 5_000;
   const closeTimeoutMs = options.closeTimeoutMs ?? 60_000;
   const maxWindowBytes = options.maxWindowBytes ?? 2 ** 28;
+  const breakdownValuesMax = options.breakdownValuesMax ?? 1_000;
 
   return {
     async join(settings, partitions) {
@@ -82,26 +90,38 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
       try {
         await commits.query((sql) => {
           const { chunks } = payload;
-          const list = (pick: (chunk: CommitPayload["chunks"][number]) => string) => textArray(chunks.map(pick));
-          const numbers = (pick: (chunk: CommitPayload["chunks"][number]) => string) =>
-            `{${chunks.map((chunk) => `"{${pick(chunk)}}"`).join()}}`;
-          return sql`select tm.tidemark_commit_v2(
+          const array = (literal: string) => sql`${literal}::text::text[]`;
+          return sql`select tm.tidemark_commit_v3(
             ${payload.commitId}::uuid, ${instance}, ${payload.reason}, ${
             JSON.stringify(movesJson(payload))
           }::text::jsonb, ${JSON.stringify(chunksJson(payload))}::text::jsonb,
-            ${list((c) => c.hosts)}::text::text[], ${list((c) => c.referrers)}::text::text[], ${
-            list((c) => c.places)
-          }::text::text[],
-            ${numbers((c) => c.hostIx)}::text::text[], ${numbers((c) => c.referrerIx)}::text::text[], ${
-            numbers((c) => c.placeIx)
-          }::text::text[],
-            ${numbers((c) => c.keyHits)}::text::text[], ${numbers((c) => c.keyBotHits)}::text::text[],
-            ${payload.dead ? JSON.stringify(deadJson(payload.dead)) : null}::text::jsonb)`;
+            ${array(textArray(chunks.map((c) => c.hosts)))}, ${array(textArray(chunks.map((c) => c.referrers)))},
+            ${array(textArray(chunks.map((c) => c.places)))},
+            ${array(numberArrays(chunks, (c) => c.hostIx))}, ${array(numberArrays(chunks, (c) => c.referrerIx))},
+            ${array(numberArrays(chunks, (c) => c.placeIx))},
+            ${array(numberArrays(chunks, (c) => c.keyHits))}, ${array(numberArrays(chunks, (c) => c.keyBotHits))},
+            ${array(textArray(chunks.map((c) => c.breakdown?.values ?? null)))},
+            ${array(breakdownArrays(chunks, (b) => b.ends))}, ${array(breakdownArrays(chunks, (b) => b.hostIx))},
+            ${array(breakdownArrays(chunks, (b) => b.valueIx))}, ${array(breakdownArrays(chunks, (b) => b.hits))},
+            ${array(breakdownArrays(chunks, (b) => b.botHits))},
+            ${visitorsJson(payload)}::text::jsonb, ${
+            payload.dead ? JSON.stringify(deadJson(payload.dead)) : null
+          }::text::jsonb)`;
         }, commitTimeoutMs);
         return { kind: "committed" };
       } catch (error) {
         return commitOutcome(error);
       }
+    },
+
+    async salts(days) {
+      const rows = await database.query(
+        (sql) =>
+          sql<SaltRow[]>`select s.day::text as day, s.id::text as id, encode(s.salt, 'hex') as salt
+            from tm.tidemark_salts_v1(${`{${days.join()}}`}::text::date[]) s`,
+        readTimeoutMs,
+      );
+      return rows.map(saltOf);
     },
 
     async close() {
@@ -110,14 +130,14 @@ export function createPostgresStore(options: PostgresStoreOptions): Store {
           (sql) =>
             sql<
               { done: string }[]
-            >`select tm.tidemark_close_v2(${instance}, ${maxKeysPerWindow}::text::bigint, ${maxWindowBytes}::text::bigint)::text as done`,
+            >`select tm.tidemark_close_v3(${instance}, ${maxKeysPerWindow}::text::bigint, ${maxWindowBytes}::text::bigint, ${breakdownValuesMax}::text::integer)::text as done`,
           closeTimeoutMs,
         );
         const result = JSON.parse(done[0]!.done) as CloseJson;
         if (result.state === "nothing" && (result.chunks ?? 0) >= COMPACT_CHUNKS) {
           try {
             await database.query(
-              (sql) => sql`select tm.tidemark_compact_v1(${COMPACT_CHUNKS}::text::integer)`,
+              (sql) => sql`select tm.tidemark_compact_v2(${COMPACT_CHUNKS}::text::integer)`,
               closeTimeoutMs,
             );
           } catch (error) {
@@ -152,6 +172,8 @@ function commitOutcome(error: unknown): CommitOutcome {
   switch (codeOf(error)) {
     case "TM001":
       return { kind: "fenced" };
+    case "TM008":
+      return { kind: "salt_differs" };
     case "TM002":
       throw new NamedError(
         "wrong_isolation_level",

@@ -1,7 +1,17 @@
 // Converts between the port's types and the JSON and rows of the store's SQL functions. Pure.
 import { rulesJson } from "../../event/stream_rules.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
-import type { CloseOutcome, CommitPayload, NewPartition, PartitionRow, StoredState, StreamSettings } from "../port.ts";
+import type {
+  Chunk,
+  ChunkBreakdown,
+  CloseOutcome,
+  CommitPayload,
+  NewPartition,
+  PartitionRow,
+  Salt,
+  StoredState,
+  StreamSettings,
+} from "../port.ts";
 
 /** The stream row with its partitions. */
 export interface StateRow {
@@ -119,7 +129,27 @@ export const chunksJson = (payload: CommitPayload) =>
     hits: c.hits,
     bot_hits: c.botHits,
     keys: c.keys,
+    mask: c.breakdown?.mask ?? null,
   }));
+
+/** JSON text of the visitors of a commit; null without. */
+export const visitorsJson = ({ visitors }: CommitPayload): string | null =>
+  visitors.length === 0 ? null : JSON.stringify(visitors.map((v) => ({
+    day: v.day,
+    salt_id: v.saltId,
+    hosts: v.hosts,
+    host_ix: v.hostIx,
+    updates: v.updates,
+  })));
+
+/** A row of `tidemark_salts_v1`, with the salt in hex. */
+export interface SaltRow {
+  readonly day: string;
+  readonly id: string;
+  readonly salt: string;
+}
+
+export const saltOf = ({ day, id, salt }: SaltRow): Salt => ({ day, id, salt: Uint8Array.fromHex(salt) });
 
 export const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
   counts: dead.counts,
@@ -143,6 +173,18 @@ export const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
 });
 
 /** A text[] literal of a few texts of up to a megabyte each. */
-export function textArray(texts: readonly string[]): string {
-  return `{${texts.map((text) => `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`).join()}}`;
+export function textArray(texts: readonly (string | null)[]): string {
+  return `{${
+    texts.map((text) =>
+      text === null ? "null" : `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`
+    ).join()
+  }}`;
 }
+
+/** A text[] literal with the arrays of numbers of all chunks. */
+export const numberArrays = (chunks: readonly Chunk[], pick: (chunk: Chunk) => string): string =>
+  `{${chunks.map((chunk) => `"{${pick(chunk)}}"`).join()}}`;
+
+/** A text[] literal with the arrays of numbers of all breakdowns; null where a chunk has none. */
+export const breakdownArrays = (chunks: readonly Chunk[], pick: (breakdown: ChunkBreakdown) => string): string =>
+  `{${chunks.map(({ breakdown }) => breakdown === null ? "null" : `"{${pick(breakdown)}}"`).join()}}`;
