@@ -1,10 +1,10 @@
 // Checks every equation of the ledger over one snapshot. Pure.
 import { isoAlways } from "../schemas.ts";
-import type { LedgerPartition, LedgerSums, LedgerWindow } from "./ledger_query.ts";
+import type { LedgerBreakdownFault, LedgerPartition, LedgerSums, LedgerWindow } from "./ledger_query.ts";
 
 /** An equation that does not hold. */
 interface Imbalance {
-  readonly kind: "stream" | "partition" | "window" | "late";
+  readonly kind: "stream" | "partition" | "window" | "late" | "breakdown";
   readonly partition: number | null;
   /** RFC 3339, for windows. */
   readonly window_start: string | null;
@@ -87,6 +87,16 @@ function deepImbalances(sums: LedgerSums): Imbalance[] {
       } says ${chunk.booked_hits} hits and holds ${chunk.found_hits}`,
     });
   }
+  for (const fault of sums.deep.breakdowns_wrong) {
+    found.push({
+      kind: "breakdown",
+      partition: null,
+      window_start: fault.window_start === null ? null : isoAlways(fault.window_start),
+      expected: fault.expected ?? 0,
+      found: fault.found ?? 0,
+      message: breakdownInWords(fault),
+    });
+  }
   const late = sum(sums.partitions, (p) => p.late);
   const there = sums.deep.late_stored + sum(sums.partitions, (p) => p.late_dropped) + sums.retired_late;
   if (late !== there) {
@@ -108,6 +118,31 @@ function windowInWords(w: LedgerWindow): string {
   return `${name} was closed with ${side(w.booked_rows, w.booked_hits, w.booked_bot_hits)}, the table holds ${
     side(w.found_rows, w.found_hits, w.found_bot_hits)
   }`;
+}
+
+/** By number, as in the database. */
+const DIMENSIONS = ["", "pages", "clients", "campaigns", "entry channels", "visitors"];
+
+function breakdownInWords({ what, window_start, dimension, expected, found }: LedgerBreakdownFault): string {
+  const of = DIMENSIONS[dimension ?? 0]!, start = window_start === null ? "" : isoAlways(window_start);
+  switch (what) {
+    case "window":
+      if (found === null) return `the ${of} of window ${start} are missing, it has ${expected} hits`;
+      if (expected === null) return `the table holds ${of} of window ${start}, which was not closed with them`;
+      return `the ${of} of window ${start} add up to ${found} hits (or to other bots' hits), the window has ${expected}`;
+    case "digest":
+      return `the ${of} of window ${start} were changed after it was closed: their digest does not agree`;
+    case "host":
+      return `a host of window ${start} has ${found ?? 0} hits by ${of} and ${expected ?? 0} in its rows`;
+    case "chunk":
+      return `the breakdowns of an open delta of window ${start} do not add up to its ${expected} hits`;
+    case "late":
+      return `late ${of} add up to ${found} hits, the late table holds ${expected}`;
+    case "sketch":
+      return `a sketch of the visitors of ${start.slice(0, 10)} is not in its form: it was changed by hand`;
+    case "salt":
+      return `the salt of ${start.slice(0, 10)} is still stored, although that day is closed`;
+  }
 }
 
 /** Sum over partitions. */

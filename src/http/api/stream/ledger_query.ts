@@ -43,6 +43,16 @@ interface LedgerChunk {
   readonly found_hits: number;
 }
 
+/** What does not hold of breakdowns and visitors, see `tidemark_breakdown_faults_v1`. */
+export interface LedgerBreakdownFault {
+  readonly what: "window" | "digest" | "host" | "chunk" | "late" | "sketch" | "salt";
+  /** Of a sketch or salt: start of its day; null for late records. */
+  readonly window_start: number | null;
+  readonly dimension: number | null;
+  readonly expected: number | null;
+  readonly found: number | null;
+}
+
 interface LedgerDeep {
   readonly windows_checked: number;
   /** Of these, windows that an older version closed: only their sums are compared. */
@@ -51,6 +61,7 @@ interface LedgerDeep {
   readonly chunks_wrong: readonly LedgerChunk[];
   /** Sum over the whole late table. */
   readonly late_stored: number;
+  readonly breakdowns_wrong: readonly LedgerBreakdownFault[];
 }
 
 /** All sums of one moment. */
@@ -132,6 +143,10 @@ function deepSums(sql: Sql, { from, to }: DeepRange) {
       'chunks_wrong', coalesce((select jsonb_agg(to_jsonb(k) || jsonb_build_object('window_start',
         tm.tidemark_ms_v1(k.window_start)) order by k.window_start) from (
           select * from chunk where booked_hits <> found_hits order by window_start limit ${NAMED_MAX}) k), '[]'),
-      'late_stored', (select coalesce(sum(num_hits), 0) from tm.late_web_traffic))
+      'late_stored', (select coalesce(sum(num_hits), 0) from tm.late_web_traffic),
+      'breakdowns_wrong', coalesce((select jsonb_agg(to_jsonb(b) || jsonb_build_object('window_start', tm.tidemark_ms_v1(b.window_start))
+        order by b.window_start, b.dimension, b.what) from (
+          select * from tm.tidemark_breakdown_faults_v1(${at(sql, from)}, ${at(sql, to)}) f
+          order by f.window_start, f.dimension, f.what limit ${NAMED_MAX}) b), '[]'))
   )`;
 }
