@@ -7,6 +7,7 @@ import { modules, ROOT } from "../support/modules.ts";
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   shared: [],
   geo: ["shared"],
+  breakdown: ["shared"],
   event: ["shared", "geo/port.ts"],
   window: ["shared", "event/types.ts", "source/port.ts"],
   source: ["shared"],
