@@ -4,8 +4,8 @@
 // algorithm 6: without bias from 0 up, without tables and without a change of method in between.
 // A register only rises, so updates may come in any order and any number of times.
 
-/** Bits of a hash that choose the register. The standard error is 1.04 / sqrt(2^13) = 1.15 %. */
-export const PRECISION = 13;
+/** Bits of a hash that choose the register. The standard error is 1.04 / sqrt(2^14) = 0.81 %. */
+export const PRECISION = 14;
 export const REGISTERS = 1 << PRECISION;
 /** Bits of a hash in which the rank is found. */
 const RANK_BITS = 64 - PRECISION;
@@ -14,7 +14,7 @@ export const RANK_MAX = RANK_BITS + 1;
 const UPPER_RANK_BITS = 32 - PRECISION;
 
 /**
- * One update as a number: register × 64 + rank. So it fits 19 bits, sorts by register, and the greatest of equal registers is the one that
+ * One update as a number: register × 64 + rank. So it fits 20 bits, sorts by register, and the greatest of equal registers is the one that
  * counts.
  *
  * @param high upper 32 bits of a hash
@@ -120,12 +120,12 @@ function tau(x: number): number {
 
 // The bytes of a sketch, as a column holds them. There is one form for each sketch, so that equal sketches are equal bytes:
 //   sparse  0x01, then each update in three bytes, ascending        while that is shorter than the dense form
-//   dense   0x02, then one byte a register: its rank                (8,193 bytes; PostgreSQL compresses it)
+//   dense   0x02, then one byte a register: its rank                (16,385 bytes; PostgreSQL compresses it)
 
 const SPARSE = 1;
 const DENSE = 2;
 const UPDATE_BYTES = 3;
-/** Updates up to which the sparse form is used: 1 + 3 n < 1 + 8192. */
+/** Updates up to which the sparse form is used: 1 + 3 n < 1 + 16384. */
 export const SPARSE_UPDATES_MAX = Math.floor((REGISTERS - 1) / UPDATE_BYTES);
 
 /** The bytes of the sketch that these updates make. They may come in any order, with several for one register. */

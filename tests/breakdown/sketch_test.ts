@@ -166,7 +166,7 @@ Deno.test("updatesOfBytes() takes no other bytes", () => {
     Uint8Array.of(1, 0, 0),
     Uint8Array.of(1, 0, 0, 0), // rank 0
     Uint8Array.of(1, 0, 0, RANK_MAX + 1),
-    Uint8Array.of(1, 8, 0, 1), // register 8192
+    Uint8Array.of(1, 16, 0, 1), // register 16384
     Uint8Array.of(1, 0, 0, 2, 0, 0, 1), // a register twice
     Uint8Array.of(1, 0, 0, 65, 0, 0, 1), // descending
     Uint8Array.of(2),
@@ -208,7 +208,7 @@ Deno.test("estimateOf() gives back the number of visitors for which the counts a
   }
 });
 
-Deno.test("Sketch.estimate() has a standard error below 1.3 % and no bias, from 1 to 100,000 visitors", () => {
+Deno.test("Sketch.estimate() has a standard error of 0.81 % and no bias, from 1 to 100,000 visitors", () => {
   const marks = [1, 10, 100, 1_000, 3_000, 5_000, 8_000, 12_000, 20_000, 40_000, 60_000, 100_000];
   const salts = 60;
   const errors = new Map(marks.map((mark) => [mark, [] as number[]]));
@@ -223,9 +223,9 @@ Deno.test("Sketch.estimate() has a standard error below 1.3 % and no bias, from 
   for (const [mark, list] of errors) {
     const mean = list.reduce((sum, error) => sum + error, 0) / list.length;
     const deviation = Math.sqrt(list.reduce((sum, error) => sum + error * error, 0) / list.length);
-    assert(deviation < 0.013, `${mark}: standard error ${deviation}`);
-    assert(Math.abs(mean) < 0.0045, `${mark}: bias ${mean}`);
-    assert(list.filter((error) => Math.abs(error) > 0.02).length <= salts * 0.17, `${mark}: too many above 2 %`);
+    assert(deviation < 0.0105, `${mark}: standard error ${deviation}`);
+    assert(Math.abs(mean) < 0.0035, `${mark}: bias ${mean}`);
+    assert(list.filter((error) => Math.abs(error) > 0.02).length <= salts * 0.06, `${mark}: too many above 2 %`);
   }
 });
 
