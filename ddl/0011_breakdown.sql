@@ -142,7 +142,7 @@ declare
   last constant integer := p_ends[coalesce(p_dimension, 4)];
 begin
   return query
-    select (case when k.n + before <= p_ends[1] then 1 when k.n + before <= p_ends[2] then 2 when k.n + before <= p_ends[3] then 3 else 4 end)::smallint,
+    select coalesce(p_dimension, case when k.n <= p_ends[1] then 1 when k.n <= p_ends[2] then 2 when k.n <= p_ends[3] then 3 else 4 end)::smallint,
            h.value, v.value, k.hits, k.bots
     from unnest(p_host_ix[before + 1:last], p_value_ix[before + 1:last], p_hits[before + 1:last], p_bot_hits[before + 1:last])
       with ordinality as k(host_ix, value_ix, hits, bots, n)
@@ -261,6 +261,10 @@ begin
     exit when total = before;
   end loop;
   z := z + m * total;
+  -- All registers are full.
+  if z = 0 then
+    return 'infinity';
+  end if;
   return (m / (2 * ln2)) * (m / z);
 end $$;
 comment on function tidemark_estimate_updates_v1(integer[]) is 'How many visitors made a sketch, estimated from its updates, at most one a register; not rounded.';
@@ -302,7 +306,7 @@ begin
       select y.host, y.register, max(y.rank) as rank from (select * from risen union all select * from held) y group by y.host, y.register
     ) x
     group by x.host
-    on conflict (day, host) do update set registers = excluded.registers, visitors = null;
+    on conflict (day, host) do update set registers = excluded.registers;
 end $$;
 comment on function tidemark_merge_visitors_v1(date) is 'Merges the open updates of one day into its sketches, by host and for all hosts. Merging an update twice changes nothing.';
 
@@ -1202,7 +1206,7 @@ begin atomic
   union all
   -- Neither side has folded hosts: then each host has the hits that its rows have.
   select 'host', coalesce(h.window_start, r.window_start), coalesce(h.dimension, r.dimension), sum(r.hits), sum(h.hits)
-  from by_host h full join (select r.window_start, r.host, r.hits, e.dimension from row_host r join expected e using (window_start)) r
+  from by_host h full join (select r.window_start, r.host, r.hits, w.dimension from row_host r join stored w using (window_start)) r
     on r.window_start = h.window_start and r.dimension = h.dimension and r.host = h.host
   where h.hits is distinct from r.hits and not exists (select from folded f where f.window_start = coalesce(h.window_start, r.window_start))
   group by 2, 3

@@ -134,7 +134,16 @@ export async function payload(
     };
   });
   const sum = moves.reduce((all, m) => all + m.nextOffset - m.oldNextOffset, 0);
-  return { commitId: crypto.randomUUID(), reason: "interval", moves, chunks, dead, records: sum, keys: chunks.length };
+  return {
+    commitId: crypto.randomUUID(),
+    reason: "interval",
+    moves,
+    chunks,
+    visitors: [],
+    dead,
+    records: sum,
+    keys: chunks.length,
+  };
 }
 
 const key = (window: number, host: string, referrer: string, place = "DE|Berlin|Berlin") =>

@@ -290,8 +290,13 @@ Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do mo
         "delete from late_web_traffic",
         "select tidemark_ensure_day_v2('2026-05-01')",
         "select tidemark_close_v2('x', 1)",
+        "select salt from visitor_salt",
+        "select * from visitor_salt",
+        "select tidemark_salts_v1(array[current_date])",
       ]
     ) await assertFails(reader.unsafe(statement), /permission denied/, statement);
+    // The ledger checks that no salt of a closed day is left.
+    await reader.unsafe("select day, id from visitor_salt");
     await assertFails(reader.unsafe("select * from of_somebody_else"), /permission denied/);
     await writer.end();
     await reader.end();

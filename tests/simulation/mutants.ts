@@ -1,6 +1,7 @@
 // The protective checks, one by one, each as the text change that takes it away. A target must be found exactly once: where code moves on, the
 // list fails instead of rotting. Pure.
 
+import { BREAKDOWN_MUTANTS } from "./breakdown_mutants.ts";
 import { FILE_MUTANTS } from "./files/mutants.ts";
 
 /** Which tests must notice. */
@@ -410,6 +411,12 @@ export const MUTANTS: readonly Mutant[] = [
     "if (count === 0) return null;",
   ),
   ...FILE_MUTANTS.map(([guard, file, ...edit]): Mutant => ({ guard, file, edits: [edit], suite: "files" })),
+  ...BREAKDOWN_MUTANTS.map(([guard, ...edits]): Mutant => ({
+    guard,
+    file: "ddl/0011_breakdown.sql",
+    edits,
+    suite: "postgres",
+  })),
 
   // ---- event time
   unit("late rule", "src/window/tumbling.ts", "return end <= watermark;", "return end < watermark;"),
