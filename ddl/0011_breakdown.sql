@@ -144,7 +144,7 @@ begin
   return query
     select coalesce(p_dimension, case when k.n <= p_ends[1] then 1 when k.n <= p_ends[2] then 2 when k.n <= p_ends[3] then 3 else 4 end)::smallint,
            h.value, v.value, k.hits, k.bots
-    from unnest(p_host_ix[before + 1:last], p_value_ix[before + 1:last], p_hits[before + 1:last], p_bot_hits[before + 1:last])
+    from unnest(p_host_ix[before + 1 : last], p_value_ix[before + 1 : last], p_hits[before + 1 : last], p_bot_hits[before + 1 : last])
       with ordinality as k(host_ix, value_ix, hits, bots, n)
     join tidemark_texts_v1(p_hosts) h on h.ix = k.host_ix
     join tidemark_texts_v1(p_value_texts) v on v.ix = k.value_ix;
@@ -161,7 +161,7 @@ returns table (dimension integer, num_hits bigint, bot_hits bigint) language sql
 begin atomic
   select d, coalesce(sum(k.hits), 0)::bigint, coalesce(sum(k.bots), 0)::bigint
   from generate_series(1, 4) d
-  left join lateral unnest(p_hits[coalesce(p_ends[d - 1], 0) + 1:p_ends[d]], p_bot_hits[coalesce(p_ends[d - 1], 0) + 1:p_ends[d]]) as k(hits, bots) on true
+  left join lateral unnest(p_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]], p_bot_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]]) as k(hits, bots) on true
   group by d;
 end;
 comment on function tidemark_dimension_sums_v1(integer[], bigint[], bigint[]) is 'What each of the four dimensions of a chunk adds up to; zeros for one that it does not count.';
@@ -1124,6 +1124,44 @@ begin
 end $$;
 comment on function tidemark_breakdown_v1(smallint, integer[], timestamptz[], timestamptz[], text[], boolean, integer) is
   'Hits per bucket and value of one dimension (1 page, 2 client, 3 campaign, 4 entry channel) over intervals of time. p_hosts null: all hosts; p_late: with late records; p_limit null: all values, else in each bucket those with the most hits, and the rest added to (other).';
+
+-- Values of clients are split here: the sums of browser, system and device are equal by construction.
+create function breakdown_report(p_from date, p_to date, p_tz text default 'UTC', p_by text default 'page', p_hosts text[] default null,
+  p_traffic text default 'all', p_late text default 'exclude', p_limit integer default null)
+returns table (rank bigint, value text, num_hits bigint, percentage_contribution numeric, total_hits bigint, total_rows bigint,
+  counted_since timestamptz, is_final boolean)
+language plpgsql stable rows 1000
+set timezone = 'UTC' set jit = off set work_mem = '64MB' as $$
+#variable_conflict use_column
+declare
+  part constant integer := case p_by when 'browser' then 1 when 'os' then 2 when 'device' then 3 end;
+  number constant smallint := case when p_by = 'page' then 1 when part is not null then 2 when p_by = 'campaign' then 3 when p_by = 'entry_channel' then 4 end;
+  starts timestamptz[];
+  ends timestamptz[];
+begin
+  if number is null or p_traffic not in ('all', 'human', 'bot') or p_late not in ('include', 'exclude') then
+    raise exception 'by is page, browser, os, device, campaign or entry_channel; traffic all, human or bot; late include or exclude'
+      using errcode = '22023';
+  end if;
+  select array_agg(lower(i)), array_agg(upper(i)) into starts, ends
+    from unnest(tidemark_known_time_v2(p_from, p_to, p_tz, p_hosts is not null)) i;
+  return query
+    with hit as (
+      select case when part is null or strpos(h.value, E'\x1e') = 0 then h.value else split_part(h.value, E'\x1e', part) end as value,
+             case p_traffic when 'human' then h.num_hits - h.bot_hits when 'bot' then h.bot_hits else h.num_hits end as hits
+      from tidemark_breakdown_v1(number, array_fill(1, array[coalesce(cardinality(starts), 0)]), starts, ends, p_hosts, p_late = 'include', null) h
+    ), summed as (
+      select t.value, sum(t.hits) as hits from hit t group by 1 having sum(t.hits) > 0
+    ), listed as (
+      select s.*, row_number() over (order by s.hits desc, s.value collate "C") as rank, sum(s.hits) over () as total, count(*) over () as all_rows from summed s
+    )
+    select l.rank, l.value, l.hits::bigint, round(100 * l.hits / l.total, 4), l.total::bigint, l.all_rows,
+           (select c.since from tidemark_breakdown_coverage_v1() c where c.dimension = number),
+           coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 1, p_tz)), false)
+    from listed l order by l.rank limit p_limit;
+end $$;
+comment on function breakdown_report(date, date, text, text, text[], text, text, integer) is
+  'Hits by page, browser, os, device, campaign or entry_channel (p_by) over local days of the time zone p_tz, both inclusive. Further arguments by name: p_hosts (null: all), p_traffic all|human|bot, p_late include|exclude, p_limit. Of pages, values in parentheses are hits that viewed none. A campaign is source, medium and name, separated by U+001E. (other) folds the values beyond BREAKDOWN_VALUES_MAX. Windows before counted_since, windows of programs or settings that do not count it, and days with a data gap are in no sum.';
 
 -- A day counts as not counted if a part of it is: an estimate of a part would be too small.
 create function tidemark_visitors_v1(p_from date, p_to date, p_hosts text[]) returns table (day date, visitors double precision, state text)

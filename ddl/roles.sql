@@ -58,7 +58,7 @@ begin
   for o in
     select p.oid::regprocedure::text as name, p.proname, p.provolatile
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-    where n.nspname = schema_name and (p.proname like 'tidemark\_%' or p.proname = 'contribution_report')
+    where n.nspname = schema_name and (p.proname like 'tidemark\_%' or p.proname like 'contribution\_report%' or p.proname = 'breakdown_report')
   loop
     execute format('alter function %s owner to %I', o.name, owner_name);
     execute format('revoke all on function %s from public, %I, %I', o.name, writer_name, reader_name);

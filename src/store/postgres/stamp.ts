@@ -2,7 +2,7 @@
 
 /** Our functions whose bodies are bound to tables when they run; `begin atomic` bodies are bound when they are made. Uses p, n and l. */
 const OURS =
-  `p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\\_%' or p.proname like 'contribution\\_report%')
+  `p.prosqlbody is null and l.lanname in ('plpgsql', 'sql') and (p.proname like 'tidemark\\_%' or p.proname like 'contribution\\_report%' or p.proname = 'breakdown_report')
     and not coalesce(p.proconfig @> array['search_path=' || quote_ident(n.nspname) || ', pg_temp'], false)`;
 
 const FROM = `pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang`;
