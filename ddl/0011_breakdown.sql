@@ -322,10 +322,13 @@ begin
   loop
     perform tidemark_merge_visitors_v1(d);
   end loop;
-  update visitor_sketch t set visitors = tidemark_estimate_v1(t.registers) where t.visitors is null and t.day < first_open and t.registers is not null;
+  -- So many at a time that a closing stays short; reports estimate what is left. All hosts together come first.
+  update visitor_sketch t set visitors = tidemark_estimate_v1(t.registers)
+    from (select v.day, v.host from visitor_sketch v where v.visitors is null and v.day < first_open order by v.day, v.host <> '' limit 1000) x
+    where t.day = x.day and t.host = x.host;
   delete from visitor_salt t where t.day < first_open;
 end $$;
-comment on function tidemark_close_visitors_v1() is 'Ends the days that are closed: merges their updates, stores how many visitors they had, deletes their salts. The caller has the stream row''s lock. Idempotent.';
+comment on function tidemark_close_visitors_v1() is 'Ends the days that are closed: merges their updates, deletes their salts, stores how many visitors they had (of 1,000 hosts a call). The caller has the stream row''s lock. Idempotent.';
 
 -- gen_random_uuid() takes its bits from the server''s source of strong random numbers: 244 of them go in, 128 come out.
 create function tidemark_salts_v1(p_days date[]) returns table (day date, id uuid, salt bytea) language plpgsql volatile as $$
@@ -929,7 +932,7 @@ begin
     select date_bin(hour, g.window_start, 'epoch'), g.dimension, kept, tidemark_retired_value_v1(g.dimension, g.value), sum(g.num_hits), sum(g.bot_hits)
     from gone g group by 1, 2, 4;
   -- How many visitors all hosts had together is kept.
-  delete from visitor_sketch v where v.day < (p_through at time zone 'UTC')::date and v.host <> '' and v.visitors is not null;
+  delete from visitor_sketch v where v.day < (p_through at time zone 'UTC')::date and v.host <> '';
   update visitor_sketch v set registers = null
     where v.day < (p_through at time zone 'UTC')::date and v.host = '' and v.visitors is not null and v.registers is not null;
 end $$;

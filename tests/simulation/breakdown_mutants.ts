@@ -98,7 +98,7 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
   ],
   [
     "sketches of hosts go with their day",
-    ["  delete from visitor_sketch v where v.day < (p_through at time zone 'UTC')::date and v.host <> '' and v.visitors is not null;\n", ""],
+    ["  delete from visitor_sketch v where v.day < (p_through at time zone 'UTC')::date and v.host <> '';\n", ""],
   ],
   ["upkeep drops what an older program has left", ["  perform tidemark_drop_breakdowns_v1(coalesce(", "  perform (coalesce("]],
   // ---- reports
