@@ -289,6 +289,12 @@ Deno.test("createPostgresStore()", async (t) => {
           "tidemark_close_v2('x', 10)",
           "tidemark_join_v1('{}', '[]')",
           "tidemark_commit_v2(gen_random_uuid(), 'x', 'end', '[]', '[]', '{}', '{}', '{}', '{}', '{}', '{}', '{}', '{}', null)",
+          "tidemark_close_v3('x', 10)",
+          `tidemark_commit_v3(gen_random_uuid(), 'x', 'end', '[]', '[]', ${"'{}', ".repeat(14)}null, null)`,
+          "tidemark_compact_v2(2)",
+          "tidemark_salts_v1('{2026-03-01}')",
+          "tidemark_roll_up_breakdown_v1()",
+          "tidemark_retire_v3('2026-03-01')",
         ]
       ) {
         const error = await assertRejects(() =>
