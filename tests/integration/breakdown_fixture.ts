@@ -68,7 +68,9 @@ export function chunkOf(hits: readonly Hit[], mask = ALL, late = false): Chunk {
 }
 
 function breakdownOf(hosts: readonly string[], hits: readonly Hit[], mask: number): ChunkBreakdown {
-  const values: string[] = [], ends: number[] = [], pairs: [host: number, value: number, hits: number, bots: number][] = [];
+  const values: string[] = [],
+    ends: number[] = [],
+    pairs: [host: number, value: number, hits: number, bots: number][] = [];
   for (let dimension = 0; dimension < 4; dimension++) {
     const own = new Map<string, number>(), found = new Map<string, (typeof pairs)[number]>();
     for (const hit of mask >> dimension & 1 ? hits : []) {
@@ -101,7 +103,10 @@ export interface Rig extends AsyncDisposable {
   readonly database: Database;
   readonly store: Store;
   /** Sends chunks as one commit that moves the partition by their hits. */
-  commit(chunks: readonly Chunk[], more?: Partial<CommitPayload> & { readonly watermark?: number }): Promise<CommitOutcome>;
+  commit(
+    chunks: readonly Chunk[],
+    more?: Partial<CommitPayload> & { readonly watermark?: number },
+  ): Promise<CommitOutcome>;
   /** Closes what the watermark has passed; returns how many windows. */
   close(): Promise<number>;
   /** One dimension in `[from, to)` by the SQL function. */
@@ -145,7 +150,11 @@ export async function breakdownRig(server: TestPostgres, valuesMax = 1_000): Pro
       const sum = (late: boolean) =>
         chunks.filter((chunk) => chunk.late === late).reduce((all, { hits }) => all + hits, 0);
       const from = (await store.read())!.rows[0]!.nextOffset;
-      const step = { to: from + sum(false) + sum(true), late: sum(true), ...(watermark !== undefined && { watermark }) };
+      const step = {
+        to: from + sum(false) + sum(true),
+        late: sum(true),
+        ...(watermark !== undefined && { watermark }),
+      };
       return await store.commit({ ...await payload(store, { 0: step }, chunks), ...more });
     },
     async close() {
@@ -160,9 +169,11 @@ export async function breakdownRig(server: TestPostgres, valuesMax = 1_000): Pro
     async report(dimension, from, to, { hosts = null, late = false, limit = null } = {}) {
       const rows = await sql<{ value: string; hits: number; bots: number }[]>`
         select value, num_hits::int as hits, bot_hits::int as bots
-        from tidemark_breakdown_v1(${dimension}::smallint, '{7}', array[${new Date(from)}]::timestamptz[], array[${
-        new Date(to)
-      }]::timestamptz[], ${hosts as string[] | null}::text[], ${late}::boolean, ${limit}::integer) where bucket = 7`;
+        from tidemark_breakdown_v1(${dimension}::smallint, '{7}', array[${new Date(
+        from,
+      )}]::timestamptz[], array[${new Date(to)}]::timestamptz[], ${hosts as
+        | string[]
+        | null}::text[], ${late}::boolean, ${limit}::integer) where bucket = 7`;
       return ordered(rows.map(({ value, hits, bots }) => [value, hits, bots]));
     },
     async faults() {

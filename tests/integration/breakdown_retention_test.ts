@@ -5,18 +5,7 @@ import { silentLog } from "../../src/shared/log.ts";
 import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
 import { keepUp, retain, rollUp } from "../../src/store/maintenance.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
-import {
-  ALL,
-  breakdownRig,
-  chunkOf,
-  counted,
-  DAY,
-  DAY0,
-  type Hit,
-  HOUR,
-  MIN,
-  type Rig,
-} from "./breakdown_fixture.ts";
+import { ALL, breakdownRig, chunkOf, counted, DAY, DAY0, type Hit, HOUR, MIN, type Rig } from "./breakdown_fixture.ts";
 
 const TODAY = "2026-03-01";
 /** Retention wants the first day gone, and keeps the second. */
@@ -27,13 +16,13 @@ const clock = {
 };
 const options = { clock, log: silentLog, steps: new StepBoard(UPKEEP_STEPS, clock), retentionDays: 2 };
 
-const hitsAt = (window: number): Hit[] => [
-  { window, host: "a", values: ["/secret/1", "Chrome", "spring", "direct"] },
+const hitsAt = (window: number, page = "/secret/1", campaign = "spring"): Hit[] => [
+  { window, host: "a", values: [page, "Chrome", campaign, "direct"] },
   { window, host: "a", values: ["/2", "Safari", "(none)", "search"], bot: true },
   { window, host: "b", values: ["/2", "Chrome", "(none)", "direct"] },
 ];
 const FIRST = [0, 5 * HOUR, 18 * HOUR + 30 * MIN, 23 * HOUR + 55 * MIN].flatMap((at) => hitsAt(DAY0 + at));
-const SECOND = [DAY, DAY + 5 * HOUR].flatMap((at) => hitsAt(DAY0 + at));
+const SECOND = [DAY, DAY + 5 * HOUR].flatMap((at) => hitsAt(DAY0 + at, "/kept", "autumn"));
 const LATE = hitsAt(DAY0 + 5 * HOUR);
 
 /** Two days and an hour, all closed, with late records of the first day and three visitors a host. */
@@ -52,7 +41,11 @@ async function threeDays(server: TestPostgres): Promise<Rig> {
 
 /** What a day's hits look like once it is retired. */
 const retired = (hits: readonly Hit[]): Hit[] =>
-  hits.map(({ values, ...hit }) => ({ ...hit, host: "(retired)", values: ["(retired)", values[1], "(retired)", values[3]] }));
+  hits.map(({ values, ...hit }) => ({
+    ...hit,
+    host: "(retired)",
+    values: ["(retired)", values[1], "(retired)", values[3]],
+  }));
 
 async function assertRetired(rig: Rig): Promise<void> {
   const intervals = [[0, DAY], [5 * HOUR, 6 * HOUR], [-5 * HOUR, 19 * HOUR], [0, 3 * DAY], [DAY, 2 * DAY]] as const;
@@ -60,7 +53,11 @@ async function assertRetired(rig: Rig): Promise<void> {
     const inside = (hits: readonly Hit[]) => hits.filter(({ window }) => window >= DAY0 + from && window < DAY0 + to);
     const hits = [...retired(inside(FIRST)), ...inside(SECOND)];
     for (const dimension of [1, 2, 3, 4]) {
-      assertEquals(await rig.report(dimension, DAY0 + from, DAY0 + to), counted(hits, dimension), `${dimension} ${from}`);
+      assertEquals(
+        await rig.report(dimension, DAY0 + from, DAY0 + to),
+        counted(hits, dimension),
+        `${dimension} ${from}`,
+      );
       assertEquals(
         await rig.report(dimension, DAY0 + from, DAY0 + to, { late: true }),
         counted([...hits, ...retired(inside(LATE))], dimension),
@@ -117,7 +114,10 @@ Deno.test("retention of breakdowns", async (t) => {
     await rollUp(rig.database, () => false);
     const [row] = await rig.sql`select tidemark_retire_v2('2026-03-02') ->> 'state' as state`;
     assertEquals(row!.state, "retired");
-    assertEquals((await rig.sql`select count(*)::int as n from web_breakdown where window_start < ${new Date(DAY0 + DAY)}`)[0]!.n, 16);
+    assertEquals(
+      (await rig.sql`select count(*)::int as n from web_breakdown where window_start < ${new Date(DAY0 + DAY)}`)[0]!.n,
+      16,
+    );
     assertEquals(await rig.faults(), []);
     await keepUp({ ...options, database: rig.database });
     await rollUp(rig.database, () => false);
@@ -136,7 +136,9 @@ Deno.test("retention of breakdowns", async (t) => {
     await keepUp({ ...options, database: rig.database });
     await rollUp(rig.database, () => false);
     assertEquals(await rig.report(2, DAY0, DAY0 + DAY), counted(FIRST, 2));
-    const [left] = await rig.sql`select count(*)::int as n from web_breakdown where window_start < ${new Date(DAY0 + DAY)}`;
+    const [left] = await rig.sql`select count(*)::int as n from web_breakdown where window_start < ${new Date(
+      DAY0 + DAY,
+    )}`;
     assertEquals(left!.n, 0);
   });
 });

@@ -67,12 +67,22 @@ async function assertCounts(rig: Rig, hits: readonly Hit[], late: readonly Hit[]
   for (const [from, to] of INTERVALS) {
     const inside = ({ window }: Hit) => window >= from && window < to;
     for (const dimension of [1, 2, 3, 4]) {
-      const name = `${stage}: dimension ${dimension} from ${new Date(from).toISOString()} to ${new Date(to).toISOString()}`;
+      const name = `${stage}: dimension ${dimension} from ${new Date(from).toISOString()} to ${
+        new Date(to).toISOString()
+      }`;
       const own = hits.filter(inside), all = [...own, ...late.filter(inside)];
       assertEquals(await rig.report(dimension, from, to), counted(own, dimension), name);
-      assertEquals(await rig.report(dimension, from, to, { late: true }), counted(all, dimension), `${name} with late ones`);
+      assertEquals(
+        await rig.report(dimension, from, to, { late: true }),
+        counted(all, dimension),
+        `${name} with late ones`,
+      );
       const hosts = HOSTS.slice(1);
-      assertEquals(await rig.report(dimension, from, to, { hosts }), counted(own, dimension, hosts), `${name} of two hosts`);
+      assertEquals(
+        await rig.report(dimension, from, to, { hosts }),
+        counted(own, dimension, hosts),
+        `${name} of two hosts`,
+      );
     }
   }
   assertEquals(await rig.faults(), [], stage);
@@ -115,9 +125,14 @@ Deno.test("breakdowns in the database", async (t) => {
     await rollUp(rig.database, () => false);
     await assertCounts(rig, hits, late, "all closed");
     assertGreater((await rig.sql`select count(*)::int as n from breakdown_day`)[0]!.n, 0);
-    assertEquals((await rig.sql`select count(*)::int as n from breakdown_hour where hour_start < ${new Date(DAY0 + 2 * DAY)}`)[0]!.n, 0);
+    assertEquals(
+      (await rig.sql`select count(*)::int as n from breakdown_hour where hour_start < ${new Date(DAY0 + 2 * DAY)}`)[0]!
+        .n,
+      0,
+    );
     // The view unpacks the same.
-    const [view] = await rig.sql`select sum(num_hits)::int as hits, count(distinct dimension)::int as dimensions from web_breakdown_row`;
+    const [view] = await rig
+      .sql`select sum(num_hits)::int as hits, count(distinct dimension)::int as dimensions from web_breakdown_row`;
     assertEquals(view, { hits: 4 * hits.length, dimensions: 4 });
   });
 
@@ -148,7 +163,8 @@ Deno.test("breakdowns in the database", async (t) => {
       for (const host of HOSTS) {
         assertEquals(await rig.report(1, start, start + SIZE, { hosts: [host] }), foldedHost(hits, host), host);
       }
-      const [row] = await rig.sql`select folded::int, keys from web_breakdown where dimension = 1 and window_start = ${new Date(start)}`;
+      const [row] = await rig
+        .sql`select folded::int, keys from web_breakdown where dimension = 1 and window_start = ${new Date(start)}`;
       const pairs = HOSTS.map((host) => counted(hits, 1, [host]).length);
       assertEquals(row, { folded: pairs.reduce((all, n) => all + n - 2, 0), keys: 9 });
     }
@@ -202,12 +218,20 @@ Deno.test("breakdowns in the database", async (t) => {
         from tidemark_breakdown_coverage_v1()`).map(({ line }) => line);
     // A version without breakdowns closes the last one.
     const close = async (version: number) => {
-      const [row] = await rig.sql`select ${rig.sql.unsafe(`tidemark_close_v${version}`)}('x', 1000) ->> 'state' as state`;
+      const [row] = await rig.sql`select ${
+        rig.sql.unsafe(`tidemark_close_v${version}`)
+      }('x', 1000) ->> 'state' as state`;
       assertEquals(row!.state, "closed");
     };
     await rig.sql`select tidemark_ensure_day_v2('2026-03-01')`;
     await rig.commit([], { watermark: DAY0 + HOUR });
-    const open = ["1 00:00 00:05-00:10", "2 00:00 00:05-00:10", "3 00:00 00:05-00:15", "4 00:00 00:05-00:15", "5 00:00 00:05-00:15"];
+    const open = [
+      "1 00:00 00:05-00:10",
+      "2 00:00 00:05-00:10",
+      "3 00:00 00:05-00:15",
+      "4 00:00 00:05-00:15",
+      "5 00:00 00:05-00:15",
+    ];
     assertEquals(await coverage(), open);
     assertEquals(await rig.report(1, DAY0, DAY0 + DAY), counted([...first!, ...third!, ...fourth!], 1));
     for (let n = 0; n < 3; n++) await close(3);
@@ -222,26 +246,32 @@ Deno.test("breakdowns in the database", async (t) => {
     assertEquals(await rig.report(1, DAY0, DAY0 + DAY), counted([...first!, ...third!], 1));
     assertEquals(await rig.report(4, DAY0, DAY0 + DAY), counted(first!, 4));
     await rollUp(rig.database, () => false);
-    assertEquals((await rig.sql`select hours_through from breakdown_progress`)[0]!.hours_through, new Date(DAY0 + HOUR));
+    assertEquals(
+      (await rig.sql`select hours_through from breakdown_progress`)[0]!.hours_through,
+      new Date(DAY0 + HOUR),
+    );
     assertEquals(await coverage(), closed);
     assertEquals(await rig.report(1, DAY0, DAY0 + DAY), counted([...first!, ...third!], 1));
     assertEquals(await rig.faults(), []);
   });
 
-  await t.step("an older program's compaction leaves out breakdowns, the newer one keeps what all chunks count", async () => {
-    await using rig = await breakdownRig(server);
-    const hits = someHits(randomBelow(4), DAY0, 40);
-    for (const mask of [ALL, 3, 7]) await rig.commit([chunkOf(hits, mask)]);
-    await rig.sql`select tidemark_compact_v2(2)`;
-    const masks = async () => (await rig.sql`select mask from open_delta order by id`).map(({ mask }) => mask);
-    assertEquals(await masks(), [3]);
-    assertEquals(await rig.report(2, DAY0, DAY0 + DAY), counted([...hits, ...hits, ...hits], 2));
-    assertEquals(await rig.report(3, DAY0, DAY0 + DAY), []);
-    await rig.commit([chunkOf(hits)]);
-    await rig.sql`select tidemark_compact_v1(2)`;
-    assertEquals(await masks(), [null]);
-    assertEquals(await rig.faults(), []);
-  });
+  await t.step(
+    "an older program's compaction leaves out breakdowns, the newer one keeps what all chunks count",
+    async () => {
+      await using rig = await breakdownRig(server);
+      const hits = someHits(randomBelow(4), DAY0, 40);
+      for (const mask of [ALL, 3, 7]) await rig.commit([chunkOf(hits, mask)]);
+      await rig.sql`select tidemark_compact_v2(2)`;
+      const masks = async () => (await rig.sql`select mask from open_delta order by id`).map(({ mask }) => mask);
+      assertEquals(await masks(), [3]);
+      assertEquals(await rig.report(2, DAY0, DAY0 + DAY), counted([...hits, ...hits, ...hits], 2));
+      assertEquals(await rig.report(3, DAY0, DAY0 + DAY), []);
+      await rig.commit([chunkOf(hits)]);
+      await rig.sql`select tidemark_compact_v1(2)`;
+      assertEquals(await masks(), [null]);
+      assertEquals(await rig.faults(), []);
+    },
+  );
 
   await t.step("a commit whose breakdown does not add up is refused, and stores nothing", async () => {
     await using rig = await breakdownRig(server);
@@ -305,9 +335,17 @@ Deno.test("breakdowns in the database", async (t) => {
       assertEquals(await rig.faults(), []);
     };
     await changed("delete from web_breakdown where dimension = 3", "window 3 01 00:00 3");
-    await changed("update web_breakdown set key_hits[1] = 3 where dimension = 1", "digest 1 01 00:00 3 4", "host 1 01 00:00 2 3", "window 1 01 00:00 3 4");
+    await changed(
+      "update web_breakdown set key_hits[1] = 3 where dimension = 1",
+      "digest 1 01 00:00 3 4",
+      "host 1 01 00:00 2 3",
+      "window 1 01 00:00 3 4",
+    );
     // The sums stay, so that only the digest shows it.
-    await changed(`update web_breakdown set value_texts = replace(value_texts, '/2', '/3') where dimension = 1`, "digest 1 01 00:00 3 3");
+    await changed(
+      `update web_breakdown set value_texts = replace(value_texts, '/2', '/3') where dimension = 1`,
+      "digest 1 01 00:00 3 3",
+    );
     await changed(
       "update web_breakdown set key_hits = array[1, 2] where dimension = 1",
       "digest 1 01 00:00 3 3",

@@ -39,9 +39,9 @@ function estimate(updates: Updates, hosts: readonly string[] | null): number {
 
 async function visitors(rig: Rig, from: string, to: string, hosts: readonly string[] | null = null) {
   const rows = await rig.sql<{ day: string; visitors: number | null; state: string }[]>`
-    select day::text, visitors, state from tidemark_visitors_v1(${from}::date, ${to}::date, ${
-    hosts as string[] | null
-  }::text[])`;
+    select day::text, visitors, state from tidemark_visitors_v1(${from}::date, ${to}::date, ${hosts as
+    | string[]
+    | null}::text[])`;
   return rows.map(({ day, visitors, state }) => [day, visitors, state]);
 }
 
@@ -74,7 +74,9 @@ Deno.test("visitors in the database", async (t) => {
       assertEquals(row!.updates, sketch.updates());
       assert(row!.ok);
     }
-    for (const bytes of ["", "00", "01000040", "010000", "0100004100", "01000081000041", "01100001", "02", "03000041"]) {
+    for (
+      const bytes of ["", "00", "01000040", "010000", "0100004100", "01000081000041", "01100001", "02", "03000041"]
+    ) {
       const [row] = await rig.sql`select tidemark_sketch_ok_v1(decode(${bytes}, 'hex')) as ok`;
       assertEquals(row!.ok, false, bytes);
     }
@@ -89,52 +91,57 @@ Deno.test("visitors in the database", async (t) => {
     for (const call of calls) assertEquals(call, calls[0]);
   });
 
-  await t.step("days are estimated while they are open, and stored when they are closed, by host and for all", async () => {
-    await using rig = await breakdownRig(server);
-    const random = randomBelow(2), hosts = ["a", "b", "c"];
-    const first = someVisitors(random, 4_000, hosts), second = someVisitors(random, 9_000, hosts);
-    const other = someVisitors(random, 300, ["a"]);
-    const salt = await saltOf(rig, TODAY), next = await saltOf(rig, TOMORROW);
-    await rig.commit([chunkOf([hit(DAY0)])], { visitors: [updatesOf(first, TODAY, salt)], watermark: DAY0 });
-    const asked = async (all: Updates, state: string) => {
-      for (const of of [null, ["a"], ["b", "c"], ["nowhere"]]) {
-        assertEquals(await visitors(rig, TODAY, TODAY, of), [[TODAY, estimate(all, of), state]]);
-      }
-    };
-    await asked(first, "open");
-    // Half of them come again: what was merged already changes nothing.
-    await rig.sql`select tidemark_merge_visitors_v1(${TODAY}::date)`;
-    await asked(first, "open");
-    const both = [...first, ...second];
-    await rig.commit([chunkOf([hit(DAY0 + HOUR)]), chunkOf([hit(DAY0 + DAY)])], {
-      visitors: [updatesOf([...first.slice(0, 2_000), ...second], TODAY, salt), updatesOf(other, TOMORROW, next)],
-    });
-    await asked(both, "open");
-    assertEquals(await rig.faults(), []);
-    await rig.commit([], { watermark: DAY0 + DAY });
-    assertEquals((await rig.sql`select count(*)::int as n from visitor_salt`)[0]!.n, 2);
-    // The first closing behind its end ends the day, although a window of it is still open.
-    assertEquals((await rig.store.close()).kind, "closed");
-    await asked(both, "closed");
-    assertEquals(await visitors(rig, TODAY, TOMORROW, ["a"]), [
-      [TODAY, estimate(both, ["a"]), "closed"],
-      [TOMORROW, estimate(other, ["a"]), "open"],
-    ]);
-    // The day's salt is gone, and no new one is made for it.
-    assertEquals((await rig.sql<{ day: string }[]>`select day::text from visitor_salt`).map(({ day }) => day), [TOMORROW]);
-    assertEquals((await rig.store.salts([TODAY, TOMORROW])).map(({ day, id }) => [day, id]), [[TOMORROW, next]]);
-    assertEquals((await rig.sql`select count(*)::int as n from visitor_salt`)[0]!.n, 1);
-    await rig.close();
-    assertEquals((await rig.sql`select count(*)::int as n from open_visitor where day = ${TODAY}::date`)[0]!.n, 0);
-    const stored = await rig.sql<{ host: string; bytes: string }[]>`
+  await t.step(
+    "days are estimated while they are open, and stored when they are closed, by host and for all",
+    async () => {
+      await using rig = await breakdownRig(server);
+      const random = randomBelow(2), hosts = ["a", "b", "c"];
+      const first = someVisitors(random, 4_000, hosts), second = someVisitors(random, 9_000, hosts);
+      const other = someVisitors(random, 300, ["a"]);
+      const salt = await saltOf(rig, TODAY), next = await saltOf(rig, TOMORROW);
+      await rig.commit([chunkOf([hit(DAY0)])], { visitors: [updatesOf(first, TODAY, salt)], watermark: DAY0 });
+      const asked = async (all: Updates, state: string) => {
+        for (const  of of[null, ["a"], ["b", "c"], ["nowhere"]]) {
+          assertEquals(await visitors(rig, TODAY, TODAY, of), [[TODAY, estimate(all, of), state]]);
+        }
+      };
+      await asked(first, "open");
+      // Half of them come again: what was merged already changes nothing.
+      await rig.sql`select tidemark_merge_visitors_v1(${TODAY}::date)`;
+      await asked(first, "open");
+      const both = [...first, ...second];
+      await rig.commit([chunkOf([hit(DAY0 + HOUR)]), chunkOf([hit(DAY0 + DAY)])], {
+        visitors: [updatesOf([...first.slice(0, 2_000), ...second], TODAY, salt), updatesOf(other, TOMORROW, next)],
+      });
+      await asked(both, "open");
+      assertEquals(await rig.faults(), []);
+      await rig.commit([], { watermark: DAY0 + DAY });
+      assertEquals((await rig.sql`select count(*)::int as n from visitor_salt`)[0]!.n, 2);
+      // The first closing behind its end ends the day, although a window of it is still open.
+      assertEquals((await rig.store.close()).kind, "closed");
+      await asked(both, "closed");
+      assertEquals(await visitors(rig, TODAY, TOMORROW, ["a"]), [
+        [TODAY, estimate(both, ["a"]), "closed"],
+        [TOMORROW, estimate(other, ["a"]), "open"],
+      ]);
+      // The day's salt is gone, and no new one is made for it.
+      assertEquals((await rig.sql<{ day: string }[]>`select day::text from visitor_salt`).map(({ day }) => day), [
+        TOMORROW,
+      ]);
+      assertEquals((await rig.store.salts([TODAY, TOMORROW])).map(({ day, id }) => [day, id]), [[TOMORROW, next]]);
+      assertEquals((await rig.sql`select count(*)::int as n from visitor_salt`)[0]!.n, 1);
+      await rig.close();
+      assertEquals((await rig.sql`select count(*)::int as n from open_visitor where day = ${TODAY}::date`)[0]!.n, 0);
+      const stored = await rig.sql<{ host: string; bytes: string }[]>`
       select host, encode(registers, 'hex') as bytes from visitor_sketch where day = ${TODAY}::date order by host`;
-    const expected = ["", "a", "b", "c"].map((host) => ({
-      host,
-      bytes: sketchBytes(both.filter(([of]) => host === "" || of === host).map(([, update]) => update)).toHex(),
-    }));
-    assertEquals([...stored], expected);
-    assertEquals(await rig.faults(), []);
-  });
+      const expected = ["", "a", "b", "c"].map((host) => ({
+        host,
+        bytes: sketchBytes(both.filter(([of]) => host === "" || of === host).map(([, update]) => update)).toHex(),
+      }));
+      assertEquals([...stored], expected);
+      assertEquals(await rig.faults(), []);
+    },
+  );
 
   await t.step("silence ends a day too: its salt goes without a window to close", async () => {
     await using rig = await breakdownRig(server);

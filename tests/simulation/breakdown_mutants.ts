@@ -19,10 +19,16 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
   ],
   [
     "a dimension outside the mask is empty",
-    ["is distinct from (case when p_mask >> (s.dimension - 1) & 1 = 1 then p_hits else 0 end,", "is distinct from (p_hits,"],
+    [
+      "is distinct from (case when p_mask >> (s.dimension - 1) & 1 = 1 then p_hits else 0 end,",
+      "is distinct from (p_hits,",
+    ],
   ],
   ["a salt is that of its day", ["where t.id is distinct from v.salt_id", "where false"]],
-  ["a day without a salt takes no visitors", ["left join visitor_salt t using (day)", "join visitor_salt t using (day)"]],
+  ["a day without a salt takes no visitors", [
+    "left join visitor_salt t using (day)",
+    "join visitor_salt t using (day)",
+  ]],
   // ---- closing
   [
     "a window counts what all its chunks count",
@@ -42,10 +48,19 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
     "a closing's breakdowns add up to its hits",
     ["and (b.hits, b.bot_hits) is distinct from (t.hits, t.bot_hits)\n  ) then", "and false\n  ) then"],
   ],
-  ["the cap on values is exact", ["r.alike > p_values_max and r.n >= p_values_max then", "r.alike > p_values_max and r.n > p_values_max then"]],
-  ["values fold within their host", ["same_host as (partition by p.dimension, p.host)", "same_host as (partition by p.dimension)"]],
+  ["the cap on values is exact", [
+    "r.alike > p_values_max and r.n >= p_values_max then",
+    "r.alike > p_values_max and r.n > p_values_max then",
+  ]],
+  ["values fold within their host", [
+    "same_host as (partition by p.dimension, p.host)",
+    "same_host as (partition by p.dimension)",
+  ]],
   ["the largest values are kept", ["p.value = other, p.num_hits desc,", "p.value = other, p.num_hits,"]],
-  ["equal hits fold by the bytes of the text", ['p.num_hits desc, p.value collate "C") as n', "p.num_hits desc, p.value desc) as n"]],
+  ["equal hits fold by the bytes of the text", [
+    'p.num_hits desc, p.value collate "C") as n',
+    "p.num_hits desc, p.value desc) as n",
+  ]],
   ["what is folded stays folded", ["order by p.value = other, p.num_hits desc", "order by p.num_hits desc"]],
   ["pairs of a window are bounded", ["b.alike > p_max_keys and b.n >= p_max_keys or", "false or"]],
   // ---- compaction
@@ -55,13 +70,25 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
   ],
   // ---- visitors
   ["the salt of a closed day is deleted", ["  delete from visitor_salt t where t.day < first_open;\n", ""]],
-  ["the salt of an open day is kept", ["delete from visitor_salt t where t.day < first_open;", "delete from visitor_salt t where t.day <= first_open;"]],
+  ["the salt of an open day is kept", [
+    "delete from visitor_salt t where t.day < first_open;",
+    "delete from visitor_salt t where t.day <= first_open;",
+  ]],
   ["a closed day gets no salt", ["where d >= first_open order by d", "order by d"]],
-  ["silence ends a day", ["    perform tidemark_close_visitors_v1();\n    return jsonb_build_object('state', 'nothing'", "    return jsonb_build_object('state', 'nothing'"]],
+  ["silence ends a day", [
+    "    perform tidemark_close_visitors_v1();\n    return jsonb_build_object('state', 'nothing'",
+    "    return jsonb_build_object('state', 'nothing'",
+  ]],
   ["a closing ends a day", ["  perform tidemark_close_visitors_v1();\n  return result ||", "  return result ||"]],
-  ["updates merge by the highest rank", ["max(u.item & 63) as rank\n    from gone", "min(u.item & 63) as rank\n    from gone"]],
+  ["updates merge by the highest rank", [
+    "max(u.item & 63) as rank\n    from gone",
+    "min(u.item & 63) as rank\n    from gone",
+  ]],
   ["a merge keeps what is stored", ["(select * from risen union all select * from held) y", "(select * from risen) y"]],
-  ["all hosts have a sketch", ["    union all\n    select '', f.register, max(f.rank) from fresh f group by f.register\n", ""]],
+  ["all hosts have a sketch", [
+    "    union all\n    select '', f.register, max(f.rank) from fresh f group by f.register\n",
+    "",
+  ]],
   ["an update that is not one is refused", [" and 0 < all (updates) and 1048576 > all (updates)", ""]],
   // ---- roll-up
   [
@@ -83,29 +110,53 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
       "k.missing as missing",
     ],
   ],
-  ["hours of a packed day go", ["    delete from breakdown_hour t where t.hour_start >= d and t.hour_start < d + day;\n", ""]],
+  ["hours of a packed day go", [
+    "    delete from breakdown_hour t where t.hour_start >= d and t.hour_start < d + day;\n",
+    "",
+  ]],
   // ---- retention
   [
     "a day is retired when its breakdowns are rolled up",
     ["if d < p_before::timestamp at time zone 'UTC' and (", "if false and ("],
   ],
-  ["sums of a retired day stay", ["    insert into breakdown_day (day_start, dimension, key_id, num_hits, bot_hits)\n    select g.day_start", "    select g.day_start"]],
-  ["pages and campaigns go with their day", ["when p_dimension in (1, 3) then '(retired)'", "when p_dimension in (1) then '(retired)'"]],
-  ["only rolled-up windows are dropped", ["least(p_through, (select p.hours_through from breakdown_progress p))", "p_through"]],
+  ["sums of a retired day stay", [
+    "    insert into breakdown_day (day_start, dimension, key_id, num_hits, bot_hits)\n    select g.day_start",
+    "    select g.day_start",
+  ]],
+  ["pages and campaigns go with their day", [
+    "when p_dimension in (1, 3) then '(retired)'",
+    "when p_dimension in (1) then '(retired)'",
+  ]],
+  ["only rolled-up windows are dropped", [
+    "least(p_through, (select p.hours_through from breakdown_progress p))",
+    "p_through",
+  ]],
   [
     "hosts of late breakdowns go with their day",
-    ["g.dimension, kept, tidemark_retired_value_v1(g.dimension, g.value), sum(g.num_hits)", "g.dimension, 'h', tidemark_retired_value_v1(g.dimension, g.value), sum(g.num_hits)"],
+    [
+      "g.dimension, kept, tidemark_retired_value_v1(g.dimension, g.value), sum(g.num_hits)",
+      "g.dimension, 'h', tidemark_retired_value_v1(g.dimension, g.value), sum(g.num_hits)",
+    ],
   ],
   [
     "sketches of hosts go with their day",
     ["  delete from visitor_sketch v where v.day < (p_through at time zone 'UTC')::date and v.host <> '';\n", ""],
   ],
-  ["upkeep drops what an older program has left", ["  perform tidemark_drop_breakdowns_v1(coalesce(", "  perform (coalesce("]],
+  ["upkeep drops what an older program has left", [
+    "  perform tidemark_drop_breakdowns_v1(coalesce(",
+    "  perform (coalesce(",
+  ]],
   // ---- reports
   [
     "an open window counts what all its chunks count",
-    ["having bit_and(coalesce(d.mask, 0)) & dimension_bit > 0", "having bit_or(coalesce(d.mask, 0)) & dimension_bit > 0"],
+    [
+      "having bit_and(coalesce(d.mask, 0)) & dimension_bit > 0",
+      "having bit_or(coalesce(d.mask, 0)) & dimension_bit > 0",
+    ],
   ],
   ["a day that is counted in part has no visitors", ["or c.missing && tstzrange(a.day_start, a.day_end) then", "then"]],
-  ["a day with a gap has no visitors", ["when exists (select from data_gap g where g.from_time < a.day_end and g.to_time >= a.day_start) then 'gap'\n          when", "when"]],
+  ["a day with a gap has no visitors", [
+    "when exists (select from data_gap g where g.from_time < a.day_end and g.to_time >= a.day_start) then 'gap'\n          when",
+    "when",
+  ]],
 ];

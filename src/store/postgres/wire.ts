@@ -175,9 +175,8 @@ export const deadJson = (dead: NonNullable<CommitPayload["dead"]>) => ({
 /** A text[] literal of a few texts of up to a megabyte each. */
 export function textArray(texts: readonly (string | null)[]): string {
   return `{${
-    texts.map((text) =>
-      text === null ? "null" : `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`
-    ).join()
+    texts.map((text) => text === null ? "null" : `"${/["\\]/.test(text) ? text.replace(/["\\]/g, "\\$&") : text}"`)
+      .join()
   }}`;
 }
 

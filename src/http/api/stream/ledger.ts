@@ -23,7 +23,8 @@ const DAY_MS = 86_400_000;
 const query = queryOf({
   deep: z.enum(["true", "false"]).default("false").openapi({
     example: "true",
-    description: "Re-add the rows and breakdowns of the closed windows in [from, to), the open deltas and the late tables.",
+    description:
+      "Re-add the rows and breakdowns of the closed windows in [from, to), the open deltas and the late tables.",
   }),
   from: timeField("First window to re-add, inclusive; with deep=true.").optional(),
   to: timeField(`End of the range, exclusive; at most ${DEEP_RANGE_DAYS_MAX} days after from.`)
