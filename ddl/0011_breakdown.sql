@@ -960,12 +960,13 @@ begin
   perform from stream for update;
   d := date_bin(day, least((select min(window_start) from web_traffic_window),
     (select min(window_start) from late_web_traffic where (host, referrer) <> (kept, kept))), 'epoch');
-  if d < p_before::timestamp at time zone 'UTC' and (
+  -- Of a day that is not closed, tidemark_retire_v2 says so.
+  if d < p_before::timestamp at time zone 'UTC' and (select s.closed_through from stream s) >= d + day
+      and not exists (select from open_delta where window_start < d + day) and (
       exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)
       or exists (select from web_breakdown where window_start >= p.hours_through and window_start < d + day)
       or exists (select from breakdown_hour where hour_start < d + day)) then
-    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'),
-      'reason', case when (select closed_through from stream) < d + day then 'not_closed' else 'not_rolled_up' end);
+    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'), 'reason', 'not_rolled_up');
   end if;
   result := tidemark_retire_v2(p_before);
   if result ->> 'state' = 'retired' then

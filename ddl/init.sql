@@ -4244,12 +4244,13 @@ begin
   perform from stream for update;
   d := date_bin(day, least((select min(window_start) from web_traffic_window),
     (select min(window_start) from late_web_traffic where (host, referrer) <> (kept, kept))), 'epoch');
-  if d < p_before::timestamp at time zone 'UTC' and (
+  -- Of a day that is not closed, tidemark_retire_v2 says so.
+  if d < p_before::timestamp at time zone 'UTC' and (select s.closed_through from stream s) >= d + day
+      and not exists (select from open_delta where window_start < d + day) and (
       exists (select from web_traffic_window where window_start >= p.hours_through and window_start < d + day)
       or exists (select from web_breakdown where window_start >= p.hours_through and window_start < d + day)
       or exists (select from breakdown_hour where hour_start < d + day)) then
-    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'),
-      'reason', case when (select closed_through from stream) < d + day then 'not_closed' else 'not_rolled_up' end);
+    return jsonb_build_object('state', 'waiting', 'day', to_char(d, 'YYYY-MM-DD'), 'reason', 'not_rolled_up');
   end if;
   result := tidemark_retire_v2(p_before);
   if result ->> 'state' = 'retired' then
@@ -4554,7 +4555,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '945026b14a77ec2f268ae77a5ca95fd377849c2e9d54f91e436fbc4475b4e213');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '165ad5f92e6ee619408f6a1157c6d2999b6401ad1db24bfccbbefa958c9b946c');
 do $$
 declare
   f record;

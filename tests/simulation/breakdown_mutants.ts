@@ -117,7 +117,7 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
   // ---- retention
   [
     "a day is retired when its breakdowns are rolled up",
-    ["if d < p_before::timestamp at time zone 'UTC' and (", "if false and ("],
+    ["if d < p_before::timestamp at time zone 'UTC' and (select", "if false and (select"],
   ],
   ["sums of a retired day stay", [
     "    insert into breakdown_day (day_start, dimension, key_id, num_hits, bot_hits)\n    select g.day_start",
