@@ -1,7 +1,7 @@
 // The protective checks of breakdowns and visitors in SQL, as tests/simulation/mutants.ts has those of all others: guard, then each text change. Pure.
 import type { Edit } from "./mutants.ts";
 
-/** Each is noticed by tests/integration/breakdown_*_test.ts. The file is ddl/0011_breakdown.sql. */
+/** Each is noticed by tests/integration/breakdown. The file is ddl/0011_breakdown.sql. */
 export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edit[]])[] = [
   // ---- commit
   [

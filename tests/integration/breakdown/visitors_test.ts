@@ -1,10 +1,10 @@
 // Visitors in the database (ddl/0011_breakdown.sql): sketches and estimates equal those of src/breakdown/sketch.ts, and no salt outlives its day.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { Sketch, sketchBytes, updateOf } from "../../src/breakdown/sketch.ts";
-import type { VisitorUpdates } from "../../src/store/port.ts";
-import { randomBelow } from "../fuzz/random.ts";
-import { startPostgres } from "../support/postgres.ts";
-import { breakdownRig, chunkOf, DAY, DAY0, type Hit, HOUR, type Rig } from "./breakdown_fixture.ts";
+import { Sketch, sketchBytes, updateOf } from "../../../src/breakdown/sketch.ts";
+import type { VisitorUpdates } from "../../../src/store/port.ts";
+import { randomBelow } from "../../fuzz/random.ts";
+import { startPostgres } from "../../support/postgres.ts";
+import { breakdownRig, chunkOf, DAY, DAY0, type Hit, HOUR, type Rig } from "./fixture.ts";
 
 const day = (at: number) => new Date(at).toISOString().slice(0, 10);
 const TODAY = day(DAY0), TOMORROW = day(DAY0 + DAY);

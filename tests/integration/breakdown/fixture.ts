@@ -1,13 +1,13 @@
 // Hits with pages, clients, campaigns and channels, committed through the store into a real database, and their naive recount.
 import { assertEquals } from "@std/assert";
 import postgres from "postgres";
-import { silentLog } from "../../src/shared/log.ts";
-import { migrate } from "../../src/store/migrate.ts";
-import type { Chunk, ChunkBreakdown, CommitOutcome, CommitPayload, Store } from "../../src/store/port.ts";
-import { Database } from "../../src/store/postgres/client.ts";
-import { createPostgresStore } from "../../src/store/postgres/store.ts";
-import { chunk, partition, payload, SETTINGS } from "../contract/store_contract.ts";
-import type { TestPostgres } from "../support/postgres.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { migrate } from "../../../src/store/migrate.ts";
+import type { Chunk, ChunkBreakdown, CommitOutcome, CommitPayload, Store } from "../../../src/store/port.ts";
+import { Database } from "../../../src/store/postgres/client.ts";
+import { createPostgresStore } from "../../../src/store/postgres/store.ts";
+import { chunk, partition, payload, SETTINGS } from "../../contract/store_contract.ts";
+import type { TestPostgres } from "../../support/postgres.ts";
 
 export const MIN = 60_000;
 export const HOUR = 60 * MIN;

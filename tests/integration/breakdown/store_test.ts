@@ -1,10 +1,10 @@
 // Breakdowns in the database (ddl/0011_breakdown.sql): from the commit through compaction, closing and roll-ups, each sum equals a naive recount.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
-import { codeOf } from "../../src/shared/sql.ts";
-import { rollUp } from "../../src/store/maintenance.ts";
-import { SIZE } from "../contract/store_contract.ts";
-import { randomBelow } from "../fuzz/random.ts";
-import { startPostgres } from "../support/postgres.ts";
+import { codeOf } from "../../../src/shared/sql.ts";
+import { rollUp } from "../../../src/store/maintenance.ts";
+import { SIZE } from "../../contract/store_contract.ts";
+import { randomBelow } from "../../fuzz/random.ts";
+import { startPostgres } from "../../support/postgres.ts";
 import {
   ALL,
   breakdownRig,
@@ -20,7 +20,7 @@ import {
   MIN,
   ordered,
   type Rig,
-} from "./breakdown_fixture.ts";
+} from "./fixture.ts";
 
 const HOSTS = ["a.example", "b.example", "ünïcode.example"];
 const CLIENTS = ["Chrome\x1eWindows\x1edesktop", "Safari\x1eiOS\x1emobile", "(bot)\x1e(bot)\x1e(bot)"];

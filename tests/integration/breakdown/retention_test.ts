@@ -1,11 +1,11 @@
 // Retention of breakdowns and visitors (ddl/0011_breakdown.sql): sums stay, and what names hosts, pages, campaigns or visitors of a day goes with it.
 import { assertEquals } from "@std/assert";
-import { epochMs } from "../../src/shared/units.ts";
-import { silentLog } from "../../src/shared/log.ts";
-import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
-import { keepUp, retain, rollUp } from "../../src/store/maintenance.ts";
-import { startPostgres, type TestPostgres } from "../support/postgres.ts";
-import { ALL, breakdownRig, chunkOf, counted, DAY, DAY0, type Hit, HOUR, MIN, type Rig } from "./breakdown_fixture.ts";
+import { epochMs } from "../../../src/shared/units.ts";
+import { silentLog } from "../../../src/shared/log.ts";
+import { StepBoard, UPKEEP_STEPS } from "../../../src/shared/steps.ts";
+import { keepUp, retain, rollUp } from "../../../src/store/maintenance.ts";
+import { startPostgres, type TestPostgres } from "../../support/postgres.ts";
+import { ALL, breakdownRig, chunkOf, counted, DAY, DAY0, type Hit, HOUR, MIN, type Rig } from "./fixture.ts";
 
 const TODAY = "2026-03-01";
 /** Retention wants the first day gone, and keeps the second. */
