@@ -26,7 +26,13 @@ const RULES: EventRules = {
   keyBytesMax: 1024,
   trustedProxyHops: 0,
 };
-const stubLocator: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
+const stubLocator: PlaceLocator = {
+  locate: () => 0,
+  family: 0,
+  words: new Uint32Array(4),
+  place: () => UNKNOWN_PLACE,
+  size: 1,
+};
 
 /** Events as the harness produces them, about 340 bytes each, back to back in one buffer as in a fetched batch. */
 function generate(count: number): { bytes: Uint8Array; starts: Int32Array } {

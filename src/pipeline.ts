@@ -16,6 +16,7 @@ import { Once } from "./engine/once.ts";
 import { gatherUntil } from "./engine/pace.ts";
 import { type PipelineParts, type PipelineSettings, RETRY_MS } from "./engine/parts.ts";
 import { RowWatch } from "./engine/row_watch.ts";
+import { Salts } from "./engine/salts.ts";
 import { snapshotOf } from "./engine/snapshot.ts";
 import { EngineState } from "./engine/state.ts";
 import { messageOf } from "./shared/errors.ts";
@@ -52,7 +53,8 @@ export class Pipeline {
   readonly #watch: RowWatch;
   readonly #once: Once;
   readonly #closer: Closer;
-  /** The part of a batch that did not fit into the delta, and the tracker that it continues. */
+  readonly #salts: Salts;
+  /** The part of a batch that was not counted, because the delta was full or a salt missing, and the tracker that it continues. */
   #rest: {
     readonly batch: FetchedBatch;
     readonly tracker: Tracker;
@@ -62,7 +64,8 @@ export class Pipeline {
 
   constructor(settings: PipelineSettings, parts: PipelineParts) {
     const state = this.#state = new EngineState(settings, parts);
-    this.#counter = new Counter(settings.rules, parts.reader, settings.limits);
+    this.#counter = new Counter(settings.rules, parts.reader, settings.limits, state.visitors);
+    this.#salts = new Salts(state);
     this.#closer = new Closer({
       ...parts,
       steps: state.steps,
@@ -209,7 +212,7 @@ export class Pipeline {
   }
 
   /**
-   * Counts the rest of a batch that did not fit into the delta. Returns whether there was one: until it is counted, the loop does not poll.
+   * Counts the rest of a batch that was not counted. Returns whether there was one: until it is counted, the loop does not poll.
    * If positions were read again since, the rest is dropped; the source delivers it again.
    */
   async #countRest(): Promise<boolean> {
@@ -221,8 +224,10 @@ export class Pipeline {
       return false;
     }
     // Still full: the commit that empties the delta was postponed.
-    if (state.full) await state.parts.clock.sleep(SHORT_POLL_MS as DurationMs);
-    else {
+    const { wants } = this.#counter;
+    if (state.full || (wants !== null && !await this.#salts.fetch(wants))) {
+      await state.parts.clock.sleep(SHORT_POLL_MS as DurationMs);
+    } else {
       this.#rest = null;
       this.#count(batch, rest.at);
     }

@@ -1,4 +1,5 @@
 // Builds one engine from source, event reader, places and store. Part of the composition root.
+import { breakdownsOf } from "../breakdown/dimensions.ts";
 import { keepPlacePoints } from "../store/place_points.ts";
 import type { Store } from "../store/port.ts";
 import { maskPayload } from "../event/mask_payload.ts";
@@ -75,7 +76,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
   const { source: first, startOffset } = await open();
   const source = renewable(first, async () => (await open()).source);
   // The loop replaces these rules by the stored ones before it reads records.
-  const reader = eventReader(settings, wanted, places);
+  const reader = eventReader(settings, wanted, places, breakdownsOf(settings.BREAKDOWNS));
   const onBatch = memoryRelief();
   return new Pipeline({
     instance,

@@ -1,4 +1,5 @@
 // Makes the parts of a stream from the settings, in one place for the service and all commands. Composition root.
+import type { Breakdowns } from "../breakdown/dimensions.ts";
 import { createEventReader } from "../event/fast_reader.ts";
 import { type FirstLines, firstLines } from "../event/log_line/found.ts";
 import { type EventRules, readEvent } from "../event/read_event.ts";
@@ -94,10 +95,16 @@ function eventRules(settings: Settings, stream: StreamRules): EventRules {
   };
 }
 
-/** The event reader of an engine, and of commands that count like an engine. */
-export function eventReader(settings: Settings, rules: StreamRules, places: PlaceLocator): EventReader {
+/** The event reader of an engine, and of commands that count like an engine. @param breakdowns what it reads beside the rows */
+export function eventReader(
+  settings: Settings,
+  rules: StreamRules,
+  places: PlaceLocator,
+  breakdowns: Breakdowns = 0,
+): EventReader {
   return createEventReader({
     ...eventRules(settings, rules),
+    breakdowns,
     locator: places,
     hashSeed: crypto.getRandomValues(new Uint32Array(1))[0]!,
   });

@@ -63,6 +63,12 @@ export function clientOf(agent: string, bot: boolean): Client {
   };
 }
 
+/** Separates the parts of a client's text, as it does those of a place. */
+const PART_END = "\x1e";
+
+/** The value under which a hit counts in the dimension `client`: browser, system and device, separated by U+001E. */
+export const clientValue = ({ browser, os, device }: Client): string => [browser, os, device].join(PART_END);
+
 const DEVICE_NAMES: ReadonlySet<string> = new Set(DEVICES);
 
 const listed = (name: string | undefined, names: ReadonlySet<string>) =>

@@ -62,7 +62,12 @@ export function pageValue(request: PageRequest, cap: (text: string) => string): 
 /** Why method or status alone say that no page was viewed. What the log does not say speaks for a view. 304 shows the page from a cache. */
 function noView({ method, status }: PageRequest): "method" | "redirect" | "error" | undefined {
   if (method !== undefined && method !== "GET") return "method";
-  if (status === undefined || (status >= 200 && status < 300) || status === 304) return undefined;
+  return status === undefined ? undefined : noViewByStatus(status);
+}
+
+/** Why an answer of this status showed no page; `undefined` if it showed one. */
+export function noViewByStatus(status: number): "redirect" | "error" | undefined {
+  if ((status >= 200 && status < 300) || status === 304) return undefined;
   return status >= 300 && status < 400 ? "redirect" : "error";
 }
 

@@ -4,7 +4,18 @@
 import { SipHasher, type SipKey } from "./siphash.ts";
 import { updateOf } from "./sketch.ts";
 
+/** The salt of one UTC day of event time. */
+export interface VisitorSalt {
+  /** Its id in the database. */
+  readonly id: string;
+  readonly key: SipKey;
+  /** Differs between any two salts that a process has had. */
+  readonly number: number;
+}
+
 const AGENT_HASH_BYTES = 8;
+/** Longest part of an agent that is hashed; real ones have fewer than 300 bytes. It bounds the cost of one hostile value. */
+export const AGENT_BYTES_MAX = 1024;
 /** Longest address that is read. The longest text of an address of either family has 45 characters. */
 export const ADDRESS_BYTES_MAX = 64;
 
@@ -22,9 +33,9 @@ export class VisitorHasher {
     return this.#sip.low;
   }
 
-  /** Hashes the agent `bytes[start, end)`; a missing one is empty. */
+  /** Hashes the agent `bytes[start, end)`, of which the first {@link AGENT_BYTES_MAX} count; a missing one is empty. */
   hashAgent(salt: SipKey, bytes: Uint8Array, start: number, end: number): void {
-    this.#sip.hash(salt, bytes, start, end);
+    this.#sip.hash(salt, bytes, start, Math.min(end, start + AGENT_BYTES_MAX));
   }
 
   /**
@@ -33,10 +44,20 @@ export class VisitorHasher {
    */
   update(salt: SipKey, bytes: Uint8Array, start: number, end: number, agentHigh: number, agentLow: number): number {
     const length = Math.min(end - start, ADDRESS_BYTES_MAX);
+    for (let i = 0; i < length; i++) this.#bytes[AGENT_HASH_BYTES + i] = bytes[start + i]!;
+    return this.#update(salt, length, agentHigh, agentLow);
+  }
+
+  /** As {@link VisitorHasher.update}, for the address in the first `count` of `words`, most significant first: 1 for IPv4, 4 for IPv6. */
+  updateOfWords(salt: SipKey, words: Uint32Array, count: number, agentHigh: number, agentLow: number): number {
+    for (let i = 0; i < count; i++) this.#view.setUint32(AGENT_HASH_BYTES + 4 * i, words[i]!);
+    return this.#update(salt, 4 * count, agentHigh, agentLow);
+  }
+
+  #update(salt: SipKey, addressBytes: number, agentHigh: number, agentLow: number): number {
     this.#view.setInt32(0, agentHigh);
     this.#view.setInt32(4, agentLow);
-    for (let i = 0; i < length; i++) this.#bytes[AGENT_HASH_BYTES + i] = bytes[start + i]!;
-    this.#sip.hash(salt, this.#bytes, 0, AGENT_HASH_BYTES + length);
+    this.#sip.hash(salt, this.#bytes, 0, AGENT_HASH_BYTES + addressBytes);
     return updateOf(this.#sip.high, this.#sip.low);
   }
 }

@@ -69,6 +69,7 @@ export class Commits {
     this.#encoder = new Encoder({
       hosts: reader.hosts,
       referrers: reader.referrers,
+      breakdown: reader.breakdown,
       place: (id) => places.place(id),
       placeCount: () => places.size,
     });
@@ -181,7 +182,10 @@ export class Commits {
     const payload = this.#encoder.freeze(state.delta, state.trackers.values(), newId(), reason);
     state.expectation++;
     state.resetDelta();
-    if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) reader.reset();
+    if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) {
+      reader.reset();
+      state.visitors?.forgetHosts();
+    }
     const released = this.#passedWindow(), lowest = state.lowestWatermark;
     if (Number.isFinite(lowest)) this.#window = windowStart(lowest, state.settings.rules.windowSize);
     this.#lastAt = clock.steady();

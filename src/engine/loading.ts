@@ -9,8 +9,8 @@ import type { LogIdentity } from "../source/port.ts";
 import { Tracker } from "../window/tracker.ts";
 import type { Commits } from "./commits.ts";
 import { checkStoredPositions } from "./log_check.ts";
-import { RETRY_MS } from "./parts.ts";
-import type { EngineState, Wanted } from "./state.ts";
+import { RETRY_MS, type Wanted } from "./parts.ts";
+import type { EngineState } from "./state.ts";
 
 /** Loads the positions of one engine. */
 export class Loading {
@@ -87,6 +87,7 @@ export class Loading {
       return false;
     }
     reader.use(rules);
+    state.visitors?.forgetHosts();
     state.rules = rules;
     log.info("events are read by the stored rules", { rules: rulesJson(rules) });
     return true;

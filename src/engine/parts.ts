@@ -1,11 +1,11 @@
-// What one engine is given: settings, ports and callbacks. Types only.
+// What one engine is given (settings, ports and callbacks), and types of what it knows. Types only.
 import type { CommitLimits } from "../store/decision.ts";
 import type { Store, StreamSettings } from "../store/port.ts";
 import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import type { SteadyClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
-import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
+import type { DurationMs, EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import type { PartitionBounds, RenewableSource } from "../source/port.ts";
 import type { CountingRules } from "../window/counter.ts";
 import type { Mask } from "../window/dead_letters.ts";
@@ -45,6 +45,24 @@ export interface PipelineParts {
 
 /** A time of the steady clock, ms. All durations are measured with it, because the wall clock may be set. */
 export type Steady = number;
+
+/** Partitions whose rows must be read before their records are. */
+export interface Wanted {
+  readonly partitions: ReadonlySet<PartitionId>;
+  /** Whether pending counts must be committed first. */
+  readonly settle: boolean;
+  notBefore: Steady;
+}
+
+/** Why the engine does not run. */
+export interface Reason {
+  readonly code: string;
+  readonly text: string;
+  /** What an operator can do about it. */
+  readonly action?: string | undefined;
+  /** What ends the wait: an answer of the database, or a batch of the source. */
+  readonly by?: "store" | "source" | undefined;
+}
 
 /** Pause before a step that failed is tried again, ms. */
 export const RETRY_MS = 1_000;

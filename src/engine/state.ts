@@ -1,5 +1,6 @@
 // What one engine knows, and how that changes: assignment, trackers, delta, the stored state as last read, the stop. Nothing here waits;
 // the steps that wait (loading.ts, commits.ts, row_watch.ts, halt.ts, once.ts) use it. No I/O but the log.
+import { DIMENSION_BITS } from "../breakdown/dimensions.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
 import type { StoredState } from "../store/port.ts";
 import { invariant, type StopCode, StreamStopped } from "../shared/errors.ts";
@@ -9,7 +10,8 @@ import { ENGINE_STEPS, type EngineStep, StepBoard } from "../shared/steps.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
-import type { PipelineParts, PipelineSettings, Steady } from "./parts.ts";
+import { Visitors } from "../window/visitors.ts";
+import type { PipelineParts, PipelineSettings, Reason, Steady, Wanted } from "./parts.ts";
 
 /** A partition is catching up while its log end is further ahead than this: records in Kafka, bytes in files. */
 const CATCHING_UP_OFFSETS = 20_000;
@@ -17,24 +19,6 @@ const CATCHING_UP_OFFSETS = 20_000;
 const WATCHED_MS = 30_000;
 /** Records that may be counted while a commit is in flight. */
 const PENDING_RECORDS_MAX = 4_000_000;
-
-/** Partitions whose rows must be read before their records are. */
-export interface Wanted {
-  readonly partitions: ReadonlySet<PartitionId>;
-  /** Whether pending counts must be committed first. */
-  readonly settle: boolean;
-  notBefore: Steady;
-}
-
-/** Why the engine does not run. */
-interface Reason {
-  readonly code: string;
-  readonly text: string;
-  /** What an operator can do about it. */
-  readonly action?: string | undefined;
-  /** What ends the wait: an answer of the database, or a batch of the source. */
-  readonly by?: "store" | "source" | undefined;
-}
 
 /** The state of one engine. */
 export class EngineState {
@@ -46,6 +30,8 @@ export class EngineState {
   readonly contested = new Map<PartitionId, { readonly since: EpochMs; readonly confirmedAt: EpochMs }>();
   readonly trackers = new Map<PartitionId, Tracker>();
   delta: Delta;
+  /** `null` where visitors are not counted. */
+  readonly visitors: Visitors | null;
   /** Records in the delta. */
   pendingRecords = 0;
   /** Version of the rows we expect. Ignore a row check that began under an older version. */
@@ -82,7 +68,8 @@ export class EngineState {
   #storedMaxWindowEnd: EpochMs = NEVER;
 
   constructor(readonly settings: PipelineSettings, readonly parts: PipelineParts) {
-    this.delta = new Delta(parts.mask);
+    this.delta = new Delta(parts.mask, parts.reader.breakdown?.counted);
+    this.visitors = ((parts.reader.breakdown?.counted ?? 0) & DIMENSION_BITS.visitors) === 0 ? null : new Visitors();
     this.startedAt = parts.clock.now();
     this.steps = new StepBoard(ENGINE_STEPS, parts.clock);
   }
@@ -131,14 +118,15 @@ export class EngineState {
 
   // ---- what is counted and not committed
 
-  /** Drops uncommitted positions and counts. */
+  /** Drops uncommitted positions and counts, and what was believed to be stored of visitors. */
   forget(): void {
     this.trackers.clear();
     this.resetDelta();
+    this.visitors?.forget();
   }
 
   resetDelta(): void {
-    this.delta = new Delta(this.parts.mask);
+    this.delta = new Delta(this.parts.mask, this.parts.reader.breakdown?.counted);
     this.pendingRecords = 0;
   }
 

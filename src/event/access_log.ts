@@ -8,10 +8,10 @@ const QUOTED = String.raw`"((?:[^"\\]|\\.)*)"`;
 const LINE = new RegExp(
   String
     .raw`^(?:(\S+) )?(\S+) \S+ \S+ \[(\d\d)/([A-Z][a-z]{2})/(\d{4}):(\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\] ${QUOTED} ` +
-    String.raw`(?:\d{3}|-) (?:\d+|-)(?: ${QUOTED} ${QUOTED}(?: ${QUOTED})?)?$`,
+    String.raw`(\d{3}|-) (?:\d+|-)(?: ${QUOTED} ${QUOTED}(?: ${QUOTED})?)?$`,
 );
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-const REQUEST = /^\S+ (\S+)(?: HTTP\/\d(?:\.\d)?)?$/;
+const REQUEST = /^(\S+) (\S+)(?: HTTP\/\d(?:\.\d)?)?$/;
 const FORWARDED_FOR = /^(?:-|[0-9A-Za-z.:,[\]_ -]*)$/;
 const PORT = /:\d+$/;
 
@@ -25,16 +25,19 @@ const PORT = /:\d+$/;
 export function parseAccessLog(line: string, defaultHost?: string): EventFields | undefined {
   const match = LINE.exec(line.replace(/[\r\n]+$/, ""));
   if (!match) return undefined;
-  const [, vhost, address, day, monthName, year, time, offsetHour, offsetMinute, request, referrer, agent, forwarded] =
-    match;
+  const [, vhost, address, day, monthName, year, time, offsetHour, offsetMinute, request, ...behind] = match;
+  const [status, referrer, agent, forwarded] = behind;
   const month = MONTHS.indexOf(monthName!) + 1;
   // A user name with a space looks like a vhost column: what would be the address is then the ident column's dash.
   if (month === 0 || (vhost !== undefined && address === "-") || !FORWARDED_FOR.test(forwarded ?? "-")) {
     return undefined;
   }
   const column = present(vhost)?.replace(PORT, "");
+  const [, method, target] = REQUEST.exec(unescapeField(request!)) ?? [];
   return {
-    url: present(REQUEST.exec(unescapeField(request!))?.[1]),
+    url: present(target),
+    method,
+    status: present(status),
     referrer: present(unescapeField(referrer ?? "")),
     user_agent: present(unescapeField(agent ?? "")),
     host: column ?? defaultHost,

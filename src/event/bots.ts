@@ -11,6 +11,9 @@ const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 const UNKNOWN = 0;
 const HUMAN = 1;
 const BOT = 2;
+/** Bits of a slot that hold the verdict; the client is above them. */
+const VERDICT_BITS = 2;
+const VERDICT_MASK = (1 << VERDICT_BITS) - 1;
 
 /** Whether the agent names itself a crawler, library or tool. A missing agent ("") counts as human. */
 export function isBotAgent(agent: string): boolean {
@@ -19,12 +22,21 @@ export function isBotAgent(agent: string): boolean {
 
 /** Verdicts by user-agent token: the patterns cost 0.2–1.3 µs, a known token 0.06 µs (bench/event_bench.ts). */
 export class BotVerdicts {
+  /** Of the last token: the id that `clientId` gave; 0 without it. */
+  client = 0;
+  /** Of the last token: its number in the cache, valid while `emptied` stays as it is; -1 if the cache does not hold it. */
+  slot = -1;
+  /** How often the cache was emptied. */
+  emptied = 0;
   readonly #tokens: ByteInterner;
-  /** By token slot. */
+  /** By token slot: verdict and client. */
   #verdicts = new Int32Array(0);
+  readonly #clientId: (agent: string, isBot: boolean) => number;
 
-  constructor(seed: number) {
+  /** @param clientId the id of an agent's client, below 2^29; asked once for each token */
+  constructor(seed: number, clientId: (agent: string, isBot: boolean) => number = () => 0) {
     this.#tokens = new ByteInterner(seed);
+    this.#clientId = clientId;
     this.#clear();
   }
 
@@ -37,12 +49,22 @@ export class BotVerdicts {
     const slot = this.#tokens.intern(bytes, view, start, end);
     if (slot >= this.#verdicts.length) this.#verdicts = grown(this.#verdicts, this.#verdicts.length * 2);
     const known = this.#verdicts[slot]!;
-    if (known !== UNKNOWN) return known - HUMAN;
+    if (known !== UNKNOWN) {
+      this.slot = slot;
+      this.client = known >>> VERDICT_BITS;
+      return (known & VERDICT_MASK) - HUMAN;
+    }
     const agent = tokenText(bytes, start, end);
     if (agent === undefined) return -1;
     const verdict = isBotAgent(agent) ? BOT : HUMAN;
-    this.#verdicts[slot] = verdict;
-    if (this.memoryBytes > CACHE_BYTES_MAX) this.#clear();
+    this.slot = slot;
+    this.client = this.#clientId(agent, verdict === BOT);
+    this.#verdicts[slot] = (this.client << VERDICT_BITS) | verdict;
+    if (this.memoryBytes > CACHE_BYTES_MAX) {
+      this.#clear();
+      this.emptied++;
+      this.slot = -1;
+    }
     return verdict - HUMAN;
   }
 

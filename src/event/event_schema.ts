@@ -13,11 +13,14 @@ const text = z.string().optional().catch(undefined);
  * type, or `null`, counts as missing.
  */
 export const eventSchema = z.object({
-  url: text.describe("Address that was asked for; an absolute one gives the host where `host` is missing"),
+  url: text.describe("Address that was asked for: its path is the page, its query may name a campaign; an absolute one gives the host where `host` is missing"),
   referrer: text.describe("Address of the page that led here; missing or `-` means a direct visit"),
-  user_agent: text.describe("Classifies human or bot; missing means human"),
+  user_agent: text.describe("Classifies human or bot, browser, system and device; missing means human"),
   host: text.describe("Host that was asked for; counted in lower case"),
   ip: text.describe("IPv4 or IPv6 address of the client, or the list of X-Forwarded-For"),
+  method: text.describe("Method of the request; another than GET views no page"),
+  status: z.union([z.string(), z.number()]).optional().catch(undefined)
+    .describe("Status of the answer, up to three digits; redirects and errors view no page"),
   headers: text.describe("Request headers; never looked at, never stored"),
   event_time: z.union([z.string(), z.number().int()]).optional().catch(undefined)
     .describe("RFC 3339 text, or Unix seconds or milliseconds"),

@@ -9,6 +9,8 @@ import type { PlaceLocator } from "../geo/port.ts";
 import { allPaths, EVENT_FIELD_NAMES, formatEventFields } from "../shared/config/event_fields.ts";
 import { invariant } from "../shared/errors.ts";
 import { BotVerdicts } from "./bots.ts";
+import { BreakdownReader } from "./breakdown/breakdown_reader.ts";
+import { noViewOf, UNCERTAIN } from "./breakdown/request_bytes.ts";
 import { clientAddressEnd, clientAddressStart } from "./client_address.ts";
 import { VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTimeBytes } from "./event_time_bytes.ts";
@@ -54,6 +56,10 @@ const T_TI = word("t_ti");
 const TIME = word("time");
 const URL_QUOTE = word('url"');
 const IP_QUOTE = word('ip":') & 0xffffff;
+const METH = word("meth");
+const THOD = word("thod");
+const STAT = word("stat");
+const ATUS = word("atus");
 const LONGEST_KEY_BYTES = 10;
 
 /** Bits of the fields seen in a record. A repeated field sends the record to the slow path, where the last one counts. */
@@ -64,12 +70,16 @@ const SEEN_AGENT = 4;
 const SEEN_ADDRESS = 8;
 const SEEN_TIME = 16;
 const SEEN_URL = 32;
+const SEEN_METHOD = 64;
+const SEEN_STATUS = 128;
+/** Fields that are read as bytes: an escape or a character beyond ASCII sends the record to the slow path. */
+const READ_AS_BYTES = SEEN_TIME | SEEN_ADDRESS | SEEN_METHOD | SEEN_STATUS;
 
 // Index of each field in the results of MappedWalk.
-const [TIME_AT, HOST_AT, REFERRER_AT, ADDRESS_AT, AGENT_AT, URL_AT] =
-  (["event_time", "host", "referrer", "ip", "user_agent", "url"] as const).map((name) =>
+const [TIME_AT, HOST_AT, REFERRER_AT, ADDRESS_AT, AGENT_AT, URL_AT, METHOD_AT, STATUS_AT] =
+  (["event_time", "host", "referrer", "ip", "user_agent", "url", "method", "status"] as const).map((name) =>
     EVENT_FIELD_NAMES.indexOf(name)
-  ) as [number, number, number, number, number, number];
+  ) as [number, number, number, number, number, number, number, number];
 
 class FastEventReader implements CountingEventReader {
   eventTime = 0;
@@ -78,6 +88,7 @@ class FastEventReader implements CountingEventReader {
   place = 0;
   bot = 0;
   slowReads = 0;
+  readonly breakdown: BreakdownReader | null;
   readonly #hosts: TextDictionary;
   /** Hosts by scheme and authority of a URL, for events without a `host`. */
   readonly #urlHosts: TextDictionary;
@@ -107,7 +118,9 @@ class FastEventReader implements CountingEventReader {
     this.#ownHost = options.defaultHost;
     this.#locator = options.locator;
     this.#trustedProxyHops = options.trustedProxyHops;
-    this.#verdicts = new BotVerdicts(seed);
+    const counted = options.breakdowns ?? 0;
+    this.breakdown = counted === 0 ? null : new BreakdownReader(counted, { seed, locator: options.locator });
+    this.#verdicts = this.breakdown?.verdicts ?? new BotVerdicts(seed);
     // `use` below sets the rules of the dictionaries.
     this.#referrers = new TextDictionary(seed, () => undefined);
     this.#hosts = new TextDictionary(seed, () => undefined);
@@ -122,7 +135,10 @@ class FastEventReader implements CountingEventReader {
     const isCommon = format?.kind === "auto" || format?.kind === "family";
     this.#line = isCommon ? new CommonLine(this.#trustedProxyHops > 0) : null;
     const fields = isPlain(stream) && format?.kind === "json" ? format.fields : stream.fields;
-    this.#mapped = formatEventFields(fields) === "" ? null : new MappedWalk(allPaths(fields));
+    const { method: _method, status: _status, ...paths } = allPaths(fields);
+    this.#mapped = formatEventFields(fields) === ""
+      ? null
+      : new MappedWalk(this.breakdown === null ? paths : allPaths(fields));
     const { keyBytesMax, referrerGranularity } = this.#rules, { version, hostAddresses } = stream;
     const clean = (text: string) => cleanText(text, keyBytesMax, HASH_DIGITS[version]);
     const hostRule = (host: string | undefined, url: string | undefined) => {
@@ -134,6 +150,7 @@ class FastEventReader implements CountingEventReader {
     this.#setDefaultHost();
     this.#urlHosts.use((authority) => hostRule(undefined, authority));
     this.#referrers.use((sent) => clean(referrerOf(sent, referrerGranularity)));
+    this.breakdown?.use(clean);
   }
 
   useHost(host: string | undefined): void {
@@ -159,7 +176,7 @@ class FastEventReader implements CountingEventReader {
 
   get memoryBytes(): number {
     return this.#hosts.memoryBytes + this.#urlHosts.memoryBytes + this.#referrers.memoryBytes +
-      this.#verdicts.memoryBytes;
+      this.#verdicts.memoryBytes + (this.breakdown?.memoryBytes ?? 0);
   }
 
   reset(): void {
@@ -167,6 +184,7 @@ class FastEventReader implements CountingEventReader {
     this.#hosts.reset();
     this.#urlHosts.reset();
     this.#referrers.reset();
+    this.breakdown?.reset();
   }
 
   read(bytes: Uint8Array, start: number, end: number): ReadCode {
@@ -195,6 +213,8 @@ class FastEventReader implements CountingEventReader {
     // An absent field is an empty range. All fields but the time may be empty.
     let hostStart = 0, hostEnd = 0, referrerStart = 0, referrerEnd = 0, agentStart = 0, agentEnd = 0;
     let addressStart = 0, addressEnd = 0, timeStart = 0, timeEnd = 0, urlStart = 0, urlEnd = 0;
+    let methodStart = 0, methodEnd = 0, statusStart = 0, statusEnd = 0;
+    const isBrokenDown = this.breakdown !== null;
     let seen = 0;
     let p = skipSpace(b, start, end);
     if (p >= end || b[p] !== 0x7b) return false;
@@ -231,6 +251,14 @@ class FastEventReader implements CountingEventReader {
         } else if ((first & 0xffffff) === IP_QUOTE) {
           field = SEEN_ADDRESS;
           keyEnd = key + 2;
+        } else if (isBrokenDown) {
+          if (first === METH && view.getInt32(key + 2, true) === THOD) {
+            field = SEEN_METHOD;
+            keyEnd = key + 6;
+          } else if (first === STAT && view.getInt32(key + 2, true) === ATUS) {
+            field = SEEN_STATUS;
+            keyEnd = key + 6;
+          }
         }
       } else {
         return false; // reading the words would leave the buffer: this affects the last record of a batch only
@@ -265,8 +293,8 @@ class FastEventReader implements CountingEventReader {
           const from = p + 1;
           let to = plainEnd(b, view, from, end);
           if (b[to] !== QUOTE) {
-            // An escape or a character beyond ASCII. Tokens are looked up undecoded, but these two fields would have to be decoded.
-            if (field === SEEN_TIME || field === SEEN_ADDRESS) return false;
+            // An escape or a character beyond ASCII. Tokens are looked up undecoded, but these fields would have to be decoded.
+            if ((field & READ_AS_BYTES) !== 0) return false;
             to = stringEnd(b, view, to, end);
             if (to < 0) return false;
           }
@@ -285,6 +313,12 @@ class FastEventReader implements CountingEventReader {
           } else if (field === SEEN_URL) {
             urlStart = from;
             urlEnd = to;
+          } else if (field === SEEN_METHOD) {
+            methodStart = from;
+            methodEnd = to;
+          } else if (field === SEEN_STATUS) {
+            statusStart = from;
+            statusEnd = to;
           } else {
             timeStart = from;
             timeEnd = to;
@@ -297,6 +331,9 @@ class FastEventReader implements CountingEventReader {
           if (field === SEEN_TIME) {
             timeStart = from;
             timeEnd = p;
+          } else if (field === SEEN_STATUS) {
+            statusStart = from;
+            statusEnd = p;
           }
           // Any other field that is not text counts as missing: its range stays empty.
         }
@@ -316,6 +353,10 @@ class FastEventReader implements CountingEventReader {
       : this.#hostOfUrl(b, view, urlStart, urlEnd);
     const clientEnd = clientAddressEnd(b, addressStart, addressEnd, this.#trustedProxyHops);
     const clientStart = clientAddressStart(b, addressStart, clientEnd);
+    if (isBrokenDown) {
+      const noView = noViewOf(b, methodStart, methodEnd, statusStart, statusEnd);
+      if (!this.#readUrl(b, urlStart, urlEnd, noView)) return false;
+    }
     return this.#keep(eventTime, host, b, referrerStart, referrerEnd, agentStart, agentEnd, clientStart, clientEnd);
   }
 
@@ -332,6 +373,10 @@ class FastEventReader implements CountingEventReader {
     const clientStart = clientAddressStart(b, from[ADDRESS_AT]!, clientEnd);
     const referrerStart = from[REFERRER_AT]!, referrerEnd = to[REFERRER_AT]!;
     const agentStart = from[AGENT_AT]!, agentEnd = to[AGENT_AT]!;
+    if (this.breakdown !== null) {
+      const noView = noViewOf(b, from[METHOD_AT]!, to[METHOD_AT]!, from[STATUS_AT]!, to[STATUS_AT]!);
+      if (!this.#readUrl(b, from[URL_AT]!, to[URL_AT]!, noView)) return false;
+    }
     return this.#keep(eventTime, host, b, referrerStart, referrerEnd, agentStart, agentEnd, clientStart, clientEnd);
   }
 
@@ -342,6 +387,11 @@ class FastEventReader implements CountingEventReader {
     const host = hostEnd > hostStart ? this.#hosts.idOfToken(b, this.#view, hostStart, hostEnd) : this.#defaultHost;
     // If the column is not a host, the host of the log counts.
     if (host < 0 || this.#hosts.text(host) === INVALID_HOST) return false;
+    if (this.breakdown !== null) {
+      line.findRequest(b);
+      const noView = noViewOf(b, line.requestStart, line.methodEnd, line.statusStart, line.statusEnd);
+      if (!this.#readUrl(b, line.urlStart, line.urlEnd, noView)) return false;
+    }
     return this.#keep(
       line.eventTime,
       host,
@@ -353,6 +403,11 @@ class FastEventReader implements CountingEventReader {
       addressStart,
       addressEnd,
     );
+  }
+
+  /** Keeps page and campaign of the URL `b[start, end)`; false if the slow path has to decide. */
+  #readUrl(b: Uint8Array, start: number, end: number, noView: number): boolean {
+    return noView !== UNCERTAIN && this.breakdown!.readUrl(b, this.#view, start, end, noView);
   }
 
   /** Looks up the last fields of an event and keeps it. Positions as parameters, because an object per event would be garbage. */
@@ -377,6 +432,7 @@ class FastEventReader implements CountingEventReader {
     this.referrer = referrer;
     this.bot = bot;
     this.place = this.#locator.locate(b, clientStart, clientEnd);
+    this.breakdown?.readAgent(b, agentStart, agentEnd, clientStart, clientEnd);
     return true;
   }
 
@@ -407,6 +463,7 @@ class FastEventReader implements CountingEventReader {
     this.referrer = this.#referrers.idOfText(result.referrer);
     this.bot = result.bot ? 1 : 0;
     this.place = this.#locator.locate(address, 0, address.length);
+    if (result.breakdown !== undefined) this.breakdown?.readTexts(result.breakdown, address);
     return READ_OK;
   }
 }

@@ -1,7 +1,7 @@
 // Takes the fields of an event from a parsed JSON value, by the paths of EVENT_FIELDS: the slow, obvious twin of mapped_walk.ts. No I/O.
 import type { EventFieldName, FieldPath, FieldPaths } from "../shared/config/event_fields.ts";
 
-/** Texts as sent. A field of another type counts as missing. `event_time` may also be a number, with its digits as sent. */
+/** Texts as sent; `status` may have been a number. A field of another type counts as missing. `event_time` may also be a number, with its digits as sent. */
 export type MappedFields =
   & Readonly<Partial<Record<Exclude<EventFieldName, "event_time">, string>>>
   & { readonly event_time?: string | NumberSource | "malformed" };
@@ -22,6 +22,7 @@ export function mappedFields(text: string, value: unknown, paths: FieldPaths): M
   for (const [name, path] of Object.entries(paths) as [EventFieldName, FieldPath][]) {
     const found = valueAt(value, path);
     if (typeof found === "string") fields[name] = found;
+    else if (name === "status" && typeof found === "number") fields.status = String(found);
   }
   const { event_time: written, ...others } = fields;
   if (written !== undefined) return written === "" || written === "-" ? others : { ...others, event_time: written };

@@ -10,7 +10,9 @@ import {
 import { plainEnd, QUOTE, skipSpace, stringEnd, valueEnd } from "./json_scan.ts";
 
 const OBJECT = 0x7b, OBJECT_END = 0x7d, ARRAY = 0x5b, ARRAY_END = 0x5d, COMMA = 0x2c, COLON = 0x3a;
-const ESCAPED_GIVE_UP: ReadonlySet<EventFieldName> = new Set(["event_time", "ip"]);
+const ESCAPED_GIVE_UP: ReadonlySet<EventFieldName> = new Set(["event_time", "ip", "method", "status"]);
+/** Fields that may be numbers. Any other field that is not text counts as missing. */
+const NUMBERS: ReadonlySet<EventFieldName> = new Set(["event_time", "status"]);
 
 /** A key or array position on a path: the end of one path, or a step of several. */
 interface Step {
@@ -24,7 +26,7 @@ interface Step {
 
 /** The walk of one mapping. */
 export class MappedWalk {
-  /** Bounds of each field's text between its quotes, or of its number, in the order of {@link EVENT_FIELD_NAMES}; empty if missing. */
+  /** Bounds of each field's text between its quotes, or of its value where it may be a number, in the order of {@link EVENT_FIELD_NAMES}; empty if missing. */
   readonly starts = new Int32Array(EVENT_FIELD_NAMES.length);
   readonly ends = new Int32Array(EVENT_FIELD_NAMES.length);
   readonly #root: Step;
@@ -130,8 +132,7 @@ export class MappedWalk {
     const name = EVENT_FIELD_NAMES[field]!;
     if (b[p] !== QUOTE) {
       const after = valueEnd(b, view, p, end);
-      // Any other field that is not text counts as missing.
-      if (name === "event_time" && after >= 0) this.starts[field] = p, this.ends[field] = after;
+      if (NUMBERS.has(name) && after >= 0) this.starts[field] = p, this.ends[field] = after;
       return after;
     }
     const from = p + 1;

@@ -5,10 +5,12 @@
 //   version 2: too_large → (a schema registry's frame is stripped) → bad_encoding | compressed_value | binary_value →
 //              bad_json | array_value | enveloped_value | bad_line → missing_event_time | enveloped_value → bad_event_time →
 //              missing_host | bad_host
+import type { Breakdowns } from "../breakdown/dimensions.ts";
 import { allPaths } from "../shared/config/event_fields.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { parseAccessLog } from "./access_log.ts";
 import { isBotAgent } from "./bots.ts";
+import { eventBreakdown, type EventBreakdown, type RequestTexts } from "./breakdown/request_texts.ts";
 import { clientAddress } from "./client_address.ts";
 import { type EventFields, eventSchema, VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTime, parseEventTimeNumber, parseEventTimeV2 } from "./event_time.ts";
@@ -35,6 +37,8 @@ export interface EventRules {
   readonly trustedProxyHops: number;
   /** Host of log lines that do not name one. */
   readonly defaultHost?: string | undefined;
+  /** What is counted beside the rows; 0 = nothing, the default. It changes nothing else. */
+  readonly breakdowns?: Breakdowns | undefined;
 }
 
 /** An event with all rules applied, or the reason why it cannot be counted. */
@@ -47,6 +51,8 @@ export type ReadResult =
     /** The text to locate, which may not be an address; "" without one. */
     readonly address: string;
     readonly bot: boolean;
+    /** Absent if nothing but the rows is counted. */
+    readonly breakdown?: EventBreakdown;
   }
   /** A line of a log that is a comment. */
   | { readonly kind: "comment" }
@@ -144,7 +150,8 @@ function toEvent(fields: EventFields, rules: EventRules): ReadResult {
   if (eventTime === undefined) return dead("bad_event_time");
   const host = hostOf(fields.host, fields.url);
   if (host === undefined) return dead("missing_host");
-  return event(fields, { eventTime, host }, rules);
+  const { status, ...texts } = fields;
+  return event({ ...texts, status: status === undefined ? undefined : String(status) }, { eventTime, host }, rules);
 }
 
 /** Applies the rules of version 2 to fields as sent. */
@@ -159,18 +166,20 @@ function toEventV2(fields: MappedFields, rules: EventRules): ReadResult {
 }
 
 function event(
-  fields: { readonly [name in "referrer" | "ip" | "user_agent"]?: string | undefined },
+  fields: { readonly [name in "referrer" | "ip"]?: string | undefined } & RequestTexts,
   { eventTime, host }: { readonly eventTime: EpochMs; readonly host: string },
   rules: EventRules,
 ): ReadResult {
   const clean = (text: string) => cleanText(text, rules.keyBytesMax, HASH_DIGITS[rules.stream.version]);
+  const bot = isBotAgent(fields.user_agent ?? ""), counted = rules.breakdowns ?? 0;
   return {
     kind: "event",
     eventTime,
     host: clean(host),
     referrer: clean(referrerOf(fields.referrer, rules.referrerGranularity)),
     address: clientAddress(fields.ip, rules.trustedProxyHops).toWellFormed(),
-    bot: isBotAgent(fields.user_agent ?? ""),
+    bot,
+    ...(counted !== 0 && { breakdown: eventBreakdown(fields, { counted, bot, clean }) }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Dictionary } from "./types.ts";
 
 /** Heap cost of one text beyond its characters (header, array element, Map entry): `Deno.memoryUsage()` over 400,000 texts gave 66. */
 const ENTRY_OVERHEAD_BYTES = 66;
+const FIRST_TOKENS = 1 << 9;
 /** V8 stores a text with one byte per character unless it holds one of these. */
 const WIDE_CHARACTER = /[\u0100-\uffff]/;
 
@@ -42,6 +43,17 @@ export class TextDictionary implements Dictionary {
 
   get memoryBytes(): number {
     return this.#tokens.memoryBytes + this.#tokenIds.byteLength + this.#sizes.byteLength + this.#textBytes;
+  }
+
+  /** Bytes of what is remembered of tokens. */
+  get tokenBytes(): number {
+    return this.#tokens.memoryBytes + this.#tokenIds.byteLength;
+  }
+
+  /** Forgets the tokens, so that the rule runs again for each; ids and texts stay. */
+  forgetTokens(): void {
+    this.#tokens.clear();
+    this.#tokenIds = new Int32Array(FIRST_TOKENS);
   }
 
   text(id: number): string {
@@ -82,10 +94,9 @@ export class TextDictionary implements Dictionary {
   }
 
   reset(): void {
-    this.#tokens.clear();
-    this.#tokenIds = new Int32Array(1 << 9);
+    this.forgetTokens();
     this.#texts = [];
-    this.#sizes = new Int32Array(1 << 9);
+    this.#sizes = new Int32Array(FIRST_TOKENS);
     this.#ids = new Map();
     this.#textBytes = 0;
   }

@@ -1,5 +1,7 @@
 // The port of event readers, which turn bytes into small integers, and the codes of their results. No I/O.
 import { DEAD_REASONS, type DeadReason } from "../shared/dead_reasons.ts";
+import type { Breakdowns } from "../breakdown/dimensions.ts";
+import type { VisitorSalt } from "../breakdown/visitor.ts";
 import type { StreamRules } from "./stream_rules.ts";
 
 export { DEAD_REASONS, type DeadReason };
@@ -20,12 +22,27 @@ export interface Dictionary {
   readonly size: number;
 }
 
+/** What an event adds to the breakdowns. The fields hold the reader's event, as its own do. */
+export interface EventBreakdowns {
+  /** What is counted; not 0. Ids of a dimension that is not counted mean nothing. */
+  readonly counted: Breakdowns;
+  /** Ids in `pages`, `clients` and `campaigns`. */
+  readonly page: number;
+  readonly client: number;
+  readonly campaign: number;
+  readonly pages: Dictionary;
+  readonly clients: Dictionary;
+  readonly campaigns: Dictionary;
+  /** The update of a sketch for the event's visitor, hashed by `salt`. Call it only where visitors are counted. */
+  visitor(salt: VisitorSalt): number;
+}
+
 /**
  * Reads one record's value. After {@link READ_OK} the fields hold the event until the next call. The engine decides `future_event_time`,
  * because it knows the record time.
  */
 export interface EventReader {
-  /** Changes the rules and forgets every host and referrer id. Call it only while no delta refers to one. */
+  /** Changes the rules and forgets every id but those of places and clients. Call it only while no delta refers to one. */
   use(stream: StreamRules): void;
   /** Sets the host of following lines that do not name one; undefined = the host that the reader was made with. */
   useHost(host: string | undefined): void;
@@ -40,8 +57,10 @@ export interface EventReader {
   readonly bot: number;
   readonly hosts: Dictionary;
   readonly referrers: Dictionary;
+  /** `null` if nothing but the rows is counted. */
+  readonly breakdown: EventBreakdowns | null;
   /** Bytes held by the dictionaries and caches. */
   readonly memoryBytes: number;
-  /** Forgets every host and referrer id. Call it only while no delta refers to one. */
+  /** Forgets every id but those of places and clients. Call it only while no delta refers to one. */
   reset(): void;
 }

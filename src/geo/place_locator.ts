@@ -39,6 +39,7 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
   located = 0;
   walked = 0;
   missed = 0;
+  family: 0 | 4 | 6 = 0;
   readonly #parser = new AddressParser();
   readonly #places: Place[] = [UNKNOWN_PLACE, PRIVATE_PLACE, INVALID_PLACE];
   readonly #idByPlace = new Map<string, number>(this.#places.map((place, id) => [keyOf(place), id]));
@@ -59,6 +60,10 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
 
   get size(): number {
     return this.#places.length;
+  }
+
+  get words(): Uint32Array {
+    return this.#parser.words;
   }
 
   place(id: number): Place {
@@ -85,7 +90,9 @@ class CachedPlaceLocator implements ReloadablePlaceLocator {
   }
 
   #locate(bytes: Uint8Array, start: number, end: number): number {
-    switch (this.#parser.parse(bytes, start, end)) {
+    const kind = this.#parser.parse(bytes, start, end);
+    this.family = kind === ADDRESS_V4 || kind === ADDRESS_V6 ? kind : 0;
+    switch (kind) {
       case ADDRESS_V4:
         return this.#locate4(this.#parser.words[0]!);
       case ADDRESS_V6:

@@ -31,6 +31,10 @@ export const INVALID_PLACE: Place = { countryCode: "invalid", region: "", city: 
 export interface PlaceLocator {
   /** `bytes[start, end)` is the unescaped UTF-8 text of the field, empty if the field is missing. Never throws. */
   locate(bytes: Uint8Array, start: number, end: number): number;
+  /** What the last `locate` was given: an address of this family, in `words`, or 0 for anything else. */
+  readonly family: 0 | 4 | 6;
+  /** IPv4 in the first word; IPv6 in four, most significant first. Valid until the next `locate`. */
+  readonly words: Uint32Array;
   /** The place behind an id that `locate` returned. */
   place(id: number): Place;
   /** Number of ids. */

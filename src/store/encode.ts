@@ -1,14 +1,17 @@
 // A delta → a frozen payload: self-contained chunks with their own dictionaries, as text that PostgreSQL parses in bulk. No I/O.
 // Numbers are joined by commas, texts by U+001F: a parameter per row costs 6–12 µs, this well under 1 µs.
-import type { Dictionary } from "../event/types.ts";
+import type { Dictionary, EventBreakdowns } from "../event/types.ts";
 import type { Place } from "../geo/port.ts";
-import type { EpochMs } from "../shared/units.ts";
+import { DAY, type EpochMs } from "../shared/units.ts";
 import type { Delta } from "../window/delta.ts";
 import type { KeyTable } from "../window/key_table.ts";
 import { emptyTally, type Tracker } from "../window/tracker.ts";
-import type { Chunk, CommitPayload, CommitReason, PartitionMove } from "./port.ts";
+import { utcDay } from "../window/tumbling.ts";
+import type { UpdateList } from "../window/update_list.ts";
+import { BreakdownEncoder } from "./encode_breakdown.ts";
+import { Indexes } from "./encode_indexes.ts";
+import type { Chunk, CommitPayload, CommitReason, PartitionMove, VisitorUpdates } from "./port.ts";
 
-const TEXT_END = "\x1f";
 const FIELD_END = "\x1e";
 
 /** Dictionaries that a delta's ids refer to. */
@@ -17,40 +20,8 @@ interface Texts {
   readonly referrers: Pick<Dictionary, "text" | "size">;
   readonly place: (id: number) => Place;
   readonly placeCount: () => number;
-}
-
-/** Maps ids of a process-wide dictionary to dense 1-based indexes into one chunk's list. It is reused, so unused ids cost nothing per chunk. */
-class Indexes {
-  #stamp = new Int32Array(1024);
-  #index = new Int32Array(1024);
-  #round = 0;
-  count = 0;
-  list = "";
-  readonly #text: (id: number) => string;
-
-  constructor(text: (id: number) => string) {
-    this.#text = text;
-  }
-
-  /** Begins a chunk over a dictionary of `size` ids. */
-  begin(size: number): void {
-    if (this.#stamp.length < size) {
-      const capacity = Math.max(size, this.#stamp.length * 2);
-      this.#stamp = new Int32Array(capacity);
-      this.#index = new Int32Array(capacity);
-      this.#round = 0;
-    }
-    this.#round++;
-    this.count = 0;
-    this.list = "";
-  }
-
-  of(id: number): number {
-    if (this.#stamp[id] === this.#round) return this.#index[id]!;
-    this.#stamp[id] = this.#round;
-    this.list += this.#text(id) + TEXT_END;
-    return this.#index[id] = ++this.count;
-  }
+  /** Absent or `null` if nothing but the rows is counted. */
+  readonly breakdown?: Pick<EventBreakdowns, "pages" | "clients" | "campaigns"> | null;
 }
 
 /** Encodes chunks. Between calls it keeps scratch space only. */
@@ -59,9 +30,11 @@ export class Encoder {
   readonly #hosts: Indexes;
   readonly #referrers: Indexes;
   readonly #places: Indexes;
+  readonly #breakdowns: BreakdownEncoder | null;
 
   constructor(texts: Texts) {
     this.#texts = texts;
+    this.#breakdowns = texts.breakdown ? new BreakdownEncoder(texts.breakdown) : null;
     this.#hosts = new Indexes((id) => texts.hosts.text(id));
     this.#referrers = new Indexes((id) => texts.referrers.text(id));
     this.#places = new Indexes((id) => {
@@ -82,6 +55,12 @@ export class Encoder {
       referrer[i] = this.#referrers.of(table.referrer[i]!);
       place[i] = this.#places.of(table.place[i]!);
     }
+    const breakdown = this.#breakdowns?.encode(table, {
+      hosts: this.#hosts,
+      hostIx: host,
+      hostText: (id) => this.#texts.hosts.text(id),
+      referrerText: (id) => this.#texts.referrers.text(id),
+    }) ?? null;
     return {
       late,
       windowStart: windowStart as EpochMs,
@@ -96,7 +75,21 @@ export class Encoder {
       placeIx: place.join(),
       keyHits: table.keyHits.subarray(0, size).join(),
       keyBotHits: table.keyBotHits.subarray(0, size).join(),
-      breakdown: null,
+      breakdown,
+    };
+  }
+
+  /** The updates of one day's sketches. `day`: days since 1970. */
+  #updates(day: number, { saltId, size, host, update }: UpdateList): VisitorUpdates {
+    this.#hosts.begin(this.#texts.hosts.size);
+    const hostIx = new Array<number>(size);
+    for (let i = 0; i < size; i++) hostIx[i] = this.#hosts.of(host[i]!);
+    return {
+      day: utcDay(day * DAY),
+      saltId,
+      hosts: this.#hosts.list,
+      hostIx: hostIx.join(),
+      updates: update.subarray(0, size).join(),
     };
   }
 
@@ -138,7 +131,7 @@ export class Encoder {
       reason,
       moves,
       chunks,
-      visitors: [],
+      visitors: [...delta.visitors].sort(([a], [b]) => a - b).map(([day, list]) => this.#updates(day, list)),
       dead: dead.count === 0 ? null : { counts: dead.counts, ranges: dead.ranges, samples: dead.samples },
       records,
       keys: chunks.reduce((sum, chunk) => sum + chunk.keys, 0),

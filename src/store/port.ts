@@ -6,6 +6,7 @@ import type { DeadReason } from "../event/types.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import { messageOf, type StopCode } from "../shared/errors.ts";
 
+export { DIMENSION_BITS } from "../breakdown/dimensions.ts";
 export type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 
 /** Settings that never change for a stream. A start with other values is refused. */
@@ -76,15 +77,12 @@ export interface PartitionMove {
   readonly idleAdvances: readonly IdleAdvance[];
 }
 
-/** Bits of a mask. Position of the bit, from 1: number of the dimension in the database. Visitors have no values, so no pair belongs to them. */
-export const DIMENSION_BITS = { page: 1, client: 2, campaign: 4, channel: 8, visitors: 16 } as const;
-
 /**
  * The hits of a chunk by host and value, once for each dimension in `mask`. Each of these dimensions adds up to the chunk's hits and bot hits.
  * The lists hold the dimensions one after the other, in order of their numbers.
  */
 export interface ChunkBreakdown {
-  /** Sum of {@link DIMENSION_BITS} that are counted; not 0. */
+  /** Sum of `DIMENSION_BITS` that are counted; not 0. */
   readonly mask: number;
   /** Texts of the values of all dimensions, each ended by U+001F. A text may occur once in each dimension. */
   readonly values: string;

@@ -1,6 +1,7 @@
 // The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller gives the time.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
-import { type DeadReason, deadReason, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
+import type { VisitorSalt } from "../breakdown/visitor.ts";
+import { type DeadReason, deadReason, type EventBreakdowns, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
 import type { FetchedBatch, RecordRun } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
@@ -8,7 +9,9 @@ import { type Delta, type DeltaBounds, NO_BOUNDS } from "./delta.ts";
 import { NamedTexts } from "./named_texts.ts";
 import { isLate } from "./tumbling.ts";
 import type { KeyTable } from "./key_table.ts";
+import type { PairTables } from "./pair_table.ts";
 import type { Tracker } from "./tracker.ts";
+import { dayOfWindow, type Visitors } from "./visitors.ts";
 
 export interface CountingRules {
   readonly windowSize: DurationMs;
@@ -36,7 +39,11 @@ export class Counter {
   #now = 0;
   #expectedOffset = 0;
   readonly #bounds: DeltaBounds;
-  /** Whether the delta has reached a bound: the rest of the batch is not counted into it. */
+  /** `null` where visitors are not counted. */
+  readonly #visitors: Visitors | null;
+  /** Day (since 1970) whose salt the first record that was not counted needs; `null` if it does not need one. */
+  #wants: number | null = null;
+  /** Whether the rest of the batch is not counted now: the delta has reached a bound, or a salt is missing. */
   #full = false;
   /** Offset of the first record that was not counted; -1 if all were. */
   #leftFrom = -1;
@@ -45,15 +52,26 @@ export class Counter {
   #tables = 0;
   readonly #hosts = new NamedTexts();
   readonly #referrers = new NamedTexts();
+  readonly #pages = new NamedTexts();
+  readonly #clients = new NamedTexts();
+  readonly #campaigns = new NamedTexts();
+  readonly #visitorHosts = new NamedTexts();
 
-  constructor(rules: CountingRules, reader: EventReader, bounds: DeltaBounds = NO_BOUNDS) {
+  /** @param visitors `null` where visitors are not counted, whatever the reader could say of them */
+  constructor(rules: CountingRules, reader: EventReader, bounds: DeltaBounds = NO_BOUNDS, visitors: Visitors | null = null) {
     this.#rules = rules;
     this.#reader = reader;
     this.#bounds = bounds;
+    this.#visitors = visitors;
+  }
+
+  /** The UTC day (since 1970) whose salt has to be learned before counting goes on, if that ended the last `count`. */
+  get wants(): number | null {
+    return this.#wants;
   }
 
   /**
-   * Counts the records of `batch` into `delta` until the delta reaches a bound, and moves `tracker` behind the last counted record.
+   * Counts the records of `batch` into `delta` until the delta reaches a bound, or a record needs a salt that is not known, and moves `tracker` behind the last counted record.
    * Returns whether that was the whole batch. If not, the caller counts the rest into the next delta, from the tracker's position.
    *
    * @param now clock of this process: record time is never taken above it
@@ -67,6 +85,7 @@ export class Counter {
     this.#expectedOffset = batch.from;
     this.#full = delta.reached(this.#bounds, this.#reader.memoryBytes);
     this.#leftFrom = -1;
+    this.#wants = null;
     const watermark = tracker.watermark;
     this.#reader.useHost(batch.host);
     for (const run of batch.runs) {
@@ -90,7 +109,10 @@ export class Counter {
     this.#lookAt = this.bytes + LOOK_BYTES;
     if (reader.memoryBytes < maxDictionaryBytes) return;
     if (this.#delta.keys > 0) this.#full = true;
-    else reader.reset();
+    else {
+      reader.reset();
+      this.#visitors?.forgetHosts();
+    }
   }
 
   readonly #visit = (bytes: Uint8Array, start: number, end: number, offset: number, recordTime: number): void => {
@@ -132,6 +154,15 @@ export class Counter {
       if (rules.latePolicy === "store") this.#add(this.#delta.lateTable(windowStart));
       else tally.lateDropped++;
     } else {
+      const visitors = reader.bot === 0 ? this.#visitors : null;
+      if (visitors !== null) {
+        const salt = visitors.saltOf(windowStart);
+        if (salt === undefined) {
+          this.#stopBefore(offset, end - start, windowStart);
+          return;
+        }
+        this.#addVisitor(visitors, windowStart, salt);
+      }
       tally.counted++;
       this.#add(this.#delta.table(windowStart));
       if (windowEnd > tracker.maxWindowEnd) tracker.maxWindowEnd = windowEnd as EpochMs;
@@ -144,6 +175,15 @@ export class Counter {
       if (raised > tracker.watermark) tracker.watermark = raised as EpochMs;
     }
   };
+
+  /** Leaves a record, and all after it, until the salt of its day is known. Only the gap before it is booked. */
+  #stopBefore(offset: number, valueBytes: number, windowStart: number): void {
+    this.#wants = dayOfWindow(windowStart);
+    this.#full = true;
+    this.#leftFrom = offset;
+    if (this.#rules.offsetsCountRecords) this.#expectedOffset = offset;
+    this.bytes -= valueBytes;
+  }
 
   #bury(reason: DeadReason, bytes: Uint8Array, start: number, end: number, offset: number): void {
     const { partition, tally } = this.#tracker, line = this.#run.line;
@@ -159,13 +199,49 @@ export class Counter {
   /** Adds the reader's event to `table`. */
   #add(table: KeyTable): void {
     const reader = this.#reader;
-    if (!table.add(reader.host, reader.referrer, reader.place, reader.bot)) return;
+    if (table.add(reader.host, reader.referrer, reader.place, reader.bot)) {
+      table.number ||= ++this.#tables;
+      this.#delta.addKey(
+        this.#hosts.bytesOf(reader.host, reader.hosts, table.number) +
+          this.#referrers.bytesOf(reader.referrer, reader.referrers, table.number),
+      );
+      this.#checkBounds();
+    }
+    if (table.pairs !== null) this.#addPairs(table.number, table.pairs, reader.breakdown!);
+  }
+
+  /** Adds the reader's event to the breakdowns of the table with this number. */
+  #addPairs(number: number, { page, client, campaign }: PairTables, event: EventBreakdowns): void {
+    const { host, bot } = this.#reader, delta = this.#delta;
+    let isNew = false;
+    if (page !== null && page.add(host, event.page, bot)) {
+      delta.addPair(this.#pages.bytesOf(event.page, event.pages, number));
+      isNew = true;
+    }
+    if (client !== null && client.add(host, event.client, bot)) {
+      delta.addPair(this.#clients.bytesOf(event.client, event.clients, number));
+      isNew = true;
+    }
+    if (campaign !== null && campaign.add(host, event.campaign, bot)) {
+      delta.addPair(this.#campaigns.bytesOf(event.campaign, event.campaigns, number));
+      isNew = true;
+    }
+    if (isNew) this.#checkBounds();
+  }
+
+  /** Adds the visitor of the reader's event, whose window begins at `windowStart`. */
+  #addVisitor(visitors: Visitors, windowStart: number, salt: VisitorSalt): void {
+    const reader = this.#reader, update = reader.breakdown!.visitor(salt);
+    if (!visitors.add(windowStart, reader.host, update)) return;
+    const list = this.#delta.updates(windowStart, salt);
+    list.number ||= ++this.#tables;
+    list.add(reader.host, update);
+    this.#delta.addUpdate(this.#visitorHosts.bytesOf(reader.host, reader.hosts, list.number));
+    this.#checkBounds();
+  }
+
+  #checkBounds(): void {
     const delta = this.#delta, { maxDeltaKeys, maxDeltaBytes } = this.#bounds;
-    table.number ||= ++this.#tables;
-    delta.addKey(
-      this.#hosts.bytesOf(reader.host, reader.hosts, table.number) +
-        this.#referrers.bytesOf(reader.referrer, reader.referrers, table.number),
-    );
     if (delta.keys >= maxDeltaKeys || delta.bytes >= maxDeltaBytes) this.#full = true;
   }
 }

@@ -1,6 +1,8 @@
 // Hits by (host, referrer, place) of one window since the last commit. Pure, hot: one call per record.
 // Open addressing over typed arrays: a Map keyed by text costs about 1 µs and 200 B per key, this about 0.1 µs and 40 B.
 
+import type { PairTables } from "./pair_table.ts";
+
 const LOAD_FACTOR_INVERSE = 2;
 /** Small, because with event times scattered over years most tables hold a key or two. */
 const FIRST_CAPACITY = 8;
@@ -9,6 +11,8 @@ const FIRST_CAPACITY = 8;
 export class KeyTable {
   /** The counter numbers its tables; 0 = not numbered yet. */
   number = 0;
+  /** The breakdowns of the same hits; `null` if nothing but the rows is counted. */
+  pairs: PairTables | null = null;
   size = 0;
   hits = 0;
   botHits = 0;

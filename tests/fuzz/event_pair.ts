@@ -81,6 +81,9 @@ export function createEchoLocator(): PlaceLocator & { address(id: number): strin
       if (id === undefined) ids.set(address, id = addresses.push(address) - 1);
       return id;
     },
+    // So that visitors are told apart by the text.
+    family: 0,
+    words: new Uint32Array(4),
     place: () => UNKNOWN_PLACE,
     get size() {
       return addresses.length;

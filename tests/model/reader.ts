@@ -63,6 +63,8 @@ export class ModelReader implements EventReader {
 
 export const modelPlaces: PlaceLocator = {
   locate: () => 0,
+  family: 0,
+  words: new Uint32Array(4),
   place(id) {
     const [countryCode, region, city] = PLACES[id]!;
     return { countryCode, region, city };

@@ -134,6 +134,8 @@ export class TinyReader implements EventReader {
 /** Names the places of tiny events; they are located by the reader itself. */
 export const tinyPlaces: PlaceLocator = {
   locate: () => 0,
+  family: 0,
+  words: new Uint32Array(4),
   place: (id) => PLACES[id]!,
   size: PLACES.length,
 };

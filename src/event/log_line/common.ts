@@ -5,11 +5,11 @@
 //
 // The time in brackets before a quoted request is what the family has in common, so a line is read from there in both directions.
 import { isAddressText, isForwardedList } from "./address_text.ts";
-import { forwardedAddress, type LineFields, present, requestTarget, unescapeField } from "./fields.ts";
+import { forwardedAddress, type LineFields, present, requestOf, unescapeField } from "./fields.ts";
 
 const TIME =
   /\[(\d{1,2}\/[^/\]"\s]{1,12}\/\d{4})[: ](\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:[Zz]|UTC|GMT|[+-]\d\d:?\d\d))?)\][ \t]+"/;
-const STATUS_AND_SIZE = /^[ \t]+(?:\d{1,3}|-)(?:[ \t]+(?:\d+|-)(?=[ \t]|$)|(?=[ \t]*$))/;
+const STATUS_AND_SIZE = /^[ \t]+(\d{1,3}|-)(?:[ \t]+(?:\d+|-)(?=[ \t]|$)|(?=[ \t]*$))/;
 const BLANKS = /[ \t]+/;
 
 /** The fields of `line`, or `undefined` if it is not of this family. The time is only shaped here. */
@@ -20,17 +20,21 @@ export function readCommonLine(line: string): LineFields | undefined {
   const request = requestEnd(rest);
   if (request === undefined) return undefined;
   const fields: LineFields = { event_time: `${time[1]}:${time[2]}` };
-  const target = requestTarget(unescapeField(rest.slice(0, request.end)));
+  const { method, target } = requestOf(unescapeField(rest.slice(0, request.end)));
   if (target !== undefined) fields.url = target;
+  if (method !== undefined) fields.method = method;
+  if (request.status !== undefined) fields.status = request.status;
   const forwarded = readBehind(rest.slice(request.next), fields);
   return readBefore(line.slice(0, time.index), forwarded, fields) ? fields : undefined;
 }
 
 /** Where the request ends: at the first quote behind which a status follows, since clients put quotes into what servers do not escape. */
-function requestEnd(rest: string): { readonly end: number; readonly next: number } | undefined {
+function requestEnd(
+  rest: string,
+): { readonly end: number; readonly next: number; readonly status: string | undefined } | undefined {
   for (let end = nextQuote(rest, 0); end >= 0; end = nextQuote(rest, end + 1)) {
     const status = STATUS_AND_SIZE.exec(rest.slice(end + 1));
-    if (status !== null) return { end, next: end + 1 + status[0].length };
+    if (status !== null) return { end, next: end + 1 + status[0].length, status: present(status[1]) };
   }
   return undefined;
 }

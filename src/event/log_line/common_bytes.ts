@@ -10,6 +10,10 @@ const OPEN = 0x5b;
 /** `dd/Mon/yyyy:HH:MM:SS +hhmm` */
 const TIME_BYTES = 26;
 const SECONDS_AT = 18;
+const STATUS_BYTES = 3;
+/** ` HTTP/1.1` and ` HTTP/2` */
+const PROTOCOL_BYTES = 9;
+const PROTOCOL_BYTES_SHORT = 7;
 
 /** Positions found by {@link CommonLine.find}; an absent field is an empty range. */
 export class CommonLine {
@@ -22,6 +26,15 @@ export class CommonLine {
   referrerEnd = 0;
   agentStart = 0;
   agentEnd = 0;
+  /** The request in its quotes. */
+  requestStart = 0;
+  requestEnd = 0;
+  statusStart = 0;
+  statusEnd = 0;
+  /** Found by {@link CommonLine.findRequest}: the method begins with the request. */
+  methodEnd = 0;
+  urlStart = 0;
+  urlEnd = 0;
   /** The last minute and zone that were read, as the log writes them, and their epoch ms: lines of one minute follow each other. */
   readonly #minute = new Uint8Array(TIME_BYTES);
   #minuteMs = Number.NaN;
@@ -55,11 +68,29 @@ export class CommonLine {
     if (p + TIME_BYTES + 4 > end || !this.#readTime(b, p)) return false;
     p += TIME_BYTES;
     if (b[p] !== 0x5d || b[p + 1] !== BLANK || b[p + 2] !== QUOTE) return false;
-    p = plainEnd(b, view, p + 3, end);
+    this.requestStart = p + 3;
+    this.requestEnd = p = plainEnd(b, view, p + 3, end);
     if (p >= end || b[p] !== QUOTE) return false;
+    this.statusStart = p + 2;
+    this.statusEnd = p + 2 + STATUS_BYTES;
     p = statusAndSizeEnd(b, p + 1, end);
     if (p < 0) return false;
     return this.#readBehind(b, view, p, end);
+  }
+
+  /** Finds method and target of the request of the last line, as `requestOf` does. Both are empty ranges if it has no blank. */
+  findRequest(b: Uint8Array): void {
+    const start = this.requestStart, end = this.requestEnd;
+    let p = start;
+    while (p < end && b[p] !== BLANK) p++;
+    if (p === start || p + 1 >= end) {
+      this.methodEnd = start;
+      this.urlStart = this.urlEnd = end;
+      return;
+    }
+    this.methodEnd = p;
+    this.urlStart = p + 1;
+    this.urlEnd = targetEnd(b, p + 1, end);
   }
 
   #readBehind(b: Uint8Array, view: DataView, p: number, end: number): boolean {
@@ -142,12 +173,26 @@ function isName(b: Uint8Array, start: number, end: number): boolean {
   return letters > 0 && colons <= 1 && end - start !== "unknown".length;
 }
 
+/** Where the target `b[start, end)` ends: before the protocol, if that is there and leaves at least a byte. */
+function targetEnd(b: Uint8Array, start: number, end: number): number {
+  if (!isDigit(b[end - 1]!)) return end;
+  const long = end - PROTOCOL_BYTES, short = end - PROTOCOL_BYTES_SHORT;
+  if (long > start && isProtocol(b, long) && isDigit(b[end - 3]!) && b[end - 2] === 0x2e) return long;
+  return short > start && isProtocol(b, short) ? short : end;
+}
+
+const isDigit = (c: number) => c >= 0x30 && c <= 0x39;
+
+/** Whether ` HTTP/` is at `p`. */
+const isProtocol = (b: Uint8Array, p: number) =>
+  b[p] === BLANK && b[p + 1] === 0x48 && b[p + 2] === 0x54 && b[p + 3] === 0x54 && b[p + 4] === 0x50 && b[p + 5] === 0x2f;
+
 /** One past ` 200 512`, or -1. */
 function statusAndSizeEnd(b: Uint8Array, p: number, end: number): number {
   if (b[p] !== BLANK) return -1;
   const status = ++p;
   while (p < end && b[p]! >= 0x30 && b[p]! <= 0x39) p++;
-  if (p !== status + 3 || b[p] !== BLANK) return -1;
+  if (p !== status + STATUS_BYTES || b[p] !== BLANK) return -1;
   const size = ++p;
   if (b[p] === DASH) p++;
   else while (p < end && b[p]! >= 0x30 && b[p]! <= 0x39) p++;

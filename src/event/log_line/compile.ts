@@ -1,9 +1,11 @@
 // Compiles a server's own format string (nginx `log_format`, Apache `LogFormat`, a W3C `#Fields:` line) into the parts that a reader walks. No I/O.
-import { type Part, wordsOf } from "./variables.ts";
+import { OF_THE_PAGE, type Part, wordsOf } from "./variables.ts";
 
 /** A format, ready to be read. Parts behind the last value that counts are left out: they do not matter. */
 export interface LineFormat {
   readonly parts: readonly Part[];
+  /** What follows `parts` up to the last value of the page alone; empty without one. A line that does not have it still is an event. */
+  readonly rest: readonly Part[];
   /** `tab`: only a tab separates columns. `w3c`: a plus in an agent or referrer is a blank, `%20` is decoded, lines with `#` are no records. */
   readonly dialect: "plain" | "w3c";
 }
@@ -97,9 +99,29 @@ function checked(parts: readonly Part[], dialect: LineFormat["dialect"]): LineFo
   if (clash >= 0) {
     throw new FormatProblem("Two of its values have no text between them, so that nothing tells them apart.");
   }
-  const last = parts.findLastIndex((part) => part.kind === "value" && part.role !== "ignored");
-  // The text behind the last value ends it; only its first character has to be there.
-  const end = parts[last + 1];
-  const kept = parts.slice(0, last + 1);
-  return { parts: end?.kind === "text" ? [...kept, { kind: "text", text: end.text[0]! }] : kept, dialect };
+  const last = parts.findLastIndex((part) =>
+    part.kind === "value" && part.role !== "ignored" && !OF_THE_PAGE.has(part.role)
+  );
+  const ofThePage = parts.findLastIndex((part) => part.kind === "value" && OF_THE_PAGE.has(part.role));
+  const kept = upTo(parts, last);
+  const [end, ...behind] = parts.slice(last + 1);
+  // The first character of the text behind the last value is in `parts`.
+  const others: Part[] = end?.kind === "text" && end.text.length > 1
+    ? [{ kind: "text", text: end.text.slice(1) }, ...behind]
+    : behind;
+  const rest = ofThePage > last ? upTo(others, others.indexOf(parts[ofThePage]!)) : [];
+  return { parts: kept, rest, dialect };
+}
+
+/** The parts up to the value at `last`. The text behind it ends it; only its first character has to be there. */
+function upTo(parts: readonly Part[], last: number): Part[] {
+  const kept = parts.slice(0, last + 1), end = parts[last + 1];
+  return end?.kind === "text" ? [...kept, { kind: "text", text: end.text[0]! }] : kept;
+}
+
+/** What a line is an event by: formats that differ in nothing else read the same lines. */
+export function eventColumns({ parts }: LineFormat): string {
+  return JSON.stringify(
+    parts.map((part) => part.kind === "value" && OF_THE_PAGE.has(part.role) ? { ...part, role: "ignored" } : part),
+  );
 }

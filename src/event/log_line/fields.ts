@@ -8,11 +8,14 @@ export interface LineFields {
   url?: string;
   referrer?: string;
   user_agent?: string;
+  method?: string;
+  /** Status of the answer. */
+  status?: string;
   /** The client, or a list in which the entry of `TRUSTED_PROXY_HOPS` is the client. */
   ip?: string;
 }
 
-const REQUEST = /^\S+ (.+?)(?: HTTP\/\d(?:\.\d)?)?$/;
+const REQUEST = /^(\S+) (.+?)(?: HTTP\/\d(?:\.\d)?)?$/;
 const ESCAPE = /(?:\\x[0-9A-Fa-f]{2})+|\\["\\bnrtvf]/g;
 const CONTROLS: Readonly<Record<string, string>> = { b: "\b", n: "\n", r: "\r", t: "\t", v: "\v", f: "\f" };
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -22,9 +25,10 @@ export function present(value: string | undefined): string | undefined {
   return value === undefined || value === "" || value === "-" ? undefined : value;
 }
 
-/** The target of a request line `GET /path HTTP/1.1`; `undefined` if the bytes were no request. */
-export function requestTarget(request: string): string | undefined {
-  return present(REQUEST.exec(request)?.[1]);
+/** Method and target of a request line `GET /path HTTP/1.1`; neither if the bytes were no request. */
+export function requestOf(request: string): { readonly method?: string | undefined; readonly target?: string | undefined } {
+  const [, method, target] = REQUEST.exec(request) ?? [];
+  return { method: present(method), target: present(target) };
 }
 
 /**

@@ -31,14 +31,15 @@ const LINES = {
 /** JSON formats by name: where each field of an event lies. */
 const JSON_LINES = {
   caddy:
-    "event_time:ts,ip:request.client_ip,host:request.host,url:request.uri,referrer:request.headers.Referer[0],user_agent:request.headers.User-Agent[0]",
+    "event_time:ts,ip:request.client_ip,host:request.host,method:request.method,url:request.uri,referrer:request.headers.Referer[0],user_agent:request.headers.User-Agent[0]",
   traefik_json:
-    "event_time:StartUTC,ip:ClientHost,host:RequestHost,url:RequestPath,referrer:request_Referer,user_agent:request_User-Agent",
+    "event_time:StartUTC,ip:ClientHost,host:RequestHost,method:RequestMethod,url:RequestPath,status:DownstreamStatus,referrer:request_Referer,user_agent:request_User-Agent",
   cloudflare:
-    "event_time:EdgeStartTimestamp,ip:ClientIP,host:ClientRequestHost,url:ClientRequestURI,referrer:ClientRequestReferer,user_agent:ClientRequestUserAgent",
+    "event_time:EdgeStartTimestamp,ip:ClientIP,host:ClientRequestHost,method:ClientRequestMethod,url:ClientRequestURI,status:EdgeResponseStatus,referrer:ClientRequestReferer,user_agent:ClientRequestUserAgent",
   nginx_json:
-    "event_time:time_iso8601,ip:remote_addr,host:host,url:request_uri,referrer:http_referrer,user_agent:http_user_agent",
-  envoy_json: "event_time:start_time,ip:x_forwarded_for,host:authority,url:path,user_agent:user_agent",
+    "event_time:time_iso8601,ip:remote_addr,host:host,method:request_method,url:request_uri,referrer:http_referrer,user_agent:http_user_agent",
+  envoy_json:
+    "event_time:start_time,ip:x_forwarded_for,host:authority,url:path,status:response_code,user_agent:user_agent",
 } as const;
 
 /** Further names that people give to the fields of nginx's JSON; the first that is there counts. */
@@ -49,6 +50,8 @@ const JSON_NAMES: Readonly<Record<keyof FieldPaths, readonly string[]>> = {
   ip: ["remote_addr", "client_ip", "remote_ip", "clientip", "ip"],
   user_agent: ["http_user_agent", "user_agent", "agent", "useragent"],
   url: ["request_uri", "url", "uri", "path"],
+  method: ["request_method", "method", "http_method", "verb"],
+  status: ["status", "status_code", "response_code", "http_status"],
 };
 
 /** The common log family in all its dresses; read by common.ts. */

@@ -7,7 +7,7 @@ import { parseEventTimeV2 } from "../event_time.ts";
 import { describeValue } from "../value_shape.ts";
 import { isForwardedList } from "./address_text.ts";
 import { readCommonLine } from "./common.ts";
-import { compileFormat, FormatProblem } from "./compile.ts";
+import { compileFormat, eventColumns, FormatProblem } from "./compile.ts";
 import { envelopeOf, innerLine } from "./envelope.ts";
 import type { LineFields } from "./fields.ts";
 import { AUTO_JSON, AUTO_LINES, logFormat } from "./formats.ts";
@@ -73,9 +73,9 @@ export function firstLines(bytes: Uint8Array, rules: EventRules, isWhole: boolea
 function hasOtherColumns(header: string, setting: string): boolean {
   if (!header.startsWith("#Fields:") || !["auto", "iis", "cloudfront"].includes(setting)) return false;
   try {
-    const parts = JSON.stringify(compileFormat(header).parts);
+    const columns = eventColumns(compileFormat(header));
     return !AUTO_LINES.some(({ name, format }) =>
-      (name === "iis" || name === "cloudfront") && JSON.stringify(format.parts) === parts
+      (name === "iis" || name === "cloudfront") && eventColumns(format) === columns
     );
   } catch (error) {
     if (error instanceof FormatProblem) return true;

@@ -1,21 +1,23 @@
 // Reads a line by a compiled format: the slow, obvious twin of scan.ts. No I/O.
 import type { LineFormat } from "./compile.ts";
 import type { Part, Role } from "./variables.ts";
-import { forwardedAddress, type LineFields, present, requestTarget, unescapeField } from "./fields.ts";
+import { forwardedAddress, type LineFields, present, requestOf, unescapeField } from "./fields.ts";
 
 /** Ends of a quoted value that are tried: clients put quotes into what servers do not escape. */
 const QUOTES_MAX = 16;
 
 /** The fields of `line`, or `undefined` if it does not fit. A line may end early behind its time: what is missing is missing. */
 export function readByFormat(line: string, format: LineFormat): LineFields | undefined {
-  const values = new Map<Role, string>();
-  if (!walk(line, 0, format.parts, 0, values)) return undefined;
-  return toFields(values, format);
+  const values = new Map<Role, string>(), reach = { furthest: 0, end: 0 };
+  if (!walk(line, 0, format.parts, 0, values, reach)) return undefined;
+  if (format.rest.length === 0) return toFields(values, format);
+  const more = new Map(values);
+  return toFields(walk(line, reach.end, format.rest, 0, more) ? more : values, format);
 }
 
 /** Share of the format's parts that the line begins with, 0 to 1: how near an unread line comes to it. */
 export function reachOf(line: string, { parts }: LineFormat): number {
-  const reach = { furthest: 0 };
+  const reach = { furthest: 0, end: 0 };
   walk(line, 0, parts, 0, new Map(), reach);
   return reach.furthest / parts.length;
 }
@@ -26,19 +28,26 @@ function walk(
   parts: readonly Part[],
   index: number,
   values: Map<Role, string>,
-  reach = { furthest: 0 },
+  reach = { furthest: 0, end: 0 },
 ): boolean {
   if (index > reach.furthest) reach.furthest = index;
   const part = parts[index];
-  if (part === undefined) return true;
+  if (part === undefined) {
+    reach.end = at;
+    return true;
+  }
   if (part.kind === "text") {
     const next = textEnd(line, at, part.text);
-    if (next < 0) return isOver(line, at) && hasTime(values);
+    if (next < 0) {
+      reach.end = line.length;
+      return isOver(line, at) && hasTime(values);
+    }
     return walk(line, next, parts, index + 1, values, reach);
   }
   const end = parts[index + 1];
   if (end === undefined) {
     keep(values, part.role, line.slice(at).trimEnd());
+    reach.end = line.length;
     return true;
   }
   const text = (end as Extract<Part, { kind: "text" }>).text;
@@ -55,6 +64,7 @@ function walk(
   if (found >= 0 || part.quoted || line.includes('"', at)) return false;
   // The line ends within this value.
   keep(values, part.role, line.slice(at).trimEnd());
+  reach.end = line.length;
   return hasTime(values);
 }
 
@@ -107,13 +117,18 @@ function toFields(values: ReadonlyMap<Role, string>, { dialect }: LineFormat): L
     const value = get(role);
     return value === undefined || dialect !== "w3c" ? value : w3cText(value);
   };
-  const date = get("date"), clock = get("clock");
+  const date = get("date"), clock = get("clock"), query = get("query");
+  const { method, target } = requestOf(get("request") ?? "");
+  const url = get("url") ?? target;
   const fields = {
     event_time: get("time") ?? (date === undefined || clock === undefined ? undefined : `${date}T${clock}Z`),
     host: get("host"),
-    url: get("url") ?? requestTarget(get("request") ?? ""),
+    // A query in a column of its own; Apache's begins with its question mark.
+    url: url === undefined || query === undefined || url.includes("?") ? url : `${url}?${query.replace(/^\?/, "")}`,
     referrer: decoded("referrer"),
     user_agent: decoded("agent"),
+    method: get("method") ?? method,
+    status: get("status"),
     ip: forwardedAddress(get("forwarded"), get("address")),
   };
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as LineFields;

@@ -14,7 +14,15 @@ export type Role =
   | "query"
   | "referrer"
   | "agent"
+  | "method"
+  | "status"
   | "ignored";
+
+/**
+ * Roles that decide nothing but the page and the campaign. A line is an event without them, whatever is in their place, so no format is read
+ * up to them: see `LineFormat.rest`.
+ */
+export const OF_THE_PAGE: ReadonlySet<Role> = new Set(["query", "method", "status"]);
 
 /** A literal text, whose blanks match one or more blanks, or a value that ends where the next text begins. */
 export type Part =
@@ -34,8 +42,12 @@ const NGINX: Readonly<Record<string, Role>> = {
   http_host: "host",
   server_name: "host",
   request: "request",
+  request_method: "method",
   request_uri: "url",
   uri: "url",
+  args: "query",
+  query_string: "query",
+  status: "status",
   http_referer: "referrer",
   http_user_agent: "agent",
 };
@@ -43,7 +55,10 @@ const NGINX: Readonly<Record<string, Role>> = {
 const APACHE: Readonly<Record<string, Role>> = {
   h: "address",
   a: "address",
+  m: "method",
+  q: "query",
   r: "request",
+  s: "status",
   U: "url",
   v: "host",
   V: "host",
@@ -64,8 +79,11 @@ const W3C: Readonly<Record<string, Role>> = {
   "cs-host": "host",
   "cs(host)": "host",
   "x-host-header": "host",
+  "cs-method": "method",
   "cs-uri-stem": "url",
+  "cs-uri-query": "query",
   "cs-uri": "url",
+  "sc-status": "status",
   "cs(referer)": "referrer",
   "cs(user-agent)": "agent",
 };

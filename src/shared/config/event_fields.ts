@@ -1,7 +1,16 @@
 // The grammar of EVENT_FIELDS: the path of each field of an event in a JSON value. No I/O.
 
 /** The fields that can have a path. */
-export const EVENT_FIELD_NAMES = ["event_time", "host", "referrer", "ip", "user_agent", "url"] as const;
+export const EVENT_FIELD_NAMES = [
+  "event_time",
+  "host",
+  "referrer",
+  "ip",
+  "user_agent",
+  "url",
+  "method",
+  "status",
+] as const;
 export type EventFieldName = typeof EVENT_FIELD_NAMES[number];
 
 /** Keys of objects and positions in arrays (from 0), beginning at the top. */

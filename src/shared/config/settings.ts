@@ -255,7 +255,7 @@ const SETTINGS = {
   KEY_BYTES_MAX: setting(bytes(64, 2 ** 10), "1KiB", {
     group: "events",
     doc:
-      "Longest host or referrer. A longer one is cut and ends in a hash, so that keys stay distinct. Fixed per stream.",
+      "Longest host, referrer or page. A longer one is cut and ends in a hash, so that keys stay distinct. Fixed per stream.",
   }),
   TRUSTED_PROXY_HOPS: setting(integer(0, 16), "0", {
     group: "events",
@@ -272,6 +272,20 @@ const SETTINGS = {
   HOST_ADDRESSES: setting(oneOf("fold", "keep"), "fold", {
     group: "events",
     doc: "fold = hosts that are addresses count as `(address)`; keep = each as itself. Stored with the stream's rules.",
+  }),
+  BREAKDOWNS: setting(
+    orWord(listOf(oneOf("pages", "clients", "campaigns", "visitors")), "none", [] as const),
+    "pages,clients,campaigns,visitors",
+    {
+      group: "events",
+      doc: "What is counted beside the rows: pages, clients (browser, system, device), campaigns (with the entry channel), " +
+        "visitors; or none. What is switched on later counts from then on.",
+    },
+  ),
+  BREAKDOWN_VALUES_MAX: setting(integer(10, 100_000), "1000", {
+    group: "events",
+    doc: "Most values of a breakdown for each host in a window, an hour and a day. The ones with the fewest hits beyond that " +
+      "are summed in one value `(other)`.",
   }),
   DEAD_SHARE_MAX: setting(decimal(0, 100), "50", {
     group: "events",
@@ -380,7 +394,7 @@ const SETTINGS = {
   }),
   MAX_DELTA_KEYS: setting(integer(1, 10_000_000), "200000", {
     group: "commits",
-    doc: "Keys (window, host, referrer, place) in memory before an early commit.",
+    doc: "Keys (window, host, referrer, place) and pairs of breakdowns (window, host, value) in memory before an early commit.",
   }),
   MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "16MiB", {
     group: "commits",
@@ -390,7 +404,7 @@ const SETTINGS = {
   MAX_DICTIONARY_BYTES: setting(bytes(2 ** 22, 2 ** 30), "64MiB", {
     group: "commits",
     doc:
-      "Bytes of hosts and referrers that an engine remembers. At this size it commits and forgets them. At most 24MiB with several engines.",
+      "Bytes of hosts, referrers, pages and campaigns that an engine remembers. At this size it commits and forgets them. At most 24MiB with several engines.",
   }),
   MAX_KEYS_PER_WINDOW: setting(integer(1, 100_000_000), "1000000", {
     group: "commits",

@@ -14,7 +14,13 @@ import { lockFolder } from "../../../../src/shared/folder_lock.ts";
 import { StepBoard, UPKEEP_STEPS } from "../../../../src/shared/steps.ts";
 import { appendOnlyStore } from "./append_only_store.ts";
 
-const nowhere: PlaceLocator = { locate: () => 0, place: () => UNKNOWN_PLACE, size: 1 };
+const nowhere: PlaceLocator = {
+  locate: () => 0,
+  family: 0,
+  words: new Uint32Array(4),
+  place: () => UNKNOWN_PLACE,
+  size: 1,
+};
 
 /** As in src/app/service.ts: roll-ups wait while windows of a backlog are closed. */
 const CLOSING_MS = 2_000;

@@ -1,0 +1,29 @@
+// Updates of one day's sketches since the last commit. Pure, hot: one call for each visitor that is not known to be sent.
+
+const FIRST_CAPACITY = 64;
+
+/** (host, update) in order of appearance. */
+export class UpdateList {
+  /** As that of KeyTable. */
+  number = 0;
+  size = 0;
+  host = new Int32Array(FIRST_CAPACITY);
+  update = new Int32Array(FIRST_CAPACITY);
+
+  /** @param saltId id of the salt by which these visitors are hashed */
+  constructor(readonly saltId: string) {}
+
+  add(host: number, update: number): void {
+    if (this.size === this.host.length) {
+      const wider = (from: Int32Array) => {
+        const to = new Int32Array(from.length * 2);
+        to.set(from);
+        return to;
+      };
+      this.host = wider(this.host);
+      this.update = wider(this.update);
+    }
+    this.host[this.size] = host;
+    this.update[this.size++] = update;
+  }
+}
