@@ -129,6 +129,7 @@ async function commit(chunks: Parameters<typeof store.commit>[0]["chunks"], wate
       counted: hits,
     }],
     chunks,
+    visitors: [],
     dead: null,
     records: hits,
     keys: chunks.reduce((sum, chunk) => sum + chunk.keys, 0),

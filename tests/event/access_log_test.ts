@@ -13,6 +13,8 @@ Deno.test("parseAccessLog() reads each known format", () => {
     ip: "203.0.113.7",
     headers: undefined,
     event_time: "2015-05-17T10:05:03+00:00",
+    method: "GET",
+    status: "200",
   });
   const common = parseAccessLog(`2001:db8::1 - joe [01/Dec/2025:23:59:59 -0730] "POST / HTTP/2" 304 -`);
   assertEquals([common?.ip, common?.host, common?.referrer, common?.user_agent], [
@@ -22,6 +24,7 @@ Deno.test("parseAccessLog() reads each known format", () => {
     undefined,
   ]);
   assertEquals(common?.event_time, "2025-12-01T23:59:59-07:30");
+  assertEquals([common?.method, common?.status], ["POST", "304"]);
   assertEquals(parseAccessLog(`Shop.example:443 ${COMBINED}`, "other")?.host, "Shop.example");
   assertEquals(parseAccessLog(`shop.example ${COMBINED}`)?.host, "shop.example");
   assertEquals(parseAccessLog(`- ${COMBINED}`, "other")?.host, "other");

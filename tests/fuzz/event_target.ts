@@ -30,14 +30,36 @@ function generate(below: Below): Case {
   return { variant, input: padded };
 }
 
+const REQUESTS = [
+  "GET /p HTTP/1.1",
+  "GET /p HTTP/1.1",
+  "GET /a/./b//?x=1&utm_source=n HTTP/2",
+  "POST /p HTTP/1.0",
+  "GET /style.css",
+  "GET /a b HTTP/1.1",
+  "GET  HTTP/1.1",
+  "GET  HTTP/1",
+  "GET / HTTP/1 HTTP/1.1",
+  "GET /HTTP/1.1",
+  "GET x HTTP/11",
+  "GET -",
+  "GET ",
+  " /p HTTP/1.1",
+  "-",
+  "",
+  "*",
+  "http://h.example/p?q#f HTTP/1.1",
+  "CONNECT h.example:443 HTTP/1.1",
+];
+
 /** A line as servers write it, now and then inside what a log shipper puts around it, broken or not. */
 function generateLine(below: Below): Uint8Array {
   const chance = chanceOf(below);
   const plain = accessLogLine(chance).replace(/[\r\n]+$/, "");
   const usual =
-    `198.51.100.${below(256)} - - [03/Mar/2026:10:${10 + below(50)}:${10 + below(50)} +0100] "GET /p HTTP/1.1" 200 ${
-      below(5000)
-    }` +
+    `198.51.100.${below(256)} - - [03/Mar/2026:10:${10 + below(50)}:${10 + below(50)} +0100] "${chance.pick(REQUESTS)}" ${
+      chance.pick(["200", "200", "304", "301", "404", "000"])
+    } ${below(5000)}` +
     chance.pick(["", ' "-" "Mozilla/5.0"', ' "https://r.example/" "curl/8" 0.003', ' "-" "-" "203.0.113.9, 10.0.0.2"']);
   const line = chance.pick([plain, usual, `shop.example ${usual}`, `203.0.113.9 ${usual}`]);
   const dressed = chance.pick([

@@ -2,7 +2,7 @@
 
 import { type Below, chanceOf, mutated } from "./random.ts";
 
-const FIELDS = ["url", "referrer", "user_agent", "host", "ip", "headers", "event_time"];
+const FIELDS = ["url", "referrer", "user_agent", "host", "ip", "headers", "event_time", "method", "status"];
 const ODD_KEYS = [
   "hosts",
   "hos",
@@ -14,6 +14,9 @@ const ODD_KEYS = [
   "event_tim",
   "event_timE",
   "referre",
+  "metho",
+  "status2",
+  "m\\u0065thod",
   "__proto__",
   "",
   "x",
@@ -183,7 +186,35 @@ const URLS = [
   "http",
   "https://a|b/",
   "httpq://a.example/",
+  "/",
+  "/a/b.html",
+  "/a/./b/../c//",
+  "/%7Ea/%c3%bc?x=%20#y",
+  "\\/a\\/b?x=1",
+  "/a\\u003futm_source=n",
+  "/a\\u0023x?utm_source=n",
+  "/a\\\\u003fb",
+  "/style.CSS?v=1",
+  "/p?utm_source=news&utm_medium=e-mail&utm_campaign=May",
+  "/p?a=1\\u0026utm_campaign=x%20y",
+  "/p?%75tm_source=a",
+  "/p?utm%5fmedium=b",
+  "/p?%\\u0037%5fmedium=b",
+  "/p?\\u0075tm_source=c",
+  "/p?utm_source=a#?utm_medium=b",
+  "/p#?utm_source=a",
+  "/p?x\\u0023&utm_source=a",
+  "https://a.example/p?utm_source=é&utm_source=b",
+  "?utm_source=a",
+  "*",
+  "/" + "a".repeat(8191),
+  "/" + "a".repeat(8192),
+  "/" + "\\u00e9".repeat(8191),
+  "/" + "\\u00e9".repeat(8193),
 ];
+const METHODS = ["GET", "GET", "GET", "POST", "HEAD", "get", "", "-", "GE", "GETS", "G\\u0045T", "é"];
+const STATUSES = ["200", "200", "304", "301", "404", "0", "007", "1000", "2e2", "-1", "20 ", "\\u0032\\u00300", "é", ""];
+const NUMBERS = ["200", "204", "304", "302", "404", "503", "0", "-0", "-1", "1000", "2e2", "200.0", "200.5", "1e999"];
 const BAD_TEXTS = ["tab\there", "nul\u0000", "\\x", "\\u12", "\\u12g4", "\\", "\\U0041", "new\nline", 'quo"te'];
 const VALUES = [
   "null",
@@ -282,7 +313,9 @@ const encoder = new TextEncoder();
 export function generateValue(below: Below): Uint8Array {
   const { pick, mostly } = chanceOf(below);
   const jsonValue = (key: string) => {
+    if (key === "status" && below(2) === 0) return pick(NUMBERS);
     if (below(8) === 0) return mostly(VALUES, BAD_VALUES);
+    if (key === "method" || key === "status") return `"${mostly(key === "method" ? METHODS : STATUSES, BAD_TEXTS)}"`;
     return `"${
       key === "event_time" && below(20) > 0
         ? pick(below(5) ? TIMES : BAD_TIMES)

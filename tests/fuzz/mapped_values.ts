@@ -5,10 +5,11 @@ import { type Below, chanceOf, mutated } from "./random.ts";
 /** Mappings that are fuzzed: names, nesting, positions, quoted keys, a field inside another's plain name, two fields in one object. */
 export const MAPPINGS = {
   caddy:
-    "event_time:ts,host:request.host,ip:request.remote_ip,user_agent:request.headers.User-Agent[0],referrer:request.headers.Referer[0],url:request.uri",
+    "event_time:ts,host:request.host,ip:request.remote_ip,user_agent:request.headers.User-Agent[0],referrer:request.headers.Referer[0],url:request.uri,method:request.method",
   ecs:
     'event_time:["@timestamp"],host:url.domain,ip:source["client.ip"],user_agent:user_agent.original,referrer:a[1][0].b',
-  flat: "event_time:time_local,ip:remote_addr,user_agent:http_user_agent,referrer:referer",
+  flat:
+    "event_time:time_local,ip:remote_addr,user_agent:http_user_agent,referrer:referer,url:request_uri,status:http.status[0]",
 } as const;
 
 /** @throws Error where the mapping is not valid */
@@ -20,6 +21,7 @@ export function mapping(text: string) {
 
 const KEYS: readonly string[] = [
   ...["ts", "host", "request", "remote_ip", "headers", "User-Agent", "Referer", "uri", "url", "domain", "source"],
+  ...["method", "status", "request_uri", "http"],
   ...["client.ip", "user_agent", "original", "a", "b", "@timestamp", "time_local", "remote_addr", "http_user_agent"],
   ...[
     "referer",
@@ -55,6 +57,12 @@ const TEXTS = [
   "1780310130.5",
   "\\u0031780310130",
   "tab\\there",
+  "GET",
+  "POST",
+  "200",
+  "404",
+  "/a?utm_source=b",
+  "\\/a\\/style.css",
 ];
 const SCALARS = [
   "1780310130",
@@ -68,6 +76,7 @@ const SCALARS = [
   "1e999",
   "01",
   "nul",
+  ...["200", "304", "404", "2e2"],
 ];
 const SPACES = ["", "", "", "", " ", "\n\t"];
 
@@ -84,6 +93,8 @@ export function generateMapped(below: Below, variant: keyof typeof MAPPINGS): Ui
   const good = (name: string) =>
     name === "event_time"
       ? (once(4) ? pick(SCALARS.slice(0, 4)) : `"${pick(TEXTS.slice(13, 18))}"`)
+      : name === "status" && once(2)
+      ? pick(SCALARS)
       : `"${pick(TEXTS)}"`;
   /** The object that holds what lies on these paths, from `depth` on. */
   const nested = (inside: typeof paths, depth: number): string => {

@@ -47,6 +47,7 @@ export class ModelReader implements EventReader {
   readonly memoryBytes = 0;
   readonly hosts = new Texts();
   readonly referrers = new Texts();
+  readonly breakdown = null;
 
   read(bytes: Uint8Array, start: number, end: number): ReadCode {
     const event = JSON.parse(decoder.decode(bytes.subarray(start, end))) as ModelEvent;

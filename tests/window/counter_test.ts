@@ -1,6 +1,6 @@
 // The rules of time on single records, by boundary tables. The reader is a stand-in that takes the event time from eight bytes.
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { type EventReader, type ReadCode, readCode } from "../../src/event/types.ts";
+import { type EventBreakdowns, type EventReader, type ReadCode, readCode } from "../../src/event/types.ts";
 import { BugError } from "../../src/shared/errors.ts";
 import {
   type DurationMs,
@@ -44,6 +44,7 @@ class TimeReader implements EventReader {
   memoryBytes = 0;
   hosts = { text: () => "h", bytes: () => 1, size: 1 };
   referrers = { text: () => "", bytes: () => 0, size: 1 };
+  readonly breakdown: EventBreakdowns | null = null;
   read(bytes: Uint8Array, start: number): ReadCode {
     const time = new DataView(bytes.buffer).getFloat64(start);
     if (Number.isNaN(time)) return readCode("bad_json");

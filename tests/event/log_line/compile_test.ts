@@ -17,6 +17,8 @@ Deno.test("compileFormat() reads nginx's log_format, with its directive or witho
     host: "shop.example",
     url: "/a",
     user_agent: UA,
+    method: "GET",
+    status: "200",
     ip: "198.51.100.7",
   };
   assertEquals(read(format, line), expected);
@@ -42,6 +44,8 @@ Deno.test("compileFormat() reads Apache's LogFormat, modifiers and times of its 
       url: "/a",
       referrer: "https://r.example/",
       user_agent: UA,
+      method: "GET",
+      status: "200",
       ip: "198.51.100.7",
     },
   );
@@ -64,6 +68,42 @@ Deno.test("compileFormat() reads a W3C header", () => {
     ),
     { event_time: "2026-03-03T10:00:07Z", host: "shop.example", url: "/a", user_agent: UA, ip: "198.51.100.7" },
   );
+});
+
+Deno.test("readByFormat() reads method, status and query wherever the format has them", () => {
+  const line = "2026-03-03 10:00:07 10.0.0.1 GET /a b=c 443 - 198.51.100.7 Mozilla/5.0 https://r.example/ 404 0 0 15";
+  const iis = logFormat("iis");
+  const { format } = iis as Extract<typeof iis, { kind: "line" }>;
+  const { url, method, status } = readByFormat(line, format)!;
+  assertEquals([url, method, status], ["/a?b=c", "GET", "404"]);
+  const none = readByFormat(line.replace("b=c", "-").replace("404 0 0 15", "-"), format)!;
+  assertEquals([none.url, none.method, none.status], ["/a", "GET", undefined]);
+  assertEquals(read("%t %m %U %q %>s", "[03/Mar/2026:10:00:07 +0000] POST /a ?b=c 500"), {
+    event_time: "03/Mar/2026:10:00:07 +0000",
+    url: "/a?b=c",
+    method: "POST",
+    status: "500",
+  });
+  // The request has its query already.
+  assertEquals(read('$time_iso8601 "$request" $args', '2026-03-03T10:00:07Z "GET /a?b=c HTTP/1.1" b=c')?.url, "/a?b=c");
+});
+
+Deno.test("readByFormat() needs nothing of the page: what is behind the last value of an event may be anything", () => {
+  const format = `$time_iso8601 $remote_addr "$http_user_agent" <$status> $request_method`;
+  const start = `2026-03-03T10:00:07Z 198.51.100.7 "${UA}"`;
+  const event = { event_time: "2026-03-03T10:00:07Z", ip: "198.51.100.7", user_agent: UA };
+  for (
+    const [rest, page] of [
+      [" <200> GET", { status: "200", method: "GET" }],
+      [" <200> GET more", { status: "200", method: "GET more" }],
+      [" <200>", { status: "200>" }],
+      ["", {}],
+      [" 200 GET", {}],
+      [" <-> GET", { method: "GET" }],
+      ["x", {}],
+    ] as const
+  ) assertEquals(read(format, start + rest), { ...page, ...event }, rest);
+  assertEquals(compileFormat(format).parts, compileFormat(`$time_iso8601 $remote_addr "$http_user_agent" x`).parts);
 });
 
 Deno.test("readByFormat() takes the quote that the rest of the line fits, and lines that end early", () => {

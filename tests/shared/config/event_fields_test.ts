@@ -72,5 +72,7 @@ Deno.test("allPaths() leaves a field out whose own name another one's path begin
     referrer: ["referrer"],
     ip: ["ip"],
     user_agent: ["user_agent"],
+    method: ["method"],
+    status: ["status"],
   });
 });
