@@ -1,5 +1,6 @@
 // Invariants of the database, checked after every change of it against the auditor's own copy of what went before. Pure.
 import type { CommitPayload } from "../../src/store/port.ts";
+import { dayEnd, DIMENSIONS, hasDimension } from "./model_breakdown.ts";
 import type { ClosedWindow, ModelDatabase } from "./model_database.ts";
 
 interface Seen {
@@ -73,6 +74,9 @@ export class Audit {
         this.violation(`commit into window ${chunk.windowStart}, closed through ${state.stream!.closedThrough}`);
       }
     }
+    for (const { day, saltId } of payload.visitors) {
+      if (state.visitors.salts.get(day)?.id !== saltId) this.violation(`visitors of ${day} under another salt`);
+    }
     for (const move of payload.moves) {
       const seen = this.#rows.get(move.partition), row = state.rows.get(move.partition)!;
       const name = `partition ${move.partition}`;
@@ -115,6 +119,14 @@ export class Audit {
       }
     }
     if (this.#closed.has(window)) this.violation(`window ${window} closed twice`);
+    const { hits, botHits, breakdown } = state.closed.get(window)!;
+    for (const dimension of DIMENSIONS) {
+      const pairs = [...breakdown.dimensions[dimension].values()], isThere = hasDimension(breakdown.mask, dimension);
+      const sum = pairs.reduce((all, pair) => all + pair.hits, 0), bots = pairs.reduce((all, pair) => all + pair.bots, 0);
+      if (sum !== (isThere ? hits : 0) || bots !== (isThere ? botHits : 0)) {
+        this.violation(`window ${window} closed with ${hits} (${botHits}) hits, ${dimension} has ${sum} (${bots})`);
+      }
+    }
     this.#closed.set(window, state.closed.get(window)!);
     if (state.open.some((delta) => delta.windowStart === window)) {
       this.violation(`window ${window} closed with deltas left`);
@@ -157,6 +169,9 @@ export class Audit {
     if (dead !== sum.dead) this.violation(`ledger: ${sum.dead} dead, ${dead} in dead letters`);
     const through = state.stream?.closedThrough ?? -Infinity;
     if (through < this.#closedThrough) this.violation(`closed-through went back`);
+    for (const day of state.visitors.salts.keys()) {
+      if (dayEnd(day) <= through) this.violation(`the salt of ${day} is kept, closed through ${through}`);
+    }
     this.#closedThrough = through;
     this.#look();
   }

@@ -12,7 +12,7 @@ import { ModelGroup } from "./model_group.ts";
 import { ModelTopic } from "./model_log.ts";
 import { ModelSource } from "./model_source.ts";
 import { differences } from "./oracle.ts";
-import { type Fault, type Plan, START } from "./plan.ts";
+import { COUNTED_ALL, type Fault, type Plan, START } from "./plan.ts";
 import { Random } from "./random.ts";
 import { tinyPlaces, TinyReader } from "./tiny_reader.ts";
 import { writeBurst } from "./traffic.ts";
@@ -124,11 +124,13 @@ export class History {
     process.clockOffset = known?.process.clockOffset ?? 0;
     const { audit, server } = this;
     const rules = { ...settings, windowSize: settings.windowSize as DurationMs };
+    const counted = settings.counted[number] ?? COUNTED_ALL;
     const witness = new Witness({
       sent: this.sent,
       rules,
       once,
-      splits: settings.maxDeltaKeys < 1_000 || settings.maxDeltaBytes < 1e9,
+      splits: settings.maxDeltaKeys < 1_000 || settings.maxDeltaBytes < 1e9 || counted !== 0,
+      counted,
       violation: audit.violation,
     });
     const seed = this.#random.int(0, 2 ** 31);
@@ -179,7 +181,7 @@ export class History {
     }, {
       source,
       store,
-      reader: new TinyReader(settings.forgetful ? 2 ** 30 : 0),
+      reader: new TinyReader(settings.forgetful ? 2 ** 30 : 0, counted),
       places: tinyPlaces,
       mask: () => "",
       clock: process.clock,
@@ -187,16 +189,7 @@ export class History {
       newId: () => ids.uuid(),
     });
     const abort = new AbortController();
-    const instance: Instance = {
-      number,
-      process,
-      source,
-      store,
-      pipeline,
-      abort,
-      running: true,
-      once,
-    };
+    const instance: Instance = { number, process, source, store, pipeline, abort, running: true, once };
     this.instances[number] = instance;
     pipeline.run(abort.signal).then(
       () => instance.running = false,
@@ -224,7 +217,7 @@ export class History {
   }
 
   #strike(fault: Fault): void {
-    const { world, topic, server } = this;
+    const { world, topic, server, database } = this;
     const { weather } = server;
     world.touched = true;
     this.#faults[fault.kind] = (this.#faults[fault.kind] ?? 0) + 1;
@@ -272,6 +265,12 @@ export class History {
         return world.after(fault.lasts, () => weather.latencyMax = this.plan.settings.latencyMax);
       case "restore":
         return this.#restore(fault.age);
+      case "lose_salt":
+        if (database.loseSalt()) {
+          server.crash();
+          this.audit.rebase();
+        }
+        return;
       case "clock_jump":
         if (instance) instance.process.clockOffset += fault.by;
         this.#clockTrouble += Math.abs(fault.by);
@@ -463,7 +462,8 @@ export class History {
   /** What the tables hold at this moment against what the committed part of the log gives. */
   differences(): string[] {
     const { state } = this.database;
-    return differences(state, this.#lives.get(state.stream?.topicId ?? null) ?? [], this.sent, this.plan.settings);
+    const logs = this.#lives.get(state.stream?.topicId ?? null) ?? [];
+    return differences(state, logs, this.sent, { ...this.plan.settings, salts: this.database.saltsMade });
   }
 
   #state(): string {

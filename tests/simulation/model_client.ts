@@ -5,6 +5,7 @@ import type {
   CommitOutcome,
   CommitPayload,
   NewPartition,
+  Salt,
   Store,
   StoredState,
   StreamSettings,
@@ -17,7 +18,7 @@ import type { Random } from "./random.ts";
 import type { Witness } from "./witness.ts";
 import type { Process, World } from "./world.ts";
 
-const DEADLINE_MS = { read: 2_000, join: 2_000, stop: 2_000, commit: 4_000, close: 6_000 } as const;
+const DEADLINE_MS = { read: 2_000, join: 2_000, stop: 2_000, salts: 2_000, commit: 4_000, close: 6_000 } as const;
 type Kind = keyof typeof DEADLINE_MS;
 
 /** How the server is at the moment. */
@@ -139,8 +140,13 @@ export class ModelStore implements Store {
       return { kind: "committed" };
     } catch (error) {
       if (error instanceof SqlError && error.code === "TM001") return { kind: "fenced" };
+      if (error instanceof SqlError && error.code === "TM008") return { kind: "salt_differs" };
       return { kind: "unknown", cause: error as Error };
     }
+  }
+
+  salts(days: readonly string[]): Promise<readonly Salt[]> {
+    return this.#call("salts", (done) => done(this.#server.database.salts(days)));
   }
 
   close(): Promise<CloseOutcome> {

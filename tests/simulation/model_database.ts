@@ -4,6 +4,19 @@ import type { Chunk, CommitPayload, IdleAdvance, NewPartition, StreamSettings } 
 import { rulesJson } from "../../src/event/stream_rules.ts";
 import type { StopCode } from "../../src/shared/errors.ts";
 import { NEVER } from "../../src/shared/units.ts";
+import {
+  addUpdates,
+  type Breakdown,
+  copyVisitors,
+  dayEnd,
+  decodeBreakdown,
+  DIMENSIONS,
+  hasDimension,
+  merged,
+  noVisitors,
+  type SaltRow,
+  type VisitorState,
+} from "./model_breakdown.ts";
 
 /** Checks that live in SQL. All true, except in a mutation run. */
 export interface Guards {
@@ -16,6 +29,9 @@ export interface Guards {
   readonly newPartitionAtClosedThrough: boolean;
   readonly joinKeepsRows: boolean;
   readonly switchFences: boolean;
+  readonly compareSalts: boolean;
+  readonly dimensionsOfAllChunks: boolean;
+  readonly saltsEnd: boolean;
 }
 
 export const ALL_GUARDS: Guards = {
@@ -28,6 +44,9 @@ export const ALL_GUARDS: Guards = {
   newPartitionAtClosedThrough: true,
   joinKeepsRows: true,
   switchFences: true,
+  compareSalts: true,
+  dimensionsOfAllChunks: true,
+  saltsEnd: true,
 };
 
 export interface Row {
@@ -60,12 +79,14 @@ export interface OpenDelta {
   readonly hits: number;
   readonly botHits: number;
   readonly keys: KeyHits;
+  readonly breakdown: Breakdown;
 }
 
 export interface ClosedWindow {
   readonly hits: number;
   readonly botHits: number;
   readonly keys: KeyHits;
+  readonly breakdown: Breakdown;
 }
 
 /** Idle advances as recorded, and how the caller of a commit read what it moves over. */
@@ -96,6 +117,9 @@ export interface State {
   open: OpenDelta[];
   closed: Map<number, ClosedWindow>;
   late: Map<number, KeyHits>;
+  /** Breakdowns of late records, one for each chunk. */
+  lateBreakdowns: { readonly windowStart: number; readonly breakdown: Breakdown }[];
+  visitors: VisitorState;
   advances: Advance[];
   deadCounts: Map<string, number>;
   /** Ids of the commits that are in, in order. */
@@ -109,6 +133,8 @@ const emptyState = (): State => ({
   open: [],
   closed: new Map(),
   late: new Map(),
+  lateBreakdowns: [],
+  visitors: noVisitors(),
   advances: [],
   deadCounts: new Map(),
   commits: [],
@@ -134,6 +160,8 @@ export class ModelDatabase {
   /** Rules of a stream that an older release has made; null = those of the first join. */
   madeByRules: string | null = null;
   readonly guards: Guards;
+  /** Every salt that was ever made, by id: for the oracle. */
+  readonly saltsMade = new Map<string, Uint8Array>();
   readonly #newId: () => string;
 
   constructor(guards: Guards, newId: () => string) {
@@ -196,7 +224,38 @@ export class ModelDatabase {
     }
   }
 
-  /** tidemark_commit_v2. Throws TM001 and changes nothing when one row has moved. */
+  /** tidemark_salts_v1: the salts of these days, made where an open day has none. */
+  salts(days: readonly string[]): (SaltRow & { readonly day: string })[] {
+    const { stream, visitors } = this.state;
+    for (const day of days) {
+      if (visitors.salts.has(day) || !stream || dayEnd(day) <= stream.closedThrough) continue;
+      const id = this.#newId();
+      const salt = Uint8Array.from(id.replaceAll("-", "").matchAll(/../g), ([hex]) => Number.parseInt(hex, 16));
+      visitors.salts.set(day, { id, salt });
+      this.saltsMade.set(id, salt);
+    }
+    return days.flatMap((day) => {
+      const row = visitors.salts.get(day);
+      return row === undefined ? [] : [{ day, ...row }];
+    });
+  }
+
+  /** A failover: the salts for which nothing is stored yet are gone. Returns whether there were any. */
+  loseSalt(): boolean {
+    const { salts, used } = this.state.visitors;
+    const lost = [...salts.keys()].filter((day) => !used.has(day));
+    for (const day of lost) salts.delete(day);
+    return lost.length > 0;
+  }
+
+  /** Days that are closed lose their salt. */
+  #closeDays(): void {
+    const { stream, visitors } = this.state;
+    if (!this.guards.saltsEnd || !stream) return;
+    for (const day of [...visitors.salts.keys()]) if (dayEnd(day) <= stream.closedThrough) visitors.salts.delete(day);
+  }
+
+  /** tidemark_commit_v3. Throws TM001 and changes nothing when one row has moved, and TM008 when a day has another salt. */
   commit(payload: CommitPayload): void {
     const { state, guards } = this;
     const matches = payload.moves.map((move) => {
@@ -205,6 +264,9 @@ export class ModelDatabase {
         (!guards.compareOffsets || row.nextOffset === move.oldNextOffset);
     });
     if (guards.allOrNothing ? matches.includes(false) : !matches.includes(true)) throw new SqlError("TM001", "fenced");
+    for (const { day, saltId } of payload.visitors) {
+      if (guards.compareSalts && state.visitors.salts.get(day)?.id !== saltId) throw new SqlError("TM008", `salt of ${day}`);
+    }
     payload.moves.forEach((move, i) => {
       if (!matches[i]) return;
       const row = state.rows.get(move.partition)!;
@@ -224,11 +286,14 @@ export class ModelDatabase {
       for (const advance of move.idleAdvances) state.advances.push({ partition: move.partition, ...advance });
     });
     for (const chunk of payload.chunks) {
-      const keys = decodeChunk(chunk);
+      const keys = decodeChunk(chunk), breakdown = breakdownOf(chunk);
       const { windowStart, hits, botHits } = chunk;
-      if (chunk.late) addKeys(state.late, windowStart, keys);
-      else state.open.push({ windowStart, commitId: payload.commitId, hits, botHits, keys });
+      if (chunk.late) {
+        addKeys(state.late, windowStart, keys);
+        state.lateBreakdowns.push({ windowStart, breakdown });
+      } else state.open.push({ windowStart, commitId: payload.commitId, hits, botHits, keys, breakdown });
     }
+    for (const updates of payload.visitors) addUpdates(state.visitors, updates);
     for (const { partition, reason, records } of payload.dead?.counts ?? []) {
       const key = `${partition}/${reason}`;
       state.deadCounts.set(key, (state.deadCounts.get(key) ?? 0) + records);
@@ -250,6 +315,7 @@ export class ModelDatabase {
     const { closedThrough } = state.stream;
     if (through > closedThrough && (closedThrough === NEVER || floor(through) > floor(closedThrough))) {
       state.stream.closedThrough = through;
+      this.#closeDays();
     }
     const window = oldest + size <= through ? oldest : null;
     return { through, window, deltas: state.open.filter((delta) => delta.windowStart === window) };
@@ -274,14 +340,25 @@ export class ModelDatabase {
     // web_traffic_window's primary key: a window is closed once.
     if (this.guards.lockOnClose && state.closed.has(window)) throw new SqlError("23505", `window ${window} is closed`);
     const before = state.closed.get(window);
+    const breakdown = merged(deltas.map((delta) => delta.breakdown), this.guards.dimensionsOfAllChunks);
+    for (const dimension of DIMENSIONS) {
+      if (!hasDimension(breakdown.mask, dimension)) continue;
+      let hits = 0, bots = 0;
+      for (const pair of breakdown.dimensions[dimension].values()) hits += pair.hits, bots += pair.bots;
+      if (hits !== expected.hits || bots !== expected.bots) {
+        throw new SqlError("TM004", `window ${window}: ${dimension} sums to ${hits}, its deltas to ${expected.hits}`);
+      }
+    }
     if (before) addHits(keys, before.keys);
     state.closed.set(window, {
       hits: sum.hits + (before?.hits ?? 0),
       botHits: sum.bots + (before?.botHits ?? 0),
       keys,
+      breakdown: before ? merged([before.breakdown, breakdown], true) : breakdown,
     });
     state.open = state.open.filter((delta) => delta.windowStart !== window);
     state.stream!.closedThrough = Math.max(state.stream!.closedThrough, step.through);
+    this.#closeDays();
     state.stream!.revision++;
     return { hits: sum.hits, rows: keys.size };
   }
@@ -297,6 +374,14 @@ export class ModelDatabase {
   restore(backup: State): void {
     this.state = copyState(backup);
     this.streamLock = null;
+  }
+}
+
+function breakdownOf(chunk: Chunk): Breakdown {
+  try {
+    return decodeBreakdown(chunk);
+  } catch (problem) {
+    throw new SqlError("chunk", String(problem));
   }
 }
 
@@ -354,6 +439,8 @@ function copyState(state: State): State {
     late: new Map(
       [...state.late].map(([window, keys]) => [window, new Map([...keys].map(([key, hits]) => [key, { ...hits }]))]),
     ),
+    lateBreakdowns: [...state.lateBreakdowns],
+    visitors: copyVisitors(state.visitors),
     advances: [...state.advances],
     deadCounts: new Map(state.deadCounts),
     commits: [...state.commits],

@@ -25,6 +25,7 @@ function modelRig(guards = ALL_GUARDS): StoreRig & { readonly world: World } {
         rules: { windowSize: 1, watermarkDelay: 0, idleTimeout: 0 },
         once: true,
         splits: false,
+        counted: 0,
         violation: () => {},
       }),
     });

@@ -325,6 +325,61 @@ export const MUTANTS: readonly Mutant[] = [
     "",
   ),
 
+  // ---- breakdowns and visitors
+  unit(
+    "what was sent of visitors is forgotten with what was counted",
+    STATE,
+    "    this.visitors?.forget();\n",
+    "",
+  ),
+  unit(
+    "what was sent of visitors is forgotten with the ids of hosts",
+    COMMITS,
+    "      state.visitors?.forgetHosts();\n",
+    "",
+  ),
+  unit(
+    "what was sent of visitors is forgotten with the ids of hosts, also while counting",
+    COUNTER,
+    "      this.#visitors?.forgetHosts();\n",
+    "",
+  ),
+  unit("bots are not visitors", COUNTER, "reader.bot === 0 ? this.#visitors : null", "this.#visitors"),
+  unit(
+    "late records change no sketch",
+    COUNTER,
+    "      tally.late++;\n",
+    "      tally.late++;\n      const known = this.#visitors?.saltOf(windowStart);\n      if (known && reader.bot === 0) this.#addVisitor(this.#visitors!, windowStart, known);\n",
+  ),
+  unit(
+    "a record waits for the salt of its day",
+    COUNTER,
+    "          this.#stopBefore(offset, end - start, windowStart);\n          return;\n        }\n        this.#addVisitor(",
+    "        } else this.#addVisitor(",
+  ),
+  unit(
+    "a record that waits for a salt is not booked",
+    COUNTER,
+    "    if (this.#rules.offsetsCountRecords) this.#expectedOffset = offset;\n",
+    "",
+  ),
+  unit("salts are forgotten with what was counted", "src/window/visitors.ts", "    this.#salts.clear();\n", ""),
+  unit(
+    "a day that has no salt makes an instance read its rows again",
+    "src/engine/salts.ts",
+    "          state.giveUp([]);\n",
+    "",
+  ),
+  unit(
+    "values of a dimension follow those of the one before",
+    "src/store/encode_breakdown.ts",
+    "before + values.of(pairs.value[i]!)",
+    "values.of(pairs.value[i]!)",
+  ),
+  model("a commit under another salt changes nothing", "compareSalts"),
+  model("a window has the dimensions that all of its chunks have", "dimensionsOfAllChunks"),
+  model("a salt ends with its day", "saltsEnd"),
+
   // ---- the log
   unit("data gap", LOG_FAULTS, "if (position < logStart) {", "if (position < 0) {"),
   unit("position beyond the end", LOG_FAULTS, "if (position > logEnd) {", "if (position < 0) {"),

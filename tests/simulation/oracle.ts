@@ -1,5 +1,6 @@
 // What the tables must hold: each partition's log replayed in order by code that shares nothing with the engine but the format of tiny events.
 // It believes the database only in this: which commits are in, which idle advances they recorded, and where the rules were switched. Pure.
+import { breakdownDifferences, Recount } from "./oracle_breakdown.ts";
 import type { KeyHits, State } from "./model_database.ts";
 import type { ModelPartition } from "./model_log.ts";
 import { hostText, PLACES, readEvent, referrerText } from "./tiny_reader.ts";
@@ -10,6 +11,8 @@ export interface OracleRules {
   readonly watermarkDelay: number;
   readonly maxFutureSkew: number;
   readonly latePolicy: "store" | "drop";
+  /** Every salt that was made, by id. */
+  readonly salts: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Every difference between the database and the log, in words; empty = equal. */
@@ -21,6 +24,7 @@ export function differences(
 ): string[] {
   const found: string[] = [];
   const counted = new Map<number, KeyHits>(), late = new Map<number, KeyHits>();
+  const recount = new Recount();
   for (const row of state.rows.values()) {
     const moves = state.commits.flatMap((id) => sent.get(id)!.filter((move) => move.partition === row.partition));
     const result = replay(
@@ -32,6 +36,7 @@ export function differences(
       rules,
       counted,
       late,
+      recount,
     );
     const stored = { ...result };
     for (const name of Object.keys(result) as (keyof typeof result)[]) stored[name] = row[name];
@@ -46,7 +51,7 @@ export function differences(
   for (const { windowStart, keys } of state.open) merge(published, windowStart, keys);
   compare("window", published, counted, found);
   compare("late", state.late, rules.latePolicy === "store" ? late : new Map(), found);
-  return found;
+  return [...found, ...breakdownDifferences(state, recount, rules)];
 }
 
 /** The version of the rules that holds at an offset, by the switches as they were recorded. */
@@ -64,6 +69,7 @@ function replay(
   rules: OracleRules,
   countedTables: Map<number, KeyHits>,
   lateTables: Map<number, KeyHits>,
+  recount: Recount,
 ) {
   let watermark = initialWatermark, recordWatermark = -Infinity, maxWindowEnd = -Infinity, nextOffset = firstOffset;
   let counted = 0, late = 0, dead = 0, nulls = 0, skipped = 0;
@@ -102,6 +108,7 @@ function replay(
         [place.countryCode, place.region, place.city].join("\x1e"),
       ].join("\x1f");
       merge(tables, window, new Map([[key, { hits: 1, bots: event.bot }]]));
+      recount.add({ event, window, isLate, counted: move.counted });
       if (isLate) late++;
       else {
         counted++;

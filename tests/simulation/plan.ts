@@ -27,6 +27,8 @@ export interface Settings {
   readonly horizon: number;
   /** By instance: its clocks run this much faster than true time, e.g. 0.01 = 1 %. */
   readonly drifts: readonly number[];
+  /** By instance: what it counts beside the rows, as a sum of DIMENSION_BITS; 0 = an older release. Everything, unless given. */
+  readonly counted: readonly number[];
 }
 
 /** Records written to one partition at one time. */
@@ -57,6 +59,8 @@ export type Fault =
   | { readonly at: number; readonly kind: "database_hanging"; readonly lasts: number }
   | { readonly at: number; readonly kind: "database_slow"; readonly lasts: number; readonly latency: number }
   | { readonly at: number; readonly kind: "restore"; readonly age: number }
+  /** A failover to a standby that had not got the salt of a day, for which nothing is stored yet. */
+  | { readonly at: number; readonly kind: "lose_salt" }
   | { readonly at: number; readonly kind: "clock_jump"; readonly instance: number; readonly by: number }
   | { readonly at: number; readonly kind: "database_clock_jump"; readonly by: number }
   | { readonly at: number; readonly kind: "compact"; readonly partition: number; readonly seed: number }
@@ -73,10 +77,12 @@ export interface Plan {
   readonly faults: readonly Fault[];
 }
 
-/** True time at which every history starts: some way into a day. */
-export const START = BASE + 3_600_000;
+/** True time at which every history starts: two windows before midnight, so that days end within it. */
+export const START = BASE + 86_400_000 - 40_000;
 
 const INSTANCES_MAX = 3;
+/** All bits of DIMENSION_BITS. */
+export const COUNTED_ALL = 31;
 
 /** Draws a history. */
 export function planOf(seed: number): Plan {
@@ -106,13 +112,30 @@ export function planOf(seed: number): Plan {
     ending: random.chance(0.2) ? "once" : "live",
     horizon,
     drifts: drawDrifts(new Random(seed, 9)),
+    counted: drawCounted(new Random(seed, 11)),
   };
-  return { seed, settings, bursts: drawBursts(random, settings), faults: calm ? [] : drawFaults(random, settings) };
+  const bursts = drawBursts(random, settings);
+  return { seed, settings, bursts, faults: calm ? [] : [...drawFaults(random, settings), ...drawSaltFaults(seed, settings)] };
 }
 
 /** For each instance how much faster than true time its clocks run: mostly not at all, else by up to 2 %, as no real clock does. */
 function drawDrifts(random: Random): number[] {
   return Array.from({ length: INSTANCES_MAX }, () => random.chance(0.2) ? (random.real() - 0.5) * 0.04 : 0);
+}
+
+/** Around the start of a day a salt is made and not used yet. */
+function drawSaltFaults(seed: number, { horizon }: Settings): Fault[] {
+  const random = new Random(seed, 12);
+  if (random.chance(0.6)) return [];
+  return Array.from({ length: random.int(1, 3) }, () => ({
+    at: random.chance(0.5) ? random.int(500, horizon - 1_000) : random.int(0, 60) * 50 + random.pick([500, 40_000]),
+    kind: "lose_salt" as const,
+  }));
+}
+
+/** For each instance what it counts beside the rows: mostly everything; with others it may be a part, or an older release. */
+function drawCounted(random: Random): number[] {
+  return Array.from({ length: INSTANCES_MAX }, () => random.chance(0.85) ? COUNTED_ALL : random.int(0, COUNTED_ALL));
 }
 
 function drawBursts(random: Random, { partitions, horizon }: Settings): Burst[] {

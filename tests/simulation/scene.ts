@@ -27,6 +27,7 @@ const SETTINGS: Settings = {
   ending: "live",
   horizon: 0,
   drifts: [],
+  counted: Array(8).fill(0),
 };
 
 /** Times are ms after the start, which is also the start of a window. */
@@ -41,10 +42,18 @@ export class Scene {
   write(
     partition: number,
     time: number,
-    options: { recordTime?: number; host?: number; transaction?: number } = {},
+    options: { recordTime?: number; host?: number; transaction?: number; visitor?: number; bot?: number } = {},
   ): void {
     this.history.topic.partitions[partition]!.append({
-      value: writeEvent({ code: 0, time: START + time, host: options.host ?? 0, referrer: 0, place: 0, bot: 0 }),
+      value: writeEvent({
+        code: 0,
+        time: START + time,
+        host: options.host ?? 0,
+        referrer: 0,
+        place: 0,
+        bot: options.bot ?? 0,
+        visitor: options.visitor ?? 0,
+      }),
       control: false,
       recordTime: options.recordTime === undefined ? this.history.world.now : START + options.recordTime,
       transaction: options.transaction ?? null,

@@ -2,11 +2,11 @@
 import { type ModelPartition, recordTime } from "./model_log.ts";
 import type { Burst, Settings } from "./plan.ts";
 import { Random } from "./random.ts";
-import { PLACES, writeEvent } from "./tiny_reader.ts";
+import { CAMPAIGNS, CLIENTS, PAGES, PLACES, VISITORS, writeEvent } from "./tiny_reader.ts";
 
 /** Appends the records of `burst` at true time `now`. A transaction stays open; the caller ends it. */
 export function writeBurst(partition: ModelPartition, burst: Burst, settings: Settings, now: number): void {
-  const random = new Random(burst.seed);
+  const random = new Random(burst.seed), others = new Random(burst.seed, 1);
   const transaction = burst.transaction === "none" ? null : burst.seed;
   for (let i = 0; i < burst.count; i++) {
     const made = now + burst.producerAhead;
@@ -18,6 +18,10 @@ export function writeBurst(partition: ModelPartition, burst: Burst, settings: Se
       referrer: random.skewed(0, 8),
       place: random.int(0, PLACES.length - 1),
       bot: random.chance(0.2) ? 1 : 0,
+      page: others.skewed(0, PAGES - 1),
+      client: others.int(0, CLIENTS - 1),
+      campaign: others.skewed(0, CAMPAIGNS - 1),
+      visitor: others.int(0, VISITORS - 1),
     });
     partition.append({ value, control: false, recordTime: time, transaction });
   }

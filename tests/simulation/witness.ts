@@ -16,6 +16,8 @@ export interface SentMove {
   readonly next: number;
   readonly stretches: readonly Stretch[];
   readonly advances: readonly IdleAdvance[];
+  /** What the instance counts beside the rows. */
+  readonly counted: number;
 }
 
 export interface IdleRules {
@@ -37,6 +39,7 @@ export class Witness {
   readonly #rules: IdleRules;
   readonly #once: boolean;
   readonly #splits: boolean;
+  readonly #counted: number;
   readonly #violation: (text: string) => void;
 
   /** @param sent moves by commit id, shared by all instances */
@@ -44,14 +47,16 @@ export class Witness {
     sent: Map<string, readonly SentMove[]>;
     rules: IdleRules;
     once: boolean;
-    /** Whether deltas are so small that a commit may end inside a delivery. */
+    /** Whether a commit may end inside a delivery: deltas are small, or counting may wait for a salt. */
     splits: boolean;
+    counted: number;
     violation: (text: string) => void;
   }) {
     this.#sent = parts.sent;
     this.#rules = parts.rules;
     this.#once = parts.once;
     this.#splits = parts.splits;
+    this.#counted = parts.counted;
     this.#violation = parts.violation;
   }
 
@@ -86,6 +91,7 @@ export class Witness {
           next: move.nextOffset,
           stretches: this.#stretches(move.partition, move.oldNextOffset, move.nextOffset),
           advances: move.idleAdvances,
+          counted: this.#counted,
         };
       }),
     );
