@@ -181,7 +181,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
       "if (table.add(reader.host, reader.referrer",
       "memory: what a key that is known already would count twice is its size",
     ],
-    ["if (visitors !== null) {", "whether visitors are counted: a setting; that bots are none has a mutant"],
+    ["if (visitors !== null) {", "whether visitors are counted: a setting; that bots are left out has a mutant"],
     ["if (salt === undefined) {", "taken away by the mutant of a record that waits for its salt"],
     ["if (table.pairs !== null) this.#addPairs(", "whether breakdowns are counted: a setting"],
     ["if (page !== null && page.add(", "whether pages are counted: a setting; the size of a new pair"],

@@ -1,5 +1,5 @@
-// Breakdowns and visitors of single records: what is added where, and that counting stops before a record whose salt is missing. The reader is
-// a stand-in for events of eight numbers.
+// Breakdowns and visitors of single records: what is added where, and that counting stops before a record whose salt is missing. The reader
+// takes its events from a list.
 import { assert, assertEquals } from "@std/assert";
 import { DIMENSION_BITS } from "../../src/breakdown/dimensions.ts";
 import { KEY_BYTES, sipKey } from "../../src/breakdown/siphash.ts";
