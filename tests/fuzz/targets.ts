@@ -13,9 +13,11 @@ import { httpTarget } from "./http_target.ts";
 import { maskTarget } from "./mask_target.ts";
 import { mmdbTarget } from "./mmdb_target.ts";
 import { outcomeTarget } from "./outcome_target.ts";
+import { pageTarget } from "./page_target.ts";
 import { reportQueryTarget } from "./report_query_target.ts";
 import { settingsFileTarget } from "./settings_file_target.ts";
 import { settingsTarget } from "./settings_target.ts";
+import { sketchTarget } from "./sketch_target.ts";
 import { tarTarget } from "./tar_target.ts";
 import type { Target } from "./target.ts";
 
@@ -26,6 +28,8 @@ export const TARGETS: readonly Target[] = [
   mmdbTarget,
   tarTarget,
   accessLogTarget,
+  pageTarget,
+  sketchTarget,
   linesTarget,
   outcomeTarget,
   maskTarget,

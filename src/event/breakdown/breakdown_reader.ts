@@ -37,12 +37,14 @@ export class BreakdownReader implements EventBreakdowns {
   readonly #url = new UrlParts();
   readonly #readsPages: boolean;
   readonly #readsCampaigns: boolean;
+  readonly #readsUrls: boolean;
 
   /** @param counted what is counted; not 0 */
   constructor(counted: Breakdowns, { seed, locator }: { readonly seed: number; readonly locator: PlaceLocator }) {
     this.counted = counted;
     this.#readsPages = (counted & DIMENSION_BITS.page) !== 0;
     this.#readsCampaigns = (counted & DIMENSION_BITS.campaign) !== 0;
+    this.#readsUrls = this.#readsPages || this.#readsCampaigns;
     // `use` sets the rules of pages and campaigns.
     this.pages = new TextDictionary(seed, () => undefined);
     this.campaigns = new TextDictionary(seed, () => undefined);
@@ -87,12 +89,13 @@ export class BreakdownReader implements EventBreakdowns {
    * @param noView the result of `noViewOf`, which is not UNCERTAIN
    */
   readUrl(b: Uint8Array, view: DataView, start: number, end: number, noView: number): boolean {
+    if (!this.#readsUrls) return true;
     const url = this.#url;
     url.find(b, start, end);
     if (this.#readsPages) {
       if (noView >= 0) this.page = noView;
       else if (start === end) this.page = NO_PATH_ID;
-      else if (url.pathEnd - start > PATH_BYTES_MAX && b[start] === SLASH) this.page = TOO_LONG_ID;
+      else if (url.pathEnd - start > PATH_BYTES_MAX && b[start] === SLASH && !url.isEscaped) this.page = TOO_LONG_ID;
       else this.page = this.pages.idOfToken(b, view, start, url.pathEnd);
     }
     if (this.#readsCampaigns) {

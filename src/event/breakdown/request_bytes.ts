@@ -55,6 +55,8 @@ export class UrlParts {
   /** Bounds of a text with the same campaign as the whole; an empty range if it has none. */
   campaignStart = 0;
   campaignEnd = 0;
+  /** Whether an escape before `pathEnd` may end the path. */
+  isEscaped = false;
 
   /** Looks at the token `b[start, end)`. */
   find(b: Uint8Array, start: number, end: number): void {
@@ -64,6 +66,7 @@ export class UrlParts {
       if (c === QUESTION || c === NUMBER_SIGN) break;
       if (c === BACKSLASH && spellsPathEnd(b, p)) isEscaped = true;
     }
+    this.isEscaped = isEscaped;
     this.pathEnd = this.campaignStart = this.campaignEnd = p;
     if (isEscaped) {
       // The query may begin before `p`.

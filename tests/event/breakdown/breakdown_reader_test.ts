@@ -76,6 +76,9 @@ Deno.test("read() gives page, client and campaign, equal ones equal ids, and nee
   }
   readText(JSON.stringify(EVENT).replaceAll("/", "\\/"));
   assertEquals(texts()[0], "/shop");
+  // An escaped question mark ends the path, however much follows.
+  readText(JSON.stringify({ ...EVENT, url: "" }).replace('"url":""', `"url":"/a\\u003f${"b".repeat(60_000)}"`));
+  assertEquals(texts()[0], "/a");
   assertEquals(reader.slowReads, 0);
 });
 
