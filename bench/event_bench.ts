@@ -1,6 +1,7 @@
 // Times the event readers and their parts on one core: `deno run -A bench/event_bench.ts [--events N] [--rounds N]`.
 // Prints the best of the rounds in µs per event; contestants alternate within a round, so that a busy machine slows all alike.
 import { isbot } from "isbot";
+import { KEY_BYTES, sipKey } from "../src/breakdown/siphash.ts";
 import { RULES_1, RULES_2 } from "../src/event/stream_rules.ts";
 import { BotVerdicts } from "../src/event/bots.ts";
 import { parseEventTime } from "../src/event/event_time.ts";
@@ -93,6 +94,9 @@ const mapped = createEventReader({
   locator: stubLocator,
   hashSeed: 1,
 });
+/** With everything that is counted beside the rows; the visitor of each. */
+const broken = createEventReader({ ...RULES, stream: RULES_2, breakdowns: 31, locator: stubLocator, hashSeed: 1 });
+const salt = { id: "", key: sipKey(new Uint8Array(KEY_BYTES)), number: 1 };
 const interner = new ByteInterner(1);
 const verdicts = new BotVerdicts(1);
 const hostBounds = fieldBounds("host"), agentBounds = fieldBounds("user_agent"), timeBounds = fieldBounds("event_time");
@@ -120,6 +124,19 @@ const contestants: Readonly<Record<string, { readonly step: number; readonly run
     step: 1,
     run: (i) => {
       if (mapped.read(bytes, starts[i]!, starts[i + 1]!) !== READ_OK) throw new Error("dead");
+    },
+  },
+  "fast reader, breakdowns": {
+    step: 1,
+    run: (i) => {
+      if (broken.read(bytes, starts[i]!, starts[i + 1]!) !== READ_OK) throw new Error("dead");
+    },
+  },
+  "fast reader, breakdowns and visitors": {
+    step: 1,
+    run: (i) => {
+      if (broken.read(bytes, starts[i]!, starts[i + 1]!) !== READ_OK) throw new Error("dead");
+      sink += broken.breakdown!.visitor(salt);
     },
   },
   "slow reader": {

@@ -95,8 +95,7 @@ export class BreakdownReader implements EventBreakdowns {
     if (this.#readsPages) {
       if (noView >= 0) this.page = noView;
       else if (start === end) this.page = NO_PATH_ID;
-      else if (url.pathEnd - start > PATH_BYTES_MAX && b[start] === SLASH && !url.isEscaped) this.page = TOO_LONG_ID;
-      else this.page = this.pages.idOfToken(b, view, start, url.pathEnd);
+      else this.page = this.#pageOf(b, view, url.pathStart, url.pathEnd, url.isEscaped);
     }
     if (this.#readsCampaigns) {
       if (url.campaignStart === url.campaignEnd) this.campaign = NO_CAMPAIGN_ID;
@@ -106,6 +105,11 @@ export class BreakdownReader implements EventBreakdowns {
       }
     }
     return this.page >= 0 && this.campaign >= 0;
+  }
+
+  #pageOf(b: Uint8Array, view: DataView, start: number, end: number, isEscaped: boolean): number {
+    if (end - start > PATH_BYTES_MAX && b[start] === SLASH && !isEscaped) return TOO_LONG_ID;
+    return this.pages.idOfToken(b, view, start, end);
   }
 
   /** Takes the agent `b[start, end)`, which `verdicts` was asked for last, and the address of the client. */

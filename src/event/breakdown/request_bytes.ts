@@ -3,7 +3,7 @@
 // rules of page.ts and campaign.ts then decide. request_texts.ts is the slow and obvious twin.
 import { NO_VIEW, noViewByStatus } from "../../breakdown/page.ts";
 
-const QUOTE = 0x22, NUMBER_SIGN = 0x23, PERCENT = 0x25, DASH = 0x2d, ZERO = 0x30, QUESTION = 0x3f, BACKSLASH = 0x5c;
+const QUOTE = 0x22, NUMBER_SIGN = 0x23, PERCENT = 0x25, DASH = 0x2d, SLASH = 0x2f, ZERO = 0x30, QUESTION = 0x3f, BACKSLASH = 0x5c;
 const UNDERSCORE = 0x5f, LOWER_M = 0x6d, LOWER_T = 0x74, LOWER_U = 0x75;
 const STATUS_DIGITS_MAX = 3;
 
@@ -50,7 +50,8 @@ const isGet = (b: Uint8Array, start: number, end: number) =>
 
 /** The parts of a URL that count, as positions in its token. */
 export class UrlParts {
-  /** One past the path, or past whatever is before the query and the fragment: that text has the same page as the whole. */
+  /** Bounds of a text with the same page as the whole: at least without query and fragment, and without a plain authority. */
+  pathStart = 0;
   pathEnd = 0;
   /** Bounds of a text with the same campaign as the whole; an empty range if it has none. */
   campaignStart = 0;
@@ -60,7 +61,7 @@ export class UrlParts {
 
   /** Looks at the token `b[start, end)`. */
   find(b: Uint8Array, start: number, end: number): void {
-    let p = start, isEscaped = false;
+    let p = this.pathStart = pathStartOf(b, start, end), isEscaped = false;
     for (; p < end; p++) {
       const c = b[p]!;
       if (c === QUESTION || c === NUMBER_SIGN) break;
@@ -88,6 +89,23 @@ export class UrlParts {
     this.campaignStart = question;
     this.campaignEnd = p;
   }
+}
+
+/** Where the path of an http or https URL begins: sites write many pages, and pages of many sites are the same. `start` of any other text. */
+function pathStartOf(b: Uint8Array, start: number, end: number): number {
+  if ((b[start]! | 0x20) !== 0x68) return start;
+  if ((b[start + 1]! | 0x20) !== LOWER_T || (b[start + 2]! | 0x20) !== LOWER_T || (b[start + 3]! | 0x20) !== 0x70) {
+    return start;
+  }
+  let p = start + 4;
+  if ((b[p]! | 0x20) === 0x73) p++;
+  if (p + 3 > end || b[p] !== 0x3a || b[p + 1] !== SLASH || b[p + 2] !== SLASH) return start;
+  for (p += 3; p < end; p++) {
+    const c = b[p]!;
+    if (c === SLASH) return p;
+    if (c === QUESTION || c === NUMBER_SIGN || c === BACKSLASH) return start;
+  }
+  return start;
 }
 
 /** Whether the escape at `p` may be a question mark or a number sign. */

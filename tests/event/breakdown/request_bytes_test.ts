@@ -61,7 +61,7 @@ function byParts(token: string): readonly [page: string, campaign: string] {
   const text = (from: number, to: number): string =>
     JSON.parse(`"${new TextDecoder().decode(bytes.subarray(from, to))}"`) as string;
   return [
-    pageValue({ url: text(2, parts.pathEnd) }, clean),
+    pageValue({ url: text(parts.pathStart, parts.pathEnd) }, clean),
     campaignValue(campaignOf(text(parts.campaignStart, parts.campaignEnd), clean)),
   ];
 }
@@ -101,6 +101,8 @@ Deno.test("UrlParts.find() keeps page and campaign of the whole URL", () => {
     "é",
     "\\ud83d\\ude00",
     "http://h.example",
+    "HTTPS://h.example:8080/x",
+    "http:",
     "style.css",
   );
   fc.assert(
@@ -110,6 +112,19 @@ Deno.test("UrlParts.find() keeps page and campaign of the whole URL", () => {
     }),
     { numRuns: 3_000 },
   );
+});
+
+Deno.test("UrlParts.find() leaves out the host of a URL, so that equal paths of many hosts are one text", () => {
+  const path = (token: string) => {
+    const bytes = encoder.encode(token), parts = new UrlParts();
+    parts.find(bytes, 0, bytes.length);
+    return token.slice(parts.pathStart, parts.pathEnd);
+  };
+  assertEquals(["http://h.example/a?b", "HTTPS://u@h.example:1/a#/b", "/a?http://h/b"].map(path), ["/a", "/a", "/a"]);
+  for (const token of ["http://h.example", "http:/a", "https:\\/\\/h.example\\/a", "ftp://h/a", "h", ""]) {
+    assertEquals(path(token), token);
+  }
+  assertEquals(path("http://h.example?a/b"), "http://h.example");
 });
 
 Deno.test("UrlParts.find() leaves out a query that names no campaign", () => {
