@@ -1,6 +1,7 @@
 # Tidemark from this tree: exactly once into PostgreSQL, ledger and dead letters on, HTTP off as for the others.
 # Variants: no-geo (every place unknown; compared without places) · no-guarantee (same program, commits that only append: no fencing, offsets or
-# ledger; see append_only_store.ts) · workers=N · before (the program of the checkout in the folder BEFORE).
+# ledger; see append_only_store.ts) · workers=N · before (the program of the checkout in the folder BEFORE) · breakdowns (everything that
+# BREAKDOWNS can count; all other variants count the job's rows alone, as the rivals do).
 variants=("" "no-geo" "no-guarantee")
 sentinels=with-data
 prepare() { tool_deno; }
@@ -11,6 +12,7 @@ run() {
   export KAFKA_TOPIC=$TOPIC KAFKA_GROUP=$GROUP GEO_DATABASE=$MMDB DATA_DIR=$STATE_DIR/data POSTGRES_SCHEMA=bench
   [ -n "${WINDOW_SECONDS:-}" ] && export WINDOW_SIZE=${WINDOW_SECONDS}s WATERMARK_DELAY=${DELAY_SECONDS}s
   case $VARIANT in workers=*) export WORKERS=${VARIANT#workers=} ;; esac
+  case $VARIANT in breakdowns) ;; *) export BREAKDOWNS=none ;; esac
   local program=src/main.ts
   case $VARIANT in no-*) program=bench/peers/contestants/tidemark/variant.ts ;; esac
   # The V8 flags are those of `deno task run`.
