@@ -16,7 +16,7 @@ export interface Breakdown {
 
 export const hasDimension = (mask: number, dimension: Dimension): boolean => (mask & DIMENSION_BITS[dimension]) !== 0;
 
-/** Reads a chunk's breakdowns as ddl/ does. @throws the text of what is wrong with it */
+/** Reads a chunk's breakdowns as ddl/ does. @throws Error in words */
 export function decodeBreakdown({ hosts: hostList, breakdown, hits, botHits }: Chunk): Breakdown {
   const dimensions: Record<Dimension, KeyHits> = {
     page: new Map(),
@@ -30,21 +30,21 @@ export function decodeBreakdown({ hosts: hostList, breakdown, hits, botHits }: C
   const hosts = texts(hostList), values = texts(breakdown.values), ends = numbers(breakdown.ends);
   const hostIx = numbers(breakdown.hostIx), valueIx = numbers(breakdown.valueIx);
   const pairHits = numbers(breakdown.hits), pairBots = numbers(breakdown.botHits);
-  if (breakdown.mask === 0) throw "a mask of 0";
-  if (ends.length !== 4) throw `${ends.length} ends`;
-  if ([hostIx, valueIx, pairHits, pairBots].some((list) => list.length !== ends[3])) throw "lists differ in length";
+  if (breakdown.mask === 0) throw new Error("a mask of 0");
+  if (ends.length !== 4) throw new Error(`${ends.length} ends`);
+  if ([hostIx, valueIx, pairHits, pairBots].some((list) => list.length !== ends[3])) throw new Error("lists differ in length");
   DIMENSIONS.forEach((dimension, d) => {
     const sum = { hits: 0, bots: 0 };
     for (let i = ends[d - 1] ?? 0; i < ends[d]!; i++) {
       const key = [hosts[hostIx[i]! - 1], values[valueIx[i]! - 1]].join("\x1f");
-      if (dimensions[dimension].has(key) || key.includes("undefined")) throw `${dimension}: ${key} is not unique or not there`;
+      if (dimensions[dimension].has(key) || key.includes("undefined")) throw new Error(`${dimension}: ${key} is not unique or not there`);
       dimensions[dimension].set(key, { hits: pairHits[i]!, bots: pairBots[i]! });
       sum.hits += pairHits[i]!;
       sum.bots += pairBots[i]!;
     }
     const expected = hasDimension(breakdown.mask, dimension) ? { hits, bots: botHits } : { hits: 0, bots: 0 };
     if (sum.hits !== expected.hits || sum.bots !== expected.bots) {
-      throw `${dimension} sums to ${sum.hits} (${sum.bots}), the chunk to ${expected.hits} (${expected.bots})`;
+      throw new Error(`${dimension} sums to ${sum.hits} (${sum.bots}), the chunk to ${expected.hits} (${expected.bots})`);
     }
   });
   return { mask: breakdown.mask, dimensions };

@@ -380,8 +380,8 @@ export class ModelDatabase {
 function breakdownOf(chunk: Chunk): Breakdown {
   try {
     return decodeBreakdown(chunk);
-  } catch (problem) {
-    throw new SqlError("chunk", String(problem));
+  } catch (error) {
+    throw new SqlError("chunk", (error as Error).message);
   }
 }
 
