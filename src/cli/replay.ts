@@ -1,10 +1,12 @@
 // `tidemark replay`: counts closed windows again from the log and shows the differences from the published rows. Changes nothing.
+import { breakdownsOf } from "../breakdown/dimensions.ts";
 import { countText } from "../shared/quantities.ts";
 import { RULES_1, rulesJson } from "../event/stream_rules.ts";
 import { geoOptions, openGeoFiles } from "../geo/geo_files.ts";
 import { anchorBound, planReplay } from "../operate/replay_plan.ts";
 import { readReplayState, type ReplayState } from "../operate/replay_store.ts";
-import { replay } from "../operate/replay.ts";
+import { replay, type Replayed } from "../operate/replay.ts";
+import { comparePairs, type PairDifference } from "../operate/replay_breakdowns.ts";
 import { readRuleSpans } from "../operate/rules_store.ts";
 import { requireSameSettings } from "../operate/stream_settings.ts";
 import { compareTables, type RowDifference, type Tables } from "../operate/replay_tables.ts";
@@ -32,7 +34,7 @@ export const command = defineCommand({
     "Reads each partition from a position before all events of the range to the stream's position. Uses the stored idle advances to decide " +
     "what was late, and the rules that applied at each position. Compares the table and the late records window by window and key by key. " +
     "It joins no group and writes nothing. Exit code 6 if something differs, or if the log no longer holds the range. Places may differ if " +
-    "the place database has changed since. MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must have their values of then.",
+    "the place database has changed since, browsers and systems if the release has. Breakdowns are compared where they were counted; visitors are not. MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must have their values of then.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "geo", "process"],
   flags: {
     from: flag(instant, { doc: "Start of the first window." }),
@@ -82,7 +84,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
     const tasks = planReplay(state.partitions, await reader.identify(), state.topicId, bound);
     const replayed = await replay(tasks, {
       log: reader,
-      events: eventReader(settings, stream, geo.locator),
+      events: eventReader(settings, stream, geo.locator, breakdownsOf(["pages", "clients", "campaigns"])),
       places: geo.locator,
       rules,
       spans,
@@ -97,9 +99,13 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
       throw new UsageError(["Stopped before the end: nothing was compared."], "Run it again.", "interrupted");
     }
     const differences = compareTables(state.published, replayed, state.folded);
-    if (range.json) data(jsonText(summary(state, replayed, differences, range)));
-    else for (const line of text(state, replayed, differences, range)) out(line);
-    return differences.length === 0 ? EXIT.ok : EXIT.findings;
+    const pairs = comparePairs(state.breakdowns, replayed.pairs);
+    if (range.json) data(jsonText({ ...summary(state, replayed, differences, range), ...pairSummary(pairs, range) }));
+    else {
+      for (const line of text(state, replayed, differences, range)) out(line);
+      for (const line of pairText(state, pairs, range)) out(line);
+    }
+    return differences.length === 0 && pairs.length === 0 ? EXIT.ok : EXIT.findings;
   } finally {
     geo.close();
     await reader.close();
@@ -138,7 +144,7 @@ async function readState(
 
 function* text(
   state: ReplayState,
-  replayed: Tables,
+  replayed: Replayed,
   differences: readonly RowDifference[],
   { from, to, limit }: Range,
 ) {
@@ -195,5 +201,42 @@ function summary(
       window_start: isoOrNull(epochMs(window)),
       ...rest,
     })),
+  };
+}
+
+function* pairText({ breakdowns: { pairs, folded } }: ReplayState, differences: readonly PairDifference[], { limit }: Range) {
+  if (pairs.size === 0 && differences.length === 0) return;
+  yield `breakdowns ${countText(pairs.size)} values published`;
+  if (folded.size > 0) yield `${countText(folded.size)} breakdowns hold folded values; only their sums were compared.`;
+  if (differences.length === 0) {
+    yield "Breakdowns are identical.";
+    return;
+  }
+  const clients = differences.filter(({ kind }) => kind === "client").length;
+  if (clients > 0) {
+    yield `${countText(clients)} values differ only in their client: the patterns of user agents have changed since.`;
+  }
+  if (clients < differences.length) yield `${countText(differences.length - clients)} values differ in their hits.`;
+  for (const { table, kind, window, dimension, host, value, published, replayed } of differences.slice(0, limit)) {
+    yield `${isoOrNull(epochMs(window))} ${table} ${dimension} ${kind}: ${printable(host)} ${
+      printable(value.replaceAll("\x1e", " / "))
+    }: published ${countText(published.hits)} (${countText(published.bots)} by bots), replayed ${
+      countText(replayed.hits)
+    } (${countText(replayed.bots)})`;
+  }
+  if (differences.length > limit) yield `… and ${countText(differences.length - limit)} more (--limit)`;
+}
+
+function pairSummary(differences: readonly PairDifference[], { limit }: Range) {
+  return {
+    breakdowns: {
+      identical: differences.length === 0,
+      differences: differences.length,
+      differences_in_client_alone: differences.filter(({ kind }) => kind === "client").length,
+      shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
+        window_start: isoOrNull(epochMs(window)),
+        ...rest,
+      })),
+    },
   };
 }

@@ -6,16 +6,24 @@ import type { PlaceLocator } from "../geo/port.ts";
 import { type EpochMs, type Offset, offset } from "../shared/units.ts";
 import type { FetchedBatch } from "../source/port.ts";
 import { Counter, type CountingRules } from "../window/counter.ts";
+import { Encoder } from "../store/encode.ts";
 import { Delta } from "../window/delta.ts";
 import type { KeyTable } from "../window/key_table.ts";
 import type { LogReader } from "./log_reader.ts";
 import { rulesAt, type RuleSpan } from "./rules_store.ts";
 import type { ReplayTask } from "./replay_plan.ts";
+import { pairsOf } from "./replay_breakdowns.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
 import { freshTracker } from "./topic_sample.ts";
 
 /** Larger dictionaries are emptied: a long log has more texts than the range. */
 const DICTIONARY_BYTES_MAX = 96 * 1024 * 1024;
+
+/** What was counted again. */
+export interface Replayed extends Tables {
+  /** Hits by `pairKey`, of the dimensions that the reader counts. */
+  readonly pairs: Map<string, Hits>;
+}
 
 interface ReplayOptions {
   readonly log: LogReader;
@@ -38,8 +46,8 @@ interface ReplayOptions {
  *
  * @throws NamedError `log_gone` if the log has changed since the plan was made
  */
-export async function replay(tasks: readonly ReplayTask[], options: ReplayOptions): Promise<Tables> {
-  const tables: Tables = { counted: new Map(), late: new Map(), records: 0 };
+export async function replay(tasks: readonly ReplayTask[], options: ReplayOptions): Promise<Replayed> {
+  const tables: Replayed = { counted: new Map(), late: new Map(), records: 0, pairs: new Map() };
   const counter = new Counter(options.rules, options.events);
   for (const task of tasks) await replayPartition(task, counter, options, tables);
   return tables;
@@ -49,12 +57,13 @@ async function replayPartition(
   task: ReplayTask,
   counter: Counter,
   options: ReplayOptions,
-  tables: Tables,
+  tables: Replayed,
 ): Promise<void> {
   const { log, events, now, signal } = options;
   const tracker = freshTracker(task.partition, task.from.offset, now);
   tracker.watermark = task.from.watermark;
-  let delta = new Delta(() => "");
+  const newDelta = () => new Delta(() => "", events.breakdown?.counted);
+  let delta = newDelta();
   const advances = [...task.advances];
   const spans = options.spans.filter(({ partition }) => partition === task.partition);
   let rules: StreamRules | null = null;
@@ -77,7 +86,7 @@ async function replayPartition(
         if (rules === null || !sameRules(rules, inForce)) {
           // Ids of the old rules are not valid under the new ones.
           collect(delta, options, tables);
-          delta = new Delta(() => "");
+          delta = newDelta();
           events.use(inForce);
           rules = inForce;
         }
@@ -93,7 +102,7 @@ async function replayPartition(
     }
     if (events.memoryBytes > DICTIONARY_BYTES_MAX) {
       collect(delta, options, tables);
-      delta = new Delta(() => "");
+      delta = newDelta();
       events.reset();
     }
     options.onProgress?.(task.partition, tracker.position - task.from.offset, task.to - task.from.offset);
@@ -130,10 +139,30 @@ function keepRange(delta: Delta, { from, to }: ReplayOptions): void {
   }
 }
 
-function collect(delta: Delta, options: ReplayOptions, tables: Tables): void {
+function collect(delta: Delta, options: ReplayOptions, tables: Replayed): void {
   keepRange(delta, options);
   for (const [start, table] of delta.windows) add(tables.counted, start, table, options);
   for (const [start, table] of delta.late) add(tables.late, start, table, options);
+  if (options.events.breakdown !== null) addPairs(delta, options, tables);
+}
+
+/** Adds the breakdowns of the chunks that an engine would send. */
+function addPairs(delta: Delta, { events, places }: ReplayOptions, { pairs }: Replayed): void {
+  const encoder = new Encoder({
+    hosts: events.hosts,
+    referrers: events.referrers,
+    place: (id) => places.place(id),
+    placeCount: () => places.size,
+    breakdown: events.breakdown,
+  });
+  for (const [tables, late] of [[delta.windows, false], [delta.late, true]] as const) {
+    for (const [start, table] of tables) {
+      for (const [key, { hits, bots }] of pairsOf(encoder.chunk(start, table, late))) {
+        const known = pairs.get(key) ?? { hits: 0, bots: 0 };
+        pairs.set(key, { hits: known.hits + hits, bots: known.bots + bots });
+      }
+    }
+  }
 }
 
 function add(hits: Map<string, Hits>, window: number, table: KeyTable, { events, places }: ReplayOptions): void {

@@ -2,6 +2,7 @@
 import type { Database } from "../store/postgres/client.ts";
 import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import type { ReplayPartition } from "./replay_plan.ts";
+import { DIMENSION_NAMES, type DimensionName, foldedKey, pairKey, type Published } from "./replay_breakdowns.ts";
 import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
 
 /** The statement reads a week of commits. */
@@ -18,6 +19,7 @@ export interface ReplayState {
   readonly published: Tables;
   /** Starts of windows that have a folded row. */
   readonly folded: ReadonlySet<number>;
+  readonly breakdowns: Published;
 }
 
 interface ReplayedPartition {
@@ -106,6 +108,7 @@ export async function readReplayState(
       where folded_keys > 0 and window_start >= tm.tidemark_time_v1(${from}::text::bigint) and window_start < tm.tidemark_time_v1(${to}::text::bigint)`,
     TIMEOUT_MS,
   );
+  const late = hitsOf(JSON.parse(state.late) as RowJson[]);
   return {
     topicId: state.topic_id,
     anchor: state.anchor,
@@ -114,12 +117,66 @@ export async function readReplayState(
     partitions: (JSON.parse(state.partitions) as ReplayedPartition[]).map(replayPartition),
     published: {
       counted: hitsOf(rows.map(({ row }) => JSON.parse(row) as RowJson)),
-      late: hitsOf(JSON.parse(state.late) as RowJson[]),
+      late,
       records: 0,
     },
     folded: new Set(folded.map(({ start }) => start)),
+    breakdowns: await readBreakdowns(database, { from, to }, late),
   };
 }
+
+/** The breakdowns of windows in `[from, to)`. Late ones are added in time; rows that came since the late rows were read make them differ. */
+async function readBreakdowns(
+  database: Database,
+  { from, to }: { readonly from: EpochMs; readonly to: EpochMs },
+  lateRows: ReadonlyMap<string, Hits>,
+): Promise<Published> {
+  const windows = await database.query((sql) =>
+    sql<{ start: number; mask: number; folded: string }[]>`
+      select tm.tidemark_ms_v1(w.window_start)::float8 as start, coalesce(w.mask, 0) as mask,
+        (select coalesce(jsonb_agg(b.dimension), '[]') from tm.web_breakdown b where b.window_start = w.window_start and b.folded > 0)::text as folded
+      from tm.web_traffic_window w
+      where w.window_start >= tm.tidemark_time_v1(${from}::text::bigint) and w.window_start < tm.tidemark_time_v1(${to}::text::bigint)`, TIMEOUT_MS);
+  const pairs = await database.query((sql) =>
+    sql<{ pair: string }[]>`
+      select jsonb_build_array('counted', tm.tidemark_ms_v1(b.window_start), b.dimension, b.host, b.value, b.num_hits, b.bot_hits)::text as pair
+      from tm.web_breakdown_row b
+      where b.window_start >= tm.tidemark_time_v1(${from}::text::bigint) and b.window_start < tm.tidemark_time_v1(${to}::text::bigint)
+      union all
+      select jsonb_build_array('late', tm.tidemark_ms_v1(l.window_start), (array['page', 'client', 'campaign', 'entry_channel'])[l.dimension], l.host, l.value,
+        sum(l.num_hits), sum(l.bot_hits))::text
+      from tm.late_breakdown l
+      where l.window_start >= tm.tidemark_time_v1(${from}::text::bigint) and l.window_start < tm.tidemark_time_v1(${to}::text::bigint)
+      group by l.window_start, l.dimension, l.host, l.value`, TIMEOUT_MS);
+  const late = new Map<number, number>();
+  for (const [key, { hits }] of lateRows) {
+    const [window] = JSON.parse(key) as [number];
+    late.set(window, (late.get(window) ?? 0) + hits);
+  }
+  return {
+    pairs: new Map(pairs.map(({ pair }) => {
+      const [table, window, dimension, host, value, hits, bots] = JSON.parse(pair) as PairJson;
+      return [pairKey({ table, window, dimension, host, value }), { hits, bots }];
+    })),
+    masks: new Map(windows.map(({ start, mask }) => [start, mask])),
+    folded: new Set(
+      windows.flatMap(({ start, folded }) =>
+        (JSON.parse(folded) as number[]).map((number) => foldedKey(start, DIMENSION_NAMES[number - 1]!))
+      ),
+    ),
+    late,
+  };
+}
+
+type PairJson = readonly [
+  table: "counted" | "late",
+  window: number,
+  dimension: DimensionName,
+  host: string,
+  value: string,
+  hits: number,
+  bots: number,
+];
 
 function replayPartition(p: ReplayedPartition): ReplayPartition {
   return {

@@ -32,7 +32,7 @@ export interface RowDifference extends RowKey {
   readonly replayed: Hits;
 }
 
-const NONE: Hits = { hits: 0, bots: 0 };
+export const NONE: Hits = { hits: 0, bots: 0 };
 
 /** The key as text: JSON, because a referrer can contain any character. */
 export function keyOf({ window, host, referrer, countryCode, region, city }: RowKey): string {
@@ -82,7 +82,7 @@ function compare(
   return differences;
 }
 
-const same = (a: Hits, b: Hits) => a.hits === b.hits && a.bots === b.bots;
+export const same = (a: Hits, b: Hits) => a.hits === b.hits && a.bots === b.bots;
 const groupOf = ({ window, host, referrer }: RowKey) => JSON.stringify([window, host, referrer]);
 
 function byReferrer(rows: ReadonlyMap<string, Hits>): Map<string, Hits> {

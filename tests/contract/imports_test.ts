@@ -32,7 +32,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   engine: ["shared", "breakdown", "window", "store", "event/types.ts", "event/stream_rules.ts", "geo/port.ts", "source/port.ts"],
   "pipeline.ts": ["shared", "engine", "window", "store/closer.ts", "source/port.ts"],
   app: ["shared", "breakdown", "window", "store", "event", "geo", "source", "report", "notify", "operate", "http", "pipeline.ts"],
-  cli: ["shared", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "app"],
+  cli: ["shared", "breakdown", "window", "store", "event", "geo", "source", "report", "operate", "http", "pipeline.ts", "app"],
   "main.ts": ["cli", "geo/install/bundled_npm.ts"],
   "module.ts": ["cli"],
   "serve.ts": ["shared", "store/postgres/client.ts", "app/web.ts"],
