@@ -154,7 +154,7 @@ async function runEngines(
   const maintenance = { database, clock, log, steps };
   const beside = [
     geo.watch(signal),
-    runRollUp({ ...maintenance, closing }, signal),
+    runRollUp({ ...maintenance, closing, breakdownValuesMax: settings.BREAKDOWN_VALUES_MAX }, signal),
     runRetention({ ...maintenance, retentionDays: settings.RETENTION_DAYS }, signal),
     runUpkeep(maintenance, signal),
     // A run over logs that ends says what it did itself.
@@ -168,7 +168,7 @@ async function runEngines(
   ];
   try {
     await Promise.race([engines.run(signal), storage.failure]);
-    if (once) await rollUp(database, () => signal.aborted);
+    if (once) await rollUp(database, () => signal.aborted, settings.BREAKDOWN_VALUES_MAX);
   } catch (error) {
     if (error instanceof StreamStopped) return EXIT.stopped;
     throw error;

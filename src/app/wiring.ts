@@ -138,6 +138,7 @@ export function openStore(
     database: storage.work,
     instance: settings.INSTANCE_ID,
     maxKeysPerWindow: settings.MAX_KEYS_PER_WINDOW,
+    breakdownValuesMax: settings.BREAKDOWN_VALUES_MAX,
     commitTimeoutMs: settings.COMMIT_TIMEOUT,
     ...(storage.embedded && { readTimeoutMs: EMBEDDED_READ_TIMEOUT_MS }),
     ...own,

@@ -204,7 +204,11 @@ function summary(
   };
 }
 
-function* pairText({ breakdowns: { pairs, folded } }: ReplayState, differences: readonly PairDifference[], { limit }: Range) {
+function* pairText(
+  { breakdowns: { pairs, folded } }: ReplayState,
+  differences: readonly PairDifference[],
+  { limit }: Range,
+) {
   if (pairs.size === 0 && differences.length === 0) return;
   yield `breakdowns ${countText(pairs.size)} values published`;
   if (folded.size > 0) yield `${countText(folded.size)} breakdowns hold folded values; only their sums were compared.`;

@@ -13,7 +13,9 @@ const text = z.string().optional().catch(undefined);
  * type, or `null`, counts as missing.
  */
 export const eventSchema = z.object({
-  url: text.describe("Address that was asked for: its path is the page, its query may name a campaign; an absolute one gives the host where `host` is missing"),
+  url: text.describe(
+    "Address that was asked for: its path is the page, its query may name a campaign; an absolute one gives the host where `host` is missing",
+  ),
   referrer: text.describe("Address of the page that led here; missing or `-` means a direct visit"),
   user_agent: text.describe("Classifies human or bot, browser, system and device; missing means human"),
   host: text.describe("Host that was asked for; counted in lower case"),

@@ -10,7 +10,7 @@ import { allPaths } from "../shared/config/event_fields.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { parseAccessLog } from "./access_log.ts";
 import { isBotAgent } from "./bots.ts";
-import { eventBreakdown, type EventBreakdown, type RequestTexts } from "./breakdown/request_texts.ts";
+import { type EventBreakdown, eventBreakdown, type RequestTexts } from "./breakdown/request_texts.ts";
 import { clientAddress } from "./client_address.ts";
 import { type EventFields, eventSchema, VALUE_BYTES_MAX } from "./event_schema.ts";
 import { parseEventTime, parseEventTimeNumber, parseEventTimeV2 } from "./event_time.ts";

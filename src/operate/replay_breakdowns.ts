@@ -54,7 +54,9 @@ function parsed(key: string): PairKey {
 }
 
 /** The pairs of a chunk, as the engine would send it. */
-export function* pairsOf({ late, windowStart, hosts, breakdown }: Chunk): Generator<readonly [key: string, hits: Hits]> {
+export function* pairsOf(
+  { late, windowStart, hosts, breakdown }: Chunk,
+): Generator<readonly [key: string, hits: Hits]> {
   if (breakdown === null) return;
   const texts = (list: string) => list.split("\x1f").slice(0, -1);
   const numbers = (list: string) => list === "" ? [] : list.split(",").map(Number);

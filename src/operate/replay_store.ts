@@ -131,12 +131,15 @@ async function readBreakdowns(
   { from, to }: { readonly from: EpochMs; readonly to: EpochMs },
   lateRows: ReadonlyMap<string, Hits>,
 ): Promise<Published> {
-  const windows = await database.query((sql) =>
-    sql<{ start: number; mask: number; folded: string }[]>`
+  const windows = await database.query(
+    (sql) =>
+      sql<{ start: number; mask: number; folded: string }[]>`
       select tm.tidemark_ms_v1(w.window_start)::float8 as start, coalesce(w.mask, 0) as mask,
         (select coalesce(jsonb_agg(b.dimension), '[]') from tm.web_breakdown b where b.window_start = w.window_start and b.folded > 0)::text as folded
       from tm.web_traffic_window w
-      where w.window_start >= tm.tidemark_time_v1(${from}::text::bigint) and w.window_start < tm.tidemark_time_v1(${to}::text::bigint)`, TIMEOUT_MS);
+      where w.window_start >= tm.tidemark_time_v1(${from}::text::bigint) and w.window_start < tm.tidemark_time_v1(${to}::text::bigint)`,
+    TIMEOUT_MS,
+  );
   const pairs = await database.query((sql) =>
     sql<{ pair: string }[]>`
       select jsonb_build_array('counted', tm.tidemark_ms_v1(b.window_start), b.dimension, b.host, b.value, b.num_hits, b.bot_hits)::text as pair

@@ -1,7 +1,14 @@
 // The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller gives the time.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
 import type { VisitorSalt } from "../breakdown/visitor.ts";
-import { type DeadReason, deadReason, type EventBreakdowns, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
+import {
+  type DeadReason,
+  deadReason,
+  type EventBreakdowns,
+  type EventReader,
+  READ_COMMENT,
+  READ_OK,
+} from "../event/types.ts";
 import type { FetchedBatch, RecordRun } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";
@@ -58,7 +65,12 @@ export class Counter {
   readonly #visitorHosts = new NamedTexts();
 
   /** @param visitors `null` where visitors are not counted, whatever the reader could say of them */
-  constructor(rules: CountingRules, reader: EventReader, bounds: DeltaBounds = NO_BOUNDS, visitors: Visitors | null = null) {
+  constructor(
+    rules: CountingRules,
+    reader: EventReader,
+    bounds: DeltaBounds = NO_BOUNDS,
+    visitors: Visitors | null = null,
+  ) {
     this.#rules = rules;
     this.#reader = reader;
     this.#bounds = bounds;

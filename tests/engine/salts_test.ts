@@ -48,7 +48,9 @@ Deno.test("fetch() learns the salt of a day", async () => {
 });
 
 Deno.test("fetch() pauses after a failure, and throws one that is final", async () => {
-  const { salts, asked, failed, clock } = rig(() => Promise.reject(new Unavailable("postgres_unavailable", "away", "wait")));
+  const { salts, asked, failed, clock } = rig(() =>
+    Promise.reject(new Unavailable("postgres_unavailable", "away", "wait"))
+  );
   assertEquals([await salts.fetch(1), await salts.fetch(1)], [false, false]);
   assertEquals([asked.length, failed.length], [1, 1]);
   clock.at = 1_000;

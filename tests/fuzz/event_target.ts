@@ -57,9 +57,9 @@ function generateLine(below: Below): Uint8Array {
   const chance = chanceOf(below);
   const plain = accessLogLine(chance).replace(/[\r\n]+$/, "");
   const usual =
-    `198.51.100.${below(256)} - - [03/Mar/2026:10:${10 + below(50)}:${10 + below(50)} +0100] "${chance.pick(REQUESTS)}" ${
-      chance.pick(["200", "200", "304", "301", "404", "000"])
-    } ${below(5000)}` +
+    `198.51.100.${below(256)} - - [03/Mar/2026:10:${10 + below(50)}:${10 + below(50)} +0100] "${
+      chance.pick(REQUESTS)
+    }" ${chance.pick(["200", "200", "304", "301", "404", "000"])} ${below(5000)}` +
     chance.pick(["", ' "-" "Mozilla/5.0"', ' "https://r.example/" "curl/8" 0.003', ' "-" "-" "203.0.113.9, 10.0.0.2"']);
   const line = chance.pick([plain, usual, `shop.example ${usual}`, `203.0.113.9 ${usual}`]);
   const dressed = chance.pick([

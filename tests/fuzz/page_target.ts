@@ -10,7 +10,7 @@ const cap = (text: string) => cleanText(text, CAP_BYTES, 32);
 const encoder = new TextEncoder();
 
 const PIECES = [
-  ..."/.?#&=%+ ;:@~\\\"\0\x1f\x7f",
+  ...'/.?#&=%+ ;:@~\\"\0\x1f\x7f',
   "/",
   "//",
   "/..",
@@ -63,9 +63,10 @@ const judge: Judge = {
     }
     const twin = new URLSearchParams(queryOf(url));
     const { source, medium, name } = campaignOf(url, cap);
-    const found = [source, medium, name], expected = ["utm_source", "utm_medium", "utm_campaign"].map((key) =>
-      cap((twin.get(key) ?? "").replace(/\p{Cc}/gu, "\ufffd").trim())
-    );
+    const found = [source, medium, name],
+      expected = ["utm_source", "utm_medium", "utm_campaign"].map((key) =>
+        cap((twin.get(key) ?? "").replace(/\p{Cc}/gu, "\ufffd").trim())
+      );
     return found.join("\x1e") === expected.join("\x1e")
       ? sound(outcome)
       : faulty(outcome, `names the campaign ${JSON.stringify(found)}, the twin ${JSON.stringify(expected)}`);
@@ -81,7 +82,8 @@ function queryOf(url: string): string {
 
 export const pageTarget: Target = {
   name: "page",
-  holds: "a page is in a normal form that has itself as its own, within its cap; a campaign is as URLSearchParams reads it",
+  holds:
+    "a page is in a normal form that has itself as its own, within its cap; a campaign is as URLSearchParams reads it",
   generate,
   open: () => judge,
   shares: { path: 0.5, none: 0.02, asset: 0.002 },

@@ -36,12 +36,15 @@ Deno.test("comparePairs() finds values that differ, and calls a client that only
   const ours = pairs([["page", "a", "/x", 3, 1], ["client", "a", "Firefox", 3], ["client", "a", "Chrome", 2]]);
   assertEquals(comparePairs(published({ pairs: ours }), ours), []);
   const theirs = pairs([["page", "a", "/x", 3], ["client", "a", "Firefox", 4], ["client", "a", "Safari", 1]]);
-  assertEquals(brief(comparePairs(published({ pairs: ours }), theirs)), [
-    "hits page a /x 3/1 3/0",
-    "client client a Chrome 2/0 0/0",
-    "client client a Firefox 3/0 4/0",
-    "client client a Safari 0/0 1/0",
-  ].sort((a, b) => a.split(" ")[3]! < b.split(" ")[3]! ? -1 : 1));
+  assertEquals(
+    brief(comparePairs(published({ pairs: ours }), theirs)),
+    [
+      "hits page a /x 3/1 3/0",
+      "client client a Chrome 2/0 0/0",
+      "client client a Firefox 3/0 4/0",
+      "client client a Safari 0/0 1/0",
+    ].sort((a, b) => a.split(" ")[3]! < b.split(" ")[3]! ? -1 : 1),
+  );
 });
 
 Deno.test("comparePairs() leaves out dimensions that a window has not for all of its hits", () => {

@@ -122,7 +122,8 @@ export class Audit {
     const { hits, botHits, breakdown } = state.closed.get(window)!;
     for (const dimension of DIMENSIONS) {
       const pairs = [...breakdown.dimensions[dimension].values()], isThere = hasDimension(breakdown.mask, dimension);
-      const sum = pairs.reduce((all, pair) => all + pair.hits, 0), bots = pairs.reduce((all, pair) => all + pair.bots, 0);
+      const sum = pairs.reduce((all, pair) => all + pair.hits, 0),
+        bots = pairs.reduce((all, pair) => all + pair.bots, 0);
       if (sum !== (isThere ? hits : 0) || bots !== (isThere ? botHits : 0)) {
         this.violation(`window ${window} closed with ${hits} (${botHits}) hits, ${dimension} has ${sum} (${bots})`);
       }

@@ -10,7 +10,8 @@ const FIRST_DAY = "2026-01-15", SECOND_DAY = "2026-01-16";
 const ALL = { counted: [COUNTED_ALL, COUNTED_ALL] };
 
 const visitorsOf = (scene: Scene) => scene.history.database.state.visitors;
-const closedMasks = (scene: Scene) => [...scene.history.database.state.closed.values()].map(({ breakdown }) => breakdown.mask);
+const closedMasks = (scene: Scene) =>
+  [...scene.history.database.state.closed.values()].map(({ breakdown }) => breakdown.mask);
 
 Deno.test("a day's salt ends with the day, and its sketches stay", async () => {
   const scene = new Scene(ALL);

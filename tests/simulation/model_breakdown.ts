@@ -32,19 +32,25 @@ export function decodeBreakdown({ hosts: hostList, breakdown, hits, botHits }: C
   const pairHits = numbers(breakdown.hits), pairBots = numbers(breakdown.botHits);
   if (breakdown.mask === 0) throw new Error("a mask of 0");
   if (ends.length !== 4) throw new Error(`${ends.length} ends`);
-  if ([hostIx, valueIx, pairHits, pairBots].some((list) => list.length !== ends[3])) throw new Error("lists differ in length");
+  if ([hostIx, valueIx, pairHits, pairBots].some((list) => list.length !== ends[3])) {
+    throw new Error("lists differ in length");
+  }
   DIMENSIONS.forEach((dimension, d) => {
     const sum = { hits: 0, bots: 0 };
     for (let i = ends[d - 1] ?? 0; i < ends[d]!; i++) {
       const key = [hosts[hostIx[i]! - 1], values[valueIx[i]! - 1]].join("\x1f");
-      if (dimensions[dimension].has(key) || key.includes("undefined")) throw new Error(`${dimension}: ${key} is not unique or not there`);
+      if (dimensions[dimension].has(key) || key.includes("undefined")) {
+        throw new Error(`${dimension}: ${key} is not unique or not there`);
+      }
       dimensions[dimension].set(key, { hits: pairHits[i]!, bots: pairBots[i]! });
       sum.hits += pairHits[i]!;
       sum.bots += pairBots[i]!;
     }
     const expected = hasDimension(breakdown.mask, dimension) ? { hits, bots: botHits } : { hits: 0, bots: 0 };
     if (sum.hits !== expected.hits || sum.bots !== expected.bots) {
-      throw new Error(`${dimension} sums to ${sum.hits} (${sum.bots}), the chunk to ${expected.hits} (${expected.bots})`);
+      throw new Error(
+        `${dimension} sums to ${sum.hits} (${sum.bots}), the chunk to ${expected.hits} (${expected.bots})`,
+      );
     }
   });
   return { mask: breakdown.mask, dimensions };
@@ -64,7 +70,10 @@ export function merged(chunks: readonly Breakdown[], byAll: boolean): Breakdown 
     }
     return sums;
   };
-  return { mask, dimensions: { page: of("page"), client: of("client"), campaign: of("campaign"), channel: of("channel") } };
+  return {
+    mask,
+    dimensions: { page: of("page"), client: of("client"), campaign: of("campaign"), channel: of("channel") },
+  };
 }
 
 /** Row of visitor_salt. */

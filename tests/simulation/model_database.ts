@@ -265,7 +265,9 @@ export class ModelDatabase {
     });
     if (guards.allOrNothing ? matches.includes(false) : !matches.includes(true)) throw new SqlError("TM001", "fenced");
     for (const { day, saltId } of payload.visitors) {
-      if (guards.compareSalts && state.visitors.salts.get(day)?.id !== saltId) throw new SqlError("TM008", `salt of ${day}`);
+      if (guards.compareSalts && state.visitors.salts.get(day)?.id !== saltId) {
+        throw new SqlError("TM008", `salt of ${day}`);
+      }
     }
     payload.moves.forEach((move, i) => {
       if (!matches[i]) return;

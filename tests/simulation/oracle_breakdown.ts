@@ -76,7 +76,9 @@ export function breakdownDifferences(
   }
   for (const { windowStart, breakdown } of state.lateBreakdowns) take("late", windowStart, breakdown);
   for (const [window, mask] of recount.masks) {
-    if (masks.get(window) !== mask) found.push(`window ${window}: dimensions ${masks.get(window)}, the log gives ${mask}`);
+    if (masks.get(window) !== mask) {
+      found.push(`window ${window}: dimensions ${masks.get(window)}, the log gives ${mask}`);
+    }
   }
   for (const key of new Set([...stored.keys(), ...recount.sums.keys()])) {
     const [kind, start, dimension] = key.split("\x1f") as [string, string, Dimension], window = Number(start);
@@ -86,7 +88,9 @@ export function breakdownDifferences(
       : !state.closed.has(window) || hasDimension(recount.masks.get(window) ?? 0, dimension);
     const has = stored.get(key) ?? [0, 0], wants = (isKept ? recount.sums.get(key) : undefined) ?? [0, 0];
     if (has[0] !== wants[0] || has[1] !== wants[1]) {
-      found.push(`${key.split("\x1f").join(" | ")}: stored ${has[0]} (${has[1]}), the log gives ${wants[0]} (${wants[1]})`);
+      found.push(
+        `${key.split("\x1f").join(" | ")}: stored ${has[0]} (${has[1]}), the log gives ${wants[0]} (${wants[1]})`,
+      );
     }
   }
   return [...found, ...sketchDifferences(state, recount, salts)];

@@ -115,7 +115,12 @@ export function planOf(seed: number): Plan {
     counted: drawCounted(new Random(seed, 11)),
   };
   const bursts = drawBursts(random, settings);
-  return { seed, settings, bursts, faults: calm ? [] : [...drawFaults(random, settings), ...drawSaltFaults(seed, settings)] };
+  return {
+    seed,
+    settings,
+    bursts,
+    faults: calm ? [] : [...drawFaults(random, settings), ...drawSaltFaults(seed, settings)],
+  };
 }
 
 /** For each instance how much faster than true time its clocks run: mostly not at all, else by up to 2 %, as no real clock does. */

@@ -7,7 +7,13 @@
 import { updateOf } from "../../src/breakdown/sketch.ts";
 import type { VisitorSalt } from "../../src/breakdown/visitor.ts";
 import type { StreamRules } from "../../src/event/stream_rules.ts";
-import { type Dictionary, type EventBreakdowns, type EventReader, READ_OK, type ReadCode } from "../../src/event/types.ts";
+import {
+  type Dictionary,
+  type EventBreakdowns,
+  type EventReader,
+  READ_OK,
+  type ReadCode,
+} from "../../src/event/types.ts";
 import type { Place, PlaceLocator } from "../../src/geo/port.ts";
 
 /** Midnight of a day: histories begin shortly before the next. */

@@ -10,7 +10,14 @@ import { Delta } from "../../src/window/delta.ts";
 
 const ALL = Object.values(DIMENSION_BITS).reduce((all, bit) => all | bit, 0);
 const HOSTS = ["a.example", "b.example:8080", "ünï"];
-const REFERRERS = ["", "https://www.google.com/", "https://b.example/x", "https://www.a.example/", "(other)", "nonsense"];
+const REFERRERS = [
+  "",
+  "https://www.google.com/",
+  "https://b.example/x",
+  "https://www.a.example/",
+  "(other)",
+  "nonsense",
+];
 const DIMENSIONS = ["page", "client", "campaign", "channel"] as const;
 
 const dictionary = (texts: readonly string[]) => ({
@@ -121,26 +128,28 @@ Deno.test("Encoder.freeze() gives back what was counted, whatever is counted, an
     bot: fc.nat(1),
   });
   const one = encoder();
-  fc.assert(fc.property(fc.array(hit, { minLength: 1, maxLength: 60 }), fc.integer({ min: 1, max: 31 }), (hits, counted) => {
-    const { chunks: [chunk] } = one.freeze(deltaOf(hits, counted), [], "id", "interval");
-    const found = decoded(chunk!);
-    for (const dimension of DIMENSIONS) {
-      const expected: Record<string, [number, number]> = {};
-      const isCounted = (counted & DIMENSION_BITS[dimension]) !== 0;
-      if (dimension !== "channel" && isCounted) {
-        const name = { page: "/p", client: "c", campaign: "u" }[dimension];
-        for (const one of hits) {
-          const sum = expected[`${HOSTS[one.host]} | ${name}${one[dimension]}`] ??= [0, 0];
-          sum[0]++;
-          sum[1] += one.bot;
+  fc.assert(
+    fc.property(fc.array(hit, { minLength: 1, maxLength: 60 }), fc.integer({ min: 1, max: 31 }), (hits, counted) => {
+      const { chunks: [chunk] } = one.freeze(deltaOf(hits, counted), [], "id", "interval");
+      const found = decoded(chunk!);
+      for (const dimension of DIMENSIONS) {
+        const expected: Record<string, [number, number]> = {};
+        const isCounted = (counted & DIMENSION_BITS[dimension]) !== 0;
+        if (dimension !== "channel" && isCounted) {
+          const name = { page: "/p", client: "c", campaign: "u" }[dimension];
+          for (const one of hits) {
+            const sum = expected[`${HOSTS[one.host]} | ${name}${one[dimension]}`] ??= [0, 0];
+            sum[0]++;
+            sum[1] += one.bot;
+          }
+          assertEquals(found[dimension], expected);
         }
-        assertEquals(found[dimension], expected);
+        const sums = Object.values(found[dimension]!).reduce(([a, b], [hits, bots]) => [a + hits, b + bots], [0, 0]);
+        assertEquals(sums, isCounted ? [chunk!.hits, chunk!.botHits] : [0, 0]);
       }
-      const sums = Object.values(found[dimension]!).reduce(([a, b], [hits, bots]) => [a + hits, b + bots], [0, 0]);
-      assertEquals(sums, isCounted ? [chunk!.hits, chunk!.botHits] : [0, 0]);
-    }
-    assertEquals(chunk!.breakdown!.mask, counted);
-  }));
+      assertEquals(chunk!.breakdown!.mask, counted);
+    }),
+  );
 });
 
 Deno.test("Encoder.freeze() sends nothing of breakdowns where none is counted", () => {

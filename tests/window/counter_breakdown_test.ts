@@ -6,7 +6,17 @@ import { KEY_BYTES, sipKey } from "../../src/breakdown/siphash.ts";
 import { sketchBytes } from "../../src/breakdown/sketch.ts";
 import type { VisitorSalt } from "../../src/breakdown/visitor.ts";
 import type { EventBreakdowns, EventReader, ReadCode } from "../../src/event/types.ts";
-import { DAY, type DurationMs, type EpochMs, HOUR, MINUTE, NEVER, type Offset, offset, partitionId } from "../../src/shared/units.ts";
+import {
+  DAY,
+  type DurationMs,
+  type EpochMs,
+  HOUR,
+  MINUTE,
+  NEVER,
+  type Offset,
+  offset,
+  partitionId,
+} from "../../src/shared/units.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 import { Counter, type CountingRules } from "../../src/window/counter.ts";
 import { Delta, type DeltaBounds, NO_BOUNDS } from "../../src/window/delta.ts";

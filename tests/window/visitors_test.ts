@@ -18,22 +18,35 @@ const saltOf = (number: number): VisitorSalt => ({
 const update = fc.tuple(fc.nat(REGISTERS - 1), fc.integer({ min: 1, max: RANK_MAX })).map(([r, rank]) => r * 64 + rank);
 
 Deno.test("SentUpdates.add() keeps every update that a sketch needs, by day and host", () => {
-  const entry = fc.tuple(fc.nat(3), fc.oneof(fc.nat(2), fc.nat(1_000_000)), fc.oneof(update, update.map((u) => u % 640 + 1)));
-  fc.assert(fc.property(fc.array(entry, { maxLength: 300 }), (entries) => {
-    const sent = new SentUpdates(), all = new Map<string, number[]>(), needed = new Map<string, number[]>();
-    for (const [day, host, one] of entries) {
-      const key = `${day} ${host}`;
-      if (one % 64 === 0 || one % 64 > RANK_MAX) continue;
-      all.set(key, [...all.get(key) ?? [], one]);
-      if (sent.add(day, host, one)) needed.set(key, [...needed.get(key) ?? [], one]);
-    }
-    for (const [key, list] of all) assertEquals(sketchBytes(needed.get(key) ?? []), sketchBytes(list), key);
-  }), { numRuns: 40 });
+  const entry = fc.tuple(
+    fc.nat(3),
+    fc.oneof(fc.nat(2), fc.nat(1_000_000)),
+    fc.oneof(update, update.map((u) => u % 640 + 1)),
+  );
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 300 }), (entries) => {
+      const sent = new SentUpdates(), all = new Map<string, number[]>(), needed = new Map<string, number[]>();
+      for (const [day, host, one] of entries) {
+        const key = `${day} ${host}`;
+        if (one % 64 === 0 || one % 64 > RANK_MAX) continue;
+        all.set(key, [...all.get(key) ?? [], one]);
+        if (sent.add(day, host, one)) needed.set(key, [...needed.get(key) ?? [], one]);
+      }
+      for (const [key, list] of all) assertEquals(sketchBytes(needed.get(key) ?? []), sketchBytes(list), key);
+    }),
+    { numRuns: 40 },
+  );
 });
 
 Deno.test("SentUpdates.add() sends a known rank or a lower one once, and a higher one again", () => {
   const sent = new SentUpdates();
-  assertEquals([64 + 5, 64 + 5, 64 + 4, 64 + 6, 64 + 5].map((one) => sent.add(1, 0, one)), [true, false, false, true, false]);
+  assertEquals([64 + 5, 64 + 5, 64 + 4, 64 + 6, 64 + 5].map((one) => sent.add(1, 0, one)), [
+    true,
+    false,
+    false,
+    true,
+    false,
+  ]);
   assertEquals([sent.add(1, 1, 64 + 5), sent.add(2, 0, 64 + 5), sent.add(1, 0, 128 + 5)], [true, true, true]);
   sent.clear();
   assert(sent.add(1, 0, 64 + 6));

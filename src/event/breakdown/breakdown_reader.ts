@@ -1,7 +1,7 @@
 // The breakdowns of the event that was read last: ids of its page, client and campaign, and its visitor. No I/O; hot path.
 // Each rule runs once for a distinct token, as those of host and referrer do. Whether method and status speak of a page is found over bytes
 // (request_bytes.ts). request_texts.ts is the slow and obvious twin; tests/fuzz compares the two.
-import { campaignOf, CAMPAIGN_NONE, campaignValue } from "../../breakdown/campaign.ts";
+import { CAMPAIGN_NONE, campaignOf, campaignValue } from "../../breakdown/campaign.ts";
 import { clientOf, clientValue } from "../../breakdown/client.ts";
 import { type Breakdowns, DIMENSION_BITS } from "../../breakdown/dimensions.ts";
 import { NO_VIEW, pageValue, PATH_CHARACTERS_MAX } from "../../breakdown/page.ts";

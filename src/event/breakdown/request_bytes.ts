@@ -3,7 +3,14 @@
 // rules of page.ts and campaign.ts then decide. request_texts.ts is the slow and obvious twin.
 import { NO_VIEW, noViewByStatus } from "../../breakdown/page.ts";
 
-const QUOTE = 0x22, NUMBER_SIGN = 0x23, PERCENT = 0x25, DASH = 0x2d, SLASH = 0x2f, ZERO = 0x30, QUESTION = 0x3f, BACKSLASH = 0x5c;
+const QUOTE = 0x22,
+  NUMBER_SIGN = 0x23,
+  PERCENT = 0x25,
+  DASH = 0x2d,
+  SLASH = 0x2f,
+  ZERO = 0x30,
+  QUESTION = 0x3f,
+  BACKSLASH = 0x5c;
 const UNDERSCORE = 0x5f, LOWER_M = 0x6d, LOWER_T = 0x74, LOWER_U = 0x75;
 const STATUS_DIGITS_MAX = 3;
 

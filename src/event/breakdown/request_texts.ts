@@ -30,7 +30,11 @@ export interface EventBreakdown {
  */
 export function eventBreakdown(
   { url, method, status, user_agent: agent = "" }: RequestTexts,
-  { counted, bot, clean }: { readonly counted: Breakdowns; readonly bot: boolean; readonly clean: (text: string) => string },
+  { counted, bot, clean }: {
+    readonly counted: Breakdowns;
+    readonly bot: boolean;
+    readonly clean: (text: string) => string;
+  },
 ): EventBreakdown {
   const counts = (bit: number) => (counted & bit) !== 0;
   return {

@@ -185,7 +185,8 @@ const isDigit = (c: number) => c >= 0x30 && c <= 0x39;
 
 /** Whether ` HTTP/` is at `p`. */
 const isProtocol = (b: Uint8Array, p: number) =>
-  b[p] === BLANK && b[p + 1] === 0x48 && b[p + 2] === 0x54 && b[p + 3] === 0x54 && b[p + 4] === 0x50 && b[p + 5] === 0x2f;
+  b[p] === BLANK && b[p + 1] === 0x48 && b[p + 2] === 0x54 && b[p + 3] === 0x54 && b[p + 4] === 0x50 &&
+  b[p + 5] === 0x2f;
 
 /** One past ` 200 512`, or -1. */
 function statusAndSizeEnd(b: Uint8Array, p: number, end: number): number {

@@ -26,7 +26,9 @@ export function present(value: string | undefined): string | undefined {
 }
 
 /** Method and target of a request line `GET /path HTTP/1.1`; neither if the bytes were no request. */
-export function requestOf(request: string): { readonly method?: string | undefined; readonly target?: string | undefined } {
+export function requestOf(
+  request: string,
+): { readonly method?: string | undefined; readonly target?: string | undefined } {
   const [, method, target] = REQUEST.exec(request) ?? [];
   return { method: present(method), target: present(target) };
 }

@@ -278,13 +278,15 @@ const SETTINGS = {
     "pages,clients,campaigns,visitors",
     {
       group: "events",
-      doc: "What is counted beside the rows: pages, clients (browser, system, device), campaigns (with the entry channel), " +
+      doc:
+        "What is counted beside the rows: pages, clients (browser, system, device), campaigns (with the entry channel), " +
         "visitors; or none. What is switched on later counts from then on.",
     },
   ),
   BREAKDOWN_VALUES_MAX: setting(integer(10, 100_000), "1000", {
     group: "events",
-    doc: "Most values of a breakdown for each host in a window, an hour and a day. The ones with the fewest hits beyond that " +
+    doc:
+      "Most values of a breakdown for each host in a window, an hour and a day. The ones with the fewest hits beyond that " +
       "are summed in one value `(other)`.",
   }),
   DEAD_SHARE_MAX: setting(decimal(0, 100), "50", {
@@ -394,7 +396,8 @@ const SETTINGS = {
   }),
   MAX_DELTA_KEYS: setting(integer(1, 10_000_000), "200000", {
     group: "commits",
-    doc: "Keys (window, host, referrer, place) and pairs of breakdowns (window, host, value) in memory before an early commit.",
+    doc:
+      "Keys (window, host, referrer, place) and pairs of breakdowns (window, host, value) in memory before an early commit.",
   }),
   MAX_DELTA_BYTES: setting(bytes(2 ** 20, 2 ** 26), "16MiB", {
     group: "commits",

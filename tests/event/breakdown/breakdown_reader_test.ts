@@ -61,16 +61,18 @@ Deno.test("read() gives page, client and campaign, equal ones equal ids, and nee
   assertEquals(texts(), ["(asset)", "(bot)\x1e(bot)\x1e(bot)", "(none)"]);
   const same = read({ url: "//shop/./?x=1&utm_source=news", status: "304" });
   assertEquals([same.page, same.client, same.campaign], first);
-  for (const [fields, expected] of [
-    [{ method: "POST" }, "(not GET)"],
-    [{ status: 404 }, "(error)"],
-    [{ status: "302" }, "(redirect)"],
-    [{ url: "" }, "(no path)"],
-    [{ url: null, method: null, status: null }, "(no path)"],
-    [{ url: "https://a.example/shop#top" }, "/shop"],
-    [{ url: `/${"a".repeat(60_000)}` }, "(path too long)"],
-    [{ status: 9999, method: "" }, "/shop"],
-  ] as const) {
+  for (
+    const [fields, expected] of [
+      [{ method: "POST" }, "(not GET)"],
+      [{ status: 404 }, "(error)"],
+      [{ status: "302" }, "(redirect)"],
+      [{ url: "" }, "(no path)"],
+      [{ url: null, method: null, status: null }, "(no path)"],
+      [{ url: "https://a.example/shop#top" }, "/shop"],
+      [{ url: `/${"a".repeat(60_000)}` }, "(path too long)"],
+      [{ status: 9999, method: "" }, "/shop"],
+    ] as const
+  ) {
     read(fields);
     assertEquals(texts()[0], expected, JSON.stringify(fields).slice(0, 60));
   }
@@ -86,21 +88,23 @@ Deno.test("read() takes method, status and target from lines of a log, by both p
   const { reader, readText, texts, rules } = create(ALL, "lines");
   const line = (request: string, status = "200") =>
     `203.0.113.7 - - [03/Mar/2026:10:00:07 +0000] "${request}" ${status} 512 "-" "${UA}"`;
-  for (const [text, page, slow] of [
-    [line("GET /a/?b=1 HTTP/1.1"), "/a", 0],
-    [line("GET /a HTTP/2"), "/a", 0],
-    [line("GET /a"), "/a", 0],
-    [line("POST /a HTTP/1.1"), "(not GET)", 0],
-    [line("GET /a HTTP/1.1", "301"), "(redirect)", 0],
-    [line("GET /a HTTP/1.1", "500"), "(error)", 0],
-    [line("-", "408"), "(error)", 0],
-    [line("-"), "(no path)", 0],
-    [line("GET http://h.example/p HTTP/1.1"), "/p", 0],
-    [line(String.raw`GET /a\"b HTTP/1.1`), "/a%22b", 1],
-    [line(String.raw`\x16\x03\x01`, "400"), "(error)", 1],
-    [line("GET /a HTTP/1.1", "40"), "(error)", 1],
-    [`web1: ${line("GET /a HTTP/1.1")}`, "/a", 1],
-  ] as const) {
+  for (
+    const [text, page, slow] of [
+      [line("GET /a/?b=1 HTTP/1.1"), "/a", 0],
+      [line("GET /a HTTP/2"), "/a", 0],
+      [line("GET /a"), "/a", 0],
+      [line("POST /a HTTP/1.1"), "(not GET)", 0],
+      [line("GET /a HTTP/1.1", "301"), "(redirect)", 0],
+      [line("GET /a HTTP/1.1", "500"), "(error)", 0],
+      [line("-", "408"), "(error)", 0],
+      [line("-"), "(no path)", 0],
+      [line("GET http://h.example/p HTTP/1.1"), "/p", 0],
+      [line(String.raw`GET /a\"b HTTP/1.1`), "/a%22b", 1],
+      [line(String.raw`\x16\x03\x01`, "400"), "(error)", 1],
+      [line("GET /a HTTP/1.1", "40"), "(error)", 1],
+      [`web1: ${line("GET /a HTTP/1.1")}`, "/a", 1],
+    ] as const
+  ) {
     const before = reader.slowReads;
     readText(text);
     assertEquals([texts()[0], reader.slowReads - before], [page, slow], text);

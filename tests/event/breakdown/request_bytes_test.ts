@@ -55,7 +55,8 @@ Deno.test("noViewOf() leaves numbers that are not written in digits to the slow 
 
 /** Page and campaign by the parts of a token, and by its whole text. */
 function byParts(token: string): readonly [page: string, campaign: string] {
-  const bytes = encoder.encode(`xx${token}#?utm_source=neighbour`), end = bytes.length - "#?utm_source=neighbour".length;
+  const bytes = encoder.encode(`xx${token}#?utm_source=neighbour`),
+    end = bytes.length - "#?utm_source=neighbour".length;
   const parts = new UrlParts();
   parts.find(bytes, 2, end);
   const text = (from: number, to: number): string =>
@@ -151,7 +152,12 @@ Deno.test("UrlParts.find() leaves out a query that names no campaign", () => {
 });
 
 Deno.test("eventBreakdown() leaves out what is not counted, and reads dashes and odd numbers as missing", () => {
-  const request = { url: "/a?utm_source=b", method: "-", status: "2e2", user_agent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0" };
+  const request = {
+    url: "/a?utm_source=b",
+    method: "-",
+    status: "2e2",
+    user_agent: "Mozilla/5.0 (X11; Linux x86_64) Firefox/128.0",
+  };
   const read = (counted: number, texts: object = {}) =>
     eventBreakdown({ ...request, ...texts }, { counted, bot: false, clean });
   assertEquals(read(16), { page: "", client: "", campaign: "", agent: request.user_agent });
