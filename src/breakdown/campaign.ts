@@ -2,7 +2,7 @@
 // The query is read as application/x-www-form-urlencoded (URL standard, section 5.1); of a repeated name the first value counts.
 
 /** An empty text where the URL does not name it. */
-export interface Campaign {
+interface Campaign {
   readonly source: string;
   readonly medium: string;
   readonly name: string;

@@ -12,7 +12,7 @@ export const BOT_CLIENT = "(bot)";
 /** Value where the agent is missing or not recognised. */
 export const UNKNOWN_CLIENT = "(unknown)";
 
-export interface Client {
+interface Client {
   readonly browser: string;
   readonly os: string;
   /** One of {@link DEVICES}, {@link BOT_CLIENT} or {@link UNKNOWN_CLIENT}. */

@@ -36,7 +36,7 @@ export const NO_VIEW = {
 } as const;
 
 /** A request as its log gives it. `undefined`: the log does not say. */
-export interface PageRequest {
+interface PageRequest {
   /** Path and query (`/a?b`), an absolute URL, or anything that a client has sent in place of them. */
   readonly url?: string | undefined;
   readonly method?: string | undefined;
