@@ -41,7 +41,11 @@ Deno.test("what a fenced instance had put into its delta of visitors is sent aga
   const commit = store.commit.bind(store);
   let sent = 0;
   store.commit = (payload) => {
-    if (++sent === 2) scene.history.switchRules();
+    if (++sent === 2) {
+      // Another instance has committed.
+      scene.row(0).commitId = "another";
+      scene.history.audit.rebase();
+    }
     return commit(payload);
   };
   scene.write(0, 1_000, { visitor: 1 });

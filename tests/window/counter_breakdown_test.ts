@@ -250,6 +250,8 @@ Deno.test("count() asks for no salt for bots, late records, or where visitors ar
   const late = countAll([{ time: W, page: 3, visitor: 2 }], { tracker: tracker(W + HOUR) });
   assertEquals([late.asked, late.deltas[0]!.visitors.size], [[], 0]);
   assertEquals((late.sums as { pairs: unknown[] }).pairs[2], ["late 0 page 0 3", 1_000]);
+  const known = countAll([{ time: W, visitor: 2 }], { tracker: tracker(W + HOUR), known: [0] });
+  assertEquals(known.deltas[0]!.visitors.size, 0, "a late record changes no sketch, also where the salt is known");
   const delta = new Delta(() => "", ALL);
   const reader = new RecordReader([{ time: W }], ALL);
   assert(new Counter(RULES, reader).count(tracker(), batch(1), delta, NOW, NOW));
