@@ -61,7 +61,8 @@ const judge: Judge = {
       }
       if (encoder.encode(value).length > CAP_BYTES) return faulty(outcome, `counts as ${value.length} characters`);
     }
-    const twin = new URLSearchParams(queryOf(url));
+    // A first question mark is not a part of what it reads.
+    const twin = new URLSearchParams(`?${queryOf(url)}`);
     const { source, medium, name } = campaignOf(url, cap);
     const found = [source, medium, name],
       expected = ["utm_source", "utm_medium", "utm_campaign"].map((key) =>
