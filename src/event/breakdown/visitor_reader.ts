@@ -9,6 +9,9 @@ import { tokenText } from "../json_token.ts";
 const BACKSLASH = 0x5c;
 const NO_SLOT = -1;
 const FIRST_SLOTS = 1 << 9;
+/** Visitors of IPv4 addresses whose update is remembered, by bits: they mostly come again soon. Four numbers each. */
+const RECENT_BITS = 12;
+const RECENT_FIELDS = 4;
 
 /** Keeps where agent and address of the last event are; their bytes must not change before the next event. */
 export class VisitorReader {
@@ -28,6 +31,8 @@ export class VisitorReader {
   #salts = new Int32Array(FIRST_SLOTS);
   #highs = new Int32Array(FIRST_SLOTS);
   #lows = new Int32Array(FIRST_SLOTS);
+  /** Direct-mapped: address, agent slot, number of the salt (0 = free), update. */
+  readonly #recent = new Int32Array(RECENT_FIELDS << RECENT_BITS);
   /** Emptyings of `verdicts` that these arrays know of: each gives the slots to other agents. */
   #emptied = 0;
 
@@ -37,7 +42,7 @@ export class VisitorReader {
   }
 
   get memoryBytes(): number {
-    return this.#salts.byteLength + this.#highs.byteLength + this.#lows.byteLength;
+    return this.#salts.byteLength + this.#highs.byteLength + this.#lows.byteLength + this.#recent.byteLength;
   }
 
   /** Takes the agent token and the address of an event, both in `b`. The token is the one that `verdicts` was asked for last. */
@@ -65,9 +70,24 @@ export class VisitorReader {
 
   /** The update of a sketch for this visitor. */
   update(salt: VisitorSalt): number {
+    if (this.#emptied !== this.#verdicts.emptied) this.#forgetSlots();
+    const { family, words } = this.#locator, slot = this.#slot;
+    if (family !== 4 || slot === NO_SLOT) return this.#hash(salt);
+    const recent = this.#recent, address = words[0]! | 0;
+    const at = (Math.imul(address ^ Math.imul(slot, 0x85ebca6b), 0x9e3779b1) >>> (32 - RECENT_BITS)) * RECENT_FIELDS;
+    if (recent[at] === address && recent[at + 1] === slot && recent[at + 2] === salt.number) return recent[at + 3]!;
+    const update = this.#hash(salt);
+    recent[at] = address;
+    recent[at + 1] = slot;
+    recent[at + 2] = salt.number;
+    recent[at + 3] = update;
+    return update;
+  }
+
+  #hash(salt: VisitorSalt): number {
     const hasher = this.#hasher, { key } = salt, slot = this.#slot;
     let high = 0, low = 0;
-    if (slot !== NO_SLOT && this.#emptied === this.#verdicts.emptied && this.#salts[slot] === salt.number) {
+    if (slot !== NO_SLOT && this.#salts[slot] === salt.number) {
       high = this.#highs[slot]!;
       low = this.#lows[slot]!;
     } else {
@@ -91,13 +111,15 @@ export class VisitorReader {
     } else this.#hasher.hashAgent(key, bytes, start, end);
   }
 
+  #forgetSlots(): void {
+    this.#emptied = this.#verdicts.emptied;
+    this.#salts = new Int32Array(FIRST_SLOTS);
+    this.#highs = new Int32Array(FIRST_SLOTS);
+    this.#lows = new Int32Array(FIRST_SLOTS);
+    this.#recent.fill(0);
+  }
+
   #keep(slot: number, salt: number, high: number, low: number): void {
-    if (this.#emptied !== this.#verdicts.emptied) {
-      this.#emptied = this.#verdicts.emptied;
-      this.#salts = new Int32Array(FIRST_SLOTS);
-      this.#highs = new Int32Array(FIRST_SLOTS);
-      this.#lows = new Int32Array(FIRST_SLOTS);
-    }
     if (slot >= this.#salts.length) {
       const length = Math.max(slot + 1, this.#salts.length * 2);
       this.#salts = grown(this.#salts, length);

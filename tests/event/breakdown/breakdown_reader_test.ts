@@ -166,6 +166,18 @@ Deno.test("visitor() is one for one address and agent, however both are written,
   assertEquals(read().visitor(salt(3, 1)), first, "the same key under another number");
 });
 
+Deno.test("visitor() of many addresses and agents is what it was at first sight, whatever was read in between", () => {
+  const { read } = create();
+  const visitors = Array.from({ length: 6_000 }, (_, i) => ({
+    ip: i % 7 === 0 ? `2001:db8::${i}` : `198.51.${i % 250}.${Math.floor(i / 250)}`,
+    user_agent: `Mozilla/5.0 (${i % 5})`,
+  }));
+  const seen = visitors.map((one) => read(one).visitor(salt(1)));
+  assertEquals(visitors.map((one) => read(one).visitor(salt(1))), seen);
+  assertEquals(visitors.map((one) => (read(one), read(one).visitor(salt(1)))), seen);
+  assert(new Set(seen).size > 4_500);
+});
+
 Deno.test("visitor() stays right while salts alternate and a flood of agents empties the cache", () => {
   const { read } = create();
   const [one, two] = [read().visitor(salt(1)), read().visitor(salt(2))];
