@@ -228,7 +228,6 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ['if (outcome.kind === "nothing") return;', "where `--once` ends; no count depends on it"],
   ],
   "src/store/committer.ts": [
-    ['if (outcome.kind === "salt_differs") {', "tests/store/committer_test.ts; the model database has no salts"],
     ['if (outcome.kind === "unknown") {', "what is shown; what is done about it has mutants"],
     ["if (stored) this.#events.onRead(stored);", "unwraps what may be missing"],
   ],

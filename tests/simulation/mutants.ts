@@ -365,6 +365,12 @@ export const MUTANTS: readonly Mutant[] = [
   ),
   unit("salts are forgotten with what was counted", "src/window/visitors.ts", "    this.#salts.clear();\n", ""),
   unit(
+    "a commit under a salt that is not the day's is given up",
+    COMMITTER,
+    'if (outcome.kind === "salt_differs") {',
+    'if (outcome.kind === ("never" as string)) {',
+  ),
+  unit(
     "a day that has no salt makes an instance read its rows again",
     "src/engine/salts.ts",
     "          state.giveUp([]);\n",
