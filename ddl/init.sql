@@ -3415,26 +3415,32 @@ comment on column visitor_sketch.visitors is 'Estimate of the number of visitors
 
 -- ---- chunks
 
--- The one place that reads the packed form: of chunks, of commits that are under way, and of closed windows.
-create function tidemark_chunk_pairs_v1(p_dimension integer, p_hosts text, p_value_texts text, p_ends integer[], p_host_ix integer[],
+-- The one place that reads the packed form: of chunks, of commits that are under way, and of closed windows. Subscripts of arrays in place of joins
+-- halve its cost; a generic plan has them as variables, whose elements are found at once, where in constants each would be searched for.
+create function tidemark_chunk_pairs_v1(p_mask integer, p_hosts text, p_value_texts text, p_ends integer[], p_host_ix integer[],
   p_value_ix integer[], p_hits bigint[], p_bot_hits bigint[])
 returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint)
 language plpgsql stable rows 1000
-set enable_nestloop = off set enable_mergejoin = off set jit = off as $$
+set plan_cache_mode = force_generic_plan set jit = off as $$
 declare
-  before constant integer := case when p_dimension > 1 then p_ends[p_dimension - 1] else 0 end;
-  last constant integer := p_ends[coalesce(p_dimension, 4)];
+  hosts constant text[] := string_to_array(p_hosts, E'\x1f');
+  texts constant text[] := string_to_array(p_value_texts, E'\x1f');
+  -- Pairs before the first dimension of the mask, and up to the end of its last.
+  before constant integer := case when p_mask & 1 > 0 then 0 when p_mask & 2 > 0 then p_ends[1] when p_mask & 4 > 0 then p_ends[2] else p_ends[3] end;
+  last constant integer := case when p_mask & 8 > 0 then p_ends[4] when p_mask & 4 > 0 then p_ends[3] when p_mask & 2 > 0 then p_ends[2] else p_ends[1] end;
 begin
   return query
-    select coalesce(p_dimension, case when k.n <= p_ends[1] then 1 when k.n <= p_ends[2] then 2 when k.n <= p_ends[3] then 3 else 4 end)::smallint,
-           h.value, v.value, k.hits, k.bots
-    from unnest(p_host_ix[before + 1 : last], p_value_ix[before + 1 : last], p_hits[before + 1 : last], p_bot_hits[before + 1 : last])
-      with ordinality as k(host_ix, value_ix, hits, bots, n)
-    join tidemark_texts_v1(p_hosts) h on h.ix = k.host_ix
-    join tidemark_texts_v1(p_value_texts) v on v.ix = k.value_ix;
+    select t.dimension::smallint, hosts[t.host_ix], texts[t.value_ix], t.hits, t.bots
+    from (
+      select case when k.n + before <= p_ends[1] then 1 when k.n + before <= p_ends[2] then 2 when k.n + before <= p_ends[3] then 3 else 4 end as dimension,
+             k.host_ix, k.value_ix, k.hits, k.bots
+      from unnest(p_host_ix[before + 1 : last], p_value_ix[before + 1 : last], p_hits[before + 1 : last], p_bot_hits[before + 1 : last])
+        with ordinality as k(host_ix, value_ix, hits, bots, n)
+    ) t
+    where p_mask >> (t.dimension - 1) & 1 = 1;
 end $$;
 comment on function tidemark_chunk_pairs_v1(integer, text, text, integer[], integer[], integer[], bigint[], bigint[]) is
-  'The pairs of host and value of one chunk, of one dimension or (null) of all; none where the chunk has no breakdowns. A pair whose numbers are not in the dictionaries is left out.';
+  'The pairs of host and value of one chunk, of the dimensions in p_mask; none where the chunk has no breakdowns.';
 
 create function tidemark_dimension_ends_v1(p_dimension integer, p_keys integer) returns integer[] language sql immutable parallel safe
 return array_fill(0, array[p_dimension - 1]) || array_fill(p_keys, array[5 - p_dimension]);
@@ -3677,7 +3683,7 @@ begin
       cross join lateral tidemark_chunk_rows_v1(a.hosts, a.referrers, a.places, a.host_ix::integer[], a.referrer_ix::integer[], a.place_ix::integer[],
         a.key_hits::integer[], a.key_bot_hits::integer[]) r
       where c.late;
-    with given as materialized (
+    with given as (
       select tidemark_time_v1(c.window_start) as window_start, c.hits, c.bot_hits, c.mask, a.hosts, a.value_texts, a.dimension_ends::integer[] as ends,
              a.value_host_ix::integer[] as host_ix, a.value_ix::integer[] as value_ix, a.value_hits::bigint[] as value_hits,
              a.value_bot_hits::bigint[] as value_bot_hits
@@ -3685,15 +3691,17 @@ begin
         with ordinality as a(hosts, value_texts, dimension_ends, value_host_ix, value_ix, value_hits, value_bot_hits, n)
       join jsonb_to_recordset(p_chunks) as c(n bigint, late boolean, window_start bigint, hits bigint, bot_hits bigint, mask smallint) using (n)
       where c.late and c.mask is not null
+    ), judged as materialized (
+      select g.*, tidemark_breakdown_fits_v1(g.hits, g.bot_hits, g.mask, g.ends, g.host_ix, g.value_ix, g.value_hits, g.value_bot_hits) as fits from given g
     ), stored as (
       insert into late_breakdown (window_start, dimension, host, value, num_hits, bot_hits)
       select g.window_start, k.dimension, k.host, k.value, sum(k.num_hits), sum(k.bot_hits)
-      from given g
-      cross join lateral tidemark_chunk_pairs_v1(null, g.hosts, g.value_texts, g.ends, g.host_ix, g.value_ix, g.value_hits, g.value_bot_hits) k
+      from judged g
+      cross join lateral tidemark_chunk_pairs_v1(g.mask, g.hosts, g.value_texts, g.ends, g.host_ix, g.value_ix, g.value_hits, g.value_bot_hits) k
+      where g.fits
       group by 1, 2, 3, 4
     )
-    select count(*) into wrong_late from given g
-      where not tidemark_breakdown_fits_v1(g.hits, g.bot_hits, g.mask, g.ends, g.host_ix, g.value_ix, g.value_hits, g.value_bot_hits);
+    select count(*) into wrong_late from judged g where not g.fits;
   end if;
   if wrong + wrong_late > 0 then
     raise exception 'the breakdowns of % chunks do not add up to their hits', wrong + wrong_late using errcode = 'TM004';
@@ -3743,41 +3751,45 @@ declare
   other constant text := '(other)';
 begin
   return query
-    with pair as (
+    with pair as materialized (
       select t.dimension, t.host, t.value, sum(t.num_hits)::bigint as num_hits, sum(t.bot_hits)::bigint as bot_hits
       from (
         select k.*
         from open_delta d
-        cross join lateral tidemark_chunk_pairs_v1(null, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
+        cross join lateral tidemark_chunk_pairs_v1(p_mask, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
           d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
         where p_open and d.window_start >= p_from and d.window_start < p_to
         union all
         select k.*
         from web_breakdown b
-        cross join lateral tidemark_chunk_pairs_v1(b.dimension, b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix, b.value_ix,
-          b.key_hits, b.key_bot_hits) k
-        where not p_open and b.window_start >= p_from and b.window_start < p_to
+        cross join lateral tidemark_chunk_pairs_v1(1 << (b.dimension - 1), b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix,
+          b.value_ix, b.key_hits, b.key_bot_hits) k
+        where not p_open and b.window_start >= p_from and b.window_start < p_to and p_mask >> (b.dimension - 1) & 1 = 1
       ) t
-      where p_mask >> (t.dimension - 1) & 1 = 1
       group by 1, 2, 3
-    ), ranked as (
-      select p.*, row_number() over (same_host order by p.value = other, p.num_hits desc, p.value collate "C") as n, count(*) over same_host as alike
-      from pair p window same_host as (partition by p.dimension, p.host)
+    ), crowd as materialized (
+      select p.dimension, p.host, row_number() over ()::integer as n from pair p group by p.dimension, p.host having count(*) > p_values_max
+    ), ranked as materialized (
+      select p.*, row_number() over (partition by c.n order by case when p.value = other then 0 else p.num_hits end desc, p.value collate "C") as n
+      from pair p join crowd c using (dimension, host)
     ), fewer as (
-      select r.dimension, r.host, case when r.alike > p_values_max and r.n >= p_values_max then other else r.value end as value,
-             sum(r.num_hits) as num_hits, sum(r.bot_hits) as bot_hits,
-             count(*) filter (where r.alike > p_values_max and r.n >= p_values_max and r.value <> other) as folded
-      from ranked r group by 1, 2, 3
-    ), bounded as (
+      select p.*, 0::bigint as folded from pair p where (p.dimension, p.host) not in (select c.dimension, c.host from crowd c)
+      union all
+      select r.dimension, r.host, r.value, r.num_hits, r.bot_hits, 0 from ranked r where r.n < p_values_max
+      union all
+      select r.dimension, r.host, other, sum(r.num_hits), sum(r.bot_hits), count(*) filter (where r.value <> other)
+      from ranked r where r.n >= p_values_max group by r.dimension, r.host
+    ), bounded as materialized (
       select f.*, row_number() over by_hits as n, count(*) over (partition by f.dimension) as alike,
              sum(64 + octet_length(f.host) + octet_length(f.value)) over (by_hits rows unbounded preceding) as bytes
       from fewer f window by_hits as (partition by f.dimension order by f.num_hits desc, f.host collate "C", f.value collate "C")
     ), kept as (
       select b.*, b.alike > p_max_keys and b.n >= p_max_keys or b.bytes > p_max_bytes as beyond from bounded b
     )
-    select k.dimension, case when k.beyond then other else k.host end, case when k.beyond then other else k.value end,
-           sum(k.num_hits)::bigint, sum(k.bot_hits)::bigint, sum(case when k.beyond and k.value <> other then 1 else k.folded end)::bigint
-    from kept k group by 1, 2, 3;
+    select k.dimension, k.host, k.value, k.num_hits::bigint, k.bot_hits::bigint, k.folded from kept k where not k.beyond
+    union all
+    select k.dimension, other, other, sum(k.num_hits)::bigint, sum(k.bot_hits)::bigint, sum(case when k.value <> other then 1 else k.folded end)::bigint
+    from kept k where k.beyond group by k.dimension;
 end $$;
 comment on function tidemark_folded_pairs_v1(boolean, timestamptz, timestamptz, integer, integer, bigint, bigint) is
   'Hits by dimension, host and value of windows that start in [p_from, p_to), of open ones or of closed ones, for the dimensions of p_mask, folded to the bounds. folded: pairs that were folded into this one here.';
@@ -3876,7 +3888,7 @@ comment on function tidemark_close_v3(text, bigint, bigint, integer) is
 -- As tidemark_compact_v1, with breakdowns. Chunks together count only what each of them counts, as the closing would. Chunks of more than 256 MiB
 -- of values are left alone, since no value in PostgreSQL may have more than 1 GiB.
 create function tidemark_compact_v2(p_chunks integer) returns jsonb language plpgsql volatile
-set enable_nestloop = off set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set enable_nestloop = off set enable_mergejoin = off set enable_sort = off set jit = off set work_mem = '64MB' as $$
 declare
   half_integer constant bigint := 1073741824;
   most_bytes constant bigint := 268435456;
@@ -3921,9 +3933,9 @@ begin
   pair as materialized (
     select k.dimension, k.host, k.value, sum(k.num_hits)::integer as hits, sum(k.bot_hits)::integer as bot_hits
     from open_delta d
-    cross join lateral tidemark_chunk_pairs_v1(null, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
+    cross join lateral tidemark_chunk_pairs_v1(common, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
       d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
-    where d.id = any(ids) and common >> (k.dimension - 1) & 1 = 1
+    where d.id = any(ids)
     group by 1, 2, 3
   ), value as materialized (select d.value, row_number() over ()::integer as ix from (select distinct p.value from pair p) d),
   packed as (
@@ -4275,7 +4287,7 @@ create view web_breakdown_row as
 select b.window_start, case b.dimension when 1 then 'page' when 2 then 'client' when 3 then 'campaign' else 'entry_channel' end as dimension,
        k.host, k.value, k.num_hits, k.bot_hits
 from web_breakdown b
-cross join lateral tidemark_chunk_pairs_v1(b.dimension, b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix, b.value_ix,
+cross join lateral tidemark_chunk_pairs_v1(1 << (b.dimension - 1), b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix, b.value_ix,
   b.key_hits, b.key_bot_hits) k;
 comment on view web_breakdown_row is 'Closed windows by dimension: one row per window, dimension, host and value.';
 comment on column web_breakdown_row.window_start is 'Start of the window, inclusive.';
@@ -4387,7 +4399,7 @@ begin
     select t.bucket, k.host, k.value, k.num_hits, k.bot_hits
     from unnest(rest_bucket, rest_from, rest_to) as t(bucket, a, b)
     join web_breakdown w on w.dimension = p_dimension and w.window_start >= t.a and w.window_start < t.b
-    cross join lateral tidemark_chunk_pairs_v1(w.dimension, w.hosts, w.value_texts, tidemark_dimension_ends_v1(w.dimension, w.keys), w.host_ix, w.value_ix,
+    cross join lateral tidemark_chunk_pairs_v1(1 << (w.dimension - 1), w.hosts, w.value_texts, tidemark_dimension_ends_v1(w.dimension, w.keys), w.host_ix, w.value_ix,
       w.key_hits, w.key_bot_hits) k
     union all
     -- As the closing will: a window counts what all its chunks count.
@@ -4395,7 +4407,7 @@ begin
     from (select d.window_start from open_delta d group by d.window_start having bit_and(coalesce(d.mask, 0)) & dimension_bit > 0) o
     join unnest(rest_bucket, rest_from, rest_to) as t(bucket, a, b) on o.window_start >= t.a and o.window_start < t.b
     join open_delta d on d.window_start = o.window_start
-    cross join lateral tidemark_chunk_pairs_v1(p_dimension, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
+    cross join lateral tidemark_chunk_pairs_v1(dimension_bit, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
       d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
     union all
     select t.bucket, x.host, x.value, x.num_hits, x.bot_hits
@@ -4513,7 +4525,7 @@ begin atomic
   ), by_host as (
     select w.window_start, w.dimension, k.host, sum(k.num_hits) as hits
     from stored w
-    cross join lateral tidemark_chunk_pairs_v1(w.dimension, w.hosts, w.value_texts, tidemark_dimension_ends_v1(w.dimension, w.keys), w.host_ix, w.value_ix,
+    cross join lateral tidemark_chunk_pairs_v1(1 << (w.dimension - 1), w.hosts, w.value_texts, tidemark_dimension_ends_v1(w.dimension, w.keys), w.host_ix, w.value_ix,
       w.key_hits, w.key_bot_hits) k
     group by 1, 2, 3
   ), row_host as (
@@ -4555,7 +4567,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '165ad5f92e6ee619408f6a1157c6d2999b6401ad1db24bfccbbefa958c9b946c');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '4329f7d92f356e0168a6f292d1b621aae52b887f7db7005fe53c24dcbffe4f3f');
 do $$
 declare
   f record;

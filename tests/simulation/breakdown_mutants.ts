@@ -48,20 +48,25 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
     "a closing's breakdowns add up to its hits",
     ["and (b.hits, b.bot_hits) is distinct from (t.hits, t.bot_hits)\n  ) then", "and false\n  ) then"],
   ],
-  ["the cap on values is exact", [
-    "r.alike > p_values_max and r.n >= p_values_max then",
-    "r.alike > p_values_max and r.n > p_values_max then",
+  [
+    "the cap on values is exact",
+    ["where r.n < p_values_max\n", "where r.n <= p_values_max\n"],
+    ["where r.n >= p_values_max group", "where r.n > p_values_max group"],
+  ],
+  ["a host with as many values as the cap keeps all", [
+    "having count(*) > p_values_max",
+    "having count(*) >= p_values_max",
   ]],
-  ["values fold within their host", [
-    "same_host as (partition by p.dimension, p.host)",
-    "same_host as (partition by p.dimension)",
-  ]],
-  ["the largest values are kept", ["p.value = other, p.num_hits desc,", "p.value = other, p.num_hits,"]],
-  ["equal hits fold by the bytes of the text", [
-    'p.num_hits desc, p.value collate "C") as n',
-    "p.num_hits desc, p.value desc) as n",
-  ]],
-  ["what is folded stays folded", ["order by p.value = other, p.num_hits desc", "order by p.num_hits desc"]],
+  ["values fold within their host", ["partition by c.n order by case", "order by case"]],
+  ["the largest values are kept", ["else p.num_hits end desc,", "else p.num_hits end,"]],
+  [
+    "equal hits fold by the bytes of the text",
+    [
+      'p.value collate "C") as n\n      from pair p join crowd',
+      'p.value collate "C" desc) as n\n      from pair p join crowd',
+    ],
+  ],
+  ["what is folded stays folded", ["case when p.value = other then 0 else p.num_hits end desc", "p.num_hits desc"]],
   ["pairs of a window are bounded", ["b.alike > p_max_keys and b.n >= p_max_keys or", "false or"]],
   // ---- compaction
   [
