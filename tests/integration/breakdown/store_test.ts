@@ -8,6 +8,7 @@ import { startPostgres } from "../../support/postgres.ts";
 import {
   ALL,
   breakdownRig,
+  byBytes,
   chunkOf,
   counted,
   type Counts,
@@ -203,6 +204,31 @@ Deno.test("breakdowns in the database", async (t) => {
     const all = counted(hits, 1);
     const limited = await rig.report(1, DAY0, DAY0 + DAY, { limit: 4 });
     assertEquals(limited, folded(all, 5));
+  });
+
+  await t.step("breakdown_report() splits clients, ranks, and counts what it is asked for", async () => {
+    await using rig = await breakdownRig(server);
+    const hits = someHits(randomBelow(8), DAY0 + HOUR, 120);
+    const late = someHits(randomBelow(9), DAY0, 10);
+    await rig.commit([chunkOf(hits)], { watermark: DAY0 + HOUR });
+    await rig.commit([chunkOf(late, ALL, true)]);
+    const report = async (more: string) =>
+      (await rig.sql.unsafe(`
+        select value, num_hits::int as hits, total_hits::int as total from breakdown_report('2026-03-01', '2026-03-01', ${more}) order by rank`))
+        .map(({ value, hits, total }) => [value, hits, total]);
+    for (const [i, by] of ["browser", "os", "device"].entries()) {
+      const parts = hits.map((hit) => ({ ...hit, values: ["", hit.values[1].split("\x1e")[i]!, "", ""] as const }));
+      const ranked = [...counted(parts, 2)].sort((a, b) => b[1] - a[1] || byBytes(a[0], b[0]));
+      assertEquals(await report(`p_by => '${by}'`), ranked.map(([value, n]) => [value, n, hits.length]), by);
+    }
+    const bots = hits.filter(({ bot, host }) => bot && host !== HOSTS[0]);
+    const asked = `p_by => 'entry_channel', p_traffic => 'bot', p_hosts => '{${HOSTS.slice(1).join()}}'`;
+    assertEquals(ordered((await report(asked)).map(([value, n]) => [value, n, n] as never)), counted(bots, 4));
+    assertEquals((await report("p_late => 'include', p_limit => 2")).map(([, , total]) => total), [130, 130]);
+    const [known] = await rig
+      .sql`select counted_since, is_final from breakdown_report('2026-03-01', '2026-03-01') limit 1`;
+    assertEquals(known, { counted_since: new Date(DAY0 + HOUR), is_final: false });
+    assertEquals(codeOf(await assertRejects(() => report("p_by => 'host'"))), "22023");
   });
 
   await t.step("a window with a chunk of an older program has no breakdown, and is named as missing", async () => {
