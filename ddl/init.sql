@@ -4438,6 +4438,8 @@ declare
   number constant smallint := case when p_by = 'page' then 1 when part is not null then 2 when p_by = 'campaign' then 3 when p_by = 'entry_channel' then 4 end;
   starts timestamptz[];
   ends timestamptz[];
+  since timestamptz;
+  final boolean;
 begin
   if number is null or p_traffic not in ('all', 'human', 'bot') or p_late not in ('include', 'exclude') then
     raise exception 'by is page, browser, os, device, campaign or entry_channel; traffic all, human or bot; late include or exclude'
@@ -4445,6 +4447,8 @@ begin
   end if;
   select array_agg(lower(i)), array_agg(upper(i)) into starts, ends
     from unnest(tidemark_known_time_v2(p_from, p_to, p_tz, p_hosts is not null)) i;
+  select t.since into since from tidemark_breakdown_coverage_v1() t where t.dimension = number;
+  select g.final_through >= tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 1, p_tz)) into final from stream_progress g;
   return query
     with hit as (
       select case when part is null or strpos(h.value, E'\x1e') = 0 then h.value else split_part(h.value, E'\x1e', part) end as value,
@@ -4456,8 +4460,7 @@ begin
       select s.*, row_number() over (order by s.hits desc, s.value collate "C") as rank, sum(s.hits) over () as total, count(*) over () as all_rows from summed s
     )
     select l.rank, l.value, l.hits::bigint, round(100 * l.hits / l.total, 4), l.total::bigint, l.all_rows,
-           (select c.since from tidemark_breakdown_coverage_v1() c where c.dimension = number),
-           coalesce((select g.final_through from stream_progress g) >= tidemark_last_window_end_v1(tidemark_day_start_v2(p_to + 1, p_tz)), false)
+           since, coalesce(final, false)
     from listed l order by l.rank limit p_limit;
 end $$;
 comment on function breakdown_report(date, date, text, text, text[], text, text, integer) is
@@ -4567,7 +4570,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '4329f7d92f356e0168a6f292d1b621aae52b887f7db7005fe53c24dcbffe4f3f');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '296f7975301e9b83f14b3b70a28c3da3d4bf3c971f1d5c56782da230f0340cdf');
 do $$
 declare
   f record;
