@@ -461,7 +461,7 @@ create function tidemark_folded_pairs_v1(p_open boolean, p_from timestamptz, p_t
   p_max_bytes bigint)
 returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint, folded bigint)
 language plpgsql stable rows 1000
-set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
   other constant text := '(other)';
@@ -513,7 +513,7 @@ comment on function tidemark_folded_pairs_v1(boolean, timestamptz, timestamptz, 
 -- The caller has the stream row's lock, and all watermarks have passed the window, so its chunks do not change until they are deleted.
 create function tidemark_close_breakdown_v1(p_window_start timestamptz, p_values_max integer, p_max_keys bigint, p_max_bytes bigint,
   out mask smallint, out folded_values bigint) language plpgsql volatile
-set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
   -- Only what every chunk counts: part of a window would be too small a number.

@@ -3745,7 +3745,7 @@ create function tidemark_folded_pairs_v1(p_open boolean, p_from timestamptz, p_t
   p_max_bytes bigint)
 returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint, folded bigint)
 language plpgsql stable rows 1000
-set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
   other constant text := '(other)';
@@ -3797,7 +3797,7 @@ comment on function tidemark_folded_pairs_v1(boolean, timestamptz, timestamptz, 
 -- The caller has the stream row's lock, and all watermarks have passed the window, so its chunks do not change until they are deleted.
 create function tidemark_close_breakdown_v1(p_window_start timestamptz, p_values_max integer, p_max_keys bigint, p_max_bytes bigint,
   out mask smallint, out folded_values bigint) language plpgsql volatile
-set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
   -- Only what every chunk counts: part of a window would be too small a number.
@@ -4570,7 +4570,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '296f7975301e9b83f14b3b70a28c3da3d4bf3c971f1d5c56782da230f0340cdf');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', 'e64d7110d7b021fcb1bb4ff4250e0cdc362ab1f4a5e65df38f46753f77e731ad');
 do $$
 declare
   f record;
