@@ -164,6 +164,8 @@ Deno.test("breakdowns in the database", async (t) => {
       for (const host of HOSTS) {
         assertEquals(await rig.report(1, start, start + SIZE, { hosts: [host] }), foldedHost(hits, host), host);
       }
+      // Three clients are as many as the cap: all are kept.
+      assertEquals(await rig.report(2, start, start + SIZE), counted(hits, 2));
       const [row] = await rig
         .sql`select folded::int, keys from web_breakdown where dimension = 1 and window_start = ${new Date(start)}`;
       const pairs = HOSTS.map((host) => counted(hits, 1, [host]).length);
