@@ -457,7 +457,7 @@ comment on function tidemark_breakdown_digest_v1(timestamptz, integer, text, tex
 -- The smallest values of a host (by hits, then by the bytes of the text) fold into (other) until p_values_max are left, and the smallest pairs of
 -- all hosts into (other) of the host (other) until p_max_keys and p_max_bytes hold. Both are exact: sums stay. A value that was folded before
 -- stays folded. No value of a record is (other): paths begin with a slash, the other dimensions have lists or separators.
-create function tidemark_folded_pairs_v1(p_open boolean, p_from timestamptz, p_to timestamptz, p_mask integer, p_values_max integer, p_max_keys bigint,
+create function tidemark_folded_pairs_v1(p_ids bigint[], p_from timestamptz, p_to timestamptz, p_mask integer, p_values_max integer, p_max_keys bigint,
   p_max_bytes bigint)
 returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint, folded bigint)
 language plpgsql stable rows 1000
@@ -474,13 +474,13 @@ begin
         from open_delta d
         cross join lateral tidemark_chunk_pairs_v1(p_mask, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
           d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
-        where p_open and d.window_start >= p_from and d.window_start < p_to
+        where d.id = any(p_ids)
         union all
         select k.*
         from web_breakdown b
         cross join lateral tidemark_chunk_pairs_v1(1 << (b.dimension - 1), b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix,
           b.value_ix, b.key_hits, b.key_bot_hits) k
-        where not p_open and b.window_start >= p_from and b.window_start < p_to and p_mask >> (b.dimension - 1) & 1 = 1
+        where b.window_start >= p_from and b.window_start < p_to and p_mask >> (b.dimension - 1) & 1 = 1
       ) t
       group by 1, 2, 3
     ), crowd as materialized (
@@ -507,8 +507,8 @@ begin
     select k.dimension, other, other, sum(k.num_hits)::bigint, sum(k.bot_hits)::bigint, sum(case when k.value <> other then 1 else k.folded end)::bigint
     from kept k where k.beyond group by k.dimension;
 end $$;
-comment on function tidemark_folded_pairs_v1(boolean, timestamptz, timestamptz, integer, integer, bigint, bigint) is
-  'Hits by dimension, host and value of windows that start in [p_from, p_to), of open ones or of closed ones, for the dimensions of p_mask, folded to the bounds. folded: pairs that were folded into this one here.';
+comment on function tidemark_folded_pairs_v1(bigint[], timestamptz, timestamptz, integer, integer, bigint, bigint) is
+  'Hits by dimension, host and value of some chunks by their ids, or (null) of closed windows that start in [p_from, p_to), for the dimensions of p_mask, folded to the bounds. folded: pairs that were folded into this one here.';
 
 -- The caller has the stream row's lock, and all watermarks have passed the window, so its chunks do not change until they are deleted.
 create function tidemark_close_breakdown_v1(p_window_start timestamptz, p_values_max integer, p_max_keys bigint, p_max_bytes bigint,
@@ -520,7 +520,8 @@ declare
   common constant integer := (select bit_and(coalesce(d.mask, 0)) from open_delta d where d.window_start = p_window_start);
 begin
   with pair as materialized (
-    select * from tidemark_folded_pairs_v1(true, p_window_start, p_window_start + interval '1 microsecond', common, p_values_max, p_max_keys, p_max_bytes)
+    select * from tidemark_folded_pairs_v1(array(select d.id from open_delta d where d.window_start = p_window_start), null, null, common, p_values_max,
+      p_max_keys, p_max_bytes)
   ), host_text as materialized (
     select d.dimension, d.host, row_number() over (partition by d.dimension order by d.host collate "C")::integer as n
     from (select distinct p.dimension, p.host from pair p) d
@@ -553,8 +554,10 @@ comment on function tidemark_close_breakdown_v1(timestamptz, integer, bigint, bi
 
 -- Closes as tidemark_close_v2, with breakdowns and visitors in the same transaction. It chooses the window by itself: between a choice by
 -- tidemark_close_v2 and a call before it, a commit may release another window.
-create function tidemark_close_v3(p_instance text, p_max_keys bigint, p_max_bytes bigint default 268435456, p_values_max integer default 1000)
-returns jsonb language plpgsql volatile as $$
+-- A flood of new pages would make the closing longer than its deadline: a window with more than p_pairs_max pairs in several chunks is "crowded".
+-- The caller then compacts it, which folds, and calls again; null closes it as it is.
+create function tidemark_close_v3(p_instance text, p_max_keys bigint, p_max_bytes bigint default 268435456, p_values_max integer default 1000,
+  p_pairs_max bigint default null) returns jsonb language plpgsql volatile as $$
 declare
   s stream%rowtype;
   size interval;
@@ -583,6 +586,9 @@ begin
   if to_regclass('aggregated_web_traffic_' || to_char(w at time zone 'UTC', 'YYYYMMDD')) is null then
     return jsonb_build_object('state', 'day_missing', 'day', to_char(w at time zone 'UTC', 'YYYY-MM-DD'));
   end if;
+  if (select sum(d.dimension_ends[4]) > p_pairs_max and count(*) > 1 from open_delta d where d.window_start = w) then
+    return jsonb_build_object('state', 'crowded', 'window_start', tidemark_ms_v1(w));
+  end if;
 
   select * into breakdown from tidemark_close_breakdown_v1(w, p_values_max, p_max_keys, p_max_bytes);
   result := tidemark_close_v2(p_instance, p_max_keys, p_max_bytes);
@@ -596,18 +602,22 @@ begin
   perform tidemark_close_visitors_v1();
   return result || jsonb_build_object('folded_values', breakdown.folded_values);
 end $$;
-comment on function tidemark_close_v3(text, bigint, bigint, integer) is
+comment on function tidemark_close_v3(text, bigint, bigint, integer, bigint) is
   'Closes the oldest window that all watermarks have passed, once: appends its rows and breakdowns, and ends days that are closed with it. Raises TM004 if rows or a dimension do not sum to the deltas; nothing is changed then.';
 
 -- ---- compaction
 
--- As tidemark_compact_v1, with breakdowns. Chunks together count only what each of them counts, as the closing would. Chunks of more than 256 MiB
--- of values are left alone, since no value in PostgreSQL may have more than 1 GiB.
-create function tidemark_compact_v2(p_chunks integer) returns jsonb language plpgsql volatile
+-- As tidemark_compact_v1, with breakdowns. Chunks together count only what each of them counts, as the closing would. Beyond p_values_kept values a
+-- host, many times what the closing keeps, the smallest fold here already: a flood of new values stays bounded, and its sums exact. Such a value may
+-- come again, so hits of values that are this rare may be in (other). A call takes at most a million keys and pairs (two chunks at least), and 256 MiB
+-- of values, since no value in PostgreSQL may have more than 1 GiB. p_window: only that window; null: the one with most chunks.
+create function tidemark_compact_v2(p_chunks integer, p_values_kept integer default 10000, p_window timestamptz default null)
+returns jsonb language plpgsql volatile
 set enable_nestloop = off set enable_mergejoin = off set enable_sort = off set jit = off set work_mem = '64MB' as $$
 declare
   half_integer constant bigint := 1073741824;
   most_bytes constant bigint := 268435456;
+  most_entries constant bigint := 1000000;
   w timestamptz;
   ids bigint[];
   common integer;
@@ -620,7 +630,7 @@ begin
   if not found then
     return jsonb_build_object('state', 'busy');
   end if;
-  select d.window_start into w from open_delta d where d.hits < half_integer
+  select d.window_start into w from open_delta d where d.hits < half_integer and (p_window is null or d.window_start = p_window)
     group by d.window_start having count(*) >= greatest(p_chunks, 2) order by count(*) desc, d.window_start limit 1;
   if not found then
     return jsonb_build_object('state', 'nothing');
@@ -637,7 +647,8 @@ begin
   select array_agg(r.id), sum(r.hits), sum(r.bot_hits), bit_and(coalesce(r.mask, 0)) into ids, expected_hits, expected_bots, common
     from ranked r
     where r.n <= (select max(x.n) from ranked x
-      where (x.n <= 2 or x.entries <= x.smaller) and x.hits_so_far < 2 * half_integer and x.bytes_so_far <= most_bytes);
+      where (x.n <= 2 or (x.entries <= x.smaller and x.entries + x.smaller <= most_entries))
+        and x.hits_so_far < 2 * half_integer and x.bytes_so_far <= most_bytes);
   if coalesce(cardinality(ids), 0) < 2 then
     return jsonb_build_object('state', 'nothing');
   end if;
@@ -647,12 +658,9 @@ begin
   place as materialized (
     select d.*, row_number() over ()::integer as ix from (select distinct m.country_code, m.region, m.city from merged_row m) d),
   pair as materialized (
-    select k.dimension, k.host, k.value, sum(k.num_hits)::integer as hits, sum(k.bot_hits)::integer as bot_hits
-    from open_delta d
-    cross join lateral tidemark_chunk_pairs_v1(common, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
-      d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
-    where d.id = any(ids)
-    group by 1, 2, 3
+    -- Hosts are not folded: those of the rows are not.
+    select k.dimension, k.host, k.value, k.num_hits::integer as hits, k.bot_hits::integer as bot_hits
+    from tidemark_folded_pairs_v1(ids, null, null, common, p_values_kept, 9223372036854775807, 9223372036854775807) k
   ), value as materialized (select d.value, row_number() over ()::integer as ix from (select distinct p.value from pair p) d),
   packed as (
     select coalesce(array_agg(o.host_ix), '{}') as host_ix, coalesce(array_agg(o.value_ix), '{}') as value_ix,
@@ -689,7 +697,7 @@ begin
   delete from open_delta d where d.id = any(ids);
   return jsonb_build_object('state', 'compacted', 'window_start', (extract(epoch from w) * 1000)::bigint, 'chunks', cardinality(ids), 'keys', merged.keys);
 end $$;
-comment on function tidemark_compact_v2(integer) is 'Merges chunks of the open window that has most of them into one, if it has that many. Counts stay as they are; raises TM004 if they would not.';
+comment on function tidemark_compact_v2(integer, integer, timestamptz) is 'Merges chunks of the open window that has most of them into one, if it has that many. Counts stay as they are, but for values beyond p_values_kept a host, which fold; raises TM004 if the sums would not stay.';
 
 -- ---- roll-ups, as those of the rows, in tables of their own: a program of the version before rolls up rows without breakdowns
 
@@ -847,7 +855,7 @@ begin
   end if;
   with counted as materialized (
     select k.dimension, k.host, k.value, k.num_hits, k.bot_hits, tidemark_breakdown_key_v1(k.dimension, k.host, k.value) as key_id
-    from tidemark_folded_pairs_v1(false, h, h + hour, 15, p_values_max, p_max_keys, 268435456) k
+    from tidemark_folded_pairs_v1(null, h, h + hour, 15, p_values_max, p_max_keys, 268435456) k
   ), made as (
     insert into breakdown_key (dimension, host, value) select c.dimension, c.host, c.value from counted c where c.key_id is null order by 1, 2, 3
     returning key_id, dimension, host, value

@@ -73,6 +73,14 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
     "chunks together count what each of them counts",
     ["bit_and(coalesce(r.mask, 0)) into ids", "bit_or(coalesce(r.mask, 0)) into ids"],
   ],
+  [
+    "a merged chunk keeps no more values than it may",
+    [
+      "ids, null, null, common, p_values_kept, 9223372036854775807,",
+      "ids, null, null, common, 1000000000, 9223372036854775807,",
+    ],
+  ],
+  ["a crowded window is not closed as it is", ["> p_pairs_max and count(*) > 1 from", "> p_pairs_max and false from"]],
   // ---- visitors
   ["the salt of a closed day is deleted", ["  delete from visitor_salt t where t.day < first_open;\n", ""]],
   ["the salt of an open day is kept", [

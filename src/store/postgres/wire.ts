@@ -44,9 +44,10 @@ export type CloseJson =
   | { state: "busy" }
   | { state: "nothing"; chunks?: number | null }
   | { state: "day_missing"; day: string }
+  | { state: "crowded"; window_start: EpochMs }
   | { state: "closed"; window_start: EpochMs; rows: number; hits: number; folded_keys: number; chunks: number };
 
-export function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" }>): CloseOutcome {
+export function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" | "crowded" }>): CloseOutcome {
   if (result.state !== "closed") return { kind: result.state };
   const { window_start, rows, hits, folded_keys, chunks } = result;
   return { kind: "closed", windowStart: window_start, rows, hits, foldedKeys: folded_keys, chunks };

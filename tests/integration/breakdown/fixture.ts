@@ -121,7 +121,7 @@ interface ReportOptions {
 }
 
 /** A migrated database with a stream of one partition. @param valuesMax BREAKDOWN_VALUES_MAX */
-export async function breakdownRig(server: TestPostgres, valuesMax = 1_000): Promise<Rig> {
+export async function breakdownRig(server: TestPostgres, valuesMax = 1_000, maxWindowPairs = 1_000_000): Promise<Rig> {
   const url = await server.createDatabase();
   const database = new Database({
     address: { kind: "url", url },
@@ -137,6 +137,7 @@ export async function breakdownRig(server: TestPostgres, valuesMax = 1_000): Pro
     instance: "a",
     maxKeysPerWindow: 100_000,
     breakdownValuesMax: valuesMax,
+    maxWindowPairs,
     commitTimeoutMs: 30_000,
   });
   await store.join(SETTINGS, [partition(0)]);

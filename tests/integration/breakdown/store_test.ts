@@ -199,6 +199,46 @@ Deno.test("breakdowns in the database", async (t) => {
     }
   });
 
+  await t.step("an open window keeps many times the cap; what is beyond folds when its chunks are merged", async () => {
+    await using rig = await breakdownRig(server);
+    const random = randomBelow(12);
+    const chunks = [1, 2, 3].map(() => someHits(random, DAY0, 60));
+    for (const hits of chunks) await rig.commit([chunkOf(hits)], { watermark: DAY0 });
+    await rig.sql`select tidemark_compact_v2(2, 5)`;
+    const all = chunks.flat();
+    const perHost = async (stage: string) => {
+      for (const host of HOSTS) {
+        assertEquals(
+          await rig.report(1, DAY0, DAY0 + DAY, { hosts: [host] }),
+          folded(counted(all, 1, [host]), 5),
+          stage,
+        );
+      }
+      assertEquals(await rig.report(2, DAY0, DAY0 + DAY), counted(all, 2), stage);
+      assertEquals(await rig.faults(), [], stage);
+    };
+    assertEquals((await rig.sql`select count(*)::int as n from open_delta`)[0]!.n, 1);
+    await perHost("compacted");
+    await rig.commit([], { watermark: DAY0 + HOUR });
+    assertEquals(await rig.close(), 1);
+    await perHost("closed");
+  });
+
+  await t.step("a window with more pairs than a closing may merge is compacted first", async () => {
+    await using rig = await breakdownRig(server, 1_000, 10);
+    const random = randomBelow(13);
+    const chunks = [1, 2, 3, 4, 5].map(() => someHits(random, DAY0, 40));
+    for (const hits of chunks) await rig.commit([chunkOf(hits)], { watermark: DAY0 + HOUR });
+    await rig.sql`select tidemark_ensure_day_v2('2026-03-01')`;
+    const [row] = await rig.sql`select tidemark_close_v3('x', 1000, p_pairs_max => 10) as done`;
+    assertEquals(row!.done, { state: "crowded", window_start: DAY0 });
+    const outcome = await rig.store.close();
+    assertEquals(outcome.kind === "closed" && [outcome.chunks, outcome.hits], [1, 200]);
+    for (const dimension of [1, 2, 3, 4]) {
+      assertEquals(await rig.report(dimension, DAY0, DAY0 + DAY), counted(chunks.flat(), dimension));
+    }
+  });
+
   await t.step("p_limit keeps the largest values of each bucket and adds up the rest", async () => {
     await using rig = await breakdownRig(server);
     const hits = someHits(randomBelow(5), DAY0, 150);
