@@ -53,7 +53,7 @@ comment on column web_breakdown.dimension is '1 page, 2 client, 3 campaign, 4 en
 comment on column web_breakdown.hits is 'Sum of key_hits: the hits of the window.';
 comment on column web_breakdown.bot_hits is 'Sum of key_bot_hits: the hits of the window by bots.';
 comment on column web_breakdown.keys is 'Length of the four arrays.';
-comment on column web_breakdown.folded is 'Pairs of host and value that were folded into pairs with the value (other).';
+comment on column web_breakdown.folded is 'Pairs of host and value that the closing has folded into pairs with the value (other).';
 comment on column web_breakdown.hosts is 'Texts of the hosts in order of their bytes, each ended by U+001F.';
 comment on column web_breakdown.value_texts is 'Texts of the values in order of their bytes, each ended by U+001F.';
 comment on column web_breakdown.host_ix is 'For each pair the 1-based position of its host in hosts. Pairs are in order of host, then of value.';

@@ -3337,7 +3337,7 @@ comment on column web_breakdown.dimension is '1 page, 2 client, 3 campaign, 4 en
 comment on column web_breakdown.hits is 'Sum of key_hits: the hits of the window.';
 comment on column web_breakdown.bot_hits is 'Sum of key_bot_hits: the hits of the window by bots.';
 comment on column web_breakdown.keys is 'Length of the four arrays.';
-comment on column web_breakdown.folded is 'Pairs of host and value that were folded into pairs with the value (other).';
+comment on column web_breakdown.folded is 'Pairs of host and value that the closing has folded into pairs with the value (other).';
 comment on column web_breakdown.hosts is 'Texts of the hosts in order of their bytes, each ended by U+001F.';
 comment on column web_breakdown.value_texts is 'Texts of the values in order of their bytes, each ended by U+001F.';
 comment on column web_breakdown.host_ix is 'For each pair the 1-based position of its host in hosts. Pairs are in order of host, then of value.';
@@ -4578,7 +4578,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '8a53ba1b7366ecada1f645fd3ce1ddc8f617c1d600e473eb89ac571e1a838303');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', 'fd13091b160c08314030b6df7fc9076a83dacbdd01f456d04ac3af675d27ed69');
 do $$
 declare
   f record;
