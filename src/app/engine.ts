@@ -1,5 +1,5 @@
 // Builds one engine from source, event reader, places and store. Part of the composition root.
-import { breakdownsOf } from "../breakdown/dimensions.ts";
+import { breakdownsOf, OPEN_VALUES_FACTOR } from "../breakdown/dimensions.ts";
 import { keepPlacePoints } from "../store/place_points.ts";
 import type { Store } from "../store/port.ts";
 import { maskPayload } from "../event/mask_payload.ts";
@@ -90,6 +90,7 @@ export async function createEngine(context: EngineContext, options: EngineOption
       maxDeltaKeys: bounds.maxDeltaKeys,
       maxDeltaBytes: bounds.maxDeltaBytes,
       maxDictionaryBytes: bounds.maxDictionaryBytes,
+      chunkValuesMax: OPEN_VALUES_FACTOR * settings.BREAKDOWN_VALUES_MAX,
     },
     once: options.once,
     waitMs: options.waitMs,

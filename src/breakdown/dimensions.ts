@@ -3,6 +3,9 @@
 /** Bits of a mask. Position of the bit, from 1: number of the dimension in the database. Visitors have no values: no pair belongs to them. */
 export const DIMENSION_BITS = { page: 1, client: 2, campaign: 4, channel: 8, visitors: 16 } as const;
 
+/** How many times the values that a closed window keeps of a host (BREAKDOWN_VALUES_MAX) chunks and open windows keep. */
+export const OPEN_VALUES_FACTOR = 10;
+
 /** Sum of {@link DIMENSION_BITS} that are counted; 0 = nothing but the rows. */
 export type Breakdowns = number;
 

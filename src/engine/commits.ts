@@ -70,6 +70,7 @@ export class Commits {
       hosts: reader.hosts,
       referrers: reader.referrers,
       breakdown: reader.breakdown,
+      valuesMax: state.settings.limits.chunkValuesMax,
       place: (id) => places.place(id),
       placeCount: () => places.size,
     });

@@ -101,6 +101,8 @@ export interface CommitLimits extends DeltaBounds {
   readonly unwatchedIntervalMs: number;
   /** Interval while catching up: so long that most windows are written once. */
   readonly catchUpIntervalMs: number;
+  /** Values of a host that one dimension of a chunk names; default: all. */
+  readonly chunkValuesMax?: number;
 }
 
 /** Time between two commits, ms. */

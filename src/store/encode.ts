@@ -22,6 +22,8 @@ interface Texts {
   readonly placeCount: () => number;
   /** Absent or `null` if nothing but the rows is counted. */
   readonly breakdown?: Pick<EventBreakdowns, "pages" | "clients" | "campaigns"> | null;
+  /** Values of a host that one dimension of a chunk names; default: all. */
+  readonly valuesMax?: number | undefined;
 }
 
 /** Encodes chunks. Between calls it keeps scratch space only. */
@@ -34,7 +36,7 @@ export class Encoder {
 
   constructor(texts: Texts) {
     this.#texts = texts;
-    this.#breakdowns = texts.breakdown ? new BreakdownEncoder(texts.breakdown) : null;
+    this.#breakdowns = texts.breakdown ? new BreakdownEncoder(texts.breakdown, texts.valuesMax ?? Infinity) : null;
     this.#hosts = new Indexes((id) => texts.hosts.text(id));
     this.#referrers = new Indexes((id) => texts.referrers.text(id));
     this.#places = new Indexes((id) => {

@@ -6,9 +6,12 @@ import { CHANNELS, referrerChannel } from "../report/referrer_channel.ts";
 import type { KeyTable } from "../window/key_table.ts";
 import type { PairTable } from "../window/pair_table.ts";
 import { Indexes } from "./encode_indexes.ts";
+import { keptPairs } from "./kept_pairs.ts";
 import type { ChunkBreakdown } from "./port.ts";
 
 const TEXT_END = "\x1f";
+/** The value of what is folded. No record has it: paths begin with a slash, the other dimensions have lists or separators. */
+const OTHER = "(other)";
 /** Channels of pairs of host and referrer that are remembered: each takes a URL to be parsed. */
 const CHANNELS_REMEMBERED_MAX = 1 << 16;
 
@@ -42,8 +45,11 @@ export class BreakdownEncoder {
   /** Indexes into {@link CHANNELS} by referrer and host: by texts, because ids come to mean other texts. */
   #channels = new Map<string, Map<string, number>>();
   #channelsRemembered = 0;
+  readonly #valuesMax: number;
 
-  constructor({ pages, clients, campaigns }: Values) {
+  /** @param valuesMax values of a host that one dimension of a chunk names; the others are sent as one value */
+  constructor({ pages, clients, campaigns }: Values, valuesMax: number) {
+    this.#valuesMax = valuesMax;
     this.#dictionaries = { page: pages, client: clients, campaign: campaigns };
     this.#indexes = {
       page: new Indexes((id) => pages.text(id)),
@@ -86,7 +92,15 @@ export class BreakdownEncoder {
   #addPairs(columns: Columns, dimension: "page" | "client" | "campaign", pairs: PairTable, hosts: Indexes): void {
     const values = this.#indexes[dimension], before = columns.valueCount;
     values.begin(this.#dictionaries[dimension].size);
+    const kept = keptPairs(pairs, this.#valuesMax);
+    /** Hits and bot hits that are folded, by the host's index. */
+    const folded = new Map<number, [hits: number, botHits: number]>();
     for (let i = 0; i < pairs.size; i++) {
+      if (kept !== null && kept[i] === 0) {
+        const index = hosts.of(pairs.host[i]!), [hits, botHits] = folded.get(index) ?? [0, 0];
+        folded.set(index, [hits + pairs.pairHits[i]!, botHits + pairs.pairBotHits[i]!]);
+        continue;
+      }
       columns.hostIx.push(hosts.of(pairs.host[i]!));
       columns.valueIx.push(before + values.of(pairs.value[i]!));
       columns.hits.push(pairs.pairHits[i]!);
@@ -94,7 +108,17 @@ export class BreakdownEncoder {
     }
     columns.values += values.list;
     columns.valueCount += values.count;
-    columns.pairs += pairs.size;
+    if (folded.size > 0) {
+      columns.values += OTHER + TEXT_END;
+      columns.valueCount++;
+    }
+    for (const [index, [hits, botHits]] of folded) {
+      columns.hostIx.push(index);
+      columns.valueIx.push(columns.valueCount);
+      columns.hits.push(hits);
+      columns.botHits.push(botHits);
+    }
+    columns.pairs = columns.hits.length;
   }
 
   #addChannels(columns: Columns, table: KeyTable, { hosts, hostIx, hostText, referrerText }: ChunkHosts): void {

@@ -26,8 +26,9 @@ const dictionary = (texts: readonly string[]) => ({
   size: texts.length,
 });
 const numbered = (name: string) => dictionary(Array.from({ length: 3_000 }, (_, i) => `${name}${i}`));
-const encoder = () =>
+const encoder = (valuesMax?: number) =>
   new Encoder({
+    valuesMax,
     hosts: dictionary(HOSTS),
     referrers: dictionary(REFERRERS),
     place: () => ({ countryCode: "unknown", region: "", city: "" }),
@@ -116,6 +117,29 @@ Deno.test("Encoder.freeze() takes the channel from the referrer and the record's
     ]);
     assertEquals([channel(1, 2), channel(1, 3)], ["internal", "referral"], "b.example without its port");
   }
+});
+
+Deno.test("Encoder.freeze() names the largest values of a host and adds up the others", () => {
+  const hits = [0, 0, 0, 1, 2, 2, 3, 4].map((page) => ({
+    host: 0,
+    referrer: 0,
+    page,
+    client: 0,
+    campaign: 0,
+    bot: page === 3 ? 1 : 0,
+  }));
+  const { chunks } = encoder(2).freeze(deltaOf([...hits, { ...hits[0]!, host: 1 }], ALL), [], "id", "interval");
+  assertEquals(decoded(chunks[0]!), {
+    page: {
+      "a.example | /p0": [3, 0],
+      "a.example | /p2": [2, 0],
+      "b.example:8080 | /p0": [1, 0],
+      "a.example | (other)": [3, 1],
+    },
+    client: { "a.example | c0": [8, 1], "b.example:8080 | c0": [1, 0] },
+    campaign: { "a.example | u0": [8, 1], "b.example:8080 | u0": [1, 0] },
+    channel: { "a.example | direct": [8, 1], "b.example:8080 | direct": [1, 0] },
+  });
 });
 
 Deno.test("Encoder.freeze() gives back what was counted, whatever is counted, and each dimension adds up to the chunk", () => {

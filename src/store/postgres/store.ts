@@ -1,4 +1,5 @@
 // The Store over PostgreSQL: each method is one call of one function of ddl/. Shell.
+import { OPEN_VALUES_FACTOR } from "../../breakdown/dimensions.ts";
 import { schemaMissing } from "../../shared/faults.ts";
 import { EXIT, NamedError, type StopCode, Unavailable, UsageError } from "../../shared/errors.ts";
 import { codeOf } from "../../shared/sql.ts";
@@ -28,8 +29,6 @@ import {
  * write each key more often. With 16 chunks of 20,000 keys a compaction takes half a CPU-second, and so does the closing.
  */
 const COMPACT_CHUNKS = 16;
-/** How many times the values that a closing keeps of a host stay while the window is open. */
-const OPEN_VALUES_FACTOR = 10;
 
 export interface PostgresStoreOptions {
   /** For commits only, so that a fault of another statement does not throw their client away. */
