@@ -16,7 +16,7 @@ export const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   },
   produce: { summary: "Send event files and access logs to Kafka", load: () => import("./produce/produce.ts") },
   report: {
-    summary: "Print a report: contributions, time series, rankings, forecasts",
+    summary: "Print a report: contributions, time series, rankings, visitors, forecasts",
     load: () => import("./report/report.ts"),
   },
   doctor: {

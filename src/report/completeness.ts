@@ -28,6 +28,7 @@ export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
   after_newest: "after the newest event",
   gap: "records are missing",
   not_kept: "rows were dropped by retention",
+  not_counted: "not counted",
 };
 
 /** Windows of an interval, and whether the database lacks their rows: by a data gap, or because they were dropped. */

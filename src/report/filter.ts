@@ -119,6 +119,26 @@ export function databaseFilter(
   return filter.length === 0 ? null : filter;
 }
 
+/**
+ * Those of `hosts` that satisfy the conditions on the host, compared as the database does: `is` by the stored text, the others without regard to
+ * case.
+ */
+export function matchingHosts(conditions: readonly Condition[], hosts: readonly string[]): string[] {
+  const groups = [...Map.groupBy(conditions.filter(({ field }) => field === "host"), ({ op }) => op).values()];
+  return hosts.filter((host) =>
+    groups.every((group) => {
+      const { op, not } = FILTER_OPS[group[0]!.op];
+      return group.some(({ value }) => matches(op, host, value)) !== not;
+    })
+  );
+}
+
+function matches(op: DatabaseCondition["op"], host: string, value: string): boolean {
+  if (op === "is") return host === value;
+  const own = host.toLowerCase(), wanted = value.toLowerCase();
+  return op === "starts" ? own.startsWith(wanted) : own.includes(wanted);
+}
+
 /** Whether a filter needs rows that retention drops. */
 export function needsRows(conditions: readonly Condition[]): boolean {
   return conditions.some(({ field }) => !["country", "region", "city"].includes(field));

@@ -4,6 +4,7 @@ import type { Column } from "./text/csv.ts";
 import type { ForecastDay, ForecastReport, ForecastSeries } from "./forecast/forecast_report.ts";
 import type { BotsReport, SeriesPoint } from "./timeseries.ts";
 import type { TopReport, TopRow } from "./top.ts";
+import type { VisitorDay } from "./visitors.ts";
 
 /** A contribution with its report. */
 interface ContributionLine {
@@ -83,6 +84,13 @@ export const BOTS_COLUMNS: readonly Column<BotsReport["days"][number]>[] = [
   { name: "coverage", value: ({ coverage }) => coverage },
 ];
 
+export const VISITORS_COLUMNS: readonly Column<VisitorDay>[] = [
+  { name: "day", value: ({ day }) => day },
+  { name: "visitors", value: ({ visitors }) => visitors },
+  { name: "status", value: ({ status }) => status },
+  { name: "coverage", value: ({ coverage }) => coverage },
+];
+
 /** A forecast day with its series and report; `day` is null if the series has no forecast. */
 interface ForecastLine {
   readonly report: ForecastReport;
@@ -112,9 +120,9 @@ export function contributionLines(report: ContributionReport): ContributionLine[
   return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
 }
 
-/** The rows of a ranking, with `(other)` last. */
+/** The rows of a ranking, then the reserved ones, with `(other)` last. */
 export function topLines(report: TopReport): TopLine[] {
-  return [...report.rows, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
+  return [...report.rows, ...report.reserved, ...(report.other ? [report.other] : [])].map((row) => ({ report, row }));
 }
 
 /** One line for each day, and at least one for each series. */

@@ -1,6 +1,7 @@
 // Reads the filter of a report for the database, and our own hosts. The referrers of a channel or source are read first. Shell.
 import type { Sql } from "postgres";
-import { conditionsOf, databaseFilter, type Filtered, needsOrigins } from "./filter.ts";
+import { FOLDED } from "./breakdown.ts";
+import { conditionsOf, databaseFilter, type Filtered, matchingHosts, needsOrigins } from "./filter.ts";
 import { referrerOrigin } from "./referrer_channel.ts";
 import type { Filter } from "./report_sql.ts";
 
@@ -20,6 +21,28 @@ export async function filterOf(sql: Sql, query: Filtered): Promise<Filter> {
   const own = new Set(row!.hosts.map(hostName));
   return databaseFilter(conditions, row!.referrers.map((referrer) => [referrer, referrerOrigin(referrer, own)]));
 }
+
+/** Hosts that are not names: folded ones, and those of days whose names are deleted. A condition that excludes a host does not exclude them. */
+const UNNAMED_HOSTS = [FOLDED, "(retired)"];
+
+/**
+ * The hosts of a filter that has conditions on hosts alone; null without one. Where the conditions are not `is`, they are looked for among the
+ * known hosts, which are read in a statement of their own.
+ */
+export async function hostsOf(sql: Sql, query: Filtered): Promise<readonly string[] | null> {
+  const conditions = conditionsOf(query);
+  if (conditions.length === 0) return null;
+  const named = conditions.filter(({ op }) => op === "is").map(({ value }) => value);
+  if (named.length > 0) return matchingHosts(conditions, named);
+  const known = await sql<{ host: string }[]>`select o.host from (${ownHosts(sql)}) o`;
+  return matchingHosts(conditions, [...new Set([...known.map(({ host }) => host), ...UNNAMED_HOSTS])]);
+}
+
+/** Hosts as a parameter of our functions; null: all. */
+export const hostsFragment = (sql: Sql, hosts: readonly string[] | null) =>
+  hosts === null
+    ? sql`null::text[]`
+    : sql`array(select h.host from jsonb_array_elements_text(${JSON.stringify(hosts)}::text::jsonb) h(host))`;
 
 const knownReferrers = (sql: Sql) =>
   sql`

@@ -1,7 +1,8 @@
 // The parameters of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
 import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
-import { parseFilter } from "./filter.ts";
+import { BREAKDOWNS, isBreakdown } from "./breakdown.ts";
+import { conditionsOf, type Filtered, parseFilter } from "./filter.ts";
 import { CHANNELS } from "./referrer_channel.ts";
 import { COMPARES } from "./report_types.ts";
 import {
@@ -93,10 +94,21 @@ export const topSchema = z.object({
   ...filter,
   traffic,
   late,
-  by: z.enum(["host", "referrer", "source", "channel", "country", "region", "city"]).default("host").describe(
-    "What is ranked; a source is all referrers of one site, such as Google; your own hosts are separate.",
-  ),
+  by: z.enum(["host", "referrer", "source", "channel", "country", "region", "city", ...BREAKDOWNS]).default("host")
+    .describe(
+      "What is ranked; a source is all referrers of one site, such as Google; your own hosts are separate. page, browser, os, device, campaign and entry_channel are counted by host alone: with them, host is the only filter.",
+    ),
   limit: integer(1, LIMIT_MAX).default(10).describe("Rows; the others are one row `(other)`."),
+});
+
+export const visitorsSchema = z.object({
+  from: range.from.describe("First UTC day, inclusive. Default: six days before `to`."),
+  to: range.to.describe("Last UTC day, inclusive. Default: today."),
+  tz: z.enum(["UTC"]).default("UTC").describe("Visitors are counted by UTC day."),
+  host: filter.host,
+  filter: filter.filter.describe("Conditions on the host, such as `host:starts:www.`; as in the other reports."),
+  traffic: z.enum(["human"]).default("human").describe("Bots are not visitors."),
+  late: z.enum(["exclude"]).default("exclude").describe("Late records are in no count of visitors."),
 });
 
 export const botsSchema = z.object({ ...range, ...filter, late });
@@ -120,6 +132,7 @@ interface Range {
 export type ContributionQuery = Readonly<z.output<typeof contributionSchema>> & Range;
 export type TimeseriesQuery = Readonly<z.output<typeof timeseriesSchema>> & Range;
 export type TopQuery = Readonly<z.output<typeof topSchema>> & Range;
+export type VisitorsQuery = Readonly<z.output<typeof visitorsSchema>> & Range;
 export type BotsQuery = Readonly<z.output<typeof botsSchema>> & Range;
 export type ForecastQuery = Readonly<z.output<typeof forecastSchema>>;
 
@@ -148,10 +161,40 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 
 export const contributionQuery = (given: Parameters, now: EpochMs) =>
   ranged<ContributionQuery>(contributionSchema, given, now);
-export const topQuery = (given: Parameters, now: EpochMs) => ranged<TopQuery>(topSchema, given, now);
 export const botsQuery = (given: Parameters, now: EpochMs) => ranged<BotsQuery>(botsSchema, given, now);
 export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> =>
   checked<ForecastQuery>(forecastSchema, given);
+
+/** Refuses filters that a breakdown does not know. */
+export function topQuery(given: Parameters, now: EpochMs): QueryResult<TopQuery> {
+  const result = ranged<TopQuery>(topSchema, given, now);
+  return result.ok && isBreakdown(result.query.by) ? hostsOnly(result.query, `by=${result.query.by} is`) : result;
+}
+
+export function visitorsQuery(given: Parameters, now: EpochMs): QueryResult<VisitorsQuery> {
+  const result = ranged<VisitorsQuery>(visitorsSchema, given, now);
+  return result.ok ? hostsOnly(result.query, "visitors are") : result;
+}
+
+/** The query if all its conditions are on the host; else a problem for each parameter that names something else. */
+function hostsOnly<Q extends Filtered>(query: Q, counted: string): QueryResult<Q> {
+  const others = [...new Set(conditionsOf(query).map(({ field }) => field))].filter((field) => field !== "host");
+  if (others.length === 0) return { ok: true, query };
+  const short = others.filter((field) => query[field] !== undefined);
+  const long = others.filter((field) => !short.includes(field));
+  const why = `${counted} counted by host alone`;
+  return {
+    ok: false,
+    problems: [
+      ...short.map((field) => ({ field, message: `must be left out: ${why}`, allowed: ["host"] })),
+      ...(long.length === 0 ? [] : [{
+        field: "filter",
+        message: `must not hold conditions on ${long.join(", ")}: ${why}`,
+        allowed: ["host"],
+      }]),
+    ],
+  };
+}
 
 /** Refuses a series of more than {@link SERIES_POINTS_MAX} points. */
 export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<TimeseriesQuery> {

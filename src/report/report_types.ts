@@ -45,13 +45,29 @@ export interface Bucket {
  * Which part of an interval its numbers cover:
  * full: on all of its time · partial: the stream began in it · retired: on the sums that retention keeps ·
  * before_first: it is over before the first event · after_newest: it begins after the newest event ·
- * gap: records of it are missing for good · not_kept: it needs rows that retention has dropped.
+ * gap: records of it are missing for good · not_kept: it needs rows that retention has dropped ·
+ * not_counted: its windows were counted without this breakdown, or without visitors.
  */
-export const COVERAGES = ["full", "partial", "retired", "before_first", "after_newest", "gap", "not_kept"] as const;
+export const COVERAGES = [
+  "full",
+  "partial",
+  "retired",
+  "before_first",
+  "after_newest",
+  "gap",
+  "not_kept",
+  "not_counted",
+] as const;
 export type Coverage = typeof COVERAGES[number];
 
 /** Kinds of coverage for which a number is unknown; it is not shown as zero. */
-export const UNKNOWN_COVERAGE: ReadonlySet<Coverage> = new Set(["before_first", "after_newest", "gap", "not_kept"]);
+export const UNKNOWN_COVERAGE: ReadonlySet<Coverage> = new Set([
+  "before_first",
+  "after_newest",
+  "gap",
+  "not_kept",
+  "not_counted",
+]);
 
 /** Which hits are counted. */
 export type Traffic = "all" | "human" | "bot";

@@ -1,5 +1,7 @@
 // Reads the rankings from PostgreSQL, in one statement: all numbers of one are of the same snapshot. Shell.
 import type { Sql } from "postgres";
+import { isBreakdown } from "./breakdown.ts";
+import { breakdown } from "./breakdown_store.ts";
 import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostName, ownHosts } from "./report_filter.ts";
 import type { TopQuery } from "./report_query.ts";
@@ -23,9 +25,10 @@ interface KeyHitsJson {
   readonly bot_hits: number;
 }
 
-/** The ranking of hosts, referrers, sources, channels, countries, regions or cities. @throws as {@link contributions} */
+/** The ranking of hosts, referrers, sources, channels, countries, regions, cities, or of a breakdown. @throws as {@link contributions} */
 export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
   const { from, to, tz, by } = query;
+  if (isBreakdown(by)) return await breakdown(sql, { ...query, by });
   const filter = await filterOf(sql, query);
   const dimension = {
     host: "host",

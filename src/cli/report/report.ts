@@ -1,119 +1,17 @@
 // `tidemark report`: prints the reports of the API in a terminal or to a file.
 import { schemaMissing } from "../../shared/faults.ts";
 import { z } from "zod";
-import {
-  BOTS,
-  BYTE_ORDER_MARK,
-  CONTRIBUTIONS,
-  exportBody,
-  FORECAST,
-  render,
-  type Rendering,
-  TIMESERIES,
-  TOP,
-} from "../../http/api/reports/report_answers.ts";
-import {
-  botsQuery,
-  botsSchema,
-  type ContributionQuery,
-  contributionQuery,
-  contributionSchema,
-  decodeContributionCursor,
-  forecastQuery,
-  forecastSchema,
-  type Parameters,
-  type QueryProblem,
-  type QueryResult,
-  timeseriesQuery,
-  timeseriesSchema,
-  topQuery,
-  topSchema,
-} from "../../report/report_query.ts";
-import { bots, contributions, forecastReport, timeseries } from "../../report/report_store.ts";
-import { top } from "../../report/top_store.ts";
-import { svgBars } from "../../report/chart/svg_bars.ts";
-import { svgMap } from "../../report/chart/svg_map.ts";
-import { svgTimeseries } from "../../report/chart/svg_timeseries.ts";
+import { BYTE_ORDER_MARK } from "../../http/api/reports/report_answers.ts";
+import type { Parameters } from "../../report/report_query.ts";
 import { boolean, type Kind, kindOf, oneOf } from "../../shared/config/kinds.ts";
 import { EXIT, messageOf, NamedError, UsageError } from "../../shared/errors.ts";
-import { jsonText } from "../../shared/printable.ts";
-import type { EpochMs } from "../../shared/units.ts";
-import { codeOf, type Sql } from "../../shared/sql.ts";
-import { Database } from "../../store/postgres/client.ts";
+import { codeOf } from "../../shared/sql.ts";
+import type { Database } from "../../store/postgres/client.ts";
 import { badArguments, type CommandContext, defineCommand, flag } from "../command.ts";
 import { streamMissing, withStorageToLookAt } from "../../app/storage.ts";
-import { askReport, type ReportService, reportService } from "./report_remote.ts";
+import { FORMATS, REPORTS } from "./report_kinds.ts";
+import { type ReportService, reportService } from "./report_remote.ts";
 import { addressOfFolder } from "../running/running.ts";
-
-const FORMATS = ["text", "json", "csv", "ndjson", "svg"] as const;
-type Format = typeof FORMATS[number];
-
-/** The same as the statement_timeout of the API's connections. */
-const DEADLINE_MS = 30_000;
-
-/** One kind of report. */
-interface Report<Q, R, Line> {
-  /** Its name here and below /v1/reports. */
-  readonly name: string;
-  readonly schema: z.ZodObject;
-  readonly query: (given: Parameters, now: EpochMs) => QueryResult<Q>;
-  readonly read: (sql: Sql, query: Q) => Promise<R>;
-  readonly rendering: Rendering<R, Line>;
-  /** null for a report without a chart. */
-  readonly svg: ((report: R) => string) | null;
-}
-
-/** A report without its type parameters. */
-interface Asked {
-  readonly parameters: readonly string[];
-  readonly formats: readonly Format[];
-  print(given: Parameters, format: Format, from: Database | ReportService, context: CommandContext): Promise<void>;
-}
-
-const REPORTS: Readonly<Record<string, Asked>> = {
-  contributions: asked({
-    name: "contributions",
-    schema: contributionSchema,
-    query: contributionQuery,
-    read: (sql, query) => contributions(sql, query, cursorOf(query.cursor)),
-    rendering: CONTRIBUTIONS,
-    svg: (report) =>
-      report.query.place === "country"
-        ? svgMap(
-          report.rows.map((row) => ({
-            countryCode: row.place?.country_code ?? "",
-            count: row.city_contribution.count,
-          })),
-          CONTRIBUTIONS.title(report),
-        )
-        : svgBars(CONTRIBUTIONS.bars(report), CONTRIBUTIONS.title(report)),
-  }, exportAll),
-  timeseries: asked({
-    name: "timeseries",
-    schema: timeseriesSchema,
-    query: timeseriesQuery,
-    read: timeseries,
-    rendering: TIMESERIES,
-    svg: (report) => svgTimeseries(report.points, { tz: report.query.tz, title: TIMESERIES.title(report) }),
-  }),
-  top: asked({
-    name: "top",
-    schema: topSchema,
-    query: topQuery,
-    read: top,
-    rendering: TOP,
-    svg: (report) => svgBars(TOP.bars(report), TOP.title(report)),
-  }),
-  bots: asked({ name: "bots", schema: botsSchema, query: botsQuery, read: bots, rendering: BOTS, svg: null }),
-  forecast: asked({
-    name: "forecast",
-    schema: forecastSchema,
-    query: forecastQuery,
-    read: forecastReport,
-    rendering: FORECAST,
-    svg: null,
-  }),
-};
 
 // The schemas of the reports check the values.
 const anyText: Kind<string> = kindOf("<text>", "text of at most 4096 characters", z.string().max(4096));
@@ -151,7 +49,9 @@ export const command = defineCommand({
     order: parameter("contributions: count_desc, count_asc or place."),
     cursor: parameter("contributions: next_cursor of the previous page."),
     step: parameter("timeseries: 5min, hour, day, week or month."),
-    by: parameter("top: host, referrer, source, channel, country, region or city."),
+    by: parameter(
+      "top: host, referrer, source, channel, country, region, city, page, browser, os, device, campaign or entry_channel. The last six take no filter but --host.",
+    ),
     of: parameter("forecast: total, country or city."),
     days: parameter("forecast: days ahead, 1 to 14."),
     limit: parameter("contributions, top, forecast: rows."),
@@ -213,74 +113,6 @@ function marked(context: CommandContext): CommandContext {
       mark = "";
     },
   };
-}
-
-/** Hides the type parameters of one report. `whole` prints all rows, for CSV and NDJSON without a limit. */
-function asked<Q, R, Line>(
-  { name, schema, query, read, rendering, svg }: Report<Q, R, Line>,
-  whole?: (query: Q, format: "csv" | "ndjson", database: Database, context: CommandContext) => Promise<void>,
-): Asked {
-  return {
-    parameters: Object.keys(schema.shape),
-    formats: FORMATS.filter((format) => format !== "svg" || svg !== null),
-    async print(given, format, from, context) {
-      const result = query(given, context.clock.now());
-      if (!result.ok) throw badQuery(result.problems);
-      if (
-        whole && (format === "csv" || format === "ndjson") && given.limit === undefined && given.cursor === undefined
-      ) {
-        if (from instanceof Database) return await whole(result.query, format, from, context);
-        return await printAll((await askReport(from, name, given, format)).body!, context);
-      }
-      const report = from instanceof Database
-        ? await from.query((sql) => read(sql, result.query), DEADLINE_MS)
-        : await (await askReport(from, name, given, "json")).json() as R;
-      const text = format === "svg"
-        ? svg!(report)
-        : format === "json"
-        ? jsonText(report)
-        : render(report, format, rendering, context.columns);
-      // The line writer adds the newline; the \r of CSV's \r\n stays.
-      (format === "text" ? context.out : context.data)(text.replace(/\n$/, ""));
-    },
-  };
-}
-
-async function exportAll(
-  query: ContributionQuery,
-  format: "csv" | "ndjson",
-  database: Database,
-  context: CommandContext,
-): Promise<void> {
-  await printAll(await exportBody(database, query, format, DEADLINE_MS), context);
-}
-
-/** Prints a stream of lines. A chunk may end inside a line. */
-async function printAll(body: ReadableStream<Uint8Array>, { data, drained }: CommandContext): Promise<void> {
-  let rest = "";
-  for await (const text of body.pipeThrough(new TextDecoderStream())) {
-    const end = text.lastIndexOf("\n");
-    if (end >= 0) data(rest + text.slice(0, end));
-    rest = end >= 0 ? text.slice(end + 1) : rest + text;
-    if (!await drained()) return;
-  }
-  if (rest !== "") data(rest);
-}
-
-function cursorOf(text: string | undefined) {
-  if (text === undefined) return undefined;
-  const cursor = decodeContributionCursor(text);
-  if ("field" in cursor) throw badQuery([cursor]);
-  return cursor;
-}
-
-function badQuery(problems: readonly QueryProblem[]): UsageError {
-  return badArguments(
-    "report",
-    ...problems.map(({ field, message, allowed }) =>
-      `--${field} ${message}${allowed.length > 0 && !message.includes(allowed[0]!) ? ` (${allowed.join(", ")})` : ""}`
-    ),
-  );
 }
 
 function namedError(error: unknown): unknown {

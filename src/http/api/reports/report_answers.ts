@@ -10,6 +10,7 @@ import {
   TIMESERIES_COLUMNS,
   TOP_COLUMNS,
   topLines,
+  VISITORS_COLUMNS,
 } from "../../../report/report_columns.ts";
 import { exportContributions } from "../../../report/report_export.ts";
 import type { ContributionCursor, ContributionQuery } from "../../../report/report_query.ts";
@@ -17,6 +18,8 @@ import { contributions } from "../../../report/report_store.ts";
 import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
 import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
+import type { VisitorDay, VisitorsReport } from "../../../report/visitors.ts";
+import type { BreakdownMarks } from "../../../report/breakdown.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import type { ComparisonPeriod } from "../../../report/comparison.ts";
 import { COVERAGE_SAYS } from "../../../report/completeness.ts";
@@ -100,6 +103,16 @@ function words(
   const sum = count === null ? "unknown" : `${countText(count)} hits, ${status}${came}`;
   return says === "" ? sum : count === null ? `unknown (${says})` : `${sum} (in part: ${says})`;
 }
+/** Views of pages, and the times in which a breakdown was not counted. */
+function marked({ views, not_counted, counting }: BreakdownMarks): string {
+  const seen = views === null ? "" : `; ${countText(views)} page views`;
+  const [first, ...more] = not_counted;
+  if (first === undefined) return seen;
+  const times = `${first.start.slice(0, 16)}Z to ${first.end.slice(0, 16)}Z${
+    more.length === 0 ? "" : ` and ${more.length} more`
+  }`;
+  return `${seen}; not counted ${times}${counting ? "" : " (see BREAKDOWNS)"}`;
+}
 /** The difference from the compared period; nothing if the two cannot be compared. */
 function compared(change: number | null, before: number | null, { from, to, until }: ComparisonPeriod): string {
   if (change === null) return "";
@@ -146,9 +159,28 @@ export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][
 export const TOP: Rendering<TopReport, ReturnType<typeof topLines>[number]> = {
   columns: TOP_COLUMNS,
   lines: topLines,
-  title: ({ query: q, total_count, completeness }) =>
-    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness, q)}`,
-  bars: ({ rows, other }) => [...rows, ...(other ? [{ ...other, isRest: true }] : [])],
+  title: ({ query: q, total_count, completeness, breakdown }) =>
+    `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness, q)}${
+      breakdown === null ? "" : marked(breakdown)
+    }`,
+  bars: ({ rows, reserved, other }) => [
+    ...rows,
+    ...[...reserved, ...(other ? [other] : [])].map((row) => ({ ...row, isRest: true })),
+  ],
+};
+
+export const VISITORS: Rendering<VisitorsReport, VisitorDay> = {
+  columns: VISITORS_COLUMNS,
+  lines: ({ days }) => days,
+  title: ({ query: q, visitors, standard_error_percent, completeness: { status, coverage } }) => {
+    const says = coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "").join("; ");
+    const sum = visitors === null ? "unknown" : `${countText(visitors)} visitors, ${status}`;
+    return `Visitors ${q.from} to ${q.to} (UTC days): ${sum}${says === "" ? "" : ` (in part: ${says})`}; ${
+      q.from === q.to ? "" : "the sum of the days; "
+    }standard error ${standard_error_percent} %; without bots and late records`;
+  },
+  bars: ({ days }) =>
+    days.map((d) => ({ label: d.day, note: COVERAGE_SAYS[d.coverage], count: d.visitors, percentage: null })),
 };
 
 export const BOTS: Rendering<BotsReport, BotsReport["days"][number]> = {

@@ -1,13 +1,15 @@
 // Schemas of the reports' JSON answers, for the OpenAPI document; src/report makes the values. No I/O.
 import { z } from "@hono/zod-openapi";
+import { breakdownMarksSchema } from "../../../report/breakdown.ts";
 import { COMPARES, COVERAGES } from "../../../report/report_types.ts";
+import { visitorDaySchema } from "../../../report/visitors.ts";
 import { countSchema, maybeTimeSchema, nextCursorSchema, orNull, timeSchema } from "../schemas.ts";
 
 const maybeCount = countSchema.nullable().openapi({ description: "null if it is unknown." });
 const statusOrUnknown = z.enum(["final", "provisional", "unknown"]);
 const coverage = z.enum(COVERAGES).openapi({
   description:
-    "full: all of its time; partial: the stream began in it; retired: from the sums that retention keeps; before_first, after_newest: no event is that old or that new; gap: records are missing for good; not_kept: needs rows that retention dropped. The last four are unknown, never zero.",
+    "full: all of its time; partial: the stream began in it; retired: from the sums that retention keeps; before_first, after_newest: no event is that old or that new; gap: records are missing for good; not_kept: needs rows that retention dropped; not_counted: counted without this breakdown, or without visitors. The last five are unknown, never zero.",
 });
 const day = z.string().openapi({ format: "date", example: "2026-01-31" });
 const percentage = z.number().min(0).max(100);
@@ -165,10 +167,28 @@ export const topReportSchema = z.strictObject({
   total_count: maybeCount,
   total_rows: countSchema,
   rows: z.array(topRowSchema),
+  reserved: z.array(topRowSchema).openapi({
+    description:
+      "Of page, browser, os, device and campaign: hits that name none, by the reason, such as (asset), (redirect), (bot), (none). They have no rank. rows, reserved and other add up to total_count.",
+  }),
   other: orNull(topRowSchema),
+  breakdown: orNull(breakdownMarksSchema).openapi({
+    description: "Of page, browser, os, device, campaign and entry_channel: what was counted when; else null.",
+  }),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("TopReport");
+
+export const visitorsReportSchema = z.strictObject({
+  query: querySchema,
+  visitors: maybeCount.openapi({
+    description: "The sum of the known days: who visits on two days counts twice. null if no day is known.",
+  }),
+  standard_error_percent: z.number().openapi({ description: "Of each day's estimate." }),
+  days: z.array(visitorDaySchema),
+  completeness: completenessSchema,
+  data_revision: countSchema,
+}).openapi("VisitorsReport");
 
 export const forecastReportSchema = z.strictObject({
   query: querySchema,

@@ -14,9 +14,12 @@ import {
   timeseriesSchema,
   topQuery,
   topSchema,
+  visitorsQuery,
+  visitorsSchema,
 } from "../../../report/report_query.ts";
 import { bots, contributions, forecastReport, timeseries } from "../../../report/report_store.ts";
 import { top } from "../../../report/top_store.ts";
+import { visitors } from "../../../report/visitor_store.ts";
 import { invariant } from "../../../shared/errors.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import type { DataVersion } from "../../server/caching.ts";
@@ -32,6 +35,7 @@ import {
   type Rendering,
   TIMESERIES,
   TOP,
+  VISITORS,
 } from "./report_answers.ts";
 import type { Format } from "./report_format.ts";
 import { type Asked, registerReport } from "./report_route.ts";
@@ -41,6 +45,7 @@ import {
   forecastReportSchema,
   timeseriesReportSchema,
   topReportSchema,
+  visitorsReportSchema,
 } from "./report_schemas.ts";
 
 /** Registers all reports. */
@@ -66,12 +71,23 @@ export function registerReports(app: App, deps: AppDeps, version: () => Promise<
   });
   registerReport(app, deps, version, {
     name: "top",
-    summary: "Hosts, referrers, sources, channels, countries, regions or cities with most hits",
-    description: "The rest is one row (other), so that percentages add to 100.",
+    summary: "Hosts, sources, places, pages, browsers, systems, devices, campaigns or channels with most hits",
+    description:
+      "The rest is one row (other), so that percentages add to 100. Hits that name no page, client or campaign are rows of `reserved`. A page is a path without query and fragment.",
     shape: topSchema.shape,
     response: topReportSchema,
     query: topQuery,
     answer: whole(top, TOP),
+  });
+  registerReport(app, deps, version, {
+    name: "visitors",
+    summary: "Visitors per UTC day",
+    description:
+      "Distinct pairs of address and user agent in a UTC day, without bots and without late records, estimated with a standard error of 0.81 %. The range is the sum of its days. Several hosts count as one.",
+    shape: visitorsSchema.shape,
+    response: visitorsReportSchema,
+    query: visitorsQuery,
+    answer: whole(visitors, VISITORS),
   });
   registerReport(app, deps, version, {
     name: "bots",

@@ -1,0 +1,121 @@
+// Reads the rankings of breakdowns from PostgreSQL, each dimension in one statement: all its numbers are of the same snapshot. Shell.
+import type { Sql } from "postgres";
+import { epochMs } from "../shared/units.ts";
+import { type Breakdown, type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED } from "./breakdown.ts";
+import { conditionsOf, needsRows } from "./filter.ts";
+import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
+import type { TopQuery } from "./report_query.ts";
+import { bucketsOf, type CommonRow, filterFragment, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
+import { byCount, shapeTop, type TopReport } from "./top.ts";
+
+/** A ranking of a breakdown. */
+export type BreakdownQuery = TopQuery & { readonly by: Breakdown };
+
+interface ValueHitsJson {
+  readonly key: string;
+  readonly hits: number;
+  readonly bot_hits: number;
+}
+
+/** Epoch ms; null: unbounded. */
+interface CountedJson {
+  readonly since: number | null;
+  readonly missing: readonly (readonly [start: number | null, end: number | null])[];
+  readonly counting: boolean;
+}
+
+interface BreakdownRow extends CommonRow {
+  readonly total: number;
+  readonly views: number;
+  readonly total_rows: number;
+  readonly keys: readonly ValueHitsJson[];
+  readonly counted: CountedJson | null;
+}
+
+/** Pages, campaigns, entry channels, browsers, systems or devices by hits. @throws as {@link contributions} */
+export async function breakdown(sql: Sql, query: BreakdownQuery): Promise<TopReport> {
+  return (await breakdowns(sql, [query]))[0]!;
+}
+
+/**
+ * Rankings of one stored dimension over the same range and filters, read once.
+ *
+ * @param queries of the same dimension; they differ in `by` and `limit` alone
+ * @throws as {@link contributions}
+ */
+export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): Promise<TopReport[]> {
+  const [query] = queries;
+  if (query === undefined) return [];
+  const { from, to, tz, by } = query;
+  const { dimension, part } = STORED[by];
+  const filter = await filterOf(sql, query);
+  const hosts = await hostsOf(sql, query);
+  // Retention drops hosts; sums over all of them stay.
+  const raw = needsRows(conditionsOf(query));
+  // Clients are a closed list, and their parts are added up here: all of them are read.
+  const limit = part === null ? query.limit : null;
+  const [row] = await sql<BreakdownRow[]>`
+    with hit as materialized (
+      select d.value as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${hitsOf(sql, query)}) as counted,
+             d.value = any(array(select r.value from jsonb_array_elements_text(${
+    JSON.stringify([...RESERVED, FOLDED])
+  }::text::jsonb) r(value))) as is_reserved
+      from (
+        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
+        from unnest(tm.tidemark_known_time_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
+      ) t
+      cross join lateral tm.tidemark_breakdown_v1(${dimension}::integer::smallint, t.buckets, t.starts, t.ends, ${
+    hostsFragment(sql, hosts)
+  }, ${query.late === "include"}::boolean, null::integer) d
+      group by d.value
+    ), ranked as (
+      select h.* from hit h where h.counted > 0 and not h.is_reserved order by h.counted desc, h.key collate "C" limit ${limit}::integer
+    )
+    select ${progressFragment(sql)} as progress, ${
+    seriesFragment(sql, { from, to, tz, step: "day", filter, raw })
+  } as buckets, ${countedFragment(sql, dimension, query)} as counted,
+           (select coalesce(sum(h.counted), 0)::float8 from hit h) as total,
+           (select coalesce(sum(h.counted) filter (where starts_with(h.key, '/')), 0)::float8 from hit h) as views,
+           (select count(*)::integer from hit h where h.counted > 0 and not h.is_reserved) as total_rows,
+           (select coalesce(jsonb_agg(jsonb_build_object('key', k.key, 'hits', k.num_hits, 'bot_hits', k.bot_hits)
+              order by k.counted desc, k.key collate "C"), '[]')
+            from (select * from ranked union all select * from hit h where h.counted > 0 and h.is_reserved) k) as keys`;
+  const progress = progressOf(row!.progress);
+  const days = bucketsOf(row!.buckets, progress);
+  const values = row!.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
+  return queries.map((one) => {
+    const keys = part === null ? values : partHits(one.by, values).sort(byCount(one));
+    return shapeTop(one, {
+      keys,
+      totalRows: part === null ? row!.total_rows : keys.filter(({ key }) => key !== FOLDED && !isReserved(key)).length,
+      days,
+      progress,
+      breakdown: {
+        total: row!.total,
+        views: one.by === "page" ? row!.views : null,
+        time: countedTimeOf(row!.counted),
+      },
+    });
+  });
+}
+
+/** When a dimension was counted; times without it only within the range. */
+function countedFragment(sql: Sql, dimension: number, { from, to, tz }: Pick<TopQuery, "from" | "to" | "tz">) {
+  return sql`(select jsonb_build_object('since', tm.tidemark_ms_v1(c.since),
+      'counting', c.since is not null and coalesce(upper(c.missing) < (select s.closed_through from tm.stream s), true),
+      'missing', (select coalesce(jsonb_agg(jsonb_build_array(tm.tidemark_ms_v1(lower(m)), tm.tidemark_ms_v1(upper(m))) order by m), '[]')
+        from unnest(c.missing * tstzmultirange(tstzrange(tm.tidemark_day_start_v2(${from}::text::date, ${tz}::text),
+          tm.tidemark_day_start_v2(${to}::text::date + 1, ${tz}::text)))) m))
+    from tm.tidemark_breakdown_coverage_v1() c where c.dimension = ${dimension}::integer)`;
+}
+
+function countedTimeOf(json: CountedJson | null): CountedTime {
+  return {
+    since: json === null || json.since === null ? null : epochMs(json.since),
+    missing: (json?.missing ?? []).map(([start, end]) => ({
+      start: epochMs(start ?? -Infinity),
+      end: epochMs(end ?? Infinity),
+    })),
+    counting: json?.counting ?? false,
+  };
+}

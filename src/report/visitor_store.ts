@@ -1,0 +1,19 @@
+// Reads the visitors of UTC days from PostgreSQL, in one statement: all numbers are of the same snapshot. Shell.
+import type { Sql } from "postgres";
+import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
+import type { VisitorsQuery } from "./report_query.ts";
+import { bucketsOf, type CommonRow, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
+import { shapeVisitors, type VisitorFacts, type VisitorsReport } from "./visitors.ts";
+
+/** Visitors of each UTC day and their sum. Several hosts are one: who visits two of them counts once. @throws as {@link contributions} */
+export async function visitors(sql: Sql, query: VisitorsQuery): Promise<VisitorsReport> {
+  const { from, to, tz } = query;
+  const filter = await filterOf(sql, query);
+  const hosts = await hostsOf(sql, query);
+  const [row] = await sql<(CommonRow & { readonly facts: readonly VisitorFacts[] })[]>`
+    select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { from, to, tz, step: "day", filter })} as buckets,
+           (select coalesce(jsonb_agg(jsonb_build_object('day', v.day, 'visitors', v.visitors, 'state', v.state)), '[]')
+            from tm.tidemark_visitors_v1(${from}::text::date, ${to}::text::date, ${hostsFragment(sql, hosts)}) v) as facts`;
+  const progress = progressOf(row!.progress);
+  return shapeVisitors(query, { buckets: bucketsOf(row!.buckets, progress), facts: row!.facts, progress });
+}
