@@ -1,15 +1,12 @@
 // Reads the rankings of breakdowns from PostgreSQL, each dimension in one statement: all its numbers are of the same snapshot. Shell.
 import type { Sql } from "postgres";
 import { epochMs } from "../shared/units.ts";
-import { type Breakdown, type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED } from "./breakdown.ts";
+import { type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED } from "./breakdown.ts";
 import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
-import type { TopQuery } from "./report_query.ts";
+import type { BreakdownQuery } from "./report_query.ts";
 import { bucketsOf, type CommonRow, filterFragment, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
 import { byCount, shapeTop, type TopReport } from "./top.ts";
-
-/** A ranking of a breakdown. */
-export type BreakdownQuery = TopQuery & { readonly by: Breakdown };
 
 interface ValueHitsJson {
   readonly key: string;
@@ -100,7 +97,7 @@ export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): 
 }
 
 /** When a dimension was counted; times without it only within the range. */
-function countedFragment(sql: Sql, dimension: number, { from, to, tz }: Pick<TopQuery, "from" | "to" | "tz">) {
+function countedFragment(sql: Sql, dimension: number, { from, to, tz }: Pick<BreakdownQuery, "from" | "to" | "tz">) {
   return sql`(select jsonb_build_object('since', tm.tidemark_ms_v1(c.since),
       'counting', c.since is not null and coalesce(upper(c.missing) < (select s.closed_through from tm.stream s), true),
       'missing', (select coalesce(jsonb_agg(jsonb_build_array(tm.tidemark_ms_v1(lower(m)), tm.tidemark_ms_v1(upper(m))) order by m), '[]')

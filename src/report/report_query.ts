@@ -1,7 +1,7 @@
 // The parameters of the reports: one zod schema each, shared by HTTP and the command line, and the defaults that need a clock. No I/O.
 import { z } from "zod";
 import type { EpochMs } from "../shared/units.ts";
-import { BREAKDOWNS, isBreakdown } from "./breakdown.ts";
+import { type Breakdown, BREAKDOWNS, isBreakdown } from "./breakdown.ts";
 import { conditionsOf, type Filtered, parseFilter } from "./filter.ts";
 import { CHANNELS } from "./referrer_channel.ts";
 import { COMPARES } from "./report_types.ts";
@@ -132,6 +132,8 @@ interface Range {
 export type ContributionQuery = Readonly<z.output<typeof contributionSchema>> & Range;
 export type TimeseriesQuery = Readonly<z.output<typeof timeseriesSchema>> & Range;
 export type TopQuery = Readonly<z.output<typeof topSchema>> & Range;
+/** A ranking of a breakdown. */
+export type BreakdownQuery = TopQuery & { readonly by: Breakdown };
 export type VisitorsQuery = Readonly<z.output<typeof visitorsSchema>> & Range;
 export type BotsQuery = Readonly<z.output<typeof botsSchema>> & Range;
 export type ForecastQuery = Readonly<z.output<typeof forecastSchema>>;

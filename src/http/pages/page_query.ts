@@ -10,7 +10,9 @@ import {
   parseFilter,
   writeFilter,
 } from "../../report/filter.ts";
+import type { Breakdown } from "../../report/breakdown.ts";
 import {
+  type BreakdownQuery,
   type ContributionQuery,
   contributionQuery,
   type QueryProblem,
@@ -18,6 +20,8 @@ import {
   timeseriesQuery,
   type TopQuery,
   topQuery,
+  type VisitorsQuery,
+  visitorsQuery,
 } from "../../report/report_query.ts";
 import { addDays, countDays, isTimeZone, type LocalDate, localDate } from "../../report/time_zone.ts";
 import { presetRange, type RangeName, RANGES } from "./page_ranges.ts";
@@ -38,6 +42,7 @@ export const PAGE_PARAMETERS = [
   "compare",
   "order",
   "rows",
+  "all",
   "cursor",
   "back",
 ] as const;
@@ -116,6 +121,11 @@ export function changedFilterHref(state: PageState, index: number, changed: Cond
   return pageHref("/", state, { filter: writeFilter(conditions) });
 }
 
+/** Link to the page with the conditions on the host alone. */
+export function hostsHref(state: PageState): string {
+  return pageHref("/", state, { filter: writeFilter(pageConditions(state).filter(({ field }) => field === "host")) });
+}
+
 /** The condition of one key of a ranking. */
 export const isKey = (field: FilterField, value: string, op: FilterOp = "is"): Condition => ({ field, op, value });
 
@@ -133,6 +143,10 @@ export interface PageQueries {
   readonly contribution: ContributionQuery;
   readonly series: TimeseriesQuery;
   readonly top: (by: TopQuery["by"], limit: number) => TopQuery;
+  /** Rankings of breakdowns, `all=` with all rows; null with a condition that is not on the host, since they are counted by host alone. */
+  readonly breakdown: ((by: Breakdown) => BreakdownQuery) | null;
+  /** Of the same dates as UTC days; null with such a condition, and where only bots are shown. */
+  readonly visitors: VisitorsQuery | null;
   /** The preset that is shown, null for dates of the reader's own. */
   readonly range: RangeName | null;
   /** Whether the last days of a source that has ended are shown, since the URL names no range. */
@@ -155,6 +169,8 @@ export interface PageContext {
 /** Rows of the contribution table on a page, unless all are asked for. */
 const TABLE_ROWS = 25;
 const TABLE_ROWS_MAX = 1_000;
+/** Rows of a breakdown, unless all are asked for. */
+const BREAKDOWN_ROWS = 8;
 
 /** The zone of a page: the URL's, else the browser's, else UTC. */
 export function pageZone({ tz }: PageState, browserZone: string | undefined): string {
@@ -197,12 +213,19 @@ export function pageQueries(state: PageState, { now, browserZone, span }: PageCo
     if (!result.ok) throw new BugError(`cannot rank by ${by}: ${result.problems[0]?.message}`);
     return result.query;
   };
+  const { from, to, filter } = contribution.query;
+  const byHost = pageConditions({ filter }).every(({ field }) => field === "host");
+  const visitors = visitorsQuery({ from, to, filter }, now);
   return {
     ok: true,
     queries: {
       contribution: contribution.query,
       series: series.query,
       top,
+      breakdown: byHost
+        ? (by) => ({ ...top(by, state.all === by ? TABLE_ROWS_MAX : BREAKDOWN_ROWS), by })
+        : null,
+      visitors: visitors.ok && traffic !== "bot" ? visitors.query : null,
       range: own || ended ? null : preset!.name,
       ended,
     },

@@ -35,6 +35,7 @@ export function svgTimeseries(
     height = DEFAULT_SIZE.height,
     end = 0,
     previous,
+    visitors,
     marks = [],
   }:
     & SvgOptions
@@ -47,6 +48,8 @@ export function svgTimeseries(
       readonly end?: number;
       /** The compared period; absent = none is drawn. */
       readonly previous?: (point: SeriesPoint) => number | null;
+      /** Visitors of a point that is a UTC day; absent = none are drawn. */
+      readonly visitors?: (point: SeriesPoint) => number | null;
       /** Words at a time, epoch ms; those outside of the chart are left out. */
       readonly marks?: readonly { readonly time: number; readonly label: string }[];
     },
@@ -63,7 +66,8 @@ export function svgTimeseries(
   const lastEnd = Date.parse(last.end);
   const x = scaleTime([Date.parse(first.start), Math.max(lastEnd, end)], [LEFT, width - RIGHT]);
   const before = previous === undefined ? [] : points.map(previous);
-  const highest = Math.max(1, ...points.map((point) => point.total ?? 0), ...before.map((count) => count ?? 0));
+  const visited = visitors === undefined ? [] : points.map(visitors);
+  const highest = Math.max(1, ...points.map((point) => point.total ?? 0), ...[...before, ...visited].map((n) => n ?? 0));
   const y = scaleLinear([0, highest], [height - BOTTOM, TOP]).nice(4);
   const runs = drawnRuns(points);
   const shape = (low: (point: Drawn) => number, high: (point: Drawn) => number) => (run: readonly Drawn[]) =>
@@ -82,7 +86,8 @@ export function svgTimeseries(
     const rest = { start: last.end, end: new Date(end).toISOString() };
     silent.push(band(x, rest, { fill: "var(--land)", why: "no data yet: after the newest event", height }));
   }
-  const line = previousLine(points, before, x, y);
+  const lines = stepLine(points, before, { x, y, look: 'class="prev" stroke-width="1.4" stroke-dasharray="5 3"' }) +
+    stepLine(points, visited, { x, y, look: 'class="visitors" stroke-width="2"' });
   const open = points.filter((point) => point.status === "provisional" && !point.gap);
   const provisional = open.length === 0 ? "" : band(
     x,
@@ -122,21 +127,25 @@ export function svgTimeseries(
     id: name,
     body: `<defs>${hatch(`${name}-open`, "var(--ground)", 2)}${hatch(`${name}-gap`, "var(--bar2)", 1)}</defs>` + head +
       key + silent.join("") + grid.join("") +
-      humans.join("") + bots.join("") + line + provisional + gaps.join("") + flags + ticks.join("") +
+      humans.join("") + bots.join("") + lines + provisional + gaps.join("") + flags + ticks.join("") +
       `<text class="s e" x="${width - RIGHT}" y="${height - 3}" font-size="11">${escapeXml(tz)}</text>`,
   });
 }
 
-/** Steps of the compared period, with a break while it is unknown. */
-function previousLine(
+/** One step for each point, such as of the compared period, with a break while it is unknown. */
+function stepLine(
   points: readonly SeriesPoint[],
-  before: readonly (number | null)[],
-  x: (time: number) => number,
-  y: (count: number) => number,
+  counts: readonly (number | null)[],
+  { x, y, look }: {
+    readonly x: (time: number) => number;
+    readonly y: (count: number) => number;
+    /** Attributes of the line. */
+    readonly look: string;
+  },
 ): string {
   let d = "";
   let broken = true;
-  for (const [i, count] of before.entries()) {
+  for (const [i, count] of counts.entries()) {
     const { start, end } = points[i]!;
     if (count !== null) {
       d += `${broken ? "M" : "L"}${coordinate(x(Date.parse(start)))},${coordinate(y(count))}H${
@@ -147,7 +156,7 @@ function previousLine(
   }
   return d === ""
     ? ""
-    : `<path class="prev" fill="none" stroke="var(--ink)" stroke-width="1.4" stroke-dasharray="5 3" d="${d}"/>`;
+    : `<path ${look} fill="none" stroke="var(--ink)" d="${d}"/>`;
 }
 
 /** Width of a letter of a mark, px; and the longest text of one. */

@@ -1,4 +1,6 @@
 // Reads the data of the overview. Reads the database and snapshots; requests shortly after each other share an answer.
+import type { Breakdown } from "../../../report/breakdown.ts";
+import { breakdown, breakdowns } from "../../../report/breakdown_store.ts";
 import type { ContributionReport } from "../../../report/contribution.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import {
@@ -11,10 +13,12 @@ import { contributions, forecastReport, timeseries } from "../../../report/repor
 import { top } from "../../../report/top_store.ts";
 import type { TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
+import { visitors } from "../../../report/visitor_store.ts";
+import type { VisitorsReport } from "../../../report/visitors.ts";
 import { BugError } from "../../../shared/errors.ts";
 import { durationMs } from "../../../shared/units.ts";
 import type { AppDeps } from "../../server/deps.ts";
-import type { Sql } from "../../../shared/sql.ts";
+import { codeOf, type Sql } from "../../../shared/sql.ts";
 import { cityPoints, MAP_CITIES } from "../../../report/place_points.ts";
 import type { MapPoint } from "../../../report/report_types.ts";
 import { databaseProblem } from "../../server/database.ts";
@@ -28,6 +32,8 @@ import type { ReportCache } from "./report_cache.ts";
 export interface FastData {
   readonly series: TimeseriesReport;
   readonly forecast: ForecastReport;
+  /** null if the page's query has none, or the database does not count them yet. */
+  readonly visitors: VisitorsReport | null;
 }
 
 /** Everything below the controls. */
@@ -37,6 +43,8 @@ export interface OverviewData extends FastData {
   readonly sources: TopReport;
   readonly channels: TopReport;
   readonly countries: TopReport;
+  /** null if the page's query has none, or the database does not count them yet. */
+  readonly breakdowns: Readonly<Record<Breakdown, TopReport>> | null;
   /** As many as the map shows; the list beside it shows the first of them. */
   readonly cities: TopReport;
   /** Those of them whose coordinates are known. */
@@ -60,6 +68,24 @@ const FORECAST_DAYS = 7;
 /** How long readers share an answer. A forecast changes when a day is complete. */
 const SHARED_MS = durationMs(1_500);
 const FORECAST_SHARED_MS = durationMs(60_000);
+/** The sketches of an open day are merged for each answer. */
+const VISITORS_SHARED_MS = durationMs(15_000);
+
+/** Breakdowns that are read together. */
+const CLIENTS = ["browser", "os", "device"] as const;
+
+/**
+ * null if the database does not have the tables yet, or this role may not read them yet: a process of this release may read a database of the
+ * one before.
+ */
+async function ifPresent<T>(reading: Promise<T>): Promise<T | null> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (databaseProblem(error)?.code !== "schema_missing" && codeOf(error) !== "42501") throw error;
+    return null;
+  }
+}
 
 /** Reads the reports of one page. */
 export class OverviewReader {
@@ -76,17 +102,19 @@ export class OverviewReader {
     const ahead = forecastQuery({ tz, of: "total", days: FORECAST_DAYS, traffic, late });
     // The page's query has passed with the same parameters.
     if (!ahead.ok) throw new BugError(`the forecast refuses ${ahead.problems[0]?.field}`);
-    const [series, forecast] = await Promise.all([
+    const query = this.queries.visitors;
+    const [series, forecast, counted] = await Promise.all([
       this.#read("timeseries", this.queries.series, timeseries),
       this.#read("forecast", ahead.query, forecastReport, FORECAST_SHARED_MS),
+      query === null ? null : ifPresent(this.#read("visitors", query, visitors, VISITORS_SHARED_MS)),
     ]);
-    return { series, forecast };
+    return { series, forecast, visitors: counted };
   }
 
   /** All reports. They are read at the same time as the fast ones. */
   async all(reading: Promise<FastData>): Promise<OverviewData> {
     const { top: topOf } = this.queries;
-    const [fast, table, hosts, sources, channels, countries, cities] = await Promise.all([
+    const [fast, table, hosts, sources, channels, countries, cities, breakdowns] = await Promise.all([
       reading,
       this.#table(),
       this.#read("top", topOf("host", TOP_ROWS), top),
@@ -94,9 +122,10 @@ export class OverviewReader {
       this.#read("top", topOf("channel", TOP_ROWS), top),
       this.#read("top", topOf("country", COUNTRY_ROWS), top),
       this.#read("top", topOf("city", MAP_CITIES), top),
+      ifPresent(this.#breakdowns()),
     ]);
-    const points = await this.#points(cities);
-    const data = { ...fast, table, hosts, sources, channels, countries, cities, points };
+    const points = await ifPresent(this.#points(cities)) ?? [];
+    const data = { ...fast, table, hosts, sources, channels, countries, cities, breakdowns, points };
     return this.placeGiven || !countriesOnly(data) ? data : { ...data, table: await this.#table({ place: "country" }) };
   }
 
@@ -116,15 +145,22 @@ export class OverviewReader {
     return found;
   }
 
-  /** Empty if the table does not exist yet: a process of this release may read a database of the one before. */
+  async #breakdowns(): Promise<OverviewData["breakdowns"]> {
+    const { breakdown: of } = this.queries;
+    if (of === null) return null;
+    const [page, campaign, entries, clients] = await Promise.all([
+      this.#read("top", of("page"), breakdown),
+      this.#read("top", of("campaign"), breakdown),
+      this.#read("top", of("entry_channel"), breakdown),
+      this.#read("clients", CLIENTS.map(of), breakdowns),
+    ]);
+    const [browser, os, device] = clients;
+    return { page, campaign, entry_channel: entries, browser: browser!, os: os!, device: device! };
+  }
+
   async #points({ rows }: TopReport): Promise<MapPoint[]> {
     const { database, settings } = this.deps;
-    try {
-      return await database.query((sql) => cityPoints(sql, rows), settings.queryTimeoutMs);
-    } catch (error) {
-      if (databaseProblem(error)?.code !== "schema_missing") throw error;
-      return [];
-    }
+    return await database.query((sql) => cityPoints(sql, rows), settings.queryTimeoutMs);
   }
 
   async #table(changes: Partial<ContributionQuery> = {}): Promise<ContributionReport> {

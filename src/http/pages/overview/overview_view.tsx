@@ -3,6 +3,7 @@ import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Completeness } from "../../../report/report_types.ts";
 import { addDays, localDate } from "../../../report/time_zone.ts";
 import { epochMs } from "../../../shared/units.ts";
+import { BREAKDOWN_PANELS, breakdownPanel } from "./breakdown_view.tsx";
 import { contributionTable } from "./contribution_view.tsx";
 import { forecastPanel } from "./forecast_view.tsx";
 import { changed, counted, forecasted, legend, type Markup, NOTHING, timeOf } from "../markup.tsx";
@@ -13,6 +14,7 @@ import type { Views } from "../fragments.tsx";
 import { mapPanel } from "./map_view.tsx";
 import { seriesPanel } from "./series_view.tsx";
 import { channelPanel, cityPanel, hostPanel, sourcePanel } from "./ranking_view.tsx";
+import { visitorsCard } from "./visitors_view.tsx";
 
 /** The sections in order. `fast` ones are updated with every event, the others less often. */
 export const OVERVIEW_SECTIONS = [
@@ -24,6 +26,7 @@ export const OVERVIEW_SECTIONS = [
   { id: "hosts", pace: "calm", className: "panel" },
   { id: "sources", pace: "calm", className: "panel" },
   { id: "channels", pace: "calm", className: "panel" },
+  ...BREAKDOWN_PANELS.map(({ id }) => ({ id, pace: "calm", className: "panel" } as const)),
   { id: "forecast", pace: "calm", className: "panel wide" },
   { id: "table", pace: "calm", className: "panel wide" },
 ] as const;
@@ -32,7 +35,7 @@ export const OVERVIEW_SECTIONS = [
 export function fastViews(context: ViewContext, data: FastData): Views {
   return new Map([
     ["totals", totals(context, data)],
-    ["series", seriesPanel(context, data.series)],
+    ["series", seriesPanel(context, data)],
     ["forecast", forecastPanel(context, data.forecast)],
   ]);
 }
@@ -48,11 +51,12 @@ export function allViews(input: OverviewInput): Map<string, Markup> {
     ["hosts", hostPanel(input)],
     ["sources", sourcePanel(input)],
     ["channels", channelPanel(input)],
+    ...BREAKDOWN_PANELS.map((panel) => [panel.id, breakdownPanel(panel, input)] as const),
     ["table", contributionTable(input)],
   ]);
 }
 
-function totals({ reader, queries }: ViewContext, { series, forecast }: FastData): Markup {
+function totals({ reader, queries }: ViewContext, { series, forecast, visitors }: FastData): Markup {
   const { completeness, comparison, comparison_period: period, query } = series;
   const { traffic, late } = queries.contribution;
   const name = traffic === "all" ? "total" : traffic;
@@ -77,6 +81,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
     ? [`data since ${reader.date(localDate(epochMs(Date.parse(begun.start)), query.tz))}`]
     : [];
   const unknown = [...since, ...coverageInWords(completeness)];
+  const visited = visitorsCard(reader, queries, visitors);
   const of = { human: traffic === "bot" ? null : "human", bot: traffic === "human" ? null : "bot" } as const;
   return (
     <>
@@ -113,6 +118,7 @@ function totals({ reader, queries }: ViewContext, { series, forecast }: FastData
           ...(of.bot === null ? [] : [
             card("Bots", counted(reader, series.total.bot, completeness.status), share(series.total.bot)),
           ]),
+          ...(visited === null ? [] : [card("Visitors", visited.value, visited.note)]),
           card(
             next === undefined ? "Forecast" : `Forecast ${reader.day(next.day)}`,
             next === undefined ? <span class="none">–</span> : forecasted(reader, next.count, ""),

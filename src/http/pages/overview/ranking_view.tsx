@@ -1,12 +1,14 @@
-// Rankings of the overview: cities, hosts, sources, channels. Each row links to the page that shows only it. Pure.
+// Rankings of the overview: cities, hosts, sources, channels, and the list that breakdowns share. A row links to the page that shows only it. Pure.
+import type { Breakdown } from "../../../report/breakdown.ts";
+import { LIMIT_MAX } from "../../../report/report_query.ts";
 import type { TopReport, TopRow } from "../../../report/top.ts";
-import { bar, counted, hostile, type Markup, panelHead } from "../markup.tsx";
+import { bar, counted, hostile, type Markup, NOTHING, panelHead } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import type { Condition } from "../../../report/filter.ts";
 import { DIRECT_SOURCE, OWN_SOURCE } from "../../../report/referrer_channel.ts";
 import { versionOf } from "../fragments.tsx";
 import { countriesOnly } from "./overview_data.ts";
-import { downloadHref, filterHref, isKey, type PageState, placeConditions } from "../page_query.ts";
+import { downloadHref, filterHref, isKey, pageHref, type PageState, placeConditions } from "../page_query.ts";
 import type { Reader } from "../reader.ts";
 
 interface Ranking {
@@ -18,6 +20,10 @@ interface Ranking {
   /** What a row that is clicked filters by, or null. */
   readonly filter: (key: string) => readonly Condition[] | null;
   readonly state: PageState;
+  /** Its section, and its name in `all=`: the list can be shown whole. */
+  readonly whole?: { readonly section: string; readonly by: Breakdown };
+  /** Shown where it has no rows. */
+  readonly empty?: string;
 }
 
 /** Rows of the list of cities, or of countries in their place. */
@@ -120,10 +126,12 @@ function humansAndBots(reader: Reader, human: number | null, bot: number | null,
   );
 }
 
-function ranking({ title, report, reader, tone = "", filter, state }: Ranking): Markup {
+export function ranking(given: Ranking): Markup {
+  const { title, report, reader, tone = "", filter, state, whole, empty = "No hits in this range." } = given;
   const { query, rows, other } = report;
   const largest = Math.max(1, ...rows.map(({ count }) => count));
-  const link = (format: string) => downloadHref("/v1/reports/top", query, { by: query.by, format });
+  const most = whole === undefined ? {} : { limit: String(LIMIT_MAX) };
+  const link = (format: string) => downloadHref("/v1/reports/top", query, { by: query.by, ...most, format });
   const line = (row: TopRow, share: number) => {
     // A key of `(other)` cannot be asked for.
     const conditions = row.key === null ? null : filter(row.key);
@@ -165,41 +173,70 @@ function ranking({ title, report, reader, tone = "", filter, state }: Ranking): 
       </tr>
     );
   };
+  const table = (
+    <table class="ranking" id={whole === undefined ? undefined : `rows-${whole.by}`}>
+      <colgroup>
+        <col />
+        <col class="c-hits" />
+        <col class="c-share" />
+      </colgroup>
+      <thead class="sr">
+        <tr>
+          <th scope="col">{title}</th>
+          <th scope="col">Hits</th>
+          <th scope="col">Share</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map((row) => line(row, row.count / largest))}
+        {other === null ? "" : (
+          <tr class="rest">
+            <th scope="row">
+              all others{report.total_rows > rows.length ? ` (${reader.count(report.total_rows - rows.length)})` : ""}
+            </th>
+            <td class="n">{counted(reader, other.count, other.status)}</td>
+            <td class="n soft">{reader.percent(other.percentage)}</td>
+          </tr>
+        )}
+      </tbody>
+    </table>
+  );
   return (
     <>
       {panelHead(title, [{ label: "CSV", href: link("csv") }, { label: "NDJSON", href: link("ndjson") }, {
         label: "JSON",
         href: link("json"),
-      }])} {rows.length === 0 ? <p class="hint">No hits in this range.</p> : (
-        <table class="ranking">
-          <colgroup>
-            <col />
-            <col class="c-hits" />
-            <col class="c-share" />
-          </colgroup>
-          <thead class="sr">
-            <tr>
-              <th scope="col">{title}</th>
-              <th scope="col">Hits</th>
-              <th scope="col">Share</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rows.map((row) => line(row, row.count / largest))}
-            {other === null ? "" : (
-              <tr class="rest">
-                <th scope="row">
-                  all others{report.total_rows > rows.length
-                    ? ` (${reader.count(report.total_rows - rows.length)})`
-                    : ""}
-                </th>
-                <td class="n">{counted(reader, other.count, other.status)}</td>
-                <td class="n soft">{reader.percent(other.percentage)}</td>
-              </tr>
-            )}
-          </tbody>
-        </table>
-      )}
+      }])} {rows.length === 0 ? <p class="hint">{empty}</p> : whole !== undefined && state.all === whole.by
+        ? <div class="scroll" tabindex={0} role="region" aria-label={title}>{table}</div>
+        : table}
+      {whole === undefined || rows.length === 0 ? "" : rowLinks(given, whole)}
     </>
+  );
+}
+
+/** Links to all rows and back. Where all are shown, a script adds a search, and the shown rows as CSV. */
+function rowLinks({ title, report, state }: Ranking, { section, by }: NonNullable<Ranking["whole"]>): Markup {
+  const isWhole = state.all === by;
+  if (!isWhole && report.total_rows <= report.rows.length) return NOTHING;
+  const href = `${pageHref("/", state, { all: isWhole ? null : by })}#${section}`;
+  const table = `rows-${by}`;
+  return (
+    <nav class="pages" aria-label={`Rows of ${title}`}>
+      <a href={href}>
+        {isWhole ? "Fewer rows" : "Show all"}
+        <span class="sr">: {title}</span>
+      </a>
+      {isWhole
+        ? (
+          <>
+            <label class="with-script" hidden>
+              <span class="sr">Search in {title}</span>
+              <input type="search" id={`search-${by}`} data-search={table} placeholder="Search these rows" />
+            </label>
+            <button class="with-script quiet" type="button" data-export={table} hidden>CSV of these rows</button>
+          </>
+        )
+        : ""}
+    </nav>
   );
 }

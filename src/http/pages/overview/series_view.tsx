@@ -4,12 +4,14 @@ import { COVERAGE_SAYS } from "../../../report/completeness.ts";
 import type { Traffic } from "../../../report/report_types.ts";
 import { addDays, dayStart, localDate } from "../../../report/time_zone.ts";
 import { periodWords } from "./period_words.ts";
-import type { SeriesPoint, TimeseriesReport } from "../../../report/timeseries.ts";
+import type { SeriesPoint } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
 import { hostile, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
+import type { FastData } from "./overview_data.ts";
 import type { ViewContext } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
+import { visitorsOfPoint } from "./visitors_view.tsx";
 
 const SIZES = [
   { name: "large", width: 1_360, height: 290 },
@@ -19,8 +21,12 @@ const SIZES = [
 const CROP = { top: 4, bottom: 0 };
 const STEPS = { "5min": "five minutes", hour: "hour", day: "day", week: "week", month: "month" } as const;
 
-export function seriesPanel({ reader, queries, notes }: ViewContext, series: TimeseriesReport): Markup {
+export function seriesPanel(
+  { reader, queries, notes }: ViewContext,
+  { series, visitors }: Pick<FastData, "series" | "visitors">,
+): Markup {
   const { query } = series;
+  const visited = visitorsOfPoint(series, visitors);
   const { traffic } = queries.contribution;
   const points = series.points.map((point) => onlyTraffic(point, traffic));
   const previous = ({ previous }: SeriesPoint) => previous?.[traffic === "all" ? "total" : traffic] ?? null;
@@ -53,6 +59,7 @@ export function seriesPanel({ reader, queries, notes }: ViewContext, series: Tim
               height,
               end: dayStart(addDays(query.to, 1), query.tz),
               previous,
+              ...(visited !== null && { visitors: visited }),
               marks,
             }),
             CROP,
@@ -62,6 +69,11 @@ export function seriesPanel({ reader, queries, notes }: ViewContext, series: Tim
       <p class="legend">
         <span class="key prev"></span>
         {compared}
+        {visited === null ? "" : (
+          <>
+            <span class="key visitors"></span>visitors a day
+          </>
+        )}
         <span class="key provisional"></span>can still change<span class="key outside"></span>no
         data<span class="key gap">
         </span>records are missing
@@ -79,7 +91,16 @@ export function seriesPanel({ reader, queries, notes }: ViewContext, series: Tim
         <summary>Table</summary>
         {dataTable(
           title,
-          [`Start (${reader.tz})`, "#Humans", "#Bots", "#All", "#Compared", "#Late", "State"],
+          [
+            `Start (${reader.tz})`,
+            "#Humans",
+            "#Bots",
+            "#All",
+            "#Compared",
+            ...(visited === null ? [] : ["#Visitors"]),
+            "#Late",
+            "State",
+          ],
           points.map((point) => (
             <tr>
               <th scope="row">{label(point.start)}</th>
@@ -87,6 +108,7 @@ export function seriesPanel({ reader, queries, notes }: ViewContext, series: Tim
               <td>{reader.count(point.bot)}</td>
               <td>{reader.count(point.total)}</td>
               <td>{previous(point) === null ? "–" : reader.count(previous(point))}</td>
+              {visited === null ? "" : <td>{reader.count(visited(point))}</td>}
               <td>{reader.count(point.late_count)}</td>
               <td>{stateOf(point)}</td>
             </tr>
