@@ -13,6 +13,8 @@ import {
   timeseriesSchema,
   topQuery,
   topSchema,
+  visitorsQuery,
+  visitorsSchema,
 } from "../../src/report/report_query.ts";
 import { addDays, countDays, dayStart, LOCAL_DATE_MAX, LOCAL_DATE_MIN, localDate } from "../../src/report/time_zone.ts";
 import { epochMs } from "../../src/shared/units.ts";
@@ -24,6 +26,7 @@ const REPORTS = {
   contributions: [contributionQuery, contributionSchema],
   timeseries: [timeseriesQuery, timeseriesSchema],
   top: [topQuery, topSchema],
+  visitors: [visitorsQuery, visitorsSchema],
   bots: [botsQuery, botsSchema],
   forecast: [(given: Parameters) => forecastQuery(given), forecastSchema],
 } as const;
@@ -74,6 +77,7 @@ const VALUES = [
   "host",
   "referrer",
   "channel",
+  "page",
   "total",
   "count_asc",
   "a.example",

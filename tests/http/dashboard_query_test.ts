@@ -7,6 +7,7 @@ import {
   DIRECT,
   downloadHref,
   filterHref,
+  hostsHref,
   pageConditions,
   pageHref,
   pageQueries,
@@ -154,4 +155,17 @@ Deno.test("downloadHref() asks for the numbers of the page, and for nothing that
 Deno.test("PageQueries.top() refuses a limit that the report would refuse", () => {
   const { top } = queriesOf("");
   assertThrows(() => top("host", 100_000));
+});
+
+Deno.test("PageQueries.breakdown() and visitors take the page's range and hosts, and are left out with another filter", () => {
+  const { breakdown, visitors, contribution } = queriesOf("?filter=host:starts:www.&all=os&tz=Europe/Berlin");
+  assertEquals([breakdown?.("os").limit, breakdown?.("page").limit], [1_000, 8]);
+  assertEquals([breakdown?.("page").filter, breakdown?.("page").tz], ["host:starts:www.", "Europe/Berlin"]);
+  assertEquals([visitors?.from, visitors?.to, visitors?.tz], [contribution.from, contribution.to, "UTC"]);
+  const other = queriesOf("?filter=host:is:a;country:is:DE");
+  assertEquals([other.breakdown, other.visitors], [null, null]);
+  const bots = queriesOf("?traffic=bot");
+  assertEquals([bots.breakdown?.("device").traffic, bots.visitors], ["bot", null]);
+  assertEquals(hostsHref(stateOf("?filter=host:is:a;country:is:DE&tz=UTC")), "/?tz=UTC&filter=host%3Ais%3Aa");
+  assertEquals(hostsHref(stateOf("?filter=country:is:DE")), "/");
 });

@@ -1,6 +1,6 @@
 // The grammar of filters: written, read again, refused by name, and turned into what the database takes.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { conditionsOf, databaseFilter, needsRows, parseFilter, writeFilter } from "../../src/report/filter.ts";
+import { conditionsOf, databaseFilter, matchingHosts, needsRows, parseFilter, writeFilter } from "../../src/report/filter.ts";
 import { referrerOrigin } from "../../src/report/referrer_channel.ts";
 
 Deno.test("parseFilter() reads what writeFilter() wrote, whatever the value", () => {
@@ -75,4 +75,18 @@ Deno.test("databaseFilter() takes one field and way to compare as alternatives, 
     of("channel:is:unclassified;channel:is:direct"),
     referrer(["https://www.google.com/", "https://t.co/a", "https://a.example/"], true),
   );
+});
+
+Deno.test("matchingHosts() takes conditions of one way as alternatives, and ignores case except for is", () => {
+  const hosts = ["www.example.com", "WWW.example.org", "shop.example.com", "(other)"];
+  const found = (filter: string) => {
+    const conditions = parseFilter(filter);
+    assert(typeof conditions !== "string");
+    return matchingHosts(conditions, hosts);
+  };
+  assertEquals(found("host:is:www.example.com;host:is:(other)"), ["www.example.com", "(other)"]);
+  assertEquals(found("host:is:www.example.org"), []);
+  assertEquals(found("host:starts:www.;host:contains:.ORG"), ["WWW.example.org"]);
+  assertEquals(found("host:is_not:www.example.com;host:not_starts:shop"), ["WWW.example.org", "(other)"]);
+  assertEquals(found("host:not_contains:com;host:not_contains:org"), ["(other)"]);
 });

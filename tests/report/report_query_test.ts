@@ -7,6 +7,7 @@ import {
   type QueryResult,
   timeseriesQuery,
   topQuery,
+  visitorsQuery,
 } from "../../src/report/report_query.ts";
 import { epochMs } from "../../src/shared/units.ts";
 
@@ -78,12 +79,40 @@ Deno.test("timeseriesQuery() refuses more points than a chart can hold", () => {
 });
 
 Deno.test("topQuery() and forecastQuery() bound their lists", () => {
-  assertEquals(problems(topQuery({ by: "browser" }, NOW)), [[
+  assertEquals(problems(topQuery({ by: "weekday" }, NOW)), [[
     "by",
-    "host referrer source channel country region city",
+    "host referrer source channel country region city page browser os device campaign entry_channel",
   ]]);
   assertEquals(problems(forecastQuery({ days: "15" })).map(([field]) => field), ["days"]);
   assert(forecastQuery({ of: "city", days: "14" }).ok);
+});
+
+Deno.test("topQuery() refuses filters that a breakdown does not know, each by its parameter, and takes hosts", () => {
+  const refused = (given: Record<string, string>) => {
+    const result = topQuery(given, NOW);
+    assert(!result.ok);
+    return result.problems.map(({ field, message }) => [field, message]);
+  };
+  const why = "by=page is counted by host alone";
+  assertEquals(refused({ by: "page", country: "DE", filter: "host:is:a;city:is_not:Berlin;source:is:Google" }), [
+    ["country", `must be left out: ${why}`],
+    ["filter", `must not hold conditions on source, city: ${why}`],
+  ]);
+  assert(topQuery({ by: "page", host: "a", filter: "host:starts:b" }, NOW).ok);
+  assert(topQuery({ by: "host", country: "DE" }, NOW).ok);
+});
+
+Deno.test("visitorsQuery() takes UTC days, humans and hosts alone", () => {
+  const result = visitorsQuery({ from: "2026-11-19", to: "2026-11-20", host: "a" }, NOW);
+  assert(result.ok);
+  const { tz, traffic, late } = result.query;
+  assertEquals([tz, traffic, late], ["UTC", "human", "exclude"]);
+  assertEquals(problems(visitorsQuery({ tz: "Europe/Berlin", traffic: "all", late: "include" }, NOW)), [
+    ["tz", "UTC"],
+    ["traffic", "human"],
+    ["late", "exclude"],
+  ]);
+  assertEquals(problems(visitorsQuery({ filter: "country:is:DE" }, NOW)), [["filter", "host"]]);
 });
 
 Deno.test("decodeContributionCursor() takes back what was given out and nothing else", () => {

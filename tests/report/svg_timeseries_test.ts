@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { tickTimes } from "../../src/report/chart/svg_timeseries.ts";
+import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
+import { svgTimeseries, tickTimes } from "../../src/report/chart/svg_timeseries.ts";
+import type { SeriesPoint } from "../../src/report/timeseries.ts";
 
 const HOUR = 3_600_000;
 const hours = (from: string, count: number) => Array.from({ length: count }, (_, i) => Date.parse(from) + i * HOUR);
@@ -29,4 +30,29 @@ Deno.test("tickTimes() names round hours of a short series, and never more than 
   ]);
   assertEquals(tickTimes(hours("2026-01-01T00:00Z", 90 * 24), "UTC", 8).length, 8);
   assertEquals(tickTimes([], "UTC", 8), []);
+});
+
+Deno.test("svgTimeseries() draws visitors as a line with a break where they are unknown, and only where they are given", () => {
+  const points = ["2026-01-01", "2026-01-02", "2026-01-03"].map((day): SeriesPoint => ({
+    start: `${day}T00:00:00.000Z`,
+    end: new Date(Date.parse(day) + 24 * HOUR).toISOString(),
+    human: 10,
+    bot: 2,
+    total: 12,
+    late_count: 0,
+    status: "final",
+    gap: false,
+    coverage: "full",
+    previous: null,
+  }));
+  const known: Readonly<Record<string, number>> = { "2026-01-01": 4, "2026-01-03": 40 };
+  const svg = svgTimeseries(points, {
+    tz: "UTC",
+    title: "t",
+    visitors: ({ start }) => known[start.slice(0, 10)] ?? null,
+  });
+  // Two strokes that begin anew.
+  assertMatch(svg, /<path class="visitors"[^>]* d="M[^M]*M[^M]*"\/>/);
+  assertNotMatch(svg, /NaN|undefined|class="prev"/);
+  assertNotMatch(svgTimeseries(points, { tz: "UTC", title: "t" }), /class="visitors"/);
 });

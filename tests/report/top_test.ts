@@ -99,3 +99,69 @@ Deno.test("originHits() adds referrers up by channel or source in order of the c
     "search",
   ]);
 });
+
+const campaign = (...parts: string[]) => parts.join("\x1e");
+const always = { since: epochMs(START), missing: [], counting: true };
+
+Deno.test("shapeTop() keeps what names no page apart, without a rank; everything adds up to the hits", () => {
+  const keys = [
+    { key: "(asset)", hits: 50, botHits: 10 },
+    { key: "/", hits: 20, botHits: 4 },
+    { key: "/a", hits: 10, botHits: 0 },
+    { key: "(other)", hits: 9, botHits: 0 },
+    { key: "/b", hits: 6, botHits: 0 },
+    { key: "(redirect)", hits: 5, botHits: 5 },
+  ];
+  const report = shapeTop(queryOf({ by: "page", limit: "2" }), {
+    keys,
+    totalRows: 3,
+    days: [day],
+    progress,
+    breakdown: { total: 100, views: 45, time: always },
+  });
+  assertEquals(report.rows.map(({ rank, label, count }) => [rank, label, count]), [[1, "/", 20], [2, "/a", 10]]);
+  assertEquals(report.reserved.map(({ rank, key, label, count, human }) => [rank, key, label, count, human]), [
+    [null, "(asset)", "styles, scripts, images and other files", 50, 40],
+    [null, "(redirect)", "redirects", 5, 0],
+  ]);
+  assertEquals([report.total_count, report.total_rows, report.other?.count], [100, 3, 15]);
+  assertEquals(report.breakdown, {
+    views: 45,
+    counted_since: "2026-11-01T00:00:00.000Z",
+    not_counted: [],
+    counting: true,
+  });
+  const all = [...report.rows, ...report.reserved, report.other!];
+  assertAlmostEquals(all.reduce((sum, row) => sum + row.percentage, 0), 100, 1e-9);
+});
+
+Deno.test("shapeTop() has no number, and no zero, for a range in which a breakdown was not counted", () => {
+  const later = { since: epochMs(START + 3 * DAY), missing: [], counting: true };
+  const report = shapeTop(queryOf({ by: "browser" }), {
+    keys: [],
+    totalRows: 0,
+    days: [day],
+    progress,
+    breakdown: { total: 0, views: null, time: later },
+  });
+  assertEquals([report.total_count, report.rows, report.other], [null, [], null]);
+  assertEquals([report.completeness.status, report.completeness.coverage], ["unknown", ["not_counted"]]);
+  assertEquals(report.breakdown?.not_counted, [{
+    start: "2026-11-01T00:00:00.000Z",
+    end: "2026-11-02T00:00:00.000Z",
+  }]);
+});
+
+Deno.test("shapeTop() names campaigns by their parts", () => {
+  const keys = [campaign("news", "email", "spring"), campaign("shop", "", ""), "(none)"]
+    .map((key) => ({ key, hits: 10, botHits: 0 }));
+  const report = shapeTop(queryOf({ by: "campaign" }), {
+    keys,
+    totalRows: 2,
+    days: [day],
+    progress,
+    breakdown: { total: 30, views: null, time: always },
+  });
+  assertEquals(report.rows.map(({ label }) => label), ["news / email / spring", "shop / – / –"]);
+  assertEquals(report.reserved.map(({ label }) => label), ["without a campaign"]);
+});

@@ -175,7 +175,8 @@ export const VISITORS: Rendering<VisitorsReport, VisitorDay> = {
   title: ({ query: q, visitors, standard_error_percent, completeness: { status, coverage } }) => {
     const says = coverage.map((one) => COVERAGE_SAYS[one]).filter((text) => text !== "").join("; ");
     const sum = visitors === null ? "unknown" : `${countText(visitors)} visitors, ${status}`;
-    return `Visitors ${q.from} to ${q.to} (UTC days): ${sum}${says === "" ? "" : ` (in part: ${says})`}; ${
+    const lacks = says === "" ? "" : visitors === null ? ` (${says})` : ` (in part: ${says})`;
+    return `Visitors ${q.from} to ${q.to} (UTC days): ${sum}${lacks}; ${
       q.from === q.to ? "" : "the sum of the days; "
     }standard error ${standard_error_percent} %; without bots and late records`;
   },
