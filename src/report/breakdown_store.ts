@@ -6,6 +6,7 @@ import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
 import type { BreakdownQuery } from "./report_query.ts";
 import { bucketsOf, type CommonRow, filterFragment, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
+import type { LocalDate } from "./time_zone.ts";
 import { byCount, shapeTop, type TopReport } from "./top.ts";
 
 interface ValueHitsJson {
@@ -15,7 +16,7 @@ interface ValueHitsJson {
 }
 
 /** Epoch ms; null: unbounded. */
-interface CountedJson {
+export interface CountedJson {
   readonly since: number | null;
   readonly missing: readonly (readonly [start: number | null, end: number | null])[];
   readonly counting: boolean;
@@ -97,7 +98,11 @@ export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): 
 }
 
 /** When a dimension was counted; times without it only within the range. */
-function countedFragment(sql: Sql, dimension: number, { from, to, tz }: Pick<BreakdownQuery, "from" | "to" | "tz">) {
+export function countedFragment(
+  sql: Sql,
+  dimension: number,
+  { from, to, tz }: { readonly from: LocalDate; readonly to: LocalDate; readonly tz: string },
+) {
   return sql`(select jsonb_build_object('since', tm.tidemark_ms_v1(c.since),
       'counting', c.since is not null and coalesce(upper(c.missing) < (select s.closed_through from tm.stream s), true),
       'missing', (select coalesce(jsonb_agg(jsonb_build_array(tm.tidemark_ms_v1(lower(m)), tm.tidemark_ms_v1(upper(m))) order by m), '[]')
@@ -106,7 +111,7 @@ function countedFragment(sql: Sql, dimension: number, { from, to, tz }: Pick<Bre
     from tm.tidemark_breakdown_coverage_v1() c where c.dimension = ${dimension}::integer)`;
 }
 
-function countedTimeOf(json: CountedJson | null): CountedTime {
+export function countedTimeOf(json: CountedJson | null): CountedTime {
   return {
     since: json === null || json.since === null ? null : epochMs(json.since),
     missing: (json?.missing ?? []).map(([start, end]) => ({

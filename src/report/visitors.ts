@@ -1,5 +1,7 @@
 // Shapes the visitors of UTC days: estimates by sketches, their sum, and how far each can be relied on. Pure.
 import { z } from "zod";
+import { isoOrNull } from "../shared/units.ts";
+import type { CountedTime } from "./breakdown.ts";
 import { completenessOf, statusOf } from "./completeness.ts";
 import type { VisitorsQuery } from "./report_query.ts";
 import { type Bucket, type Completeness, type Coverage, COVERAGES, type Progress } from "./report_types.ts";
@@ -24,6 +26,10 @@ export interface VisitorsReport {
   readonly visitors: number | null;
   readonly standard_error_percent: number;
   readonly days: readonly VisitorDay[];
+  /** Start of the first window that counted them; null if none has. A day has a number if all its windows counted them. */
+  readonly counted_since: string | null;
+  /** Whether the newest closed window counted them. */
+  readonly counting: boolean;
   readonly completeness: Completeness;
   readonly data_revision: number;
 }
@@ -32,15 +38,17 @@ export interface VisitorsReport {
 export interface VisitorFacts {
   readonly day: string;
   readonly visitors: number | null;
-  readonly state: "closed" | "open" | "not_counted" | "gap";
+  /** retired: retention has dropped the hosts that were asked for. */
+  readonly state: "closed" | "open" | "not_counted" | "gap" | "retired";
 }
 
 /** Makes the report. @param buckets UTC days, in order; @param facts in any order; a day without any was not counted */
 export function shapeVisitors(
   query: VisitorsQuery,
-  { buckets, facts, progress }: {
+  { buckets, facts, time, progress }: {
     readonly buckets: readonly Bucket[];
     readonly facts: readonly VisitorFacts[];
+    readonly time: Pick<CountedTime, "since" | "counting">;
     readonly progress: Progress;
   },
 ): VisitorsReport {
@@ -52,6 +60,8 @@ export function shapeVisitors(
     visitors: known.length === 0 ? null : known.reduce((sum, visitors) => sum + visitors, 0),
     standard_error_percent: VISITORS_ERROR_PERCENT,
     days: days.map(({ day }) => day),
+    counted_since: time.since === null ? null : isoOrNull(time.since),
+    counting: time.counting,
     completeness: completenessOf(days.map(({ bucket }) => bucket), progress),
     data_revision: progress.dataRevision,
   };
@@ -86,6 +96,8 @@ function lackOf({ unknown, coverage }: Bucket, facts: VisitorFacts | undefined):
   switch (facts?.state) {
     case "gap":
       return "gap";
+    case "retired":
+      return "not_kept";
     case "closed":
     case "open":
       return null;

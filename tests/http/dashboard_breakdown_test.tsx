@@ -120,11 +120,14 @@ Deno.test("visitorsCard() says what its sum is worth, and never shows a zero for
     shapeVisitors(queries.visitors!, {
       buckets: [day],
       facts: [{ day: "2026-01-05", visitors, state }],
+      time: { since: null, counting: false },
       progress: PROGRESS,
     });
   const card = visitorsCard(reader, queries, report("closed", 41.7))!;
   assertEquals([String(card.value), card.note], ["42", "UTC day; ±0.81 %; without bots and late records"]);
-  assertMatch(String(visitorsCard(reader, queries, report("not_counted", null))!.value), />not counted</);
+  const off = visitorsCard(reader, queries, report("not_counted", null))!;
+  assertMatch(String(off.value), />not counted</);
+  assertMatch(off.note, /switched off by BREAKDOWNS/);
   assertEquals(visitorsCard(reader, queries, null), null);
   assertEquals(visitorsCard(reader, pageOf("&traffic=bot").queries, null), null);
   assertMatch(visitorsCard(reader, pageOf("&filter=country:is:DE").queries, null)!.note, /counted by host alone/);
@@ -135,6 +138,7 @@ Deno.test("visitorsOfPoint() has visitors of UTC days alone", () => {
   const report = shapeVisitors(queries.visitors!, {
     buckets: [day],
     facts: [{ day: "2026-01-05", visitors: 7, state: "closed" }],
+    time: { since: null, counting: true },
     progress: PROGRESS,
   });
   const series = (step: string, tz: string) => ({ query: { step, tz } }) as unknown as TimeseriesReport;

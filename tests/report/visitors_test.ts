@@ -40,7 +40,8 @@ const facts = (day: number, state: VisitorFacts["state"], visitors: number | nul
 function report(buckets: readonly Bucket[], given: readonly VisitorFacts[]) {
   const result = visitorsQuery({ from: "2026-01-05", to: "2026-01-09" }, epochMs(START));
   assert(result.ok);
-  return shapeVisitors(result.query, { buckets, facts: given, progress: PROGRESS });
+  const time = { since: epochMs(START), counting: true };
+  return shapeVisitors(result.query, { buckets, facts: given, time, progress: PROGRESS });
 }
 
 Deno.test("shapeVisitors() adds up the days that have a number, and says why the others have none", () => {
@@ -64,6 +65,12 @@ Deno.test("shapeVisitors() has no sum, and no zero, where no day is known", () =
   const { visitors, completeness } = report([bucket(0), bucket(1)], [facts(0, "not_counted")]);
   assertEquals([visitors, completeness.status, completeness.coverage], [null, "unknown", ["not_counted"]]);
   assertEquals(report([], []).visitors, null);
+});
+
+Deno.test("shapeVisitors() says that retention has dropped the hosts of a day", () => {
+  const { days, counted_since } = report([bucket(0)], [facts(0, "retired")]);
+  assertEquals(days.map(({ visitors, coverage }) => [visitors, coverage]), [[null, "not_kept"]]);
+  assertEquals(counted_since, "2026-01-05T00:00:00.000Z");
 });
 
 Deno.test("shapeVisitors() knows that a day without hits by humans had no visitors", () => {

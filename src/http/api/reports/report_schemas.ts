@@ -186,6 +186,10 @@ export const visitorsReportSchema = z.strictObject({
   }),
   standard_error_percent: z.number().openapi({ description: "Of each day's estimate." }),
   days: z.array(visitorDaySchema),
+  counted_since: maybeTimeSchema.openapi({
+    description: "Start of the first window that counted visitors. A day has a number if all its windows counted them.",
+  }),
+  counting: z.boolean().openapi({ description: "Whether the newest closed window counted visitors." }),
   completeness: completenessSchema,
   data_revision: countSchema,
 }).openapi("VisitorsReport");

@@ -16,11 +16,11 @@ export function visitorsCard(
     return { value: <span class="none">–</span>, note: "not with this filter: counted by host alone" };
   }
   if (report === null) return null;
-  const { visitors, days, standard_error_percent: error, completeness } = report;
+  const { visitors, days, standard_error_percent: error, counting, completeness } = report;
   if (visitors === null && completeness.coverage.includes("not_counted")) {
     return {
       value: <span class="unknown" title="These days were counted without visitors.">not counted</span>,
-      note: "older windows, or switched off by BREAKDOWNS",
+      note: counting ? "older windows; a day counts if all of it was counted" : "switched off by BREAKDOWNS, or an older version",
     };
   }
   const unknown = days.filter((day) => day.coverage === "not_counted" || day.coverage === "gap").length;
