@@ -135,7 +135,7 @@ Deno.test("shapeTop() keeps what names no page apart, without a rank; everything
   assertAlmostEquals(all.reduce((sum, row) => sum + row.percentage, 0), 100, 1e-9);
 });
 
-Deno.test("shapeTop() has no number, and no zero, for a range in which a breakdown was not counted", () => {
+Deno.test("shapeTop() has null, not zero, for a range in which a breakdown was not counted", () => {
   const later = { since: epochMs(START + 3 * DAY), missing: [], counting: true };
   const report = shapeTop(queryOf({ by: "browser" }), {
     keys: [],

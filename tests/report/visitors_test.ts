@@ -61,7 +61,7 @@ Deno.test("shapeVisitors() adds up the days that have a number, and says why the
   assertEquals(completeness.coverage, ["full", "gap", "not_counted"]);
 });
 
-Deno.test("shapeVisitors() has no sum, and no zero, where no day is known", () => {
+Deno.test("shapeVisitors() has null, not zero, as the sum where all days are unknown", () => {
   const { visitors, completeness } = report([bucket(0), bucket(1)], [facts(0, "not_counted")]);
   assertEquals([visitors, completeness.status, completeness.coverage], [null, "unknown", ["not_counted"]]);
   assertEquals(report([], []).visitors, null);
