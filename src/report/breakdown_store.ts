@@ -1,7 +1,7 @@
 // Reads the rankings of breakdowns from PostgreSQL, each dimension in one statement: all its numbers are of the same snapshot. Shell.
 import type { Sql } from "postgres";
 import { epochMs } from "../shared/units.ts";
-import { type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED } from "./breakdown.ts";
+import { type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED, type ValueHits } from "./breakdown.ts";
 import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
 import type { BreakdownQuery } from "./report_query.ts";
@@ -30,20 +30,36 @@ interface BreakdownRow extends CommonRow {
   readonly counted: CountedJson | null;
 }
 
+/** One dimension as it was read. */
+interface Dimension {
+  readonly row: BreakdownRow;
+  readonly values: readonly ValueHits[];
+}
+
 /** Pages, campaigns, entry channels, browsers, systems or devices by hits. @throws as {@link contributions} */
 export async function breakdown(sql: Sql, query: BreakdownQuery): Promise<TopReport> {
   return (await breakdowns(sql, [query]))[0]!;
 }
 
 /**
- * Rankings of one stored dimension over the same range and filters, read once.
+ * Several rankings over the same range and filters, in the order of `queries`, which differ in `by` and `limit` alone. Those of one stored
+ * dimension are read together.
  *
- * @param queries of the same dimension; they differ in `by` and `limit` alone
  * @throws as {@link contributions}
  */
 export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): Promise<TopReport[]> {
-  const [query] = queries;
-  if (query === undefined) return [];
+  const read = new Map<number, Dimension>();
+  const reports: TopReport[] = [];
+  for (const query of queries) {
+    const { dimension } = STORED[query.by];
+    let known = read.get(dimension);
+    if (known === undefined) read.set(dimension, known = await readDimension(sql, query));
+    reports.push(shaped(query, known));
+  }
+  return reports;
+}
+
+async function readDimension(sql: Sql, query: BreakdownQuery): Promise<Dimension> {
   const { from, to, tz, by } = query;
   const { dimension, part } = STORED[by];
   const filter = await filterOf(sql, query);
@@ -78,22 +94,23 @@ export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): 
            (select coalesce(jsonb_agg(jsonb_build_object('key', k.key, 'hits', k.num_hits, 'bot_hits', k.bot_hits)
               order by k.counted desc, k.key collate "C"), '[]')
             from (select * from ranked union all select * from hit h where h.counted > 0 and h.is_reserved) k) as keys`;
-  const progress = progressOf(row!.progress);
-  const days = bucketsOf(row!.buckets, progress);
-  const values = row!.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
-  return queries.map((one) => {
-    const keys = part === null ? values : partHits(one.by, values).sort(byCount(one));
-    return shapeTop(one, {
-      keys,
-      totalRows: part === null ? row!.total_rows : keys.filter(({ key }) => key !== FOLDED && !isReserved(key)).length,
-      days,
-      progress,
-      breakdown: {
-        total: row!.total,
-        views: one.by === "page" ? row!.views : null,
-        time: countedTimeOf(row!.counted),
-      },
-    });
+  return { row: row!, values: row!.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits })) };
+}
+
+function shaped(query: BreakdownQuery, { row, values }: Dimension): TopReport {
+  const progress = progressOf(row.progress);
+  const isWhole = STORED[query.by].part === null;
+  const keys = isWhole ? values : partHits(query.by, values).sort(byCount(query));
+  return shapeTop(query, {
+    keys,
+    totalRows: isWhole ? row.total_rows : keys.filter(({ key }) => key !== FOLDED && !isReserved(key)).length,
+    days: bucketsOf(row.buckets, progress),
+    progress,
+    breakdown: {
+      total: row.total,
+      views: query.by === "page" ? row.views : null,
+      time: countedTimeOf(row.counted),
+    },
   });
 }
 

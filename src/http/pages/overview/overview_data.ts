@@ -1,6 +1,6 @@
 // Reads the data of the overview. Reads the database and snapshots; requests shortly after each other share an answer.
-import type { Breakdown } from "../../../report/breakdown.ts";
-import { breakdown, breakdowns } from "../../../report/breakdown_store.ts";
+import { type Breakdown, BREAKDOWNS } from "../../../report/breakdown.ts";
+import { breakdowns } from "../../../report/breakdown_store.ts";
 import type { ContributionReport } from "../../../report/contribution.ts";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import {
@@ -71,9 +71,6 @@ const FORECAST_SHARED_MS = durationMs(60_000);
 /** The sketches of an open day are merged for each answer. */
 const VISITORS_SHARED_MS = durationMs(15_000);
 
-/** Breakdowns that are read together. */
-const CLIENTS = ["browser", "os", "device"] as const;
-
 /**
  * null if the database does not have the tables yet, or this role may not read them yet: a process of this release may read a database of the
  * one before.
@@ -114,7 +111,7 @@ export class OverviewReader {
   /** All reports. They are read at the same time as the fast ones. */
   async all(reading: Promise<FastData>): Promise<OverviewData> {
     const { top: topOf } = this.queries;
-    const [fast, table, hosts, sources, channels, countries, cities, breakdowns] = await Promise.all([
+    const [fast, table, hosts, sources, channels, countries, cities, counted] = await Promise.all([
       reading,
       this.#table(),
       this.#read("top", topOf("host", TOP_ROWS), top),
@@ -125,7 +122,7 @@ export class OverviewReader {
       ifPresent(this.#breakdowns()),
     ]);
     const points = await ifPresent(this.#points(cities)) ?? [];
-    const data = { ...fast, table, hosts, sources, channels, countries, cities, breakdowns, points };
+    const data = { ...fast, table, hosts, sources, channels, countries, cities, breakdowns: counted, points };
     return this.placeGiven || !countriesOnly(data) ? data : { ...data, table: await this.#table({ place: "country" }) };
   }
 
@@ -145,17 +142,12 @@ export class OverviewReader {
     return found;
   }
 
+  /** One after the other: a page must not take all statements that may run at once. */
   async #breakdowns(): Promise<OverviewData["breakdowns"]> {
     const { breakdown: of } = this.queries;
     if (of === null) return null;
-    const [page, campaign, entries, clients] = await Promise.all([
-      this.#read("top", of("page"), breakdown),
-      this.#read("top", of("campaign"), breakdown),
-      this.#read("top", of("entry_channel"), breakdown),
-      this.#read("clients", CLIENTS.map(of), breakdowns),
-    ]);
-    const [browser, os, device] = clients;
-    return { page, campaign, entry_channel: entries, browser: browser!, os: os!, device: device! };
+    const reports = await this.#read("breakdowns", BREAKDOWNS.map((by) => of(by)), breakdowns);
+    return Object.fromEntries(BREAKDOWNS.map((by, i) => [by, reports[i]!])) as Record<Breakdown, TopReport>;
   }
 
   async #points({ rows }: TopReport): Promise<MapPoint[]> {
