@@ -5,7 +5,7 @@ import { type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED, type 
 import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
 import type { BreakdownQuery } from "./report_query.ts";
-import { bucketsOf, type CommonRow, filterFragment, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
+import { bucketsOf, type CommonRow, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
 import type { LocalDate } from "./time_zone.ts";
 import { byCount, shapeTop, type TopReport } from "./top.ts";
 

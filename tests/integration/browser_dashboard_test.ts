@@ -111,6 +111,22 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
     await page.close();
   });
 
+  await t.step("pages that were not counted are no zero, and a filter that they do not know is named", async () => {
+    const { page, problems } = await browser.newPage();
+    await page.goto(url);
+    // This traffic comes from a program that knows no breakdowns.
+    for (const id of ["pages", "entries", "campaigns", "browsers", "systems", "devices"]) {
+      assertMatch(await page.locator(`#${id}`).innerText(), /Not counted/);
+    }
+    assertMatch(await page.locator("#totals").innerText(), /Visitors\nnot counted/);
+    await page.goto(`${url}/?country=DE`);
+    assertMatch(await page.locator("#pages").innerText(), /Not available with this filter/);
+    await page.locator("#pages a", { hasText: "without the other conditions" }).click();
+    await page.waitForURL((to) => !to.searchParams.has("filter"));
+    assertEquals(faults(problems), []);
+    await page.close();
+  });
+
   await t.step("a filter that matches nothing says so, and offers what was meant", async () => {
     const { page } = await browser.newPage();
     await page.goto(`${url}/?host=ww.example.com`);

@@ -1,6 +1,7 @@
 // Reports and charts over HTTP: formats agree with SQL written independently, hostile text stays text, caches learn the truth.
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import type { Sql } from "postgres";
+import { BREAKDOWNS } from "../../src/report/breakdown.ts";
 import { hashToken } from "../../src/http/server/auth.ts";
 import { testApp } from "../http/app_fixture.ts";
 import { fitsDocument } from "../http/openapi_check.ts";
@@ -47,8 +48,10 @@ Deno.test("every report and format answers, and JSON fits the document", async (
   await using stream = await streamDatabase();
   const app = testApp({ database: stream.database });
   const document = await (await app.request("/openapi.json")).json();
-  for (const name of ["contributions", "timeseries", "top", "bots"]) {
-    const path = `/v1/reports/${name}?${DAY}`;
+  const reports = ["contributions", "timeseries", "top", "bots", "visitors"];
+  const breakdowns = BREAKDOWNS.map((by) => `top?by=${by}`);
+  for (const name of [...reports, ...breakdowns]) {
+    const path = `/v1/reports/${name}${name.includes("?") ? "&" : "?"}${DAY}`;
     const response = await app.request(path);
     assertEquals(response.status, 200, path);
     assertEquals(fitsDocument(document, path, 200, await response.json()), [], path);
