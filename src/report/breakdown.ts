@@ -1,7 +1,7 @@
 // Breakdowns: hits by page, browser, system, device, campaign and entry channel. Decides how a stored value is split and named, which values name
 // nothing, and in which time a dimension was not counted. Pure.
 import { z } from "zod";
-import { epochMs, type EpochMs, isoOrNull } from "../shared/units.ts";
+import { type EpochMs, epochMs, isoOrNull } from "../shared/units.ts";
 import { completenessOf } from "./completeness.ts";
 import { type Bucket, type Completeness, COVERAGES, type Progress } from "./report_types.ts";
 
@@ -79,7 +79,9 @@ export function partHits(by: Breakdown, values: readonly ValueHits[]): ValueHits
 }
 
 /** The parts of a campaign; each is empty where the address did not name it. */
-export function campaignParts(key: string): { readonly source: string; readonly medium: string; readonly name: string } {
+export function campaignParts(
+  key: string,
+): { readonly source: string; readonly medium: string; readonly name: string } {
   const [source = "", medium = "", name = ""] = key.split(PART_END);
   return { source, medium, name };
 }
@@ -180,7 +182,11 @@ export const breakdownMarksSchema = z.strictObject({
 export type BreakdownMarks = Readonly<z.infer<typeof breakdownMarksSchema>>;
 
 /** The marks of a ranking. @param views of pages, else null */
-export function marksOf({ since, counting }: CountedTime, spans: readonly Span[], views: number | null): BreakdownMarks {
+export function marksOf(
+  { since, counting }: CountedTime,
+  spans: readonly Span[],
+  views: number | null,
+): BreakdownMarks {
   return {
     views,
     counted_since: since === null ? null : isoOrNull(since),

@@ -70,7 +70,9 @@ async function readDimension(sql: Sql, query: BreakdownQuery): Promise<Dimension
   const limit = part === null ? query.limit : null;
   const [row] = await sql<BreakdownRow[]>`
     with hit as materialized (
-      select d.value as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${hitsOf(sql, query)}) as counted,
+      select d.value as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${
+    hitsOf(sql, query)
+  }) as counted,
              d.value = any(array(select r.value from jsonb_array_elements_text(${
     JSON.stringify([...RESERVED, FOLDED])
   }::text::jsonb) r(value))) as is_reserved

@@ -104,7 +104,10 @@ Deno.test("breakdownPanel() says why it has no numbers", () => {
   const noon = { since: epochMs(START + DAY / 2), missing: [], counting: true };
   assertMatch(panel("browser", {}, { time: later }), /Not counted in older windows, before [^.]*00:00\./);
   assertMatch(panel("browser", {}, { time: never }), /Not counted\. Switched off by BREAKDOWNS \(clients\)/);
-  assertMatch(panel("campaign", { "(none)": 100 }), /No campaigns in this range\..*100 hits \(100\.0%\) name no campaign/s);
+  assertMatch(
+    panel("campaign", { "(none)": 100 }),
+    /No campaigns in this range\..*100 hits \(100\.0%\) name no campaign/s,
+  );
   assertMatch(panel("page", { "(asset)": 100 }), /No page views in this range/);
   assertMatch(panel("device", {}), /No hits in this range/);
   // A part of the range has numbers.

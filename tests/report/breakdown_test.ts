@@ -58,7 +58,7 @@ Deno.test("partHits() adds up by part: every part has the same sum", () => {
     fc.constantFrom(...BREAKDOWNS),
     (given, by) => {
       const sums = (list: typeof given) =>
-        list.reduce(([hits, bots], one) => [hits + one.hits, bots + one.botHits], [0, 0]);
+        list.reduce((sum, one) => ({ hits: sum.hits + one.hits, bots: sum.bots + one.botHits }), { hits: 0, bots: 0 });
       assertEquals(sums(partHits(by, given)), sums(given));
     },
   ));
@@ -152,5 +152,8 @@ Deno.test("countedDays() leaves no number to a day of which nothing was counted;
   ]);
   assertEquals(look(counted(at(0), [at(3), at(3, 13)]))[0], ["partial", "full", "full", "not_counted"]);
   // What is unknown for another reason keeps it.
-  assertEquals(look(counted(null), [bucket(1, "gap", true), bucket(2)]), [["gap", "not_counted"], ["gap", "not_counted"]]);
+  assertEquals(look(counted(null), [bucket(1, "gap", true), bucket(2)]), [["gap", "not_counted"], [
+    "gap",
+    "not_counted",
+  ]]);
 });

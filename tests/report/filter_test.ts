@@ -1,6 +1,13 @@
 // The grammar of filters: written, read again, refused by name, and turned into what the database takes.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { conditionsOf, databaseFilter, matchingHosts, needsRows, parseFilter, writeFilter } from "../../src/report/filter.ts";
+import {
+  conditionsOf,
+  databaseFilter,
+  matchingHosts,
+  needsRows,
+  parseFilter,
+  writeFilter,
+} from "../../src/report/filter.ts";
 import { referrerOrigin } from "../../src/report/referrer_channel.ts";
 
 Deno.test("parseFilter() reads what writeFilter() wrote, whatever the value", () => {

@@ -96,7 +96,7 @@ Deno.test("topQuery() refuses filters that a breakdown does not know, each by it
   const why = "by=page is counted by host alone";
   assertEquals(refused({ by: "page", country: "DE", filter: "host:is:a;city:is_not:Berlin;source:is:Google" }), [
     ["country", `must be left out: ${why}`],
-    ["filter", `must not hold conditions on source, city: ${why}`],
+    ["filter", `must not hold conditions on city, source: ${why}`],
   ]);
   assert(topQuery({ by: "page", host: "a", filter: "host:starts:b" }, NOW).ok);
   assert(topQuery({ by: "host", country: "DE" }, NOW).ok);

@@ -214,7 +214,7 @@ export function pageQueries(state: PageState, { now, browserZone, span }: PageCo
     return result.query;
   };
   const { from, to, filter } = contribution.query;
-  const byHost = pageConditions({ filter }).every(({ field }) => field === "host");
+  const byHost = pageConditions(state).every(({ field }) => field === "host");
   const visitors = visitorsQuery({ from, to, filter }, now);
   return {
     ok: true,
@@ -222,9 +222,7 @@ export function pageQueries(state: PageState, { now, browserZone, span }: PageCo
       contribution: contribution.query,
       series: series.query,
       top,
-      breakdown: byHost
-        ? (by) => ({ ...top(by, state.all === by ? TABLE_ROWS_MAX : BREAKDOWN_ROWS), by })
-        : null,
+      breakdown: byHost ? (by) => ({ ...top(by, state.all === by ? TABLE_ROWS_MAX : BREAKDOWN_ROWS), by }) : null,
       visitors: visitors.ok && traffic !== "bot" ? visitors.query : null,
       range: own || ended ? null : preset!.name,
       ended,

@@ -67,7 +67,11 @@ export function svgTimeseries(
   const x = scaleTime([Date.parse(first.start), Math.max(lastEnd, end)], [LEFT, width - RIGHT]);
   const before = previous === undefined ? [] : points.map(previous);
   const visited = visitors === undefined ? [] : points.map(visitors);
-  const highest = Math.max(1, ...points.map((point) => point.total ?? 0), ...[...before, ...visited].map((n) => n ?? 0));
+  const highest = Math.max(
+    1,
+    ...points.map((point) => point.total ?? 0),
+    ...[...before, ...visited].map((n) => n ?? 0),
+  );
   const y = scaleLinear([0, highest], [height - BOTTOM, TOP]).nice(4);
   const runs = drawnRuns(points);
   const shape = (low: (point: Drawn) => number, high: (point: Drawn) => number) => (run: readonly Drawn[]) =>
@@ -154,9 +158,7 @@ function stepLine(
     }
     broken = count === null;
   }
-  return d === ""
-    ? ""
-    : `<path ${look} fill="none" stroke="var(--ink)" d="${d}"/>`;
+  return d === "" ? "" : `<path ${look} fill="none" stroke="var(--ink)" d="${d}"/>`;
 }
 
 /** Width of a letter of a mark, px; and the longest text of one. */

@@ -72,7 +72,11 @@ function withoutInternal(whole: TopReport): { readonly report: TopReport; readon
 }
 
 /** Why a list has no rows. */
-function emptyWords(by: Breakdown, { total_count, reserved, breakdown, completeness }: TopReport, reader: Reader): string {
+function emptyWords(
+  by: Breakdown,
+  { total_count, reserved, breakdown, completeness }: TopReport,
+  reader: Reader,
+): string {
   if (total_count === null) {
     return breakdown !== null && completeness.coverage.includes("not_counted")
       ? missingWords(by, breakdown, reader)

@@ -206,7 +206,9 @@ export function ranking(given: Ranking): Markup {
       {panelHead(title, [{ label: "CSV", href: link("csv") }, { label: "NDJSON", href: link("ndjson") }, {
         label: "JSON",
         href: link("json"),
-      }])} {rows.length === 0 ? <p class="hint">{empty}</p> : whole !== undefined && state.all === whole.by
+      }])} {rows.length === 0
+        ? <p class="hint">{empty}</p>
+        : whole !== undefined && state.all === whole.by
         ? <div class="scroll" tabindex={0} role="region" aria-label={title}>{table}</div>
         : table}
       {whole === undefined || rows.length === 0 ? "" : rowLinks(given, whole)}

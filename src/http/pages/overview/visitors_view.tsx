@@ -20,7 +20,9 @@ export function visitorsCard(
   if (visitors === null && completeness.coverage.includes("not_counted")) {
     return {
       value: <span class="unknown" title="These days were counted without visitors.">not counted</span>,
-      note: counting ? "older windows; a day counts if all of it was counted" : "switched off by BREAKDOWNS, or an older version",
+      note: counting
+        ? "older windows; a day counts if all of it was counted"
+        : "switched off by BREAKDOWNS, or an older version",
     };
   }
   const unknown = days.filter((day) => day.coverage === "not_counted" || day.coverage === "gap").length;
