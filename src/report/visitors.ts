@@ -8,7 +8,7 @@ import { type Bucket, type Completeness, type Coverage, COVERAGES, type Progress
 import { localDate } from "./time_zone.ts";
 
 /** Standard error of a day's number in per cent: 1.04 / √16,384 registers (Flajolet et al., HyperLogLog, 2007). */
-export const VISITORS_ERROR_PERCENT = 0.81;
+const VISITORS_ERROR_PERCENT = 0.81;
 
 /** One UTC day; wire shape. */
 export const visitorDaySchema = z.strictObject({
