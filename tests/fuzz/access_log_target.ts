@@ -95,13 +95,13 @@ class Characters {
     return taken;
   }
 
-  /** A dash, or digits: `count` of them, or at least one where that is not told. */
-  number(count?: number): boolean {
-    if (this.word("-")) return true;
+  /** A dash, or digits: `count` of them, or at least one without `count`. */
+  number(count?: number): string | undefined {
+    if (this.word("-")) return "-";
     const before = this.at;
     while (this.digits(1) !== undefined);
-    const taken = this.at - before;
-    return count === undefined ? taken > 0 : taken === count;
+    const taken = this.text.slice(before, this.at);
+    return (count === undefined ? taken !== "" : taken.length === count) ? taken : undefined;
   }
 
   /** A field between quotes, with its escapes as they are. A backslash takes the next character along, whatever it is. */
@@ -173,13 +173,12 @@ function unescapeTwin(field: string): string {
 const isHex = (c: string | undefined) => c !== undefined && "0123456789abcdefABCDEF".includes(c);
 const present = (value: string | undefined) => value === undefined || value === "" || value === "-" ? undefined : value;
 
-/** The URL of a request line: method, URL, and a version that may be missing; anything else names none. */
-function urlOf(request: string): string | undefined {
+/** Method and URL of a request line, behind which a version may be missing; anything else names neither. */
+function requestOf(request: string): readonly [method?: string, url?: string] {
   const words = request.split(" ");
-  if (words.some((word) => word === "" || [...word].some(isSpace))) return undefined;
+  if (words.some((word) => word === "" || [...word].some(isSpace))) return [];
   const version = /^HTTP\/[0-9](\.[0-9])?$/;
-  if (words.length === 2) return words[1];
-  return words.length === 3 && version.test(words[2]!) ? words[1] : undefined;
+  return words.length === 2 || (words.length === 3 && version.test(words[2]!)) ? [words[0]!, words[1]!] : [];
 }
 
 function twin(line: string, defaultHost: string | undefined): EventFields | undefined {
@@ -201,9 +200,9 @@ function twin(line: string, defaultHost: string | undefined): EventFields | unde
   const offset = [rest.digits(2), rest.digits(2)];
   if (sign === undefined || offset.includes(undefined) || !rest.word("] ")) return undefined;
   const request = rest.quoted();
-  if (request === undefined || !rest.word(" ") || !rest.number(3) || !rest.word(" ") || !rest.number()) {
-    return undefined;
-  }
+  if (request === undefined || !rest.word(" ")) return undefined;
+  const status = rest.number(3);
+  if (status === undefined || !rest.word(" ") || rest.number() === undefined) return undefined;
   const fields: string[] = [];
   while (rest.rest !== "") {
     const field = rest.word(" ") ? rest.quoted() : undefined;
@@ -218,8 +217,11 @@ function twin(line: string, defaultHost: string | undefined): EventFields | unde
   const colon = column?.lastIndexOf(":") ?? -1;
   const port = colon < 0 ? "" : column!.slice(colon + 1);
   if (port !== "" && [...port].every((c) => c >= "0" && c <= "9")) column = column!.slice(0, colon);
+  const [method, url] = requestOf(unescapeTwin(request));
   return {
-    url: present(urlOf(unescapeTwin(request))),
+    url: present(url),
+    method,
+    status: present(status),
     referrer: present(unescapeTwin(referrer ?? "")),
     user_agent: present(unescapeTwin(agent ?? "")),
     host: column ?? defaultHost,
