@@ -159,11 +159,12 @@ export const TIMESERIES: Rendering<TimeseriesReport, TimeseriesReport["points"][
 export const TOP: Rendering<TopReport, ReturnType<typeof topLines>[number]> = {
   columns: TOP_COLUMNS,
   lines: topLines,
-  title: ({ query: q, total_count, completeness, breakdown }) =>
+  // A running service of the version before, which `tidemark report` asks, leaves out `breakdown` and `reserved`.
+  title: ({ query: q, total_count, completeness, breakdown = null }) =>
     `Top ${q.by} ${q.from} to ${q.to} (${q.tz}): ${words(total_count, completeness, q)}${
       breakdown === null ? "" : marked(breakdown)
     }`,
-  bars: ({ rows, reserved, other }) => [
+  bars: ({ rows, reserved = [], other }) => [
     ...rows,
     ...[...reserved, ...(other ? [other] : [])].map((row) => ({ ...row, isRest: true })),
   ],
