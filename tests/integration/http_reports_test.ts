@@ -59,7 +59,9 @@ Deno.test("every report and format answers, and JSON fits the document", async (
       const byName = await app.request(`${path}&format=${format}`);
       assertEquals(byName.headers.get("content-type")?.split(";")[0], type);
       const text = await byName.text();
-      assert(text.length > 10, path);
+      // The windows of this stream were committed without breakdowns: no lines.
+      if (format === "ndjson" && breakdowns.includes(name)) assertEquals(text, "", path);
+      else assert(text.length > 10, path);
       assertEquals(await (await app.request(path, { headers: { accept: type! } })).text(), text);
     }
   }
