@@ -165,10 +165,9 @@ comment on function tidemark_dimension_ends_v1(integer, integer) is 'dimension_e
 create function tidemark_dimension_sums_v1(p_ends integer[], p_hits bigint[], p_bot_hits bigint[])
 returns table (dimension integer, num_hits bigint, bot_hits bigint) language sql immutable parallel safe rows 4
 begin atomic
-  select d, coalesce(sum(k.hits), 0)::bigint, coalesce(sum(k.bots), 0)::bigint
-  from generate_series(1, 4) d
-  left join lateral unnest(p_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]], p_bot_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]]) as k(hits, bots) on true
-  group by d;
+  select d, coalesce((select sum(x) from unnest(p_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]]) x), 0)::bigint,
+         coalesce((select sum(x) from unnest(p_bot_hits[coalesce(p_ends[d - 1], 0) + 1 : p_ends[d]]) x), 0)::bigint
+  from generate_series(1, 4) d;
 end;
 comment on function tidemark_dimension_sums_v1(integer[], bigint[], bigint[]) is 'What each of the four dimensions of a chunk adds up to; zeros for one that it does not count.';
 
@@ -454,100 +453,222 @@ return sha256(convert_to(tidemark_micros_v1(p_window_start) || ',' || p_dimensio
 comment on function tidemark_breakdown_digest_v1(timestamptz, integer, text, text, integer[], integer[], bigint[], bigint[]) is
   'Digest of one row of web_breakdown: SHA-256 of its window and dimension, then of the SHA-256 of each text and array. Texts and pairs are in one order, so equal counts have equal digests.';
 
+-- Merging compares numbers in place of texts, which takes a third of the time: each text gets its position in the order of all texts, and a pair is
+-- one number: dimension << 56 | host << 28 | value. Sorted numbers are pairs in order of dimension, host and value.
 -- The smallest values of a host (by hits, then by the bytes of the text) fold into (other) until p_values_max are left, and the smallest pairs of
 -- all hosts into (other) of the host (other) until p_max_keys and p_max_bytes hold. Both are exact: sums stay. A value that was folded before
 -- stays folded. No value of a record is (other): paths begin with a slash, the other dimensions have lists or separators.
-create function tidemark_folded_pairs_v1(p_ids bigint[], p_from timestamptz, p_to timestamptz, p_mask integer, p_values_max integer, p_max_keys bigint,
-  p_max_bytes bigint)
-returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint, folded bigint)
-language plpgsql stable rows 1000
-set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+create function tidemark_merged_pairs_v1(p_ids bigint[], p_from timestamptz, p_to timestamptz, p_mask integer, p_values_max integer, p_max_keys bigint,
+  p_max_bytes bigint, out hosts text[], out texts text[], out text_ends integer[], out pairs bigint[], out num_hits bigint[], out bot_hits bigint[],
+  out folded bigint[])
+language plpgsql stable
+set plan_cache_mode = force_generic_plan set enable_hashagg = off set enable_mergejoin = off set enable_nestloop = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
   other constant text := '(other)';
+  low constant bigint := (1 << 28) - 1;
+  other_host bigint;
+  -- By dimension.
+  other_texts bigint[];
+  longest bigint;
+  is_crowded boolean;
 begin
-  return query
+  with source as materialized (
+    select row_number() over ()::integer as n, s.*,
+           -- Behind the last terminator of a list is an empty text.
+           length(s.hosts) - length(replace(s.hosts, E'\x1f', '')) as host_count,
+           length(s.value_texts) - length(replace(s.value_texts, E'\x1f', '')) as text_count,
+           -- Texts of a dimension follow those of the dimension before.
+           array(select coalesce((select max(x) from unnest(s.value_ix[coalesce(s.ends[d - 1], 0) + 1 : s.ends[d]]) x), 0)
+             from generate_series(1, 4) d order by d) as last_ix
+    from (
+      select d.hosts, d.value_texts, d.dimension_ends as ends, d.value_host_ix as host_ix, d.value_ix, d.value_hits::bigint[] as hits,
+             d.value_bot_hits::bigint[] as bots
+      from open_delta d where d.id = any(p_ids) and d.mask > 0
+      union all
+      select b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix, b.value_ix, b.key_hits, b.key_bot_hits
+      from web_breakdown b where b.window_start >= p_from and b.window_start < p_to and p_mask >> (b.dimension - 1) & 1 = 1
+    ) s
+  ), host as materialized (
+    select s.n as source, h.ix, h.value, dense_rank() over (order by h.value collate "C")::integer as n
+    from source s cross join lateral tidemark_texts_v1(s.hosts) h where h.ix <= s.host_count
+  ), value as materialized (
+    select v.*, dense_rank() over (order by v.dimension, v.value collate "C")::integer as n
+    from (
+      select s.n as source, v.ix, v.value,
+             case when v.ix <= s.last_ix[1] then 1 when v.ix <= s.last_ix[2] then 2 when v.ix <= s.last_ix[3] then 3 else 4 end as dimension
+      from source s cross join lateral tidemark_texts_v1(s.value_texts) v where v.ix <= s.text_count
+    ) v
+  ), host_map as materialized (
+    select o.source, array_agg(o.n) as n from (select h.source, h.n from host h order by h.source, h.ix) o group by o.source
+  ), value_map as materialized (
+    select o.source, array_agg(o.n) as n from (select v.source, v.n from value v order by v.source, v.ix) o group by o.source
+  ), pair as (
+    select (d.dimension::bigint << 56) | (h.n[k.host_ix]::bigint << 28) | v.n[k.value_ix] as pair, k.hits, k.bots
+    from source s join host_map h on h.source = s.n join value_map v on v.source = s.n
+    cross join lateral (
+      select d as dimension, coalesce(s.ends[d - 1], 0) + 1 as a, s.ends[d] as b from generate_series(1, 4) d where p_mask >> (d - 1) & 1 = 1
+    ) d
+    cross join lateral unnest(s.host_ix[d.a : d.b], s.value_ix[d.a : d.b], s.hits[d.a : d.b], s.bots[d.a : d.b]) as k(host_ix, value_ix, hits, bots)
+  ), summed as (
+    select p.pair, sum(p.hits)::bigint as hits, sum(p.bots)::bigint as bots from pair p group by p.pair order by p.pair
+  )
+  select array(select x.value from (select distinct on (h.n) h.n, h.value from host h order by h.n) x order by x.n),
+         array(select x.value from (select distinct on (v.n) v.n, v.value from value v order by v.n) x order by x.n),
+         e.ends, coalesce(array_agg(s.pair), '{}'), coalesce(array_agg(s.hits), '{}'), coalesce(array_agg(s.bots), '{}'),
+         coalesce((select max(octet_length(h.value)) from host h), 0) + e.longest
+    into hosts, texts, text_ends, pairs, num_hits, bot_hits, longest
+    from (
+      select array[max(v.n) filter (where v.dimension = 1), max(v.n) filter (where v.dimension <= 2), max(v.n) filter (where v.dimension <= 3), max(v.n)] as ends,
+             coalesce(max(octet_length(v.value)), 0) as longest
+      from value v
+    ) e left join summed s on true
+    group by e.ends, e.longest;
+
+  -- Pairs are sorted, so values of one host lie together.
+  is_crowded := exists (select from generate_series(1, cardinality(pairs) - p_values_max) i where pairs[i] >> 28 = pairs[i + p_values_max] >> 28);
+  if not is_crowded and cardinality(pairs) <= p_max_keys and cardinality(pairs) * (64 + longest) <= p_max_bytes then
+    return;
+  end if;
+  folded := array_fill(0::bigint, array[cardinality(pairs)]);
+  other_host := coalesce(array_position(hosts, other), cardinality(hosts) + 1);
+  other_texts := array(select coalesce(coalesce(text_ends[d - 1], 0) + array_position(texts[coalesce(text_ends[d - 1], 0) + 1 : text_ends[d]], other),
+    cardinality(texts) + 1) from generate_series(1, 4) d order by d);
+  hosts := hosts || other;
+  texts := texts || other;
+
+  if is_crowded then
     with pair as materialized (
-      select t.dimension, t.host, t.value, sum(t.num_hits)::bigint as num_hits, sum(t.bot_hits)::bigint as bot_hits
-      from (
-        select k.*
-        from open_delta d
-        cross join lateral tidemark_chunk_pairs_v1(p_mask, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
-          d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
-        where d.id = any(p_ids)
-        union all
-        select k.*
-        from web_breakdown b
-        cross join lateral tidemark_chunk_pairs_v1(1 << (b.dimension - 1), b.hosts, b.value_texts, tidemark_dimension_ends_v1(b.dimension, b.keys), b.host_ix,
-          b.value_ix, b.key_hits, b.key_bot_hits) k
-        where b.window_start >= p_from and b.window_start < p_to and p_mask >> (b.dimension - 1) & 1 = 1
-      ) t
-      group by 1, 2, 3
-    ), crowd as materialized (
-      select p.dimension, p.host, row_number() over ()::integer as n from pair p group by p.dimension, p.host having count(*) > p_values_max
+      select k.*, k.pair >> 28 as host, count(*) over (partition by k.pair >> 28) > p_values_max as is_crowded
+      from unnest(pairs, num_hits, bot_hits) as k(pair, hits, bots)
     ), ranked as materialized (
-      select p.*, row_number() over (partition by c.n order by case when p.value = other then 0 else p.num_hits end desc, p.value collate "C") as n
-      from pair p join crowd c using (dimension, host)
+      select p.*, o.other_text, row_number() over (partition by p.host order by case when p.pair & low = o.other_text then 0 else p.hits end desc, p.pair) as n
+      from pair p cross join lateral (select other_texts[(p.pair >> 56)::integer] as other_text) o
+      where p.is_crowded
     ), fewer as (
-      select p.*, 0::bigint as folded from pair p where (p.dimension, p.host) not in (select c.dimension, c.host from crowd c)
+      select p.pair, p.hits, p.bots, 0::bigint as folded from pair p where not p.is_crowded
       union all
-      select r.dimension, r.host, r.value, r.num_hits, r.bot_hits, 0 from ranked r where r.n < p_values_max
+      select r.pair, r.hits, r.bots, 0 from ranked r where r.n < p_values_max
       union all
-      select r.dimension, r.host, other, sum(r.num_hits), sum(r.bot_hits), count(*) filter (where r.value <> other)
-      from ranked r where r.n >= p_values_max group by r.dimension, r.host
-    ), bounded as materialized (
-      select f.*, row_number() over by_hits as n, count(*) over (partition by f.dimension) as alike,
-             sum(64 + octet_length(f.host) + octet_length(f.value)) over (by_hits rows unbounded preceding) as bytes
-      from fewer f window by_hits as (partition by f.dimension order by f.num_hits desc, f.host collate "C", f.value collate "C")
-    ), kept as (
-      select b.*, b.alike > p_max_keys and b.n >= p_max_keys or b.bytes > p_max_bytes as beyond from bounded b
+      select (r.host << 28) | r.other_text, sum(r.hits)::bigint, sum(r.bots)::bigint, count(*) filter (where r.pair & low <> r.other_text)
+      from ranked r where r.n >= p_values_max group by r.host, r.other_text
     )
-    select k.dimension, k.host, k.value, k.num_hits::bigint, k.bot_hits::bigint, k.folded from kept k where not k.beyond
-    union all
-    select k.dimension, other, other, sum(k.num_hits)::bigint, sum(k.bot_hits)::bigint, sum(case when k.value <> other then 1 else k.folded end)::bigint
-    from kept k where k.beyond group by k.dimension;
+    select array_agg(f.pair), array_agg(f.hits), array_agg(f.bots), array_agg(f.folded) into pairs, num_hits, bot_hits, folded
+      from (select * from fewer order by pair) f;
+  end if;
+
+  if cardinality(pairs) > p_max_keys or cardinality(pairs) * (64 + longest) > p_max_bytes then
+    with bounded as (
+      select k.*, row_number() over by_hits as n, count(*) over (partition by k.pair >> 56) as alike,
+             sum(64 + octet_length(hosts[(k.pair >> 28) & low]) + octet_length(texts[k.pair & low])) over (by_hits rows unbounded preceding) as bytes
+      from unnest(pairs, num_hits, bot_hits, folded) as k(pair, hits, bots, folded)
+      window by_hits as (partition by k.pair >> 56 order by k.hits desc, k.pair)
+    ), kept as materialized (
+      select b.*, b.alike > p_max_keys and b.n >= p_max_keys or b.bytes > p_max_bytes as beyond, other_texts[(b.pair >> 56)::integer] as other_text
+      from bounded b
+    ), fewer as (
+      select k.pair, k.hits, k.bots, k.folded from kept k where not k.beyond
+      union all
+      select ((k.pair >> 56) << 56) | (other_host << 28) | k.other_text, sum(k.hits)::bigint, sum(k.bots)::bigint,
+             sum(case when k.pair & low <> k.other_text then 1 else k.folded end)::bigint
+      from kept k where k.beyond group by k.pair >> 56, k.other_text
+    )
+    select array_agg(f.pair), array_agg(f.hits), array_agg(f.bots), array_agg(f.folded) into pairs, num_hits, bot_hits, folded
+      from (select * from fewer order by pair) f;
+  end if;
+end $$;
+comment on function tidemark_merged_pairs_v1(bigint[], timestamptz, timestamptz, integer, integer, bigint, bigint) is
+  'Hits by dimension, host and value of some chunks by their ids, or (null) of closed windows that start in [p_from, p_to), for the dimensions of p_mask, folded to the bounds. pairs, ascending, are dimension << 56 | host << 28 | value: 1-based positions in hosts and texts. texts are those of dimension 1, 2, 3, 4, up to text_ends; hosts and the texts of a dimension are in order of their bytes. Where nothing was folded, folded is null and every pair''s dimension has all hosts and all its texts; else (other) is the last of both lists, too, and folded says how many pairs were folded into each.';
+
+create function tidemark_folded_pairs_v1(p_ids bigint[], p_from timestamptz, p_to timestamptz, p_mask integer, p_values_max integer, p_max_keys bigint,
+  p_max_bytes bigint)
+returns table (dimension smallint, host text, value text, num_hits bigint, bot_hits bigint)
+language plpgsql stable rows 1000
+set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+declare
+  low constant bigint := (1 << 28) - 1;
+  m record;
+  hosts text[];
+  texts text[];
+begin
+  select * into m from tidemark_merged_pairs_v1(p_ids, p_from, p_to, p_mask, p_values_max, p_max_keys, p_max_bytes);
+  hosts := m.hosts;
+  texts := m.texts;
+  return query
+    select (k.pair >> 56)::smallint, hosts[(k.pair >> 28) & low], texts[k.pair & low], k.hits, k.bots
+    from unnest(m.pairs, m.num_hits, m.bot_hits) as k(pair, hits, bots);
 end $$;
 comment on function tidemark_folded_pairs_v1(bigint[], timestamptz, timestamptz, integer, integer, bigint, bigint) is
-  'Hits by dimension, host and value of some chunks by their ids, or (null) of closed windows that start in [p_from, p_to), for the dimensions of p_mask, folded to the bounds. folded: pairs that were folded into this one here.';
+  'The pairs of tidemark_merged_pairs_v1 with their texts.';
 
 -- The caller has the stream row's lock, and all watermarks have passed the window, so its chunks do not change until they are deleted.
 create function tidemark_close_breakdown_v1(p_window_start timestamptz, p_values_max integer, p_max_keys bigint, p_max_bytes bigint,
   out mask smallint, out folded_values bigint) language plpgsql volatile
-set plan_cache_mode = force_generic_plan set enable_mergejoin = off set jit = off set work_mem = '64MB' as $$
+set plan_cache_mode = force_generic_plan set enable_mergejoin = off set enable_nestloop = off set jit = off set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
-  -- Only what every chunk counts: part of a window would be too small a number.
-  common constant integer := (select bit_and(coalesce(d.mask, 0)) from open_delta d where d.window_start = p_window_start);
+  separator constant text := E'\x1f';
+  low constant bigint := (1 << 28) - 1;
+  m record;
+  from_ix integer;
+  to_ix integer := 0;
+  before integer;
+  -- Of one dimension. The numbers are those that its pairs name, in order of their texts.
+  pairs bigint[];
+  hits bigint[];
+  bots bigint[];
+  hosts text[];
+  texts text[];
+  host_ix integer[];
+  value_ix integer[];
+  host_numbers bigint[];
+  text_numbers bigint[];
 begin
-  with pair as materialized (
-    select * from tidemark_folded_pairs_v1(array(select d.id from open_delta d where d.window_start = p_window_start), null, null, common, p_values_max,
-      p_max_keys, p_max_bytes)
-  ), host_text as materialized (
-    select d.dimension, d.host, row_number() over (partition by d.dimension order by d.host collate "C")::integer as n
-    from (select distinct p.dimension, p.host from pair p) d
-  ), value_text as materialized (
-    select d.dimension, d.value, row_number() over (partition by d.dimension order by d.value collate "C")::integer as n
-    from (select distinct p.dimension, p.value from pair p) d
-  ), packed as (
-    select o.dimension, sum(o.num_hits)::bigint as hits, sum(o.bot_hits)::bigint as bot_hits, count(*)::integer as keys, sum(o.folded)::bigint as folded,
-           array_agg(o.host_n) as host_ix, array_agg(o.value_n) as value_ix, array_agg(o.num_hits) as key_hits, array_agg(o.bot_hits) as key_bot_hits
-    from (
-      select p.dimension, h.n as host_n, v.n as value_n, p.num_hits, p.bot_hits, p.folded
-      from pair p join host_text h using (dimension, host) join value_text v using (dimension, value)
-      order by 1, 2, 3
-    ) o
-    group by o.dimension
-  ), stored as (
+  -- Only what every chunk counts: part of a window would be too small a number.
+  mask := coalesce((select bit_and(coalesce(d.mask, 0)) from open_delta d where d.window_start = p_window_start), 0);
+  folded_values := 0;
+  if mask & 15 = 0 then
+    return;
+  end if;
+  select * into m from tidemark_merged_pairs_v1(array(select d.id from open_delta d where d.window_start = p_window_start), null, null, mask, p_values_max,
+    p_max_keys, p_max_bytes);
+  for dimension in 1..4 loop
+    from_ix := to_ix + 1;
+    to_ix := width_bucket((dimension + 1)::bigint << 56, m.pairs);
+    continue when to_ix < from_ix;
+    pairs := m.pairs[from_ix : to_ix];
+    hits := m.num_hits[from_ix : to_ix];
+    bots := m.bot_hits[from_ix : to_ix];
+    if m.folded is null then
+      before := coalesce(m.text_ends[dimension - 1], 0);
+      hosts := m.hosts;
+      texts := m.texts[before + 1 : m.text_ends[dimension]];
+      host_ix := array(select (x >> 28 & low)::integer from unnest(pairs) x);
+      value_ix := array(select (x & low)::integer - before from unnest(pairs) x);
+    else
+      hosts := m.hosts;
+      texts := m.texts;
+      host_numbers := array(select d.n from (select distinct x >> 28 & low as n from unnest(pairs) x) d order by hosts[d.n] collate "C");
+      text_numbers := array(select d.n from (select distinct x & low as n from unnest(pairs) x) d order by texts[d.n] collate "C");
+      select array_agg(o.host_n), array_agg(o.text_n), array_agg(o.hits), array_agg(o.bots) into host_ix, value_ix, hits, bots
+        from (
+          select h.ix::integer as host_n, t.ix::integer as text_n, k.hits, k.bots
+          from unnest(pairs, hits, bots) as k(pair, hits, bots)
+          join unnest(host_numbers) with ordinality as h(n, ix) on h.n = k.pair >> 28 & low
+          join unnest(text_numbers) with ordinality as t(n, ix) on t.n = k.pair & low
+          order by 1, 2
+        ) o;
+      hosts := array(select hosts[u.n] from unnest(host_numbers) with ordinality as u(n, ix) order by u.ix);
+      texts := array(select texts[u.n] from unnest(text_numbers) with ordinality as u(n, ix) order by u.ix);
+    end if;
     insert into web_breakdown (window_start, dimension, hits, bot_hits, keys, folded, hosts, value_texts, host_ix, value_ix, key_hits, key_bot_hits, digest)
-    select p_window_start, p.dimension, p.hits, p.bot_hits, p.keys, p.folded, h.texts, v.texts, p.host_ix, p.value_ix, p.key_hits, p.key_bot_hits,
-           tidemark_breakdown_digest_v1(p_window_start, p.dimension, h.texts, v.texts, p.host_ix, p.value_ix, p.key_hits, p.key_bot_hits)
-    from packed p
-    join (select t.dimension, string_agg(t.host || E'\x1f', '' order by t.n) as texts from host_text t group by 1) h using (dimension)
-    join (select t.dimension, string_agg(t.value || E'\x1f', '' order by t.n) as texts from value_text t group by 1) v using (dimension)
-    returning folded
-  )
-  select coalesce(sum(s.folded), 0) into folded_values from stored s;
-  mask := coalesce(common, 0);
+      select p_window_start, dimension, (select sum(x) from unnest(hits) x), (select sum(x) from unnest(bots) x), cardinality(hits),
+             coalesce((select sum(x) from unnest(m.folded[from_ix : to_ix]) x), 0), l.hosts, l.texts, host_ix, value_ix, hits, bots,
+             tidemark_breakdown_digest_v1(p_window_start, dimension, l.hosts, l.texts, host_ix, value_ix, hits, bots)
+      from (select array_to_string(hosts, separator) || separator as hosts, array_to_string(texts, separator) || separator as texts) l;
+    folded_values := folded_values + coalesce((select sum(x) from unnest(m.folded[from_ix : to_ix]) x), 0);
+  end loop;
 end $$;
 comment on function tidemark_close_breakdown_v1(timestamptz, integer, bigint, bigint) is
   'Stores the breakdowns of one window that is being closed. Returns the dimensions that all of its chunks count, and how many pairs were folded.';
@@ -661,14 +782,15 @@ begin
     -- Hosts are not folded: those of the rows are not.
     select k.dimension, k.host, k.value, k.num_hits::integer as hits, k.bot_hits::integer as bot_hits
     from tidemark_folded_pairs_v1(ids, null, null, common, p_values_kept, 9223372036854775807, 9223372036854775807) k
-  ), value as materialized (select d.value, row_number() over ()::integer as ix from (select distinct p.value from pair p) d),
+  ), value as materialized (
+    select d.dimension, d.value, row_number() over (order by d.dimension)::integer as ix from (select distinct p.dimension, p.value from pair p) d),
   packed as (
     select coalesce(array_agg(o.host_ix), '{}') as host_ix, coalesce(array_agg(o.value_ix), '{}') as value_ix,
            coalesce(array_agg(o.hits), '{}') as hits, coalesce(array_agg(o.bot_hits), '{}') as bot_hits,
            array[count(*) filter (where o.dimension <= 1), count(*) filter (where o.dimension <= 2), count(*) filter (where o.dimension <= 3), count(*)]::integer[] as ends
     from (
       select p.dimension, h.ix as host_ix, v.ix as value_ix, p.hits, p.bot_hits
-      from pair p join host h using (host) join value v using (value) order by p.dimension
+      from pair p join host h using (host) join value v using (dimension, value) order by p.dimension
     ) o
   ), written as (
     insert into open_delta (window_start, commit_id, hits, bot_hits, keys, hosts, referrers, places, host_ix, referrer_ix, place_ix, key_hits, key_bot_hits,

@@ -54,19 +54,27 @@ export const BREAKDOWN_MUTANTS: readonly (readonly [guard: string, ...edits: Edi
     ["where r.n >= p_values_max group", "where r.n > p_values_max group"],
   ],
   ["a host with as many values as the cap keeps all", [
-    "having count(*) > p_values_max",
-    "having count(*) >= p_values_max",
+    "> p_values_max as is_crowded",
+    ">= p_values_max as is_crowded",
   ]],
-  ["values fold within their host", ["partition by c.n order by case", "order by case"]],
-  ["the largest values are kept", ["else p.num_hits end desc,", "else p.num_hits end,"]],
+  ["values fold within their host", ["partition by p.host order by case", "order by case"]],
+  ["the largest values are kept", ["else p.hits end desc,", "else p.hits end,"]],
   [
     "equal hits fold by the bytes of the text",
     [
-      'p.value collate "C") as n\n      from pair p join crowd',
-      'p.value collate "C" desc) as n\n      from pair p join crowd',
+      "end desc, p.pair) as n",
+      "end desc, p.pair desc) as n",
     ],
   ],
-  ["what is folded stays folded", ["case when p.value = other then 0 else p.num_hits end desc", "p.num_hits desc"]],
+  ["what is folded stays folded", ["case when p.pair & low = o.other_text then 0 else p.hits end desc", "p.hits desc"]],
+  ["texts of a merged chunk lie together by dimension", [
+    "row_number() over (order by d.dimension)::integer as ix",
+    "row_number() over (order by d.value)::integer as ix",
+  ]],
+  ["folded windows of equal counts have equal digests", [
+    'order by texts[d.n] collate "C"',
+    "order by d.n",
+  ]],
   ["pairs of a window are bounded", ["b.alike > p_max_keys and b.n >= p_max_keys or", "false or"]],
   // ---- compaction
   [
