@@ -84,7 +84,10 @@ export function pagePath(url: string | undefined): string | undefined {
   return sent === undefined ? undefined : normalPath(sent);
 }
 
-const normalPath = (sent: string) => withoutDots(normalCharacters(sent));
+/** What most paths are, and in normal form as sent: segments of letters, digits, hyphens and underscores. */
+const NORMAL = /^(?:\/[\w-]+)+$/;
+
+const normalPath = (sent: string) => NORMAL.test(sent) ? sent : withoutDots(normalCharacters(sent));
 
 function sentPath(url: string | undefined): string | undefined {
   const start = url === undefined ? -1 : pathStart(url);
