@@ -128,7 +128,8 @@ Deno.test("resume after a gap, a truncation, a recreated topic and partitions th
     await stream.runOnce();
     // What an unclean election leaves: a log that ends before what was read of it.
     await stream.sql`update stream_partition set next_offset = 14, counted = counted + 4`;
-    await stream.sql`update web_traffic_window set hits = hits + 4, mask = null where window_start = '2026-01-31T00:00Z'`;
+    await stream
+      .sql`update web_traffic_window set hits = hits + 4, mask = null where window_start = '2026-01-31T00:00Z'`;
     await stream.sql`delete from web_breakdown where window_start = '2026-01-31T00:00Z'`;
     await stream
       .sql`update aggregated_web_traffic set num_hits = num_hits + 4 where window_start = '2026-01-31T00:00Z'`;
