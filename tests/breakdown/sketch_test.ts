@@ -2,20 +2,17 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { KEY_BYTES, SipHasher, sipKey } from "../../src/breakdown/siphash.ts";
+import { PRECISION, rankOf, registerOf, updateOf } from "../../src/breakdown/sketch.ts";
 import {
   estimateOf,
-  PRECISION,
   RANK_MAX,
-  rankOf,
-  registerOf,
   REGISTERS,
   Sketch,
   sketchBytes,
   sketchOfBytes,
   SPARSE_UPDATES_MAX,
-  updateOf,
   updatesOfBytes,
-} from "../../src/breakdown/sketch.ts";
+} from "../support/sketch.ts";
 
 const update = fc.tuple(fc.nat(REGISTERS - 1), fc.integer({ min: 1, max: RANK_MAX })).map(([register, rank]) =>
   register * 64 + rank

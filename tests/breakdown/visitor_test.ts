@@ -1,7 +1,8 @@
 // Visitors: who is the same, who is another, and that a salt hides them.
 import { assert, assertEquals } from "@std/assert";
 import { KEY_BYTES, SipHasher, type SipKey, sipKey } from "../../src/breakdown/siphash.ts";
-import { Sketch, updateOf } from "../../src/breakdown/sketch.ts";
+import { updateOf } from "../../src/breakdown/sketch.ts";
+import { Sketch } from "../support/sketch.ts";
 import { ADDRESS_BYTES_MAX, VisitorHasher } from "../../src/breakdown/visitor.ts";
 
 const encoder = new TextEncoder();

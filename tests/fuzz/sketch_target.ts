@@ -1,5 +1,5 @@
 // The bytes of a sketch: what is read is written again as the same bytes; anything else is refused.
-import { RANK_MAX, REGISTERS, sketchBytes, SPARSE_UPDATES_MAX, updatesOfBytes } from "../../src/breakdown/sketch.ts";
+import { RANK_MAX, REGISTERS, sketchBytes, SPARSE_UPDATES_MAX, updatesOfBytes } from "../support/sketch.ts";
 import { type Below, chanceOf, mutated } from "./random.ts";
 import { type Case, faulty, type Judge, sound, type Target } from "./target.ts";
 

@@ -3,7 +3,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { DIMENSION_BITS } from "../../src/breakdown/dimensions.ts";
 import { KEY_BYTES, sipKey } from "../../src/breakdown/siphash.ts";
-import { sketchBytes } from "../../src/breakdown/sketch.ts";
+import { sketchBytes } from "../support/sketch.ts";
 import type { VisitorSalt } from "../../src/breakdown/visitor.ts";
 import type { EventBreakdowns, EventReader, ReadCode } from "../../src/event/types.ts";
 import {

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { KEY_BYTES, sipKey } from "../../src/breakdown/siphash.ts";
-import { RANK_MAX, REGISTERS, sketchBytes } from "../../src/breakdown/sketch.ts";
+import { RANK_MAX, REGISTERS, sketchBytes } from "../support/sketch.ts";
 import type { VisitorSalt } from "../../src/breakdown/visitor.ts";
 import { DAY, HOUR } from "../../src/shared/units.ts";
 import { SentUpdates } from "../../src/window/sent_updates.ts";

@@ -1,6 +1,7 @@
-// Visitors in the database (ddl/0011_breakdown.sql): sketches and estimates equal those of src/breakdown/sketch.ts, and no salt outlives its day.
+// Visitors in the database (ddl/0011_breakdown.sql): sketches and estimates equal those of tests/support/sketch.ts, and no salt outlives its day.
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
-import { Sketch, sketchBytes, updateOf } from "../../../src/breakdown/sketch.ts";
+import { updateOf } from "../../../src/breakdown/sketch.ts";
+import { Sketch, sketchBytes } from "../../support/sketch.ts";
 import type { VisitorUpdates } from "../../../src/store/port.ts";
 import { randomBelow } from "../../fuzz/random.ts";
 import { startPostgres } from "../../support/postgres.ts";
