@@ -1,10 +1,10 @@
 // Whether a user agent names itself a bot, and a cache of these verdicts. No I/O. The patterns are those of the npm package isbot.
 import { isbot } from "isbot";
-import { ByteInterner, grown } from "./intern.ts";
+import { AGENT_CHARACTERS_MAX } from "../breakdown/client.ts";
+import { grown } from "../shared/typed_tables.ts";
+import { ByteInterner } from "./intern.ts";
 import { tokenText } from "./json_token.ts";
 
-/** Characters of a user agent that are checked; real ones have fewer than 300. It bounds the cost of one hostile value. */
-export const AGENT_CHARACTERS_MAX = 1024;
 /** The cache is emptied at this size: a flood of invented agents then costs time, but no memory. */
 const CACHE_BYTES_MAX = 8 * 1024 * 1024;
 

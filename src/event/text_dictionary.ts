@@ -2,7 +2,8 @@
 // The rule of the slow path runs once per distinct token; a known token costs one lookup. So the fast path needs no rules of its own for
 // escapes, upper case and non-ASCII text.
 import { Buffer } from "node:buffer";
-import { ByteInterner, grown } from "./intern.ts";
+import { grown } from "../shared/typed_tables.ts";
+import { ByteInterner } from "./intern.ts";
 import { tokenText } from "./json_token.ts";
 import type { Dictionary } from "./types.ts";
 

@@ -1,6 +1,7 @@
 // Hits by (host, value) of one dimension in one window since the last commit. Pure, hot: one call per record and dimension.
 // KeyTable with a column less; the reasons for its form are in key_table.ts.
 import { type Breakdowns, DIMENSION_BITS } from "../breakdown/dimensions.ts";
+import { grown, mix } from "../shared/typed_tables.ts";
 
 const LOAD_FACTOR_INVERSE = 2;
 /** Small, as that of KeyTable. */
@@ -20,7 +21,7 @@ export class PairTable {
   /** Adds one hit; `bot` is 1 or 0. Returns whether the pair is new. */
   add(host: number, value: number, bot: number): boolean {
     const slots = this.#slots, mask = this.#mask;
-    let slot = mix(host, value) & mask;
+    let slot = mix(host, value, 0) & mask;
     for (;;) {
       const entry = slots[slot]! - 1;
       if (entry < 0) break;
@@ -43,31 +44,18 @@ export class PairTable {
 
   #grow(): void {
     const capacity = this.host.length * 2;
-    const wider = (from: Int32Array) => {
-      const to = new Int32Array(capacity);
-      to.set(from);
-      return to;
-    };
-    this.host = wider(this.host);
-    this.value = wider(this.value);
-    this.pairHits = wider(this.pairHits);
-    this.pairBotHits = wider(this.pairBotHits);
+    this.host = grown(this.host, capacity);
+    this.value = grown(this.value, capacity);
+    this.pairHits = grown(this.pairHits, capacity);
+    this.pairBotHits = grown(this.pairBotHits, capacity);
     const slots = this.#slots = new Int32Array(capacity * LOAD_FACTOR_INVERSE);
     const mask = this.#mask = slots.length - 1;
     for (let entry = 0; entry < this.size; entry++) {
-      let slot = mix(this.host[entry]!, this.value[entry]!) & mask;
+      let slot = mix(this.host[entry]!, this.value[entry]!, 0) & mask;
       while (slots[slot] !== 0) slot = (slot + 1) & mask;
       slots[slot] = entry + 1;
     }
   }
-}
-
-/** As in key_table.ts, of two ids. */
-function mix(host: number, value: number): number {
-  let h = Math.imul(host, 0x9e3779b1) ^ Math.imul(value, 0x85ebca6b);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x2c1b3c6d);
-  return h ^ (h >>> 13);
 }
 
 /** The tables of one window; `null` for a dimension that is not counted. Visitors and entry channels need none. */

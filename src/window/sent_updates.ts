@@ -2,6 +2,7 @@
 // A cache of fixed size in place of a sketch for each host, which would be 16 KiB for each of thousands of hosts. A lost entry costs one more
 // update in a commit. An entry that is kept too long would lose a visitor, so what was not stored, or has another id, must be forgotten.
 import { PRECISION, rankOf, registerOf } from "../breakdown/sketch.ts";
+import { mix } from "../shared/typed_tables.ts";
 
 const BITS = 19;
 const MASK = (1 << BITS) - 1;
@@ -23,7 +24,7 @@ export class SentUpdates {
   add(day: number, host: number, update: number): boolean {
     const number = day === this.#recentDay ? this.#recentNumber : this.#numberOf(day);
     const register = registerOf(update), rank = rankOf(update);
-    const slot = mix(number, host, register) & MASK;
+    const slot = mix(host, register, number) & MASK;
     const key = (number << DAY_SHIFT) | (register << RANK_BITS), known = this.#rest[slot]!;
     if (this.#hosts[slot] === host + 1 && known - rankOf(known) === key && rankOf(known) >= rank) return false;
     this.#hosts[slot] = host + 1;
@@ -47,12 +48,4 @@ export class SentUpdates {
     this.#recentNumber = number;
     return number;
   }
-}
-
-/** As in key_table.ts. */
-function mix(day: number, host: number, register: number): number {
-  let h = Math.imul(host, 0x9e3779b1) ^ Math.imul(register, 0x85ebca6b) ^ Math.imul(day, 0xc2b2ae35);
-  h ^= h >>> 15;
-  h = Math.imul(h, 0x2c1b3c6d);
-  return h ^ (h >>> 13);
 }

@@ -1,4 +1,5 @@
 // Updates of one day's sketches since the last commit. Pure, hot: one call for each visitor that is not known to be sent.
+import { grown } from "../shared/typed_tables.ts";
 
 const FIRST_CAPACITY = 64;
 
@@ -15,13 +16,8 @@ export class UpdateList {
 
   add(host: number, update: number): void {
     if (this.size === this.host.length) {
-      const wider = (from: Int32Array) => {
-        const to = new Int32Array(from.length * 2);
-        to.set(from);
-        return to;
-      };
-      this.host = wider(this.host);
-      this.update = wider(this.update);
+      this.host = grown(this.host, 2 * this.size);
+      this.update = grown(this.update, 2 * this.size);
     }
     this.host[this.size] = host;
     this.update[this.size++] = update;

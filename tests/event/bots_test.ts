@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { AGENT_CHARACTERS_MAX, BotVerdicts, isBotAgent } from "../../src/event/bots.ts";
+import { AGENT_CHARACTERS_MAX } from "../../src/breakdown/client.ts";
+import { BotVerdicts, isBotAgent } from "../../src/event/bots.ts";
 
 const HUMAN = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
 const BOT = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";

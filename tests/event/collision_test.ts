@@ -10,10 +10,10 @@ import { REPOSITORY } from "../support/process.ts";
 
 type Edits = Readonly<Record<string, readonly Edit[]>>;
 
-const INTERN = "src/event/intern.ts", TABLE = "src/window/key_table.ts";
+const INTERN = "src/event/intern.ts", TABLE = "src/window/key_table.ts", MIX = "src/shared/typed_tables.ts";
 const ONE_HASH: Edits = {
   [INTERN]: [["    h ^= h >>> 16;\n    h = Math.imul(h, m);\n    return h ^ (h >>> 15);", "    return 0 * h;"]],
-  [TABLE]: [["  return h ^ (h >>> 13);", "  return 0 * h;"]],
+  [MIX]: [["  return h ^ (h >>> 13);", "  return 0 * h;"]],
 };
 const TRUSTED_TEXTS: Edits = {
   ...ONE_HASH,
@@ -22,7 +22,6 @@ const TRUSTED_TEXTS: Edits = {
 const TRUSTED_KEYS: Edits = {
   ...ONE_HASH,
   [TABLE]: [
-    ...ONE_HASH[TABLE]!,
     [
       "if (this.host[entry] === host && this.referrer[entry] === referrer && this.place[entry] === place) {",
       "if (entry >= 0) {",

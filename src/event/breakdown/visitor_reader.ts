@@ -2,8 +2,8 @@
 // An agent is hashed once for each token and salt, beside its verdict. The counter asks only for events that count as visits.
 import { AGENT_BYTES_MAX, VisitorHasher, type VisitorSalt } from "../../breakdown/visitor.ts";
 import type { PlaceLocator } from "../../geo/port.ts";
+import { grown } from "../../shared/typed_tables.ts";
 import type { BotVerdicts } from "../bots.ts";
-import { grown } from "../intern.ts";
 import { tokenText } from "../json_token.ts";
 
 const BACKSLASH = 0x5c;
