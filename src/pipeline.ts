@@ -21,7 +21,7 @@ import { snapshotOf } from "./engine/snapshot.ts";
 import { EngineState } from "./engine/state.ts";
 import { messageOf } from "./shared/errors.ts";
 import type { PipelineSnapshot } from "./shared/snapshot.ts";
-import { type DurationMs, type EpochMs, epochMs } from "./shared/units.ts";
+import { durationMs, type EpochMs, epochMs } from "./shared/units.ts";
 import type { FetchedBatch, SourceEvent } from "./source/port.ts";
 import { Counter } from "./window/counter.ts";
 import type { Tally, Tracker } from "./window/tracker.ts";
@@ -36,7 +36,7 @@ const POLL_MS = 250;
  */
 const IDLE_POLL_MS = 3_000;
 /** Poll interval while a load, a row check or a commit result is pending. */
-const SHORT_POLL_MS = 10;
+const SHORT_POLL_MS = durationMs(10);
 
 /** When a batch was taken, by our clock and by PostgreSQL's. All its parts use the same times, so how it is cut does not change the counts. */
 interface CountedAt {
@@ -196,7 +196,7 @@ export class Pipeline {
     const before = { ...tracker.tally };
     const { now, serverNow } = at ??= { now: clock.now(), serverNow: state.serverTime() };
     // The later of two clocks decides what is a future event: a clock that was set back must not turn all records into dead letters.
-    const whole = this.#counter.count(tracker, batch, state.delta, Math.max(now, serverNow) as EpochMs, serverNow);
+    const whole = this.#counter.count(tracker, batch, state.delta, epochMs(Math.max(now, serverNow)), serverNow);
     const next = tracker.position;
     if (!whole) {
       const generation = state.assignment?.generation;
@@ -226,7 +226,7 @@ export class Pipeline {
     // Still full: the commit that empties the delta was postponed.
     const { wants } = this.#counter;
     if (state.full || (wants !== null && !await this.#salts.fetch(wants))) {
-      await state.parts.clock.sleep(SHORT_POLL_MS as DurationMs);
+      await state.parts.clock.sleep(SHORT_POLL_MS);
     } else {
       this.#rest = null;
       this.#count(batch, rest.at);
@@ -252,7 +252,7 @@ export class Pipeline {
   #hearSilence(tracker: Tracker, batch: FetchedBatch, now: EpochMs, serverNow: EpochMs): void {
     const age = now - batch.sentAt; // below zero if our clock was set back: then we do not know when the fetch was sent
     advanceIfIdle(this.#state, tracker, {
-      sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,
+      sentAt: epochMs(Math.min(batch.sentAt, serverNow - age)),
       caughtUp: batch.next === batch.logEnd && age >= 0,
       idleTimeout: this.#state.settings.idleTimeout,
     });
@@ -263,7 +263,7 @@ export class Pipeline {
     if (await holdStopped(state, this.#commits) === "restarted") return;
     if (state.settings.once && (state.stopRecorded || this.#once.waitedTooLong)) throw state.stopped;
     this.#watch.lookIfDue();
-    await state.parts.clock.sleep(RETRY_MS as DurationMs, signal);
+    await state.parts.clock.sleep(RETRY_MS, signal);
   }
 
   /** One last commit within the deadline. What it does not store, the next start reads again. */
@@ -271,7 +271,7 @@ export class Pipeline {
     const state = this.#state, { clock, log } = state.parts;
     if (!state.stopped) state.phase = "stopping";
     const deadline = new AbortController();
-    const timer = clock.sleep(state.settings.shutdownMs / 2 as DurationMs, deadline.signal).then(() =>
+    const timer = clock.sleep(durationMs(state.settings.shutdownMs / 2), deadline.signal).then(() =>
       deadline.abort()
     );
     try {
@@ -288,6 +288,6 @@ export class Pipeline {
     }
     deadline.abort();
     closing.abort();
-    await Promise.race([closed, clock.sleep(2_000 as DurationMs)]);
+    await Promise.race([closed, clock.sleep(durationMs(2_000))]);
   }
 }

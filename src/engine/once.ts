@@ -1,6 +1,6 @@
 // `run --once`: whether everything up to the end offsets of the first look is read and committed. I/O only through the ports.
 import { Unavailable } from "../shared/errors.ts";
-import type { EpochMs } from "../shared/units.ts";
+import { epochMs } from "../shared/units.ts";
 import { NO_WAIT } from "../window/idle.ts";
 import type { Commits } from "./commits.ts";
 import { advanceIfIdle } from "./idle.ts";
@@ -38,7 +38,7 @@ export class Once {
     const now = clock.now();
     for (const tracker of state.trackers.values()) {
       advanceIfIdle(state, tracker, {
-        sentAt: Math.min(now, state.serverTime()) as EpochMs,
+        sentAt: epochMs(Math.min(now, state.serverTime())),
         caughtUp: tracker.logEnd === null || tracker.position >= tracker.logEnd,
         idleTimeout: state.settings.idleTimeout === null ? null : NO_WAIT,
       });

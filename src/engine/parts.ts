@@ -5,7 +5,7 @@ import type { EventReader } from "../event/types.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import type { SteadyClock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
-import type { DurationMs, EpochMs, Offset, PartitionId } from "../shared/units.ts";
+import { type DurationMs, durationMs, type EpochMs, type Offset, type PartitionId } from "../shared/units.ts";
 import type { PartitionBounds, RenewableSource } from "../source/port.ts";
 import type { CountingRules } from "../window/counter.ts";
 import type { Mask } from "../window/dead_letters.ts";
@@ -65,4 +65,4 @@ export interface Reason {
 }
 
 /** Pause before a step that failed is tried again, ms. */
-export const RETRY_MS = 1_000;
+export const RETRY_MS = durationMs(1_000);

@@ -7,7 +7,7 @@ import { invariant, type StopCode, StreamStopped } from "../shared/errors.ts";
 import { refusalOf } from "../shared/refusal.ts";
 import { noTotals, type PipelineSnapshot } from "../shared/snapshot.ts";
 import { ENGINE_STEPS, type EngineStep, StepBoard } from "../shared/steps.ts";
-import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import { type EpochMs, epochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 import { Delta } from "../window/delta.ts";
 import type { Tracker } from "../window/tracker.ts";
 import { Visitors } from "../window/visitors.ts";
@@ -218,7 +218,7 @@ export class EngineState {
   /** PostgreSQL's clock: read every few seconds; in between, the steady clock adds the time that passed. */
   serverTime(): EpochMs {
     invariant(this.#server !== null, "positions were read before records");
-    return Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at) as EpochMs;
+    return epochMs(Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at));
   }
 
   // ---- phases

@@ -3,7 +3,7 @@ import { type Clock, systemClock } from "../shared/clock.ts";
 import type { Settings } from "../shared/config/settings.ts";
 import { messageOf } from "../shared/errors.ts";
 import type { Log } from "../shared/log.ts";
-import { DAY, type DurationMs, durationMs, type EpochMs } from "../shared/units.ts";
+import { DAY, durationMs, type EpochMs } from "../shared/units.ts";
 import { BUNDLED_NAME, type ReadBundled, withoutBundled } from "./install/bundled.ts";
 import type { GeoFileState, GeoOrigin, GeoState } from "./geo_state.ts";
 import { openFamilies } from "./geo_families.ts";
@@ -13,7 +13,7 @@ import { sharedCopy, type SharedGeo } from "./shared_geo.ts";
 import { createPlaceLocator, type ReloadablePlaceLocator } from "./place_locator.ts";
 
 /** How often the files' stamps are read. */
-export const POLL_EVERY: DurationMs = durationMs(10_000);
+export const POLL_EVERY = durationMs(10_000);
 
 /** The files of `tidemark geo install`, one for each family. */
 export function installedPaths(dataDir: string): readonly [v4: string, v6: string] {

@@ -129,6 +129,12 @@ interface Range {
   readonly from: LocalDate;
   readonly to: LocalDate;
 }
+/** Parameters whose range may be left out. */
+interface Unranged {
+  readonly from?: LocalDate | undefined;
+  readonly to?: LocalDate | undefined;
+  readonly tz: string;
+}
 export type ContributionQuery = Readonly<z.output<typeof contributionSchema>> & Range;
 export type TimeseriesQuery = Readonly<z.output<typeof timeseriesSchema>> & Range;
 export type TopQuery = Readonly<z.output<typeof topSchema>> & Range;
@@ -161,20 +167,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cursor: ["next_cursor of the page before"],
 };
 
-export const contributionQuery = (given: Parameters, now: EpochMs) =>
-  ranged<ContributionQuery>(contributionSchema, given, now);
-export const botsQuery = (given: Parameters, now: EpochMs) => ranged<BotsQuery>(botsSchema, given, now);
-export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> =>
-  checked<ForecastQuery>(forecastSchema, given);
+export const contributionQuery = (given: Parameters, now: EpochMs): QueryResult<ContributionQuery> =>
+  ranged(contributionSchema, given, now);
+export const botsQuery = (given: Parameters, now: EpochMs): QueryResult<BotsQuery> => ranged(botsSchema, given, now);
+export const forecastQuery = (given: Parameters): QueryResult<ForecastQuery> => checked(forecastSchema, given);
 
 /** Refuses filters that a breakdown does not know. */
 export function topQuery(given: Parameters, now: EpochMs): QueryResult<TopQuery> {
-  const result = ranged<TopQuery>(topSchema, given, now);
+  const result = ranged(topSchema, given, now);
   return result.ok && isBreakdown(result.query.by) ? hostsOnly(result.query, `by=${result.query.by} is`) : result;
 }
 
 export function visitorsQuery(given: Parameters, now: EpochMs): QueryResult<VisitorsQuery> {
-  const result = ranged<VisitorsQuery>(visitorsSchema, given, now);
+  const result = ranged(visitorsSchema, given, now);
   return result.ok ? hostsOnly(result.query, "visitors are") : result;
 }
 
@@ -200,7 +205,7 @@ function hostsOnly<Q extends Filtered>(query: Q, counted: string): QueryResult<Q
 
 /** Refuses a series of more than {@link SERIES_POINTS_MAX} points. */
 export function timeseriesQuery(given: Parameters, now: EpochMs): QueryResult<TimeseriesQuery> {
-  const result = ranged<TimeseriesQuery>(timeseriesSchema, given, now);
+  const result = ranged(timeseriesSchema, given, now);
   if (!result.ok) return result;
   const { from, to, step } = result.query;
   const perDay = { "5min": 288, hour: 24, day: 1, week: 1, month: 1 }[step];
@@ -226,8 +231,9 @@ function checked<Q>(schema: z.ZodType<Q>, given: Parameters): QueryResult<Q> {
   };
 }
 
-function ranged<Q extends Range>(schema: z.ZodType, given: Parameters, now: EpochMs): QueryResult<Q> {
-  const result = checked(schema as z.ZodType<Omit<Q, keyof Range> & Partial<Range> & { readonly tz: string }>, given);
+/** The checked parameters with a resolved range. */
+function ranged<Q extends Unranged>(schema: z.ZodType<Q>, given: Parameters, now: EpochMs): QueryResult<Q & Range> {
+  const result = checked(schema, given);
   if (!result.ok) return result;
   const to = result.query.to ?? localDate(now, result.query.tz);
   const sixBefore = addDays(to, -6);
@@ -239,7 +245,7 @@ function ranged<Q extends Range>(schema: z.ZodType, given: Parameters, now: Epoc
       `${addDays(to, 1 - RANGE_DAYS_MAX)} to ${to}`,
     ]);
   }
-  return { ok: true, query: { ...result.query, from, to } as unknown as Q };
+  return { ok: true, query: { ...result.query, from, to } };
 }
 
 function failed(

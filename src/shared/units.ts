@@ -12,6 +12,7 @@ export type Offset = Branded<number, "Offset">;
 /** A partition's number within its topic, 0-based. */
 export type PartitionId = Branded<number, "PartitionId">;
 
+/** These functions check nothing; loops that run for each record assert the type in place. */
 export const epochMs = (value: number): EpochMs => value as EpochMs;
 export const durationMs = (value: number): DurationMs => value as DurationMs;
 export const offset = (value: number): Offset => value as Offset;

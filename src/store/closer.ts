@@ -2,7 +2,7 @@
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { EngineStep, StepBoard } from "../shared/steps.ts";
-import type { DurationMs, EpochMs } from "../shared/units.ts";
+import { durationMs, type EpochMs } from "../shared/units.ts";
 import { type CloseOutcome, CompactionFailed, type Store } from "./port.ts";
 
 /** Pause after another instance was closing: its closing may have begun before the commit that released a window. */
@@ -59,7 +59,7 @@ export class Closer {
         this.#failed(error);
         pause = retry = Math.min(retry * 2, BACKOFF_MS_MAX);
       }
-      if (!signal.aborted) await this.#clock.sleep(pause as DurationMs, this.#wake.signal);
+      if (!signal.aborted) await this.#clock.sleep(durationMs(pause), this.#wake.signal);
     }
   }
 
@@ -73,12 +73,12 @@ export class Closer {
         backoff = TICK_MS;
         if (outcome.kind === "closed") continue;
         if (outcome.kind === "nothing") return;
-        else await this.#clock.sleep(50 as DurationMs, signal);
+        else await this.#clock.sleep(durationMs(50), signal);
       } catch (error) {
         if (error instanceof CompactionFailed) return; // nothing is left to close
         if (failingMs >= waitMs) throw error;
         this.#failed(error);
-        await this.#clock.sleep(backoff as DurationMs, signal);
+        await this.#clock.sleep(durationMs(backoff), signal);
         failingMs += backoff;
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }

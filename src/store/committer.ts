@@ -1,7 +1,7 @@
 // Delivers one frozen payload. If the outcome of sending is unknown, the stored rows decide. I/O only through the ports.
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
-import type { DurationMs, PartitionId } from "../shared/units.ts";
+import { durationMs, type PartitionId } from "../shared/units.ts";
 import { judgeOutcome, type Verdict } from "./decision.ts";
 import type { CommitPayload, Store, StoredState } from "./port.ts";
 
@@ -64,7 +64,7 @@ export class Committer {
           this.#log.warn("fenced: another instance has moved the position", { partitions: verdict.partitions });
           return verdict;
         case "unchanged":
-          await this.#clock.sleep(backoff as DurationMs, signal);
+          await this.#clock.sleep(durationMs(backoff), signal);
           backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
     }
@@ -81,7 +81,7 @@ export class Committer {
         return judgeOutcome(payload, stored?.rows ?? []);
       } catch (error) {
         this.#events.onTrouble(error);
-        await this.#clock.sleep(backoff as DurationMs, signal);
+        await this.#clock.sleep(durationMs(backoff), signal);
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
     }

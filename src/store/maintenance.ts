@@ -3,16 +3,16 @@
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { StepBoard, UpkeepStep } from "../shared/steps.ts";
-import { DAY, type DurationMs, MINUTE, SECOND } from "../shared/units.ts";
+import { DAY, type DurationMs, durationMs, MINUTE, SECOND } from "../shared/units.ts";
 import { utcDay } from "../window/tumbling.ts";
 import type { Database } from "./postgres/client.ts";
 
-const UPKEEP_EVERY = 10 * MINUTE as DurationMs;
-const RETENTION_EVERY = 10 * MINUTE as DurationMs;
+const UPKEEP_EVERY = durationMs(10 * MINUTE);
+const RETENTION_EVERY = durationMs(10 * MINUTE);
 /** Pause after a failure, or while another step or a lock has to come first. */
-const RETRY_EVERY = 10 * SECOND as DurationMs;
+const RETRY_EVERY = durationMs(10 * SECOND);
 /** Pause between two searches for a complete hour or day. */
-const ROLL_UP_EVERY = 10 * SECOND as DurationMs;
+const ROLL_UP_EVERY = durationMs(10 * SECOND);
 const TIMEOUT_MS = 60_000;
 /** Tomorrow's table exists before midnight by every instance's clock. */
 const DAYS_AHEAD = 1;

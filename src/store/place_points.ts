@@ -2,10 +2,9 @@
 import type { PlacePoint } from "../geo/port.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { ReadDatabase } from "../shared/sql.ts";
-import { SECOND } from "../shared/units.ts";
-import type { DurationMs } from "../shared/units.ts";
+import { durationMs, SECOND } from "../shared/units.ts";
 
-const EVERY = 10 * SECOND as DurationMs;
+const EVERY = durationMs(10 * SECOND);
 const TIMEOUT_MS = 10_000;
 /** Rows of one statement. */
 const ROWS_MAX = 1_000;

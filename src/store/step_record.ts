@@ -1,10 +1,10 @@
 // Writes the states of the steps to `stream_step`, for programs that only read the database. Shell. After a failure the next round tries again.
 import type { Clock } from "../shared/clock.ts";
 import { ENGINE_STEPS, type EngineStep, type StepName, type Steps, type StepState } from "../shared/steps.ts";
-import { type DurationMs, SECOND } from "../shared/units.ts";
+import { durationMs, SECOND } from "../shared/units.ts";
 import type { Database } from "./postgres/client.ts";
 
-const EVERY = 10 * SECOND as DurationMs;
+const EVERY = durationMs(10 * SECOND);
 /** An unchanged state is written at this interval, so that `updated_at` and `last_success_at` stay fresh. */
 const AGAIN_AFTER_MS = 60 * SECOND;
 const TIMEOUT_MS = 5_000;

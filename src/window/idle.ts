@@ -1,9 +1,9 @@
 // The caught-up idle advance (docs/concepts.md, "Idle partitions"): how far silence may raise a watermark. Pure.
-import type { DurationMs, EpochMs } from "../shared/units.ts";
+import { type DurationMs, durationMs, type EpochMs, epochMs } from "../shared/units.ts";
 import { windowStart } from "./tumbling.ts";
 
 /** An idle timeout that is over at once. */
-export const NO_WAIT = -Infinity as DurationMs;
+export const NO_WAIT = durationMs(-Infinity);
 
 /** What one fetch of a partition showed. */
 export interface IdleEvidence {
@@ -34,5 +34,5 @@ export function idleAdvance(evidence: IdleEvidence, rule: IdleRule): EpochMs | n
   if (evidence.sentAt < evidence.raisedAt + rule.idleTimeout) return null;
   const clockBound = windowStart(evidence.sentAt - rule.watermarkDelay, rule.windowSize);
   const target = Math.min(clockBound, evidence.maxWindowEnd);
-  return target > evidence.watermark ? target as EpochMs : null;
+  return target > evidence.watermark ? epochMs(target) : null;
 }

@@ -1,5 +1,5 @@
 // One owned partition: its row as last read, the position and watermark in memory, and the counts since. Pure.
-import { type EpochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
+import { type EpochMs, epochMs, NEVER, type Offset, type PartitionId } from "../shared/units.ts";
 
 /** One partition's row as stored. */
 export interface PartitionRow {
@@ -51,7 +51,7 @@ export class Tracker {
   /** Watermarks raised by silence since the last freeze. */
   idleAdvances: IdleAdvance[] = [];
   /** Of counted and late records since the row was loaded. */
-  firstEventTime = Infinity as EpochMs;
+  firstEventTime = epochMs(Infinity);
   lastEventTime: EpochMs = NEVER;
   /** For the snapshot only. */
   logEnd: Offset | null = null;

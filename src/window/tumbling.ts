@@ -1,15 +1,14 @@
 // Arithmetic of tumbling windows [start, end) aligned to the Unix epoch in UTC, and the late rule. Pure.
-import type { DurationMs, EpochMs } from "../shared/units.ts";
-import { DAY } from "../shared/units.ts";
+import { DAY, type DurationMs, type EpochMs, epochMs } from "../shared/units.ts";
 
 /** Start (inclusive) of the window of length `size` that holds `time`. */
 export function windowStart(time: number, size: DurationMs): EpochMs {
-  return Math.floor(time / size) * size as EpochMs;
+  return epochMs(Math.floor(time / size) * size);
 }
 
 /** End (exclusive) of the window of length `size` that holds `time`. */
 export function windowEnd(time: number, size: DurationMs): EpochMs {
-  return windowStart(time, size) + size as EpochMs;
+  return epochMs(windowStart(time, size) + size);
 }
 
 /**

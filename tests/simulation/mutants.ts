@@ -503,13 +503,13 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "record time is not taken above both clocks",
     PIPELINE,
-    "Math.max(now, serverNow) as EpochMs, serverNow);",
+    "epochMs(Math.max(now, serverNow)), serverNow);",
     "Infinity as EpochMs, serverNow);",
   ),
   unit(
     "a clock that was set back makes no future events",
     PIPELINE,
-    "Math.max(now, serverNow) as EpochMs, serverNow);",
+    "epochMs(Math.max(now, serverNow)), serverNow);",
     "now, serverNow);",
   ),
   unit("skipped offsets are booked", COUNTER, "tracker.tally.skipped += next - this.#expectedOffset;", ""),
@@ -547,13 +547,13 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "idle goes by the lesser of two clocks",
     PIPELINE,
-    "sentAt: Math.min(batch.sentAt, serverNow - age) as EpochMs,",
+    "sentAt: epochMs(Math.min(batch.sentAt, serverNow - age)),",
     "sentAt: batch.sentAt,",
   ),
   unit(
     "silence goes by PostgreSQL's clock",
     STATE,
-    "return Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at) as EpochMs;",
+    "return epochMs(Math.floor(this.#server.now + this.parts.clock.steady() - this.#server.at));",
     "return this.parts.clock.now();",
   ),
   unit(

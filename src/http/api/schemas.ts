@@ -1,6 +1,6 @@
 // Parts of schemas that several resources share, and the responses of every route. No I/O.
 import { z } from "@hono/zod-openapi";
-import { type EpochMs, isoOrNull } from "../../shared/units.ts";
+import { epochMs, isoOrNull } from "../../shared/units.ts";
 import { problemSchema } from "../server/problem.ts";
 import { integerField } from "../server/validation.ts";
 
@@ -34,7 +34,7 @@ export const nextCursorSchema = z.string().nullable().openapi({
 
 /** A number of SQL (epoch ms, or null) as RFC 3339. */
 export function iso(time: number | null): string | null {
-  return time === null ? null : isoOrNull(time as EpochMs);
+  return time === null ? null : isoOrNull(epochMs(time));
 }
 
 /** As {@link iso}, for a time that is never null. */

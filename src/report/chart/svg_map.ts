@@ -29,6 +29,8 @@ const RADIUS_MAX = 22;
 /** Cities lie closer to each other than countries do. */
 const CITY_RADIUS_MAX = 13;
 
+const POINTS: Readonly<Record<string, readonly number[]>> = countryPoints;
+
 const projection = geoNaturalEarth1().fitExtent([[6, MAP_TOP], [WIDTH - 6, MAP_BOTTOM]], { type: "Sphere" }).precision(
   0.5,
 );
@@ -85,8 +87,8 @@ export function svgMap(countries: readonly MapCountry[], title: string, { points
       `${escapeXml(`${countryName(code)}: ${number(count)}`)}</title></path>`;
   });
   const circles = points ?? known.map(({ countryCode, count }) => {
-    const [longitude, latitude] = (countryPoints as unknown as Record<string, readonly [number, number]>)[countryCode]!;
-    return { label: countryName(countryCode), count, longitude, latitude };
+    const [longitude, latitude] = POINTS[countryCode]!;
+    return { label: countryName(countryCode), count, longitude: longitude!, latitude: latitude! };
   });
   const radius = scaleSqrt([0, Math.max(1, ...circles.map(({ count }) => count))], [
     0,

@@ -161,6 +161,7 @@ export class KafkaMember<Sent> {
   }
 
   async #eachBatch({ batch, heartbeat, resolveOffset, isRunning, isStale }: EachBatchPayload): Promise<void> {
+    // fetch_hook.ts has put it in place of the records, whose type kafkajs declares.
     const message = batch.messages[0] as unknown as FetchMessage<Sent> | undefined;
     if (message === undefined || this.#stopping || !isRunning() || isStale()) return;
     await this.listener.fetched(message.result, {

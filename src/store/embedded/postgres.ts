@@ -1,6 +1,6 @@
 // The database of a machine without PostgreSQL: PGlite in a Worker behind a loopback socket. Shell: starts the Worker.
 import { BugError } from "../../shared/errors.ts";
-import { type DurationMs, MINUTE } from "../../shared/units.ts";
+import { type DurationMs, durationMs, MINUTE } from "../../shared/units.ts";
 import { EMBEDDED_NAME } from "./server.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 
@@ -12,12 +12,12 @@ import type { WorkerReply, WorkerRequest } from "./worker.ts";
 export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
 
 /** A connection that holds its turn and sends nothing for this long is closed and rolled back. */
-const EMBEDDED_HOLD_MAX: DurationMs = MINUTE;
+const EMBEDDED_HOLD_MAX = MINUTE;
 
 /** A reader that has waited this long for its turn is refused. Shorter than the API's deadline, whose error could not give the reason. */
-const READER_WAIT_MAX: DurationMs = 3_000 as DurationMs;
+const READER_WAIT_MAX = durationMs(3_000);
 /** Limit of a reader's statement beside an engine: a third of a file's lease, so that one statement cannot make the lease expire. */
-const READER_MAX: DurationMs = 3_000 as DurationMs;
+const READER_MAX = durationMs(3_000);
 
 /** A running embedded database. */
 export interface EmbeddedPostgres {

@@ -1,6 +1,6 @@
 // Stores the logs and files that SOURCE=file has found, beside the positions that refer to them. Shell.
 import type { Generation, GenerationStore, LogStore, StoredLog } from "../../source/file/generations.ts";
-import type { PartitionId } from "../../shared/units.ts";
+import { type PartitionId, partitionId } from "../../shared/units.ts";
 import { codeOf } from "../../shared/sql.ts";
 import type { Database } from "./client.ts";
 
@@ -53,7 +53,7 @@ export function postgresLogs(database: Database): LogStore {
       }
       return rows.map((row): StoredLog => ({
         name: row.name,
-        partition: row.partition as PartitionId,
+        partition: partitionId(row.partition),
         foundBy: row.found_by,
       }));
     },

@@ -1,6 +1,6 @@
 // Converts between the port's types and the JSON and rows of the store's SQL functions. Pure.
 import { rulesJson } from "../../event/stream_rules.ts";
-import { type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
+import { type EpochMs, epochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import type {
   Chunk,
   ChunkBreakdown,
@@ -57,10 +57,10 @@ export function storedState(row: StateRow): StoredState {
   return {
     topicId: row.topic_id,
     rules: row.rules,
-    anchor: Math.round(Number(row.anchor)) as EpochMs,
-    closedThrough: Math.round(Number(row.closed_through)) as EpochMs,
+    anchor: epochMs(Math.round(Number(row.anchor))),
+    closedThrough: epochMs(Math.round(Number(row.closed_through))),
     stopped: row.stopped_code === null ? null : { code: row.stopped_code, message: row.stopped_message ?? "" },
-    serverNow: Math.floor(Number(row.server_now)) as EpochMs,
+    serverNow: epochMs(Math.floor(Number(row.server_now))),
     rows: (JSON.parse(row.partitions ?? "[]") as StoredPartition[]).map((p): PartitionRow => ({
       partition: p.partition,
       commitId: p.commit_id,

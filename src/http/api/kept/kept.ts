@@ -1,6 +1,6 @@
 // /v1/views, /v1/notes and /v1/deliveries: saved views, notes on days, and messages. Reads and writes the database.
 import { createRoute, z } from "@hono/zod-openapi";
-import { isLocalDate, type LocalDate } from "../../../report/time_zone.ts";
+import { isLocalDate } from "../../../report/time_zone.ts";
 import { requireWriter } from "../../server/writing.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { badField, HttpProblem } from "../../server/problem.ts";
@@ -181,7 +181,7 @@ export function registerKept(app: App, deps: AppDeps): void {
   });
 }
 
-const noteView = (note: DayNote) => withIso({ ...note, day: note.day as LocalDate }, "created_at");
+const noteView = (note: DayNote) => withIso(note, "created_at");
 const missing = (what: string) => new HttpProblem("not_found", `There is no such ${what}.`);
 
 /** The problem of a full list. */

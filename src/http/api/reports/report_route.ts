@@ -5,7 +5,7 @@ import type { Parameters, QueryProblem, QueryResult } from "../../../report/repo
 import { addDays, dayStart, type LocalDate } from "../../../report/time_zone.ts";
 import type { EpochMs } from "../../../shared/units.ts";
 import { cacheHeaders, type CacheScope, type DataVersion, isUnchanged } from "../../server/caching.ts";
-import type { ReadDatabase } from "../../../shared/sql.ts";
+import { codeOf, type ReadDatabase } from "../../../shared/sql.ts";
 import type { App, AppContext, AppDeps } from "../../server/deps.ts";
 import { badField, type FieldError, type HttpProblem } from "../../server/problem.ts";
 import { type Body, withByteOrderMark } from "./report_answers.ts";
@@ -133,7 +133,7 @@ export function coverageOf(query: Ranged, given: Parameters, variant: string): C
 
 /** PostgreSQL knows other time zones than the runtime does. */
 export function zoneProblem(error: unknown): HttpProblem | undefined {
-  return (error as { code?: unknown }).code === "22023"
+  return codeOf(error) === "22023"
     ? badField("tz", "is not known to PostgreSQL", ["UTC", "an IANA time zone such as Europe/Berlin"])
     : undefined;
 }
