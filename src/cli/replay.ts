@@ -34,7 +34,8 @@ export const command = defineCommand({
     "Reads each partition from a position before all events of the range to the stream's position. Uses the stored idle advances to decide " +
     "what was late, and the rules that applied at each position. Compares the table and the late records window by window and key by key. " +
     "It joins no group and writes nothing. Exit code 6 if something differs, or if the log no longer holds the range. Places may differ if " +
-    "the place database has changed since, browsers and systems if the release has. Breakdowns are compared where they were counted; visitors are not. MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must have their values of then.",
+    "the place database has changed since, browsers and systems if the release has. Breakdowns are compared where they were counted; " +
+    "visitors are not. MAX_FUTURE_SKEW, WATERMARK_DELAY, LATE_POLICY and TRUSTED_PROXY_HOPS must have their values of then.",
   groups: ["source", "kafka", "file", "demo", "events", "windows", "storage", "geo", "process"],
   flags: {
     from: flag(instant, { doc: "Start of the first window." }),
@@ -100,7 +101,7 @@ async function compare(storage: Storage, context: ReplayContext, range: Range): 
     }
     const differences = compareTables(state.published, replayed, state.folded);
     const pairs = comparePairs(state.breakdowns, replayed.pairs);
-    if (range.json) data(jsonText({ ...summary(state, replayed, differences, range), ...pairSummary(pairs, range) }));
+    if (range.json) data(jsonText(summary(state, replayed, differences, pairs, range)));
     else {
       for (const line of text(state, replayed, differences, range)) out(line);
       for (const line of pairText(state, pairs, range)) out(line);
@@ -142,6 +143,15 @@ async function readState(
   return state;
 }
 
+/** Words for what differs. `part`: the kind of difference that leaves the hits as they are; `cause`: what makes it. */
+const ROWS = { identical: "Identical.", things: "rows", part: "place", cause: "the place database has" } as const;
+const VALUES = {
+  identical: "Breakdowns are identical.",
+  things: "values",
+  part: "client",
+  cause: "the patterns of user agents have",
+} as const;
+
 function* text(
   state: ReplayState,
   replayed: Replayed,
@@ -159,49 +169,10 @@ function* text(
   if (state.folded.size > 0) {
     yield `${countText(state.folded.size)} windows have a folded (other) row; only their sums were compared.`;
   }
-  if (differences.length === 0) {
-    yield "Identical.";
-    return;
-  }
-  const places = differences.filter(({ kind }) => kind === "place").length;
-  if (places > 0) yield `${countText(places)} rows differ only in their place: the place database has changed since.`;
-  if (places < differences.length) yield `${countText(differences.length - places)} rows differ in their hits.`;
-  for (
-    const { table, kind, window, host, referrer, countryCode, region, city, published, replayed } of differences.slice(
-      0,
-      limit,
-    )
-  ) {
+  yield* differenceText(differences, limit, ROWS, ({ table, kind, host, referrer, countryCode, region, city }) => {
     const place = [countryCode, region, city].filter((part) => part !== "").join("/");
-    yield `${isoOrNull(epochMs(window))} ${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${
-      printable(place)
-    }: published ${countText(published.hits)} (${countText(published.bots)} by bots), replayed ${
-      countText(replayed.hits)
-    } (${countText(replayed.bots)})`;
-  }
-  if (differences.length > limit) yield `… and ${countText(differences.length - limit)} more (--limit)`;
-}
-
-function summary(
-  state: ReplayState,
-  replayed: Tables,
-  differences: readonly RowDifference[],
-  { from, to, limit }: Range,
-) {
-  return {
-    from: isoOrNull(from),
-    to: isoOrNull(to),
-    records: replayed.records,
-    rows: { published: state.published.counted.size, replayed: replayed.counted.size },
-    folded_windows: state.folded.size,
-    identical: differences.length === 0,
-    differences: differences.length,
-    differences_in_place_alone: differences.filter(({ kind }) => kind === "place").length,
-    shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
-      window_start: isoOrNull(epochMs(window)),
-      ...rest,
-    })),
-  };
+    return `${table} ${kind}: ${printable(host)} ${printable(referrer) || "(direct)"} ${printable(place)}`;
+  });
 }
 
 function* pairText(
@@ -212,35 +183,59 @@ function* pairText(
   if (pairs.size === 0 && differences.length === 0) return;
   yield `breakdowns ${countText(pairs.size)} values published`;
   if (folded.size > 0) yield `${countText(folded.size)} breakdowns hold folded values; only their sums were compared.`;
-  if (differences.length === 0) {
-    yield "Breakdowns are identical.";
-    return;
-  }
-  const clients = differences.filter(({ kind }) => kind === "client").length;
-  if (clients > 0) {
-    yield `${countText(clients)} values differ only in their client: the patterns of user agents have changed since.`;
-  }
-  if (clients < differences.length) yield `${countText(differences.length - clients)} values differ in their hits.`;
-  for (const { table, kind, window, dimension, host, value, published, replayed } of differences.slice(0, limit)) {
-    yield `${isoOrNull(epochMs(window))} ${table} ${dimension} ${kind}: ${printable(host)} ${
-      printable(value.replaceAll("\x1e", " / "))
-    }: published ${countText(published.hits)} (${countText(published.bots)} by bots), replayed ${
-      countText(replayed.hits)
-    } (${countText(replayed.bots)})`;
-  }
-  if (differences.length > limit) yield `… and ${countText(differences.length - limit)} more (--limit)`;
+  yield* differenceText(differences, limit, VALUES, ({ table, kind, dimension, host, value }) =>
+    `${table} ${dimension} ${kind}: ${printable(host)} ${printable(value.replaceAll("\x1e", " / "))}`);
 }
 
-function pairSummary(differences: readonly PairDifference[], { limit }: Range) {
+function* differenceText<D extends RowDifference | PairDifference>(
+  differences: readonly D[],
+  limit: number,
+  { identical, things, part, cause }: typeof ROWS | typeof VALUES,
+  name: (difference: D) => string,
+) {
+  const total = differences.length, parts = differences.filter(({ kind }) => kind === part).length;
+  if (total === 0) yield identical;
+  if (parts > 0) yield `${countText(parts)} ${things} differ only in their ${part}: ${cause} changed since.`;
+  if (parts < total) yield `${countText(total - parts)} ${things} differ in their hits.`;
+  for (const difference of differences.slice(0, limit)) {
+    const { window, published, replayed } = difference;
+    yield `${isoOrNull(epochMs(window))} ${name(difference)}: published ${countText(published.hits)} (${
+      countText(published.bots)
+    } by bots), replayed ${countText(replayed.hits)} (${countText(replayed.bots)})`;
+  }
+  if (total > limit) yield `… and ${countText(total - limit)} more (--limit)`;
+}
+
+function summary(
+  state: ReplayState,
+  replayed: Replayed,
+  differences: readonly RowDifference[],
+  pairs: readonly PairDifference[],
+  { from, to, limit }: Range,
+) {
   return {
-    breakdowns: {
-      identical: differences.length === 0,
-      differences: differences.length,
-      differences_in_client_alone: differences.filter(({ kind }) => kind === "client").length,
-      shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
-        window_start: isoOrNull(epochMs(window)),
-        ...rest,
-      })),
-    },
+    from: isoOrNull(from),
+    to: isoOrNull(to),
+    records: replayed.records,
+    rows: { published: state.published.counted.size, replayed: replayed.counted.size },
+    folded_windows: state.folded.size,
+    ...differenceSummary(differences, ROWS, limit),
+    breakdowns: differenceSummary(pairs, VALUES, limit),
+  };
+}
+
+function differenceSummary(
+  differences: readonly (RowDifference | PairDifference)[],
+  { part }: typeof ROWS | typeof VALUES,
+  limit: number,
+) {
+  return {
+    identical: differences.length === 0,
+    differences: differences.length,
+    [`differences_in_${part}_alone`]: differences.filter(({ kind }) => kind === part).length,
+    shown: differences.slice(0, limit).map(({ window, ...rest }) => ({
+      window_start: isoOrNull(epochMs(window)),
+      ...rest,
+    })),
   };
 }

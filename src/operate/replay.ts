@@ -13,7 +13,7 @@ import type { LogReader } from "./log_reader.ts";
 import { rulesAt, type RuleSpan } from "./rules_store.ts";
 import type { ReplayTask } from "./replay_plan.ts";
 import { pairsOf } from "./replay_breakdowns.ts";
-import { type Hits, keyOf, type Tables } from "./replay_tables.ts";
+import { addTo, type Hits, keyOf, type Tables } from "./replay_tables.ts";
 import { freshTracker } from "./topic_sample.ts";
 
 /** Larger dictionaries are emptied: a long log has more texts than the range. */
@@ -157,10 +157,7 @@ function addPairs(delta: Delta, { events, places }: ReplayOptions, { pairs }: Re
   });
   for (const [tables, late] of [[delta.windows, false], [delta.late, true]] as const) {
     for (const [start, table] of tables) {
-      for (const [key, { hits, bots }] of pairsOf(encoder.chunk(start, table, late))) {
-        const known = pairs.get(key) ?? { hits: 0, bots: 0 };
-        pairs.set(key, { hits: known.hits + hits, bots: known.bots + bots });
-      }
+      for (const [key, hits] of pairsOf(encoder.chunk(start, table, late))) addTo(pairs, key, hits);
     }
   }
 }
@@ -174,7 +171,6 @@ function add(hits: Map<string, Hits>, window: number, table: KeyTable, { events,
       referrer: events.referrers.text(table.referrer[i]!),
       ...place,
     });
-    const known = hits.get(key) ?? { hits: 0, bots: 0 };
-    hits.set(key, { hits: known.hits + table.keyHits[i]!, bots: known.bots + table.keyBotHits[i]! });
+    addTo(hits, key, { hits: table.keyHits[i]!, bots: table.keyBotHits[i]! });
   }
 }

@@ -1,6 +1,6 @@
 // Compares the published and the replayed breakdowns of the same windows. Pure.
 import type { Chunk } from "../store/port.ts";
-import { type Hits, NONE, same } from "./replay_tables.ts";
+import { addTo, differing, type Hits, NONE } from "./replay_tables.ts";
 
 /** Dimensions with values, by their numbers in the database from 1. */
 export const DIMENSION_NAMES = ["page", "client", "campaign", "entry_channel"] as const;
@@ -79,15 +79,10 @@ export function* pairsOf(
 export function comparePairs(published: Published, replayed: Pairs): PairDifference[] {
   const isWhole = wholeDimensions(published);
   const ours = comparable(published.pairs, published, isWhole), theirs = comparable(replayed, published, isWhole);
-  const byHost = [hostSums(ours), hostSums(theirs)] as const;
-  const differences: PairDifference[] = [];
-  for (const key of new Set([...ours.keys(), ...theirs.keys()])) {
-    const one = ours.get(key) ?? NONE, other = theirs.get(key) ?? NONE;
-    if (same(one, other)) continue;
-    const pair = parsed(key), group = hostOf(pair);
-    const isClient = pair.dimension === "client" && same(byHost[0].get(group) ?? NONE, byHost[1].get(group) ?? NONE);
-    differences.push({ ...pair, kind: isClient ? "client" : "hits", published: one, replayed: other });
-  }
+  const differences = differing(ours, theirs, hostOf).map(({ key, isWithin, ...sides }): PairDifference => {
+    const pair = parsed(key);
+    return { ...pair, kind: isWithin && pair.dimension === "client" ? "client" : "hits", ...sides };
+  });
   return differences.sort((a, b) => a.window - b.window || (a.value < b.value ? -1 : a.value > b.value ? 1 : 0));
 }
 
@@ -119,15 +114,7 @@ function comparable(pairs: Pairs, { folded }: Published, isWhole: (pair: PairKey
   return result;
 }
 
-const hostOf = ({ table, window, dimension, host }: PairKey) => JSON.stringify([table, window, dimension, host]);
-
-function hostSums(pairs: Pairs): ReadonlyMap<string, Hits> {
-  const sums = new Map<string, Hits>();
-  for (const [key, hits] of pairs) addTo(sums, hostOf(parsed(key)), hits);
-  return sums;
-}
-
-function addTo(sums: Map<string, Hits>, key: string, { hits, bots }: Hits): void {
-  const known = sums.get(key) ?? NONE;
-  sums.set(key, { hits: known.hits + hits, bots: known.bots + bots });
+function hostOf(key: string): string {
+  const { table, window, dimension, host } = parsed(key);
+  return JSON.stringify([table, window, dimension, host]);
 }

@@ -1,4 +1,4 @@
-// Compares the published and the replayed rows of the same windows. Pure.
+// Compares the published and the replayed rows of the same windows. No I/O; `addTo` changes the sums that it is given.
 
 interface RowKey {
   /** Start of the window, epoch ms. */
@@ -14,6 +14,9 @@ export interface Hits {
   readonly hits: number;
   readonly bots: number;
 }
+
+/** Hits by key. */
+type Rows = ReadonlyMap<string, Hits>;
 
 /** Counted and late rows of a range of windows. */
 export interface Tables {
@@ -57,41 +60,46 @@ function rowKey(key: string): RowKey {
  * @param folded starts of windows with a folded row: only their sums can be compared
  */
 export function compareTables(published: Tables, replayed: Tables, folded: ReadonlySet<number>): RowDifference[] {
-  const fold = (rows: ReadonlyMap<string, Hits>) => foldWindows(rows, folded);
+  const fold = (rows: Rows) => foldWindows(rows, folded);
   return [
     ...compare("counted", fold(published.counted), fold(replayed.counted)),
     ...compare("late", published.late, replayed.late),
   ].sort((a, b) => a.window - b.window || (a.host < b.host ? -1 : a.host > b.host ? 1 : 0));
 }
 
-function compare(
-  table: RowDifference["table"],
-  published: ReadonlyMap<string, Hits>,
-  replayed: ReadonlyMap<string, Hits>,
-) {
-  const withoutPlace = [byReferrer(published), byReferrer(replayed)] as const;
-  const differences: RowDifference[] = [];
-  for (const key of new Set([...published.keys(), ...replayed.keys()])) {
-    const ours = published.get(key) ?? NONE, theirs = replayed.get(key) ?? NONE;
-    if (same(ours, theirs)) continue;
-    const row = rowKey(key);
-    const group = groupOf(row);
-    const kind = same(withoutPlace[0].get(group) ?? NONE, withoutPlace[1].get(group) ?? NONE) ? "place" : "hits";
-    differences.push({ table, kind, ...row, published: ours, replayed: theirs });
-  }
-  return differences;
+function compare(table: RowDifference["table"], published: Rows, replayed: Rows): RowDifference[] {
+  const groupOf = (key: string) => {
+    const { window, host, referrer } = rowKey(key);
+    return JSON.stringify([window, host, referrer]);
+  };
+  return differing(published, replayed, groupOf).map(({ key, isWithin, ...sides }): RowDifference => ({
+    table,
+    kind: isWithin ? "place" : "hits",
+    ...rowKey(key),
+    ...sides,
+  }));
 }
 
-export const same = (a: Hits, b: Hits) => a.hits === b.hits && a.bots === b.bots;
-const groupOf = ({ window, host, referrer }: RowKey) => JSON.stringify([window, host, referrer]);
+/** The keys whose hits differ. `isWithin`: the sums of the key's group are equal, so only the keys within the group differ. */
+export function differing(published: Rows, replayed: Rows, groupOf: (key: string) => string) {
+  const ours = sumsOf(published, groupOf), theirs = sumsOf(replayed, groupOf);
+  return [...new Set([...published.keys(), ...replayed.keys()])].flatMap((key) => {
+    const sides = { published: published.get(key) ?? NONE, replayed: replayed.get(key) ?? NONE };
+    if (isSame(sides.published, sides.replayed)) return [];
+    const group = groupOf(key);
+    return [{ key, isWithin: isSame(ours.get(group) ?? NONE, theirs.get(group) ?? NONE), ...sides }];
+  });
+}
 
-function byReferrer(rows: ReadonlyMap<string, Hits>): Map<string, Hits> {
+const isSame = (a: Hits, b: Hits) => a.hits === b.hits && a.bots === b.bots;
+
+function sumsOf(rows: Rows, groupOf: (key: string) => string): Rows {
   const sums = new Map<string, Hits>();
-  for (const [key, hits] of rows) addTo(sums, groupOf(rowKey(key)), hits);
+  for (const [key, hits] of rows) addTo(sums, groupOf(key), hits);
   return sums;
 }
 
-function foldWindows(rows: ReadonlyMap<string, Hits>, folded: ReadonlySet<number>): ReadonlyMap<string, Hits> {
+function foldWindows(rows: Rows, folded: ReadonlySet<number>): Rows {
   if (folded.size === 0) return rows;
   const result = new Map<string, Hits>();
   for (const [key, hits] of rows) {
@@ -102,7 +110,8 @@ function foldWindows(rows: ReadonlyMap<string, Hits>, folded: ReadonlySet<number
   return result;
 }
 
-function addTo(sums: Map<string, Hits>, key: string, { hits, bots }: Hits): void {
+/** Adds hits to those of a key. */
+export function addTo(sums: Map<string, Hits>, key: string, { hits, bots }: Hits): void {
   const known = sums.get(key) ?? NONE;
   sums.set(key, { hits: known.hits + hits, bots: known.bots + bots });
 }
