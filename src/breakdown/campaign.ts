@@ -1,5 +1,6 @@
 // The campaign of a visit: utm_source, utm_medium and utm_campaign in the query of a URL. Pure. Linear in the text; never throws.
 // The query is read as application/x-www-form-urlencoded (URL standard, section 5.1); of a repeated name the first value counts.
+import { PART_END } from "./dimensions.ts";
 
 /** An empty text where the URL does not name it. */
 interface Campaign {
@@ -67,19 +68,10 @@ function decoded(sent: string): string {
   return new URLSearchParams(`v=${sent.toWellFormed()}`).get("v")!;
 }
 
-/** Separates the parts of a campaign's text, as it does those of a place. */
-const PART_END = "\x1e";
 /** The value of hits that name no campaign. */
 export const CAMPAIGN_NONE = "(none)";
 
 /** The value under which a hit counts in the dimension `campaign`: source, medium and name, separated by U+001E. */
 export function campaignValue({ source, medium, name }: Campaign): string {
   return source === "" && medium === "" && name === "" ? CAMPAIGN_NONE : [source, medium, name].join(PART_END);
-}
-
-/** The campaign of a stored value. Of one without parts, such as `(other)`, the text is the source. */
-export function campaignOfValue(value: string): Campaign {
-  if (value === CAMPAIGN_NONE) return NO_CAMPAIGN;
-  const [source = "", medium = "", name = ""] = value.split(PART_END);
-  return { source, medium, name };
 }

@@ -1,6 +1,7 @@
 // Browser, operating system and class of device of a user agent. No I/O. The patterns are those of the npm package bowser; each answer is one
 // of a closed list, whatever an agent says. The caller keeps the answer beside the interned agent.
 import Bowser from "bowser";
+import { PART_END } from "./dimensions.ts";
 
 /** Characters of an agent that are read; real ones have fewer than 300. It bounds the cost of one hostile value. */
 export const AGENT_CHARACTERS_MAX = 1024;
@@ -62,9 +63,6 @@ export function clientOf(agent: string, bot: boolean): Client {
     device: own?.device ?? listed(found.getPlatformType(), DEVICE_NAMES),
   };
 }
-
-/** Separates the parts of a client's text, as it does those of a place. */
-const PART_END = "\x1e";
 
 /** The value under which a hit counts in the dimension `client`: browser, system and device, separated by U+001E. */
 export const clientValue = ({ browser, os, device }: Client): string => [browser, os, device].join(PART_END);

@@ -3,6 +3,9 @@
 /** Bits of a mask. Position of the bit, from 1: number of the dimension in the database. Visitors have no values: no pair belongs to them. */
 export const DIMENSION_BITS = { page: 1, client: 2, campaign: 4, channel: 8, visitors: 16 } as const;
 
+/** Separates the parts of a stored value: of a client, a campaign or a place. */
+export const PART_END = "\x1e";
+
 /** How many times the values that a closed window keeps of a host (BREAKDOWN_VALUES_MAX) chunks and open windows keep. */
 export const OPEN_VALUES_FACTOR = 10;
 

@@ -78,21 +78,12 @@ export function partHits(by: Breakdown, values: readonly ValueHits[]): ValueHits
   return [...sums].map(([key, sum]) => ({ key, ...sum }));
 }
 
-/** The parts of a campaign; each is empty where the address did not name it. */
-export function campaignParts(
-  key: string,
-): { readonly source: string; readonly medium: string; readonly name: string } {
-  const [source = "", medium = "", name = ""] = key.split(PART_END);
-  return { source, medium, name };
-}
-
 /** A value in words. Of a campaign: `source / medium / name`, with a dash for a part that is missing. */
 export function breakdownLabel(by: Breakdown, key: string): string {
   const words = WORDS.get(key);
   if (words !== undefined) return words;
   if (by !== "campaign" || !key.includes(PART_END)) return key;
-  const { source, medium, name } = campaignParts(key);
-  return [source, medium, name].map((part) => part || "–").join(" / ");
+  return key.split(PART_END).map((part) => part || "–").join(" / ");
 }
 
 /** An interval of time; the end is exclusive. */

@@ -1,22 +1,24 @@
 // The breakdowns of one chunk, from its table: pairs of host and value, one dimension after the other. No I/O.
 // The entry channel is not counted for each event: it follows from host and referrer, which the keys have.
 import { DIMENSION_BITS } from "../breakdown/dimensions.ts";
-import type { Dictionary, EventBreakdowns } from "../event/types.ts";
+import type { EventBreakdowns } from "../event/types.ts";
 import { CHANNELS, referrerChannel } from "../report/referrer_channel.ts";
 import type { KeyTable } from "../window/key_table.ts";
 import type { PairTable } from "../window/pair_table.ts";
-import { Indexes } from "./encode_indexes.ts";
+import { Indexes, TEXT_END } from "./encode_indexes.ts";
 import { keptPairs } from "./kept_pairs.ts";
 import type { ChunkBreakdown } from "./port.ts";
 
-const TEXT_END = "\x1f";
 /** The value of what is folded. No record has it: paths begin with a slash, the other dimensions have lists or separators. */
 const OTHER = "(other)";
 /** Channels of pairs of host and referrer that are remembered: each takes a URL to be parsed. */
 const CHANNELS_REMEMBERED_MAX = 1 << 16;
 
-type Sized = Pick<Dictionary, "text" | "size">;
 type Values = Pick<EventBreakdowns, "pages" | "clients" | "campaigns">;
+
+/** The dimensions that are counted for each event, in order of their numbers in the database. */
+const COUNTED = ["page", "client", "campaign"] as const;
+type Counted = typeof COUNTED[number];
 
 /** A chunk's keys: for each the 1-based index of its host in the chunk, and the texts by the table's ids. */
 interface ChunkHosts {
@@ -30,7 +32,6 @@ interface ChunkHosts {
 interface Columns {
   values: string;
   valueCount: number;
-  pairs: number;
   readonly ends: number[];
   readonly hostIx: number[];
   readonly valueIx: number[];
@@ -40,8 +41,7 @@ interface Columns {
 
 /** Encodes breakdowns. Between calls it keeps scratch space, and channels. */
 export class BreakdownEncoder {
-  readonly #dictionaries: Readonly<Record<"page" | "client" | "campaign", Sized>>;
-  readonly #indexes: Readonly<Record<"page" | "client" | "campaign", Indexes>>;
+  readonly #indexes: Readonly<Record<Counted, Indexes>>;
   /** Indexes into {@link CHANNELS} by referrer and host: by texts, because ids come to mean other texts. */
   #channels = new Map<string, Map<string, number>>();
   #channelsRemembered = 0;
@@ -50,12 +50,7 @@ export class BreakdownEncoder {
   /** @param valuesMax values of a host that one dimension of a chunk names; the others are sent as one value */
   constructor({ pages, clients, campaigns }: Values, valuesMax: number) {
     this.#valuesMax = valuesMax;
-    this.#dictionaries = { page: pages, client: clients, campaign: campaigns };
-    this.#indexes = {
-      page: new Indexes((id) => pages.text(id)),
-      client: new Indexes((id) => clients.text(id)),
-      campaign: new Indexes((id) => campaigns.text(id)),
-    };
+    this.#indexes = { page: new Indexes(pages), client: new Indexes(clients), campaign: new Indexes(campaigns) };
   }
 
   /** The breakdowns of a table whose keys are encoded; `null` if it has none. */
@@ -65,19 +60,18 @@ export class BreakdownEncoder {
     const columns: Columns = {
       values: "",
       valueCount: 0,
-      pairs: 0,
       ends: [],
       hostIx: [],
       valueIx: [],
       hits: [],
       botHits: [],
     };
-    for (const dimension of ["page", "client", "campaign"] as const) {
+    for (const dimension of COUNTED) {
       if (pairs[dimension] !== null) this.#addPairs(columns, dimension, pairs[dimension], chunk.hosts);
-      columns.ends.push(columns.pairs);
+      columns.ends.push(columns.hits.length);
     }
     if ((pairs.counted & DIMENSION_BITS.channel) !== 0) this.#addChannels(columns, table, chunk);
-    columns.ends.push(columns.pairs);
+    columns.ends.push(columns.hits.length);
     return {
       mask: pairs.counted,
       values: columns.values,
@@ -89,9 +83,9 @@ export class BreakdownEncoder {
     };
   }
 
-  #addPairs(columns: Columns, dimension: "page" | "client" | "campaign", pairs: PairTable, hosts: Indexes): void {
+  #addPairs(columns: Columns, dimension: Counted, pairs: PairTable, hosts: Indexes): void {
     const values = this.#indexes[dimension], before = columns.valueCount;
-    values.begin(this.#dictionaries[dimension].size);
+    values.begin();
     const kept = keptPairs(pairs, this.#valuesMax);
     /** Hits and bot hits that are folded, by the host's index. */
     const folded = new Map<number, [hits: number, botHits: number]>();
@@ -118,7 +112,6 @@ export class BreakdownEncoder {
       columns.hits.push(hits);
       columns.botHits.push(botHits);
     }
-    columns.pairs = columns.hits.length;
   }
 
   #addChannels(columns: Columns, table: KeyTable, { hosts, hostIx, hostText, referrerText }: ChunkHosts): void {
@@ -142,7 +135,6 @@ export class BreakdownEncoder {
       columns.valueIx.push(indexes[channel]!);
       columns.hits.push(hits[at]!);
       columns.botHits.push(botHits[at]!);
-      columns.pairs++;
     }
   }
 

@@ -1,6 +1,7 @@
 // Positions of texts in the list of one chunk. No I/O.
+import type { Dictionary } from "../event/types.ts";
 
-const TEXT_END = "\x1f";
+export const TEXT_END = "\x1f";
 
 /** Maps ids of a process-wide dictionary to dense 1-based indexes into one chunk's list. It is reused, so unused ids cost nothing per chunk. */
 export class Indexes {
@@ -10,14 +11,15 @@ export class Indexes {
   count = 0;
   /** The texts, each ended by U+001F. */
   list = "";
-  readonly #text: (id: number) => string;
+  readonly #texts: Pick<Dictionary, "text" | "size">;
 
-  constructor(text: (id: number) => string) {
-    this.#text = text;
+  constructor(texts: Pick<Dictionary, "text" | "size">) {
+    this.#texts = texts;
   }
 
-  /** Begins a chunk over a dictionary of `size` ids. */
-  begin(size: number): void {
+  /** Begins a chunk. */
+  begin(): void {
+    const { size } = this.#texts;
     if (this.#stamp.length < size) {
       const capacity = Math.max(size, this.#stamp.length * 2);
       this.#stamp = new Int32Array(capacity);
@@ -32,7 +34,7 @@ export class Indexes {
   of(id: number): number {
     if (this.#stamp[id] === this.#round) return this.#index[id]!;
     this.#stamp[id] = this.#round;
-    this.list += this.#text(id) + TEXT_END;
+    this.list += this.#texts.text(id) + TEXT_END;
     return this.#index[id] = ++this.count;
   }
 }

@@ -4,7 +4,6 @@ import fc from "fast-check";
 import {
   breakdownLabel,
   BREAKDOWNS,
-  campaignParts,
   countedCompleteness,
   countedDays,
   type CountedTime,
@@ -73,7 +72,6 @@ Deno.test("breakdownLabel() writes reserved values in words and everything else 
   assertEquals(breakdownLabel("page", "constructor"), "constructor");
   assertEquals(breakdownLabel("campaign", "x\x1e\x1esale"), "x / – / sale");
   assertEquals(breakdownLabel("entry_channel", "search"), "search");
-  assertEquals(campaignParts("x\x1e\x1esale"), { source: "x", medium: "", name: "sale" });
   assertEquals([isReserved("(other)"), isReserved("/(asset)")], [false, false]);
 });
 

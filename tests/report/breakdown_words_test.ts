@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { CAMPAIGN_NONE, campaignValue } from "../../src/breakdown/campaign.ts";
 import { BOT_CLIENT, UNKNOWN_CLIENT } from "../../src/breakdown/client.ts";
 import { NO_VIEW } from "../../src/breakdown/page.ts";
-import { campaignParts, FOLDED, RESERVED } from "../../src/report/breakdown.ts";
+import { breakdownLabel, FOLDED, RESERVED } from "../../src/report/breakdown.ts";
 
 Deno.test("every reserved value of counting has words in reports, and there are no others", () => {
   const counting = [...Object.values(NO_VIEW), CAMPAIGN_NONE, BOT_CLIENT, UNKNOWN_CLIENT];
@@ -13,7 +13,7 @@ Deno.test("every reserved value of counting has words in reports, and there are 
 });
 
 Deno.test("a campaign that counting joins is split into the same parts", () => {
-  for (const parts of [{ source: "a", medium: "", name: "c" }, { source: "", medium: "m", name: "" }]) {
-    assertEquals(campaignParts(campaignValue(parts)), parts);
-  }
+  const label = (source: string, medium: string, name: string) =>
+    breakdownLabel("campaign", campaignValue({ source, medium, name }));
+  assertEquals([label("a", "", "c"), label("", "m", "")], ["a / – / c", "– / m / –"]);
 });
