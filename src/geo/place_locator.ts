@@ -2,9 +2,17 @@
 // Hot path. Measured reason for the caches: a walk of a city tree touches about ten cache lines of a 63 MB file, a probe of a small table one.
 import { ADDRESS_EMPTY, ADDRESS_V4, ADDRESS_V6, AddressParser } from "./address.ts";
 import { embeddedV4, isSpecialV4, isSpecialV6 } from "./address_class.ts";
-import type { GeoDatabases, GeoPoint, PlacePoint } from "./port.ts";
 import type { GeoCounts } from "./geo_state.ts";
-import { INVALID_PLACE, type Place, type PlaceLocator, PRIVATE_PLACE, UNKNOWN_PLACE } from "./port.ts";
+import {
+  type GeoDatabases,
+  type GeoPoint,
+  INVALID_PLACE,
+  type Place,
+  type PlaceLocator,
+  type PlacePoint,
+  PRIVATE_PLACE,
+  UNKNOWN_PLACE,
+} from "./port.ts";
 
 /** Ids of the places that every locator has from the start. */
 export const UNKNOWN_ID = 0;

@@ -1,8 +1,7 @@
 // Judges the database for `tidemark doctor`: version, rights, isolation, durability, clock, rules of the stream. Pure.
 import { parseStreamRules, ruleProblems, RULES_VERSION_NEWEST, type StreamRules } from "../event/stream_rules.ts";
 import { NamedError } from "../shared/errors.ts";
-import type { DurationMs } from "../shared/units.ts";
-import { SECOND } from "../shared/units.ts";
+import { type DurationMs, SECOND } from "../shared/units.ts";
 import { fail, type Finding, ok, warn } from "./finding.ts";
 
 /** The server's answers to one statement. */

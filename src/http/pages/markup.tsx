@@ -35,6 +35,11 @@ export function panelHead(title: string, links: readonly { readonly label: strin
   );
 }
 
+/** Links to the same numbers in formats, such as CSV. */
+export function downloads(href: (format: string) => string, ...labels: readonly string[]) {
+  return labels.map((label) => ({ label, href: href(label.toLowerCase()) }));
+}
+
 /** A time in the reader's zone, with UTC on hover; a dash without a time. */
 export function timeOf(
   reader: Reader,

@@ -6,7 +6,6 @@ import {
   FILTER_FIELDS,
   FILTER_OP_NAMES,
   type FilterField,
-  type FilterOp,
   parseFilter,
   writeFilter,
 } from "../../report/filter.ts";
@@ -127,7 +126,7 @@ export function hostsHref(state: PageState): string {
 }
 
 /** The condition of one key of a ranking. */
-export const isKey = (field: FilterField, value: string, op: FilterOp = "is"): Condition => ({ field, op, value });
+export const isKey = (field: FilterField, value: string): Condition => ({ field, op: "is", value });
 
 /** Conditions that name a place: its country, and its region and city as far as they are given. */
 export function placeConditions(country: string, region?: string, city?: string): Condition[] {

@@ -1,7 +1,7 @@
 // Horizontal bars as SVG: cities, hosts, referrers. Pure: rows in, text out.
 // @ts-types="npm:@types/d3-scale@4.0.9"
 import { scaleLinear } from "d3-scale";
-import { coordinate, escapeXml, numberFormat, svgFrame, type SvgOptions } from "./svg.ts";
+import { coordinate, escapeXml, numberFormat, svgFrame } from "./svg.ts";
 import { largestBar, percentText, type TextBar } from "../text/text_bars.ts";
 import { printable } from "../../shared/printable.ts";
 import { cutText } from "../text/text_width.ts";
@@ -13,8 +13,8 @@ const NUMBER_WIDTH = 130;
 const HEADER = 34;
 
 /** A chart of `rows` in their order; bars are to scale from zero. */
-export function svgBars(rows: readonly TextBar[], title: string, { id, locale }: SvgOptions = {}): string {
-  const number = numberFormat(locale);
+export function svgBars(rows: readonly TextBar[], title: string): string {
+  const number = numberFormat();
   const x = scaleLinear([0, Math.max(1, largestBar(rows))], [
     0,
     WIDTH - LABEL_WIDTH - NUMBER_WIDTH,
@@ -40,7 +40,6 @@ export function svgBars(rows: readonly TextBar[], title: string, { id, locale }:
     height: HEADER + Math.max(1, rows.length) * ROW + 6,
     title,
     description,
-    id,
     body: `<text x="8" y="20" font-weight="600">${escapeXml(printable(title))}</text>` +
       (rows.length === 0 ? `<text class="s" x="8" y="${HEADER + 17}">No data in this range.</text>` : lines.join("")),
   });

@@ -1,7 +1,18 @@
 // The contribution table: the count of each place, its change, and its forecast for the next day. Pure.
 import type { Contribution, ContributionReport } from "../../../report/contribution.ts";
 import { addDays } from "../../../report/time_zone.ts";
-import { bar, changed, counted, forecasted, hostile, type Markup, NOTHING, panelHead, worth } from "../markup.tsx";
+import {
+  bar,
+  changed,
+  counted,
+  downloads,
+  forecasted,
+  hostile,
+  type Markup,
+  NOTHING,
+  panelHead,
+  worth,
+} from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref, filterHref, pageHref, type PageState, placeConditions } from "../page_query.ts";
 import { noChangeWords, periodWords } from "./period_words.ts";
@@ -41,10 +52,7 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
   return (
     <>
       {panelHead("Contributions", [
-        { label: "CSV", href: href("csv") },
-        { label: "NDJSON", href: href("ndjson") },
-        { label: "JSON", href: href("json") },
-        { label: "Text", href: href("text") },
+        ...downloads(href, "CSV", "NDJSON", "JSON", "Text"),
         { label: "SVG", href: downloadHref("/v1/charts/cities.svg", { ...queries.contribution, place }) },
       ])} {report.rows.length === 0
         ? (

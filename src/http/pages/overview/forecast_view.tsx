@@ -1,5 +1,5 @@
 // The forecast of the total: four weeks of history, the next days with their band, and the method's error on this data. Pure.
-import { counted, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { counted, downloads, forecasted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { ForecastReport } from "../../../report/forecast/forecast_report.ts";
 import { forecastChart } from "./forecast_chart.ts";
@@ -17,7 +17,7 @@ export function forecastPanel({ reader, queries }: ViewContext, forecast: Foreca
   });
   const href = (format: string) => `/v1/reports/forecast?${parameters}&format=${format}`;
   const filtered = queries.contribution.filter !== undefined;
-  const head = panelHead("Next 7 days", [{ label: "CSV", href: href("csv") }, { label: "JSON", href: href("json") }]);
+  const head = panelHead("Next 7 days", downloads(href, "CSV", "JSON"));
   if (total === undefined || total.days.length === 0) {
     const why = total?.reason === "short_history"
       ? `A forecast needs some weeks of complete days; there are ${total.history_days} so far.`

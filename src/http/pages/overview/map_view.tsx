@@ -1,6 +1,6 @@
 // The world map of hits, unless no address has a place, and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
-import { counted, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { counted, downloads, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
@@ -22,9 +22,7 @@ export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup 
   return (
     <>
       {panelHead("Map", [
-        { label: "CSV", href: href("csv") },
-        { label: "NDJSON", href: href("ndjson") },
-        { label: "JSON", href: href("json") },
+        ...downloads(href, "CSV", "NDJSON", "JSON"),
         { label: "SVG", href: downloadHref("/v1/charts/map.svg", query) },
       ])} {placed.length === 0
         ? (

@@ -2,7 +2,7 @@
 import type { Breakdown } from "../../../report/breakdown.ts";
 import { LIMIT_MAX } from "../../../report/report_query.ts";
 import type { TopReport, TopRow } from "../../../report/top.ts";
-import { bar, counted, hostile, type Markup, NOTHING, panelHead } from "../markup.tsx";
+import { bar, counted, downloads, hostile, type Markup, NOTHING, panelHead } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import type { Condition } from "../../../report/filter.ts";
 import { DIRECT_SOURCE, OWN_SOURCE } from "../../../report/referrer_channel.ts";
@@ -15,8 +15,6 @@ interface Ranking {
   readonly title: string;
   readonly report: TopReport;
   readonly reader: Reader;
-  /** Bars' colour. */
-  readonly tone?: string;
   /** What a row that is clicked filters by, or null. */
   readonly filter: (key: string) => readonly Condition[] | null;
   readonly state: PageState;
@@ -127,7 +125,7 @@ function humansAndBots(reader: Reader, human: number | null, bot: number | null,
 }
 
 export function ranking(given: Ranking): Markup {
-  const { title, report, reader, tone = "", filter, state, whole, empty = "No hits in this range." } = given;
+  const { title, report, reader, filter, state, whole, empty = "No hits in this range." } = given;
   const { query, rows, other } = report;
   const largest = Math.max(1, ...rows.map(({ count }) => count));
   const most = whole === undefined ? {} : { limit: String(LIMIT_MAX) };
@@ -151,7 +149,7 @@ export function ranking(given: Ranking): Markup {
               </a>
             </>
           )}
-          {bar(share, tone)}
+          {bar(share)}
           {parts.length === 0 || (parts.length === 1 && parts[0]!.key === "")
             ? ""
             : (
@@ -203,10 +201,7 @@ export function ranking(given: Ranking): Markup {
   );
   return (
     <>
-      {panelHead(title, [{ label: "CSV", href: link("csv") }, { label: "NDJSON", href: link("ndjson") }, {
-        label: "JSON",
-        href: link("json"),
-      }])} {rows.length === 0
+      {panelHead(title, downloads(link, "CSV", "NDJSON", "JSON"))} {rows.length === 0
         ? <p class="hint">{empty}</p>
         : whole !== undefined && state.all === whole.by
         ? <div class="scroll" tabindex={0} role="region" aria-label={title}>{table}</div>

@@ -6,7 +6,7 @@ import { addDays, dayStart, localDate } from "../../../report/time_zone.ts";
 import { periodWords } from "./period_words.ts";
 import type { SeriesPoint } from "../../../report/timeseries.ts";
 import { epochMs } from "../../../shared/units.ts";
-import { hostile, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { downloads, hostile, inlineSvg, type Markup, panelHead } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { FastData } from "./overview_data.ts";
 import type { ViewContext } from "./overview_input.ts";
@@ -43,9 +43,7 @@ export function seriesPanel(
   return (
     <>
       {panelHead(title, [
-        { label: "CSV", href: href("csv") },
-        { label: "NDJSON", href: href("ndjson") },
-        { label: "JSON", href: href("json") },
+        ...downloads(href, "CSV", "NDJSON", "JSON"),
         { label: "SVG", href: downloadHref("/v1/charts/timeseries.svg", queries.series, { step: query.step }) },
       ])} {SIZES.map(({ name, width, height }) => (
         <div class={`chart chart-series ${name}`} data-points="series-data">

@@ -32,7 +32,7 @@ export interface CommitBucket {
   readonly lag_ms: number | null;
 }
 
-/** A window with late records. */
+/** What changes with every commit. */
 interface FastPipeline {
   readonly open: readonly WindowRow[];
   readonly closed: readonly WindowRow[];
@@ -76,7 +76,6 @@ const SAMPLES_MAX = 5;
 const LATE_MAX = 8;
 const DELIVERIES_MAX = 12;
 
-/** What changes with every commit. */
 export async function readFastPipeline(deps: AppDeps, cache: ReportCache, span: CommitSpan): Promise<FastPipeline> {
   const { database, settings: { queryTimeoutMs } } = deps;
   const windows = (state: "open" | "closed", limit: number) =>

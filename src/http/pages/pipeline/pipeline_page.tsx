@@ -8,7 +8,6 @@ import { isTimeZone } from "../../../report/time_zone.ts";
 import type { StreamStats } from "../../api/stream/stream_stats.ts";
 import { changedFragments, parseHave, slot, type Views } from "../fragments.tsx";
 import { page } from "../layout.tsx";
-
 import { notice, type NoticeInput } from "../notices.tsx";
 import { readerFor, sendFragments, withState } from "../overview/overview_page.tsx";
 import { pageHref, type PageState, pageState } from "../page_query.ts";

@@ -1,6 +1,5 @@
 // Computes the speed of the stream from its commits. Pure.
-import type { CommitBucket } from "./pipeline_data.ts";
-import { COMMIT_BUCKET_MS } from "./pipeline_data.ts";
+import { COMMIT_BUCKET_MS, type CommitBucket } from "./pipeline_data.ts";
 
 /** Per second over the last minute, by commits of all instances. */
 export interface Rates {

@@ -15,7 +15,7 @@ import type { Reader } from "../reader.ts";
 import { readStreamNow } from "../stream_now.ts";
 import { factList } from "./commit_view.tsx";
 
-const windowHref = (start: number, search = ""): string => `/windows/${new Date(start).toISOString()}${search}`;
+const windowHref = (start: number, search: string): string => `/windows/${new Date(start).toISOString()}${search}`;
 
 /** 400 if no window starts at that time, 503 while the database does not answer. */
 export async function windowPage(c: AppContext, deps: AppDeps): Promise<Response> {
