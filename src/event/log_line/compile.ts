@@ -1,12 +1,12 @@
 // Compiles a server's own format string (nginx `log_format`, Apache `LogFormat`, a W3C `#Fields:` line) into the parts that a reader walks. No I/O.
-import { OF_THE_PAGE, type Part, wordsOf } from "./variables.ts";
+import { meaningOf, OF_THE_PAGE, type Part } from "./variables.ts";
 
 /** A format, ready to be read. Parts behind the last value that counts are left out: they do not matter. */
 export interface LineFormat {
   readonly parts: readonly Part[];
   /** What follows `parts` up to the last value of the page alone; empty without one. A line that does not have it still is an event. */
   readonly rest: readonly Part[];
-  /** `tab`: only a tab separates columns. `w3c`: a plus in an agent or referrer is a blank, `%20` is decoded, lines with `#` are no records. */
+  /** `w3c`: a plus in an agent or referrer is a blank, and `%20` is decoded. */
   readonly dialect: "plain" | "w3c";
 }
 
@@ -46,7 +46,7 @@ function nginxParts(text: string): Part[] {
   let from = 0;
   for (const match of text.matchAll(/\$(?:\{(\w+)\}|(\w+))/g)) {
     parts.push({ kind: "text", text: text.slice(from, match.index) });
-    parts.push(...wordsOf.nginx(match[1] ?? match[2]!));
+    parts.push(...meaningOf.nginx(match[1] ?? match[2]!));
     from = match.index + match[0].length;
   }
   return [...parts, { kind: "text", text: text.slice(from) }];
@@ -57,7 +57,7 @@ function apacheParts(text: string): Part[] {
   let from = 0;
   for (const match of text.matchAll(/%%|%[!\d,]*[<>]?(?:\{([^}]*)\})?(\^?[A-Za-z]{1,2}?)/g)) {
     parts.push({ kind: "text", text: text.slice(from, match.index) + (match[0] === "%%" ? "%" : "") });
-    if (match[0] !== "%%") parts.push(...wordsOf.apache(match[2]!, match[1]));
+    if (match[0] !== "%%") parts.push(...meaningOf.apache(match[2]!, match[1]));
     from = match.index + match[0].length;
   }
   return [...parts, { kind: "text", text: text.slice(from).replaceAll("\\t", "\t") }];
@@ -67,7 +67,7 @@ function w3cFormat(names: string): LineFormat {
   const columns = names.trim().split(/\s+/);
   const parts = columns.flatMap((name, i): Part[] => [
     ...(i === 0 ? [] : [{ kind: "text", text: " " } as const]),
-    { kind: "value", role: wordsOf.w3c(name), quoted: false },
+    { kind: "value", role: meaningOf.w3c(name), quoted: false },
   ]);
   return checked(parts, "w3c");
 }

@@ -1,4 +1,4 @@
-// Reads a line by a compiled format: the slow, obvious twin of scan.ts. No I/O.
+// Reads a line by a compiled format. No I/O.
 import type { LineFormat } from "./compile.ts";
 import type { Part, Role } from "./variables.ts";
 import { forwardedAddress, type LineFields, present, requestOf, unescapeField } from "./fields.ts";

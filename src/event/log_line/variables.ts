@@ -1,5 +1,6 @@
 // What the variables of nginx, Apache and W3C formats mean. Pure tables.
 // Sources: ngx_http_log_module and ngx_http_core_module, Apache's mod_log_config, W3C "Extended Log File Format" and the vendors' pages.
+
 /** What a value of a line is for. `ignored` values are only walked over. */
 export type Role =
   | "time"
@@ -92,7 +93,7 @@ const value = (role: Role): Part => ({ kind: "value", role, quoted: false });
 const text = (written: string): Part => ({ kind: "text", text: written });
 
 /** The parts that a variable gives, and the role of a W3C column. Names that are not listed are walked over. */
-export const wordsOf = {
+export const meaningOf = {
   nginx: (name: string): Part[] => [value(NGINX[name] ?? "ignored")],
   /** `%t` is a time in brackets; `%{…}t` is one without them. */
   apache(letter: string, argument: string | undefined): Part[] {
