@@ -2,7 +2,7 @@
 // nothing, and in which time a dimension was not counted. Pure.
 import { z } from "zod";
 import { type EpochMs, epochMs, isoOrNull } from "../shared/units.ts";
-import { completenessOf } from "./completeness.ts";
+import { completenessOf, readTime } from "./completeness.ts";
 import { type Bucket, type Completeness, COVERAGES, type Progress } from "./report_types.ts";
 
 /** Rankings that are counted by host and value alone: of the filters, they take hosts. */
@@ -103,18 +103,9 @@ export interface CountedTime {
 }
 
 /** The part of `span` in which the stream has read events. */
-function readPart(
-  { start, end }: Span,
-  { firstEventTime, newestEventTime, windowSizeMs }: Pick<
-    Progress,
-    "firstEventTime" | "newestEventTime" | "windowSizeMs"
-  >,
-): Span {
-  const windowOf = (time: EpochMs) => Math.floor(time / windowSizeMs) * windowSizeMs;
-  return {
-    start: epochMs(firstEventTime === null ? start : Math.max(start, windowOf(firstEventTime))),
-    end: epochMs(newestEventTime === null ? end : Math.min(end, windowOf(newestEventTime) + windowSizeMs)),
-  };
+function readPart({ start, end }: Span, progress: Progress): Span {
+  const { first, newestEnd } = readTime(progress);
+  return { start: epochMs(Math.max(start, first)), end: epochMs(Math.min(end, newestEnd)) };
 }
 
 /** The times within `days` (in order, without gaps between them) in which events were read and the dimension was not counted, in order. */

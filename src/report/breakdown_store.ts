@@ -5,15 +5,19 @@ import { type CountedTime, FOLDED, isReserved, partHits, RESERVED, STORED, type 
 import { conditionsOf, needsRows } from "./filter.ts";
 import { filterOf, hostsFragment, hostsOf } from "./report_filter.ts";
 import type { BreakdownQuery } from "./report_query.ts";
-import { bucketsOf, type CommonRow, hitsOf, progressFragment, progressOf, seriesFragment } from "./report_sql.ts";
+import {
+  bucketsOf,
+  type CommonRow,
+  hitsOf,
+  type KeyHitsJson,
+  keyHitsOf,
+  knownTimeFragment,
+  progressFragment,
+  progressOf,
+  seriesFragment,
+} from "./report_sql.ts";
 import type { LocalDate } from "./time_zone.ts";
 import { byCount, shapeTop, type TopReport } from "./top.ts";
-
-interface ValueHitsJson {
-  readonly key: string;
-  readonly hits: number;
-  readonly bot_hits: number;
-}
 
 /** Epoch ms; null: unbounded. */
 export interface CountedJson {
@@ -26,7 +30,7 @@ interface BreakdownRow extends CommonRow {
   readonly total: number;
   readonly views: number;
   readonly total_rows: number;
-  readonly keys: readonly ValueHitsJson[];
+  readonly keys: readonly KeyHitsJson[];
   readonly counted: CountedJson | null;
 }
 
@@ -76,10 +80,7 @@ async function readDimension(sql: Sql, query: BreakdownQuery): Promise<Dimension
              d.value = any(array(select r.value from jsonb_array_elements_text(${
     JSON.stringify([...RESERVED, FOLDED])
   }::text::jsonb) r(value))) as is_reserved
-      from (
-        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tm.tidemark_known_time_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
-      ) t
+      from ${knownTimeFragment(sql, query, raw)} t
       cross join lateral tm.tidemark_breakdown_v1(${dimension}::integer::smallint, t.buckets, t.starts, t.ends, ${
     hostsFragment(sql, hosts)
   }, ${query.late === "include"}::boolean, null::integer) d
@@ -96,7 +97,7 @@ async function readDimension(sql: Sql, query: BreakdownQuery): Promise<Dimension
            (select coalesce(jsonb_agg(jsonb_build_object('key', k.key, 'hits', k.num_hits, 'bot_hits', k.bot_hits)
               order by k.counted desc, k.key collate "C"), '[]')
             from (select * from ranked union all select * from hit h where h.counted > 0 and h.is_reserved) k) as keys`;
-  return { row: row!, values: row!.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits })) };
+  return { row: row!, values: keyHitsOf(row!.keys) };
 }
 
 function shaped(query: BreakdownQuery, { row, values }: Dimension): TopReport {

@@ -31,6 +31,20 @@ export const COVERAGE_SAYS: Readonly<Record<Coverage, string>> = {
   not_counted: "not counted",
 };
 
+/** Start of the first event's window and end of the newest event's; infinite where it is not known. */
+export function readTime(
+  { firstEventTime, newestEventTime, windowSizeMs }: Pick<
+    Progress,
+    "firstEventTime" | "newestEventTime" | "windowSizeMs"
+  >,
+): { readonly first: number; readonly newestEnd: number } {
+  const windowOf = (time: EpochMs) => Math.floor(time / windowSizeMs) * windowSizeMs;
+  return {
+    first: firstEventTime === null ? -Infinity : windowOf(firstEventTime),
+    newestEnd: newestEventTime === null ? Infinity : windowOf(newestEventTime) + windowSizeMs,
+  };
+}
+
 /** Windows of an interval, and whether the database lacks their rows: by a data gap, or because they were dropped. */
 export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windowsClosed" | "unknown">;
 
@@ -40,14 +54,9 @@ export type Interval = Pick<Bucket, "start" | "end" | "windowsExpected" | "windo
  */
 export function cover(
   { start, end, windowsExpected, windowsClosed, unknown }: Interval,
-  { firstEventTime, newestEventTime, retiredThrough, windowSizeMs }: Pick<
-    Progress,
-    "firstEventTime" | "newestEventTime" | "retiredThrough" | "windowSizeMs"
-  >,
+  progress: Pick<Progress, "firstEventTime" | "newestEventTime" | "retiredThrough" | "windowSizeMs">,
 ): Pick<Bucket, "coverage" | "unknown" | "windowsExpected" | "windowsClosed"> {
-  const windowOf = (time: EpochMs) => Math.floor(time / windowSizeMs) * windowSizeMs;
-  const first = firstEventTime === null ? -Infinity : windowOf(firstEventTime);
-  const newestEnd = newestEventTime === null ? Infinity : windowOf(newestEventTime) + windowSizeMs;
+  const { retiredThrough, windowSizeMs } = progress, { first, newestEnd } = readTime(progress);
   const retired = start < retiredThrough;
   const coverage: Coverage = end <= first
     ? "before_first"

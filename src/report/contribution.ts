@@ -167,7 +167,9 @@ export function shapeContributions(input: ContributionInput): ContributionReport
   const page = input.rows.slice(0, query.limit);
   const rows = page.map((row) => shapeRow(row, context, input.forecasts.get(placeKey(query.place, row))));
   const last = page.at(-1);
-  const total = totals.hits === null ? null : shapeTotal(totals, context, input.forecasts.get(""));
+  const total = totals.hits === null
+    ? null
+    : sumRow("(total)", { ...totals, hits: totals.hits }, context, input.forecasts.get(""));
   const { cursor: _cursor, ...echo } = query;
   return {
     query: echo,
@@ -244,18 +246,14 @@ function rowName(
     : `${country} (no ${kind})`;
 }
 
-function shapeTotal(
-  totals: Omit<Sums, "hits"> & { hits: number | null },
-  context: RowContext,
-  ahead: NextDayForecast | undefined,
-): Contribution {
-  const hits = totals.hits ?? 0;
+/** A row that is not a place. */
+function sumRow(city: string, sums: Sums, context: RowContext, ahead: NextDayForecast | undefined): Contribution {
   return {
     rank: null,
     place: null,
-    city_contribution: { city: "(total)", count: hits },
+    city_contribution: { city, count: sums.hits },
     country_contribution: null,
-    ...numbers({ ...totals, hits }, context, ahead),
+    ...numbers(sums, context, ahead),
   };
 }
 
@@ -266,19 +264,12 @@ function otherRow(
 ): Contribution {
   const rest = (whole: number | null, part: (row: Contribution) => number | null) =>
     whole === null ? null : whole - rows.reduce((sum, row) => sum + (part(row) ?? 0), 0);
-  const sums: Sums = {
+  return sumRow("(other)", {
     hits: rest(totals.hits, (row) => row.city_contribution.count) ?? 0,
     previousDay: rest(totals.previousDay, (row) => row.previous_day_contribution),
     nextDay: rest(totals.nextDay, (row) => row.next_day_contribution),
     comparison: rest(totals.comparison, (row) => row.comparison.count),
-  };
-  return {
-    rank: null,
-    place: null,
-    city_contribution: { city: "(other)", count: sums.hits },
-    country_contribution: null,
-    ...numbers(sums, context, undefined),
-  };
+  }, context, undefined);
 }
 
 function numbers(sums: Sums, context: RowContext, ahead: NextDayForecast | undefined) {

@@ -39,6 +39,16 @@ interface ProgressJson {
   readonly failing: readonly string[];
 }
 
+/** Hits of one key of a ranking. */
+export interface KeyHitsJson {
+  readonly key: string;
+  readonly hits: number;
+  readonly bot_hits: number;
+}
+
+export const keyHitsOf = (rows: readonly KeyHitsJson[]) =>
+  rows.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
+
 /** Hits of one key on one day. */
 export interface KeyDayJson {
   readonly key: string;
@@ -88,6 +98,16 @@ export function failingFragment(sql: Sql) {
       and t.updated_at > now() - interval '3 minutes' and t.updated_at - t.since > interval '30 seconds')`;
 }
 
+/** The parts of a range whose rows are known, as arrays for our functions: one bucket. `raw`: the report needs rows that retention drops. */
+export function knownTimeFragment(
+  sql: Sql,
+  { from, to, tz }: { readonly from: LocalDate; readonly to: LocalDate; readonly tz: string },
+  raw: boolean,
+) {
+  return sql`(select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
+        from unnest(tm.tidemark_known_time_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i)`;
+}
+
 /** A filter as a parameter of our functions. */
 export function filterFragment(sql: Sql, filter: Filter) {
   return sql`${filter === null ? null : JSON.stringify(filter)}::text::jsonb`;
@@ -102,7 +122,15 @@ function comparedFragment(sql: Sql, { from, to, tz, compare }: Compared & { read
   return sql`tm.tidemark_compared_v1(${from}::text::date, ${to}::text::date, ${tz}::text, ${compare}::text)`;
 }
 
-/** Buckets of `tidemark_series_v2` as one JSON array, in order of time. */
+/** Rows `s` of `tidemark_series_v2` as one JSON array, in order of time. */
+export function bucketsFragment(sql: Sql) {
+  return sql`coalesce(jsonb_agg(jsonb_build_object(
+    'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
+    'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
+    'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')`;
+}
+
+/** The buckets of a range. */
 export function seriesFragment(
   sql: Sql,
   { from, to, tz, step, filter, raw = false, until }: {
@@ -117,10 +145,7 @@ export function seriesFragment(
     until?: Compared & { readonly tz: string };
   },
 ) {
-  return sql`(select coalesce(jsonb_agg(jsonb_build_object(
-    'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
-    'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
-    'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
+  return sql`(select ${bucketsFragment(sql)}
     from tm.tidemark_series_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${step}::text, ${
     filterFragment(sql, filter)
   }, ${raw}::boolean, ${

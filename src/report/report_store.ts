@@ -23,6 +23,7 @@ import {
   type TimeseriesQuery,
 } from "./report_query.ts";
 import {
+  bucketsFragment,
   bucketsOf,
   type CommonRow,
   type Filter,
@@ -180,24 +181,20 @@ function nextDayForecasts(
   return result;
 }
 
-const one = <T>(rows: readonly T[]): T => rows[0]!;
-
 /** Totals over time. @throws as {@link contributions} */
 export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<TimeseriesReport> {
   const { from, to, tz } = query;
   const step = query.step === "5min" ? "window" : query.step === "hour" ? "hour" : "day";
   const filter = await filterOf(sql, query);
-  const row = one(
-    await sql<(CommonRow & ComparedRow & { readonly previous: CommonRow["buckets"] })[]>`
+  const [row] = await sql<(CommonRow & ComparedRow & { readonly previous: CommonRow["buckets"] })[]>`
     select ${progressFragment(sql)} as progress, ${seriesFragment(sql, { from, to, tz, step, filter })} as buckets,
            ${seriesFragment(sql, { ...comparisonPeriod(query), tz, step, filter })} as previous,
-           ${comparedColumns(sql, query, filter)}`,
-  );
-  const progress = progressOf(row.progress);
+           ${comparedColumns(sql, query, filter)}`;
+  const progress = progressOf(row!.progress);
   return shapeTimeseries(query, {
-    buckets: bucketsOf(row.buckets, progress),
-    previous: bucketsOf(row.previous, progress),
-    ...comparedOf(row, progress),
+    buckets: bucketsOf(row!.buckets, progress),
+    previous: bucketsOf(row!.previous, progress),
+    ...comparedOf(row!, progress),
     progress,
   });
 }
@@ -206,14 +203,12 @@ export async function timeseries(sql: Sql, query: TimeseriesQuery): Promise<Time
 export async function bots(sql: Sql, query: BotsQuery): Promise<BotsReport> {
   const { from, to, tz } = query;
   const filter = await filterOf(sql, query);
-  const row = one(
-    await sql<CommonRow[]>`
+  const [row] = await sql<CommonRow[]>`
     select ${progressFragment(sql)} as progress, ${
-      seriesFragment(sql, { from, to, tz, step: "day", filter })
-    } as buckets`,
-  );
-  const progress = progressOf(row.progress);
-  return shapeBots(query, bucketsOf(row.buckets, progress), progress);
+    seriesFragment(sql, { from, to, tz, step: "day", filter })
+  } as buckets`;
+  const progress = progressOf(row!.progress);
+  return shapeBots(query, bucketsOf(row!.buckets, progress), progress);
 }
 
 /** Days over which countries and cities are ranked for their forecast. */
@@ -223,8 +218,7 @@ const RANKING_DAYS = 28;
 export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<ForecastReport> {
   const { tz, of } = query;
   const dimension = of === "country" ? "country" : "place";
-  const row = one(
-    await sql<(CommonRow & { ranked: readonly { key: string }[]; key_days: readonly KeyDayJson[] })[]>`
+  const [row] = await sql<(CommonRow & { ranked: readonly { key: string }[]; key_days: readonly KeyDayJson[] })[]>`
     with edge as materialized (
       -- The day in which the closed windows end is not complete.
       select (s.closed_through at time zone ${tz}::text)::date as day from tm.stream s where isfinite(s.closed_through)
@@ -241,10 +235,7 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
       order by 2 desc, d.key collate "C" limit ${query.limit}::integer
     )
     select ${progressFragment(sql)} as progress,
-           (select coalesce(jsonb_agg(jsonb_build_object(
-              'start', (extract(epoch from s.bucket_start) * 1000)::bigint, 'end', (extract(epoch from s.bucket_end) * 1000)::bigint,
-              'hits', s.num_hits, 'bot_hits', s.bot_hits, 'late_hits', s.late_hits, 'late_bot_hits', s.late_bot_hits,
-              'expected', s.windows_expected, 'closed', s.windows_closed, 'unknown', s.is_unknown) order by s.bucket_start), '[]')
+           (select ${bucketsFragment(sql)}
             from edge e cross join lateral tm.tidemark_series_v2(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
            (select coalesce(jsonb_agg(jsonb_build_object('key', r.key) order by r.counted desc, r.key collate "C"), '[]') from ranked r) as ranked,
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
@@ -252,13 +243,12 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
     })), '[]')
             from edge e cross join lateral tm.tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
               array(select r.key from ranked r), null, ${query.late === "include"}::boolean) d
-            where ${of !== "total"}::boolean) as key_days`,
-  );
-  const hits = keyDaysOf(row.key_days, "city");
-  const progress = progressOf(row.progress);
+            where ${of !== "total"}::boolean) as key_days`;
+  const hits = keyDaysOf(row!.key_days, "city");
+  const progress = progressOf(row!.progress);
   return shapeForecast(query, {
-    learnt: learnable(bucketsOf(row.buckets, progress)),
-    series: row.ranked.map(({ key }) => ({ key, hits: hits.get(key) ?? new Map() })),
+    learnt: learnable(bucketsOf(row!.buckets, progress)),
+    series: row!.ranked.map(({ key }) => ({ key, hits: hits.get(key) ?? new Map() })),
     progress,
   });
 }

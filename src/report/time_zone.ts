@@ -1,5 +1,5 @@
 // Local days: which zone names are valid, and where a local day begins and ends. Pure; the zone rules are those of the runtime's ICU.
-import { type EpochMs, epochMs } from "../shared/units.ts";
+import { DAY, type EpochMs, epochMs } from "../shared/units.ts";
 
 /** A calendar date, `YYYY-MM-DD`. */
 export type LocalDate = string;
@@ -10,8 +10,6 @@ export type LocalDate = string;
  */
 export const LOCAL_DATE_MIN: LocalDate = "1000-01-01";
 export const LOCAL_DATE_MAX: LocalDate = "9998-12-31";
-
-const DAY_MS = 86_400_000;
 
 /** Whether `name` is an IANA time zone such as `Europe/Berlin`, or `UTC`. Offsets and abbreviations with other rules are refused. */
 export function isTimeZone(name: string): boolean {
@@ -36,7 +34,7 @@ export function isLocalDate(text: string): text is LocalDate {
 
 /** The date `days` after `date`; before it if negative. */
 export function addDays(date: LocalDate, days: number): LocalDate {
-  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
 }
 
 /** The date `years` after `date`, before it if negative; 29 February becomes 28 in a year without it. */
@@ -46,7 +44,7 @@ export function addYears(date: LocalDate, years: number): LocalDate {
 
 /** Days from `from` to `to`, both inclusive; 0 or less if the range is reversed. */
 export function countDays(from: LocalDate, to: LocalDate): number {
-  return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS + 1;
+  return (Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY + 1;
 }
 
 /** The local date at an instant. */

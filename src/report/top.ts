@@ -118,36 +118,21 @@ export function shapeTop(
   // The row of folded keys is not a key.
   const listed = keys.filter((one) => one.key !== FOLDED && !isApart(one)).slice(0, query.limit);
   const row = (
-    rank: number | null,
-    key: string | null,
-    label: string,
-    count: number,
-    human: number | null,
-    bot: number | null,
+    counted: Omit<TopRow, "percentage" | "status" | "referrers">,
     parts: readonly KeyHits[] = [],
   ): TopRow => ({
-    rank,
-    key,
-    label,
-    count,
-    human,
-    bot,
-    percentage: total ? 100 * count / total : 0,
+    ...counted,
+    percentage: total ? 100 * counted.count / total : 0,
     status: completeness.status,
     referrers: query.by === "source"
       ? parts.map((part) => ({ key: part.key, count: countedHits(part, query.traffic) }))
       : null,
   });
-  const keyRow = (rank: number | null, one: KeyHits) =>
-    row(
-      rank,
-      one.key,
-      label(query.by, one.key),
-      countedHits(one, query.traffic),
-      one.hits - one.botHits,
-      one.botHits,
-      one.parts,
-    );
+  const keyRow = (rank: number | null, one: KeyHits) => {
+    const { key, hits, botHits, parts } = one;
+    const count = countedHits(one, query.traffic);
+    return row({ rank, key, label: label(query.by, key), count, human: hits - botHits, bot: botHits }, parts);
+  };
   const rows = listed.map((one, i) => keyRow(i + 1, one));
   const reserved = keys.filter(isApart).map((one) => keyRow(null, one));
   const rest = (total ?? 0) - [...rows, ...reserved].reduce((sum, { count }) => sum + count, 0);
@@ -157,7 +142,7 @@ export function shapeTop(
     total_rows: totalRows,
     rows,
     reserved,
-    other: rest > 0 ? row(null, null, FOLDED, rest, null, null) : null,
+    other: rest > 0 ? row({ rank: null, key: null, label: FOLDED, count: rest, human: null, bot: null }) : null,
     breakdown: marks,
     completeness,
     data_revision: progress.dataRevision,

@@ -10,6 +10,9 @@ import {
   type CommonRow,
   filterFragment,
   hitsOf,
+  type KeyHitsJson,
+  keyHitsOf,
+  knownTimeFragment,
   progressFragment,
   progressOf,
   seriesFragment,
@@ -18,12 +21,6 @@ import { originHits, shapeTop, type TopReport } from "./top.ts";
 
 /** Most referrers with a channel or source, by hits; the others are `(other)`. Limits the memory of an answer. */
 const ORIGIN_REFERRERS_MAX = 20_000;
-
-interface KeyHitsJson {
-  readonly key: string;
-  readonly hits: number;
-  readonly bot_hits: number;
-}
 
 /** The ranking of hosts, referrers, sources, channels, countries, regions, cities, or of a breakdown. @throws as {@link contributions} */
 export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
@@ -52,10 +49,7 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
       select ${key} as key, sum(d.num_hits) as num_hits, sum(d.bot_hits) as bot_hits, sum(${
     hitsOf(sql, query)
   }) as counted
-      from (
-        select array_agg(1) as buckets, array_agg(lower(i)) as starts, array_agg(upper(i)) as ends
-        from unnest(tm.tidemark_known_time_v2(${from}::text::date, ${to}::text::date, ${tz}::text, ${raw}::boolean)) i
-      ) t
+      from ${knownTimeFragment(sql, query, raw)} t
       cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, ${
     filterFragment(sql, filter)
   }, ${query.late === "include"}::boolean) d
@@ -70,7 +64,7 @@ export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
             from (select * from hit where counted > 0 order by counted desc, key collate "C"
                   limit ${byOrigin ? ORIGIN_REFERRERS_MAX : query.limit + 1}::integer) h) as keys,
            (select coalesce(jsonb_agg(o.host), '[]') from (${ownHosts(sql)}) o where ${byOrigin}::boolean) as hosts`;
-  const listed = row!.keys.map(({ key, hits, bot_hits }) => ({ key, hits, botHits: bot_hits }));
+  const listed = keyHitsOf(row!.keys);
   const keys = byOrigin
     ? originHits(listed, new Set(row!.hosts.map(hostName)), { by, traffic: query.traffic })
     : listed;
