@@ -94,7 +94,8 @@ export function svgMap(countries: readonly MapCountry[], title: string, { points
     0,
     points ? CITY_RADIUS_MAX : RADIUS_MAX,
   ]);
-  const drawn = [...circles].sort((a, b) => b.count - a.count).map(({ label, count, longitude, latitude }) => {
+  const bySize = [...circles].sort((a, b) => b.count - a.count);
+  const drawn = bySize.map(({ label, count, longitude, latitude }) => {
     const at = projection([longitude, latitude]);
     if (!at || count <= 0) return "";
     return `<circle class="c" cx="${coordinate(at[0])}" cy="${coordinate(at[1])}" r="${
@@ -106,8 +107,7 @@ export function svgMap(countries: readonly MapCountry[], title: string, { points
     ? "Circles: hits by city. Shading: hits by country."
     : "Circles and shading: hits by country, drawn at its middle.";
   const beside = nowhere.map(({ countryCode, count }) => `${countryName(countryCode)} ${number(count)}`).join(", ");
-  const ranking = [...circles].sort((a, b) => b.count - a.count).slice(0, 10)
-    .map(({ label, count }) => `${printable(label)} ${number(count)}`).join(", ");
+  const ranking = bySize.slice(0, 10).map(({ label, count }) => `${printable(label)} ${number(count)}`).join(", ");
   const description = circles.length === 0 && nowhere.length === 0
     ? "No data in this range."
     : `${legend} ${ranking ? `Most hits: ${ranking}.` : ""}${beside ? ` Not on the map: ${beside}.` : ""}`;

@@ -21,7 +21,7 @@ export interface WaitingBatch {
   readonly logEnd: Offset;
   readonly lastStable: Offset;
   readonly sentAt: EpochMs;
-  /** Gives back the memory of its records. Optional. */
+  /** Gives back the memory of its records. A caller may leave it out. */
   readonly done: () => void;
 }
 

@@ -1,5 +1,6 @@
 // The few PostgreSQL wire messages that the embedded server reads or writes itself. No I/O but through PGlite.
 // Source: PostgreSQL documentation, "Frontend/Backend Protocol", protocol 3.0.
+import { Buffer } from "node:buffer";
 
 const SSL_REQUEST = 80877103;
 const GSS_REQUEST = 80877104;
@@ -154,12 +155,5 @@ export async function execute(database: ProtocolDatabase, message: Uint8Array): 
     syncToFs: false,
     onRawData: (data) => void parts.push(data.slice()),
   });
-  if (parts.length === 1) return parts[0]!;
-  const all = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
+  return parts.length === 1 ? parts[0]! : Buffer.concat(parts);
 }

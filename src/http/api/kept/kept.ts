@@ -1,70 +1,29 @@
 // /v1/views, /v1/notes and /v1/deliveries: saved views, notes on days, and messages. Reads and writes the database.
 import { createRoute, z } from "@hono/zod-openapi";
-import { isLocalDate } from "../../../report/time_zone.ts";
 import { requireWriter } from "../../server/writing.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { badField, HttpProblem } from "../../server/problem.ts";
 import { queryOf } from "../../server/validation.ts";
-import {
-  countSchema,
-  documentedProblem,
-  jsonResponses,
-  limitField,
-  maybeTimeSchema,
-  timeSchema,
-  withIso,
-} from "../schemas.ts";
+import { documentedProblem, jsonResponses, limitField, withIso } from "../schemas.ts";
 import {
   addNote,
+  dayField,
   type DayNote,
+  deliverySchema,
   NOTES_MAX,
+  noteSchema,
+  noteText,
   readDeliveries,
   readNotes,
   readViews,
   removeNote,
   removeView,
   saveView,
+  viewName,
+  viewQuery,
+  viewSchema,
   VIEWS_MAX,
 } from "./kept_store.ts";
-
-/** Printable characters on one line, without the blanks around them. */
-const lineOf = (max: number) =>
-  z.string().trim().min(1, `must have 1 to ${max} characters`).max(max, `must have 1 to ${max} characters`)
-    .refine((text) => /^\P{C}*$/u.test(text), "must be printable");
-/** A view's name. */
-export const viewName = lineOf(80);
-/** A note's text. */
-export const noteText = lineOf(200);
-const query = z.string().max(4_000, "must have at most 4000 characters").regex(
-  /^[\x21-\x7e]*$/,
-  "must be a query of an address",
-)
-  .openapi({
-    description: "Query of the overview's address, without the question mark.",
-    example: "range=28d&filter=country:is:DE",
-  });
-/** A calendar day. */
-export const dayField = z.string().refine((text) => isLocalDate(text), "must be a date such as 2026-01-31")
-  .openapi({ format: "date", example: "2026-01-31" });
-
-const viewSchema = z.strictObject({ name: viewName, query, updated_at: timeSchema }).openapi("View");
-const noteSchema = z.strictObject({ id: countSchema, day: dayField, note: noteText, created_at: timeSchema }).openapi(
-  "Note",
-);
-const deliverySchema = z.strictObject({
-  id: z.string().openapi({ description: "The same for every delivery of the message." }),
-  kind: z.enum(["report", "alert"]),
-  view: z.string().nullable().openapi({ description: "Saved view that a report is about; null = the whole stream." }),
-  day_from: dayField,
-  day_to: dayField,
-  target: z.string().openapi({ description: "Host of a webhook, or an e-mail address." }),
-  state: z.enum(["pending", "sent", "failed"]),
-  attempts: countSchema,
-  last_error: z.string().nullable(),
-  created_at: timeSchema,
-  next_attempt_at: maybeTimeSchema,
-  sent_at: maybeTimeSchema,
-}).openapi("Delivery");
 
 const WRITES = "Needs API_ADMIN_TOKEN if it is set. Only `tidemark run` and `tidemark dev` write.";
 const nameParameter = z.object({ name: viewName.openapi({ param: { name: "name", in: "path" }, example: "Germany" }) });
@@ -93,8 +52,8 @@ const putView = createRoute({
   tags,
   summary: "Save a view",
   description: `Replaces a view of the same name. ${WRITES}`,
-  request: { params: nameParameter, ...json(z.strictObject({ query })) },
-  responses: jsonResponses(z.strictObject({ name: viewName, query }), "The view."),
+  request: { params: nameParameter, ...json(z.strictObject({ query: viewQuery })) },
+  responses: jsonResponses(z.strictObject({ name: viewName, query: viewQuery }), "The view."),
 });
 const deleteView = createRoute({
   method: "delete",

@@ -1,40 +1,54 @@
-// The SQL of saved views, notes on days, and messages. Reads and writes the database by single statements.
+// Saved views, notes on days, and messages: their shapes and their SQL. Reads and writes the database by single statements.
+import { z } from "@hono/zod-openapi";
+import { isLocalDate } from "../../../report/time_zone.ts";
 import type { ReadDatabase } from "../../../shared/sql.ts";
 import { ms } from "../../server/sql_time.ts";
+import { countSchema, maybeTimeSchema, type RowOf, timeSchema } from "../schemas.ts";
 
-export interface SavedView {
-  readonly name: string;
-  /** Query of the overview, without the question mark. */
-  readonly query: string;
-  /** Epoch ms. */
-  readonly updated_at: number;
-}
+/** Printable characters on one line, without the blanks around them. */
+const lineOf = (max: number) =>
+  z.string().trim().min(1, `must have 1 to ${max} characters`).max(max, `must have 1 to ${max} characters`)
+    .refine((text) => /^\P{C}*$/u.test(text), "must be printable");
+/** A view's name. */
+export const viewName = lineOf(80);
+/** A note's text. */
+export const noteText = lineOf(200);
+/** Query of the overview, without the question mark. */
+export const viewQuery = z.string().max(4_000, "must have at most 4000 characters").regex(
+  /^[\x21-\x7e]*$/,
+  "must be a query of an address",
+)
+  .openapi({
+    description: "Query of the overview's address, without the question mark.",
+    example: "range=28d&filter=country:is:DE",
+  });
+/** A calendar day. */
+export const dayField = z.string().refine((text) => isLocalDate(text), "must be a date such as 2026-01-31")
+  .openapi({ format: "date", example: "2026-01-31" });
 
-export interface DayNote {
-  readonly id: number;
-  /** YYYY-MM-DD. */
-  readonly day: string;
-  readonly note: string;
-  /** Epoch ms. */
-  readonly created_at: number;
-}
+export const viewSchema = z.strictObject({ name: viewName, query: viewQuery, updated_at: timeSchema }).openapi("View");
+export type SavedView = RowOf<z.infer<typeof viewSchema>, "updated_at">;
 
-/** A message and its delivery; times in epoch ms. */
-export interface DeliveryRow {
-  readonly id: string;
-  readonly kind: "report" | "alert";
-  /** Name of the saved view that a report is about; null = the whole stream. */
-  readonly view: string | null;
-  readonly day_from: string;
-  readonly day_to: string;
-  readonly target: string;
-  readonly state: "pending" | "sent" | "failed";
-  readonly attempts: number;
-  readonly last_error: string | null;
-  readonly created_at: number;
-  readonly next_attempt_at: number | null;
-  readonly sent_at: number | null;
-}
+export const noteSchema = z.strictObject({ id: countSchema, day: dayField, note: noteText, created_at: timeSchema })
+  .openapi("Note");
+export type DayNote = RowOf<z.infer<typeof noteSchema>, "created_at">;
+
+/** A message and its delivery. */
+export const deliverySchema = z.strictObject({
+  id: z.string().openapi({ description: "The same for every delivery of the message." }),
+  kind: z.enum(["report", "alert"]),
+  view: z.string().nullable().openapi({ description: "Saved view that a report is about; null = the whole stream." }),
+  day_from: dayField,
+  day_to: dayField,
+  target: z.string().openapi({ description: "Host of a webhook, or an e-mail address." }),
+  state: z.enum(["pending", "sent", "failed"]),
+  attempts: countSchema,
+  last_error: z.string().nullable(),
+  created_at: timeSchema,
+  next_attempt_at: maybeTimeSchema,
+  sent_at: maybeTimeSchema,
+}).openapi("Delivery");
+export type DeliveryRow = RowOf<z.infer<typeof deliverySchema>, "created_at" | "next_attempt_at" | "sent_at">;
 
 export const VIEWS_MAX = 200;
 export const NOTES_MAX = 2_000;

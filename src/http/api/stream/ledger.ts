@@ -1,5 +1,6 @@
 // /v1/ledger: what became of every offset, and whether the sums agree. Reads the database.
 import { createRoute, z } from "@hono/zod-openapi";
+import { DAY } from "../../../shared/units.ts";
 import type { App, AppDeps } from "../../server/deps.ts";
 import { booked, imbalances, sum } from "./ledger_balance.ts";
 import { type DeepRange, type LedgerPartition, readLedger } from "./ledger_query.ts";
@@ -18,7 +19,6 @@ import { queryOf, timeField } from "../../server/validation.ts";
 
 /** Longest range of rows that are added up again. 31 days take seconds. */
 const DEEP_RANGE_DAYS_MAX = 31;
-const DAY_MS = 86_400_000;
 
 const query = queryOf({
   deep: z.enum(["true", "false"]).default("false").openapi({
@@ -157,9 +157,9 @@ function deepRange(given: z.output<typeof query>): DeepRange | null {
   if (from === undefined) throw badField("from", "is required with deep=true");
   if (to === undefined) throw badField("to", "is required with deep=true");
   if (to <= from) throw badField("to", "must be after from");
-  if (to - from > DEEP_RANGE_DAYS_MAX * DAY_MS) {
+  if (to - from > DEEP_RANGE_DAYS_MAX * DAY) {
     throw badField("to", `must be at most ${DEEP_RANGE_DAYS_MAX} days after from`, [
-      `up to ${isoAlways(from + DEEP_RANGE_DAYS_MAX * DAY_MS)}`,
+      `up to ${isoAlways(from + DEEP_RANGE_DAYS_MAX * DAY)}`,
     ]);
   }
   return { from, to };

@@ -15,21 +15,30 @@ interface Imbalance {
   readonly message: string;
 }
 
-const at = { partition: null, window_start: null };
+/** @param start of its window, epoch ms; null if it is not of one */
+const imbalance = (
+  kind: Exclude<Imbalance["kind"], "partition">,
+  start: number | null,
+  expected: number,
+  found: number,
+  message: string,
+): Imbalance => ({
+  kind,
+  partition: null,
+  window_start: start === null ? null : isoAlways(start),
+  expected,
+  found,
+  message,
+});
 
 /** Every equation that does not hold; empty = balanced. */
 export function imbalances(sums: LedgerSums): Imbalance[] {
   return [
     ...sums.partitions.flatMap((p) => partitionImbalances(p, sums.offsets_count_records)),
     ...streamImbalances(sums),
-    ...sums.both.map((start): Imbalance => ({
-      kind: "window",
-      partition: null,
-      window_start: isoAlways(start),
-      expected: 0,
-      found: 1,
-      message: `window ${isoAlways(start)} is closed and still holds open deltas`,
-    })),
+    ...sums.both.map((start) =>
+      imbalance("window", start, 0, 1, `window ${isoAlways(start)} is closed and still holds open deltas`)
+    ),
     ...deepImbalances(sums),
   ];
 }
@@ -62,46 +71,30 @@ function streamImbalances(sums: LedgerSums): Imbalance[] {
   const there = sums.closed_hits + sums.open_hits + sums.retired_hits;
   if (counted === there) return [];
   const message = `${counted} records are counted; closed windows, open deltas and retired days hold ${there}`;
-  return [{ kind: "stream", ...at, expected: counted, found: there, message }];
+  return [imbalance("stream", null, counted, there, message)];
 }
 
 function deepImbalances(sums: LedgerSums): Imbalance[] {
   if (sums.deep === null) return [];
-  const found: Imbalance[] = sums.deep.windows_wrong.map((w) => ({
-    kind: "window",
-    partition: null,
-    window_start: isoAlways(w.window_start),
-    expected: w.booked_hits ?? 0,
-    found: w.found_hits ?? 0,
-    message: windowInWords(w),
-  }));
-  for (const chunk of sums.deep.chunks_wrong) {
-    found.push({
-      kind: "window",
-      partition: null,
-      window_start: isoAlways(chunk.window_start),
-      expected: chunk.booked_hits,
-      found: chunk.found_hits,
-      message: `an open delta of window ${
-        isoAlways(chunk.window_start)
-      } says ${chunk.booked_hits} hits and holds ${chunk.found_hits}`,
-    });
-  }
-  for (const fault of sums.deep.breakdowns_wrong) {
-    found.push({
-      kind: "breakdown",
-      partition: null,
-      window_start: fault.window_start === null ? null : isoAlways(fault.window_start),
-      expected: fault.expected ?? 0,
-      found: fault.found ?? 0,
-      message: breakdownInWords(fault),
-    });
-  }
+  const found = [
+    ...sums.deep.windows_wrong.map((w) =>
+      imbalance("window", w.window_start, w.booked_hits ?? 0, w.found_hits ?? 0, windowInWords(w))
+    ),
+    ...sums.deep.chunks_wrong.map(({ window_start, booked_hits, found_hits }) => {
+      const message = `an open delta of window ${
+        isoAlways(window_start)
+      } says ${booked_hits} hits and holds ${found_hits}`;
+      return imbalance("window", window_start, booked_hits, found_hits, message);
+    }),
+    ...sums.deep.breakdowns_wrong.map((fault) =>
+      imbalance("breakdown", fault.window_start, fault.expected ?? 0, fault.found ?? 0, breakdownInWords(fault))
+    ),
+  ];
   const late = sum(sums.partitions, (p) => p.late);
   const there = sums.deep.late_stored + sum(sums.partitions, (p) => p.late_dropped) + sums.retired_late;
   if (late !== there) {
     const message = `${late} records are late; the late table, dropped and retired ones add up to ${there}`;
-    found.push({ kind: "late", ...at, expected: late, found: there, message });
+    found.push(imbalance("late", null, late, there, message));
   }
   return found;
 }

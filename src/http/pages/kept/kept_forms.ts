@@ -1,6 +1,16 @@
 // `POST /views` and `/notes`: the forms of the overview. Each ends on the page it came from. Writes the database.
-import { dayField, noteText, tooMany, viewName } from "../../api/kept/kept.ts";
-import { addNote, NOTES_MAX, removeNote, removeView, saveView, VIEWS_MAX } from "../../api/kept/kept_store.ts";
+import { tooMany } from "../../api/kept/kept.ts";
+import {
+  addNote,
+  dayField,
+  NOTES_MAX,
+  noteText,
+  removeNote,
+  removeView,
+  saveView,
+  viewName,
+  VIEWS_MAX,
+} from "../../api/kept/kept_store.ts";
 import type { App, AppContext, AppDeps } from "../../server/deps.ts";
 import { badField } from "../../server/problem.ts";
 import { requireWriter } from "../../server/writing.ts";
