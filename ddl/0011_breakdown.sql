@@ -184,7 +184,7 @@ comment on function tidemark_breakdown_fits_v1(bigint, bigint, integer, integer[
   'Whether the arrays of a chunk fit together, each dimension of its mask adds up to its hits and bot hits, and the others are empty.';
 
 -- ---- sketches
--- HyperLogLog with 2^14 registers: standard error 1.04 / sqrt(2^14) = 0.81 %. A second form of the same in the tests (tests/support/sketch.ts) gives
+-- HyperLogLog with 2^14 registers: standard error 1.04 / sqrt(2^14) = 0.81 %. The program's own form of the same (src/breakdown/sketch.ts) gives
 -- equal bytes and equal estimates.
 
 create function tidemark_sketch_bytes_v1(p_updates integer[]) returns bytea language sql immutable parallel safe
