@@ -1,6 +1,6 @@
 // Places, the port through which the engine finds them, and the port to a database file. No I/O.
 
-/** ISO 3166-1 alpha-2 code, or why there is none. Never empty. */
+/** ISO 3166-1 alpha-2 code, or why it is unknown. Never empty. */
 type CountryCode = string;
 
 /** A place as stored. Cities of the same name differ by region or country. Region and city are "" if unknown. */

@@ -45,7 +45,7 @@ export async function storeMessage(database: ReadDatabase, due: Due, message: Me
       on conflict (id) do nothing`, TIMEOUT_MS);
 }
 
-/** Takes the due message to `targets` that has waited longest, so that no other process sends it meanwhile; null if there is none. */
+/** Takes the due message to `targets` that has waited longest, so that no other process sends it meanwhile; null if no message is due. */
 export async function claim(database: ReadDatabase, targets: readonly string[]): Promise<Claimed | null> {
   const [row] = await database.query(
     (sql) =>

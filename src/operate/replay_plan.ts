@@ -30,7 +30,7 @@ export interface ReplayPartition {
   /** Position of the stream; the replay ends there. */
   readonly nextOffset: Offset;
   readonly watermark: EpochMs;
-  /** Position after the newest commit with a watermark below the bound; null if there is none. */
+  /** Position after the newest commit with a watermark below the bound, or null. */
   readonly committed: Anchor | null;
   /** Ascending by offset, then watermark; without those of an earlier log. */
   readonly advances: readonly Omit<IdleAdvance, "quietSince">[];

@@ -23,7 +23,7 @@ export interface Sample {
   /** Formats that were recognised in samples of dead letters, each once. */
   readonly recognised: readonly string[];
   readonly bots: number;
-  /** Hits by the result for the address: a country, or why there is none. */
+  /** Hits by the result for the address: a country, or why it is unknown. */
   readonly places: {
     readonly located: number;
     readonly unknown: number;

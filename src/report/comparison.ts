@@ -75,7 +75,7 @@ export function comparisonOf(
   };
 }
 
-/** Known part of the time of some buckets, 0 to 1; 0 if there are none. */
+/** Known part of the time of some buckets, 0 to 1; 0 without buckets. */
 function coveredPart(buckets: readonly Bucket[], { firstEventTime }: Pick<Progress, "firstEventTime">): number {
   let known = 0, all = 0;
   for (const { start, end, coverage } of buckets) {

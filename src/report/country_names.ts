@@ -34,7 +34,7 @@ export function countryCodeOf(text: string): string {
   return codes.get(text.toLowerCase()) ?? text;
 }
 
-/** Short name of a place: the city, or why there is none. */
+/** Short name of a place: the city, or why it is unknown. */
 export function placeLabel(
   place: { readonly country: string; readonly region: string; readonly city: string },
 ): string {

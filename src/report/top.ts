@@ -49,7 +49,7 @@ export interface TopReport {
   readonly rows: readonly TopRow[];
   /** Of a breakdown: hits that name no page, client or campaign, by the reason, without a rank; else empty. */
   readonly reserved: readonly TopRow[];
-  /** The sum of the keys below the limit, and of those folded into `(other)` when a table or roll-up was full; null if there are none. */
+  /** The sum of the keys below the limit, and of those folded into `(other)` when a table or roll-up was full; null without such keys. */
   readonly other: TopRow | null;
   /** Of a breakdown: what was counted when; else null. */
   readonly breakdown: BreakdownMarks | null;

@@ -13,7 +13,7 @@ export interface IdleEvidence {
   readonly raisedAt: EpochMs;
   /** Whether the fetch showed next offset = log end offset (open transactions included). */
   readonly caughtUp: boolean;
-  /** End of the highest window that holds a counted record in the whole stream; `-Infinity` while there is none. */
+  /** End of the highest window that holds a counted record in the whole stream; `-Infinity` before the first. */
   readonly maxWindowEnd: EpochMs;
   readonly watermark: EpochMs;
 }

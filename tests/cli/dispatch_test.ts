@@ -103,7 +103,7 @@ Deno.test("dispatch() turns each kind of error into its name, its action and its
   }
 });
 
-Deno.test("dispatch() ends a JSON log with a JSON line, unless somebody mistyped", async () => {
+Deno.test("dispatch() ends a JSON log with a JSON line, unless the command is mistyped", async () => {
   const { code, err } = await call(
     ["try", "--log-format=json"],
     { terminal: true },

@@ -48,7 +48,7 @@ Deno.test("messageOfLine() makes an event of an access-log line and leaves JSON 
   }
 });
 
-Deno.test("messageOfLine() keys by host or address, and not where there is none", () => {
+Deno.test("messageOfLine() keys by host or address, and leaves out the key without both", () => {
   const key = (line: string, rule: MessageRules["key"]) => {
     const made = message(line, { key: rule, defaultHost: "Site.Example" });
     return typeof made === "string" ? made : made.key;

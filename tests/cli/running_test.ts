@@ -78,7 +78,7 @@ Deno.test("report names a missing token, and a holder of the folder that does no
   assertStringIncludes(silent.err, "data_dir_locked");
 });
 
-Deno.test("open finds the service by its folder, then by HTTP_PORT, and says where there is none", async () => {
+Deno.test("open finds the service by its folder, then by HTTP_PORT, and says where it does not run", async () => {
   await using service = await running();
   const found = await call(["open", "--print"], { DATA_DIR: service.folder, HTTP_PORT: "0" });
   assertEquals([found.code, found.out], [0, `${service.address}\n`]);

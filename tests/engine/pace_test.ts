@@ -37,7 +37,7 @@ Deno.test("gatherUntil() follows event times that run ahead of our clock", () =>
   assertEquals(live(END + RULES.watermarkDelay - 2_600, { lag: -2_000, ago: 0 }), 400);
 });
 
-Deno.test("gatherUntil() is quick for seconds, not for ever, where the events that release a window come late", () => {
+Deno.test("gatherUntil() is quick for seconds, not without end, where the events that release a window come late", () => {
   const release = END + RULES.watermarkDelay;
   assertEquals(live(release + 2_999, { lag: 20_000 }), 0);
   assertEquals(live(release + 3_000, { lag: 20_000 }), 1_000);

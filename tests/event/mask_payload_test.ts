@@ -69,7 +69,7 @@ Deno.test("maskPayload() masks text that is not JSON", () => {
   for (const [text, expected] of cases) assertEquals(mask(text), expected);
 });
 
-Deno.test("maskPayload() holds none of the secrets, wherever they stand in an event", () => {
+Deno.test("maskPayload() holds none of the secrets, wherever they are in an event", () => {
   const places: readonly ((secret: string) => unknown)[] = [
     (s) => ({ ip: s }),
     (s) => ({ headers: s }),

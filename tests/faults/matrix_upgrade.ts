@@ -21,7 +21,7 @@ async function commitsOf(world: World, instance: Instance, since: Date, program:
   return row!.n;
 }
 
-/** Waits for three commits by `instance` from now on. @throws Error where there are none */
+/** Waits for three commits by `instance` from now on. @throws Error where they do not come */
 async function commits(world: World, instance: Instance, program: "old" | "newer"): Promise<void> {
   const [clock] = await world.sql`select clock_timestamp() as now`;
   for (const deadline = performance.now() + STEP_MS_MAX; await commitsOf(world, instance, clock!.now, program) < 3;) {

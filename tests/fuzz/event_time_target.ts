@@ -158,7 +158,7 @@ function unixTwinV2(text: string): number | undefined {
 function dateTimeTwinV2(text: string): number | undefined {
   let written = text;
   if (written.endsWith("UTC") || written.endsWith("GMT")) {
-    // One blank may stand before it.
+    // One blank may come before it.
     written = `${written.slice(0, -3).replace(/ $/, "")}Z`;
   }
   const zone = /^(.*\d) ?([+-])(\d\d)(?::?(\d\d))?$/.exec(written);

@@ -148,7 +148,7 @@ function hostileValue({ pick, once, below }: Chance): number[] {
   ])();
 }
 
-/** Data that a small file can hold and that would take for ever, or the stack, to read. */
+/** Data that a small file can hold and that would take hours, or the whole stack, to read. */
 function hostileData(chance: Chance): number[] {
   const { pick, int, once } = chance;
   const place = [...control(7, 1), ...text("country_code"), ...text("DE")];

@@ -202,7 +202,7 @@ function load({ env, flags, file }: Given) {
   });
 }
 
-/** A value as somebody would write it; by its type, since that is all that is left of the text. */
+/** A value as an operator would write it; by its type, since that is all that is left of the text. */
 function written(name: SettingName, value: unknown): string {
   const { placeholder } = settingOf(name).kind;
   if (value === null || value === undefined) return value === null ? "off" : "";

@@ -5,7 +5,7 @@ import type { ReadDatabase } from "../../src/shared/sql.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { ManualClock } from "../source/file/rig.ts";
 
-/** Answers the given rows one after another, the last one for ever; `null` = it does not answer. */
+/** Answers the given rows one after another, the last one again and again; `null` = it does not answer. */
 function scripted(answers: readonly (Record<string, unknown> | null)[]) {
   let asked = 0;
   const database: ReadDatabase = {

@@ -1,4 +1,4 @@
-// Metrics: totals that somebody else keeps become counters that never fall, labels stay bounded, an absent database leaves no old number.
+// Metrics: totals that others keep become counters that never fall, labels stay bounded, an absent database leaves no old number.
 import { assert, assertEquals } from "@std/assert";
 import { Metrics, METRICS_CATALOGUE } from "../../src/http/api/metrics/catalogue.ts";
 import { setFromDatabase, setFromSnapshots } from "../../src/http/api/metrics/values.ts";

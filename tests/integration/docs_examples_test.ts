@@ -1,4 +1,4 @@
-// Goal: examples of the pages work. Method: shell blocks below `<!-- runs -->` are run as they stand, with a data folder of their own, and print
+// Goal: examples of the pages work. Method: shell blocks below `<!-- runs -->` are run as they are, with a data folder of their own, and print
 // what the block below `<!-- prints -->` says; every call of docs/http_api.md is made against a filled stream.
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { hashToken } from "../../src/http/server/auth.ts";

@@ -118,7 +118,7 @@ for (const prepare of [true, false]) {
     ));
 }
 
-Deno.test("COPY FROM STDIN is refused instead of blocking everybody", () =>
+Deno.test("COPY FROM STDIN is refused instead of blocking all clients", () =>
   temporary((folder) =>
     withDatabase(folder, async (sql) => {
       await sql`create table t (a int)`;

@@ -160,7 +160,7 @@ Deno.test("a map shows cities at their own places, once the engine has told wher
   assertEquals(stored!.latitude, "51.3");
 });
 
-Deno.test("views and notes: an admin of a running process keeps them, everybody else reads them", async (t) => {
+Deno.test("views and notes: an admin of a running process keeps them, all others read them", async (t) => {
   await using stream = await streamDatabase();
   const writes = new Database({
     address: { kind: "url", url: stream.server.url },

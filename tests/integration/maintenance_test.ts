@@ -121,7 +121,7 @@ Deno.test("tidemark_prune_v1() keeps the first and last advance at each position
   await using stream = await streamDatabase();
   const { sql } = stream;
   await sql`delete from idle_advance`;
-  // Partition 0 is silent for a day at offset 10, then speaks; partition 1 is silent for ever.
+  // Partition 0 is silent for a day at offset 10, then speaks; partition 1 stays silent.
   await sql`
     insert into idle_advance (partition, at_offset, watermark, quiet_since, commit_id)
     select p, 10, timestamptz '2020-01-01Z' + n * interval '5 minutes', now(), gen_random_uuid() from generate_series(0, 287) n, generate_series(0, 1) p

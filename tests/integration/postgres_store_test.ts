@@ -1,4 +1,4 @@
-// The store contract over a real PostgreSQL, and what only a real one has: locks, isolation levels, sums that somebody has broken, the cap on keys.
+// The store contract over a real PostgreSQL, and what only a real one has: locks, isolation levels, sums that an edit has broken, the cap on keys.
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import postgres from "postgres";
 import { migrate } from "../../src/store/migrate.ts";
@@ -177,7 +177,7 @@ Deno.test("createPostgresStore()", async (t) => {
       assertEquals(codeOf(joined), "TM003");
       assert(String(joined).includes("rules version is 2 in this schema, this release knows version 1 only"));
       const committed = await assertRejects(() => oldCommit(sql));
-      // That is what ends such a program; anything else it would try again for ever.
+      // That is what ends such a program; it would try again without end after any other error.
       assertEquals(codeOf(committed), "42883");
       assert(String(committed).includes("rules version 2"));
       assertEquals([(await store.read())!.rows[0]!.nextOffset, await spans()], [1, [[0, 0, 1], [0, 1, 2]]]);

@@ -66,7 +66,7 @@ Deno.test("replay finds a stream as it was published, and what was changed", asy
     assertEquals((await replay(stream, 0, 55)).code, 0);
   });
 
-  await t.step("replay names the row that somebody has changed, and places that have moved", async () => {
+  await t.step("replay names the row that was changed, and places that have moved", async () => {
     const at = `window_start = '2026-01-31T00:10:00Z' and host = 'h1.example'`;
     const [row] = await stream.sql.unsafe(
       `select country_code from aggregated_web_traffic where ${at} order by country_code limit 1`,

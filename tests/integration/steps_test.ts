@@ -1,4 +1,4 @@
-// Goal: a step that cannot get on says so. Tables of a real server are changed or locked by somebody else while windows are closed; then
+// Goal: a step that cannot get on says so. Tables of a real server are changed or locked by another session while windows are closed; then
 // /readyz, the explanation of the window, `run --once` and a process that only reads name the step, the reason and what to do.
 import { assertEquals, assertMatch } from "@std/assert";
 import postgres, { type Sql } from "postgres";

@@ -161,12 +161,12 @@ export class Oracle {
     return this.windowsEnd(to) <= this.finalThrough;
   }
 
-  /** Start of the first window that holds an event; Infinity while there is none. */
+  /** Start of the first window that holds an event; Infinity before the first event. */
   get firstWindow(): number {
     return this.#windows().first;
   }
 
-  /** End of the newest window that holds an event; -Infinity while there is none. */
+  /** End of the newest window that holds an event; -Infinity before the first event. */
   get lastWindowEnd(): number {
     return this.#windows().last + this.rules.windowSize;
   }

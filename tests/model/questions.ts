@@ -21,7 +21,7 @@ export type Kind = typeof KINDS[number];
 /** How often each is asked: the ones that cost most are seldom. */
 const OFTEN: readonly Kind[] = [...KINDS, "timeseries", "bots", "top", "top", "function", "live"];
 
-/** A report with its parameters, as they stand in a URL. */
+/** A report with its parameters, as they are written in a URL. */
 export interface Question {
   readonly kind: Kind;
   readonly params: Readonly<Record<string, string>>;

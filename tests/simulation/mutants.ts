@@ -164,7 +164,7 @@ export const MUTANTS: readonly Mutant[] = [
     "",
   ),
   unit(
-    "a batch continues where we stand",
+    "a batch continues at the position",
     PIPELINE,
     "if (!tracker || batch.from !== tracker.position) return;",
     "if (!tracker) return;",

@@ -150,7 +150,7 @@ export class Process {
     this.#held = [];
   }
 
-  /** A promise that resolves in this process once somebody calls `resolve`; the value is computed when it gets there. */
+  /** A promise that resolves in this process once `resolve` is called; the value is computed when it gets there. */
   waiter<T>(): {
     readonly promise: Promise<T>;
     readonly resolve: (value: () => T) => void;

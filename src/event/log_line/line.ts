@@ -1,4 +1,4 @@
-// Reads one line of a log by the stream's format, in the same way whatever lines stand before it. No I/O.
+// Reads one line of a log by the stream's format, in the same way whatever lines came before it. No I/O.
 import { allPaths, type FieldPaths, formatEventFields } from "../../shared/config/event_fields.ts";
 import { type MappedFields, mappedFields } from "../mapped_fields.ts";
 import type { DeadReason } from "../types.ts";

@@ -5,7 +5,7 @@ import { defaultUrl } from "registry-url";
 /** Settings of `.npmrc` files and `NPM_CONFIG_…` variables by name. */
 export type NpmConfig = ReadonlyMap<string, string>;
 
-/** Reads an `.npmrc`: `name = value` lines; `#` and `;` begin comments. `${NAME}` is an environment variable, and stays if there is none. */
+/** Reads an `.npmrc`: `name = value` lines; `#` and `;` begin comments. `${NAME}` is an environment variable, and stays if it is not set. */
 export function parseNpmrc(text: string, env: (name: string) => string | undefined): NpmConfig {
   const config = new Map<string, string>();
   for (const line of text.split(/\r?\n/)) {

@@ -29,7 +29,7 @@ export interface Elsewhere {
   readonly ended: boolean;
 }
 
-/** First and last local day of the stream's data; null if there is none. */
+/** First and last local day of the stream's data; null before the first event. */
 export function dataSpan(
   { state }: Pick<NoticeInput, "state">,
   tz: string,

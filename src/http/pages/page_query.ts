@@ -161,7 +161,7 @@ export interface PageContext {
   readonly now: EpochMs;
   /** The browser's zone, if it sent one; not checked. */
   readonly browserZone?: string | undefined;
-  /** First and last local day of the data in a zone; null if there is none. */
+  /** First and last local day of the data in a zone; null before the first event. */
   readonly span?: (tz: string) => { readonly from: LocalDate; readonly to: LocalDate } | null;
 }
 

@@ -1,4 +1,4 @@
-// Reads the present state of the stream, or why there is none. Reads the database and snapshots.
+// Reads the present state of the stream, or why it is unknown. Reads the database and snapshots.
 import { messageOf } from "../../shared/errors.ts";
 import type { EpochMs } from "../../shared/units.ts";
 import { databaseProblem, isBusy } from "../server/database.ts";

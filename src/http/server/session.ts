@@ -18,7 +18,7 @@ function secretOf(access: AccessSettings, scope: SessionScope): Uint8Array<Array
   return hash && new Uint8Array(hash);
 }
 
-/** The scope of the request's cookie; undefined if there is none, or it has ended, or its signature is wrong. */
+/** The scope of the request's cookie; undefined if the cookie is absent, has ended or has a wrong signature. */
 export async function sessionScope(c: AppContext, access: AccessSettings, now: number): Promise<Scope | undefined> {
   if (!c.req.header("cookie")?.includes(`${NAME}=`)) return undefined;
   for (const scope of SCOPES) {

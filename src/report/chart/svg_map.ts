@@ -68,7 +68,7 @@ function relative(d: string): string {
 }
 
 /**
- * A map. Without `points`, circles stand in the middle of countries, and the legend says so.
+ * A map. Without `points`, circles are in the middle of countries, and the legend says so.
  */
 export function svgMap(countries: readonly MapCountry[], title: string, { points, id, locale }: SvgOptions & {
   readonly points?: readonly MapPoint[];

@@ -26,7 +26,7 @@ interface ForecastPoint {
   readonly high: number;
 }
 
-/** A forecast, or why there is none. */
+/** A forecast, or why it cannot be made. */
 export type Forecast =
   | {
     readonly kind: "forecast";

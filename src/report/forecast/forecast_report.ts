@@ -44,7 +44,7 @@ export interface ForecastSeries {
 /** The report; wire shape. */
 export interface ForecastReport {
   readonly query: ForecastQuery;
-  /** Last complete day: the forecast starts after it. null if there is none. */
+  /** Last complete day, after which the forecast starts, or null. */
   readonly last_complete_day: LocalDate | null;
   /** Probability with which a day lies between `low` and `high`. */
   readonly interval: number;

@@ -59,7 +59,7 @@ export function textBars(rows: readonly TextBar[], { cells: given, columns }: Te
 
 const clamp = (value: number, least: number, most: number) => Math.max(least, Math.min(most, value));
 
-/** The count that fills the scale; 0 if there is none. */
+/** The count that fills the scale; 0 without counts. */
 export function largestBar(rows: readonly TextBar[]): number {
   return Math.max(0, ...rows.map((row) => row.isRest ? 0 : row.count ?? 0));
 }

@@ -128,7 +128,7 @@ Deno.test("postgresUrl refuses what names no PostgreSQL server", () => {
   for (const url of cases) assertEquals(parseValue(postgresUrl, url).ok, false, url);
 });
 
-Deno.test("postgresTarget() verifies the server's certificate elsewhere unless somebody wrote otherwise", () => {
+Deno.test("postgresTarget() verifies the server's certificate elsewhere unless a setting or the URL says otherwise", () => {
   const tls = (url: string, POSTGRES_TLS: Settings["POSTGRES_TLS"] = "auto") => {
     const found = target(url, { POSTGRES_TLS });
     return found.kind === "server" ? found.tls : found.kind;

@@ -40,7 +40,7 @@ export class ManualClock implements Clock {
       this.#slept.resolve();
     });
   }
-  /** Resolves once somebody sleeps: all that was to be done before is done. */
+  /** Resolves once a sleep begins: all that was to be done before is done. */
   async sleeping(): Promise<void> {
     while (this.#sleepers.length === 0) {
       this.#slept = Promise.withResolvers();

@@ -241,7 +241,7 @@ Deno.test("createFileSource() holds an over-long line's head only and goes on be
   assertEquals(lines.map((line) => line.length), [5, LINE_BYTES_MAX + 1, 1, LINE_BYTES_MAX, 1, LINE_BYTES_MAX + 1]);
 });
 
-Deno.test("createFileSource() stays with a rotated file for as long as somebody writes to it", async () => {
+Deno.test("createFileSource() stays with a rotated file for as long as it is written to", async () => {
   await using rig = new FileRig();
   rig.write("access.log", numbered(0, 2));
   await rig.all();

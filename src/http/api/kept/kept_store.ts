@@ -93,7 +93,7 @@ export async function saveView(
   return rows.length > 0;
 }
 
-/** Removes a view; false if there is none of that name. */
+/** Removes a view; false if the name is unknown. */
 export async function removeView(database: ReadDatabase, name: string, deadlineMs: number): Promise<boolean> {
   const rows = await database.query(
     (sql) => sql`delete from tm.saved_view where name = ${name} returning 1`,
@@ -119,7 +119,7 @@ export async function addNote(
   return row ?? null;
 }
 
-/** Removes a note; false if there is none of that number. */
+/** Removes a note; false if the number is unknown. */
 export async function removeNote(database: ReadDatabase, id: number, deadlineMs: number): Promise<boolean> {
   const rows = await database.query(
     (sql) => sql`delete from tm.day_note where id = ${id}::bigint returning 1`,

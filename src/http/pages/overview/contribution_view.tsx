@@ -177,7 +177,7 @@ function line(row: Contribution, { report, place, largest, reader, state }: Tabl
   );
 }
 
-/** A number of another period; a dash if there is none. */
+/** A number of another period; a dash if it is unknown. */
 function known(reader: Reader, count: number | null): Markup {
   return count === null ? <span class="none">–</span> : <>{reader.count(count)}</>;
 }

@@ -52,7 +52,7 @@ Deno.test("read() delivers every record from the position asked for, in all code
   }
 });
 
-Deno.test("read() gives the time of the record, of the batch (LogAppendTime), or of reading where there is none", () => {
+Deno.test("read() gives the time of the record, of the batch (LogAppendTime), or of reading where both are missing", () => {
   const records = [{ value: "a", timeDelta: 5 }];
   const { times } = drain({
     batches: [
