@@ -59,7 +59,7 @@ export function pageValue(request: PageRequest, cap: (text: string) => string): 
   return isAsset(path) ? NO_VIEW.asset : cap(path);
 }
 
-/** Why method or status alone say that no page was viewed. Without a method or a status the request counts as a view. 304 shows the page from a cache. */
+/** Why method or status alone say that no page was viewed; one that is missing says nothing. 304 shows the page from a cache. */
 function noView({ method, status }: PageRequest): "method" | "redirect" | "error" | undefined {
   if (method !== undefined && method !== "GET") return "method";
   return status === undefined ? undefined : noViewByStatus(status);
