@@ -1,9 +1,9 @@
 // The database behind the HTTP target: a small stream, in a real PostgreSQL where its programs are found (or POSTGRES_TEST_URL is set), else in the
 // embedded one. Shell: starts servers.
-import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
+import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { fill, migrated } from "../http/stream_fixture.ts";
-import { makeEmbeddedFolder } from "../support/embedded.ts";
+import { EMBEDDED_CLIENT_OPTIONS, makeEmbeddedFolder } from "../support/embedded.ts";
 import { startPostgres } from "../support/postgres.ts";
 import { findBinaries } from "../support/postgres_binaries.ts";
 

@@ -2,7 +2,7 @@
 // certificates, wrong databases, limits and a failover; the client and its checks directly.
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { defaultSettings } from "../../src/shared/config/load.ts";
+import { defaultSettings } from "../support/settings.ts";
 import { parseValue } from "../../src/shared/config/kinds.ts";
 import { postgresTarget, postgresUrl } from "../../src/shared/config/postgres.ts";
 import type { Settings } from "../../src/shared/config/settings.ts";

@@ -1,12 +1,12 @@
 // Goal: a roll-up happens once, only when nothing can be added any more, and never changes a number. Also on the embedded database.
 import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert";
 import postgres, { type Sql } from "postgres";
-import { EMBEDDED_CLIENT_OPTIONS, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
+import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { contributionQuery, timeseriesQuery, topQuery } from "../../src/report/report_query.ts";
 import { contributions, timeseries } from "../../src/report/report_store.ts";
 import { top } from "../../src/report/top_store.ts";
 import { epochMs } from "../../src/shared/units.ts";
-import { makeEmbeddedFolder } from "../support/embedded.ts";
+import { EMBEDDED_CLIENT_OPTIONS, makeEmbeddedFolder } from "../support/embedded.ts";
 import { Qualifier } from "../../src/store/postgres/qualify.ts";
 import { CLOSED, MIGRATIONS, reportDatabase, rollUp } from "./report_fixture.ts";
 

@@ -2,6 +2,9 @@
 import { startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
 import { publish, temporaryFolder } from "./postgres_binaries.ts";
 
+/** Settings of postgres.js that fit the embedded database: its connections share one session. */
+export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
+
 /** Puts an empty embedded database into `folder`. */
 export async function makeEmbeddedFolder(folder: string): Promise<void> {
   const config = await Deno.readTextFile(new URL("../../deno.json", import.meta.url));

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { UsageError } from "../../src/shared/errors.ts";
-import { defaultSettings } from "../../src/shared/config/load.ts";
+import { defaultSettings } from "../support/settings.ts";
 import { parseValue } from "../../src/shared/config/kinds.ts";
 import { postgresUrl } from "../../src/shared/config/postgres.ts";
 import { genericPermissions, permissionFlags, scopedPermissions } from "../../tools/permissions.ts";

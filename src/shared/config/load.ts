@@ -116,17 +116,6 @@ export function loadSettings(inputs: LoadInputs): LoadedSettings {
   return { settings, sources: sources as Record<SettingName, SettingSource>, notices };
 }
 
-/** All defaults with `overrides`, for tests and tools. */
-export function defaultSettings(overrides: Partial<Settings> = {}): Settings {
-  const { settings } = loadSettings({
-    flags: new Map(),
-    env: { get: () => undefined, names: () => [] },
-    readFile: () => "",
-    instanceId: "instance",
-  });
-  return { ...settings, ...overrides };
-}
-
 function given(value: string | undefined, as: string) {
   return value === undefined ? undefined : { value, as };
 }

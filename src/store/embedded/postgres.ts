@@ -4,13 +4,6 @@ import { type DurationMs, durationMs, MINUTE } from "../../shared/units.ts";
 import { EMBEDDED_NAME } from "./server.ts";
 import type { WorkerReply, WorkerRequest } from "./worker.ts";
 
-/**
- * Settings of postgres.js that fit the embedded database. All connections share one PostgreSQL session and take turns, one statement or
- * transaction at a time, so more connections do not make it faster. Named prepared statements work and save a round trip. Do not rely on
- * `SET`, temporary tables, session locks and LISTEN; COPY and cancelling are not supported.
- */
-export const EMBEDDED_CLIENT_OPTIONS = { max: 4, prepare: true, ssl: false } as const;
-
 /** A connection that holds its turn and sends nothing for this long is closed and rolled back. */
 const EMBEDDED_HOLD_MAX = MINUTE;
 
@@ -19,7 +12,10 @@ const READER_WAIT_MAX = durationMs(3_000);
 /** Limit of a reader's statement beside an engine: a third of a file's lease, so that one statement cannot make the lease expire. */
 const READER_MAX = durationMs(3_000);
 
-/** A running embedded database. */
+/**
+ * A running embedded database. All connections share one PostgreSQL session and take turns, one statement or transaction at a time, so more
+ * connections do not make it faster. Do not rely on `SET`, temporary tables, session locks and LISTEN; COPY and cancelling are not supported.
+ */
 export interface EmbeddedPostgres {
   /** `postgres://…@127.0.0.1:port/…` with a password that only this process knows. */
   readonly url: string;

@@ -1,7 +1,7 @@
 // Makes and sends messages as `tidemark run` does, until it is killed: run by notify_test.ts, with its settings as JSON.
 import { Database } from "../../../src/store/postgres/client.ts";
 import { runNotifying } from "../../../src/app/notifying.ts";
-import { defaultSettings } from "../../../src/shared/config/load.ts";
+import { defaultSettings } from "../../support/settings.ts";
 import { systemClock } from "../../../src/shared/clock.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { StepBoard, UPKEEP_STEPS } from "../../../src/shared/steps.ts";

@@ -5,7 +5,7 @@ import { SMTPServer } from "smtp-server";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { runNotifying } from "../../../src/app/notifying.ts";
 import { runNotify } from "../../../src/notify/notify.ts";
-import { defaultSettings } from "../../../src/shared/config/load.ts";
+import { defaultSettings } from "../../support/settings.ts";
 import type { Settings } from "../../../src/shared/config/settings.ts";
 import { silentLog } from "../../../src/shared/log.ts";
 import { StepBoard, type StepState, UPKEEP_STEPS } from "../../../src/shared/steps.ts";

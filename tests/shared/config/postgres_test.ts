@@ -1,6 +1,6 @@
 // The forms of POSTGRES_URL, and what its neighbours add to it.
 import { assertEquals, assertMatch, assertNotMatch } from "@std/assert";
-import { defaultSettings } from "../../../src/shared/config/load.ts";
+import { defaultSettings } from "../../support/settings.ts";
 import { parseValue } from "../../../src/shared/config/kinds.ts";
 import {
   type PostgresTarget,

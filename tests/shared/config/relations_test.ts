@@ -1,6 +1,6 @@
 // Every relation between settings is broken once; its neighbours at the boundary hold.
 import { assertEquals } from "@std/assert";
-import { defaultSettings } from "../../../src/shared/config/load.ts";
+import { defaultSettings } from "../../support/settings.ts";
 import { metadataRefresh, relationNotices, relationProblems } from "../../../src/shared/config/relations.ts";
 import { SETTING_GROUP_NAMES, type Settings } from "../../../src/shared/config/settings.ts";
 import { durationMs } from "../../../src/shared/units.ts";
