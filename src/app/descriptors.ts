@@ -18,8 +18,8 @@ export async function descriptorLimit(): Promise<number> {
 }
 
 /**
- * The share of HTTP connections: half of the limit. The other half is for the database's pools (9 per engine), the broker's connections, log
- * files and place files, so that clients cannot take descriptors from the stream.
+ * The share of HTTP connections: half of the limit. The other half is for connections to the database and the broker, log files and place
+ * files, so that clients cannot take descriptors from the stream.
  */
 export function httpShare(limit: number): number {
   return Math.max(16, Math.min(HTTP_MAX, Math.floor(limit / 2)));

@@ -27,7 +27,7 @@ import { TextDictionary } from "./text_dictionary.ts";
 import { FRAME_BYTES } from "./value_shape.ts";
 import { type Dictionary, type EventReader, READ_COMMENT, READ_OK, type ReadCode, readCode } from "./types.ts";
 
-export interface EventReaderOptions extends EventRules {
+interface EventReaderOptions extends EventRules {
   readonly locator: PlaceLocator;
   /** 32 bits for the hash tables: random in production, so that an attacker cannot construct colliding keys; fixed in tests. */
   readonly hashSeed: number;

@@ -40,7 +40,7 @@ interface Dimension {
   readonly values: readonly ValueHits[];
 }
 
-/** Pages, campaigns, entry channels, browsers, systems or devices by hits. @throws as {@link contributions} */
+/** Pages, campaigns, entry channels, browsers, systems or devices by hits. @throws as `contributions()` does */
 export async function breakdown(sql: Sql, query: BreakdownQuery): Promise<TopReport> {
   return (await breakdowns(sql, [query]))[0]!;
 }
@@ -49,7 +49,7 @@ export async function breakdown(sql: Sql, query: BreakdownQuery): Promise<TopRep
  * Several rankings over the same range and filters, in the order of `queries`, which differ in `by` and `limit` alone. Those of one stored
  * dimension are read together.
  *
- * @throws as {@link contributions}
+ * @throws as `contributions()` does
  */
 export async function breakdowns(sql: Sql, queries: readonly BreakdownQuery[]): Promise<TopReport[]> {
   const read = new Map<number, Dimension>();

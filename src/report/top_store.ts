@@ -22,7 +22,7 @@ import { originHits, shapeTop, type TopReport } from "./top.ts";
 /** Most referrers with a channel or source, by hits; the others are `(other)`. Limits the memory of an answer. */
 const ORIGIN_REFERRERS_MAX = 20_000;
 
-/** The ranking of hosts, referrers, sources, channels, countries, regions, cities, or of a breakdown. @throws as {@link contributions} */
+/** The ranking of hosts, referrers, sources, channels, countries, regions, cities, or of a breakdown. @throws as `contributions()` does */
 export async function top(sql: Sql, query: TopQuery): Promise<TopReport> {
   const { from, to, tz, by } = query;
   if (isBreakdown(by)) return await breakdown(sql, { ...query, by });

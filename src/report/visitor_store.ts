@@ -9,7 +9,7 @@ import { shapeVisitors, type VisitorFacts, type VisitorsReport } from "./visitor
 /** The dimension of visitors in `tidemark_breakdown_coverage_v1`. */
 const VISITORS = 5;
 
-/** Visitors of each UTC day and their sum. Several hosts are one: who visits two of them counts once. @throws as {@link contributions} */
+/** Visitors of each UTC day and their sum. Several hosts are one: who visits two of them counts once. @throws as `contributions()` does */
 export async function visitors(sql: Sql, query: VisitorsQuery): Promise<VisitorsReport> {
   const { from, to, tz } = query;
   const filter = await filterOf(sql, query);
