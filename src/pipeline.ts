@@ -26,8 +26,6 @@ import type { FetchedBatch, SourceEvent } from "./source/port.ts";
 import { Counter } from "./window/counter.ts";
 import type { Tally, Tracker } from "./window/tracker.ts";
 
-export type { PipelineParts, PipelineSettings } from "./engine/parts.ts";
-
 /** Poll interval. The result of a commit waits at most this long, and so does a signal if the source does not end the poll itself. */
 const POLL_MS = 250;
 /**

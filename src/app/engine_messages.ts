@@ -1,5 +1,5 @@
 // Messages between the main thread and the thread of an engine. All of them can be cloned. Types only.
-import type { PostgresAddress } from "../store/postgres/client.ts";
+import type { PostgresAddress } from "../store/postgres/connect.ts";
 import type { GeoCounts } from "../geo/geo_state.ts";
 import type { BrokenRecords, SharedGeo } from "../geo/shared_geo.ts";
 import type { LogFields, LogLevel } from "../shared/log.ts";

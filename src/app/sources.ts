@@ -18,8 +18,6 @@ import type { EngineContext } from "./context.ts";
 import type { Pools } from "./storage.ts";
 import { lineExaminer, lineTimeReader } from "./wiring.ts";
 
-export { demoAnchor } from "../source/demo/timeline.ts";
-
 /** The connection to Kafka by the settings. */
 export function kafkaConnection(settings: Settings): KafkaConnection {
   const { KAFKA_SASL_MECHANISM: mechanism } = settings;

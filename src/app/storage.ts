@@ -1,7 +1,8 @@
 // Opens the database of the settings, or the embedded one, and brings its schema up to date. Part of the composition root.
 import { embeddedExists as folderExists, startEmbeddedPostgres } from "../store/embedded/postgres.ts";
 import { appliedMigrations, migrate, MIGRATIONS } from "../store/migrate.ts";
-import { Database, type DatabaseOptions, type PostgresAddress } from "../store/postgres/client.ts";
+import { Database } from "../store/postgres/client.ts";
+import type { DatabaseOptions, PostgresAddress } from "../store/postgres/connect.ts";
 import { postgresTarget } from "../shared/config/postgres.ts";
 import { messageOf, Unavailable, UsageError } from "../shared/errors.ts";
 import { codeOf, DeadlineError } from "../shared/sql.ts";

@@ -1,7 +1,6 @@
 // `tidemark dead-letters`: records that can never be counted, with reason and position. Payloads were masked before they were stored.
 import { countText } from "../shared/quantities.ts";
-import { DEAD_REASONS } from "../event/types.ts";
-import { DEAD_REASON_WORDS } from "../shared/dead_reasons.ts";
+import { DEAD_REASON_WORDS, DEAD_REASONS } from "../shared/dead_reasons.ts";
 import { appliedMigrations } from "../store/migrate.ts";
 import { readDeadRanges } from "../http/api/stream/dead_letters_query.ts";
 import { fileText } from "../http/api/stream/file_place.ts";

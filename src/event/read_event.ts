@@ -21,7 +21,7 @@ import { type MappedFields, mappedFields, NumberSource } from "./mapped_fields.t
 import { type ReferrerGranularity, referrerOf } from "./referrer.ts";
 import type { StreamRules } from "./stream_rules.ts";
 import { cleanText, HASH_DIGITS } from "./text.ts";
-import type { DeadReason } from "./types.ts";
+import type { DeadReason } from "../shared/dead_reasons.ts";
 import { jsonShape, unframed, unreadShape } from "./value_shape.ts";
 
 /** The rules of reading events. All but `trustedProxyHops` and `stream` are fixed for the life of a stream. */

@@ -4,8 +4,6 @@ import type { Breakdowns } from "../breakdown/dimensions.ts";
 import type { VisitorSalt } from "../breakdown/visitor.ts";
 import type { StreamRules } from "./stream_rules.ts";
 
-export { DEAD_REASONS, type DeadReason };
-
 /** 0 = the event can be counted, -1 = a comment, else 1 + index into {@link DEAD_REASONS}. */
 export type ReadCode = number;
 export const READ_OK: ReadCode = 0;

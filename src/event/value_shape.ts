@@ -1,5 +1,5 @@
 // Recognises formats of values that are not events. No I/O. It runs only for dead letters, so it need not be fast.
-import type { DeadReason } from "./types.ts";
+import type { DeadReason } from "../shared/dead_reasons.ts";
 
 /** A recognised format. */
 interface ValueShape {

@@ -1,5 +1,6 @@
 // Counts a sample of every partition's newest records as the engine would. I/O only through the port.
-import { DEAD_REASONS, type DeadReason, type EventReader } from "../event/types.ts";
+import type { EventReader } from "../event/types.ts";
+import { DEAD_REASONS, type DeadReason } from "../shared/dead_reasons.ts";
 import { describeValue } from "../event/value_shape.ts";
 import type { PlaceLocator } from "../geo/port.ts";
 import { type EpochMs, NEVER, type Offset, offset, type PartitionId } from "../shared/units.ts";

@@ -2,11 +2,10 @@
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
 import type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
-import type { DeadReason } from "../event/types.ts";
+import type { DeadReason } from "../shared/dead_reasons.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
 import { messageOf, type StopCode } from "../shared/errors.ts";
 
-export { DIMENSION_BITS } from "../breakdown/dimensions.ts";
 export type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
 
 /** Settings that never change for a stream. A start with other values is refused. */

@@ -1,14 +1,8 @@
 // The engine's inner step: one batch of bytes → counts in the delta. No I/O, no clock: the caller gives the time.
 // Hot path: one call of `#visit` per record, no allocation; the reader and the key table are the only other code that runs per record.
 import type { VisitorSalt } from "../breakdown/visitor.ts";
-import {
-  type DeadReason,
-  deadReason,
-  type EventBreakdowns,
-  type EventReader,
-  READ_COMMENT,
-  READ_OK,
-} from "../event/types.ts";
+import { deadReason, type EventBreakdowns, type EventReader, READ_COMMENT, READ_OK } from "../event/types.ts";
+import type { DeadReason } from "../shared/dead_reasons.ts";
 import type { FetchedBatch, RecordRun } from "../source/port.ts";
 import type { DurationMs, EpochMs, Offset } from "../shared/units.ts";
 import { invariant } from "../shared/errors.ts";

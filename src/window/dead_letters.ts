@@ -1,5 +1,5 @@
 // Dead letters of one delta: exact counts, positions as ranges, a few masked samples. Its size is bounded. Pure.
-import { DEAD_REASONS, type DeadReason } from "../event/types.ts";
+import { DEAD_REASONS, type DeadReason } from "../shared/dead_reasons.ts";
 import type { PartitionId } from "../shared/units.ts";
 
 /** Runs of dead letters kept per partition and reason in one commit. Later ones become one merged range, which also covers other records. */

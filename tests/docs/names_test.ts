@@ -5,7 +5,7 @@ import { openApi } from "../../tools/docs_http_api_page.ts";
 import { alertsOf } from "../../tools/docs_monitoring_page.ts";
 import { METRICS_CATALOGUE } from "../../src/http/api/metrics/catalogue.ts";
 import { PROBLEMS } from "../../src/http/server/problem.ts";
-import { DEAD_REASONS } from "../../src/event/types.ts";
+import { DEAD_REASONS } from "../../src/shared/dead_reasons.ts";
 import { ENVIRONMENT_NAMES, SETTING_NAMES } from "../../src/shared/config/settings.ts";
 import { walkFiles } from "../support/files.ts";
 

@@ -13,10 +13,11 @@ import { sampleTopic } from "../../operate/topic_sample.ts";
 import { printable } from "../../shared/printable.ts";
 import { messageOf, NamedError } from "../../shared/errors.ts";
 import { type EpochMs, epochMs, NEVER, type Offset, offset, type PartitionId } from "../../shared/units.ts";
+import { demoAnchor } from "../../source/demo/timeline.ts";
 import type { LogIdentity } from "../../source/port.ts";
 import type { CommandContext } from "../command.ts";
 import { openLogReader } from "../../app/replay_reader.ts";
-import { demoAnchor, kafkaConnection } from "../../app/sources.ts";
+import { kafkaConnection } from "../../app/sources.ts";
 import { countingRules, eventReader, logName, logProblem, rulesInForce } from "../../app/wiring.ts";
 
 type DoctorContext = Omit<CommandContext, "flags">;

@@ -1,7 +1,7 @@
 // Reads one line of a log by the stream's format, in the same way whatever lines came before it. No I/O.
 import { allPaths, type FieldPaths, formatEventFields } from "../../shared/config/event_fields.ts";
 import { type MappedFields, mappedFields } from "../mapped_fields.ts";
-import type { DeadReason } from "../types.ts";
+import type { DeadReason } from "../../shared/dead_reasons.ts";
 import { jsonShape } from "../value_shape.ts";
 import { readCommonLine } from "./common.ts";
 import { innerLine } from "./envelope.ts";

@@ -15,8 +15,6 @@ import { FetchPatience } from "./patience.ts";
 import { BYTES_PER_PARTITION, KafkaSession, type KafkaSourceOptions, WAIT_MS } from "./session.ts";
 import type { LogIdentity, Source, SourceEvent } from "../port.ts";
 
-export type { KafkaSourceOptions } from "./session.ts";
-
 /**
  * After a larger portion, garbage is collected before the next one is expanded. Batches of 1 MiB seldom reach this size. A row of small
  * batches that expand to 50 MiB each took 420 to 720 MiB without it, and takes 270.

@@ -13,8 +13,6 @@ import { connectionFault, isConnectionError, placeOf, refusesParameters } from "
 import { Qualifier } from "./qualify.ts";
 import { unstampedSql } from "./stamp.ts";
 
-export type { DatabaseOptions, PostgresAddress } from "./connect.ts";
-
 /** Limit for connecting and the first statement. The embedded database may be busy with a closing. */
 const LOOK_MS = 10_000, EMBEDDED_LOOK_MS = 60_000;
 /** A cancelled statement that has not ended after this time is on a connection that is dead. */
