@@ -28,7 +28,6 @@ export interface EmbeddedPostgres {
 export interface EmbeddedOptions {
   /** Folder of the database, made on first use. The caller holds the data folder's lock. */
   readonly folder: string;
-  readonly holdMax?: DurationMs;
   readonly readerWaitMax?: DurationMs;
   readonly readerMax?: DurationMs;
 }
@@ -72,7 +71,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
     folder: options.folder,
     password,
     limits: {
-      holdMsMax: options.holdMax ?? EMBEDDED_HOLD_MAX,
+      holdMsMax: EMBEDDED_HOLD_MAX,
       readerWaitMsMax: options.readerWaitMax ?? READER_WAIT_MAX,
       readerMsMax: options.readerMax ?? READER_MAX,
     },
