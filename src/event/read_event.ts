@@ -99,7 +99,7 @@ function readV2(value: Uint8Array, rules: EventRules): ReadResult {
 
 /** Bytes of a line that are not UTF-8 become U+FFFD, so that a line with such bytes in an unimportant field still counts. */
 function readLineV2(value: Uint8Array, rules: EventRules): ReadResult {
-  const text = decoded(value) ?? lenient.decode(value);
+  const text = lenient.decode(value);
   const line = readLine(text, logFormat(rules.stream.logFormat), rules.stream.fields);
   if (line.kind === "comment") return line;
   if (line.kind === "dead") return dead(unreadShape(value)?.reason ?? line.reason);

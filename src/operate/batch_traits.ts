@@ -1,6 +1,6 @@
 // Collects codecs, kinds of timestamp and formats from the headers of fetched record batches. No I/O.
 import { CODEC_NAMES } from "../source/kafka/decode/codecs.ts";
-import { BATCH } from "../source/kafka/decode/fetch_decoder.ts";
+import { ATTRIBUTE, BATCH } from "../source/kafka/decode/fetch_decoder.ts";
 
 export interface BatchTraits {
   batches: number;
@@ -23,7 +23,6 @@ export const noTraits = (): BatchTraits => ({
   transactional: 0,
 });
 
-const ATTRIBUTE = { codec: 7, appendTime: 8, transactional: 16 } as const;
 const MAGIC_WITH_ATTRIBUTES = 2;
 
 /** Adds the complete batches in `records` to `traits`. */

@@ -195,6 +195,7 @@ export function shapeBots(query: BotsQuery, days: readonly Bucket[], progress: P
   };
 }
 
-function share(part: number | null, whole: number | null): number | null {
+/** Percentage of `whole`; null if a number is unknown or `whole` is 0. */
+export function share(part: number | null, whole: number | null): number | null {
   return part === null || !whole ? null : 100 * part / whole;
 }

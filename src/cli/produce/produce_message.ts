@@ -40,8 +40,8 @@ export interface MessageRules {
  */
 export const SENT_BYTES_MAX = VALUE_BYTES_MAX - 2048;
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
-const lenient = new TextDecoder("utf-8");
+/** Bytes that are not UTF-8 become U+FFFD, as the readers of lines have it. */
+const lenient = new TextDecoder();
 
 /** The message for the line `bytes[start, end)`, without its newline. A line whose first byte that is not blank is `{` is JSON. */
 export function messageOfLine(
@@ -52,7 +52,7 @@ export function messageOfLine(
 ): OutMessage | Unsendable {
   if (end - start > SENT_BYTES_MAX) return "too_large";
   const sent = bytes.subarray(start, end);
-  const whole = (decoded(sent) ?? lenient.decode(sent)).trim();
+  const whole = lenient.decode(sent).trim();
   const text = innerLine(whole);
   if (text.startsWith("{")) {
     const value = text === whole ? Buffer.from(bytes.slice(start, end)) : Buffer.from(text);
@@ -99,13 +99,5 @@ function keyOf(key: MessageKey, fields: EventFields | undefined): string | null 
       return fields?.host?.toLowerCase() ?? null;
     case "ip":
       return fields?.ip ?? null;
-  }
-}
-
-function decoded(bytes: Uint8Array): string | undefined {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    return undefined; // not UTF-8
   }
 }

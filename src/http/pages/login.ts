@@ -1,12 +1,10 @@
 // `/login` and `/logout`: exchange a token for a cookie, and delete the cookie. No I/O.
 import type { App, AppContext, AppDeps } from "../server/deps.ts";
-import { scopeOf } from "../server/auth.ts";
+import { scopeOf, TOKEN_LENGTH_MAX } from "../server/auth.ts";
 import { nonceOf } from "../server/headers.ts";
 import { HttpProblem } from "../server/problem.ts";
 import { endSession, isSecure, sessionScope, startSession } from "../server/session.ts";
 import { signedInPage } from "./problem_page.tsx";
-
-const TOKEN_LENGTH_MAX = 512;
 
 /** Registers both. */
 export function registerLogin(app: App, { clock, settings, version }: AppDeps): void {

@@ -13,7 +13,8 @@ import { wantsPage } from "./wants_page.ts";
 const OPEN_PATHS: ReadonlySet<string> = new Set(["/livez", "/readyz"]);
 /** Paths of the forms for signing in and out. They need no token. */
 export const FORM_PATHS: ReadonlySet<string> = new Set(["/login", "/logout"]);
-const TOKEN_LENGTH_MAX = 512;
+/** Characters of a sent token; the rest is not looked at. */
+export const TOKEN_LENGTH_MAX = 512;
 
 /** SHA-256 of a token. Tokens are kept only in this form. */
 export async function hashToken(token: string): Promise<Uint8Array> {

@@ -31,7 +31,7 @@ const OWN_CLIENT_ID = /^tidemark(-|$)/;
 export function strangersOf(members: readonly GroupMember[]): readonly string[] {
   const names = members.filter(({ clientId, newProtocol }) => newProtocol || !OWN_CLIENT_ID.test(clientId))
     .map(({ clientId, clientHost, newProtocol }) =>
-      `${printable(clientId)} on ${printable(clientHost.replace(/^\//, ""))}${
+      `${inOneLine(clientId)} on ${inOneLine(clientHost.replace(/^\//, ""))}${
         newProtocol ? " (group.protocol=consumer)" : ""
       }`
     );
@@ -39,7 +39,7 @@ export function strangersOf(members: readonly GroupMember[]): readonly string[] 
 }
 
 /** Another program chooses its client id, so control characters must not reach a terminal. */
-const printable = (text: string) => text.replace(/[\p{C}\p{Z}]+/gu, " ").slice(0, 100);
+const inOneLine = (text: string) => text.replace(/[\p{C}\p{Z}]+/gu, " ").slice(0, 100);
 
 /** The group's members. @param broker its coordinator. Rejects with the errors of kafkajs' connection */
 export async function describeGroup(broker: Broker, group: string): Promise<GroupDescription> {

@@ -16,7 +16,7 @@ import { exportContributions } from "../../../report/report_export.ts";
 import type { ContributionCursor, ContributionQuery } from "../../../report/report_query.ts";
 import { contributions } from "../../../report/report_store.ts";
 import { type TextBar, textBars } from "../../../report/text/text_bars.ts";
-import type { BotsReport, TimeseriesReport } from "../../../report/timeseries.ts";
+import { type BotsReport, share, type TimeseriesReport } from "../../../report/timeseries.ts";
 import type { TopReport } from "../../../report/top.ts";
 import type { VisitorDay, VisitorsReport } from "../../../report/visitors.ts";
 import type { BreakdownMarks } from "../../../report/breakdown.ts";
@@ -86,8 +86,6 @@ export async function exportBody(
   })()).pipeThrough(new TextEncoderStream());
 }
 
-const share = (part: number | null, whole: number | null) =>
-  part === null || whole === null || whole === 0 ? null : 100 * part / whole;
 /** A sum, the number of late hits, and the covered time if it is not all of it. */
 function words(
   count: number | null,

@@ -3,7 +3,7 @@
 import { decodeLegacyBatch } from "./legacy.ts";
 import { CODEC_NAMES, decompress, DecompressError } from "./codecs.ts";
 import { crc32c } from "./crc32c.ts";
-import { type AbortedTransaction, BATCH, readInt64, scanBatches } from "./fetch_decoder.ts";
+import { type AbortedTransaction, ATTRIBUTE, BATCH, readInt64, scanBatches } from "./fetch_decoder.ts";
 import { messageOf } from "../../../shared/errors.ts";
 import { framingFault, RecordBatchRun, type RecordBody } from "./record_run.ts";
 import type { RecordRun } from "../../port.ts";
@@ -38,7 +38,6 @@ interface FetchedRecords {
   readonly sentAt: number;
 }
 
-const ATTRIBUTE = { codec: 7, appendTime: 8, transactional: 16, control: 32 } as const;
 const MARKER_ABORT = 0;
 
 /** Reads one partition's part of one fetch. Offsets are known at once; `read` decodes the records. */

@@ -99,6 +99,9 @@ export const BATCH = {
   countAt: 57,
 } as const;
 
+/** Bits of a batch's attributes. */
+export const ATTRIBUTE = { codec: 7, appendTime: 8, transactional: 16, control: 32 } as const;
+
 /** Bytes up to and including the magic, and the shortest legacy message's length field. */
 const MAGIC_END = 17, LEGACY_LENGTH_MIN = 14;
 
