@@ -13,7 +13,7 @@ import {
   totalHits,
 } from "./completeness.ts";
 import { type ContributionCursor, type ContributionQuery, encodeContributionCursor } from "./report_query.ts";
-import type { Bucket, Completeness, DayTotal, PlaceKind, Progress, Status } from "./report_types.ts";
+import type { Bucket, Completeness, DayTotal, PlaceKind, PlaceNames, Progress, Status } from "./report_types.ts";
 import type { EpochMs } from "../shared/units.ts";
 import { addDays } from "./time_zone.ts";
 
@@ -52,13 +52,7 @@ export interface Contribution {
   /** Position in the whole report, from 1; null for `(other)`. */
   readonly rank: number | null;
   /** null for `(other)`. */
-  readonly place: {
-    readonly kind: PlaceKind;
-    readonly country_code: string;
-    readonly country: string;
-    readonly region: string;
-    readonly city: string;
-  } | null;
+  readonly place: { readonly kind: PlaceKind } & PlaceNames | null;
   /** The row's own count; `city` is the row's name. */
   readonly city_contribution: { readonly city: string; readonly count: number };
   readonly country_contribution: { readonly country: string; readonly total_count: number } | null;

@@ -2,6 +2,14 @@
 import type { EpochMs } from "../shared/units.ts";
 import type { LocalDate } from "./time_zone.ts";
 
+/** Names of a place; wire shape. */
+export interface PlaceNames {
+  readonly country_code: string;
+  readonly country: string;
+  readonly region: string;
+  readonly city: string;
+}
+
 /** Progress of the stream when the report was read. */
 export interface Progress {
   /** `-Infinity` before the first closing. */

@@ -158,22 +158,19 @@ function difference(a: Split, b: Split): Split {
   return { human: of("human"), bot: of("bot"), total: of("total") };
 }
 
-/** Hits of humans and of bots; wire shape. Shares are per cent of all hits, null without hits. */
-export interface BotsReport {
-  readonly query: BotsQuery;
-  readonly human: number | null;
-  readonly bot: number | null;
-  readonly total: number | null;
+interface BotSplit extends Split {
+  /** Per cent of all hits; null without hits. */
   readonly bot_share: number | null;
-  readonly days: readonly {
+}
+
+/** Hits of humans and of bots; wire shape. */
+export interface BotsReport extends BotSplit {
+  readonly query: BotsQuery;
+  readonly days: readonly (BotSplit & {
     readonly day: LocalDate;
-    readonly human: number | null;
-    readonly bot: number | null;
-    readonly total: number | null;
-    readonly bot_share: number | null;
     readonly status: Status;
     readonly coverage: Coverage;
-  }[];
+  })[];
   readonly completeness: Completeness;
   readonly data_revision: number;
 }

@@ -1,6 +1,6 @@
 // The port between the engine and the database, and the guarantees that an implementation must give. No I/O.
 import type { DeadRange, DeadSample } from "../window/dead_letters.ts";
-import type { IdleAdvance, PartitionRow } from "../window/tracker.ts";
+import type { IdleAdvance, PartitionRow, Tally } from "../window/tracker.ts";
 import type { StreamRules } from "../event/stream_rules.ts";
 import type { DeadReason } from "../shared/dead_reasons.ts";
 import type { EpochMs, Offset, PartitionId } from "../shared/units.ts";
@@ -52,26 +52,13 @@ export interface NewPartition {
   readonly logs?: readonly { readonly name: string; readonly foundBy: string }[];
 }
 
-/** The change of one partition row by one commit. */
-export interface PartitionMove {
-  readonly partition: PartitionId;
+/** The change of one partition row by one commit: the new row, and the records since the old one by result. */
+export interface PartitionMove extends Omit<PartitionRow, "commitId" | "firstOffset" | "retired">, Readonly<Tally> {
   readonly oldCommitId: string;
   readonly oldNextOffset: Offset;
-  readonly nextOffset: Offset;
-  readonly watermark: EpochMs;
-  readonly recordWatermark: EpochMs;
-  readonly maxWindowEnd: EpochMs;
-  readonly raisedAt: EpochMs;
-  readonly quietSince: EpochMs | null;
   /** Lowest and highest event time of counted and late records since the row was loaded; `null` without such records. */
   readonly firstEventTime: EpochMs | null;
   readonly newestEventTime: EpochMs | null;
-  readonly counted: number;
-  readonly late: number;
-  readonly lateDropped: number;
-  readonly dead: number;
-  readonly nulls: number;
-  readonly skipped: number;
   /** Watermarks raised by silence since the old row, in order. */
   readonly idleAdvances: readonly IdleAdvance[];
 }

@@ -4,7 +4,7 @@ import { countryName, placeLabel } from "../country_names.ts";
 import { historyOf } from "../contribution.ts";
 import { COVERAGE, forecast, HISTORY_DAYS_MAX } from "./forecast.ts";
 import type { ForecastQuery } from "../report_query.ts";
-import type { Bucket, Completeness, Progress } from "../report_types.ts";
+import type { Bucket, Completeness, PlaceNames, Progress } from "../report_types.ts";
 import { addDays, type LocalDate, localDate } from "../time_zone.ts";
 
 /** Days of history that are shown beside the forecast. */
@@ -22,12 +22,7 @@ export interface ForecastDay {
 export interface ForecastSeries {
   readonly label: string;
   /** null for the total. */
-  readonly place: {
-    readonly country_code: string;
-    readonly country: string;
-    readonly region: string;
-    readonly city: string;
-  } | null;
+  readonly place: PlaceNames | null;
   /** seasonal_naive or combination; null if there is no forecast. */
   readonly method: string | null;
   /** Why there is no forecast: short_history, no_hits; else null. */

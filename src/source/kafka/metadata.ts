@@ -10,7 +10,7 @@ import { describeGroup, type GroupDescription } from "./group_members.ts";
 import { describeTopic, knowsTopicIds } from "./topic_id.ts";
 import type { LogIdentity, PartitionBounds } from "../port.ts";
 
-interface KafkaMetadataOptions {
+export interface KafkaMetadataOptions {
   readonly connection: KafkaConnection;
   readonly topic: string;
   readonly group: string;

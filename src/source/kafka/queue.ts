@@ -1,9 +1,9 @@
 // The queue between kafkajs, which pushes, and the engine, which polls: events in order, batches bounded by bytes. No I/O.
 import type { BatchReader } from "./decode/batch_reader.ts";
 import type { Ticket } from "../assignment.ts";
-import type { SourceEvent } from "../port.ts";
+import type { FetchedBatch, SourceEvent } from "../port.ts";
 import type { Clock } from "../../shared/clock.ts";
-import type { DurationMs, EpochMs, Offset, PartitionId } from "../../shared/units.ts";
+import type { DurationMs } from "../../shared/units.ts";
 
 /** Fetched bytes that may wait. With the response in work, memory is about twice this. */
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
@@ -11,16 +11,12 @@ const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const WAITING_BATCHES_MAX = 256;
 
 /** A fetched batch that is not decoded yet. */
-export interface WaitingBatch {
+export interface WaitingBatch
+  extends Pick<FetchedBatch, "partition" | "logStart" | "logEnd" | "lastStable" | "sentAt"> {
   readonly kind: "waiting";
-  readonly partition: PartitionId;
   readonly ticket: Ticket;
   readonly reader: BatchReader;
   readonly bytes: number;
-  readonly logStart: Offset;
-  readonly logEnd: Offset;
-  readonly lastStable: Offset;
-  readonly sentAt: EpochMs;
   /** Gives back the memory of its records. A caller may leave it out. */
   readonly done: () => void;
 }

@@ -6,16 +6,15 @@
 //         └──────────────────────────────────────────────────┘
 import type { Kafka } from "kafkajs";
 import { messageOf, type StreamStopped, Unavailable } from "../../shared/errors.ts";
-import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import { durationMs, type EpochMs, NEVER, type Offset, type PartitionId } from "../../shared/units.ts";
 import type { Assignment } from "../assignment.ts";
-import { faultContext, type KafkaConnection } from "./client.ts";
+import { faultContext } from "./client.ts";
 import { faultOf, groupShared } from "./faults.ts";
 import { strangersOf } from "./group_members.ts";
 import type { KafkaIntake, Sent } from "./intake.ts";
 import { KafkaMember } from "./member.ts";
-import type { KafkaMetadata } from "./metadata.ts";
+import type { KafkaMetadata, KafkaMetadataOptions } from "./metadata.ts";
 import type { KafkaQueue } from "./queue.ts";
 import { topicRecreated } from "../../shared/faults.ts";
 import type { LogIdentity, SourceEvent } from "../port.ts";
@@ -27,12 +26,7 @@ export const BYTES_PER_PARTITION = 1024 * 1024;
 export const WAIT_MS = 250;
 const METADATA_MS = 5_000;
 
-export interface KafkaSourceOptions {
-  readonly connection: KafkaConnection;
-  readonly topic: string;
-  readonly group: string;
-  readonly clock: Clock;
-  readonly log: Log;
+export interface KafkaSourceOptions extends KafkaMetadataOptions {
   /** Whether batch checksums are verified (default true: 0.1 CPU-s a million records of 280 B). */
   readonly checkCrcs?: boolean;
   /** Bytes of one partition in one fetch (default 1 MiB; a larger batch still comes whole). */

@@ -45,8 +45,6 @@ export async function embeddedExists(folder: string): Promise<boolean> {
 /** Starts the embedded database. @throws BugError when PGlite cannot open the folder; caught by `main` */
 export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<EmbeddedPostgres> {
   if (!await embeddedExists(options.folder)) await makeInThread(options.folder);
-  const worker = startWorker();
-  const send = (request: WorkerRequest) => worker.postMessage(request);
   const started = Promise.withResolvers<number>();
   const stopped = Promise.withResolvers<void>();
   const failure = Promise.withResolvers<never>();
@@ -56,15 +54,11 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   };
   // A failure after the stop or before the start may have no listener.
   for (const { promise } of [started, stopped, failure]) promise.catch(() => {});
-  worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
-    if (data.kind === "started") started.resolve(data.port);
-    else if (data.kind === "stopped") stopped.resolve();
-    else if (data.kind === "failed") fail(data.reason);
-  };
-  worker.onerror = (event) => {
-    event.preventDefault();
-    fail(event.message);
-  };
+  const worker = startWorker((reply) => {
+    if (reply.kind === "started") started.resolve(reply.port);
+    else if (reply.kind === "stopped") stopped.resolve();
+  }, fail);
+  const send = (request: WorkerRequest) => worker.postMessage(request);
   const password = crypto.randomUUID().replaceAll("-", "");
   send({
     kind: "start",
@@ -95,21 +89,23 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   };
 }
 
-const startWorker = () => new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
-
-/** Makes the database in a thread of its own, whose end frees the memory that this takes. @throws BugError when it cannot be made */
-async function makeInThread(folder: string): Promise<void> {
-  const worker = startWorker();
-  const made = Promise.withResolvers<void>();
-  const fail = (reason: string) => made.reject(new BugError(`The embedded database cannot be made: ${reason}`));
-  worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => {
-    if (data.kind === "made") made.resolve();
-    else if (data.kind === "failed") fail(data.reason);
-  };
+function startWorker(take: (reply: WorkerReply) => void, fail: (reason: string) => void): Worker {
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module", name: "embedded" });
+  worker.onmessage = ({ data }: MessageEvent<WorkerReply>) => data.kind === "failed" ? fail(data.reason) : take(data);
   worker.onerror = (event) => {
     event.preventDefault();
     fail(event.message);
   };
+  return worker;
+}
+
+/** Makes the database in a thread of its own, whose end frees the memory that this takes. @throws BugError when it cannot be made */
+async function makeInThread(folder: string): Promise<void> {
+  const made = Promise.withResolvers<void>();
+  const worker = startWorker(
+    () => made.resolve(),
+    (reason) => made.reject(new BugError(`The embedded database cannot be made: ${reason}`)),
+  );
   worker.postMessage({ kind: "make", folder } satisfies WorkerRequest);
   await made.promise.finally(() => worker.terminate());
 }

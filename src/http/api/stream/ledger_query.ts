@@ -1,6 +1,7 @@
 // Reads all sums of the ledger in ONE statement, and so in one snapshot: a commit between two reads would look like a loss.
 import type { ReadDatabase, Sql } from "../../../shared/sql.ts";
 import { at, ms } from "../../server/sql_time.ts";
+import type { PartitionCounts } from "./stream_rows.ts";
 
 /** Range of windows whose rows are added up again: epoch ms, `[from, to)`. */
 export interface DeepRange {
@@ -8,16 +9,10 @@ export interface DeepRange {
   readonly to: number;
 }
 
-export interface LedgerPartition {
+export interface LedgerPartition extends PartitionCounts {
   readonly partition: number;
   readonly first_offset: number;
   readonly next_offset: number;
-  readonly counted: number;
-  readonly late: number;
-  readonly late_dropped: number;
-  readonly dead: number;
-  readonly null_records: number;
-  readonly skipped: number;
   /** Sum of the dead letters over all reasons. */
   readonly dead_by_reason: number;
   readonly retired: boolean;

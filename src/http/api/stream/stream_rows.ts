@@ -30,8 +30,18 @@ export interface StreamRow {
   readonly updated_at: number | null;
 }
 
+/** Records of one partition by result. */
+export interface PartitionCounts {
+  readonly counted: number;
+  readonly late: number;
+  readonly late_dropped: number;
+  readonly dead: number;
+  readonly null_records: number;
+  readonly skipped: number;
+}
+
 /** One partition row. */
-export interface StreamPartition {
+export interface StreamPartition extends PartitionCounts {
   readonly partition: number;
   readonly commit_id: string;
   readonly first_offset: number;
@@ -41,12 +51,6 @@ export interface StreamPartition {
   readonly max_window_end: number | null;
   readonly raised_at: number;
   readonly quiet_since: number | null;
-  readonly counted: number;
-  readonly late: number;
-  readonly late_dropped: number;
-  readonly dead: number;
-  readonly null_records: number;
-  readonly skipped: number;
   readonly retired: boolean;
   readonly updated_at: number;
 }

@@ -5,6 +5,7 @@ import { docsOf, type OperationDoc, type TagDoc } from "./docs_view.ts";
 import { nonceOf } from "../../server/headers.ts";
 import type { OpenApiDocument } from "../../server/openapi.ts";
 import { PROBLEMS } from "../../server/problem.ts";
+import type { Markup } from "../markup.tsx";
 
 const STYLE = `
 :root { color-scheme: light dark; --line: light-dark(#d5dae1, #3a424d); --soft: light-dark(#f4f6f8, #1b2027); --link: light-dark(#0b57a4, #8ab8f0); }
@@ -68,28 +69,18 @@ export function registerDocs(app: App, document: () => OpenApiDocument): void {
                   {" "}
                   <code>field, message, allowed</code>.
                 </p>
-                <div class="wide" tabindex={0} role="group" aria-label="Table">
-                  <table>
-                    <thead>
-                      <tr>
-                        <th scope="col">Code</th>
-                        <th scope="col">Status</th>
-                        <th scope="col">Meaning</th>
-                      </tr>
-                    </thead>
-                    <tbody>
-                      {Object.entries(PROBLEMS).map(([code, { status, title }]) => (
-                        <tr>
-                          <td>
-                            <code>{code}</code>
-                          </td>
-                          <td>{status}</td>
-                          <td>{title}</td>
-                        </tr>
-                      ))}
-                    </tbody>
-                  </table>
-                </div>
+                {table(
+                  ["Code", "Status", "Meaning"],
+                  Object.entries(PROBLEMS).map(([code, { status, title }]) => (
+                    <tr>
+                      <td>
+                        <code>{code}</code>
+                      </td>
+                      <td>{status}</td>
+                      <td>{title}</td>
+                    </tr>
+                  )),
+                )}
               </section>
             </main>
           </body>
@@ -115,29 +106,31 @@ function operationSection(operation: OperationDoc, origin: string) {
     <section id={operation.id}>
       <h3>{operation.method} {operation.path}</h3>
       <p>{operation.summary}. {operation.description}</p>
-      {operation.parameters.length > 0 ? parameterTable(operation) : ""}
-      <div class="wide" tabindex={0} role="group" aria-label="Table">
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">Status</th>
-              <th scope="col">Answer</th>
-              <th scope="col">Type</th>
-            </tr>
-          </thead>
-          <tbody>
-            {operation.responses.map((r) => (
-              <tr>
-                <td>{r.status}</td>
-                <td>{r.description}</td>
-                <td>
-                  <code>{r.types}</code>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      {operation.parameters.length === 0 ? "" : table(
+        ["Parameter", "Value", "Meaning"],
+        operation.parameters.map((p) => (
+          <tr>
+            <td>
+              <code>{p.name}</code>
+              {p.required ? " (required)" : ""}
+            </td>
+            <td>{p.type}</td>
+            <td>{p.description}</td>
+          </tr>
+        )),
+      )}
+      {table(
+        ["Status", "Answer", "Type"],
+        operation.responses.map((r) => (
+          <tr>
+            <td>{r.status}</td>
+            <td>{r.description}</td>
+            <td>
+              <code>{r.types}</code>
+            </td>
+          </tr>
+        )),
+      )}
       {operation.method !== "GET" ? "" : (
         <p>
           Try it:{" "}
@@ -163,29 +156,15 @@ function curl({ method, call, body }: OperationDoc, origin: string): string {
   return `curl${how} '${origin}${call}'${sent}`;
 }
 
-function parameterTable(operation: OperationDoc) {
+/** A table that scrolls in a narrow page. */
+function table(columns: readonly string[], rows: readonly Markup[]): Markup {
   return (
     <div class="wide" tabindex={0} role="group" aria-label="Table">
       <table>
         <thead>
-          <tr>
-            <th scope="col">Parameter</th>
-            <th scope="col">Value</th>
-            <th scope="col">Meaning</th>
-          </tr>
+          <tr>{columns.map((name) => <th scope="col">{name}</th>)}</tr>
         </thead>
-        <tbody>
-          {operation.parameters.map((p) => (
-            <tr>
-              <td>
-                <code>{p.name}</code>
-                {p.required ? " (required)" : ""}
-              </td>
-              <td>{p.type}</td>
-              <td>{p.description}</td>
-            </tr>
-          ))}
-        </tbody>
+        <tbody>{rows}</tbody>
       </table>
     </div>
   );
