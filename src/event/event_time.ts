@@ -26,14 +26,7 @@ export function parseEventTime(value: string | number | undefined): EpochMs | un
   if (typeof value === "number") return Number.isInteger(value) ? unixTime(value) : undefined;
   if (INTEGER.test(value)) return unixTime(Number(value));
   const match = DATE_TIME.exec(value);
-  if (!match) return undefined;
-  const [, year, month, day, hour, minute, second, fraction, sign, offsetHour, offsetMinute] = match;
-  return instant({
-    date: [Number(year), Number(month), Number(day)],
-    time: [hour, minute, second],
-    fraction,
-    zone: [sign, offsetHour, offsetMinute],
-  });
+  return match ? dateTime(match) : undefined;
 }
 
 // Version 2. Seconds may be missing, a comma may begin the fraction, one blank may precede the zone, and the zone may be `+01`, `+0100`,
@@ -63,16 +56,18 @@ export function parseEventTimeV2(text: string): EpochMs | undefined {
   const decimal = DECIMAL.exec(value);
   if (decimal) return decimalTime(decimal[1] === "-", decimal[2]!, decimal[3] ?? "");
   const match = DATE_TIME_2.exec(value);
-  if (match) {
-    const [, year, month, day, hour, minute, second, fraction, sign, offsetHour, offsetMinute] = match;
-    return instant({
-      date: [Number(year), Number(month), Number(day)],
-      time: [hour, minute, second ?? "0"],
-      fraction,
-      zone: [sign, offsetHour, offsetMinute],
-    });
-  }
-  return parseLogTime(value) ?? httpDate(value);
+  return match ? dateTime(match) : parseLogTime(value) ?? httpDate(value);
+}
+
+/** The time of a match of {@link DATE_TIME} or {@link DATE_TIME_2}, which have the same groups. */
+function dateTime(match: RegExpExecArray): EpochMs | undefined {
+  const [, year, month, day, hour, minute, second = "0", fraction, sign, offsetHour, offsetMinute] = match;
+  return instant({
+    date: [Number(year), Number(month), Number(day)],
+    time: [hour, minute, second],
+    fraction,
+    zone: [sign, offsetHour, offsetMinute],
+  });
 }
 
 /** Rules version 2: reads a JSON number by its text, so that no digits of nanoseconds are lost. */

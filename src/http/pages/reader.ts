@@ -91,34 +91,16 @@ function makeReader(locale: string, tz: string): Formats {
   // A forecast has fractions of a hit.
   const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 0 });
   const compact = new Intl.NumberFormat(locale, { notation: "compact", maximumFractionDigits: 1 });
-  const signedPercent = new Intl.NumberFormat(locale, {
-    style: "percent",
-    signDisplay: "exceptZero",
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
+  const percents = { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 } as const;
+  const percent = new Intl.NumberFormat(locale, percents);
+  const signedPercent = new Intl.NumberFormat(locale, { ...percents, signDisplay: "exceptZero" });
   // Some locales write the hyphen of the keyboard.
   const minus = (text: string) => text.replace("-", "−");
   const signed = new Intl.NumberFormat(locale, { signDisplay: "exceptZero", maximumFractionDigits: 0 });
-  const percent = new Intl.NumberFormat(locale, {
-    style: "percent",
-    minimumFractionDigits: 1,
-    maximumFractionDigits: 1,
-  });
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
-  const clock = new Intl.DateTimeFormat(locale, {
-    timeZone: tz,
-    hour: "2-digit",
-    minute: "2-digit",
-    hourCycle: "h23",
-  });
-  const exact = new Intl.DateTimeFormat(locale, {
-    timeZone: tz,
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
+  const times = { timeZone: tz, hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
+  const clock = new Intl.DateTimeFormat(locale, times);
+  const exact = new Intl.DateTimeFormat(locale, { ...times, second: "2-digit" });
   const date = new Intl.DateTimeFormat(locale, { timeZone: tz, day: "numeric", month: "short" });
   const plain = new Intl.DateTimeFormat(locale, { timeZone: "UTC", day: "numeric", month: "short" });
   const full = new Intl.DateTimeFormat(locale, { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
