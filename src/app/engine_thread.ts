@@ -34,7 +34,6 @@ interface EngineThreadOptions {
 
 /** One thread. `run` may be called once. */
 export class EngineThread {
-  readonly #options: EngineThreadOptions;
   #worker: Worker | null = null;
   #snapshot: PipelineSnapshot;
   #geo: GeoCounts = { located: 0, walked: 0, missed: 0 };
@@ -44,8 +43,7 @@ export class EngineThread {
   /** When the last message came, by the steady clock; null while it does not run. */
   #heardAt: number | null = null;
 
-  constructor(options: EngineThreadOptions) {
-    this.#options = options;
+  constructor(private readonly options: EngineThreadOptions) {
     this.#snapshot = options.before;
   }
 
@@ -56,7 +54,7 @@ export class EngineThread {
 
   /** The engine's name if its thread runs and was silent for longer than {@link SILENCE_MS_MAX}, else null. */
   get stuck(): string | null {
-    const silent = this.#heardAt !== null && this.#options.clock.steady() - this.#heardAt > SILENCE_MS_MAX;
+    const silent = this.#heardAt !== null && this.options.clock.steady() - this.#heardAt > SILENCE_MS_MAX;
     return silent ? this.#snapshot.instance : null;
   }
 
@@ -70,7 +68,7 @@ export class EngineThread {
 
   /** A reader asks for committed data. */
   look(): void {
-    const now = this.#options.clock.steady();
+    const now = this.options.clock.steady();
     if (now - this.#lookedAt < LOOK_MS) return;
     this.#lookedAt = now;
     this.#send({ kind: "look" });
@@ -87,17 +85,17 @@ export class EngineThread {
    * @throws NamedError with code, exit code and text of the error that ended the engine in its thread
    */
   async run(signal: AbortSignal): Promise<void> {
-    const { start, geo, lock } = this.#options;
+    const { start, geo, lock } = this.options;
     const note = memberNote(String(start.number));
     const known = await lock?.readNote(note);
     const ended = Promise.withResolvers<void>();
-    this.#heardAt = this.#options.clock.steady();
-    const worker = this.#worker = new Worker(this.#options.module ?? new URL("./engine_worker.ts", import.meta.url), {
+    this.#heardAt = this.options.clock.steady();
+    const worker = this.#worker = new Worker(this.options.module ?? new URL("./engine_worker.ts", import.meta.url), {
       type: "module",
       name: `engine-${start.number}`,
     });
     worker.onmessage = ({ data }: MessageEvent<FromThread>) => {
-      this.#heardAt = this.#options.clock.steady();
+      this.#heardAt = this.options.clock.steady();
       if (data.kind !== "ended") return this.#take(data);
       if (data.failure === null) ended.resolve();
       else {
@@ -134,7 +132,7 @@ export class EngineThread {
   }
 
   #take(message: Exclude<FromThread, { kind: "ended" }>): void {
-    const { log, lock, onCommitted, onClosed } = this.#options;
+    const { log, lock, onCommitted, onClosed } = this.options;
     switch (message.kind) {
       case "alive":
         return;

@@ -11,7 +11,6 @@ interface LineWriterOptions {
 
 /** A queue of lines before a sink. */
 export class LineWriter {
-  readonly #sink: Sink;
   readonly #waitingMax: number;
   #waiting = "";
   #dropped = 0;
@@ -19,8 +18,7 @@ export class LineWriter {
   #progress = false;
   #pump: Promise<void> | undefined;
 
-  constructor(sink: Sink, options: LineWriterOptions = {}) {
-    this.#sink = sink;
+  constructor(private readonly sink: Sink, options: LineWriterOptions = {}) {
     this.#waitingMax = options.waitingMax ?? Infinity;
   }
 
@@ -71,7 +69,7 @@ export class LineWriter {
       let bytes = new TextEncoder().encode(this.#waiting);
       this.#waiting = "";
       try {
-        while (bytes.length > 0) bytes = bytes.subarray(await this.#sink.write(bytes));
+        while (bytes.length > 0) bytes = bytes.subarray(await this.sink.write(bytes));
       } catch {
         // The reader closed its end (`| head`) or the disk is full; neither stops the program.
         this.#closed = true;

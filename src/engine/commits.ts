@@ -52,21 +52,17 @@ function addStored(stored: StoredTotals, { moves, dead }: CommitPayload): void {
 
 /** The commits of one engine. */
 export class Commits {
-  readonly #state: EngineState;
   readonly #encoder: Encoder;
   readonly #committer: Committer;
-  /** Called for each stored commit. `released`: with it our lowest watermark has passed the end of a window. */
-  readonly #onIn: (released: boolean) => void;
   #delivered: Delivery | null = null;
   #lastAt: Steady;
   #notBefore: Steady = -Infinity;
   /** Start of the window that held our lowest watermark at the last commit. */
   #window: number = NEVER;
 
-  constructor(state: EngineState, onIn: (released: boolean) => void) {
+  /** @param onIn called for each stored commit; `released`: with it our lowest watermark has passed the end of a window */
+  constructor(private readonly state: EngineState, private readonly onIn: (released: boolean) => void) {
     const { reader, places, store, clock, log } = state.parts;
-    this.#state = state;
-    this.#onIn = onIn;
     this.#lastAt = clock.steady();
     this.#encoder = new Encoder({
       hosts: reader.hosts,
@@ -93,14 +89,14 @@ export class Commits {
 
   /** Time until the next commit is due, ms. If that is less than a quarter of the interval: until the commit after it. */
   get dueInMs(): number {
-    const { settings: { limits }, parts: { clock } } = this.#state;
+    const { settings: { limits }, parts: { clock } } = this.state;
     const interval = commitInterval(this.#pressure, limits), left = this.#lastAt + interval - clock.steady();
     return left > interval / 4 ? left : Math.max(left, 0) + interval;
   }
 
   /** The first commit uses the short interval: a process that keeps dying within a longer interval would never commit. */
   get #pressure(): { catchingUp: boolean; watched: boolean } {
-    const state = this.#state, first = state.totals.commits === 0;
+    const state = this.state, first = state.totals.commits === 0;
     return { catchingUp: !first && state.catchingUp, watched: first || state.watched };
   }
 
@@ -119,7 +115,7 @@ export class Commits {
     const delivery = this.#delivered;
     if (!delivery) return;
     this.#delivered = null;
-    const state = this.#state;
+    const state = this.state;
     switch (delivery.kind) {
       case "committed":
         if (state.phase === "waiting") state.databaseIsBack();
@@ -136,7 +132,7 @@ export class Commits {
   /** Sends the delta if a commit is due. */
   async sendIfDue(signal: AbortSignal): Promise<void> {
     this.takeDelivery();
-    const state = this.#state, { clock } = state.parts, { limits } = state.settings;
+    const state = this.state, { clock } = state.parts, { limits } = state.settings;
     const now = clock.steady();
     const dirty = state.dirty;
     let due: CommitReason | null = commitDue({
@@ -163,7 +159,7 @@ export class Commits {
 
   /** Commits pending counts and waits for the outcome. @throws Unavailable if the topic's identity cannot be checked */
   async settle(reason: CommitReason, signal: AbortSignal): Promise<void> {
-    const state = this.#state;
+    const state = this.state;
     await state.sending;
     this.takeDelivery();
     if (signal.aborted || !state.dirty) return;
@@ -179,7 +175,7 @@ export class Commits {
   /** Freezes the delta and sends it. */
   send(permit: CommitPermit, reason: CommitReason, signal: AbortSignal): void {
     permit.use();
-    const state = this.#state;
+    const state = this.state;
     invariant(state.sending === null && this.#delivered === null, "one commit at a time");
     const { newId, clock, reader, source, onCommitted } = state.parts;
     const payload = this.#encoder.freeze(state.delta, state.trackers.values(), newId(), reason);
@@ -208,14 +204,14 @@ export class Commits {
         if (tracker) tracker.committed = next;
       }
       onCommitted?.(delivery.durationMs, payload.keys);
-      this.#onIn(released);
+      this.onIn(released);
       void source.publish(positions);
     });
   }
 
   /** Whether a regular commit lets the one go first that will release a window. It waits for a second at most. */
   #waitsForRelease(now: Steady): boolean {
-    const state = this.#state, { settings: { limits, rules }, parts: { clock } } = state, tracker = state.lowestTracker;
+    const state = this.state, { settings: { limits, rules }, parts: { clock } } = state, tracker = state.lowestTracker;
     const overdue = now - this.#lastAt - commitInterval(this.#pressure, limits);
     if (tracker === null || state.catchingUp || this.#passedWindow() || overdue > RELEASE_WAIT_MS) return false;
     const { watermark, progressAt } = tracker;
@@ -224,7 +220,7 @@ export class Commits {
 
   /** Whether our lowest watermark has passed a window's end since the last commit: that window's rows then wait for this commit. */
   #passedWindow(): boolean {
-    const state = this.#state, lowest = state.lowestWatermark;
+    const state = this.state, lowest = state.lowestWatermark;
     return Number.isFinite(lowest) &&
       windowStart(lowest, state.settings.rules.windowSize) > this.#window;
   }
@@ -234,7 +230,7 @@ export class Commits {
    * that was deleted and created again must not be committed against the old positions.
    */
   async permit(): Promise<CommitPermit | null> {
-    const state = this.#state, { source, clock } = state.parts;
+    const state = this.state, { source, clock } = state.parts;
     const age = clock.now() - source.identityCheckedAt();
     if (age >= 0 && age <= IDENTITY_AGE_MS_MAX) return new CommitPermit();
     try {

@@ -14,13 +14,7 @@ import type { EngineState } from "./state.ts";
 
 /** Loads the positions of one engine. */
 export class Loading {
-  readonly #state: EngineState;
-  readonly #commits: Commits;
-
-  constructor(state: EngineState, commits: Commits) {
-    this.#state = state;
-    this.#commits = commits;
-  }
+  constructor(private readonly state: EngineState, private readonly commits: Commits) {}
 
   /**
    * Starts the wanted partitions: 1. commit pending counts (safe for partitions that are no longer ours too, because a commit compares the
@@ -28,13 +22,13 @@ export class Loading {
    * 6. check the positions against the log, 7. seek. A step that fails is tried again a moment later.
    */
   async loadIfWanted(signal: AbortSignal): Promise<void> {
-    const state = this.#state, { source, store, clock, log } = state.parts;
+    const state = this.state, { source, store, clock, log } = state.parts;
     state.reclaimContested();
     const { wanted, assignment } = state;
     if (!wanted || !assignment || clock.steady() < wanted.notBefore) return;
     try {
       if (wanted.settle) { // 1
-        await this.#commits.settle("rebalance", signal);
+        await this.commits.settle("rebalance", signal);
         if (signal.aborted || state.stopped) return;
         if (state.wanted !== wanted) return; // fenced: another list of partitions is wanted now
         state.forget();
@@ -78,7 +72,7 @@ export class Loading {
    * @throws UsageError `rules_unknown`, `event_rules_differ`
    */
   #readsByStoredRules(stored: StoredState): boolean {
-    const state = this.#state, { reader, log } = state.parts;
+    const state = this.state, { reader, log } = state.parts;
     const rules = parseStreamRules(stored.rules);
     checkRules(rules, state.settings.stream.rules);
     if (state.rules !== null && sameRules(state.rules, rules)) return true;
@@ -95,7 +89,7 @@ export class Loading {
 
   /** Makes a tracker for each wanted partition that is not retired. Returns the position of each. */
   #track(wanted: Wanted, stored: StoredState, identity: LogIdentity): Map<PartitionId, Offset> {
-    const state = this.#state, now = state.parts.clock.now();
+    const state = this.state, now = state.parts.clock.now();
     const rows = new Map(stored.rows.map((row) => [row.partition, row]));
     const missing = [...wanted.partitions].filter((partition) => !rows.has(partition));
     if (missing.length > 0) {
@@ -120,7 +114,7 @@ export class Loading {
   }
 
   async #newPartitions(identity: LogIdentity): Promise<NewPartition[]> {
-    const { targets, settings } = this.#state;
+    const { targets, settings } = this.state;
     return await Promise.all(identity.partitions.map(async (bounds) => ({
       partition: bounds.partition,
       startOffset: targets.size === 0 ? await settings.startOffset(bounds) : bounds.logStart,

@@ -9,20 +9,16 @@ import type { EngineState } from "./state.ts";
 
 /** Decides when a run with `once` ends. */
 export class Once {
-  readonly #state: EngineState;
-  readonly #commits: Commits;
   /** When the engine was last seen running. */
   #ranAt: Steady;
 
-  constructor(state: EngineState, commits: Commits) {
-    this.#state = state;
-    this.#commits = commits;
+  constructor(private readonly state: EngineState, private readonly commits: Commits) {
     this.#ranAt = state.parts.clock.steady();
   }
 
   /** Whether a server has been absent for longer than `waitMs`. */
   get waitedTooLong(): boolean {
-    const { parts, settings } = this.#state;
+    const { parts, settings } = this.state;
     return parts.clock.steady() - this.#ranAt > settings.waitMs;
   }
 
@@ -32,7 +28,7 @@ export class Once {
    * @throws Unavailable if a server stays absent
    */
   async allIsIn(signal: AbortSignal): Promise<boolean> {
-    const state = this.#state, { clock } = state.parts;
+    const state = this.state, { clock } = state.parts;
     this.#judgeAbsence();
     if (!this.#allIsRead() || !await this.#settled(signal)) return false;
     const now = clock.now();
@@ -47,7 +43,7 @@ export class Once {
   }
 
   #judgeAbsence(): void {
-    const { phase, reason, settings, parts } = this.#state;
+    const { phase, reason, settings, parts } = this.state;
     if (phase === "running") this.#ranAt = parts.clock.steady();
     else if (this.waitedTooLong) {
       throw new Unavailable(
@@ -59,7 +55,7 @@ export class Once {
   }
 
   #allIsRead(): boolean {
-    const { wanted, assignment, stopped, trackers, targets } = this.#state;
+    const { wanted, assignment, stopped, trackers, targets } = this.state;
     // A contested partition has no tracker.
     if (wanted || !assignment || stopped) return false;
     return assignment.partitions.every((partition) => {
@@ -70,9 +66,9 @@ export class Once {
 
   /** Whether everything that was counted is committed. If not, the loop calls again. */
   async #settled(signal: AbortSignal): Promise<boolean> {
-    const state = this.#state;
+    const state = this.state;
     try {
-      await this.#commits.settle("end", signal);
+      await this.commits.settle("end", signal);
     } catch (error) {
       if (error instanceof Unavailable) return false;
       throw error;

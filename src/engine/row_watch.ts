@@ -9,19 +9,14 @@ const LOOK_MS = 3_000;
 
 /** The row checks of one engine. */
 export class RowWatch {
-  readonly #state: EngineState;
-  /** Called when the stream row no longer holds a stop that was stored there. */
-  readonly #onResumed: () => void;
   #looking: Promise<void> | null = null;
   #looked: StoredState | null = null;
   /** {@link EngineState.expectation} when the check began. */
   #expectation = -1;
   #at: Steady = -Infinity;
 
-  constructor(state: EngineState, onResumed: () => void) {
-    this.#state = state;
-    this.#onResumed = onResumed;
-  }
+  /** @param onResumed called when the stream row no longer holds a stop that was stored there */
+  constructor(private readonly state: EngineState, private readonly onResumed: () => void) {}
 
   /** Whether a result waits for the loop. */
   get seen(): boolean {
@@ -30,7 +25,7 @@ export class RowWatch {
 
   /** Begins a check if one is due. */
   lookIfDue(): void {
-    const state = this.#state, { clock, store } = state.parts;
+    const state = this.state, { clock, store } = state.parts;
     if (this.#looking || this.#looked || clock.steady() - this.#at < LOOK_MS) return;
     // The rows may be read before a commit in flight changes them.
     const { expectation } = state, settled = state.sending === null;
@@ -46,7 +41,7 @@ export class RowWatch {
 
   /** Takes the result of the last check: a stop, its end, or rows that another instance has moved. */
   take(): void {
-    const stored = this.#looked, state = this.#state;
+    const stored = this.#looked, state = this.state;
     if (!stored) return;
     this.#looked = null;
     if (stored.stopped) {
@@ -54,7 +49,7 @@ export class RowWatch {
       return;
     }
     if (state.stopped) {
-      if (state.stopRecorded) this.#onResumed();
+      if (state.stopRecorded) this.onResumed();
       return;
     }
     if (state.wanted || this.#expectation !== state.expectation) return;

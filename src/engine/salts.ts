@@ -8,14 +8,11 @@ import type { EngineState } from "./state.ts";
 
 /** The salts of one engine. */
 export class Salts {
-  readonly #state: EngineState;
   #notBefore: Steady = -Infinity;
   /** Salts learned so far. */
   #learned = 0;
 
-  constructor(state: EngineState) {
-    this.#state = state;
-  }
+  constructor(private readonly state: EngineState) {}
 
   /**
    * Learns the salt of a UTC day (days since 1970). Returns whether counting may go on; if not, call it again. A closed day has no salt: then
@@ -24,7 +21,7 @@ export class Salts {
    * @throws NamedError with a usage exit code, which is final
    */
   async fetch(day: number): Promise<boolean> {
-    const state = this.#state, { store, clock, log } = state.parts;
+    const state = this.state, { store, clock, log } = state.parts;
     if (clock.steady() < this.#notBefore) return false;
     try {
       const found = await store.salts([utcDay(day * DAY)]);

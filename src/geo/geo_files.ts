@@ -76,7 +76,6 @@ interface Loaded {
 /** The files in use. The locator stays the same when they are exchanged. */
 export class GeoFiles {
   readonly locator: ReloadablePlaceLocator = createPlaceLocator();
-  readonly #options: GeoFilesOptions;
   readonly #log: Log;
   readonly #clock: Clock;
   #loaded: Loaded = { choice: { origin: "bundled", stamps: new Map() }, v4: null, v6: null, at: null };
@@ -88,8 +87,7 @@ export class GeoFiles {
   /** Called after the first opening and each exchange. */
   onExchange: () => void = () => {};
 
-  constructor(options: GeoFilesOptions) {
-    this.#options = options;
+  constructor(private readonly options: GeoFilesOptions) {
     this.#log = options.log.with({ component: "geo" });
     this.#clock = options.clock ?? systemClock;
   }
@@ -189,9 +187,9 @@ export class GeoFiles {
   }
 
   async #choose(): Promise<Choice> {
-    const wanted = this.#options.paths;
+    const wanted = this.options.paths;
     if (wanted.length > 0) return { origin: "setting", stamps: await stampAll(wanted) };
-    const installed = await stampAll(installedPaths(this.#options.dataDir), { skipMissing: true });
+    const installed = await stampAll(installedPaths(this.options.dataDir), { skipMissing: true });
     return { origin: installed.size > 0 ? "installed" : "bundled", stamps: installed };
   }
 
@@ -199,7 +197,7 @@ export class GeoFiles {
     const at = this.#clock.now();
     if (choice.origin === "bundled") return await this.#loadBundled(choice, at);
     const pair = await openFamilies([...choice.stamps.keys()], {
-      shared: this.#options.shared ?? false,
+      shared: this.options.shared ?? false,
       onBroken: (error) => {
         this.#defect = `${error.message} IPv6 addresses are unknown until it is replaced.`;
         this.#log.error("address database for IPv6 cannot be used", { error: error.message });
@@ -210,14 +208,14 @@ export class GeoFiles {
   }
 
   async #loadBundled(choice: Choice, at: EpochMs): Promise<Loaded> {
-    const bundled = await (this.#options.bundled ?? withoutBundled)();
+    const bundled = await (this.options.bundled ?? withoutBundled)();
     if ("missing" in bundled) {
       this.#defect =
         `${bundled.missing}. Places are unknown until \`tidemark geo install\` or GEO_DATABASE gives a file.`;
       this.#log.warn("no address database", { error: this.#defect });
       return { choice, v4: null, v6: null, at: null };
     }
-    const file = openMmdbBytes(this.#options.shared ? sharedCopy(bundled.bytes) : bundled.bytes, BUNDLED_NAME);
+    const file = openMmdbBytes(this.options.shared ? sharedCopy(bundled.bytes) : bundled.bytes, BUNDLED_NAME);
     return { choice, v4: file, v6: file, at };
   }
 

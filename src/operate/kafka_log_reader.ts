@@ -49,13 +49,11 @@ interface KafkaLogReaderOptions {
 type KafkaFetch = FetchResult<EpochMs>;
 
 export class KafkaLogReader implements LogReader {
-  readonly #options: KafkaLogReaderOptions;
   readonly #metadata: KafkaMetadata;
   readonly #tap: ReturnType<typeof registerFetchTap<EpochMs>>;
   #cluster: Promise<FetchingCluster> | null = null;
 
-  constructor(options: KafkaLogReaderOptions) {
-    this.#options = options;
+  constructor(private readonly options: KafkaLogReaderOptions) {
     const { clock } = options;
     this.#metadata = new KafkaMetadata({ ...options, group: "" });
     this.#tap = registerFetchTap<EpochMs>({ sending: () => clock.now(), pause: (ms) => clock.sleep(durationMs(ms)) });
@@ -89,7 +87,7 @@ export class KafkaLogReader implements LogReader {
     if (fault !== null) {
       throw new StreamStopped(
         fault.code,
-        `Topic "${this.#options.topic}", partition ${partition}, batch at offset ${fault.offset}: ${fault.reason}`,
+        `Topic "${this.options.topic}", partition ${partition}, batch at offset ${fault.offset}: ${fault.reason}`,
         "See docs/runbook.md.",
       );
     }
@@ -106,7 +104,7 @@ export class KafkaLogReader implements LogReader {
       } catch (error) {
         if (error instanceof NamedError) throw error;
         await this.#disconnect();
-        const { topic, connection, clock } = this.#options;
+        const { topic, connection, clock } = this.options;
         const fault = faultOf(error, faultContext({ topic, group: "", connection }));
         if (fault.kind === "stopped") throw fault.error;
         if (attempt >= TRIES) throw fault.error;
@@ -121,7 +119,7 @@ export class KafkaLogReader implements LogReader {
   }
 
   async #ask(partition: PartitionId, from: Offset): Promise<KafkaFetch> {
-    const { topic, maxBytes = 2 ** 20 } = this.#options;
+    const { topic, maxBytes = 2 ** 20 } = this.options;
     const cluster = await (this.#cluster ??= this.#connect());
     const leaders = cluster.findLeaderForPartitions(topic, [partition]);
     const [nodeId] = Object.keys(leaders);
@@ -142,9 +140,9 @@ export class KafkaLogReader implements LogReader {
   }
 
   async #connect(): Promise<FetchingCluster> {
-    const cluster = createCluster(this.#options.connection, this.#options.log) as FetchingCluster;
+    const cluster = createCluster(this.options.connection, this.options.log) as FetchingCluster;
     await cluster.connect();
-    await cluster.addTargetTopic(this.#options.topic);
+    await cluster.addTargetTopic(this.options.topic);
     await cluster.refreshMetadata();
     return cluster;
   }
@@ -157,7 +155,7 @@ export class KafkaLogReader implements LogReader {
 
   #gone(partition: PartitionId, from: Offset, logStart: number): NamedError {
     return logGone(
-      `Topic "${this.#options.topic}", partition ${partition}: offset ${from} is not in the log, which starts at ${logStart}.`,
+      `Topic "${this.options.topic}", partition ${partition}: offset ${from} is not in the log, which starts at ${logStart}.`,
     );
   }
 }

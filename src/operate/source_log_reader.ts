@@ -11,27 +11,24 @@ const POLLS_MAX = 300;
 
 /** Reads one partition after the other. The source must have no other user. */
 export class SourceLogReader implements LogReader {
-  readonly #source: Source;
   #generation: number | null = null;
   #at: { readonly partition: PartitionId; readonly next: Offset } | null = null;
 
-  constructor(source: Source) {
-    this.#source = source;
-  }
+  constructor(private readonly source: Source) {}
 
   async identify(): Promise<LogIdentity> {
     // A file log knows its bounds only after it has been opened.
     this.#generation ??= await this.#open();
-    return await this.#source.identify();
+    return await this.source.identify();
   }
 
   async read(partition: PartitionId, from: Offset): Promise<FetchedBatch[]> {
     const generation = this.#generation ??= await this.#open();
     if (this.#at?.partition !== partition || this.#at.next !== from) {
-      this.#source.resume(generation, new Map([[partition, from]]));
+      this.source.resume(generation, new Map([[partition, from]]));
     }
     for (let i = 0; i < POLLS_MAX; i++) {
-      const event = await this.#source.poll(POLL_MS);
+      const event = await this.source.poll(POLL_MS);
       if (event.kind === "stopped") throw event.error;
       if (event.kind === "unavailable") throw sourceUnavailable(event.reason);
       invariant(event.kind !== "lost", "a lease of our own is never lost");
@@ -44,13 +41,13 @@ export class SourceLogReader implements LogReader {
   }
 
   async close(): Promise<void> {
-    await this.#source.close(1_000);
+    await this.source.close(1_000);
   }
 
   async #open(): Promise<number> {
-    await this.#source.open(new AbortController().signal);
+    await this.source.open(new AbortController().signal);
     for (let i = 0; i < POLLS_MAX; i++) {
-      const event = await this.#source.poll(POLL_MS);
+      const event = await this.source.poll(POLL_MS);
       if (event.kind === "assigned") return event.generation;
       if (event.kind === "stopped") throw event.error;
       if (event.kind === "unavailable") throw sourceUnavailable(event.reason);

@@ -15,15 +15,10 @@ type ClosedWindow = Extract<CloseOutcome, { kind: "closed" }>;
 
 /** The closing loop of one instance. Any number of instances may run it. */
 export class Closer {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #steps: StepBoard<EngineStep>;
-  readonly #onClosed: (window: ClosedWindow, at: EpochMs) => void;
   #wake = new AbortController();
 
   constructor(
-    { store, clock, log, steps, onClosed }: {
+    private readonly parts: {
       readonly store: Store;
       readonly clock: Clock;
       readonly log: Log;
@@ -31,13 +26,7 @@ export class Closer {
       readonly steps: StepBoard<EngineStep>;
       readonly onClosed: (window: ClosedWindow, at: EpochMs) => void;
     },
-  ) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#log = log;
-    this.#steps = steps;
-    this.#onClosed = onClosed;
-  }
+  ) {}
 
   /** Ends the current pause: a commit may have released a window. */
   wake(): void {
@@ -59,7 +48,7 @@ export class Closer {
         this.#failed(error);
         pause = retry = Math.min(retry * 2, BACKOFF_MS_MAX);
       }
-      if (!signal.aborted) await this.#clock.sleep(durationMs(pause), this.#wake.signal);
+      if (!signal.aborted) await this.parts.clock.sleep(durationMs(pause), this.#wake.signal);
     }
   }
 
@@ -73,12 +62,12 @@ export class Closer {
         backoff = TICK_MS;
         if (outcome.kind === "closed") continue;
         if (outcome.kind === "nothing") return;
-        else await this.#clock.sleep(durationMs(50), signal);
+        else await this.parts.clock.sleep(durationMs(50), signal);
       } catch (error) {
         if (error instanceof CompactionFailed) return; // nothing is left to close
         if (failingMs >= waitMs) throw error;
         this.#failed(error);
-        await this.#clock.sleep(durationMs(backoff), signal);
+        await this.parts.clock.sleep(durationMs(backoff), signal);
         failingMs += backoff;
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
@@ -86,18 +75,20 @@ export class Closer {
   }
 
   async #close(): Promise<CloseOutcome> {
-    const outcome = await this.#store.close();
-    this.#steps.succeeded("closing");
-    if (outcome.kind === "nothing") this.#steps.succeeded("compaction");
-    if (outcome.kind === "closed") this.#onClosed(outcome, this.#clock.now());
+    const { store, clock, steps, onClosed } = this.parts;
+    const outcome = await store.close();
+    steps.succeeded("closing");
+    if (outcome.kind === "nothing") steps.succeeded("compaction");
+    if (outcome.kind === "closed") onClosed(outcome, clock.now());
     return outcome;
   }
 
   #failed(error: unknown): void {
+    const { log, steps } = this.parts;
     const step = error instanceof CompactionFailed ? "compaction" : "closing";
-    if (step === "compaction") this.#steps.succeeded("closing");
-    this.#steps.failed(step, error);
-    const { code, message } = this.#steps.states()[step].problem!;
-    this.#log.warn(`${step} failed, trying again`, { code, error: message });
+    if (step === "compaction") steps.succeeded("closing");
+    steps.failed(step, error);
+    const { code, message } = steps.states()[step].problem!;
+    log.warn(`${step} failed, trying again`, { code, error: message });
   }
 }

@@ -27,44 +27,39 @@ interface CommitterEvents {
 
 /** Delivers payloads one at a time. It waits for an absent database until the signal aborts. */
 export class Committer {
-  readonly #store: Store;
-  readonly #clock: Clock;
-  readonly #log: Log;
-  readonly #events: CommitterEvents;
-
-  constructor(store: Store, clock: Clock, log: Log, events: CommitterEvents) {
-    this.#store = store;
-    this.#clock = clock;
-    this.#log = log;
-    this.#events = events;
-  }
+  constructor(
+    private readonly store: Store,
+    private readonly clock: Clock,
+    private readonly log: Log,
+    private readonly events: CommitterEvents,
+  ) {}
 
   /** Sends the identical payload until it is known to be stored or fenced. */
   async deliver(payload: CommitPayload, signal: AbortSignal): Promise<Delivery> {
-    const startedAt = this.#clock.now();
+    const startedAt = this.clock.now();
     let backoff = BACKOFF_MS_FIRST;
     while (!signal.aborted) {
-      const outcome = await this.#store.commit(payload);
-      if (outcome.kind === "committed") return { kind: "committed", durationMs: this.#clock.now() - startedAt };
+      const outcome = await this.store.commit(payload);
+      if (outcome.kind === "committed") return { kind: "committed", durationMs: this.clock.now() - startedAt };
       if (outcome.kind === "salt_differs") {
-        this.#log.warn("a day has another salt now: visitors that were not committed are counted again");
+        this.log.warn("a day has another salt now: visitors that were not committed are counted again");
         return { kind: "fenced", partitions: [] };
       }
       if (outcome.kind === "unknown") {
-        this.#events.onUnknown();
-        this.#events.onTrouble(outcome.cause);
+        this.events.onUnknown();
+        this.events.onTrouble(outcome.cause);
       }
       const verdict = await this.#judge(payload, signal);
       switch (verdict?.kind) {
         case undefined:
           return { kind: "abandoned" };
         case "committed":
-          return { kind: "committed", durationMs: this.#clock.now() - startedAt };
+          return { kind: "committed", durationMs: this.clock.now() - startedAt };
         case "fenced":
-          this.#log.warn("fenced: another instance has moved the position", { partitions: verdict.partitions });
+          this.log.warn("fenced: another instance has moved the position", { partitions: verdict.partitions });
           return verdict;
         case "unchanged":
-          await this.#clock.sleep(durationMs(backoff), signal);
+          await this.clock.sleep(durationMs(backoff), signal);
           backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
     }
@@ -76,12 +71,12 @@ export class Committer {
     let backoff = BACKOFF_MS_FIRST;
     while (!signal.aborted) {
       try {
-        const stored = await this.#store.read();
-        if (stored) this.#events.onRead(stored);
+        const stored = await this.store.read();
+        if (stored) this.events.onRead(stored);
         return judgeOutcome(payload, stored?.rows ?? []);
       } catch (error) {
-        this.#events.onTrouble(error);
-        await this.#clock.sleep(durationMs(backoff), signal);
+        this.events.onTrouble(error);
+        await this.clock.sleep(durationMs(backoff), signal);
         backoff = Math.min(backoff * 2, BACKOFF_MS_MAX);
       }
     }

@@ -45,11 +45,9 @@ export class BreakdownEncoder {
   /** Indexes into {@link CHANNELS} by referrer and host: by texts, because ids come to mean other texts. */
   #channels = new Map<string, Map<string, number>>();
   #channelsRemembered = 0;
-  readonly #valuesMax: number;
 
   /** @param valuesMax values of a host that one dimension of a chunk names; the others are sent as one value */
-  constructor({ pages, clients, campaigns }: Values, valuesMax: number) {
-    this.#valuesMax = valuesMax;
+  constructor({ pages, clients, campaigns }: Values, private readonly valuesMax: number) {
     this.#indexes = { page: new Indexes(pages), client: new Indexes(clients), campaign: new Indexes(campaigns) };
   }
 
@@ -86,7 +84,7 @@ export class BreakdownEncoder {
   #addPairs(columns: Columns, dimension: Counted, pairs: PairTable, hosts: Indexes): void {
     const values = this.#indexes[dimension], before = columns.valueCount;
     values.begin();
-    const kept = keptPairs(pairs, this.#valuesMax);
+    const kept = keptPairs(pairs, this.valuesMax);
     /** Hits and bot hits that are folded, by the host's index. */
     const folded = new Map<number, [hits: number, botHits: number]>();
     for (let i = 0; i < pairs.size; i++) {

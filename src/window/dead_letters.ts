@@ -70,12 +70,9 @@ export class DeadLetters {
   readonly #found = new Map<number, Found>();
   readonly #samples: DeadSample[] = [];
   readonly #samplesByReason = new Map<DeadReason, number>();
-  readonly #mask: Mask;
   #count = 0;
 
-  constructor(mask: Mask) {
-    this.#mask = mask;
-  }
+  constructor(private readonly mask: Mask) {}
 
   get count(): number {
     return this.#count;
@@ -106,7 +103,7 @@ export class DeadLetters {
         line,
         reason,
         payloadBytes: end - start,
-        payload: this.#mask(bytes, start, end),
+        payload: this.mask(bytes, start, end),
       });
     }
   }

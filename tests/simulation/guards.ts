@@ -112,7 +112,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
     ["if (!state.stopped) state.stoppedByStore(stored.stopped);", "a line of the log is not repeated"],
     ["if (state.stopped) {", "whether an operator's resumption is noticed; no count depends on it"],
     [
-      "if (state.stopRecorded) this.#onResumed();",
+      "if (state.stopRecorded) this.onResumed();",
       "redundant: a restart reads the positions again and finds the fault again",
     ],
   ],
@@ -222,17 +222,17 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
   ],
   "src/store/closer.ts": [
     ['if (kind === "closed") continue;', "when, not whether a window is closed"],
-    ["if (!signal.aborted) await this.#clock.sleep(", "a pause between tries"],
-    ['if (outcome.kind === "closed") this.#onClosed(', "what is shown: closed windows"],
+    ["if (!signal.aborted) await this.parts.clock.sleep(", "a pause between tries"],
+    ['if (outcome.kind === "closed") onClosed(', "what is shown: closed windows"],
     ['if (outcome.kind === "closed") continue;', "saves a pause"],
     ["if (error instanceof CompactionFailed) return;", "where `--once` ends; no count depends on it"],
-    ['if (outcome.kind === "nothing") this.#steps', "what is shown: the state of a step"],
-    ['if (step === "compaction") this.#steps', "what is shown: the state of a step"],
+    ['if (outcome.kind === "nothing") steps', "what is shown: the state of a step"],
+    ['if (step === "compaction") steps', "what is shown: the state of a step"],
     ['if (outcome.kind === "nothing") return;', "where `--once` ends; no count depends on it"],
   ],
   "src/store/committer.ts": [
     ['if (outcome.kind === "unknown") {', "what is shown; what is done about it has mutants"],
-    ["if (stored) this.#events.onRead(stored);", "unwraps what may be missing"],
+    ["if (stored) this.events.onRead(stored);", "unwraps what may be missing"],
   ],
   "src/store/decision.ts": [
     ["if (row?.commitId === payload.commitId) committed++;", "how many rows it takes has a mutant"],

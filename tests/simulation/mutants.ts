@@ -190,7 +190,7 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "pending counts are settled before positions are read again",
     LOADING,
-    'await this.#commits.settle("rebalance", signal);',
+    'await this.commits.settle("rebalance", signal);',
     "",
   ),
   unit(
@@ -205,8 +205,8 @@ export const MUTANTS: readonly Mutant[] = [
   unit(
     "after an unknown outcome the rows decide (not: send under a new id)",
     COMMITTER,
-    "const outcome = await this.#store.commit(payload);",
-    'const outcome = await this.#store.commit(payload);\n      if (outcome.kind === "unknown") payload = { ...payload, commitId: payload.commitId.split("").reverse().join("") };',
+    "const outcome = await this.store.commit(payload);",
+    'const outcome = await this.store.commit(payload);\n      if (outcome.kind === "unknown") payload = { ...payload, commitId: payload.commitId.split("").reverse().join("") };',
   ),
   unit(
     "after an unknown outcome the rows decide (not: it failed, send again)",

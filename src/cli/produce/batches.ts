@@ -19,19 +19,16 @@ export interface LinePosition {
 
 /** Fills one batch after the other. */
 export class Batches<M extends OutMessage = OutMessage & LinePosition> {
-  readonly #recordsMax: number;
   readonly #full: M[][] = [];
   #open: M[] = [];
   #openBytes = 0;
 
-  constructor(recordsMax: number) {
-    this.#recordsMax = recordsMax;
-  }
+  constructor(private readonly recordsMax: number) {}
 
   add(message: M): void {
     const bytes = message.value.length + (message.key?.length ?? 0) * 3 + RECORD_OVERHEAD_BYTES;
     if (
-      this.#open.length === this.#recordsMax || (this.#open.length > 0 && this.#openBytes + bytes > BATCH_BYTES_MAX)
+      this.#open.length === this.recordsMax || (this.#open.length > 0 && this.#openBytes + bytes > BATCH_BYTES_MAX)
     ) this.#close();
     this.#open.push(message);
     this.#openBytes += bytes;

@@ -9,19 +9,14 @@ export class Lateness {
   /** Of them, those whose window has ended when they come. */
   late = 0;
   #newest = -Infinity;
-  readonly #windowSize: DurationMs;
-  readonly #watermarkDelay: DurationMs;
 
-  constructor(windowSize: DurationMs, watermarkDelay: DurationMs) {
-    this.#windowSize = windowSize;
-    this.#watermarkDelay = watermarkDelay;
-  }
+  constructor(private readonly windowSize: DurationMs, private readonly watermarkDelay: DurationMs) {}
 
   /** @param time epoch ms */
   add(time: number): void {
     this.timed++;
-    const end = windowStart(epochMs(time), this.#windowSize) + this.#windowSize;
-    if (end <= this.#newest - this.#watermarkDelay) this.late++;
+    const end = windowStart(epochMs(time), this.windowSize) + this.windowSize;
+    if (end <= this.#newest - this.watermarkDelay) this.late++;
     if (time > this.#newest) this.#newest = time;
   }
 

@@ -43,16 +43,13 @@ export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerato
 /** Reads a stream of chunks in wanted lengths. */
 class ByteInput {
   #chunk: Uint8Array = new Uint8Array(0);
-  readonly #source: AsyncIterator<Uint8Array>;
 
-  constructor(source: AsyncIterator<Uint8Array>) {
-    this.#source = source;
-  }
+  constructor(private readonly source: AsyncIterator<Uint8Array>) {}
 
   /** At least one and at most `limit` bytes. */
   async upTo(limit: number): Promise<Uint8Array> {
     while (this.#chunk.length === 0) {
-      const next = await this.#source.next();
+      const next = await this.source.next();
       if (next.done) throw new Error("The archive is cut off.");
       this.#chunk = next.value;
     }
@@ -63,7 +60,7 @@ class ByteInput {
 
   /** Reads to the end, so that a hash covers the whole stream. */
   async drain(): Promise<void> {
-    while (!(await this.#source.next()).done);
+    while (!(await this.source.next()).done);
   }
 
   async exactly(length: number): Promise<Uint8Array> {

@@ -28,14 +28,12 @@ export interface TimelineOptions {
 
 /** Arrival times of one shard's records; they never decrease with the record's number. */
 export class DemoTimeline {
-  readonly #options: TimelineOptions;
   readonly #jitterKey: number;
   /** Expected records before each day since the anchor; extended on demand. */
   readonly #before: number[] = [0];
   #day = 0;
 
-  constructor(options: TimelineOptions) {
-    this.#options = options;
+  constructor(private readonly options: TimelineOptions) {
     this.#jitterKey = sequenceKey(options.seed, options.shard, options.anchor, 1);
   }
 
@@ -52,12 +50,12 @@ export class DemoTimeline {
       else high = middle;
     }
     const within = (share - curve[low]!) / (curve[low + 1]! - curve[low]!);
-    return epochMs(this.#options.anchor + day * DAY + Math.floor((low + within) / SLICES * DAY));
+    return epochMs(this.options.anchor + day * DAY + Math.floor((low + within) / SLICES * DAY));
   }
 
   /** Number of records that have arrived by `now`, inclusive. */
   countAt(now: EpochMs): number {
-    const { anchor } = this.#options;
+    const { anchor } = this.options;
     if (now < anchor) return 0;
     const day = Math.floor((now - anchor) / DAY);
     this.#extend(day + 1);
@@ -90,7 +88,7 @@ export class DemoTimeline {
   }
 
   #extend(day: number): void {
-    const { seed, anchor, rate, shards } = this.#options;
+    const { seed, anchor, rate, shards } = this.options;
     const noiseKey = sequenceKey(seed, 2);
     for (let next = this.#before.length; next <= day; next++) {
       const d = next - 1;
@@ -102,7 +100,7 @@ export class DemoTimeline {
   }
 
   #curve(day: number): Float64Array {
-    const weekDay = weekday(this.#options.anchor, day);
+    const weekDay = weekday(this.options.anchor, day);
     return weekDay === 0 || weekDay === 6 ? WEEKEND_CURVE : WEEKDAY_CURVE;
   }
 }

@@ -17,15 +17,11 @@ export const EMBEDDED_NAME = "postgres";
 
 /** A loopback server in front of one PGlite database. */
 export class EmbeddedServer {
-  readonly #options: EmbeddedServerOptions;
   readonly #turns = new Turns(() => performance.now(), turnOfEventLoop);
   readonly #listener: Deno.TcpListener;
   readonly #connections = new Set<Connection>();
-  readonly #welcome: Uint8Array;
 
-  private constructor(options: EmbeddedServerOptions, welcome: Uint8Array) {
-    this.#options = options;
-    this.#welcome = welcome;
+  private constructor(private readonly options: EmbeddedServerOptions, private readonly welcome: Uint8Array) {
     this.#listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     this.#accept().catch(options.onFailure);
   }
@@ -55,9 +51,9 @@ export class EmbeddedServer {
   async #accept() {
     for await (const socket of this.#listener) {
       socket.setNoDelay(true);
-      const connection = new Connection(socket, this.#options, this.#turns, this.#welcome, () => this.#hasStream);
+      const connection = new Connection(socket, this.options, this.#turns, this.welcome, () => this.#hasStream);
       this.#connections.add(connection);
-      connection.done.then(() => this.#connections.delete(connection), this.#options.onFailure);
+      connection.done.then(() => this.#connections.delete(connection), this.options.onFailure);
     }
   }
 }

@@ -35,7 +35,6 @@ interface Opening {
 
 /** A pool for single statements. A connection that dies inside `begin` or `reserve` of the driver would end the process. */
 export class Database implements ReadDatabase {
-  readonly #options: DatabaseOptions;
   readonly #servers: readonly PostgresHost[];
   readonly #qualifier: Qualifier;
   #pool: Pool | null = null;
@@ -48,8 +47,7 @@ export class Database implements ReadDatabase {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(options: DatabaseOptions) {
-    this.#options = options;
+  constructor(private readonly options: DatabaseOptions) {
     this.#free = options.max;
     this.#servers = serversOf(options.address);
     this.#qualifier = new Qualifier(options.schema);
@@ -102,7 +100,7 @@ export class Database implements ReadDatabase {
       }
     } catch (error) {
       const late = error instanceof DeadlineError;
-      if (pool !== undefined && isConnectionError(error) && !(late && this.#options.boundedServer)) {
+      if (pool !== undefined && isConnectionError(error) && !(late && this.options.boundedServer)) {
         if (late) cancel(pool, asked);
         // One that is slow must not end those beside it, unless its connection turns out to be dead.
         if (late && pool.running > 1 && answer !== undefined) void this.#discardUnlessEnded(pool, answer);
@@ -174,7 +172,7 @@ export class Database implements ReadDatabase {
 
   async #openAt(server: PostgresHost, target: "any" | "primary"): Promise<Pool> {
     const parameters = !this.#pooled;
-    const pool = connect(this.#options, server, { several: this.#servers.length > 1, parameters });
+    const pool = connect(this.options, server, { several: this.#servers.length > 1, parameters });
     try {
       const found = await this.#look(pool);
       if (parameters && found.statement_timeout === "") this.#pooled = true;
@@ -185,7 +183,7 @@ export class Database implements ReadDatabase {
           "Point POSTGRES_URL at the primary.",
         );
       }
-      if (found.unstamped > 0 && !this.#options.unstamped) throw unstamped(this.#options.schema, found.unstamped);
+      if (found.unstamped > 0 && !this.options.unstamped) throw unstamped(this.options.schema, found.unstamped);
       return pool;
     } catch (error) {
       this.#discard(pool);
@@ -197,11 +195,11 @@ export class Database implements ReadDatabase {
 
   /** The first statement on a new pool. */
   async #look({ sql }: Pool): Promise<Opening> {
-    const { schema, address, statementTimeoutMs } = this.#options;
+    const { schema, address, statementTimeoutMs } = this.options;
     const { deadline, clear } = deadlineAfter(address.kind === "url" ? EMBEDDED_LOOK_MS : LOOK_MS);
     const answer = sql.unsafe<Opening[]>(
       `select pg_is_in_recovery() as standby, ${
-        this.#options.readOnly ? "false" : "current_setting('transaction_read_only')::boolean"
+        this.options.readOnly ? "false" : "current_setting('transaction_read_only')::boolean"
       } as read_only, (${unstampedSql(schema)})::integer as unstamped,
        case when current_setting('statement_timeout')::interval = interval '${statementTimeoutMs} ms' then 'ours' else '' end as statement_timeout`,
     );

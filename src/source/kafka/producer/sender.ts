@@ -41,16 +41,13 @@ const STOPPING_MS = 5_000;
 
 /** A producer of one topic. Call `send` only after the last call has ended, because a broker recognises repeated batches by their order. */
 export class TopicSender {
-  readonly #options: TopicSenderOptions;
   readonly #partitioner: ReturnType<ICustomPartitioner> = Partitioners.DefaultPartitioner();
   /** Number of the next record by partition. */
   readonly #sequences = new Map<number, number>();
   #cluster: Promise<Cluster> | null = null;
   #producer: { readonly producerId: bigint; readonly producerEpoch: number } | null = null;
 
-  constructor(options: TopicSenderOptions) {
-    this.#options = options;
-  }
+  constructor(private readonly options: TopicSenderOptions) {}
 
   /** Connects and gets a producer id. Rejects with the client's errors; then it may be called again. */
   async open(): Promise<void> {
@@ -68,7 +65,7 @@ export class TopicSender {
 
   /** Resolves when all are stored. @throws IncompleteSend if one is refused, or none is acknowledged for too long */
   async send(records: readonly OutRecord[]): Promise<void> {
-    const { clock, log, patienceMs, signal } = this.#options;
+    const { clock, log, patienceMs, signal } = this.options;
     let pending: readonly Batch[] | null = null;
     const acknowledged = records.map(() => false);
     const fail = (reason: string, cause?: unknown): never => {
@@ -110,12 +107,12 @@ export class TopicSender {
   /** Never rejects; takes two seconds at most. */
   async close(): Promise<void> {
     const closing = this.#drop();
-    await Promise.race([closing, this.#options.clock.sleep(durationMs(2_000))]);
+    await Promise.race([closing, this.options.clock.sleep(durationMs(2_000))]);
   }
 
   /** Fixes partitions, sequence numbers and bytes. */
   async #batches(records: readonly OutRecord[]): Promise<readonly Batch[]> {
-    const { topic, clock } = this.#options;
+    const { topic, clock } = this.options;
     if (this.#producer === null) await this.open();
     const cluster = await this.#connected();
     await cluster.refreshMetadataIfNecessary();
@@ -146,7 +143,7 @@ export class TopicSender {
     }[];
     readonly failure: unknown;
   }> {
-    const { topic } = this.#options;
+    const { topic } = this.options;
     const cluster = await this.#connected();
     if (again) await cluster.refreshMetadata();
     const leaders = cluster.findLeaderForPartitions(topic, batches.map(({ partition }) => partition));
@@ -178,9 +175,9 @@ export class TopicSender {
   }
 
   async #connect(): Promise<Cluster> {
-    const cluster = createCluster(this.#options.connection, this.#options.log);
+    const cluster = createCluster(this.options.connection, this.options.log);
     await cluster.connect();
-    await cluster.addTargetTopic(this.#options.topic);
+    await cluster.addTargetTopic(this.options.topic);
     return cluster;
   }
 
@@ -190,7 +187,7 @@ export class TopicSender {
     try {
       await (await cluster)?.disconnect();
     } catch (error) {
-      this.#options.log.debug("The Kafka client did not disconnect in order", { error: messageOf(error) });
+      this.options.log.debug("The Kafka client did not disconnect in order", { error: messageOf(error) });
     }
   }
 }
