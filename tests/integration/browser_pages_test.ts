@@ -28,7 +28,7 @@ Deno.test("pages in a browser", async (t) => {
 
   for (const path of PAGES) {
     for (const colorScheme of ["light", "dark"] as const) {
-      await t.step(`${path} has no console error and no serious axe violation in ${colorScheme}`, async () => {
+      await t.step(`${path} has neither console errors nor serious axe violations in ${colorScheme}`, async () => {
         const { page, problems } = await browser.newPage({ colorScheme });
         await page.goto(`${url}${path}`);
         await page.evaluate(OPEN_ALL);

@@ -201,7 +201,7 @@ Deno.test("a roll-up and a retirement that meet do not wait for each other, and 
   assertEquals([await r.summed("2026-01-31Z"), await r.summed("2026-02-01Z")], [7, 7]);
 });
 
-Deno.test("a long reader holds up the drop of a table, and the drop holds up no other reader and no closing", async () => {
+Deno.test("a long reader holds up the drop of a table, and the drop holds up neither other readers nor closings", async () => {
   await using r = await rig();
   await fillDays(r.sql, 3);
   await rollUp(r.database, () => false);

@@ -111,7 +111,7 @@ const CANARY = {
   header: "canaryheader",
 } as const;
 
-Deno.test("no secret and no client address reaches a log, metric, page, answer, error or table", async () => {
+Deno.test("neither secrets nor client addresses reach a log, metric, page, answer, error or table", async () => {
   await using rig = await Rig.start();
   await using stream = await rig.stream("canary");
   const port = freePort();

@@ -1,4 +1,4 @@
-// The country database that comes with the program, as an import of bytes from an npm package: it needs no network and no read permission, and it is
+// The country database that comes with the program, as an import of bytes from an npm package: it needs neither network nor read permission, and it is
 // part of a compiled binary. A registry of modules refuses imports of bytes, so only main.ts imports this file. Does I/O, once.
 import { messageOf } from "../../shared/errors.ts";
 import type { ReadBundled } from "./bundled.ts";

@@ -30,7 +30,7 @@ import { registerReports } from "../api/reports/reports.ts";
 import { refuseInvalid } from "./validation.ts";
 import { registerWindows } from "../api/stream/windows.ts";
 
-/** Makes the application. It has no socket and no timer; the caller that serves it has them. */
+/** Makes the application. Sockets and timers belong to the caller that serves it. */
 export function createApp(given: AppDeps): App {
   const probed: AppDeps = { ...given, database: bounded(given.database, given.settings.queriesMax) };
   // Probes and scrapes do not count as readers.

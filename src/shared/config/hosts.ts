@@ -1,4 +1,4 @@
-// Which hosts are this machine, and so need no token and no TLS; and where this machine reaches its own server. No I/O, no name resolution.
+// Which hosts are this machine, and so need neither token nor TLS; and where this machine reaches its own server. No I/O, no name resolution.
 
 /** Whether `host` (name, address with or without brackets, or the folder of a Unix socket) can only be reached from this machine. */
 export function isLoopback(host: string): boolean {
