@@ -29,19 +29,12 @@ const SIZE_FROM = [29, 285, 65_821];
 
 /** One section of a file. */
 export class MmdbBounds {
-  readonly #bytes: Uint8Array;
-  readonly #start: number;
-  readonly #end: number;
   #at = 0;
   #values = 0;
   #textBytes = 0;
 
   /** The section `bytes[start, end)`; pointers in it count from `start`. */
-  constructor(bytes: Uint8Array, start: number, end: number) {
-    this.#bytes = bytes;
-    this.#start = start;
-    this.#end = end;
-  }
+  constructor(private readonly bytes: Uint8Array, private readonly start: number, private readonly end: number) {}
 
   /**
    * Checks that the library may decode the value at `offset` from the section's start.
@@ -50,7 +43,7 @@ export class MmdbBounds {
   check(offset: number): void {
     this.#values = VALUES_MAX;
     this.#textBytes = TEXT_BYTES_MAX;
-    this.#at = this.#start + offset;
+    this.#at = this.start + offset;
     this.#value(DEPTH_MAX);
   }
 
@@ -91,7 +84,7 @@ export class MmdbBounds {
     const high = form === 3 ? 0 : (first & 7) * 256 ** (form + 1);
     const offset = high + this.#number(form + 1) + POINTER_FROM[form]!;
     const back = this.#at;
-    this.#at = this.#start + offset;
+    this.#at = this.start + offset;
     const type = this.#value(depth - 1);
     this.#at = back;
     return type;
@@ -100,14 +93,14 @@ export class MmdbBounds {
   /** Reads a number of `size` bytes. */
   #number(size: number): number {
     let number = 0;
-    for (let at = this.#take(size); at < this.#at; at++) number = number * 256 + this.#bytes[at]!;
+    for (let at = this.#take(size); at < this.#at; at++) number = number * 256 + this.bytes[at]!;
     return number;
   }
 
   /** Skips `size` bytes and returns their start. */
   #take(size: number): number {
     const start = this.#at;
-    if (!(start >= this.#start && start + size <= this.#end)) throw new Error("a record leads out of its section");
+    if (!(start >= this.start && start + size <= this.end)) throw new Error("a record leads out of its section");
     this.#at = start + size;
     return start;
   }

@@ -20,7 +20,6 @@ export interface MmdbDescription extends MmdbShape {
   readonly ipVersion: 4 | 6;
   readonly databaseType: string;
   readonly buildTime: EpochMs;
-  readonly languages: readonly string[];
   /** First byte of the data. */
   readonly dataStart: number;
 }
@@ -50,7 +49,7 @@ export function boundDescription(bytes: Uint8Array): number {
  */
 export function describeMmdb(metadata: Metadata, dataEnd: number): MmdbDescription {
   // The values come from the file and may be of any type: the library has checked only the record size (24, 28 or 32).
-  const { nodeCount, ipVersion, binaryFormatMajorVersion: format, databaseType, languages }: Readonly<
+  const { nodeCount, ipVersion, binaryFormatMajorVersion: format, databaseType }: Readonly<
     Record<keyof Metadata, unknown>
   > = metadata;
   const { recordSize } = metadata;
@@ -70,7 +69,6 @@ export function describeMmdb(metadata: Metadata, dataEnd: number): MmdbDescripti
     ipVersion,
     databaseType: typeof databaseType === "string" ? databaseType : "",
     buildTime: epochMs(built),
-    languages: Array.isArray(languages) ? languages.filter((language) => typeof language === "string") : [],
     dataStart,
   };
 }

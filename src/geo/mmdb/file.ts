@@ -28,8 +28,6 @@ interface MmdbFacts {
   readonly v6: boolean;
   readonly buildTime: EpochMs;
   readonly sizeBytes: number;
-  readonly nodeCount: number;
-  readonly languages: readonly string[];
   /** null until a deferred file has been read: see {@link OpenOptions.deferV6}. */
   readonly schema: GeoSchema | null;
   readonly attribution: Attribution | null;
@@ -113,10 +111,8 @@ interface Deferred {
 export class MmdbFile implements GeoDatabase {
   /** Records that could not be decoded: above zero, the file is damaged where the check did not look. */
   brokenRecords = 0;
-  readonly #bytes: Uint8Array;
-  /** The same memory in the library's type. */
+  /** `content` in the library's type. */
   readonly #buffer: Buffer;
-  readonly #name: string;
   readonly #reader: Reader<Response>;
   readonly #description: MmdbDescription;
   readonly #bounds: MmdbBounds;
@@ -125,30 +121,22 @@ export class MmdbFile implements GeoDatabase {
   #deferred: Deferred | null = null;
   #broken = false;
 
-  /** Until {@link MmdbFile.check}, `bytes` need hold only the description, at their end. @throws {Error} without one. */
-  constructor(bytes: Uint8Array, name: string) {
-    this.#bytes = bytes;
-    this.#name = name;
-    this.#buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const dataEnd = boundDescription(bytes);
+  /**
+   * @param content the file in memory; until {@link MmdbFile.check}, it need hold only the description, at its end
+   * @throws {Error} without a description.
+   */
+  constructor(readonly content: Uint8Array, readonly name: string) {
+    this.#buffer = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+    const dataEnd = boundDescription(content);
     this.#reader = new Reader(this.#buffer);
     const description = this.#description = describeMmdb(this.#reader.metadata, dataEnd);
-    this.#tree = new MmdbTree(bytes, description);
-    this.#bounds = new MmdbBounds(bytes, description.dataStart, dataEnd);
+    this.#tree = new MmdbTree(content, description);
+    this.#bounds = new MmdbBounds(content, description.dataStart, dataEnd);
   }
 
   /** Reads the rest at the first lookup. */
   defer(deferred: Deferred): void {
     this.#deferred = deferred;
-  }
-
-  /** The whole file in memory; read only. */
-  get content(): Uint8Array {
-    return this.#bytes;
-  }
-
-  get name(): string {
-    return this.#name;
   }
 
   /** Whether the whole file is in memory. */
@@ -157,19 +145,17 @@ export class MmdbFile implements GeoDatabase {
   }
 
   get facts(): MmdbFacts {
-    const { databaseType, ipVersion, buildTime, nodeCount, languages } = this.#description;
+    const { databaseType, ipVersion, buildTime } = this.#description;
     return {
-      name: this.#name,
+      name: this.name,
       databaseType,
       // A deferred file has no tree yet; only files that IPv4 does not need are deferred.
       v4: this.loaded && this.#tree.hasV4,
       v6: ipVersion === 6,
       buildTime,
-      sizeBytes: this.#bytes.length,
-      nodeCount,
-      languages,
+      sizeBytes: this.content.length,
       schema: this.#schema,
-      attribution: attributionOf(databaseType, this.#name),
+      attribution: attributionOf(databaseType, this.name),
     };
   }
 
@@ -209,7 +195,7 @@ export class MmdbFile implements GeoDatabase {
   check(): void {
     // Values derived from the tree before it was read are wrong.
     this.#reader.load(this.#buffer);
-    this.#tree = new MmdbTree(this.#bytes, this.#description);
+    this.#tree = new MmdbTree(this.content, this.#description);
     const words = new Uint32Array(4);
     let random = 1;
     const coin = () => (random = (Math.imul(random, 1664525) + 1013904223) | 0) >>> 31;
@@ -239,7 +225,7 @@ export class MmdbFile implements GeoDatabase {
     try {
       deferred.file.seekSync(0, Deno.SeekMode.Start);
       for (let at = 0; at < deferred.unread;) {
-        const read = deferred.file.readSync(this.#bytes.subarray(at, deferred.unread));
+        const read = deferred.file.readSync(this.content.subarray(at, deferred.unread));
         if (read === null) throw new Error("it became shorter after it was opened");
         at += read;
       }
@@ -248,7 +234,7 @@ export class MmdbFile implements GeoDatabase {
       this.check();
     } catch (error) {
       this.#broken = true;
-      throw badFile(this.#name, error);
+      throw badFile(this.name, error);
     } finally {
       deferred.file.close();
     }
