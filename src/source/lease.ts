@@ -12,19 +12,16 @@ export interface Lease {
 
 /** A lease in this process's memory: two that are made over the same `holder` exclude each other. */
 export class MemoryLease implements Lease {
-  readonly #holder: { owner: MemoryLease | null };
-  constructor(holder: { owner: MemoryLease | null } = { owner: null }) {
-    this.#holder = holder;
-  }
+  constructor(private readonly holder: { owner: MemoryLease | null } = { owner: null }) {}
   acquire(): Promise<boolean> {
-    this.#holder.owner ??= this;
+    this.holder.owner ??= this;
     return this.renew();
   }
   renew(): Promise<boolean> {
-    return Promise.resolve(this.#holder.owner === this);
+    return Promise.resolve(this.holder.owner === this);
   }
   release(): Promise<void> {
-    if (this.#holder.owner === this) this.#holder.owner = null;
+    if (this.holder.owner === this) this.holder.owner = null;
     return Promise.resolve();
   }
 }

@@ -10,20 +10,13 @@ const LEASE_EVERY = durationMs(2 * SECOND);
 
 /** One source's hold on its log. */
 export class LeaseHolder {
-  readonly #lease: Lease;
-  readonly #clock: Clock;
-  readonly #log: Log;
   #held = false;
   #lostBecause: string | null = null;
   #confirmedAt: EpochMs = NEVER;
   #askAgainAt = -Infinity;
   #renewing: Promise<void> = Promise.resolve();
 
-  constructor(options: { readonly lease: Lease; readonly clock: Clock; readonly log: Log }) {
-    this.#lease = options.lease;
-    this.#clock = options.clock;
-    this.#log = options.log;
-  }
+  constructor(private readonly parts: { readonly lease: Lease; readonly clock: Clock; readonly log: Log }) {}
 
   /** Whether the lease was ours at the last answer. */
   get held(): boolean {
@@ -37,7 +30,7 @@ export class LeaseHolder {
 
   /** Time until the next request for the lease, ms. */
   get askAgainIn(): number {
-    return Math.max(0, this.#askAgainAt - this.#clock.now());
+    return Math.max(0, this.#askAgainAt - this.parts.clock.now());
   }
 
   /** Begins to renew what is held, until `signal` aborts. */
@@ -47,10 +40,10 @@ export class LeaseHolder {
 
   /** Requests the lease. @throws Unavailable if its storage does not answer */
   async acquire(): Promise<boolean> {
-    const asked = this.#clock.now();
+    const asked = this.parts.clock.now();
     this.#askAgainAt = asked + LEASE_EVERY;
     try {
-      if (!await this.#lease.acquire()) return false;
+      if (!await this.parts.lease.acquire()) return false;
     } catch (error) {
       throw new Unavailable(
         "lease_unavailable",
@@ -75,7 +68,7 @@ export class LeaseHolder {
   /** Gives the lease up. Its caller has aborted the signal of `start`. */
   async release(): Promise<void> {
     await this.#renewing;
-    if (this.#held) await this.#lease.release();
+    if (this.#held) await this.parts.lease.release();
     this.#held = false;
   }
 
@@ -83,11 +76,11 @@ export class LeaseHolder {
   async #renew(signal: AbortSignal): Promise<void> {
     let failing = false;
     while (!signal.aborted) {
-      await this.#clock.sleep(LEASE_EVERY, signal);
+      await this.parts.clock.sleep(LEASE_EVERY, signal);
       if (!this.#held || signal.aborted) continue;
-      const asked = this.#clock.now();
+      const asked = this.parts.clock.now();
       try {
-        if (await this.#lease.renew()) {
+        if (await this.parts.lease.renew()) {
           this.#confirmedAt = asked;
         } else {
           this.#held = false;
@@ -95,7 +88,7 @@ export class LeaseHolder {
         }
         failing = false;
       } catch (error) {
-        if (!failing) this.#log.warn("the lease on the log cannot be renewed", { reason: messageOf(error) });
+        if (!failing) this.parts.log.warn("the lease on the log cannot be renewed", { reason: messageOf(error) });
         failing = true;
       }
     }
