@@ -26,8 +26,6 @@ type FlagValues<F extends FlagTable> = {
 export interface CommandContext<F extends FlagTable = FlagTable> extends ProcessContext {
   /** The command's own flags. */
   readonly flags: FlagValues<F>;
-  /** Words that are neither flags nor values of flags. */
-  readonly positionals: readonly string[];
   /**
    * Writes a line for people to standard output. Control characters are replaced, except line ends, tabs and our colours; so pass fields
    * with foreign content through `printable` first. A closed output is not an error.
@@ -61,7 +59,7 @@ export interface Command<F extends FlagTable = FlagTable> {
   /** Groups of settings that it uses; only their flags are accepted. */
   readonly groups: readonly SettingGroup[];
   readonly flags: F;
-  /** @param args the positional words, as in `context.positionals` */
+  /** @param args words that are neither flags nor values of flags */
   run(args: readonly string[], context: CommandContext<F>): Promise<ExitCode>;
 }
 

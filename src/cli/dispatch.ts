@@ -74,7 +74,6 @@ function createContext(
   return {
     ...loaded,
     flags: parsed.flags as CommandContext["flags"],
-    positionals: parsed.positionals,
     out: (line) => host.out.line(printableLines(line)),
     // A file or another program gets the data unchanged.
     data: host.outIsTerminal ? (text) => host.out.line(printableLines(text.replaceAll("\r\n", "\n"))) : host.out.line,

@@ -44,7 +44,6 @@ export function produceContext(
       wait: 20_000 as never,
       ...flags,
     },
-    positionals: [],
     data: () => {},
     out: (line) => out.push(line),
     drained: () => Promise.resolve(true),
