@@ -96,7 +96,7 @@ export function judgeTraits(traits: BatchTraits): Finding[] {
     unknown.length > 0
       ? fail(
         "codecs",
-        `${codecs}`,
+        codecs,
         `Tidemark cannot read ${unknown.join(", ")}: produce with gzip, snappy, lz4 or zstd.`,
       )
       : ok("codecs", codecs || "message format before Kafka 0.11"),

@@ -23,7 +23,6 @@ export interface Sample {
   readonly dead: Readonly<Partial<Record<DeadReason, number>>>;
   /** Formats that were recognised in samples of dead letters, each once. */
   readonly recognised: readonly string[];
-  readonly bots: number;
   /** Hits by the result for the address: a country, or why it is unknown. */
   readonly places: {
     readonly located: number;
@@ -31,8 +30,6 @@ export interface Sample {
     readonly private: number;
     readonly invalid: number;
   };
-  /** Latest event time; NEVER without an event. */
-  readonly newestEvent: EpochMs;
 }
 
 interface SampleOptions {
@@ -50,7 +47,6 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
   const share = Math.max(1, Math.floor(SAMPLE_RECORDS / Math.max(1, bounds.length)));
   const delta = new Delta((bytes, start, end) => describeValue(bytes.subarray(start, end)) ?? "");
   const total = { counted: 0, late: 0, dead: 0, nulls: 0 };
-  let newestEvent = NEVER;
   for (const { partition, logStart, logEnd } of bounds) {
     // Offsets of files are bytes: only at the log's start does a record surely begin.
     const from = options.rules.offsetsCountRecords ? offset(Math.max(logStart, logEnd - share)) : logStart;
@@ -66,13 +62,11 @@ export async function sampleTopic(bounds: readonly PartitionBounds[], options: S
     total.late += late;
     total.dead += dead;
     total.nulls += nulls;
-    if (tracker.lastEventTime > newestEvent) newestEvent = tracker.lastEventTime;
   }
   return {
     ...total,
     records: total.counted + total.late + total.dead + total.nulls,
     ...spread(delta, options.places),
-    newestEvent,
   };
 }
 
@@ -92,11 +86,9 @@ export function freshTracker(partition: PartitionId, from: Offset, now: EpochMs)
   }, now);
 }
 
-function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "recognised" | "bots" | "places"> {
+function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "recognised" | "places"> {
   const places = { located: 0, unknown: 0, private: 0, invalid: 0 };
-  let bots = 0;
   for (const table of [...delta.windows.values(), ...delta.late.values()]) {
-    bots += table.botHits;
     for (let i = 0; i < table.size; i++) {
       const { countryCode } = locator.place(table.place[i]!);
       const kind = countryCode === "unknown" || countryCode === "private" || countryCode === "invalid"
@@ -111,5 +103,5 @@ function spread(delta: Delta, locator: PlaceLocator): Pick<Sample, "dead" | "rec
     if (records > 0) dead[reason] = records;
   }
   const recognised = [...new Set(delta.dead.samples.map(({ payload }) => payload))].filter((words) => words !== "");
-  return { dead, recognised, bots, places };
+  return { dead, recognised, places };
 }

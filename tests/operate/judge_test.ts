@@ -60,9 +60,7 @@ const sample = (over: Partial<Sample> = {}): Sample => ({
   nulls: 0,
   dead: {},
   recognised: [],
-  bots: 0,
   places: { located: 1000, unknown: 0, private: 0, invalid: 0 },
-  newestEvent: 0 as EpochMs,
   ...over,
 });
 
