@@ -18,7 +18,7 @@ export interface LedgerPartition extends PartitionCounts {
   readonly retired: boolean;
 }
 
-/** A closed window whose rows differ from the sums of its closing; null for a missing side. */
+/** A closed window whose rows differ from the sums of its closing, or by equal sums from its digest; null for a missing side. */
 export interface LedgerWindow {
   readonly window_start: number;
   readonly booked_rows: number | null;
@@ -27,8 +27,6 @@ export interface LedgerWindow {
   readonly found_rows: number | null;
   readonly found_hits: number | null;
   readonly found_bot_hits: number | null;
-  /** Whether the rows differ from those of the closing although their sums are equal. */
-  readonly rows_differ: boolean;
 }
 
 /** An open chunk whose keys do not add up to its sum. */
@@ -123,7 +121,7 @@ function deepSums(sql: Sql, { from, to }: DeepRange) {
   })
     ), wrong as (
       select window_start, b.row_count as booked_rows, b.hits as booked_hits, b.bot_hits as booked_bot_hits,
-             f.row_count as found_rows, f.hits as found_hits, f.bot_hits as found_bot_hits, coalesce(b.digest <> f.digest, false) as rows_differ
+             f.row_count as found_rows, f.hits as found_hits, f.bot_hits as found_bot_hits
       from booked b full join found f using (window_start)
       where (b.row_count, b.hits, b.bot_hits) is distinct from (f.row_count, f.hits, f.bot_hits) or b.digest <> f.digest
       order by window_start limit ${NAMED_MAX}
