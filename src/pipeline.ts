@@ -269,9 +269,7 @@ export class Pipeline {
     const state = this.#state, { clock, log } = state.parts;
     if (!state.stopped) state.phase = "stopping";
     const deadline = new AbortController();
-    const timer = clock.sleep(durationMs(state.settings.shutdownMs / 2), deadline.signal).then(() =>
-      deadline.abort()
-    );
+    const timer = clock.sleep(durationMs(state.settings.shutdownMs / 2), deadline.signal).then(() => deadline.abort());
     try {
       if (state.sending) await Promise.race([state.sending, timer]);
       this.#commits.takeDelivery();

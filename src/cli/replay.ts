@@ -183,8 +183,13 @@ function* pairText(
   if (pairs.size === 0 && differences.length === 0) return;
   yield `breakdowns ${countText(pairs.size)} values published`;
   if (folded.size > 0) yield `${countText(folded.size)} breakdowns hold folded values; only their sums were compared.`;
-  yield* differenceText(differences, limit, VALUES, ({ table, kind, dimension, host, value }) =>
-    `${table} ${dimension} ${kind}: ${printable(host)} ${printable(value.replaceAll("\x1e", " / "))}`);
+  yield* differenceText(
+    differences,
+    limit,
+    VALUES,
+    ({ table, kind, dimension, host, value }) =>
+      `${table} ${dimension} ${kind}: ${printable(host)} ${printable(value.replaceAll("\x1e", " / "))}`,
+  );
 }
 
 function* differenceText<D extends RowDifference | PairDifference>(

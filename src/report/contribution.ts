@@ -258,12 +258,17 @@ function otherRow(
 ): Contribution {
   const rest = (whole: number | null, part: (row: Contribution) => number | null) =>
     whole === null ? null : whole - rows.reduce((sum, row) => sum + (part(row) ?? 0), 0);
-  return sumRow("(other)", {
-    hits: rest(totals.hits, (row) => row.city_contribution.count) ?? 0,
-    previousDay: rest(totals.previousDay, (row) => row.previous_day_contribution),
-    nextDay: rest(totals.nextDay, (row) => row.next_day_contribution),
-    comparison: rest(totals.comparison, (row) => row.comparison.count),
-  }, context, undefined);
+  return sumRow(
+    "(other)",
+    {
+      hits: rest(totals.hits, (row) => row.city_contribution.count) ?? 0,
+      previousDay: rest(totals.previousDay, (row) => row.previous_day_contribution),
+      nextDay: rest(totals.nextDay, (row) => row.next_day_contribution),
+      comparison: rest(totals.comparison, (row) => row.comparison.count),
+    },
+    context,
+    undefined,
+  );
 }
 
 function numbers(sums: Sums, context: RowContext, ahead: NextDayForecast | undefined) {

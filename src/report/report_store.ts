@@ -229,8 +229,8 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
         from edge e cross join lateral unnest(tm.tidemark_known_time_v2(e.day - ${RANKING_DAYS}::integer, e.day - 1, ${tz}::text, false)) i
       ) t
       cross join lateral tm.tidemark_hits_v2(${dimension}::text, t.buckets, t.starts, t.ends, null, null, ${
-      query.late === "include"
-    }::boolean) d
+    query.late === "include"
+  }::boolean) d
       where ${of !== "total"}::boolean
       order by 2 desc, d.key collate "C" limit ${query.limit}::integer
     )
@@ -239,8 +239,8 @@ export async function forecastReport(sql: Sql, query: ForecastQuery): Promise<Fo
             from edge e cross join lateral tm.tidemark_series_v2(e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text, 'day') s) as buckets,
            (select coalesce(jsonb_agg(jsonb_build_object('key', r.key) order by r.counted desc, r.key collate "C"), '[]') from ranked r) as ranked,
            (select coalesce(jsonb_agg(jsonb_build_object('key', d.key, 'day', d.day, 'hits', ${
-      hitsOf(sql, query)
-    })), '[]')
+    hitsOf(sql, query)
+  })), '[]')
             from edge e cross join lateral tm.tidemark_key_days_v2(${dimension}::text, e.day - ${HISTORY_DAYS_MAX}::integer, e.day - 1, ${tz}::text,
               array(select r.key from ranked r), null, ${query.late === "include"}::boolean) d
             where ${of !== "total"}::boolean) as key_days`;

@@ -1,7 +1,11 @@
 // The embedded database as the engine uses it: over postgres.js, several connections, and through kill -9.
 import { assert, assertEquals, assertGreaterOrEqual, assertRejects } from "@std/assert";
 import postgres from "postgres";
-import { type EmbeddedOptions, type EmbeddedPostgres, startEmbeddedPostgres } from "../../src/store/embedded/postgres.ts";
+import {
+  type EmbeddedOptions,
+  type EmbeddedPostgres,
+  startEmbeddedPostgres,
+} from "../../src/store/embedded/postgres.ts";
 import { durationMs } from "../../src/shared/units.ts";
 import { EMBEDDED_CLIENT_OPTIONS, makeEmbeddedFolder } from "../support/embedded.ts";
 import { REPOSITORY, spawn } from "../support/process.ts";

@@ -4,6 +4,7 @@
 /** One regular file of an archive. */
 interface TarEntry {
   readonly path: string;
+  readonly sizeBytes: number;
   /** The content. The next entry skips what was not read. */
   readonly content: AsyncIterable<Uint8Array>;
 }
@@ -32,7 +33,7 @@ export async function* readTar(stream: AsyncIterable<Uint8Array>): AsyncGenerato
     };
     const prefix = text(header, 345, 155), name = text(header, 0, 100);
     if (REGULAR_FILES.has(String.fromCharCode(header[156]!))) {
-      yield { path: prefix === "" ? name : `${prefix}/${name}`, content: content() };
+      yield { path: prefix === "" ? name : `${prefix}/${name}`, sizeBytes, content: content() };
     }
     while (left > 0) left -= (await input.upTo(left)).length;
     await input.exactly((BLOCK - sizeBytes % BLOCK) % BLOCK);

@@ -24,6 +24,7 @@ async function readAll(source: AsyncIterable<Uint8Array>): Promise<Map<string, n
   for await (const entry of readTar(source)) {
     const content: number[] = [];
     for await (const chunk of entry.content) content.push(...chunk);
+    assertEquals(content.length, entry.sizeBytes);
     found.set(entry.path, content);
   }
   return found;

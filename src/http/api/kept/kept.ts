@@ -21,8 +21,8 @@ import {
   saveView,
   viewName,
   viewQuery,
-  viewSchema,
   VIEWS_MAX,
+  viewSchema,
 } from "./kept_store.ts";
 
 const WRITES = "Needs API_ADMIN_TOKEN if it is set. Only `tidemark run` and `tidemark dev` write.";
