@@ -44,7 +44,7 @@ export function renderHttpApiPage(document: OpenApiDocument): string {
     "- **A browser** is asked for the token once, on a page, and gets a cookie for 30 days; `/login` ends it. The cookie holds no",
     "  token and ends with the token that it came from.",
     '- **Embedding a chart**: `<img src="https://…/v1/charts/map.svg?token=…">` with the value of `API_CHART_TOKEN`, which reaches',
-    "  `/v1/charts/` alone. Everybody who sees the page can read it.",
+    "  `/v1/charts/` alone. Every reader of the page can see it.",
     "- **A share link**: `https://…/?share=…` with the value of `API_SHARE_TOKEN` opens the overview with its reports and charts, and",
     "  nothing else. Range and filters of the link are kept. Another value ends all links that were given out.",
     "- **Other web pages** may read `/v1/` from the origins of `API_CORS_ORIGINS`, by a token; cookies are not taken from there.",
