@@ -8,7 +8,9 @@ const TOKEN = "reader-token-0123456789";
 const REPORT = {
   query: { by: "host", from: "2026-01-31", to: "2026-01-31", tz: "UTC" },
   rows: [{ rank: 1, key: "a.example", label: "a.example", count: 12_345, human: 12_345, bot: 0, percentage: 100 }],
+  reserved: [],
   other: null,
+  breakdown: null,
   total_count: 12_345,
   completeness: { status: "final", coverage: [], degraded: [] },
 };
