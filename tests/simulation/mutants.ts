@@ -832,7 +832,7 @@ export const MUTANTS: readonly Mutant[] = [
   network(
     "nothing is asked through functions that lead to another schema",
     CLIENT,
-    "if (found.unstamped > 0 && !this.#options.unstamped) throw unstamped(this.#options.schema, found.unstamped);",
+    "if (found.unstamped > 0 && !this.options.unstamped) throw unstamped(this.options.schema, found.unstamped);",
     "",
   ),
   network(
