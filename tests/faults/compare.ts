@@ -1,5 +1,6 @@
 // Compares what PostgreSQL holds with what the oracle expects, by SQL full outer joins, and checks the ledger's identities. Shell.
 import postgres from "postgres";
+import { type BreakdownComparison, type BreakdownOptions, compareBreakdowns } from "./compare_breakdown.ts";
 import { type Hits, Oracle, type OracleRules, type RecordedAdvance, rowParts } from "./oracle.ts";
 
 /** What was compared, and everything that differs (a few examples of each kind). */
@@ -11,6 +12,7 @@ export interface Comparison {
   readonly windows: number;
   readonly commits: number;
   readonly idleAdvances: number;
+  readonly breakdown: BreakdownComparison;
   readonly differences: readonly string[];
 }
 
@@ -20,7 +22,11 @@ export interface JudgeOptions {
   readonly startingAt?: ReadonlyMap<number, number>;
   /** MAX_KEYS_PER_WINDOW, where windows have more keys than that. */
   readonly keysPerWindowMax?: number;
+  readonly breakdown?: Partial<BreakdownOptions>;
 }
+
+/** BREAKDOWN_VALUES_MAX where it is not set. */
+const VALUES_MAX = 1_000;
 
 const EXAMPLES = 5;
 /** Keys that the oracle holds in memory: beyond it they go to the database, so that hours of load fit. */
@@ -41,16 +47,24 @@ export async function compareWithOracle(
   try {
     const oracle = new Oracle(rules, await recordedAdvances(sql), options.startingAt);
     await sql`create temp table expected_part (kind text, start_ms bigint, host text, referrer text, country text, hits bigint, bots bigint)`;
+    await sql`create temp table expected_value_part (kind text, start_ms bigint, dimension text, host text, value text, hits bigint, bots bigint)`;
     const spill = async (most: number) => {
-      for (const [kind, rows] of [["counted", oracle.counted], ["late", oracle.late]] as const) {
+      for (
+        const [table, kind, rows] of [
+          ["expected_part", "counted", oracle.counted],
+          ["expected_part", "late", oracle.late],
+          ["expected_value_part", "counted", oracle.countedValues],
+          ["expected_value_part", "late", oracle.lateValues],
+        ] as const
+      ) {
         if (rows.size <= most) continue;
-        await copyRows(sql, kind, rows);
+        await copyRows(sql, table, kind, rows);
         rows.clear();
       }
     };
     await feed(oracle, () => spill(KEYS_IN_MEMORY_MAX));
     await spill(0);
-    return await compare(sql, oracle, options.keysPerWindowMax);
+    return await compare(sql, oracle, options);
   } finally {
     await sql.end();
   }
@@ -66,7 +80,11 @@ async function recordedAdvances(sql: postgres.Sql): Promise<RecordedAdvance[]> {
   }));
 }
 
-async function compare(sql: postgres.Sql, oracle: Oracle, keysPerWindowMax?: number): Promise<Comparison> {
+async function compare(
+  sql: postgres.Sql,
+  oracle: Oracle,
+  { keysPerWindowMax, breakdown: options }: JudgeOptions,
+): Promise<Comparison> {
   await sql`
     create temp table expected_row as
     select kind, start_ms, host, referrer, country, sum(hits)::bigint as hits, sum(bots)::bigint as bots from expected_part group by 1, 2, 3, 4, 5`;
@@ -166,6 +184,12 @@ async function compare(sql: postgres.Sql, oracle: Oracle, keysPerWindowMax?: num
     union all select d.window_start, null from open_delta d, stream s
     where d.window_start + s.window_size_ms * interval '1 millisecond' <= s.closed_through`,
   );
+  const breakdown = await compareBreakdowns(
+    sql,
+    oracle.visitors.sketches,
+    { valuesMax: VALUES_MAX, hasOlderProgram: false, ...options },
+    expectEmpty,
+  );
   const [totals] = await sql`select
     (select count(*)::int from aggregated_web_traffic) as rows, (select count(*)::int from web_traffic_window) as windows,
     (select count(*)::int from commit_history) as commits, (select count(*)::int from idle_advance) as idle_advances`;
@@ -179,6 +203,7 @@ async function compare(sql: postgres.Sql, oracle: Oracle, keysPerWindowMax?: num
     windows: totals!.windows,
     commits: totals!.commits,
     idleAdvances: totals!.idle_advances,
+    breakdown,
     differences,
   };
 }
@@ -199,8 +224,13 @@ async function foldExpected(sql: postgres.Sql, most: number): Promise<void> {
   await sql`alter table folded_row rename to expected_row`;
 }
 
-async function copyRows(sql: postgres.Sql, kind: string, rows: ReadonlyMap<string, Hits>): Promise<void> {
-  const stream = await sql`copy expected_part from stdin`.writable();
+async function copyRows(
+  sql: postgres.Sql,
+  table: "expected_part" | "expected_value_part",
+  kind: string,
+  rows: ReadonlyMap<string, Hits>,
+): Promise<void> {
+  const stream = await sql`copy ${sql(table)} from stdin`.writable();
   const ended = new Promise((resolve, reject) => stream.on("finish", resolve).on("error", reject));
   let text = "";
   for (const [key, [hits, bots]] of rows) {

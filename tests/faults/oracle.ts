@@ -1,6 +1,8 @@
 // The naive oracle: applies the rules of docs/concepts.md to one record after the other, with Maps and JSON.parse. Pure.
 // It shares no code with src/ on purpose: a rule that both got wrong in the same way would have to be invented twice.
 import { createHash } from "node:crypto";
+import { DIMENSIONS, type NaiveValues, naiveValues } from "./oracle_breakdown.ts";
+import { NaiveVisitors } from "./visitors.ts";
 
 /** One record as the log holds it. */
 export interface LoggedRecord {
@@ -53,6 +55,8 @@ export type NaiveEvent =
     readonly referrer: string;
     readonly ip: string;
     readonly bot: boolean;
+    readonly agent: string;
+    readonly values: NaiveValues;
   }
   | { readonly dead: string };
 
@@ -63,13 +67,21 @@ const strictUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 export const rowKey = (windowStart: number, host: string, referrer: string, country: string): string =>
   [windowStart, host, referrer, country].join(SEPARATOR);
 
-/** The four parts of a {@link rowKey}. */
+/** Key of one value: window start (epoch ms), dimension, host and value. */
+export const valueKey = (windowStart: number, dimension: string, host: string, value: string): string =>
+  [windowStart, dimension, host, value].join(SEPARATOR);
+
+/** The four parts of a {@link rowKey} or a {@link valueKey}. */
 export const rowParts = (key: string): string[] => key.split(SEPARATOR);
 
 /** Counts a whole topic. Records of one partition must be given in log order; the partitions may interleave in any way. */
 export class Oracle {
   readonly counted = new Map<string, Hits>();
   readonly late = new Map<string, Hits>();
+  /** Breakdowns by {@link valueKey}. */
+  readonly countedValues = new Map<string, Hits>();
+  readonly lateValues = new Map<string, Hits>();
+  readonly visitors = new NaiveVisitors();
   /** `partition reason` → records. */
   readonly dead = new Map<string, number>();
   readonly partitions = new Map<number, PartitionTotals>();
@@ -108,12 +120,17 @@ export class Oracle {
     const late = start + windowMs <= totals.watermark;
     totals[late ? "late" : "counted"]++;
     const key = rowKey(start, event.host, event.referrer, this.rules.country(event.ip));
-    const rows = late ? this.late : this.counted;
-    const hits = rows.get(key);
-    if (hits) {
-      hits[0]++;
-      if (event.bot) hits[1]++;
-    } else rows.set(key, [1, event.bot ? 1 : 0]);
+    addHit(late ? this.late : this.counted, key, event.bot);
+    for (const [i, dimension] of DIMENSIONS.entries()) {
+      addHit(
+        late ? this.lateValues : this.countedValues,
+        valueKey(start, dimension, event.host, event.values[i]!),
+        event.bot,
+      );
+    }
+    if (!late && !event.bot) {
+      this.visitors.add(new Date(start).toISOString().slice(0, 10), event.host, event.ip, event.agent);
+    }
     totals.watermark = Math.max(totals.watermark, Math.min(event.time, recordTime) - delayMs);
   }
 
@@ -131,6 +148,14 @@ export class Oracle {
     }
     return totals;
   }
+}
+
+function addHit(rows: Map<string, Hits>, key: string, bot: boolean): void {
+  const hits = rows.get(key);
+  if (hits) {
+    hits[0]++;
+    if (bot) hits[1]++;
+  } else rows.set(key, [1, bot ? 1 : 0]);
 }
 
 /** Reads one event value. */
@@ -161,14 +186,14 @@ export function naiveEvent(value: Uint8Array, version: RulesVersion = 2): NaiveE
   let host = textOf(fields.host);
   if (host === "" || version > 1 && host === "-") host = /^https?:\/\/([^/?#]+)/i.exec(textOf(fields.url))?.[1] ?? "";
   if (host === "") return { dead: "missing_host" };
-  const referrer = textOf(fields.referrer);
-  return {
-    time,
-    host: naiveKey(version === 1 ? host.toLowerCase() : naiveHost(host), version),
-    referrer: referrer === "-" ? "" : naiveKey(referrer, version),
-    ip: textOf(fields.ip),
-    bot: /bot|crawl|spider|curl/i.test(textOf(fields.user_agent)),
+  const sentReferrer = textOf(fields.referrer), agent = textOf(fields.user_agent);
+  const cap = (text: string) => naiveKey(text, version);
+  const row = {
+    host: cap(version === 1 ? host.toLowerCase() : naiveHost(host)),
+    referrer: sentReferrer === "-" ? "" : cap(sentReferrer),
+    bot: /bot|crawl|spider|curl/i.test(agent),
   };
+  return { time, ...row, ip: textOf(fields.ip), agent, values: naiveValues(fields, row, cap) };
 }
 
 /** A host as it is counted, for the hosts that are sent here: names, addresses of version 4, ports. */

@@ -9,6 +9,7 @@ import type { LoadPlan } from "./generator.ts";
 import { Instance } from "./instance.ts";
 import { pause, readTopic, sendLoad, type SendOptions, topicBounds } from "./load.ts";
 import type { OracleRules, RulesVersion } from "./oracle.ts";
+import { FIXED_SALTS } from "./visitors.ts";
 
 /** What a world is made of. */
 export interface WorldOptions {
@@ -25,6 +26,8 @@ export interface WorldOptions {
   readonly leaveOut?: (value: Uint8Array) => boolean;
   /** Tidemark settings over the harness's own. */
   readonly env?: Readonly<Record<string, string>>;
+  /** `false` leaves the salts of visitors random, and the database without the harness's triggers: it cannot be judged. */
+  readonly fixSalts?: boolean;
 }
 
 /** Time limits of a judgement. */
@@ -68,6 +71,7 @@ export class World implements AsyncDisposable {
         ...options.rulesVersion && { version: options.rulesVersion },
       },
     );
+    if (options.fixSalts !== false) await world.sql.unsafe(FIXED_SALTS).simple();
     await createTopic(options.broker, world.topic, {
       partitions: options.partitions ?? 4,
       ...(options.replicas !== undefined && { replicas: options.replicas }),

@@ -1,6 +1,6 @@
 // Goal: whatever moment an instance dies at, nothing is lost or doubled. Method: kill -9 at random moments under load while a second
-// instance comes and goes, and one that wakes up after it was given up for dead; then every row, late row and dead letter is compared with the naive oracle. The long version is a command
-// (docs/reliability.md).
+// instance comes and goes, and one that wakes up after it was given up for dead; then every row, late row, dead letter, breakdown and sketch of visitors is compared with the
+// naive oracle. The long version is a command (docs/reliability.md).
 import { assert, assertEquals, assertGreater, assertGreaterOrEqual } from "@std/assert";
 import { killRun } from "../faults/kill_run.ts";
 import { pause } from "../faults/load.ts";
@@ -30,6 +30,8 @@ Deno.test("run() counts every record exactly once when it is killed at random mo
   assertGreater(comparison.late, 0);
   assertGreater(comparison.dead, 0);
   assertGreater(fenced, 0);
+  const { pairs, folded, latePairs, sketches } = comparison.breakdown;
+  for (const count of [pairs, folded, latePairs, sketches]) assertGreater(count, 0);
 });
 
 Deno.test("run() heeds SIGTERM at every moment of its start", async () => {
