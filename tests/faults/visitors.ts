@@ -38,7 +38,7 @@ const utf8 = new TextEncoder();
 /** Key of a sketch; an empty host is all hosts together. */
 export const sketchKey = (day: string, host: string): string => `${day}${SEPARATOR}${host}`;
 
-/** Sketches by {@link sketchKey}: for each register its rank, 0 = unused. */
+/** Sketches by {@link sketchKey}: for each register its rank, 0 = not used. */
 export type Sketches = ReadonlyMap<string, Uint8Array>;
 
 /** Adds visitors up, one after the other. */
@@ -46,12 +46,22 @@ export class NaiveVisitors {
   readonly sketches = new Map<string, Uint8Array>();
   /** Register and rank by day, address and agent. */
   readonly #known = new Map<string, readonly [register: number, rank: number]>();
+  readonly #saltOf: (day: string) => Uint8Array | undefined;
+
+  /** @param saltOf the salt of a day; visitors of a day without any are left out */
+  constructor(saltOf: (day: string) => Uint8Array | undefined = fixedSalt) {
+    this.#saltOf = saltOf;
+  }
 
   /** @param day UTC day of the window's start */
   add(day: string, host: string, address: string, agent: string): void {
     const visitor = [day, address, agent].join(SEPARATOR);
     let update = this.#known.get(visitor);
-    if (update === undefined) this.#known.set(visitor, update = updateOf(fixedSalt(day), address, agent));
+    if (update === undefined) {
+      const salt = this.#saltOf(day);
+      if (salt === undefined) return;
+      this.#known.set(visitor, update = updateOf(salt, address, agent));
+    }
     for (const key of [sketchKey(day, host), sketchKey(day, "")]) raise(this.sketches, key, ...update);
   }
 }

@@ -27,6 +27,10 @@ export class Client {
     switch (kind) {
       case "function":
         return await askFunction(this.#sql, params);
+      case "breakdown_function":
+        return await askBreakdownFunction(this.#sql, params);
+      case "breakdown":
+        return JSON.parse(await this.#get(`/v1/reports/top?${new URLSearchParams(params)}`));
       case "live":
         return await askLive(this.#sql);
       case "ledger":
@@ -94,6 +98,15 @@ export async function askFunction(sql: Sql, params: Question["params"]): Promise
   }::text::jsonb, p_traffic => ${traffic ?? "all"}::text, p_late => ${
     late ?? "exclude"
   }::text, p_compare => ${compare!}::text, p_order => ${order!}::text)`;
+}
+
+async function askBreakdownFunction(sql: Sql, params: Question["params"]): Promise<unknown> {
+  const { from, to, tz, by, host, traffic, late } = params;
+  return await sql`
+    select value, num_hits::float8 as num_hits, total_hits::float8 as total_hits, extract(epoch from counted_since)::float8 * 1000 as counted_since, is_final
+    from breakdown_report(${from!}::text::date, ${to!}::text::date, ${tz!}::text, ${by!}::text, p_hosts => (select array_agg(h) from (select ${
+    host ?? null
+  }::text as h) x where h is not null), p_traffic => ${traffic ?? "all"}::text, p_late => ${late ?? "exclude"}::text)`;
 }
 
 async function askLive(sql: Sql): Promise<unknown> {

@@ -8,6 +8,11 @@ export interface ModelEvent {
   readonly referrer: string;
   readonly place: Place;
   readonly bot: boolean;
+  /** Values of breakdowns as they are stored: a visitor is an address with a client. */
+  readonly page: string;
+  readonly client: string;
+  readonly campaign: string;
+  readonly address: string;
 }
 
 export type Place = readonly [country: string, region: string, city: string];
@@ -62,4 +67,21 @@ export const PLACES: readonly Place[] = [
   ["JP", "Tokyo", "東京"],
   ["AU", "", ""],
   ["unknown", "", ""],
+];
+
+/** Values that differ in case, an accent or what follows them, reserved ones, and some that a careless writer of arrays would break. */
+export const PAGES: readonly string[] = ["/", "/a", "/A", '/é,"{}\\', "/e\u0301", "/a/b", "(asset)", "(error)"];
+export const CLIENTS: readonly string[] = [
+  "Chrome\x1eWindows\x1edesktop",
+  "Chrome\x1eAndroid\x1emobile",
+  "Safari\x1eiOS\x1emobile",
+  "(unknown)\x1e(unknown)\x1e(unknown)",
+];
+export const BOT_CLIENT = "(bot)\x1e(bot)\x1e(bot)";
+export const CAMPAIGNS: readonly string[] = ["(none)", "(none)", "news\x1email\x1espring", "news\x1e\x1e"];
+/** Clients' addresses; the last is none. */
+export const ADDRESSES: readonly string[] = [
+  ...Array.from({ length: 30 }, (_, n) => `10.0.0.${n}`),
+  "fd00::1",
+  "not-an-address",
 ];

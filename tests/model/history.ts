@@ -1,10 +1,11 @@
 // Plays a whole history: step by step, with questions after each. Shell.
 import { Random } from "../simulation/random.ts";
 import { askFunction, Client } from "./ask.ts";
-import { judge, noTally, type Tally } from "./judge.ts";
+import { judge } from "./judge.ts";
 import { Oracle } from "./oracle.ts";
 import type { Plan, Step } from "./plan.ts";
-import { draw, drawAll, type Question } from "./questions.ts";
+import { draw, drawAll, drawAllBreakdowns, drawBreakdown, type Question } from "./questions.ts";
+import { noTally, type Tally } from "./sheet.ts";
 import { Play } from "./steps.ts";
 import type { Server } from "./world.ts";
 
@@ -37,7 +38,7 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
   const client = new Client(game);
   const asked: Question[] = [];
   // Independent of the plan, so that a shorter plan is asked the same.
-  const random = new Random(plan.seed, 22);
+  const random = new Random(plan.seed, 22), breakdowns = new Random(plan.seed, 24);
   const add = (where: string, tally: Tally) => {
     outcome.asked += tally.asked;
     outcome.known += tally.known;
@@ -67,6 +68,7 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
       asked.push(question);
       await put(`after step ${outcome.steps} (${one.kind})`, question);
     }
+    if (questions > 0) await put(`after step ${outcome.steps} (${one.kind})`, drawBreakdown(breakdowns, oracle));
   };
   /** Begins a long transaction, or asks it what it saw and ends it. */
   const turnReader = async () => {
@@ -98,7 +100,8 @@ export async function play(plan: Plan, server: Server, { perStep, atEnd }: Curio
     await step(one, 0);
     if (outcome.violations.length > 0) return cut(outcome);
     for (let n = 0; n < atEnd; n++) {
-      for (const question of drawAll(random, oracle, plan.spared)) await put("at the end", question);
+      const all = [...drawAll(random, oracle, plan.spared), ...drawAllBreakdowns(breakdowns, oracle)];
+      for (const question of all) await put("at the end", question);
     }
   }
   return cut(outcome);

@@ -2,11 +2,14 @@
 // shares the event format with the product and nothing else. Pure.
 import { dayEnd, dayStart, HOUR, localDay } from "./calendar.ts";
 import { CHANNEL_OF, type LogRecord, type ModelEvent, OWN_REFERRER } from "./event.ts";
+import { type BreakdownProgress, NO_PROGRESS } from "./oracle_breakdown.ts";
 
 /** A committed event, with the window it belongs to. */
 export interface Fact extends ModelEvent {
   readonly window: number;
   readonly late: boolean;
+  /** What the process that committed it counts beside the rows, as bits. */
+  readonly counted: number;
 }
 
 export interface Rules {
@@ -15,6 +18,8 @@ export interface Rules {
   readonly latePolicy: "store" | "drop";
   /** Whether time before the first event is unknown (yes, the default), a zero (no: the SQL function has it so), or either. */
   readonly beforeUnknown?: Worth["unknown"];
+  /** Values of a host that a closed window and an hour keep; all if left out. */
+  readonly valuesMax?: number;
 }
 
 /** Which events a number counts. */
@@ -44,6 +49,8 @@ interface Partition {
   /** Where a partition that was added later began, and the watermark it began with. */
   startWatermark: number;
   readonly lost: Set<number>;
+  /** What the process that committed an offset counts beside the rows. */
+  readonly counted: number[];
   /** Watermarks that silence raised: from this offset on. */
   readonly silences: { readonly at: number; readonly watermark: number }[];
 }
@@ -56,6 +63,9 @@ export class Oracle {
   /** As the database states them; {@link Oracle.bounds} says what they may be. */
   closedThrough = -Infinity;
   retiredThrough = -Infinity;
+  breakdownProgress = NO_PROGRESS;
+  /** Salts by UTC day, as processes were given them. */
+  readonly salts = new Map<string, Uint8Array>();
   #facts: readonly Fact[] | null = null;
   #span: { readonly first: number; readonly last: number } | null = null;
 
@@ -64,11 +74,14 @@ export class Oracle {
   }
 
   start(partition: number, log: readonly LogRecord[], startWatermark: number): void {
-    this.partitions.set(partition, { log, next: 0, startWatermark, lost: new Set(), silences: [] });
+    this.partitions.set(partition, { log, next: 0, startWatermark, lost: new Set(), counted: [], silences: [] });
   }
 
-  commit(partition: number, next: number): void {
-    this.partitions.get(partition)!.next = next;
+  /** @param counted what the process counts beside the rows */
+  commit(partition: number, next: number, counted: number): void {
+    const p = this.partitions.get(partition)!;
+    for (let offset = p.next; offset < next; offset++) p.counted[offset] = counted;
+    p.next = next;
     this.#facts = this.#span = null;
   }
 
@@ -94,11 +107,13 @@ export class Oracle {
   copy(rules: Partial<Rules> = {}): Oracle {
     const copy = new Oracle({ ...this.rules, ...rules });
     for (const [id, p] of this.partitions) {
-      copy.partitions.set(id, { ...p, lost: new Set(p.lost), silences: [...p.silences] });
+      copy.partitions.set(id, { ...p, lost: new Set(p.lost), counted: [...p.counted], silences: [...p.silences] });
     }
     copy.gaps.push(...this.gaps);
     copy.closedThrough = this.closedThrough;
     copy.retiredThrough = this.retiredThrough;
+    copy.breakdownProgress = this.breakdownProgress;
+    for (const [day, salt] of this.salts) copy.salts.set(day, salt);
     return copy;
   }
 
@@ -128,7 +143,7 @@ export class Oracle {
         for (const silence of p.silences) if (silence.at <= offset) watermark = Math.max(watermark, silence.watermark);
         if (p.lost.has(offset)) continue;
         const window = Math.floor(event.time / windowSize) * windowSize;
-        facts.push({ ...event, window, late: window + windowSize <= watermark });
+        facts.push({ ...event, window, late: window + windowSize <= watermark, counted: p.counted[offset] ?? 0 });
         watermark = Math.max(watermark, event.time - watermarkDelay);
       }
     }
@@ -189,14 +204,27 @@ export class Oracle {
     if (before !== "no" && this.firstWindow !== Infinity && this.windowsEnd(to) <= this.firstWindow) {
       return { unknown: before, final };
     }
-    if (this.gaps.some((gap) => gap.from < to && gap.to >= from)) return { unknown: "yes", final };
+    if (this.#isGap(from, to)) return { unknown: "yes", final };
     // Before anything was read the stream has no beginning: zero that may change, or unknown.
     if (this.firstWindow === Infinity) return { unknown: "may", final };
-    // Rows are kept from there on: only retired time has to be whole hours.
-    const retiredTo = Math.min(to, this.retiredThrough);
-    if (from < retiredTo && (raw || from % HOUR !== 0 || retiredTo % HOUR !== 0)) return { unknown: "yes", final };
+    if (!this.#isKept(from, to, raw)) return { unknown: "yes", final };
     // What lies behind the newest event may be called unknown or nothing yet.
     return { unknown: from >= this.lastWindowEnd ? "may" : "no", final };
+  }
+
+  #isGap(from: number, to: number): boolean {
+    return this.gaps.some((gap) => gap.from < to && gap.to >= from);
+  }
+
+  /** Rows are kept from `retiredThrough` on: only retired time has to be whole hours. */
+  #isKept(from: number, to: number, raw: boolean): boolean {
+    const retiredTo = Math.min(to, this.retiredThrough);
+    return !(from < retiredTo && (raw || from % HOUR !== 0 || retiredTo % HOUR !== 0));
+  }
+
+  /** Whether the database can answer for [from, to), whether or not something was read of it. */
+  isKnown(from: number, to: number, raw: boolean): boolean {
+    return !this.#isGap(from, to) && this.#isKept(from, to, raw);
   }
 
   /** As {@link worth}, of a local day. */

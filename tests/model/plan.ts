@@ -1,7 +1,20 @@
 // One history as data: logs, steps and faults, all drawn from a seed. A plan can be printed, shortened and played again. Pure.
 import { Random } from "../simulation/random.ts";
 import { DAY, HOUR } from "./calendar.ts";
-import { HOSTS, type LogRecord, PLACES, REFERRERS, SAME_MD5 } from "./event.ts";
+import {
+  ADDRESSES,
+  BOT_CLIENT,
+  CAMPAIGNS,
+  CLIENTS,
+  HOSTS,
+  type LogRecord,
+  type ModelEvent,
+  PAGES,
+  PLACES,
+  REFERRERS,
+  SAME_MD5,
+} from "./event.ts";
+import { COUNTS_ALL } from "./oracle_breakdown.ts";
 
 const MINUTE = 60_000;
 
@@ -11,6 +24,10 @@ export interface Settings {
   readonly latePolicy: "store" | "drop";
   /** When the history begins, epoch ms. */
   readonly start: number;
+  /** What processes count beside the rows, by the order in which they start, over and over. */
+  readonly counted: readonly number[];
+  /** BREAKDOWN_VALUES_MAX of all processes. */
+  readonly valuesMax: number;
 }
 
 /**
@@ -76,22 +93,54 @@ const PROCESSES = 2;
 /** Draws a history without what `spared` names. */
 export function planOf(seed: number, spared: ReadonlySet<Hazard> = NOT_YET): Plan {
   const random = new Random(seed, 21);
+  // Apart, so that histories whose seeds are noted somewhere stay as they are.
+  const requests = new Random(seed, 23);
   const settings: Settings = {
     windowSize: random.pick(spared.has("wide_windows") ? [5, 5, 15] : [5, 5, 15, 60, 120]) * MINUTE,
     watermarkDelay: random.pick([1, 10]) * MINUTE,
     latePolicy: random.chance(0.85) ? "store" : "drop",
     start: Date.parse(`${random.pick(STARTS)}T00:00:00Z`) + random.int(0, 23) * HOUR,
+    ...drawBreakdowns(requests),
   };
   const days = random.int(3, 7);
   const partitions = random.int(1, 3);
   const collisions = random.chance(0.5) && !spared.has("collision");
-  const logs = Array.from({ length: partitions + 1 }, () => drawLog(random, settings.start, days, collisions));
+  const logs = Array.from({ length: partitions + 1 }, () => 
+    drawLog(random, settings.start, days, collisions).map(({ arrival, event }) => ({
+      arrival,
+      event: { ...event, ...drawRequest(requests, event.bot) },
+    })));
   return { seed, settings, logs, partitions, spared, rounds: drawRounds(random, settings, days, partitions, spared) };
 }
 
+/** Most histories count everything; in the others a setting is changed, or a release that counts no breakdowns takes part. */
+function drawBreakdowns(random: Random): Pick<Settings, "counted" | "valuesMax"> {
+  const some = () => random.pick([COUNTS_ALL, COUNTS_ALL, 0, 15, 1 | 16, 2 | 4 | 8]);
+  return {
+    counted: random.chance(0.7) ? [COUNTS_ALL] : Array.from({ length: 7 }, some),
+    valuesMax: random.pick([2, 3, 1_000]),
+  };
+}
+
+/** A record without its request. */
+interface PlainRecord {
+  readonly arrival: number;
+  readonly event: Omit<ModelEvent, keyof Request>;
+}
+type Request = Pick<ModelEvent, "page" | "client" | "campaign" | "address">;
+
+function drawRequest(random: Random, bot: boolean): Request {
+  return {
+    page: random.pick(PAGES),
+    client: bot ? BOT_CLIENT : random.pick(CLIENTS),
+    campaign: random.pick(CAMPAIGNS),
+    address: random.pick(ADDRESSES),
+  };
+}
+
 /** Bursts of records; most event times lie minutes behind their arrival, some days. */
-function drawLog(random: Random, start: number, days: number, collisions: boolean): LogRecord[] {
-  const log: LogRecord[] = [];
+function drawLog(random: Random, start: number, days: number, collisions: boolean): PlainRecord[] {
+  const log: PlainRecord[] = [];
   const silent = random.chance(0.1) ? random.int(0, days - 1) : -1;
   const hosts = HOSTS.slice(0, random.int(1, HOSTS.length));
   // Of the two texts with one hash the second comes later, so that each order of their roll-ups occurs.

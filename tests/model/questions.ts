@@ -16,10 +16,12 @@ export const KINDS = [
   "live",
   "ledger",
 ] as const;
-export type Kind = typeof KINDS[number];
+/** Asked beside them, by draws of their own: the questions of seeds that are noted somewhere stay as they are. */
+export const BREAKDOWN_KINDS = ["breakdown", "breakdown_function", "visitors"] as const;
+export type Kind = typeof KINDS[number] | typeof BREAKDOWN_KINDS[number];
 
 /** How often each is asked: the ones that cost most are seldom. */
-const OFTEN: readonly Kind[] = [...KINDS, "timeseries", "bots", "top", "top", "function", "live"];
+const OFTEN: readonly (typeof KINDS[number])[] = [...KINDS, "timeseries", "bots", "top", "top", "function", "live"];
 
 /** A report with its parameters, as they are written in a URL. */
 export interface Question {
@@ -32,7 +34,7 @@ export function draw(
   random: Random,
   oracle: Oracle,
   spared: ReadonlySet<Hazard>,
-  kind: Kind = random.pick(OFTEN),
+  kind: typeof KINDS[number] = random.pick(OFTEN),
 ): Question {
   const tz = random.pick(ZONES);
   const range = drawRange(random, oracle, tz);
@@ -113,10 +115,37 @@ export function draw(
   }
 }
 
-/** One question of each kind. */
+/** One question of each kind but those of breakdowns. */
 export function drawAll(random: Random, oracle: Oracle, spared: ReadonlySet<Hazard>): Question[] {
   return KINDS.map((kind) => draw(random, oracle, spared, kind));
 }
+
+/** A question about breakdowns or visitors, of one kind or any. */
+export function drawBreakdown(
+  random: Random,
+  oracle: Oracle,
+  kind: typeof BREAKDOWN_KINDS[number] = random.pick(["breakdown", "breakdown", ...BREAKDOWN_KINDS]),
+): Question {
+  const host = random.chance(0.3) ? { host: random.pick(HOSTS) } : {};
+  if (kind === "visitors") return { kind, params: { tz: "UTC", ...drawRange(random, oracle, "UTC"), ...host } };
+  const tz = random.pick(ZONES);
+  return {
+    kind,
+    params: {
+      tz,
+      ...drawRange(random, oracle, tz),
+      ...host,
+      ...(random.chance(0.4) ? { late: "include" } : {}),
+      ...(random.chance(0.4) ? { traffic: random.pick(["human", "bot"]) } : {}),
+      by: random.pick(["page", "page", "browser", "os", "device", "campaign", "entry_channel"]),
+      ...(kind === "breakdown" ? { limit: random.pick(["2", "1000", "1000"]) } : {}),
+    },
+  };
+}
+
+/** One question of each kind of breakdown. */
+export const drawAllBreakdowns = (random: Random, oracle: Oracle): Question[] =>
+  BREAKDOWN_KINDS.map((kind) => drawBreakdown(random, oracle, kind));
 
 /** Days of the stream, seldom also a day before or after. */
 function drawRange(random: Random, oracle: Oracle, tz: string): { readonly from: string; readonly to: string } {

@@ -1,7 +1,7 @@
 // Plays many histories on one server and adds up what came of them. Shell.
 import { type Curiosity, play } from "./history.ts";
-import { noTally } from "./judge.ts";
 import { type Hazard, planOf } from "./plan.ts";
+import { noTally } from "./sheet.ts";
 import { Server } from "./world.ts";
 
 /** What came of many histories. */

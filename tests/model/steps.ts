@@ -4,14 +4,17 @@ import type { Clock } from "../../src/shared/clock.ts";
 import { messageOf } from "../../src/shared/errors.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { StepBoard, UPKEEP_STEPS } from "../../src/shared/steps.ts";
-import { type EpochMs, epochMs, NEVER, type Offset, offset, partitionId } from "../../src/shared/units.ts";
+import { sipKey } from "../../src/breakdown/siphash.ts";
+import { DAY, type EpochMs, epochMs, NEVER, type Offset, offset, partitionId } from "../../src/shared/units.ts";
 import type { FetchedBatch } from "../../src/source/port.ts";
 import { Committer } from "../../src/store/committer.ts";
 import { keepUp, retain, rollUp } from "../../src/store/maintenance.ts";
-import type { CommitPayload, Store } from "../../src/store/port.ts";
+import type { CommitPayload, Salt, Store } from "../../src/store/port.ts";
 import { Delta } from "../../src/window/delta.ts";
 import { Tracker } from "../../src/window/tracker.ts";
+import { utcDay } from "../../src/window/tumbling.ts";
 import type { Oracle } from "./oracle.ts";
+import type { BreakdownProgress } from "./oracle_breakdown.ts";
 import type { Plan, Step } from "./plan.ts";
 import { writeEvent } from "./reader.ts";
 import type { Process, World } from "./world.ts";
@@ -23,6 +26,7 @@ interface Observed {
   readonly commits: ReadonlySet<string>;
   readonly closedThrough: number;
   readonly retiredThrough: number;
+  readonly breakdownProgress: BreakdownProgress;
 }
 
 /** How long a step takes by the model's clock: longer than the API keeps what it has read about the stream. */
@@ -39,7 +43,10 @@ export class Play implements Clock {
   /** Steps played and faults that came, by kind. */
   readonly counts: Record<string, number> = {};
   /** Payloads of the present step, whatever became of them. */
-  #sent: CommitPayload[] = [];
+  #sent: { readonly payload: CommitPayload; readonly counted: number }[] = [];
+  /** Salts by their ids, as the store gave them to a process. */
+  readonly #salts = new Map<string, Uint8Array>();
+  #learned = 0;
   /** The oracle as it was when the long reader began. */
   readerSaw: Oracle | null = null;
 
@@ -111,7 +118,10 @@ export class Play implements Clock {
         });
       case "roll_up": {
         let calls = 0;
-        return await twice(retries, () => rollUp(process.database, () => calls++ >= step.calls));
+        return await twice(
+          retries,
+          () => rollUp(process.database, () => calls++ >= step.calls, this.plan.settings.valuesMax),
+        );
       }
       case "maintain":
         return await twice(retries, async () => {
@@ -168,23 +178,21 @@ export class Play implements Clock {
     process: Process,
     step: Step & { readonly partitions: readonly number[]; readonly records: number; readonly silent?: number },
   ): Promise<void> {
-    const { trackers, counter, encoder, store } = process;
+    const { trackers, encoder, store } = process;
     if (trackers.size === 0) {
       const stored = await store.read();
       for (const row of stored!.rows) trackers.set(row.partition, new Tracker(row, this.now()));
     }
-    const delta = new Delta(() => "");
+    const delta = new Delta(() => "", process.counted);
     for (const p of step.partitions) {
       const tracker = trackers.get(p);
-      if (tracker) {
-        counter.count(tracker, this.#batch(p, tracker.position, step.records), delta, this.now(), this.now());
-      }
+      if (tracker && !await this.#countBatch(process, tracker, step.records, delta)) return;
     }
     const silent = step.silent === undefined ? undefined : trackers.get(step.silent);
     if (silent) this.#silence(silent, [...trackers.values()]);
     const payload = encoder.freeze(delta, trackers.values(), crypto.randomUUID(), "interval");
     if (payload.moves.length === 0) return;
-    this.#sent.push(payload);
+    this.#sent.push({ payload, counted: process.counted });
     const dies = new AbortController();
     const committer = new Committer(this.#unreliable(store, step, dies), this, silentLog, {
       onTrouble: () => {},
@@ -192,7 +200,30 @@ export class Play implements Clock {
       onRead: () => {},
     });
     const delivery = await committer.deliver(payload, dies.signal);
-    if (delivery.kind !== "committed") trackers.clear();
+    if (delivery.kind !== "committed") process.forget();
+  }
+
+  /** Counts the next records of a partition; as the engine, it fetches salts where counting stops for one. Returns whether it could. */
+  async #countBatch(process: Process, tracker: Tracker, records: number, delta: Delta): Promise<boolean> {
+    const { counter, store, visitors } = process, end = tracker.position + records;
+    const count = () => {
+      const batch = this.#batch(tracker.partition, tracker.position, end - tracker.position);
+      return counter.count(tracker, batch, delta, this.now(), this.now());
+    };
+    while (!count()) {
+      const day = counter.wants!;
+      let salt: Salt | undefined;
+      try {
+        [salt] = await store.salts([utcDay(day * DAY)]);
+      } finally {
+        // What was counted is dropped, so nothing of it may be taken as sent.
+        if (salt === undefined) process.forget();
+      }
+      if (salt === undefined) return false;
+      this.#salts.set(salt.id, salt.salt);
+      visitors!.learn(day, { id: salt.id, key: sipKey(salt.salt), number: ++this.#learned });
+    }
+    return true;
   }
 
   /** The process' store, as the step's fault has it. */
@@ -283,42 +314,59 @@ export class Play implements Clock {
         })),
       );
     });
-    process.trackers.clear();
+    process.forget();
     const after = await this.#observe();
     if (after.partitions.get(partition) === p.next + lost.length) oracle.lose(partition, lost.length);
   }
 
   async #observe(): Promise<Observed> {
     const [row] = await this.world.sql<
-      { closed: string; retired: string; positions: Record<string, number>; commits: string[] }[]
+      {
+        closed: string;
+        retired: string;
+        rolled: string;
+        forgotten: string;
+        windows: number[];
+        positions: Record<string, number>;
+        commits: string[];
+      }[]
     >`
       select extract(epoch from closed_through) * 1000 as closed, extract(epoch from retired_through) * 1000 as retired,
+             (select extract(epoch from hours_through) * 1000 from breakdown_progress) as rolled,
+             (select extract(epoch from forgotten_through) * 1000 from breakdown_progress) as forgotten,
+             (select coalesce(jsonb_agg(extract(epoch from window_start) * 1000), '[]') from web_traffic_window) as windows,
              (select jsonb_object_agg(partition, next_offset) from stream_partition) as positions,
              (select coalesce(jsonb_agg(commit_id), '[]') from commit_history) as commits
       from stream`.then((rows) =>
-      rows.map((r) => ({ ...r, positions: parsed(r.positions), commits: parsed(r.commits) }))
+      rows.map((r) => ({ ...r, positions: parsed(r.positions), commits: parsed(r.commits), windows: parsed(r.windows) }))
     );
     return {
       partitions: new Map(Object.entries(row!.positions).map(([p, next]) => [Number(p), next])),
       commits: new Set(row!.commits),
       closedThrough: Number(row!.closed),
       retiredThrough: Number(row!.retired),
+      breakdownProgress: {
+        closedWindows: new Set(row!.windows),
+        hoursThrough: Number(row!.rolled),
+        forgottenThrough: Number(row!.forgotten),
+      },
     };
   }
 
   /** Tells the oracle what was taken. Each payload is in as a whole or not at all. */
-  #take({ partitions, commits, closedThrough, retiredThrough }: Observed): void {
+  #take({ partitions, commits, closedThrough, retiredThrough, breakdownProgress }: Observed): void {
     const { oracle, plan } = this;
     for (const id of partitions.keys()) {
       if (!oracle.partitions.has(id)) oracle.start(id, plan.logs[id]!, closedThrough);
     }
-    for (const payload of this.#sent.filter(({ commitId }) => commits.has(commitId))) {
+    for (const { payload, counted } of this.#sent.filter(({ payload: { commitId } }) => commits.has(commitId))) {
+      for (const { day, saltId } of payload.visitors) this.#takeSalt(day, saltId);
       for (const move of payload.moves) {
         const p = oracle.partitions.get(move.partition)!;
         if (move.oldNextOffset !== p.next) {
           this.violate(`partition ${move.partition} was committed from ${move.oldNextOffset}, it stood at ${p.next}`);
         }
-        oracle.commit(move.partition, move.nextOffset);
+        oracle.commit(move.partition, move.nextOffset, counted);
         for (const { atOffset, watermark } of move.idleAdvances) oracle.silence(move.partition, atOffset, watermark);
       }
     }
@@ -328,6 +376,14 @@ export class Play implements Clock {
     }
     oracle.closedThrough = closedThrough;
     oracle.retiredThrough = retiredThrough;
+    oracle.breakdownProgress = breakdownProgress;
+  }
+
+  /** A day has one salt, or its visitors would have several hashes. */
+  #takeSalt(day: string, saltId: string): void {
+    const { salts } = this.oracle, salt = this.#salts.get(saltId)!, before = salts.get(day);
+    if (before !== undefined && before.join() !== salt.join()) this.violate(`visitors of ${day} were hashed by two salts`);
+    salts.set(day, salt);
   }
 
   #demandClosed({ closedThrough }: Observed): void {

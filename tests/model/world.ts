@@ -4,11 +4,15 @@ import { Database } from "../../src/store/postgres/client.ts";
 import { createPostgresStore } from "../../src/store/postgres/store.ts";
 import type { Store } from "../../src/store/port.ts";
 import { Encoder } from "../../src/store/encode.ts";
+import { OPEN_VALUES_FACTOR } from "../../src/breakdown/dimensions.ts";
 import { Counter } from "../../src/window/counter.ts";
+import { NO_BOUNDS } from "../../src/window/delta.ts";
 import type { Tracker } from "../../src/window/tracker.ts";
+import { Visitors } from "../../src/window/visitors.ts";
 import { type DurationMs, durationMs } from "../../src/shared/units.ts";
 import { migrated } from "../http/stream_fixture.ts";
 import { startPostgres, type TestPostgres } from "../support/postgres.ts";
+import { BITS } from "./oracle_breakdown.ts";
 import type { Fault, Settings } from "./plan.ts";
 import { modelPlaces, ModelReader } from "./reader.ts";
 
@@ -92,14 +96,22 @@ export class Process {
   /** For closing, rolling up and maintenance. */
   readonly database: Database;
   readonly #commits: Database;
-  readonly reader = new ModelReader();
+  readonly reader: ModelReader;
   readonly encoder: Encoder;
   readonly counter: Counter;
   /** What it believes about the partitions; empty = it will read the rows. */
   readonly trackers = new Map<number, Tracker>();
+  /** What it counts beside the rows. */
+  readonly counted: number;
+  /** `null` where it does not count visitors. */
+  readonly visitors: Visitors | null;
 
-  constructor(name: string, url: string, settings: Settings) {
+  /** @param counted what it counts beside the rows, as bits */
+  constructor(name: string, url: string, settings: Settings, counted: number) {
     this.name = name;
+    this.counted = counted;
+    this.reader = new ModelReader(counted);
+    this.visitors = (counted & BITS.visitors) === 0 ? null : new Visitors();
     this.database = connect(url, name, 1);
     this.#commits = connect(url, name, 1);
     this.store = createPostgresStore({
@@ -107,6 +119,7 @@ export class Process {
       database: this.database,
       instance: name,
       maxKeysPerWindow: 1_000_000,
+      breakdownValuesMax: settings.valuesMax,
       commitTimeoutMs: 20_000,
     });
     this.encoder = new Encoder({
@@ -114,14 +127,27 @@ export class Process {
       referrers: this.reader.referrers,
       place: (id) => modelPlaces.place(id),
       placeCount: () => modelPlaces.size,
+      breakdown: this.reader.breakdown,
+      valuesMax: OPEN_VALUES_FACTOR * settings.valuesMax,
     });
-    this.counter = new Counter({
-      windowSize: settings.windowSize as DurationMs,
-      watermarkDelay: settings.watermarkDelay as DurationMs,
-      maxFutureSkew: durationMs(300_000),
-      latePolicy: settings.latePolicy,
-      offsetsCountRecords: true,
-    }, this.reader);
+    this.counter = new Counter(
+      {
+        windowSize: settings.windowSize as DurationMs,
+        watermarkDelay: settings.watermarkDelay as DurationMs,
+        maxFutureSkew: durationMs(300_000),
+        latePolicy: settings.latePolicy,
+        offsetsCountRecords: true,
+      },
+      this.reader,
+      NO_BOUNDS,
+      this.visitors,
+    );
+  }
+
+  /** Drops what it believes to be stored. */
+  forget(): void {
+    this.trackers.clear();
+    this.visitors?.forget();
   }
 
   async close(): Promise<void> {
@@ -168,7 +194,13 @@ export class World implements AsyncDisposable {
   }
 
   process(n: number): Process {
-    return this.#processes[n] ??= new Process(`process-${n}-${++this.#restarts}`, this.#url, this.#settings);
+    const { counted } = this.#settings;
+    return this.#processes[n] ??= new Process(
+      `process-${n}-${++this.#restarts}`,
+      this.#url,
+      this.#settings,
+      counted[this.#restarts % counted.length]!,
+    );
   }
 
   /** The process dies, and another takes its place when it is next asked for. */
