@@ -69,6 +69,7 @@ export class Pipeline {
       steps: state.steps,
       onClosed: (window, at) => {
         state.totals.windowsClosed++;
+        state.totals.valuesFolded += window.foldedValues;
         parts.onClosed?.(window.windowStart, at);
       },
     });

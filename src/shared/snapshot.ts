@@ -55,6 +55,8 @@ interface EngineTotals {
   batchesSplit: number;
   commits: number;
   windowsClosed: number;
+  /** Pairs of host and value that the closings folded into `(other)`. */
+  valuesFolded: number;
   readonly stored: StoredTotals;
 }
 
@@ -70,6 +72,7 @@ export const noTotals = (): EngineTotals => ({
   batchesSplit: 0,
   commits: 0,
   windowsClosed: 0,
+  valuesFolded: 0,
   stored: { counted: 0, late: 0, dead: 0, nulls: 0, byReason: {} },
 });
 

@@ -167,6 +167,8 @@ export type CloseOutcome =
     readonly rows: number;
     readonly hits: number;
     readonly foldedKeys: number;
+    /** Pairs of host and value that were folded into `(other)` of the window's breakdowns. */
+    readonly foldedValues: number;
     readonly chunks: number;
   }
   /** Nothing to close. */

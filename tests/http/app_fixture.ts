@@ -108,6 +108,7 @@ export function snapshot(changes: Partial<PipelineSnapshot> = {}): PipelineSnaps
       rebalances: 1,
       commits: 2,
       windowsClosed: 2,
+      valuesFolded: 5,
       stored: { counted: 0, late: 0, dead: 0, nulls: 0, byReason: {} },
     },
     reading: null,

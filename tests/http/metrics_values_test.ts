@@ -58,6 +58,7 @@ Deno.test("setFromSnapshots() adds up lag and forgets partitions that were given
     partition(id, { logEnd: offset(10 + records), lastEventTime: epochMs(NOW - age) });
   setFromSnapshots(metrics, [snapshot({ partitions: [behind(0, 5, 9_000), behind(1, 7, 4_000)] })], NOW);
   assert(rendered(registry).includes("tidemark_lag_records 12"));
+  assert(rendered(registry).includes("tidemark_breakdown_values_folded_total 5"));
   assert(rendered(registry).includes("tidemark_lag_seconds 9"));
   setFromSnapshots(metrics, [snapshot({ partitions: [behind(1, 0, 600_000)] })], NOW);
   assert(rendered(registry).includes("tidemark_lag_seconds 0"), "caught up means no lag, however old the last record");

@@ -180,6 +180,7 @@ export class ModelStore implements Store {
               rows,
               hits,
               foldedKeys: 0,
+              foldedValues: 0,
               chunks: step.deltas.length,
             });
           } catch (error) {

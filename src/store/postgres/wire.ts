@@ -45,12 +45,28 @@ export type CloseJson =
   | { state: "nothing"; chunks?: number | null }
   | { state: "day_missing"; day: string }
   | { state: "crowded"; window_start: EpochMs }
-  | { state: "closed"; window_start: EpochMs; rows: number; hits: number; folded_keys: number; chunks: number };
+  | {
+    state: "closed";
+    window_start: EpochMs;
+    rows: number;
+    hits: number;
+    folded_keys: number;
+    folded_values: number;
+    chunks: number;
+  };
 
 export function closeOutcome(result: Exclude<CloseJson, { state: "day_missing" | "crowded" }>): CloseOutcome {
   if (result.state !== "closed") return { kind: result.state };
-  const { window_start, rows, hits, folded_keys, chunks } = result;
-  return { kind: "closed", windowStart: window_start, rows, hits, foldedKeys: folded_keys, chunks };
+  const { window_start, rows, hits, folded_keys, folded_values, chunks } = result;
+  return {
+    kind: "closed",
+    windowStart: window_start,
+    rows,
+    hits,
+    foldedKeys: folded_keys,
+    foldedValues: folded_values,
+    chunks,
+  };
 }
 
 export function storedState(row: StateRow): StoredState {

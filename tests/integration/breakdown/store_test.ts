@@ -157,7 +157,13 @@ Deno.test("breakdowns in the database", async (t) => {
     const random = randomBelow(3);
     const windows = [DAY0, DAY0 + SIZE].map((start) => someHits(random, start, 80));
     for (const hits of windows) await rig.commit([chunkOf(hits)], { watermark: DAY0 + HOUR });
-    assertEquals(await rig.close(), 2);
+    let foldedValues = 0;
+    for (const _ of windows) {
+      const outcome = await rig.store.close();
+      assert(outcome.kind === "closed");
+      foldedValues += outcome.foldedValues;
+    }
+    assertEquals(foldedValues, (await rig.sql`select sum(folded)::int as n from web_breakdown`)[0]!.n);
     const foldedHost = (hits: readonly Hit[], host: string) => folded(counted(hits, 1, [host]), 3);
     for (const [i, hits] of windows.entries()) {
       const start = DAY0 + i * SIZE;

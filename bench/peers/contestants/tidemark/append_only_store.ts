@@ -78,6 +78,7 @@ export function appendOnlyStore(database: Database): Store {
         rows: Number(closed!.rows),
         hits: 0,
         foldedKeys: 0,
+        foldedValues: 0,
         chunks: Number(closed!.chunks),
       };
     },

@@ -46,6 +46,12 @@ export const METRICS_CATALOGUE = {
   },
   tidemark_commits_unknown_total: { type: "counter", help: "Commits whose outcome had to be looked up.", labels: [] },
   tidemark_windows_closed_total: { type: "counter", help: "Windows closed by this process.", labels: [] },
+  tidemark_breakdown_values_folded_total: {
+    type: "counter",
+    help:
+      "Pages, clients and campaigns of a host beyond BREAKDOWN_VALUES_MAX that were summed in (other), in windows closed by this process.",
+    labels: [],
+  },
   tidemark_window_visible_seconds: {
     type: "histogram",
     help:

@@ -40,6 +40,7 @@ export function setFromSnapshots(metrics: Metrics, snapshots: readonly PipelineS
   raise(metrics.counter("tidemark_commits_fenced_total"), sum((s) => s.commit.fenced));
   raise(metrics.counter("tidemark_commits_unknown_total"), sum((s) => s.commit.unknownOutcomes));
   raise(metrics.counter("tidemark_windows_closed_total"), sum((s) => s.totals.windowsClosed));
+  raise(metrics.counter("tidemark_breakdown_values_folded_total"), sum((s) => s.totals.valuesFolded));
 
   metrics.gauge("tidemark_pending_records").set(sum((s) => s.commit.pendingRecords));
   metrics.gauge("tidemark_pending_keys").set(sum((s) => s.commit.pendingKeys));
