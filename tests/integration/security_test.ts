@@ -5,6 +5,7 @@ import { freePort } from "../support/postgres.ts";
 import { REPOSITORY, spawn } from "../support/process.ts";
 import { DAY, event, MINUTE, Rig, type StreamRig } from "../operate/rig.ts";
 import { MAIN, scopeFlags } from "../../tools/scope.ts";
+import { BREAKDOWNS } from "../../src/report/breakdown.ts";
 
 /** A settings file with the stream's settings, and Deno's flags for it. */
 async function scoped(stream: StreamRig, more: Readonly<Record<string, string>> = {}) {
@@ -212,6 +213,77 @@ Deno.test("neither secrets nor client addresses reach a log, metric, page, answe
   }
 });
 
+/** Paths as a client may send them, and the page that each is. */
+const HOSTILE_PATHS: readonly (readonly [sent: string, page: string])[] = [
+  ["/<script>alert(1)</script>", "/%3Cscript%3Ealert(1)%3C/script%3E"],
+  ['/"><img src=x onerror=alert(1)>', "/%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E"],
+  ["/%2e%2e/%2E./../etc/passwd", "/etc/passwd"],
+  ["//evil.example/x", "/evil.example/x"],
+  ["/'; drop table stream; --", "/';%20drop%20table%20stream;%20--"],
+  ["/%00%1b[31m%c3%28%", "/%00%1B%5B31m%C3%28%25"],
+  ["/\u0000\u001b[31m\u202e\u2066", "/%00%1B%5B31m%E2%80%AE%E2%81%A6"],
+  [`/${"x".repeat(900_000)}`, "(path too long)"],
+  ["javascript:alert(1)", "(no path)"],
+];
+/** Parts of a campaign, as they are sent and stored. */
+const HOSTILE_PARTS: readonly (readonly [sent: string, part: string])[] = [
+  ["<script>alert(1)</script>", "<script>alert(1)</script>"],
+  ['"><img src=x onerror=alert(1)>', '"><img src=x onerror=alert(1)>'],
+  ["=cmd|'/c calc'!A1", "=cmd|'/c calc'!A1"],
+  ["@SUM(1+1)", "@SUM(1+1)"],
+  ["a\u001e\u001f\u0000b", "a\ufffd\ufffd\ufffdb"],
+  ["\u001b[31mred", "\ufffd[31mred"],
+  ["(other)", "(other)"],
+];
+
+Deno.test("hostile paths and campaigns are counted, bounded, and text wherever they are shown", async () => {
+  await using rig = await Rig.start();
+  await using stream = await rig.stream("hostile");
+  const campaigns = HOSTILE_PARTS.map(([part]) => `/?${new URLSearchParams({ utm_source: part, utm_campaign: part })}`);
+  const urls = [...HOSTILE_PATHS.map(([sent]) => sent), ...campaigns];
+  await stream.produce(0, urls.map((url, i) => event(i * 1_000, { url })));
+  const run = await stream.command(["run", "--once"]);
+  assertEquals(run.code, 0, run.stderr);
+  assertEquals(await stream.imbalances(), []);
+  await using service = stream.start(["serve"]);
+  const [, base] = /url=(\S+)/.exec(await service.waitForLine("listening"))!;
+  const day = "from=2026-01-31&to=2026-01-31";
+  const ask = async (path: string) => {
+    const response = await fetch(base + path);
+    const text = await response.text();
+    assertEquals(response.status, 200, `${path} ${text.slice(0, 300)}`);
+    return text;
+  };
+  const keysBy = async (by: string) => {
+    const { rows, reserved, other, total_count } = JSON.parse(await ask(`/v1/reports/top?by=${by}&limit=1000&${day}`));
+    assertEquals([total_count, other], [urls.length, null]);
+    return [...rows, ...reserved].map(({ key }: { key: string }) => key).sort();
+  };
+  assertEquals(await keysBy("page"), [...new Set([...HOSTILE_PATHS.map(([, page]) => page), "/"])].sort());
+  assertEquals(
+    await keysBy("campaign"),
+    ["(none)", ...HOSTILE_PARTS.map(([, part]) => [part, "", part].join("\x1e"))].sort(),
+  );
+  const ledger = JSON.parse(await ask("/v1/ledger?deep=true&from=2026-01-31T00:00:00Z&to=2026-02-01T00:00:00Z"));
+  assertEquals([ledger.balanced, ledger.imbalances], [true, []]);
+
+  const page = await ask(`/?${day}`);
+  assert(!/<script>alert|<img src=x|javascript:alert/.test(page), "markup of a stranger is in the page");
+  assertMatch(page, /&lt;script&gt;alert\(1\)/);
+  for (const by of ["page", "campaign"]) {
+    const csv = await ask(`/v1/reports/top?by=${by}&format=csv&${day}`);
+    assert(!/(?:^|,)"?[=+@]/m.test(csv), `a cell begins as a formula: ${csv}`);
+    for (const text of [csv, await ask(`/v1/reports/top?by=${by}&format=text&${day}`)]) {
+      // deno-lint-ignore no-control-regex
+      assert(!/[\0-\x08\x0b\x0c\x0e-\x1d\x1f\x7f\u202e\u2066]/.test(text), `a control character: ${text}`);
+    }
+    const printed = await stream.command(["report", "top", "--by", by, "--from", "2026-01-31", "--to", "2026-01-31"]);
+    assertEquals(printed.code, 0, printed.stderr);
+    // deno-lint-ignore no-control-regex
+    assert(!/[\0-\x09\x0b-\x1f\x7f\u202e]/.test(printed.stdout), `a control character: ${printed.stdout}`);
+  }
+});
+
 Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do more", async (t) => {
   await using rig = await Rig.start();
   await using stream = await rig.stream("roles");
@@ -253,6 +325,14 @@ Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do mo
       const response = await fetch(base + path);
       const body = await response.text();
       assert(response.status < 500 || path === "/readyz" || path === "/healthz", `${path} ${response.status} ${body}`);
+    }
+    // The day is open or closed: either way its salt is not needed.
+    for (const report of [...BREAKDOWNS.map((by) => `top?by=${by}&`), "visitors?"]) {
+      const response = await fetch(`${base}/v1/reports/${report}from=2026-01-31&to=2026-01-31`);
+      const body = await response.text();
+      assertEquals(response.status, 200, `${report} ${body}`);
+      const { total_count: hits, visitors } = JSON.parse(body);
+      assertEquals(report === "visitors?" ? visitors : hits, report === "visitors?" ? 1 : 20, report);
     }
   });
 
