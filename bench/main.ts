@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, readonly [what: string, file: string]>> =
     "bench/scaling_storage.ts",
   ],
   files: ["a log file beside GoAccess: CPU time and memory", "bench/files.ts"],
+  goaccess: ["a log of yours through GoAccess: hits by page, browser and system", "bench/goaccess.ts"],
   event: ["the readers of events, in microseconds", "bench/event_bench.ts"],
   engine: ["the engine's path without a broker", "bench/engine_path.ts"],
   clients: ["Kafka clients, from the broker to each record's bytes", "bench/kafka_clients.ts"],

@@ -1,7 +1,7 @@
 // Compares the breakdowns and visitors that PostgreSQL holds with what the oracle expects. Shell.
 import type postgres from "postgres";
 import { DIMENSIONS } from "./oracle_breakdown.ts";
-import { raise, sketchKey, type Sketches, storedRanks } from "./visitors.ts";
+import { raise, type Ranks, sketchKey, type Sketches, storedRanks } from "./visitors.ts";
 
 /** What was compared. */
 export interface BreakdownComparison {
@@ -109,12 +109,12 @@ async function fold(sql: postgres.Sql, most: number): Promise<void> {
 }
 
 /** Sketches with the updates that are not merged yet. */
-async function storedSketches(sql: postgres.Sql): Promise<Map<string, Uint8Array>> {
-  const stored = new Map<string, Uint8Array>();
+async function storedSketches(sql: postgres.Sql): Promise<Sketches> {
+  const stored = new Map<string, Map<number, number>>();
   const merged = await sql<{ day: string; host: string; registers: Uint8Array }[]>`
     select day::text, host, registers from visitor_sketch where registers is not null`;
   for (const { day, host, registers } of merged) {
-    stored.set(sketchKey(day, host), storedRanks(registers) ?? new Uint8Array(0));
+    stored.set(sketchKey(day, host), storedRanks(registers));
   }
   const open = await sql<{ day: string; hosts: string; host_ix: number[]; updates: number[] }[]>`
     select day::text, hosts, host_ix, updates from open_visitor`;
@@ -129,17 +129,16 @@ async function storedSketches(sql: postgres.Sql): Promise<Map<string, Uint8Array
   return stored;
 }
 
+const NONE: Ranks = new Map();
+
 /** In words: which sketches differ, and in how many registers. */
-export function sketchDifferences(stored: Sketches, expected: Sketches): string[] {
+function sketchDifferences(stored: Sketches, expected: Sketches): string[] {
   const differences: string[] = [];
   for (const key of new Set([...stored.keys(), ...expected.keys()])) {
-    const [has, wants] = [stored.get(key), expected.get(key)];
-    if (has === undefined || wants === undefined || has.length !== wants.length) {
-      differences.push(`${key.replace("\u0001", " ")}: ${has?.length ?? 0} registers, expected ${wants?.length ?? 0}`);
-      continue;
-    }
-    const wrong = wants.reduce((sum, rank, register) => sum + Number(has[register] !== rank), 0);
-    if (wrong > 0) differences.push(`${key.replace("\u0001", " ")}: ${wrong} of ${wants.length} registers differ`);
+    const has = stored.get(key) ?? NONE, wants = expected.get(key) ?? NONE;
+    const registers = new Set([...has.keys(), ...wants.keys()]);
+    const wrong = [...registers].filter((register) => has.get(register) !== wants.get(register)).length;
+    if (wrong > 0) differences.push(`${key.replace("\u0001", " ")}: ${wrong} of ${registers.size} registers differ`);
   }
   return differences;
 }

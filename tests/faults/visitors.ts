@@ -38,12 +38,14 @@ const utf8 = new TextEncoder();
 /** Key of a sketch; an empty host is all hosts together. */
 export const sketchKey = (day: string, host: string): string => `${day}${SEPARATOR}${host}`;
 
-/** Sketches by {@link sketchKey}: for each register its rank, 0 = not used. */
-export type Sketches = ReadonlyMap<string, Uint8Array>;
+/** Ranks by register; a register that is not used is not there. */
+export type Ranks = ReadonlyMap<number, number>;
+/** Sketches by {@link sketchKey}. There may be a hundred thousand hosts, so most must be small. */
+export type Sketches = ReadonlyMap<string, Ranks>;
 
 /** Adds visitors up, one after the other. */
 export class NaiveVisitors {
-  readonly sketches = new Map<string, Uint8Array>();
+  readonly sketches = new Map<string, Map<number, number>>();
   /** Register and rank by day, address and agent. */
   readonly #known = new Map<string, readonly [register: number, rank: number]>();
   readonly #saltOf: (day: string) => Uint8Array | undefined;
@@ -67,10 +69,10 @@ export class NaiveVisitors {
 }
 
 /** Raises one register of one sketch. */
-export function raise(sketches: Map<string, Uint8Array>, key: string, register: number, rank: number): void {
+export function raise(sketches: Map<string, Map<number, number>>, key: string, register: number, rank: number): void {
   let sketch = sketches.get(key);
-  if (sketch === undefined) sketches.set(key, sketch = new Uint8Array(REGISTERS));
-  sketch[register] = Math.max(sketch[register]!, rank);
+  if (sketch === undefined) sketches.set(key, sketch = new Map());
+  sketch.set(register, Math.max(sketch.get(register) ?? 0, rank));
 }
 
 /** The register that a visitor raises, and its rank: zeros before the first one of the rest of the hash, and one. */
@@ -127,17 +129,20 @@ export function sipHash(key: Uint8Array, bytes: Uint8Array): bigint {
   return a ^ b ^ c ^ d;
 }
 
-/** Ranks in the bytes of a stored sketch: `undefined` where they are of no known form. */
-export function storedRanks(bytes: Uint8Array): Uint8Array | undefined {
-  const ranks = new Uint8Array(REGISTERS);
+/** Ranks in the bytes of a stored sketch. @throws Error where they are of no known form */
+export function storedRanks(bytes: Uint8Array): Map<number, number> {
+  const ranks = new Map<number, number>();
   if (bytes[0] === 2 && bytes.length === 1 + REGISTERS) {
-    ranks.set(bytes.subarray(1));
+    for (let register = 0; register < REGISTERS; register++) {
+      const rank = bytes[1 + register]!;
+      if (rank > 0) ranks.set(register, rank);
+    }
     return ranks;
   }
-  if (bytes[0] !== 1 || bytes.length % 3 !== 1) return undefined;
+  if (bytes[0] !== 1 || bytes.length % 3 !== 1) throw new Error(`a sketch of ${bytes.length} bytes, first ${bytes[0]}`);
   for (let at = 1; at < bytes.length; at += 3) {
     const update = bytes[at]! * 65536 + bytes[at + 1]! * 256 + bytes[at + 2]!;
-    ranks[Math.floor(update / 64)] = update % 64;
+    ranks.set(Math.floor(update / 64), update % 64);
   }
   return ranks;
 }

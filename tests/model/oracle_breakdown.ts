@@ -1,6 +1,6 @@
 // The oracle's side of breakdowns and visitors: which windows count a dimension, what folding and retention leave of its values, and the sketches of
 // a day's visitors. As the oracle, it keeps every event, and shares no code with the product. Pure.
-import { NaiveVisitors, type Sketches, sketchKey } from "../faults/visitors.ts";
+import { NaiveVisitors, type Ranks, type Sketches, sketchKey } from "../faults/visitors.ts";
 import { DAY, HOUR } from "./calendar.ts";
 import { CHANNEL_OF as CHANNELS, OWN_REFERRER as OWN } from "./event.ts";
 import type { Fact, Oracle } from "./oracle.ts";
@@ -214,7 +214,7 @@ export function visitorsOn(oracle: Oracle, day: string, host: string | undefined
   const facts = oracle.facts().filter((fact) => !fact.late && utcDay(fact.window) === day);
   if (!facts.some((fact) => !fact.bot && (host === undefined || fact.host === host))) return 0;
   if (facts.some(({ counted }) => (counted & BITS.visitors) === 0)) return null;
-  return Math.round(estimate(sketches.get(sketchKey(day, host ?? "")) ?? new Uint8Array(REGISTERS)));
+  return Math.round(estimate(sketches.get(sketchKey(day, host ?? "")) ?? new Map()));
 }
 
 const REGISTERS = 2 ** 14;
@@ -223,14 +223,11 @@ const REGISTERS = 2 ** 14;
  * Otmar Ertl, arXiv:1702.01284, equation 4.13: m² / (2 ln 2) over the sum of C(k) 2^-k, where unused registers are added as m σ(C(0) / m) of
  * equation 4.11. No register of a history is full, so the last summand of the paper is 0.
  */
-function estimate(ranks: Uint8Array): number {
-  let sum = 0, unused = 0;
-  for (const rank of ranks) {
-    if (rank === 0) unused++;
-    else sum += 2 ** -rank;
-  }
-  if (unused === REGISTERS) return 0;
-  let power = unused / REGISTERS, sigma = power;
+function estimate(ranks: Ranks): number {
+  if (ranks.size === 0) return 0;
+  let sum = 0;
+  for (const rank of ranks.values()) sum += 2 ** -rank;
+  let power = 1 - ranks.size / REGISTERS, sigma = power;
   for (let k = 1; power > 0 && k < 60; k++) sigma += (power *= power) * 2 ** (k - 1);
   return REGISTERS ** 2 / (2 * Math.LN2) / (sum + REGISTERS * sigma);
 }
