@@ -2,9 +2,13 @@
 // Usage: deno task bench goaccess FILE [--host www.example.com] [--rows 15]. FILE: a combined log that fits into memory.
 // GoAccess runs with its configuration (static files), --log-format=COMBINED, --no-query-string and --tz=UTC; this program on an embedded
 // database of its own. Its counts are also compared with a count of the lines by the rule of pages: unexplained must be 0.
+import { clientOf } from "../src/breakdown/client.ts";
+import { DIMENSION_BITS } from "../src/breakdown/dimensions.ts";
 import { pageValue } from "../src/breakdown/page.ts";
-import { parseAccessLog } from "../src/event/access_log.ts";
-import { PARTS, type Panel, panelOf, shares, sumOf } from "./goaccess_counts.ts";
+import { isBotAgent } from "../src/event/bots.ts";
+import { readEvent } from "../src/event/read_event.ts";
+import { RULES_2 } from "../src/event/stream_rules.ts";
+import { goPath, type Panel, panelOf, PARTS, shares, sumOf } from "./goaccess_counts.ts";
 import { numberFlag, textFlag, write } from "./support.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url).pathname;
@@ -35,8 +39,12 @@ type GoReport = Readonly<Record<string, { readonly data?: readonly GoItem[] }>> 
 async function goaccess(folder: string, log: string): Promise<GoReport> {
   const path = `${folder}/report.json`;
   await run("goaccess", [log, ...GOACCESS, "--output", path]);
-  return JSON.parse(await Deno.readTextFile(path));
+  // Bytes of a log that are not UTF-8 are in its report as they are.
+  return JSON.parse(new TextDecoder().decode(await Deno.readFile(path)));
 }
+
+/** The page of a path as GoAccess shows it: decoded. */
+const pageOf = (path: string) => pageValue({ url: encodeURI(path) }, (text) => text);
 
 const itemsOf = (report: GoReport, panel: string) => report[panel]?.data ?? [];
 
@@ -66,23 +74,33 @@ interface Line {
   readonly agent: string;
 }
 
-/** The lines that both can read. `panels`: of each path, as GoAccess has it. */
-function linesOf(text: string, panels: ReadonlyMap<string, Panel>): Line[] {
+/** The lines that both can read. `statics`: paths that GoAccess takes for static files. */
+function linesOf(text: string, statics: ReadonlySet<string>): Line[] {
   const lines: Line[] = [];
   for (const line of text.split("\n")) {
-    const fields = parseAccessLog(line, "a.example");
-    if (fields === undefined) continue;
-    const { url, method, status, user_agent: agent = "" } = fields;
-    const path = (url ?? "").replace(/\?.*$/, "");
-    const page = pageValue({ url, method, status: status === undefined ? undefined : Number(status) }, (text) => text);
-    lines.push({ path, page, agent, panel: panelOf(Number(status), path, panels) });
+    const event = readEvent(new TextEncoder().encode(line), {
+      stream: RULES_2,
+      format: "lines",
+      defaultHost: "a.example",
+      referrerGranularity: "raw",
+      keyBytesMax: 1024,
+      trustedProxyHops: 0,
+      breakdowns: DIMENSION_BITS.page | DIMENSION_BITS.client,
+    });
+    const found = REQUEST.exec(line);
+    if (event.kind !== "event" || event.breakdown === undefined || found === null) continue;
+    const [, target, status] = found, path = goPath(target!);
+    lines.push({ path, panel: panelOf(Number(status), path, statics), ...event.breakdown });
   }
   return lines;
 }
 
+/** Target and status of a line in the combined format. */
+const REQUEST = /\] "\S+ (\S+)[^"]*" (\d{3}) /;
+
 /** Browser and system of an agent by GoAccess: it is given a log with one line. */
 async function goClient(folder: string, agent: string): Promise<{ readonly browsers: string; readonly os: string }> {
-  const log = `${folder}/one.log`, quoted = agent.replace(/["\\]/g, "\\$&");
+  const log = `${folder}/one.log`, quoted = agent === "" ? "-" : agent.replace(/["\\]/g, "\\$&");
   await Deno.writeTextFile(log, `192.0.2.1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "${quoted}"\n`);
   const report = await goaccess(folder, log);
   return { browsers: itemsOf(report, "browsers")[0]?.data ?? "–", os: itemsOf(report, "os")[0]?.data ?? "–" };
@@ -116,39 +134,50 @@ try {
     ["of them late, or in no known form", there.general.failed_requests!, text.trimEnd().split("\n").length - pages.total_count],
   ]);
 
-  const panels = new Map<string, Panel>(itemsOf(there, "static_requests").map(({ data }) => [data, "static"]));
-  const lines = linesOf(text, panels);
+  const lines = linesOf(text, new Set(itemsOf(there, "static_requests").map(({ data }) => data)));
   write("Hits by what each of the two takes a line for\n");
   const cross = shares(lines, ({ page }) => page.startsWith("/") ? "page" : page, ({ panel }) => panel);
-  table(["Tidemark \\ GoAccess", ...PARTS], [...cross].map(([page, by]) => [page, ...PARTS.map((part) => by.get(part) ?? 0)]));
+  table(["Tidemark \\ GoAccess", ...PARTS], [...cross].map(([kind, by]) => [kind, ...PARTS.map((part) => by.get(part) ?? 0)]));
 
-  write(`The ${shown} pages with most hits\n`);
+  write(`The ${shown} pages with most hits, and the hits of the same paths that viewed no page here\n`);
   const requests = sumOf(itemsOf(there, "requests").map(({ data, hits }) => [data, hits.count]));
-  const redirected = sumOf(lines.filter(({ page }) => page === "(redirect)").map(({ path }) => [path, 1]));
-  table(
-    ["page", "GoAccess", "Tidemark", "redirects"],
-    pages.rows.slice(0, shown).map(({ key, count }) => [key, requests.get(key) ?? 0, count, redirected.get(key) ?? 0]),
-  );
+  const spelt = sumOf([...requests].map(([path, hits]) => [pageOf(path), hits]));
+  const asked = lines.filter(({ panel }) => panel === "requests");
+  const noView = shares(asked.filter(({ page }) => !page.startsWith("/")), ({ path }) => pageOf(path), ({ page }) => page);
+  const lack = (page: string, reason: string) => noView.get(page)?.get(reason) ?? 0;
+  const reasons = ["(redirect)", "(not GET)", "(error)"];
+  const rowOf = ({ key, count }: Ranked["rows"][number]) => [
+    key,
+    requests.get(key) ?? 0,
+    spelt.get(key) ?? 0,
+    count,
+    ...reasons.map((reason) => lack(key, reason)),
+  ];
+  table(["page", "GoAccess", "all spellings", "Tidemark", ...reasons], pages.rows.slice(0, shown).map(rowOf));
   const same = pages.rows.filter(({ key, count }) => requests.get(key) === count);
+  const sameSpelt = pages.rows.filter(({ key, count }) => spelt.get(key) === count);
+  const sums = pages.rows.filter(({ key, count }) =>
+    spelt.get(key) === count + reasons.reduce((sum, reason) => sum + lack(key, reason), 0)
+  );
   const expected = sumOf(lines.map(({ page }) => [page, 1]));
-  const wrong = [...pages.rows, ...pages.reserved].filter(({ key, count }) => expected.get(key) !== count);
-  const placed = sumOf(lines.filter(({ panel }) => panel === "requests").map(({ path }) => [path, 1]));
-  const misplaced = [...placed].filter(([page, count]) => requests.get(page) !== count);
+  const placed = sumOf(asked.map(({ path }) => [path, 1]));
   table(["pages", "number"], [
     ["in this program's report", pages.rows.length],
-    ["of them with the same hits in both", same.length],
-    ["whose hits here are not the lines' (unexplained)", wrong.length],
-    ["whose hits there are not the lines' (unexplained)", misplaced.length],
+    ["with the same hits in both", same.length],
+    ["with the same hits, GoAccess's spellings of a page added up", sameSpelt.length],
+    ["with the same hits, and the three columns of no view added here", sums.length],
+    ["unexplained: the rest of these", pages.rows.length - sums.length],
+    [
+      "unexplained: hits here are not those of the lines",
+      [...pages.rows, ...pages.reserved].filter(({ key, count }) => expected.get(key) !== count).length,
+    ],
+    ["unexplained: hits there are not those of the lines", [...placed].filter(([path, n]) => requests.get(path) !== n).length],
   ]);
-  const spelt = lines.filter(({ panel, path, page }) => panel === "requests" && page.startsWith("/") && page !== path);
-  write(`Requests that are written in another way than their page: ${spelt.length} hits of ${new Set(spelt.map(({ path }) => path)).size} spellings\n`);
 
   const agents = new Map<string, Awaited<ReturnType<typeof goClient>>>();
   const distinct = [...new Set(lines.map(({ agent }) => agent))];
   if (distinct.length > AGENTS_MAX) write(`More than ${AGENTS_MAX} agents: browsers and systems are left out.`);
   else {
-    const { clientOf } = await import("../src/breakdown/client.ts");
-    const { isBotAgent } = await import("../src/event/bots.ts");
     for (const agent of distinct) agents.set(agent, await goClient(folder, agent));
     for (const [by, name] of [["browser", "browsers"], ["os", "os"]] as const) {
       const here = await ranked(by);

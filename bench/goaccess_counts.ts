@@ -4,9 +4,19 @@
 export const PARTS = ["requests", "static", "not found"] as const;
 export type Panel = typeof PARTS[number];
 
-/** The panel of a request. `panels`: of paths that GoAccess takes for static files. */
-export function panelOf(status: number, path: string, panels: ReadonlyMap<string, Panel>): Panel {
-  return status === 404 ? "not found" : panels.get(path) ?? "requests";
+/** The panel of a request. `statics`: paths that GoAccess takes for static files. */
+export function panelOf(status: number, path: string, statics: ReadonlySet<string>): Panel {
+  return status === 404 ? "not found" : statics.has(path) ? "static" : "requests";
+}
+
+/** A request's path as GoAccess shows it without its query: octets are decoded; what is not UTF-8 becomes U+FFFD. */
+export function goPath(target: string): string {
+  const bytes: number[] = [];
+  for (const [part, octet] of target.replace(/\?.*$/s, "").matchAll(/%([0-9a-f]{2})|[^%]+|%/gi)) {
+    if (octet === undefined) bytes.push(...new TextEncoder().encode(part));
+    else bytes.push(parseInt(octet, 16));
+  }
+  return new TextDecoder().decode(Uint8Array.from(bytes));
 }
 
 /** Sums by key. */
