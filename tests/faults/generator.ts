@@ -79,7 +79,7 @@ export function generate(plan: LoadPlan, n: number): GeneratedRecord {
   return { partition, recordTime, value: utf8.encode(text) };
 }
 
-/** Fields of a request, as they stand between the quotes of JSON. */
+/** Fields of a request, as they are written between the quotes of JSON. */
 interface Request {
   readonly url: string;
   readonly referrer: string;

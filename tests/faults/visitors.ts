@@ -1,5 +1,5 @@
 // The naive side of visitors: SipHash-2-4 in 64-bit arithmetic and the registers of HyperLogLog, under salts that the harness fixes, so that
-// the sketches of a run with kills can be told from the records alone. Pure. As the oracle, it shares no code with src/.
+// the sketches of a run with kills follow from the records alone. Pure. As the oracle, it shares no code with src/.
 import { createHash } from "node:crypto";
 
 /** The salt that {@link FIXED_SALTS} gives a UTC day (`YYYY-MM-DD`). */
