@@ -79,7 +79,7 @@ export const CLIENTS: readonly string[] = [
 ];
 export const BOT_CLIENT = "(bot)\x1e(bot)\x1e(bot)";
 export const CAMPAIGNS: readonly string[] = ["(none)", "(none)", "news\x1email\x1espring", "news\x1e\x1e"];
-/** Clients' addresses; the last is none. */
+/** Addresses of clients; the last cannot be read as one. */
 export const ADDRESSES: readonly string[] = [
   ...Array.from({ length: 30 }, (_, n) => `10.0.0.${n}`),
   "fd00::1",
