@@ -18,7 +18,8 @@ const AGENTS_MAX = 3_000;
 const REPORT_ROWS_MAX = "1000";
 
 async function run(command: string, args: readonly string[], stdin?: string): Promise<string> {
-  const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const child = new Deno.Command(command, { args: [...args], stdin: "piped", stdout: "piped", stderr: "piped" })
+    .spawn();
   const writer = child.stdin.getWriter();
   if (stdin !== undefined) await writer.write(new TextEncoder().encode(stdin));
   await writer.close();
@@ -131,19 +132,30 @@ try {
   const pages = await ranked("page");
   table(["lines", "GoAccess", "Tidemark"], [
     ["read", there.general.valid_requests!, pages.total_count],
-    ["of them late, or in no known form", there.general.failed_requests!, text.trimEnd().split("\n").length - pages.total_count],
+    [
+      "of them late, or in no known form",
+      there.general.failed_requests!,
+      text.trimEnd().split("\n").length - pages.total_count,
+    ],
   ]);
 
   const lines = linesOf(text, new Set(itemsOf(there, "static_requests").map(({ data }) => data)));
   write("Hits by what each of the two takes a line for\n");
   const cross = shares(lines, ({ page }) => page.startsWith("/") ? "page" : page, ({ panel }) => panel);
-  table(["Tidemark \\ GoAccess", ...PARTS], [...cross].map(([kind, by]) => [kind, ...PARTS.map((part) => by.get(part) ?? 0)]));
+  table(
+    ["Tidemark \\ GoAccess", ...PARTS],
+    [...cross].map(([kind, by]) => [kind, ...PARTS.map((part) => by.get(part) ?? 0)]),
+  );
 
   write(`The ${shown} pages with most hits, and the hits of the same paths that viewed no page here\n`);
   const requests = sumOf(itemsOf(there, "requests").map(({ data, hits }) => [data, hits.count]));
   const spelt = sumOf([...requests].map(([path, hits]) => [pageOf(path), hits]));
   const asked = lines.filter(({ panel }) => panel === "requests");
-  const noView = shares(asked.filter(({ page }) => !page.startsWith("/")), ({ path }) => pageOf(path), ({ page }) => page);
+  const noView = shares(
+    asked.filter(({ page }) => !page.startsWith("/")),
+    ({ path }) => pageOf(path),
+    ({ page }) => page,
+  );
   const lack = (page: string, reason: string) => noView.get(page)?.get(reason) ?? 0;
   const reasons = ["(redirect)", "(not GET)", "(error)"];
   const rowOf = ({ key, count }: Ranked["rows"][number]) => [
@@ -171,7 +183,10 @@ try {
       "unexplained: hits here are not those of the lines",
       [...pages.rows, ...pages.reserved].filter(({ key, count }) => expected.get(key) !== count).length,
     ],
-    ["unexplained: hits there are not those of the lines", [...placed].filter(([path, n]) => requests.get(path) !== n).length],
+    [
+      "unexplained: hits there are not those of the lines",
+      [...placed].filter(([path, n]) => requests.get(path) !== n).length,
+    ],
   ]);
 
   const agents = new Map<string, Awaited<ReturnType<typeof goClient>>>();
@@ -199,7 +214,9 @@ try {
       );
       const totals = sumOf([...found.values()].flatMap((row) => [...row]));
       const others = itemsOf(there, name).filter(({ data, hits }) => totals.get(data) !== hits.count);
-      write(`GoAccess's own panel: ${itemsOf(there, name).map(({ data, hits }) => `${data} ${hits.count}`).join(", ")}`);
+      write(
+        `GoAccess's own panel: ${itemsOf(there, name).map(({ data, hits }) => `${data} ${hits.count}`).join(", ")}`,
+      );
       write(`of which ${others.length} are not the sum of its answers to single agents\n`);
     }
   }

@@ -1,7 +1,7 @@
 // Compares the breakdowns and visitors that PostgreSQL holds with what the oracle expects. Shell.
 import type postgres from "postgres";
 import { DIMENSIONS } from "./oracle_breakdown.ts";
-import { raise, type Ranks, sketchKey, type Sketches, storedRanks } from "./visitors.ts";
+import { raise, type Ranks, type Sketches, sketchKey, storedRanks } from "./visitors.ts";
 
 /** What was compared. */
 export interface BreakdownComparison {
@@ -54,7 +54,9 @@ export async function compareBreakdowns(
         select (extract(epoch from window_start) * 1000)::bigint as start_ms, dimension, host, value, num_hits as hits, bot_hits as bots
         from web_breakdown_row
         union all
-        select (extract(epoch from d.window_start) * 1000)::bigint, (${[...DIMENSIONS]}::text[])[k.dimension], k.host, k.value, k.num_hits, k.bot_hits
+        select (extract(epoch from d.window_start) * 1000)::bigint, (${[
+      ...DIMENSIONS,
+    ]}::text[])[k.dimension], k.host, k.value, k.num_hits, k.bot_hits
         from open_delta d
         cross join lateral tidemark_chunk_pairs_v1(d.mask, d.hosts, d.value_texts, d.dimension_ends, d.value_host_ix, d.value_ix,
           d.value_hits::bigint[], d.value_bot_hits::bigint[]) k
@@ -73,7 +75,9 @@ export async function compareBreakdowns(
       "breakdowns of late records",
       sql`
       with actual as (
-        select (extract(epoch from window_start) * 1000)::bigint as start_ms, (${[...DIMENSIONS]}::text[])[dimension] as dimension, host, value,
+        select (extract(epoch from window_start) * 1000)::bigint as start_ms, (${[
+        ...DIMENSIONS,
+      ]}::text[])[dimension] as dimension, host, value,
                sum(num_hits) as hits, sum(bot_hits) as bots
         from late_breakdown group by 1, 2, 3, 4),
       expected as (select * from expected_value where kind = 'late')

@@ -71,8 +71,7 @@ export function generate(plan: LoadPlan, n: number): GeneratedRecord {
   const hostField = random() < 0.97 ? `"host":"${host}",` : "";
   const plain = { url: `https://${host}/page/${page}?session=${n}`, referrer, agent, ip, more: "" };
   const request = plan.requests ? requestOf(random, plain, { host, n }) : plain;
-  const text =
-    `{"url":"${request.url}",${hostField}"referrer":"${request.referrer}","user_agent":"${request.agent}",` +
+  const text = `{"url":"${request.url}",${hostField}"referrer":"${request.referrer}","user_agent":"${request.agent}",` +
     `"ip":"${request.ip}",${request.more}"headers":{"accept":"text/html","x-request-id":"${n}"},"event_time":${
       timeText(time, random())
     }}`;
@@ -98,16 +97,29 @@ const OTHER_AGENTS = [
   "",
 ];
 const CLIENTS = 4_000;
-const STATUSES = ['"status":200,', '"status":"200",', '"status":304,', '"status":301,', '"status":"404",', '"status":"-",'];
+const STATUSES = [
+  '"status":200,',
+  '"status":"200",',
+  '"status":304,',
+  '"status":301,',
+  '"status":"404",',
+  '"status":"-",',
+];
 
 /** A request of its own kind, for the host and the record number. */
-function requestOf(random: () => number, plain: Request, { host, n }: { readonly host: string; readonly n: number }): Request {
+function requestOf(
+  random: () => number,
+  plain: Request,
+  { host, n }: { readonly host: string; readonly n: number },
+): Request {
   const page = zipf(random(), PAGES), spelling = random(), client = Math.floor(random() * CLIENTS);
   const path = spelling < 0.12 ? `/static/${page}.${["css", "JS", "png", "woff2"][page % 4]}` : pageAs(page, spelling);
   const campaign = random() < 0.1
     ? `utm_source=news${page % 3}&utm_medium=e+mail&${page % 2 ? "utm_campaign" : "utm%5Fcampaign"}=spring%20sale&`
     : "";
-  const url = `${random() < 0.8 ? `https://${host}` : ""}${path}?${campaign}session=${n}${random() < 0.1 ? "#top" : ""}`;
+  const url = `${random() < 0.8 ? `https://${host}` : ""}${path}?${campaign}session=${n}${
+    random() < 0.1 ? "#top" : ""
+  }`;
   const from = random();
   const method = random(), status = random();
   return {
@@ -120,7 +132,11 @@ function requestOf(random: () => number, plain: Request, { host, n }: { readonly
       ? `https://${host.toLowerCase()}/start`
       : plain.referrer,
     agent: random() < 0.4 ? OTHER_AGENTS[Math.floor(random() * OTHER_AGENTS.length)]! : plain.agent,
-    ip: client % 10 === 0 ? `fd00::${(client + 1).toString(16)}` : client % 2 ? `10.0.${client >> 8}.${client & 255}` : plain.ip,
+    ip: client % 10 === 0
+      ? `fd00::${(client + 1).toString(16)}`
+      : client % 2
+      ? `10.0.${client >> 8}.${client & 255}`
+      : plain.ip,
     more: (method < 0.04 ? '"method":"POST",' : method < 0.6 ? '"method":"GET",' : "") +
       (status < 0.3 ? STATUSES[Math.floor(status / 0.3 * STATUSES.length)]! : ""),
   };

@@ -70,7 +70,9 @@ export function naiveClient(agent: string, bot: boolean): string {
   if (agent.includes("Android")) return of("Chrome", "Android", agent.includes("Mobile") ? "mobile" : "tablet");
   const system = agent.includes("Windows NT") ? "Windows" : agent.includes("Linux") ? "Linux" : null;
   const browser = agent.includes("Firefox/") ? "Firefox" : agent.includes("Chrome/") ? "Chrome" : null;
-  return system === null || browser === null ? of("(unknown)", "(unknown)", "(unknown)") : of(browser, system, "desktop");
+  return system === null || browser === null
+    ? of("(unknown)", "(unknown)", "(unknown)")
+    : of(browser, system, "desktop");
 }
 
 function naiveCampaign(url: string | undefined, cap: (text: string) => string): string {

@@ -77,12 +77,14 @@ export function raise(sketches: Map<string, Map<number, number>>, key: string, r
 
 /** The register that a visitor raises, and its rank: zeros before the first one of the rest of the hash, and one. */
 function updateOf(salt: Uint8Array, address: string, agent: string): [register: number, rank: number] {
-  const agentHash = sipHash(salt, utf8.encode(agent)), message = new Uint8Array([...bigEndian(agentHash), ...addressBytes(address)]);
+  const agentHash = sipHash(salt, utf8.encode(agent)),
+    message = new Uint8Array([...bigEndian(agentHash), ...addressBytes(address)]);
   const hash = sipHash(salt, message), rest = hash & (2n ** BigInt(REST_BITS) - 1n);
   return [Number(hash >> BigInt(REST_BITS)), REST_BITS - (rest === 0n ? 0 : rest.toString(2).length) + 1];
 }
 
-const bigEndian = (word: bigint): number[] => Array.from({ length: 8 }, (_, i) => Number(word >> BigInt(56 - 8 * i) & 0xffn));
+const bigEndian = (word: bigint): number[] =>
+  Array.from({ length: 8 }, (_, i) => Number(word >> BigInt(56 - 8 * i) & 0xffn));
 
 /** The bytes of an address of version 4, or of version 6 in the one form that is sent (`fd00::` and a number); else of the text. */
 function addressBytes(address: string): Uint8Array | number[] {

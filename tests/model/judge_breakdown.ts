@@ -89,7 +89,9 @@ export function breakdownTop(sheet: Sheet, answer: Json): void {
   checkValues(sheet, given, asked);
   const rest = total - [...given.values()].reduce((sum, count) => sum + count, 0);
   if (answer.total_count !== null) sheet.number("(other)", (answer.other as Json | null)?.count ?? 0, rest);
-  if (reserved.some(({ key }) => !RESERVED.test(key as string)) || rows.some(({ key }) => RESERVED.test(key as string))) {
+  if (
+    reserved.some(({ key }) => !RESERVED.test(key as string)) || rows.some(({ key }) => RESERVED.test(key as string))
+  ) {
     sheet.violate(`ranked ${rows.map(({ key }) => key)}, apart from it ${reserved.map(({ key }) => key)}`);
   }
   const shown = rows.map(({ count }) => count as number);
@@ -115,7 +117,8 @@ export function breakdownTop(sheet: Sheet, answer: Json): void {
 function checkValues(sheet: Sheet, given: ReadonlyMap<string, number>, { values, named }: Ranking): void {
   const softSum = [...named.values()].reduce((sum, hits) => sum + hits, 0);
   for (const [value, count] of given) {
-    const most = (values.get(value) ?? 0) + (value === RETIRED ? softSum : 0), least = (values.get(value) ?? 0) - (named.get(value) ?? 0);
+    const most = (values.get(value) ?? 0) + (value === RETIRED ? softSum : 0),
+      least = (values.get(value) ?? 0) - (named.get(value) ?? 0);
     if (count >= least && count <= most && softSum > 0) sheet.number(JSON.stringify(value), count, count);
     else sheet.number(JSON.stringify(value), count, values.get(value) ?? 0);
   }
@@ -124,7 +127,9 @@ function checkValues(sheet: Sheet, given: ReadonlyMap<string, number>, { values,
 /** What the answer says about the time in which it was counted. */
 function marks(sheet: Sheet, given: Json, { since, counting, notCounted }: ReturnType<typeof countedTime>): void {
   const time = (value: unknown) => value === null ? null : Date.parse(value as string);
-  if (time(given.counted_since) !== since) sheet.violate(`counted since ${given.counted_since}, the oracle says ${since}`);
+  if (time(given.counted_since) !== since) {
+    sheet.violate(`counted since ${given.counted_since}, the oracle says ${since}`);
+  }
   if (given.counting !== counting) sheet.violate(`counting is ${given.counting}`);
   const spans = (given.not_counted as Json[]).map(({ start, end }) => `${time(start)}–${time(end)}`).join();
   const expected = notCounted.map(({ start, end }) => `${start}–${end}`).join();

@@ -63,7 +63,7 @@ export class Oracle {
   /** As the database states them; {@link Oracle.bounds} says what they may be. */
   closedThrough = -Infinity;
   retiredThrough = -Infinity;
-  breakdownProgress = NO_PROGRESS;
+  breakdownProgress: BreakdownProgress = NO_PROGRESS;
   /** Salts by UTC day, as processes were given them. */
   readonly salts = new Map<string, Uint8Array>();
   #facts: readonly Fact[] | null = null;

@@ -105,20 +105,29 @@ export function entries(
   spans: readonly Span[],
   { host, late }: { readonly host?: string | undefined; readonly late: boolean },
 ): Entry[] {
-  const { breakdownProgress: { closedWindows, hoursThrough, forgottenThrough }, rules: { valuesMax = Infinity } } = oracle;
+  const { breakdownProgress: { closedWindows, hoursThrough, forgottenThrough }, rules: { valuesMax = Infinity } } =
+    oracle;
   const bit = BITS[dimension], windows = windowsOf(oracle, bit);
   const isIn = ({ start, end }: Span, time: number) => time >= start && time < end;
   const facts = oracle.facts().filter((fact) => host === undefined || fact.host === host);
   const result: Entry[] = [];
   for (const span of spans) {
     // Whole hours that are rolled up are read as such, the rest by windows.
-    const hours = { start: Math.ceil(span.start / HOUR) * HOUR, end: Math.min(Math.floor(span.end / HOUR) * HOUR, hoursThrough) };
+    const hours = {
+      start: Math.ceil(span.start / HOUR) * HOUR,
+      end: Math.min(Math.floor(span.end / HOUR) * HOUR, hoursThrough),
+    };
     const byHour = Map.groupBy(
       facts.filter((fact) => !fact.late && windows.get(fact.window) && isIn(span, fact.window)),
       ({ window }) => isIn(hours, window) ? `hour ${Math.floor(window / HOUR)}` : "rest",
     );
     for (const [kind, some] of byHour) {
-      const closed = windowEntries(some, dimension, valuesMax, (window) => closedWindows.has(window) || window < hoursThrough);
+      const closed = windowEntries(
+        some,
+        dimension,
+        valuesMax,
+        (window) => closedWindows.has(window) || window < hoursThrough,
+      );
       const kept = kind === "rest" ? closed : folded(closed, valuesMax);
       const isForgotten = Math.floor(some[0]!.window / DAY) * DAY < forgottenThrough;
       for (const [, values] of kept) {

@@ -105,11 +105,14 @@ export function planOf(seed: number, spared: ReadonlySet<Hazard> = NOT_YET): Pla
   const days = random.int(3, 7);
   const partitions = random.int(1, 3);
   const collisions = random.chance(0.5) && !spared.has("collision");
-  const logs = Array.from({ length: partitions + 1 }, () => 
-    drawLog(random, settings.start, days, collisions).map(({ arrival, event }) => ({
-      arrival,
-      event: { ...event, ...drawRequest(requests, event.bot) },
-    })));
+  const logs = Array.from(
+    { length: partitions + 1 },
+    () =>
+      drawLog(random, settings.start, days, collisions).map(({ arrival, event }) => ({
+        arrival,
+        event: { ...event, ...drawRequest(requests, event.bot) },
+      })),
+  );
   return { seed, settings, logs, partitions, spared, rounds: drawRounds(random, settings, days, partitions, spared) };
 }
 

@@ -338,7 +338,12 @@ export class Play implements Clock {
              (select jsonb_object_agg(partition, next_offset) from stream_partition) as positions,
              (select coalesce(jsonb_agg(commit_id), '[]') from commit_history) as commits
       from stream`.then((rows) =>
-      rows.map((r) => ({ ...r, positions: parsed(r.positions), commits: parsed(r.commits), windows: parsed(r.windows) }))
+      rows.map((r) => ({
+        ...r,
+        positions: parsed(r.positions),
+        commits: parsed(r.commits),
+        windows: parsed(r.windows),
+      }))
     );
     return {
       partitions: new Map(Object.entries(row!.positions).map(([p, next]) => [Number(p), next])),
@@ -382,7 +387,9 @@ export class Play implements Clock {
   /** A day has one salt, or its visitors would have several hashes. */
   #takeSalt(day: string, saltId: string): void {
     const { salts } = this.oracle, salt = this.#salts.get(saltId)!, before = salts.get(day);
-    if (before !== undefined && before.join() !== salt.join()) this.violate(`visitors of ${day} were hashed by two salts`);
+    if (before !== undefined && before.join() !== salt.join()) {
+      this.violate(`visitors of ${day} were hashed by two salts`);
+    }
     salts.set(day, salt);
   }
 

@@ -6,7 +6,15 @@ import { type DurationMs, epochMs } from "../../src/shared/units.ts";
 import { Closer } from "../../src/store/closer.ts";
 import type { CloseOutcome, Store } from "../../src/store/port.ts";
 
-const CLOSED = { kind: "closed", windowStart: epochMs(0), rows: 1, hits: 1, foldedKeys: 0, foldedValues: 0, chunks: 1 } as const;
+const CLOSED = {
+  kind: "closed",
+  windowStart: epochMs(0),
+  rows: 1,
+  hits: 1,
+  foldedKeys: 0,
+  foldedValues: 0,
+  chunks: 1,
+} as const;
 
 /** Runs a closer over these outcomes; returns its pauses, ms, and what was closed. `asked` is called at each try. */
 async function pauses(outcomes: (CloseOutcome | Error)[], asked?: (closer: Closer) => void) {
