@@ -302,7 +302,8 @@ Deno.test("ddl/roles.sql lets a writer run and a reader serve, and neither do mo
 
   await t.step("the writer counts, closes, makes days, rolls up and resumes", async () => {
     const env = { POSTGRES_URL: as("tidemark_writer") };
-    await stream.produce(0, [...Array.from({ length: 20 }, (_, i) => event(i * MINUTE)), "no json"]);
+    const human = { user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:133.0) Gecko/20100101 Firefox/133.0" };
+    await stream.produce(0, [...Array.from({ length: 20 }, (_, i) => event(i * MINUTE, human)), "no json"]);
     const run = await stream.command(["run", "--once"], env);
     assertEquals(run.code, 0, run.stderr);
     assertEquals((await stream.sql`select sum(num_hits)::int as n from aggregated_web_traffic`)[0]!.n, 20);
