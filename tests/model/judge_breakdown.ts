@@ -12,7 +12,7 @@ import {
   type Span,
   visitorsOn,
 } from "./oracle_breakdown.ts";
-import { type Json, Sheet } from "./sheet.ts";
+import type { Json, Sheet } from "./sheet.ts";
 
 const PART_END = "\x1e";
 const FOLDED = "(other)";
