@@ -19,7 +19,8 @@ const BENCHES: Readonly<Record<string, readonly [what: string, file: string]>> =
   clients: ["Kafka clients, from the broker to each record's bytes", "bench/kafka_clients.ts"],
   geo: ["address to place", "bench/geo_bench.ts"],
   forecast: ["the forecast on series of your own", "bench/forecast.ts"],
-  reports: ["reports over many rows", "bench/report_bench.ts"],
+  reports: ["statements of the reports over many rows", "bench/reports/statements.ts"],
+  pages: ["the dashboard over many rows, with and without filters", "bench/reports/pages.ts"],
   "old-stack": ["what the replaced stack takes while idle", "bench/old_stack.ts"],
   report: ["all of them again, written into docs/performance.md", "bench/write_report.ts"],
 };
