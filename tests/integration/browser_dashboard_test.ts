@@ -3,6 +3,7 @@
 import type { Page } from "playwright-core";
 import type { Sql } from "postgres";
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { countBreakdowns, TWO_SITES } from "../http/breakdown_fixture.ts";
 import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { startDashboard } from "./browser_fixture.ts";
 import { QUESTIONS, Reader } from "./questions.ts";
@@ -54,6 +55,12 @@ export function traffic(end: number) {
   };
 }
 
+/** The same with pages, clients, campaigns, entry channels and visitors. */
+const countedTraffic = async (sql: Sql) => {
+  await traffic(Date.now())(sql);
+  await countBreakdowns(sql, TWO_SITES, { "": 1_234, "www.example.com": 900, "shop.example.com": 400 });
+};
+
 const number = async (page: Page, selector: string) =>
   Number((await page.locator(selector).first().innerText()).replace(/[^\d]/g, ""));
 const hits = (page: Page) => number(page, "#totals dd.big");
@@ -65,7 +72,7 @@ const chips = async (page: Page) =>
   );
 
 Deno.test("the dashboard answers a reader's questions", async (t) => {
-  await using dashboard = await startDashboard({ prepare: traffic(Date.now()) });
+  await using dashboard = await startDashboard({ prepare: countedTraffic });
   const { url, browser } = dashboard;
 
   await t.step(
@@ -111,16 +118,25 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
     await page.close();
   });
 
-  await t.step("pages that were not counted are no zero, and a filter that they do not know is named", async () => {
+  await t.step("pages, clients, campaigns and visitors of a host, and what they do not know named", async () => {
     const { page, problems } = await browser.newPage();
-    await page.goto(url);
-    // This traffic comes from a program that knows no breakdowns.
-    for (const id of ["pages", "entries", "campaigns", "browsers", "systems", "devices"]) {
-      assertMatch(await page.locator(`#${id}`).innerText(), /Not counted/);
-    }
-    assertMatch(await page.locator("#totals").innerText(), /Visitors\nnot counted/);
+    await page.goto(`${url}/?tz=UTC&range=28d`);
+    assertEquals(await page.locator("#pages tbody th").first().innerText(), "/");
+    assertMatch(await page.locator("#pages").innerText(), /hits \(\d+\.\d%\) viewed no page/);
+    assertMatch(await page.locator("#entries").innerText(), /From pages of the same host: [\d,]+ \(\d+\.\d%\)/);
+    const visitors = async () => {
+      const card = page.locator("#totals div", { hasText: "Visitors" });
+      return Number((await card.locator("dd.big").innerText()).replace(/\D/g, ""));
+    };
+    const all = await visitors();
+    assertEquals(await page.locator("#series .large .visitors").count() > 0, true);
+    await page.locator("#hosts a", { hasText: "shop.example.com" }).first().click();
+    await page.waitForURL(/shop/);
+    assertEquals(await page.locator("#pages tbody th").allInnerTexts(), ["/cart", "/"]);
+    assert(await visitors() < all);
     await page.goto(`${url}/?country=DE`);
     assertMatch(await page.locator("#pages").innerText(), /Not available with this filter/);
+    assertMatch(await page.locator("#totals").innerText(), /not with this filter/);
     await page.locator("#pages a", { hasText: "without the other conditions" }).click();
     await page.waitForURL((to) => !to.searchParams.has("filter"));
     assertEquals(faults(problems), []);
@@ -299,6 +315,11 @@ Deno.test("a log that ended long ago begins with its own last days", async () =>
   assertEquals(await page.locator("input[name=from]").inputValue(), "2026-01-01");
   assertEquals(await page.locator("input[name=to]").inputValue(), "2026-01-07");
   assert(await hits(page) > 0);
+  // This traffic comes from a program that knows no breakdowns.
+  for (const id of ["pages", "entries", "campaigns", "browsers", "systems", "devices"]) {
+    assertMatch(await page.locator(`#${id}`).innerText(), /Not counted/);
+  }
+  assertMatch(await page.locator("#totals").innerText(), /Visitors\nnot counted/);
   assertStringIncludes(await page.locator("#notice").innerText(), "show the last 7 days until today");
   // What is after the end is shaded, not zero.
   assertEquals(await page.locator("#series .large rect title", { hasText: "after the newest event" }).count(), 1);

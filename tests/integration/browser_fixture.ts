@@ -11,6 +11,7 @@ import { ENGINE_STEPS, StepBoard } from "../../src/shared/steps.ts";
 import type { PipelineSnapshot } from "../../src/shared/snapshot.ts";
 import { durationMs, epochMs, offset } from "../../src/shared/units.ts";
 import { partition, snapshot } from "../http/app_fixture.ts";
+import { countBreakdowns, TWO_SITES, type ValueShare } from "../http/breakdown_fixture.ts";
 import { closeAll, commit, join, type KeyHits, MIN, WINDOW } from "../http/stream_fixture.ts";
 import { startBrowser, type TestBrowser } from "../support/browser.ts";
 import { type StreamDatabase, streamDatabase } from "./http_fixture.ts";
@@ -117,7 +118,21 @@ function newest(): number {
   return Math.floor(Date.now() / WINDOW) * WINDOW;
 }
 
-/** Two hours of traffic by way of the ddl's functions: closed windows and an open one, each hostile text as host, referrer, city and reason. */
+/** Hostile texts as pages and campaigns; hosts, clients and channels as elsewhere. */
+const HOSTILE_VALUES: readonly ValueShare[] = [
+  ...TWO_SITES.filter(({ dimension }) => dimension === 2 || dimension === 4),
+  ...[...HOSTILE.slice(0, 6), HOSTILE[13]!, HOSTILE[14]!].map((text) =>
+    ({ dimension: 1, host: "www.example.com", value: `/${text}`, percent: 11 } as const)
+  ),
+  { dimension: 1, host: "www.example.com", value: "(asset)", percent: 12 },
+  { dimension: 3, host: "www.example.com", value: ["<b>", HOSTILE[0], HOSTILE[14]].join("\x1e"), percent: 20 },
+  { dimension: 3, host: "www.example.com", value: "(none)", percent: 80 },
+];
+
+/**
+ * Two hours of traffic by way of the ddl's functions: closed windows and an open one, each hostile text as host, referrer, city and reason, some as
+ * page and campaign.
+ */
 export async function hostileTraffic(sql: Sql): Promise<void> {
   await join(sql, 2, { topic: HOSTILE[0]!, anchor: newest() - 48 * WINDOW });
   const hits: KeyHits[] = [];
@@ -149,4 +164,5 @@ export async function hostileTraffic(sql: Sql): Promise<void> {
     },
   );
   await closeAll(sql);
+  await countBreakdowns(sql, HOSTILE_VALUES, { "": 500, "www.example.com": 300 });
 }

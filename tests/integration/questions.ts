@@ -256,4 +256,78 @@ export const QUESTIONS: readonly Question[] = [
       assertMatch(await reader.text("#dead"), /Dead letters: \d|None: every record could be read/);
     },
   },
+  {
+    asks: "Which pages are read most?",
+    clicks: 0,
+    answer: async (reader) => assertMatch(await reader.text("#pages tbody tr"), /^\/\s+[\d,]+\s+[\d.]+%/),
+  },
+  {
+    asks: "Which pages of one of my sites are read?",
+    clicks: 1,
+    async answer(reader) {
+      await reader.follow("#hosts a", /shop/, "shop.example.com");
+      assertMatch(await reader.text("#pages tbody tr"), /^\/cart\s/);
+    },
+  },
+  {
+    asks: "How is one page among hundreds doing?",
+    clicks: 2,
+    async answer(reader) {
+      await reader.follow("#pages a", /all=page/, "Show all");
+      await reader.type("#search-page", "preise");
+      assertEquals(await reader.page.locator("#rows-page tbody tr:visible").count(), 1);
+    },
+  },
+  {
+    asks: "How do I take the list of pages to a spreadsheet?",
+    clicks: 1,
+    async answer(reader) {
+      const downloading = reader.page.waitForEvent("download");
+      await reader.click("#pages .links a", /^CSV$/);
+      assertMatch(await Deno.readTextFile((await (await downloading).path())!), /\/preise\/für-vereine/);
+    },
+  },
+  {
+    asks: "How many hits viewed no page, and why?",
+    clicks: 1,
+    async answer(reader) {
+      await reader.click("#reserved-page summary");
+      assertMatch(await reader.text("#reserved-page .parts"), /styles, scripts, images[^]*redirects[^]*errors/);
+    },
+  },
+  {
+    asks: "How many visitors were there?",
+    clicks: 0,
+    answer: async (reader) => assertMatch(await totals(reader), /Visitors\n[\d,]+\nsum of UTC days; ±0\.81 %/),
+  },
+  {
+    asks: "How did visitors develop from day to day?",
+    clicks: 1,
+    async answer(reader) {
+      await reader.follow(".ranges a", /range=28d/, "28 days");
+      assertEquals(await reader.page.locator("#series .large path.visitors").count() > 0, true);
+    },
+  },
+  {
+    asks: "Which browsers, systems and devices do they use?",
+    clicks: 0,
+    async answer(reader) {
+      assertMatch(await reader.text("#browsers tbody"), /Chrome[^]*Safari/);
+      assertMatch(await reader.text("#systems tbody"), /Windows[^]*iOS/);
+      assertMatch(await reader.text("#devices tbody"), /desktop|mobile/);
+    },
+  },
+  {
+    asks: "Which campaigns brought hits?",
+    clicks: 0,
+    answer: async (reader) => assertMatch(await reader.text("#campaigns tbody"), /newsletter[^]*google/),
+  },
+  {
+    asks: "By which channels do they come in, without clicks inside the site?",
+    clicks: 0,
+    async answer(reader) {
+      assertMatch(await reader.text("#entries tbody"), /direct[^]*search/);
+      assertMatch(await reader.text("#entries .legend"), /From pages of the same host/);
+    },
+  },
 ];
