@@ -72,6 +72,7 @@ Deno.test("breakdownPanel() lists pages, folds what viewed none, and offers down
   assertMatch(text, /&lt;script&gt;/);
   assertNotMatch(text, /<script>/);
   assertMatch(text, /45 hits \(45\.0%\) viewed no page/);
+  assertMatch(text, /Shares are of all hits, not of page views/);
   assertMatch(text, /styles, scripts, images and other files<\/span> <span class="n soft">\s*40 \(40\.0%\)/);
   assertMatch(text, /all others/);
   // Not all filters exist here: a page is not a link that filters.

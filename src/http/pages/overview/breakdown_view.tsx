@@ -55,6 +55,7 @@ export function breakdownPanel({ by, id, title, none }: Panel, input: OverviewIn
           From pages of the same host: {reader.count(internal.count)} ({reader.percent(internal.percentage)})
         </p>
       )}
+      {by === "page" && report.rows.length > 0 ? <p class="legend">Shares are of all hits, not of page views.</p> : ""}
       {reservedRows(by, report, none, reader)}
       {marks === null || report.total_count === null || marks.not_counted.length === 0
         ? ""
