@@ -51,7 +51,7 @@ const FILTERS = [
   "host:is:host1;referrer:contains:ref7;country:is_not:BA",
 ];
 
-const rows = Number(Deno.args.find((arg) => /^\d+$/.test(arg)) ?? 10_000_000);
+const rows = /^\d+$/.test(Deno.args[0] ?? "") ? Number(Deno.args[0]) : 10_000_000;
 const only = textFlag("only");
 await using made = await reportDatabase(rows, Deno.args.includes("--keep"));
 const database = new Database({

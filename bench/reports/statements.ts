@@ -14,7 +14,7 @@ const REPEATS = 7;
 const FILTERS = ["country:is:BA", "city:is:City 7", "host:is:host3", "referrer:contains:ref7", "channel:is_not:direct"];
 const NOW = epochMs(Date.parse(`${LAST_DAY}T23:59:00Z`));
 
-const rows = Number(Deno.args.find((arg) => /^\d+$/.test(arg)) ?? 10_000_000);
+const rows = /^\d+$/.test(Deno.args[0] ?? "") ? Number(Deno.args[0]) : 10_000_000;
 await using database = await reportDatabase(rows, Deno.args.includes("--keep"));
 const plain = connect(database.url);
 // The statements of src name their schema `tm.`.
