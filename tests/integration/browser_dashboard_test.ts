@@ -121,7 +121,7 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
   await t.step("pages, clients, campaigns and visitors of a host, and what they do not know named", async () => {
     const { page, problems } = await browser.newPage();
     await page.goto(`${url}/?tz=UTC&range=28d`);
-    assertEquals(await page.locator("#pages tbody th").first().innerText(), "/");
+    assertEquals(await page.locator("#pages tbody th bdi").first().innerText(), "/");
     assertMatch(await page.locator("#pages").innerText(), /hits \(\d+\.\d%\) viewed no page/);
     assertMatch(await page.locator("#entries").innerText(), /From pages of the same host: [\d,]+ \(\d+\.\d%\)/);
     const visitors = async () => {
@@ -132,7 +132,7 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
     assertEquals(await page.locator("#series .large .visitors").count() > 0, true);
     await page.locator("#hosts a", { hasText: "shop.example.com" }).first().click();
     await page.waitForURL(/shop/);
-    assertEquals(await page.locator("#pages tbody th").allInnerTexts(), ["/cart", "/"]);
+    assertEquals(await page.locator("#pages tbody th bdi").allInnerTexts(), ["/cart", "/"]);
     assert(await visitors() < all);
     await page.goto(`${url}/?country=DE`);
     assertMatch(await page.locator("#pages").innerText(), /Not available with this filter/);
