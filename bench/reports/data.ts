@@ -177,7 +177,7 @@ async function makeBreakdowns(sql: Sql): Promise<void> {
               from web_traffic_window where window_start >= '${start}Z' and window_start < '${end}' group by 1) h
         cross join lateral (
           select d.dimension, d.draws, i, 1 + floor(${HOSTS} * random() ^ 2)::int as host, 1 + floor(d.size * random() ^ 3)::int as value
-          from (values (1, 300, 1500), (2, 60, 400), (3, 21, 60), (4, 5, 120)) d(dimension, size, draws)
+          from (values (1, 300, 600), (2, 60, 200), (3, 21, 40), (4, 5, 60)) d(dimension, size, draws)
           cross join generate_series(1, d.draws) i where h.hour is not null) x
         join bench_key k on k.dimension = x.dimension and k.host = x.host and k.value = x.value
         group by 1, 2, 3;

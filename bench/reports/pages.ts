@@ -4,7 +4,7 @@
 // reads several at a time.
 import { createApp } from "../../src/http/server/app.ts";
 import { APP_DEFAULTS } from "../../src/http/server/deps.ts";
-import { silentLog } from "../../src/shared/log.ts";
+import { createLog } from "../../src/shared/log.ts";
 import { Registry } from "../../src/shared/metrics.ts";
 import type { ReadDatabase, Sql } from "../../src/shared/sql.ts";
 import { durationMs, epochMs } from "../../src/shared/units.ts";
@@ -51,8 +51,19 @@ const FILTERS = [
   "host:is:host1;referrer:contains:ref7;country:is_not:BA",
 ];
 
+/** A read by the first function that it calls of these; `tidemark_series_v2` is in most of them. */
+const NAMES = [
+  ["contribution_report_v2", "contributions"],
+  ["tidemark_key_days_v2", "forecast"],
+  ["tidemark_breakdown_v1", "breakdowns"],
+  ["tidemark_visitors_v1", "visitors"],
+  ["tidemark_hits_v2", "ranking by"],
+  ["tidemark_series_v2", "time series"],
+] as const;
+
 const rows = /^\d+$/.test(Deno.args[0] ?? "") ? Number(Deno.args[0]) : 10_000_000;
 const only = textFlag("only");
+const faults = createLog({ level: "warn", format: "text", colour: false, write, now: () => NOW });
 await using made = await reportDatabase(rows, Deno.args.includes("--keep"));
 const database = new Database({
   address: { kind: "url", url: made.url },
@@ -122,7 +133,7 @@ async function render(path: string): Promise<Render> {
   const app = createApp({
     database: watched(database, reads),
     clock: { now: () => NOW, sleep: () => Promise.resolve() },
-    log: silentLog,
+    log: faults,
     metrics: new Registry(),
     version: VERSION,
     snapshots: () => [],
@@ -174,16 +185,6 @@ function naming(sql: Sql, words: string[]): Sql {
   };
   return Object.assign(tag, sql) as unknown as Sql;
 }
-
-/** A read by the first function that it calls of these; `tidemark_series_v2` is in most of them. */
-const NAMES = [
-  ["contribution_report_v2", "contributions"],
-  ["tidemark_key_days_v2", "forecast"],
-  ["tidemark_breakdown_v1", "breakdowns"],
-  ["tidemark_visitors_v1", "visitors"],
-  ["tidemark_hits_v2", "ranking by"],
-  ["tidemark_series_v2", "time series"],
-] as const;
 
 function nameOf(words: readonly string[]): string {
   const name = NAMES.find(([part]) => words.includes(part))?.[1] ?? words.find((word) => word.length > 3) ?? "other";
