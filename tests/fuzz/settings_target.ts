@@ -211,6 +211,7 @@ function written(name: SettingName, value: unknown): string {
     const start = value as StartAt;
     return start.kind === "timestamp" ? new Date(start.time).toISOString() : start.kind;
   }
+  if (name === "BREAKDOWNS" && (value as readonly string[]).length === 0) return "none";
   if (Array.isArray(value)) return value.join(",");
   if (placeholder.startsWith("<duration>")) return formatDuration(value as number);
   return placeholder === "<bytes>" ? formatBytes(value as number) : String(value);
