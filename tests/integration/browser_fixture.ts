@@ -121,9 +121,9 @@ function newest(): number {
 /** Hostile texts as pages and campaigns; hosts, clients and channels as elsewhere. */
 const HOSTILE_VALUES: readonly ValueShare[] = [
   ...TWO_SITES.filter(({ dimension }) => dimension === 2 || dimension === 4),
-  ...[...HOSTILE.slice(0, 6), HOSTILE[13]!, HOSTILE[14]!].map((text) =>
-    ({ dimension: 1, host: "www.example.com", value: `/${text}`, percent: 11 } as const)
-  ),
+  ...[...HOSTILE.slice(0, 6), HOSTILE[13]!, HOSTILE[14]!].map((
+    text,
+  ) => ({ dimension: 1, host: "www.example.com", value: `/${text}`, percent: 11 } as const)),
   { dimension: 1, host: "www.example.com", value: "(asset)", percent: 12 },
   { dimension: 3, host: "www.example.com", value: ["<b>", HOSTILE[0], HOSTILE[14]].join("\x1e"), percent: 20 },
   { dimension: 3, host: "www.example.com", value: "(none)", percent: 80 },
