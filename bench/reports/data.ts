@@ -2,12 +2,13 @@
 // made on the server of `BENCH_POSTGRES_URL` (a superuser's), and used again if it was kept; without that variable, on a server of its own.
 // Shell: starts a server, writes to a database.
 import postgres, { type Sql } from "postgres";
-import { Sketch, updateOf } from "../../src/breakdown/sketch.ts";
+import { updateOf } from "../../src/breakdown/sketch.ts";
 import { addDays } from "../../src/report/time_zone.ts";
 import { silentLog } from "../../src/shared/log.ts";
 import { migrate, MIGRATIONS } from "../../src/store/migrate.ts";
 import { Database } from "../../src/store/postgres/client.ts";
 import { startPostgres } from "../../tests/support/postgres.ts";
+import { Sketch } from "../../tests/support/sketch.ts";
 import { seeded, write } from "../support.ts";
 
 export const DAYS = 90;
