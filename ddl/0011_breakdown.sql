@@ -510,20 +510,19 @@ begin
       select d as dimension, coalesce(s.ends[d - 1], 0) + 1 as a, s.ends[d] as b from generate_series(1, 4) d where p_mask >> (d - 1) & 1 = 1
     ) d
     cross join lateral unnest(s.host_ix[d.a : d.b], s.value_ix[d.a : d.b], s.hits[d.a : d.b], s.bots[d.a : d.b]) as k(host_ix, value_ix, hits, bots)
-  ), summed as (
+  ), summed as materialized (
     select p.pair, sum(p.hits)::bigint as hits, sum(p.bots)::bigint as bots from pair p group by p.pair order by p.pair
   )
   select array(select x.value from (select distinct on (h.n) h.n, h.value from host h order by h.n) x order by x.n),
          array(select x.value from (select distinct on (v.n) v.n, v.value from value v order by v.n) x order by x.n),
-         e.ends, coalesce(array_agg(s.pair), '{}'), coalesce(array_agg(s.hits), '{}'), coalesce(array_agg(s.bots), '{}'),
+         e.ends, array(select s.pair from summed s order by s.pair), array(select s.hits from summed s order by s.pair), array(select s.bots from summed s order by s.pair),
          coalesce((select max(octet_length(h.value)) from host h), 0) + e.longest
     into hosts, texts, text_ends, pairs, num_hits, bot_hits, longest
     from (
       select array[max(v.n) filter (where v.dimension = 1), max(v.n) filter (where v.dimension <= 2), max(v.n) filter (where v.dimension <= 3), max(v.n)] as ends,
              coalesce(max(octet_length(v.value)), 0) as longest
       from value v
-    ) e left join summed s on true
-    group by e.ends, e.longest;
+    ) e;
 
   -- Pairs are sorted, so values of one host lie together.
   is_crowded := exists (select from generate_series(1, cardinality(pairs) - p_values_max) i where pairs[i] >> 28 = pairs[i + p_values_max] >> 28);

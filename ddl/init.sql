@@ -3794,20 +3794,19 @@ begin
       select d as dimension, coalesce(s.ends[d - 1], 0) + 1 as a, s.ends[d] as b from generate_series(1, 4) d where p_mask >> (d - 1) & 1 = 1
     ) d
     cross join lateral unnest(s.host_ix[d.a : d.b], s.value_ix[d.a : d.b], s.hits[d.a : d.b], s.bots[d.a : d.b]) as k(host_ix, value_ix, hits, bots)
-  ), summed as (
+  ), summed as materialized (
     select p.pair, sum(p.hits)::bigint as hits, sum(p.bots)::bigint as bots from pair p group by p.pair order by p.pair
   )
   select array(select x.value from (select distinct on (h.n) h.n, h.value from host h order by h.n) x order by x.n),
          array(select x.value from (select distinct on (v.n) v.n, v.value from value v order by v.n) x order by x.n),
-         e.ends, coalesce(array_agg(s.pair), '{}'), coalesce(array_agg(s.hits), '{}'), coalesce(array_agg(s.bots), '{}'),
+         e.ends, array(select s.pair from summed s order by s.pair), array(select s.hits from summed s order by s.pair), array(select s.bots from summed s order by s.pair),
          coalesce((select max(octet_length(h.value)) from host h), 0) + e.longest
     into hosts, texts, text_ends, pairs, num_hits, bot_hits, longest
     from (
       select array[max(v.n) filter (where v.dimension = 1), max(v.n) filter (where v.dimension <= 2), max(v.n) filter (where v.dimension <= 3), max(v.n)] as ends,
              coalesce(max(octet_length(v.value)), 0) as longest
       from value v
-    ) e left join summed s on true
-    group by e.ends, e.longest;
+    ) e;
 
   -- Pairs are sorted, so values of one host lie together.
   is_crowded := exists (select from generate_series(1, cardinality(pairs) - p_values_max) i where pairs[i] >> 28 = pairs[i + p_values_max] >> 28);
@@ -4700,7 +4699,7 @@ end;
 comment on function tidemark_breakdown_faults_v1(timestamptz, timestamptz) is
   'What does not hold of the breakdowns of closed windows that start in [p_from, p_to), of all open chunks, late records, sketches and salts; no row if all is well. what: window (a dimension does not add up to its window, or is missing), digest (changed after the closing), host (a host has not the hits of its rows), chunk, late (more than late_web_traffic holds), sketch (not in its form), salt (left of a closed day).';
 
-insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '6ed4427b996ccc9a11e48989a90c9dcbf4ba81b142de83bfb5d8ca30f67a527d');
+insert into schema_migration (version, name, checksum) values (11, '0011_breakdown', '25afcd49cfe8ae2a06ee3ec6260f82db0e396fae7c03e0040dffc3b1b13b626a');
 do $$
 declare
   f record;
