@@ -313,8 +313,6 @@ export class FileTail {
     this.#noteLast(reader);
     if (reader.position !== this.#provedTo && elapsed(this.#provedAt, clock.now()) >= PROVE_EVERY) await this.prove();
     await this.#log.scanIfDue();
-    // A backup of the file as it was is read to its end first.
-    if (this.#log.changed !== null && this.#log.file(this.#generation) === undefined) throw changed(this.#log.changed);
     if (this.#isReplaced(reader)) {
       // A copy that holds all this and more was put in its place.
       await this.prove();
