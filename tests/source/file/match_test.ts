@@ -94,6 +94,12 @@ Deno.test("matchFiles() says up to where a file holds what another one holds", a
   assertEquals([none, copied.map((copy) => copy.file.path)], [[], ["y"]]);
 });
 
+Deno.test("matchFiles() does not take a file of comments alone for a copy", async () => {
+  const comments = "# a\n# b\n", known = [generation(1, `${comments}one\n`)];
+  const seen = [file("x.1", `${comments}one\n`), file("x", comments, { settled: false })];
+  assertEquals((await match(known, seen, true)).copies, []);
+});
+
 Deno.test("matchFiles() does not take a stored copy for a file that was edited down to a part of it", async () => {
   const text = "one\ntwo\n", more = text + "three\n";
   const copy = generation(-1, more, { sizeSeen: more.length, fromByte: more.length, finished: true });
