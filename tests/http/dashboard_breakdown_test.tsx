@@ -94,7 +94,7 @@ Deno.test("breakdownPanel() shows all rows with a search and an export where the
 
 Deno.test("breakdownPanel() leaves hits from the same host out of the entry channels, and says how many they are", () => {
   const text = panel("entry_channel", { internal: 60, direct: 30, search: 10 });
-  assertMatch(text, /From pages of the same host: 60 \(60\.0%\)/);
+  assertMatch(text, /From pages of the same host: 60\s+\(60\.0%\)\. They are not entries/);
   assertNotMatch(text, />internal</);
   assertNotMatch(text, /Show all/);
 });
@@ -128,7 +128,7 @@ Deno.test("visitorsCard() says what its sum is worth, and never shows a zero for
       progress: PROGRESS,
     });
   const card = visitorsCard(reader, queries, report("closed", 41.7))!;
-  assertEquals([String(card.value), card.note], ["42", "UTC day; ±0.81 %; without bots and late records"]);
+  assertEquals([String(card.value), card.note], ["42", "UTC day; ±0.81\u00a0%; without bots and late records"]);
   const off = visitorsCard(reader, queries, report("not_counted", null))!;
   assertMatch(String(off.value), />not counted</);
   assertMatch(off.note, /switched off by BREAKDOWNS/);

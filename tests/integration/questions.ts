@@ -298,7 +298,7 @@ export const QUESTIONS: readonly Question[] = [
   {
     asks: "How many visitors were there?",
     clicks: 0,
-    answer: async (reader) => assertMatch(await totals(reader), /Visitors\n[\d,]+\nsum of UTC days; ±0\.81 %/),
+    answer: async (reader) => assertMatch(await totals(reader), /Visitors\n[\d,]+\nsum of UTC days; ±0\.81\s%/),
   },
   {
     asks: "How did visitors develop from day to day?",

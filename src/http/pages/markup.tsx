@@ -63,9 +63,13 @@ export function worth(text: string, status: Status | "unknown"): Markup {
     : <>{text}</>;
 }
 
-/** A count with its certainty; a gap is a word, never a number. */
+/** Why a list over a range is empty, if its sum is not known: `gap` as in the report's completeness. */
+export const unknownWords = (gap: boolean): string =>
+  gap ? "This range is unknown: its records are missing, or their rows were dropped." : "No data in this range.";
+
+/** A count with its certainty; what is not known is a word, never a number. */
 export function counted(reader: Reader, value: number | null, status: Status | "unknown"): Markup {
-  if (value === null) return <span class="unknown" title="records are missing">unknown</span>;
+  if (value === null) return <span class="unknown">unknown</span>;
   return worth(reader.count(value), status);
 }
 

@@ -111,7 +111,7 @@ export function notice(input: NoticeInput, slow: Slowness | null = null, elsewhe
       <div class="notice calm">
         <h2>The last days of the data</h2>
         <p>
-          The newest event is some days old. Data: {elsewhere.days} ·{" "}
+          The source has nothing newer. Data: {elsewhere.days} ·{" "}
           <a href={elsewhere.href}>show the last 7 days until today</a>
         </p>
       </div>
@@ -204,7 +204,7 @@ function empty(input: NoticeInput): Markup {
           <p>
             This process only shows what other processes read. Start one, or take a first look with made-up traffic:
           </p>
-          <pre tabindex={0}><code>tidemark run&#10;tidemark dev</code></pre>
+          <pre tabindex={0}><code>{"tidemark run\ntidemark dev"}</code></pre>
         </div>
       );
   }

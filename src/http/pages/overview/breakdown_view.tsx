@@ -1,7 +1,7 @@
 // Breakdowns of the overview: pages, entry channels, campaigns, browsers, systems, devices, and why one has no numbers. Pure.
 import { type Breakdown, type BreakdownMarks, STORED } from "../../../report/breakdown.ts";
 import type { TopReport, TopRow } from "../../../report/top.ts";
-import { type Markup, NOTHING, panelHead } from "../markup.tsx";
+import { type Markup, NOTHING, panelHead, unknownWords } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { hostsHref } from "../page_query.ts";
 import { ranking } from "./ranking_view.tsx";
@@ -52,7 +52,8 @@ export function breakdownPanel({ by, id, title, none }: Panel, input: OverviewIn
       })}
       {internal === undefined ? "" : (
         <p class="legend">
-          From pages of the same host: {reader.count(internal.count)} ({reader.percent(internal.percentage)})
+          From pages of the same host: {reader.count(internal.count)}{" "}
+          ({reader.percent(internal.percentage)}). They are not entries.
         </p>
       )}
       {by === "page" && report.rows.length > 0 ? <p class="legend">Shares are of all hits, not of page views.</p> : ""}
@@ -81,9 +82,7 @@ function emptyWords(
   if (total_count === null) {
     return breakdown !== null && completeness.coverage.includes("not_counted")
       ? missingWords(by, breakdown, reader)
-      : completeness.gap
-      ? "This range is unknown: its records are missing, or their rows were dropped."
-      : "No data in this range.";
+      : unknownWords(completeness.gap);
   }
   if (reserved.length === 0) return "No hits in this range.";
   return by === "page"

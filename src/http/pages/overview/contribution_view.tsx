@@ -11,6 +11,7 @@ import {
   type Markup,
   NOTHING,
   panelHead,
+  unknownWords,
   worth,
 } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
@@ -57,7 +58,7 @@ export function contributionTable({ data, queries, state, reader }: OverviewInpu
       ])} {report.rows.length === 0
         ? (
           <p class="hint">
-            {report.total_count === null ? "This range is unknown: its records are missing." : "No hits in this range."}
+            {report.total_count === null ? unknownWords(report.completeness.range.gap) : "No hits in this range."}
           </p>
         )
         : (

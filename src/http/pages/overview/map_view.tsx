@@ -1,6 +1,6 @@
 // The world map of hits, unless no address has a place, and the same numbers as a table. Pure.
 import { svgMap } from "../../../report/chart/svg_map.ts";
-import { counted, downloads, inlineSvg, type Markup, panelHead } from "../markup.tsx";
+import { counted, downloads, inlineSvg, type Markup, panelHead, unknownWords } from "../markup.tsx";
 import { dataTable } from "../data_table.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import { downloadHref } from "../page_query.ts";
@@ -28,7 +28,9 @@ export function mapPanel({ data, reader, queries, geo }: OverviewInput): Markup 
         ? (
           <p class="hint">
             {rows.length === 0
-              ? "No hits in this range."
+              ? data.countries.total_count === null
+                ? unknownWords(data.countries.completeness.gap)
+                : "No hits in this range."
               : <>No address of this range lies in a known country: {beside}.</>}
           </p>
         )

@@ -2,7 +2,7 @@
 import type { Breakdown } from "../../../report/breakdown.ts";
 import { LIMIT_MAX } from "../../../report/report_query.ts";
 import type { TopReport, TopRow } from "../../../report/top.ts";
-import { bar, counted, downloads, hostile, type Markup, NOTHING, panelHead } from "../markup.tsx";
+import { bar, counted, downloads, hostile, type Markup, NOTHING, panelHead, unknownWords } from "../markup.tsx";
 import type { OverviewInput } from "./overview_input.ts";
 import type { Condition } from "../../../report/filter.ts";
 import { DIRECT_SOURCE, OWN_SOURCE } from "../../../report/referrer_channel.ts";
@@ -125,7 +125,9 @@ function humansAndBots(reader: Reader, human: number | null, bot: number | null,
 }
 
 export function ranking(given: Ranking): Markup {
-  const { title, report, reader, filter, state, whole, empty = "No hits in this range." } = given;
+  const { title, report, reader, filter, state, whole } = given;
+  const { total_count, completeness } = report;
+  const { empty = total_count === null ? unknownWords(completeness.gap) : "No hits in this range." } = given;
   const { query, rows, other } = report;
   const largest = Math.max(1, ...rows.map(({ count }) => count));
   const most = whole === undefined ? {} : { limit: String(LIMIT_MAX) };

@@ -65,16 +65,21 @@ export function seriesPanel(
         </div>
       ))}
       <p class="legend">
-        <span class="key prev"></span>
-        {compared}
-        {visited === null ? "" : (
+        {[
+          ["prev", compared],
+          ...(visited === null ? [] : [["visitors", "visitors a day"]]),
+          ["provisional", "can still change"],
+          ["outside", "no data"],
+          ["gap", "records are missing"],
+        ].map(([key, words]) => (
           <>
-            <span class="key visitors"></span>visitors a day
+            <span class="item">
+              <span class={`key ${key}`}></span>
+              {words}
+            </span>
+            {" "}
           </>
-        )}
-        <span class="key provisional"></span>can still change<span class="key outside"></span>no
-        data<span class="key gap">
-        </span>records are missing
+        ))}
       </p>
       {notes.length === 0 ? "" : (
         <ul class="marks" aria-label="Notes">

@@ -25,12 +25,13 @@ export function visitorsCard(
         : "switched off by BREAKDOWNS, or an older version",
     };
   }
+  if (visitors === null) return { value: counted(reader, null, completeness.status), note: "" };
   const unknown = days.filter((day) => day.coverage === "not_counted" || day.coverage === "gap").length;
   return {
     value: counted(reader, visitors, completeness.status),
     note: [
       query.from === query.to ? "UTC day" : "sum of UTC days",
-      `±${reader.decimal(error)} %`,
+      `±${reader.decimal(error)}\u00a0%`,
       "without bots and late records",
       ...(unknown === 0 ? [] : [`${reader.count(unknown)} of ${reader.count(days.length)} days unknown`]),
     ].join("; "),
