@@ -132,7 +132,7 @@ Deno.test("the dashboard answers a reader's questions", async (t) => {
     assertEquals(await page.locator("#series .large .visitors").count() > 0, true);
     await page.locator("#hosts a", { hasText: "shop.example.com" }).first().click();
     await page.waitForURL(/shop/);
-    assertEquals(await page.locator("#pages tbody th bdi").allInnerTexts(), ["/cart", "/"]);
+    assertEquals((await page.locator("#pages tbody th bdi").allInnerTexts()).slice(0, 2), ["/cart", "/"]);
     assert(await visitors() < all);
     await page.goto(`${url}/?country=DE`);
     assertMatch(await page.locator("#pages").innerText(), /Not available with this filter/);
