@@ -36,7 +36,7 @@ export function windowPanel(input: PipelineInput, state: StreamState): Markup {
         ? <p class="legend">and {reader.count(stats!.windows_open - explained.length)} older ones</p>
         : ""}
       <h3>Closed last</h3>
-      {dataTable(
+      {data.closed.length === 0 ? <p class="hint">No window is closed yet.</p> : dataTable(
         "Closed windows",
         ["Window", "#Hits", "#Rows", "#Late", "#Closed after its end"],
         data.closed.map((row) => (
