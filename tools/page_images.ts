@@ -1,4 +1,4 @@
-// Makes the pictures of docs/images again: `deno run -A tools/page_images.ts URL`, where URL is that of a running demo. Refuses a page that is not
+// Makes the pictures of docs/images again: `deno run -A tools/page_images.ts URL [NAME…]`, where URL is that of a running demo. Refuses a page that is not
 // whole. Shell: starts a browser, writes files.
 import { startBrowser, type TestBrowser } from "../tests/support/browser.ts";
 
@@ -28,14 +28,15 @@ const PICTURES: readonly Picture[] = [
 ];
 const FOLDER = new URL("../docs/images/", import.meta.url);
 
-const [url] = Deno.args;
+const [url, ...names] = Deno.args;
 if (url === undefined) {
   // deno-lint-ignore no-console
-  console.error("Usage: deno run -A tools/page_images.ts http://127.0.0.1:8080");
+  console.error("Usage: deno run -A tools/page_images.ts http://127.0.0.1:8080 [NAME…]");
   Deno.exit(2);
 }
 await using browser = await startBrowser();
 for (const { name, path, dark = false, width, height, sections } of PICTURES) {
+  if (names.length > 0 && !names.includes(name)) continue;
   const { page, problems } = await browser.newPage({
     viewport: { width, height },
     colorScheme: dark ? "dark" : "light",
@@ -50,12 +51,13 @@ for (const { name, path, dark = false, width, height, sections } of PICTURES) {
   await page.close();
 }
 
-/** @throws Error if the page has a notice, an error, or no numbers */
+/** @throws Error if the page keeps a notice, has an error, or has no numbers after two minutes; pages ask for what is late by themselves */
 async function requireWhole(page: Page, path: string, problems: readonly string[]): Promise<void> {
-  const notice = (await page.locator("#notice").innerText()).trim();
-  const numbers = path.startsWith("/pipeline") ? "#ledger tbody tr, #ledger dd" : "#pages tbody tr";
-  await page.locator(numbers).first().waitFor({ timeout: 10_000 });
-  if (notice !== "" || problems.length > 0) throw new Error(`${path} is not whole: ${notice} ${problems.join("; ")}`);
+  const timeout = 120_000;
+  const numbers = path.startsWith("/pipeline") ? "#ledger .equation" : "#pages tbody tr";
+  await page.locator(numbers).first().waitFor({ timeout });
+  await page.locator("#notice:empty").waitFor({ state: "attached", timeout });
+  if (problems.length > 0) throw new Error(`${path} is not whole: ${problems.join("; ")}`);
 }
 
 /** The area from the first section to the last, with a margin. */
