@@ -8,7 +8,8 @@ import type { Reader } from "../reader.ts";
 
 const WIDTH = 660;
 const HEIGHT = 310;
-const LEFT = 52;
+/** Room for `29.9 days`. */
+const LEFT = 68;
 const RIGHT = 12;
 /** From above: milliseconds, records, how far behind. */
 const UPPER = { top: 22, bottom: 98 };
