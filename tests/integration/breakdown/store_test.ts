@@ -176,6 +176,15 @@ Deno.test("breakdowns in the database", async (t) => {
         .sql`select folded::int, keys from web_breakdown where dimension = 1 and window_start = ${new Date(start)}`;
       const pairs = HOSTS.map((host) => counted(hits, 1, [host]).length);
       assertEquals(row, { folded: pairs.reduce((all, n) => all + n - 2, 0), keys: 9 });
+      // Equal counts have one form, so that their digests are equal: texts are in order of their bytes, pairs in that of host and value.
+      const [stored] = await rig.sql`
+        select hosts, value_texts, (select array_agg(h * 1000 + v) from unnest(host_ix, value_ix) as k(h, v)) as pairs
+        from web_breakdown where dimension = 1 and window_start = ${new Date(start)}`;
+      for (const list of [stored!.hosts, stored!.value_texts] as string[]) {
+        const texts = list.split("\x1f").slice(0, -1);
+        assertEquals(texts, texts.toSorted());
+      }
+      assertEquals(stored!.pairs, (stored!.pairs as number[]).toSorted((a, b) => a - b));
     }
     await rollUp(rig.database, () => false, 3);
     assertGreater((await rig.sql`select count(*)::int as n from breakdown_hour`)[0]!.n, 0);
