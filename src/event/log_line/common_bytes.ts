@@ -173,7 +173,7 @@ function isName(b: Uint8Array, start: number, end: number): boolean {
   return letters > 0 && colons <= 1 && end - start !== "unknown".length;
 }
 
-/** Where the target `b[start, end)` ends: before the protocol, if that is there and leaves at least a byte. */
+/** The end of the target in `b[start, end)`. A protocol behind it is cut off, unless that leaves no byte. */
 function targetEnd(b: Uint8Array, start: number, end: number): number {
   if (!isDigit(b[end - 1]!)) return end;
   const long = end - PROTOCOL_BYTES, short = end - PROTOCOL_BYTES_SHORT;

@@ -15,6 +15,9 @@ export interface NoticeInput {
   readonly words: StreamWords;
 }
 
+/** A line each. */
+const FIRST_COMMANDS = "tidemark run\ntidemark dev";
+
 /** Whether there is anything to report on. */
 export function hasData({ state }: NoticeInput): boolean {
   return state != null && state.stream.max_window_end !== null;
@@ -204,7 +207,7 @@ function empty(input: NoticeInput): Markup {
           <p>
             This process only shows what other processes read. Start one, or take a first look with made-up traffic:
           </p>
-          <pre tabindex={0}><code>{"tidemark run\ntidemark dev"}</code></pre>
+          <pre tabindex={0}><code>{FIRST_COMMANDS}</code></pre>
         </div>
       );
   }

@@ -118,7 +118,7 @@ export async function digestOf(
 }
 
 /**
- * A proof of the bytes right before byte `to` of a file; null if there are none, or if they cannot be read any more.
+ * A proof of the bytes right before byte `to` of a file. Null if the file has no bytes there, or they cannot be read any more.
  *
  * @throws the error of a missing file (ENOENT) if the name belongs to another file by now
  */

@@ -237,7 +237,7 @@ export class FileLog {
       : lost(path, `it is gone, and what it held from byte ${byte} on is not known`);
   }
 
-  /** The first position from which on the log is complete. `held` is a generation that is open, so it can be read even if its file is gone. */
+  /** As {@link startOf}. `held` is a generation that is open, so it can be read even if its file is gone. */
   start(held?: number): Offset {
     return startOf(this.known, (number) => number === held || this.#located.has(number));
   }

@@ -42,8 +42,8 @@ export function unfinishedBefore(number: number, known: Iterable<Generation>): G
 }
 
 /**
- * The first position from which on the log is complete. A file that is there and not read to its end comes before what is missing behind it:
- * it is read first, and the stream stops where the missing file begins. So it does before a file that was edited.
+ * The first position behind which no byte of the log is missing. But a file that exists, and is not read to its end, is read before a missing file
+ * that follows it: then the stream stops where the missing file begins. The same holds for a file that was edited.
  *
  * @param isThere whether the file of a generation is found or open
  */
