@@ -19,8 +19,6 @@ const IDENTITY_AGE_MS_MAX = 10_000;
 const RELEASE_WAIT_MS = 1_000;
 /** Dictionaries that use more than this share of their limit are emptied after a delta, so that the next delta has room. */
 const DICTIONARY_SHARE = 3 / 4;
-/** So are those of breakdowns at this size, bytes: texts of a flood of new pages mostly do not come again. */
-const BREAKDOWN_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Proof of a recent check that the topic is the one the stored positions belong to. {@link Commits.send} requires one, so no path commits
@@ -181,8 +179,7 @@ export class Commits {
     const payload = this.#encoder.freeze(state.delta, state.trackers.values(), newId(), reason);
     state.expectation++;
     state.resetDelta();
-    const isLarge = reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes;
-    if (isLarge || (reader.breakdown?.memoryBytes ?? 0) > BREAKDOWN_BYTES_MAX) {
+    if (reader.memoryBytes > DICTIONARY_SHARE * state.settings.limits.maxDictionaryBytes) {
       reader.reset();
       state.visitors?.forgetHosts();
     }

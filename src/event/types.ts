@@ -31,8 +31,6 @@ export interface EventBreakdowns {
   readonly pages: Dictionary;
   readonly clients: Dictionary;
   readonly campaigns: Dictionary;
-  /** Bytes that these dictionaries take. */
-  readonly memoryBytes: number;
   /** The update of a sketch for the event's visitor, hashed by `salt`. Call it only where visitors are counted. */
   visitor(salt: VisitorSalt): number;
 }

@@ -43,7 +43,6 @@ class Texts implements Dictionary {
 
 /** What the event that was read last adds to the breakdowns. Visitors are hashed by the product's own hasher. */
 class ModelBreakdowns implements EventBreakdowns {
-  readonly memoryBytes = 0;
   page = 0;
   client = 0;
   campaign = 0;

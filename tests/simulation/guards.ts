@@ -28,10 +28,7 @@ export const WITHOUT_MUTANT: Readonly<Record<string, readonly (readonly [text: s
       "redundant: a delivery under an aborted signal is abandoned, and memory dropped",
     ],
     ["if (permit === null) {", "taken away by the mutant of the topic's id before a commit"],
-    [
-      "if (isLarge || (reader.breakdown?.memoryBytes ?? 0) > BREAKDOWN_BYTES_MAX)",
-      "memory; when it may happen has a mutant",
-    ],
+    ["if (reader.memoryBytes > DICTIONARY_SHARE", "memory; when it may happen has a mutant"],
     ["if (Number.isFinite(lowest)) this.#window", "when, not whether: rows become visible sooner"],
     ['if (delivery.kind !== "committed") return;', "what is shown and published; offsets in Kafka are never read"],
     ["if (tracker) tracker.committed = next;", "unwraps what may be missing"],

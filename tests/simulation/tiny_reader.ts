@@ -134,7 +134,6 @@ class TinyBreakdowns implements EventBreakdowns {
   readonly pages = new TinyDictionary(pageText);
   readonly clients = new TinyDictionary(clientText);
   readonly campaigns = new TinyDictionary(campaignText);
-  readonly memoryBytes = 0;
   #visitor = 0;
 
   constructor(readonly counted: number) {}

@@ -72,7 +72,6 @@ class RecordReader implements EventReader {
       pages: text("p"),
       clients: text("c"),
       campaigns: text("u"),
-      memoryBytes: 0,
       visitor: (salt) => (this.#visitor * 7 + salt.number) % 16_384 * 64 + 1 + this.#visitor % 3,
     };
   }
